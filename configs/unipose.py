@@ -1,0 +1,127 @@
+"""UniPose stage 1 on rendered people: 2D keypoints and depth, no 3D labels.
+
+    python run.py --config=configs/unipose.py --workdir=runs/unipose
+
+Variants: `:quick` (the default; two CPU cores, minutes), `:full` (an accelerator, people
+rendered inside the step) and `:smoke` (tests). Override: `--config.seed=1`.
+"""
+
+import dataclasses
+
+import ml_collections
+
+from unipose_jax.synthesis import scene
+
+
+def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
+    """Returns the config; `mode` is "quick", "full" or "smoke"."""
+    config = ml_collections.ConfigDict()
+    config.recipe = "stage1"
+    config.seed = 0  # of the parameters, the order of the data and the augmentation
+    config.num_train_steps = 4_000
+    config.global_batch_size = 10  # clips over all devices of all hosts
+    config.log_every = 50
+    config.checkpoint_every = 1_000  # validates, too
+
+    config.data = ml_collections.ConfigDict()
+    config.data.name = "synthetic"
+    config.data.seed = 0  # of the rendered people
+    config.data.skeleton = "ITOP15"
+    config.data.frames = 4
+    config.data.num_points = 512
+    config.data.train_clips = 2_000  # rendered once; 0 renders fresh ones for each step
+    config.data.validation_clips = 100
+    config.data.test_clips = 500
+    config.data.cache_dir = "~/.cache/unipose_jax"  # of rendered pools; "" for none
+    config.data.motion = ""  # joint clips (npz) that move the people; "" is procedural
+    config.data.path = ""  # recording folders, with name = "recording"
+    config.data.scene = ml_collections.ConfigDict(
+        dataclasses.asdict(scene.SceneParams())
+    )
+
+    config.model = ml_collections.ConfigDict()
+    config.model.name = "point_net"
+    config.model.num_patches = 64
+    config.model.width = 96
+    config.model.num_blocks = 4
+    config.model.num_heads = 2
+    config.model.scale = 0.1  # metres
+    config.model.dtype = "float32"
+
+    config.optimizer = ml_collections.ConfigDict()
+    config.optimizer.learning_rate = 1e-3
+    config.optimizer.warmup_steps = 200
+    config.optimizer.weight_decay = 1e-2
+    config.optimizer.clip_norm = 1.0
+    config.optimizer.ema_decay = 0.998
+
+    # What the network sees of a clip; the losses always see the original.
+    config.augment = ml_collections.ConfigDict()
+    config.augment.pan = 0.3  # radians, largest turn of the camera
+    config.augment.tilt = 0.2
+    config.augment.roll = 0.15
+    config.augment.scale = 0.1
+    config.augment.mirror = True
+    config.augment.cut_out = 0.3  # share of clips with a hole in the cloud
+    config.augment.cut_out_radius = (0.1, 0.3)  # metres
+
+    # Each term is a mean in metres unless noted. These weights are the whole objective;
+    # an ablation sets one of them to 0.
+    weights = config.loss_weights = ml_collections.ConfigDict()
+    weights.point_to_ray = 1.0
+    weights.reprojection = 0.0  # pixels
+    weights.surface = 0.5
+    weights.surface_hinge = 0.5
+    weights.coverage = 0.0
+    weights.confidence = 0.01  # nats
+    weights.symmetry = 0.05  # log-ratio
+    weights.bone_constancy = 0.05  # log-ratio
+    weights.bone_ratio = 0.1
+    weights.joint_limit = 0.01  # radians
+    weights.speed = 0.1
+    weights.acceleration = 0.1
+    weights.joint_position = 0.0  # 3D labels: the supervised ablation only
+
+    # Physical terms are switched on gently, once keypoints and depth have shaped poses.
+    config.ramp = ml_collections.ConfigDict()
+    config.ramp.terms = (
+        "symmetry",
+        "bone_constancy",
+        "bone_ratio",
+        "joint_limit",
+        "speed",
+        "acceleration",
+    )
+    config.ramp.start = 0.4  # shares of the run
+    config.ramp.end = 0.6
+
+    config.loss = ml_collections.ConfigDict()
+    config.loss.ray_delta = 0.05  # metres
+    config.loss.ray_at_reference = True
+    config.loss.reprojection_delta = 5.0  # pixels
+    config.loss.surface_radius = 0.05  # metres
+    config.loss.surface_scale = 0.1  # metres
+    config.loss.coverage_points = 128
+    config.loss.agreement_scale = 0.05  # metres
+    config.loss.ratio_delta = 0.1  # log-ratio
+    config.loss.physics_on_seen = 0.3  # how far physics moves joints with keypoints
+    config.loss.position_delta = 0.1  # metres
+
+    if mode == "full":
+        config.num_train_steps, config.global_batch_size = 50_000, 128
+        config.log_every, config.checkpoint_every = 200, 2_500
+        config.data.train_clips = 0
+        config.data.num_points, config.model.num_patches = 1_024, 96
+        config.model.width, config.model.num_blocks = 192, 6
+        config.model.num_heads, config.model.dtype = 6, "bfloat16"
+    elif mode == "smoke":
+        config.num_train_steps, config.global_batch_size = 4, 4
+        config.log_every, config.checkpoint_every = 1, 2
+        config.data.train_clips, config.data.num_points = 8, 64
+        config.data.validation_clips, config.data.test_clips = 4, 6
+        config.data.frames = 3
+        config.model.num_patches, config.model.width = 8, 16
+        config.model.num_blocks = 2
+    elif mode != "quick":
+        raise ValueError(f"unknown mode {mode!r}; use 'quick', 'full' or 'smoke'")
+    return config

@@ -1,0 +1,90 @@
+"""Outputs that appear whole or not at all, and inputs that are checked before use."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import struct
+import tempfile
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from data_pipelines import errors
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MAX_JSON_BYTES = 1 << 30
+
+
+class PngHeader(NamedTuple):
+    """What a PNG file says about itself in its first 26 bytes."""
+
+    width: int
+    height: int
+    bits: int
+    color_type: int  # 0 is grey; 2, 3, 4 and 6 are colour, palette or alpha.
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Yields a path beside `path` to write to; it becomes `path` if nothing fails.
+
+    The body creates a file or a folder at the yielded path. On an error whatever it
+    wrote is removed and `path` is left as it was.
+
+    Args:
+        path: where the finished file or folder goes. An existing file is replaced
+            in one step; an existing folder is not touched.
+
+    Raises:
+        errors.BadInput: `path` is an existing folder, or nothing can be written there.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise errors.BadInput(f"{path} is an existing folder; choose a new path")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise errors.BadInput(f"cannot write {path}: {error.strerror}") from error
+    try:
+        yield pathlib.Path(aside) / path.name
+        os.replace(pathlib.Path(aside) / path.name, path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """Parses a JSON file.
+
+    Raises:
+        errors.BadInput: the file is missing, larger than 1 GiB or no JSON.
+    """
+    path = pathlib.Path(path)
+    try:
+        size = path.stat().st_size
+        if size > _MAX_JSON_BYTES:
+            raise errors.BadInput(f"{path} has {size} bytes; at most 1 GiB is read")
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise errors.BadInput(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, errors.BadInput):
+            raise
+        raise errors.BadInput(f"{path} is not valid JSON: {error}") from error
+
+
+def read_png_header(path: str | os.PathLike) -> PngHeader:
+    """Reads size and sample type of a PNG without decoding it.
+
+    Raises:
+        errors.BadInput: the file is missing or no PNG.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(26)
+    except OSError as error:
+        raise errors.BadInput(f"cannot read {path}: {error.strerror}") from error
+    if len(head) < 26 or not head.startswith(_PNG_SIGNATURE):
+        raise errors.BadInput(f"{path} is not a PNG file")
+    return PngHeader(*struct.unpack(">IIBB", head[16:26]))

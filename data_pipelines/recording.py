@@ -1,0 +1,311 @@
+"""Recording folders: a user's own RGB-D sequence (format: DESIGN.md section 3).
+
+    camera.json  depth/000000.png  color/000000.{png,jpg}  mask/000000.png
+    keypoints.json (or keypoints/*.json of OpenPose)  joints.npz
+
+Frames are read when asked for. Pixels have their centres at +0.5 throughout, so to
+intrinsics calibrated with integer centres (OpenCV's) add 0.5 to cx and cy.
+"""
+
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from data_pipelines import calibration, detections, errors, files, pose_file
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recording:
+    """An opened recording folder; `len` is the number of depth frames.
+
+    `frames` holds the number in each depth file's name; every other file and every
+    keypoint of that frame carries the same number. Methods take the position in
+    `frames`.
+    """
+
+    path: pathlib.Path
+    frames: tuple[int, ...]
+    time: np.ndarray  # float64 (frames,), seconds since the first frame
+    depth_unit: float  # metres per count
+    depth_camera: calibration.Camera
+    color_camera: calibration.Camera | None
+    color_from_depth: np.ndarray  # float32 (4, 4), metres
+    world_from_depth: np.ndarray | None  # float32 (frames, 4, 4), metres
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def keypoint_camera(self) -> calibration.Camera:
+        """The camera of the keypoints: colour, or depth where there is no colour."""
+        return self.color_camera or self.depth_camera
+
+    @functools.cached_property
+    def rays(self) -> np.ndarray:
+        """(x/z, y/z) of each depth pixel, undistorted; float32 (height, width, 2)."""
+        return self.depth_camera.rays()
+
+    def depth(self, index: int) -> np.ndarray:
+        """Depth of a frame: float32 (height, width), metres, 0 where there is none."""
+        path = self._file("depth", index)
+        _check_depth_png(path, self.depth_camera)
+        counts = _read_image(path, cv2.IMREAD_UNCHANGED)
+        return counts.astype(np.float32) * np.float32(self.depth_unit)
+
+    def color(self, index: int) -> np.ndarray | None:
+        """Colour of a frame: uint8 RGB (height, width, 3), or None without a file."""
+        path = self._find("color", index)
+        if path is None or self.color_camera is None:
+            return None
+        image = _read_image(path, cv2.IMREAD_COLOR)
+        _check_size(path, image.shape[1::-1], self.color_camera)
+        return np.ascontiguousarray(image[..., ::-1])
+
+    def mask(self, index: int) -> np.ndarray | None:
+        """The person's depth pixels: bool (height, width), or None without a file."""
+        path = self._find("mask", index)
+        if path is None:
+            return None
+        image = _read_image(path, cv2.IMREAD_GRAYSCALE)
+        _check_size(path, image.shape[::-1], self.depth_camera)
+        return image > 127
+
+    def keypoints(
+        self, skeleton: str, near: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """2D keypoints of one person through the whole recording.
+
+        Args:
+            skeleton: name of the skeleton to express them in; joints that the
+                detector lacks are derived (midpoints) or get confidence 0.
+            near: (frames, 2), recorded pixels where the person wanted is known to be,
+                NaN where not; without it the most visible person is followed.
+
+        Returns:
+            float32 (frames, joints, 2), undistorted pixels of `keypoint_camera`, NaN
+            where there is none, and float32 (frames, joints), confidence; or None
+            where the recording has no keypoints.
+        """
+        path = next(filter(pathlib.Path.exists, _keypoint_paths(self.path)), None)
+        if path is None:
+            return None
+        found = detections.read(path)
+        uv, confidence = detections.follow_person(found, self.frames, near)
+        uv, confidence = detections.in_skeleton(uv, confidence, found.joints, skeleton)
+        return self.keypoint_camera.undistort(uv), confidence
+
+    def joints(self) -> pose_file.PoseFile | None:
+        """The ground truth, one pose per frame, or None where there is none."""
+        path = self.path / "joints.npz"
+        if not path.exists():
+            return None
+        pose = pose_file.read(path)
+        if len(pose) != len(self):
+            raise errors.BadInput(
+                f"{path} has {len(pose)} poses, but there are {len(self)} depth frames"
+            )
+        return pose
+
+    def _find(self, kind: str, index: int) -> pathlib.Path | None:
+        for suffix in ("png", "jpg"):
+            path = self.path / kind / f"{self.frames[index]:06d}.{suffix}"
+            if path.exists():
+                return path
+        return None
+
+    def _file(self, kind: str, index: int) -> pathlib.Path:
+        return self.path / kind / f"{self.frames[index]:06d}.png"
+
+
+def open_recording(path: str | os.PathLike) -> Recording:
+    """Opens a recording folder and checks what can be checked without reading it all.
+
+    Depth frames are decoded until one holds a measurement.
+
+    Raises:
+        errors.BadInput: the folder, camera.json, a size, or depth is missing or
+            wrong; also where not one depth pixel of the recording is set.
+    """
+    path = pathlib.Path(path)
+    if not path.is_dir():
+        raise errors.BadInput(f"no recording folder at {path}")
+    camera = calibration.read(path / "camera.json")
+    frames = _depth_frames(path / "depth")
+    recording = Recording(
+        path=path,
+        frames=frames,
+        time=calibration.frame_times(camera, frames, str(path / "camera.json")),
+        depth_unit=camera.depth_unit,
+        depth_camera=camera.depth,
+        color_camera=camera.color,
+        color_from_depth=camera.color_from_depth,
+        world_from_depth=_per_frame(camera.world_from_depth, len(frames), path),
+    )
+    for index in range(len(frames)):
+        if recording.depth(index).any():
+            return recording
+    raise errors.BadInput(
+        f"{path}/depth: all {len(frames)} frames are empty (every pixel is 0)"
+    )
+
+
+def write_recording(
+    path: str | os.PathLike,
+    *,
+    depth: Iterable[np.ndarray],
+    depth_camera: calibration.Camera,
+    fps: float | None = None,
+    time: Sequence[float] | None = None,
+    depth_unit: float = 0.001,
+    color: Iterable[np.ndarray] | None = None,
+    color_camera: calibration.Camera | None = None,
+    color_from_depth: np.ndarray | None = None,
+    world_from_depth: np.ndarray | None = None,
+    mask: Iterable[np.ndarray] | None = None,
+    keypoints: Any = None,
+    joints: pose_file.PoseFile | None = None,
+) -> None:
+    """Writes a recording folder aside and renames it when it is complete.
+
+    Args:
+        path: the new folder; it must not exist.
+        depth: one (height, width) map per frame, metres; 0 or NaN where none. It is
+            rounded to `depth_unit` and stored as uint16.
+        depth_camera: its camera.
+        fps: frames per second; or give `time`.
+        time: seconds of each frame.
+        depth_unit: metres per stored count.
+        color: uint8 RGB (height, width, 3) per frame, stored as PNG.
+        color_camera: its camera; needed with `color`. It is also the camera of
+            `keypoints`.
+        color_from_depth: 4x4, metres; the identity by default.
+        world_from_depth: 4x4 or one for each frame, metres.
+        mask: bool (height, width) per frame, depth pixels.
+        keypoints: what goes into keypoints.json (see `detections`).
+        joints: ground truth, one pose per frame.
+
+    Raises:
+        errors.BadInput: the folder exists or cannot be written.
+    """
+    camera = {
+        "depth": calibration.to_json(depth_camera),
+        "color": color_camera and calibration.to_json(color_camera),
+        "color_from_depth": color_camera
+        and _listed(np.eye(4) if color_from_depth is None else color_from_depth),
+        "depth_unit": depth_unit,
+        "fps": fps,
+        "time": None if time is None else _listed(time),
+        "world_from_depth": None
+        if world_from_depth is None
+        else _listed(world_from_depth),
+    }
+    camera = {key: value for key, value in camera.items() if value is not None}
+    with files.replacing(path) as folder:
+        folder.mkdir()
+        (folder / "camera.json").write_text(json.dumps(camera, indent=1))
+        counts = (_counts(metres, depth_unit) for metres in depth)
+        _write_images(folder / "depth", counts, depth_camera)
+        if color is not None:
+            images = (image[..., ::-1] for image in color)
+            _write_images(folder / "color", images, color_camera)
+        if mask is not None:
+            masks = (np.uint8(255) * pixels for pixels in mask)
+            _write_images(folder / "mask", masks, depth_camera)
+        if keypoints is not None:
+            (folder / "keypoints.json").write_text(json.dumps(keypoints))
+        if joints is not None:
+            pose_file.write(folder / "joints.npz", joints)
+
+
+def _keypoint_paths(path: pathlib.Path) -> tuple[pathlib.Path, ...]:
+    return path / "keypoints.json", path / "keypoints"
+
+
+def _depth_frames(folder: pathlib.Path) -> tuple[int, ...]:
+    """Frame numbers of the depth files, sorted."""
+    names = [path.stem for path in folder.glob("*.png")]
+    for name in names:
+        if not (name.isdecimal() and len(name) == 6):
+            raise errors.BadInput(
+                f"{folder}/{name}.png: a depth file is named by six digits, 000000.png"
+            )
+    if not names:
+        raise errors.BadInput(f"{folder} has no depth frames (000000.png, ...)")
+    return tuple(sorted(int(name) for name in names))
+
+
+def _check_depth_png(path: pathlib.Path, camera: calibration.Camera) -> None:
+    """Raises unless the file is a 16-bit grey PNG of the camera's size."""
+    header = files.read_png_header(path)
+    if header.bits != 16 or header.color_type != 0:
+        raise errors.BadInput(
+            f"{path} is {header.bits}-bit"
+            f" {'grey' if header.color_type == 0 else 'colour'};"
+            " a depth map must be a 16-bit grey PNG"
+        )
+    _check_size(path, (header.width, header.height), camera)
+
+
+def _check_size(
+    path: pathlib.Path, size: Sequence[int], camera: calibration.Camera
+) -> None:
+    if tuple(size) != (camera.width, camera.height):
+        raise errors.BadInput(
+            f"{path} is {size[0]}x{size[1]}, but camera.json says"
+            f" {camera.width}x{camera.height}"
+        )
+
+
+def _read_image(path: pathlib.Path, flags: int) -> np.ndarray:
+    try:
+        image = cv2.imread(str(path), flags)
+    except cv2.error as error:
+        raise errors.BadInput(f"{path} cannot be decoded: {error.err}") from error
+    if image is None:
+        raise errors.BadInput(f"{path} cannot be decoded")
+    return image
+
+
+def _per_frame(
+    transforms: np.ndarray | None, frames: int, path: pathlib.Path
+) -> np.ndarray | None:
+    """One 4x4 for each frame, from one for all or one each."""
+    if transforms is None or transforms.ndim == 3 and len(transforms) == frames:
+        return transforms
+    if transforms.ndim == 3:
+        raise errors.BadInput(
+            f"{path}/camera.json: 'world_from_depth' has {len(transforms)} transforms"
+            f" for {frames} frames"
+        )
+    return np.broadcast_to(transforms, (frames, 4, 4))
+
+
+def _counts(depth: np.ndarray, unit: float) -> np.ndarray:
+    """Depth in metres as uint16 counts; 0 where there is none or it does not fit."""
+    counts = np.rint(np.nan_to_num(np.asarray(depth, np.float64), posinf=0.0) / unit)
+    return np.where((counts < 0) | (counts > 65535), 0, counts).astype(np.uint16)
+
+
+def _listed(values: Any) -> list:
+    return np.asarray(values, np.float64).tolist()
+
+
+def _write_images(
+    folder: pathlib.Path,
+    images: Iterable[np.ndarray],
+    camera: calibration.Camera | None,
+) -> None:
+    if camera is None:
+        raise errors.BadInput(f"{folder}: images are given, but not their camera")
+    folder.mkdir()
+    for index, image in enumerate(images):
+        path = folder / f"{index:06d}.png"
+        _check_size(path, image.shape[1::-1], camera)
+        cv2.imwrite(str(path), np.ascontiguousarray(image))

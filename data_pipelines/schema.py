@@ -1,0 +1,123 @@
+"""The batch: names, shapes, dtypes and units of what every source yields.
+
+One example is one clip of T frames, N points and J joints; a batch has leading axes
+before these. Points and truth are in the frame of the depth camera, keypoints in
+undistorted pixels of the keypoint camera, which may be another one.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from data_pipelines import errors
+
+
+class Field(NamedTuple):
+    """Shape (axis names or sizes), dtype and meaning of one entry of an example."""
+
+    shape: tuple[str | int, ...]
+    dtype: str
+    meaning: str
+
+
+FIELDS: dict[str, Field] = {
+    "points": Field(("T", "N", 3), "float32", "cloud, metres, depth-camera frame"),
+    "points_valid": Field(("T", "N"), "bool", "False where a point is padding"),
+    "time": Field(("T",), "float32", "seconds since the first frame"),
+    "uv": Field(("T", "J", 2), "float32", "keypoints, undistorted pixels"),
+    "confidence": Field(("T", "J"), "float32", "in [0, 1]; 0 where none was found"),
+    "intrinsics": Field((4,), "float32", "(fx, fy, cx, cy) of the keypoint camera"),
+    "cam_from_points": Field((4, 4), "float32", "depth to keypoint camera, metres"),
+    "xyz": Field(("T", "J", 3), "float32", "truth, metres, depth-camera frame"),
+    "xyz_valid": Field(("T", "J"), "bool", "where the truth is known"),
+    "visible": Field(("T", "J"), "bool", "truth: the joint is not occluded"),
+}
+"""Every example has these. `xyz`, `xyz_valid` and `visible` serve evaluation only."""
+
+EXTRAS: dict[str, Field] = {
+    "depth": Field(("T", "H", "W"), "float32", "metres, 0 where there is none"),
+    "color": Field(("T", "Hc", "Wc", 3), "uint8", "RGB"),
+    "mask": Field(("T", "H", "W"), "bool", "the person"),
+}
+"""An example may have these; the point network never needs them."""
+
+
+def validate(batch: Mapping[str, Any]) -> None:
+    """Checks an example or a batch of them against the schema.
+
+    Args:
+        batch: arrays by name. Leading axes before those of the schema are free, but
+            the same in every field.
+
+    Raises:
+        errors.BadInput: names the first field that is missing, unknown, of another
+            shape or dtype, or holds a value that its meaning rules out.
+    """
+    missing = [name for name in FIELDS if name not in batch]
+    if missing:
+        raise errors.BadInput(f"field {missing[0]!r} is missing from the batch")
+    fields = FIELDS | EXTRAS
+    sizes: dict[str, Any] = {}
+    for name, value in batch.items():
+        if name not in fields:
+            raise errors.BadInput(
+                f"field {name!r} is not in the schema; known are {sorted(fields)}"
+            )
+        _check_field(name, np.asarray(value), fields[name], sizes)
+    _check_values({name: np.asarray(batch[name]) for name in FIELDS})
+
+
+def _check_field(
+    name: str, value: np.ndarray, field: Field, sizes: dict[str, Any]
+) -> None:
+    """Checks dtype and shape; `sizes` remembers each named axis across fields."""
+    if value.dtype != field.dtype:
+        raise errors.BadInput(
+            f"field {name!r} has dtype {value.dtype}, expected {field.dtype}"
+        )
+    lead = value.ndim - len(field.shape)
+    expected = ("*batch", *field.shape)
+    if lead < 0 or sizes.setdefault("*batch", value.shape[:lead]) != value.shape[:lead]:
+        raise errors.BadInput(
+            f"field {name!r} has shape {value.shape}, expected {expected}"
+            f" with *batch = {sizes.get('*batch', ())}"
+        )
+    for axis, size in zip(field.shape, value.shape[lead:], strict=True):
+        wanted = axis if isinstance(axis, int) else sizes.setdefault(axis, size)
+        if size != wanted:
+            raise errors.BadInput(
+                f"field {name!r} has shape {value.shape}, expected {expected}"
+                f" with {axis} = {wanted}"
+            )
+
+
+def _check_values(batch: dict[str, np.ndarray]) -> None:
+    """Raises for the first field whose values contradict its meaning."""
+    fx_fy = batch["intrinsics"][..., :2]
+    transform = batch["cam_from_points"]
+    gram = np.einsum(
+        "...ji,...jk->...ik", transform[..., :3, :3], transform[..., :3, :3]
+    )
+    confidence = batch["confidence"]
+    problems = {
+        "points": ~np.isfinite(batch["points"]).all(-1) & batch["points_valid"],
+        "time": ~(np.diff(batch["time"], axis=-1) >= 0),
+        "confidence": ~((confidence >= 0) & (confidence <= 1)),
+        "uv": ~np.isfinite(batch["uv"]).all(-1) & (confidence > 0),
+        "intrinsics": ~(np.isfinite(fx_fy) & (fx_fy > 0)),
+        "cam_from_points": ~(np.abs(gram - np.eye(3)) < 1e-3),
+        "xyz": ~np.isfinite(batch["xyz"]).all(-1) & batch["xyz_valid"],
+    }
+    reasons = {
+        "points": "is not finite where points_valid is True",
+        "time": "decreases or is not finite",
+        "confidence": "is outside [0, 1]",
+        "uv": "is not finite where confidence is positive",
+        "intrinsics": "has a focal length that is not positive",
+        "cam_from_points": "has no rotation in its upper left 3x3",
+        "xyz": "is not finite where xyz_valid is True",
+    }
+    for name, bad in problems.items():
+        if bad.any():
+            raise errors.BadInput(f"field {name!r} {reasons[name]}")

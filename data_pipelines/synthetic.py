@@ -1,0 +1,270 @@
+"""Rendered people as a source of clips.
+
+Two ways of drawing from `unipose_jax.synthesis`, both pure functions of (seed, step):
+a *pool* of a fixed number of clips, rendered once, kept in memory and in a cache folder
+and drawn from epoch by epoch (two CPU cores); or *fresh* clips, rendered batch by batch
+on the training device (an accelerator). What a global batch holds does not depend on
+the number of hosts, so a run is the same on any number of them.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import pathlib
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+import tqdm
+
+from data_pipelines import errors, files, schema
+from unipose_jax import synthesis
+from unipose_jax.synthesis import mocap, scene
+
+Clips = dict[str, np.ndarray]
+MOTION_FRAMES = 30  # length of the pieces that motion clips are cut into
+
+
+def open_train(config: ml_collections.ConfigDict, *, host: int, hosts: int):
+    """Batches for `config`: from a pool, or fresh where `train_clips` is 0."""
+    data = config.data
+    options = {"batch_size": config.global_batch_size, "host": host, "hosts": hosts}
+    if data.train_clips == 0:
+        return FreshBatches(data, **options)
+    return PoolBatches(open_pool(data, "train"), seed=config.seed, **options)
+
+
+def open_split(config: ml_collections.ConfigDict, split: str) -> "Pool":
+    """The "validation" or "test" clips of `config`."""
+    return open_pool(config.data, split)
+
+
+class Pool:
+    """Rendered clips in memory, as a random-access source of schema examples."""
+
+    def __init__(self, clips: Clips, *, num_points: int):
+        """Wraps stacked clips.
+
+        Args:
+            clips: schema fields with a leading clip axis; `points` may hold more points
+                than an example gets.
+            num_points: points per frame of an example.
+        """
+        self.clips = clips
+        self.num_points = num_points
+
+    def __len__(self) -> int:
+        return len(self.clips["points"])
+
+    def __getitem__(self, index: int) -> Clips:
+        """Example `index`, always with the same points."""
+        return self.example(index, np.random.default_rng(index))
+
+    def example(self, index: int, rng: np.random.Generator) -> Clips:
+        """Example `index` with points that `rng` draws from the stored ones."""
+        example = {name: value[index] for name, value in self.clips.items()}
+        stored = example["points"].shape[-2]
+        chosen = rng.permutation(stored)[: self.num_points]
+        example["points"] = example["points"][:, chosen].astype(np.float32)
+        example["points_valid"] = example["points_valid"][:, chosen]
+        return example
+
+
+class PoolBatches:
+    """Endless shuffled batches from a pool; a batch is a function of (seed, step)."""
+
+    def __init__(
+        self, pool: Pool, *, seed: int, batch_size: int, host: int, hosts: int
+    ):
+        """Prepares the batches of one host.
+
+        Args:
+            pool: the clips.
+            seed: of the order and of the choice of points.
+            batch_size: clips over all hosts.
+            host: this host's number; it gets the contiguous share `host` of a batch.
+            hosts: how many there are.
+        """
+        self._pool, self._seed, self._batch_size = pool, seed, batch_size
+        share = batch_size // hosts
+        self._share = np.arange(host * share, (host + 1) * share)
+        self._step = 0
+        self._order = functools.lru_cache(maxsize=2)(self._permutation)
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        rng = np.random.default_rng((self._seed, 0, epoch))
+        return rng.permutation(len(self._pool))
+
+    def __next__(self) -> Clips:
+        places = self._step * self._batch_size + self._share
+        examples = [self._example(int(place)) for place in places]
+        self._step += 1
+        return {name: np.stack([e[name] for e in examples]) for name in examples[0]}
+
+    def _example(self, place: int) -> Clips:
+        epoch, offset = divmod(place, len(self._pool))
+        order = self._order(epoch)
+        rng = np.random.default_rng((self._seed, 1, place))
+        return self._pool.example(int(order[offset]), rng)
+
+    def get_state(self) -> dict[str, Any]:
+        """The position in the data, JSON-able."""
+        return {"step": self._step}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Goes to a position from `get_state`."""
+        self._step = int(state["step"])
+
+
+class FreshBatches:
+    """Batches that are rendered when asked for: clip i of training is drawn once.
+
+    A batch is a function of (data seed, step) and costs what rendering costs, so this
+    is for accelerators.
+    """
+
+    def __init__(
+        self,
+        data: ml_collections.ConfigDict,
+        *,
+        batch_size: int,
+        host: int,
+        hosts: int,
+    ):
+        """Prepares the batches of one host; arguments as in `PoolBatches`."""
+        self._batch_size, self._step = batch_size, 0
+        self._count = batch_size // hosts
+        self._first = host * self._count
+        self._render = functools.partial(
+            scene.render_pool,
+            data.seed,
+            "train",
+            count=self._count,
+            params=dataclasses.replace(scene_params(data), points=data.num_points),
+            motion_clips=_motion_clips(data),
+            batch_size=self._count,
+        )
+
+    def __next__(self) -> Clips:
+        clips = self._render(self._step * self._batch_size + self._first)
+        self._step += 1
+        return _schema_fields(clips)
+
+    def get_state(self) -> dict[str, Any]:
+        """The position in the data, JSON-able."""
+        return {"step": self._step}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Goes to a position from `get_state`."""
+        self._step = int(state["step"])
+
+
+def open_pool(data: ml_collections.ConfigDict, split: str) -> Pool:
+    """Renders a split, or reads it from the cache folder.
+
+    A pool is kept under a name that depends on everything it depends on: the settings,
+    the motion clips and the source of `unipose_jax.synthesis`.
+    """
+    count = data[f"{split}_clips"]
+    if not data.cache_dir:
+        return Pool(_render(data, split, count), num_points=data.num_points)
+    folder = pathlib.Path(data.cache_dir).expanduser()
+    path = folder / f"{split}-{count}-{_fingerprint(data)}.npz"
+    if path.exists():
+        with np.load(path, allow_pickle=False) as stored:
+            clips = {name: stored[name] for name in stored.files}
+    else:
+        clips = _render(data, split, count)
+        folder.mkdir(parents=True, exist_ok=True)
+        with files.replacing(path) as aside, aside.open("wb") as file:
+            np.savez(file, **clips)
+    return Pool(clips, num_points=data.num_points)
+
+
+def scene_params(data: ml_collections.ConfigDict) -> scene.SceneParams:
+    """The renderer's settings: `data.scene`, with the clip's length and skeleton."""
+    params = _from_dict(scene.SceneParams, data.scene.to_dict())
+    return dataclasses.replace(params, frames=data.frames, skeleton=data.skeleton)
+
+
+def _from_dict(kind: type, values: Mapping[str, Any]):
+    """A dataclass of nested dataclasses from nested dicts."""
+    hints = typing.get_type_hints(kind)
+    return kind(
+        **{
+            name: _from_dict(hints[name], value)
+            if isinstance(value, Mapping)
+            else value
+            for name, value in values.items()
+        }
+    )
+
+
+def _render(data: ml_collections.ConfigDict, split: str, count: int) -> Clips:
+    with tqdm.tqdm(
+        total=count, desc=f"render {split}", unit="clip", mininterval=1.0
+    ) as bar:
+        clips = scene.render_pool(
+            data.seed,
+            split,
+            0,
+            count,
+            scene_params(data),
+            motion_clips=_motion_clips(data),
+            progress=lambda done: bar.update(done - bar.n),
+        )
+    return _schema_fields(clips)
+
+
+def _schema_fields(clips: Clips) -> Clips:
+    return {name: clips[name] for name in schema.FIELDS}
+
+
+@functools.cache
+def _source_hash() -> str:
+    """Digest of the renderer's source: a pool is as old as the code that made it."""
+    digest = hashlib.sha256()
+    for path in sorted(pathlib.Path(synthesis.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _fingerprint(data: ml_collections.ConfigDict) -> str:
+    parts = [_source_hash(), repr(scene_params(data)), str(data.seed)]
+    parts += [jax.__version__, jax.default_backend()]
+    if data.motion:
+        parts.append(hashlib.sha256(_motion_path(data).read_bytes()).hexdigest())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _motion_path(data: ml_collections.ConfigDict) -> pathlib.Path:
+    path = pathlib.Path(data.motion).expanduser()
+    if not path.is_file():
+        raise errors.BadInput(f"no motion clips at {path} (config.data.motion)")
+    return path
+
+
+def _motion_clips(data: ml_collections.ConfigDict) -> np.ndarray | None:
+    """Pieces of real motion, (pieces, frames, BODY joints, 3), in a fixed mixed order."""
+    if not data.motion:
+        return None
+    path = _motion_path(data)
+    try:
+        clips = mocap.load_clips(path).values()
+    except ValueError as error:
+        raise errors.BadInput(str(error)) from error
+    length = max(MOTION_FRAMES, data.frames)
+    pieces = []
+    for clip in clips:
+        step = max(1, round(clip.fps / data.scene.fps))
+        xyz = mocap.to_body(clip)[::step]
+        pieces += [xyz[i : i + length] for i in range(0, len(xyz) - length + 1, length)]
+    if not pieces:
+        raise errors.BadInput(
+            f"{path}: no clip lasts {length} frames at {data.scene.fps} Hz"
+        )
+    order = np.random.default_rng(0).permutation(len(pieces))
+    return np.stack([pieces[i] for i in order])

@@ -1,0 +1,133 @@
+"""Pure functions on one example: sampling a cloud, cropping an image, cutting clips.
+
+A crop moves pixels, keypoints and intrinsics together, so that a point still projects
+on its pixel afterwards.
+"""
+
+import cv2
+import numpy as np
+
+_VOXEL = 0.05  # metres
+
+
+def sample_points(
+    xyz: np.ndarray, count: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws points without replacement, every one equally likely.
+
+    Args:
+        xyz: (points, 3), metres.
+        count: how many to return.
+        rng: decides which.
+
+    Returns:
+        float32 (count, 3), zeros after the last point where there are fewer, and bool
+        (count,), False for those zeros.
+    """
+    chosen = xyz
+    if len(xyz) > count:
+        chosen = xyz[rng.choice(len(xyz), count, replace=False, shuffle=False)]
+    points = np.zeros((count, 3), np.float32)
+    points[: len(chosen)] = chosen
+    return points, np.arange(count) < len(chosen)
+
+
+def inliers(xyz: np.ndarray, *, min_share: float = 0.002) -> np.ndarray:
+    """Which points of a cloud have company; flying pixels have none.
+
+    A point stays if the 3x3x3 voxels of 5 cm around its own hold at least 4 points and
+    at least `min_share` of the cloud.
+
+    Args:
+        xyz: (points, 3), metres; one person, within a few metres.
+        min_share: of all points.
+
+    Returns:
+        bool (points,).
+    """
+    if not len(xyz):
+        return np.zeros(0, bool)
+    voxel = np.floor(xyz / _VOXEL).astype(np.int64)
+    voxel -= voxel.min(axis=0) - 1
+    shape = np.minimum(voxel.max(axis=0) + 2, 256)
+    inside = (voxel < shape - 1).all(axis=1)
+    flat = np.ravel_multi_index(tuple(np.minimum(voxel, shape - 1).T), shape)
+    count = np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)
+    for axis in range(3):
+        count = count + np.roll(count, 1, axis) + np.roll(count, -1, axis)
+    return inside & (count.ravel()[flat] >= max(4, min_share * len(xyz)))
+
+
+def square_box(
+    box: tuple[float, float, float, float], *, margin: float = 0.1
+) -> tuple[float, float, float, float]:
+    """The square around a box, larger by a share `margin` on each side, pixels."""
+    left, top, right, bottom = box
+    half = max(right - left, bottom - top) * (0.5 + margin)
+    u, v = (left + right) / 2, (top + bottom) / 2
+    return u - half, v - half, u + half, v + half
+
+
+def crop_and_resize(
+    image: np.ndarray,
+    uv: np.ndarray,
+    intrinsics: np.ndarray,
+    *,
+    box: tuple[float, float, float, float],
+    size: tuple[int, int],
+    smooth: bool = False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cuts `box` out of an image and scales it, with all that is measured in pixels.
+
+    With scale s = size / (box size), pixel u goes to s (u - left), and so do cx and the
+    keypoints; fx becomes s fx. What lies outside the image is 0.
+
+    Args:
+        image: (height, width) or (height, width, channels).
+        uv: (..., 2), pixels.
+        intrinsics: (fx, fy, cx, cy), pixels.
+        box: left, top, right, bottom edges, pixels; may reach beyond the image.
+        size: width and height of the result, pixels.
+        smooth: bilinear, for colour; otherwise the nearest pixel, for depth and masks.
+
+    Returns:
+        Image, uv and intrinsics of the crop.
+    """
+    left, top, right, bottom = box
+    scale = np.array([size[0] / (right - left), size[1] / (bottom - top)])
+    corner = np.array([left, top])
+    # OpenCV counts from pixel centres: index i is at i + 0.5.
+    shift = corner + 0.5 / scale - 0.5
+    matrix = np.array([[1 / scale[0], 0, shift[0]], [0, 1 / scale[1], shift[1]]])
+    flags = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
+    source = image.astype(np.uint8) if image.dtype == bool else image
+    cropped = cv2.warpAffine(source, matrix, size, flags=flags | cv2.WARP_INVERSE_MAP)
+    moved = np.concatenate(
+        [intrinsics[:2] * scale, (intrinsics[2:] - corner) * scale]
+    ).astype(np.float32)
+    return (
+        cropped.astype(image.dtype),
+        ((uv - corner) * scale).astype(np.float32),
+        moved,
+    )
+
+
+def clip_windows(frames: int, length: int, stride: int) -> np.ndarray:
+    """Frame numbers of the clips that cover a sequence.
+
+    The last clip ends with the last frame; a sequence shorter than a clip repeats its
+    last frame.
+
+    Args:
+        frames: length of the sequence, at least 1.
+        length: frames per clip.
+        stride: frames between the starts of clips, at most `length`.
+
+    Returns:
+        int64 (clips, length).
+    """
+    if not 1 <= stride <= length:
+        raise ValueError(f"stride must be in 1..{length} to leave no gap, got {stride}")
+    last = max(frames - length, 0)
+    starts = np.append(np.arange(0, last, stride), last)
+    return np.minimum(starts[:, None] + np.arange(length), frames - 1)

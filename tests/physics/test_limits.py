@@ -1,0 +1,145 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from unipose_jax.physics import finite_differences, limits, residuals
+from unipose_jax.skeleton import definitions, kinematics
+
+SKELETONS = [definitions.by_name(name) for name in definitions.NAMES]
+PER_JOINT = [
+    limits.skin_depths,
+    limits.min_skin_depths,
+    limits.max_speeds,
+    limits.max_accelerations,
+]
+PER_BONE = [limits.bone_ratios, limits.capsule_radii, limits.rigid_bones]
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS, ids=lambda s: s.name)
+def test_every_named_skeleton_has_every_figure(skeleton):
+    for figures in PER_JOINT:
+        assert figures(skeleton).shape == (skeleton.num_joints,)
+        assert jnp.all(figures(skeleton) > 0)
+    for figures in PER_BONE:
+        assert figures(skeleton).shape == (len(skeleton.bones),)
+        assert jnp.all(figures(skeleton) >= 0)
+    assert limits.max_flexions(skeleton).shape == (len(kinematics.hinges(skeleton)),)
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS, ids=lambda s: s.name)
+def test_left_and_right_have_the_same_figures(skeleton):
+    for figures in PER_JOINT:
+        values = figures(skeleton)
+        np.testing.assert_array_equal(values, values[np.array(skeleton.mirror)])
+    for left, right in skeleton.bone_pairs:
+        for figures in PER_BONE:
+            np.testing.assert_allclose(
+                figures(skeleton)[left], figures(skeleton)[right], rtol=1e-5
+            )
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS, ids=lambda s: s.name)
+def test_typical_bones_are_plausible_and_bounds_ordered(skeleton):
+    lo, hi = limits.plausible_bone_ratios(skeleton)
+    typical = limits.bone_ratios(skeleton)
+    assert jnp.all((lo >= 0) & (lo < typical) & (typical < hi) & (hi < 0.5))
+
+
+def test_segments_are_those_of_drillis_and_contini():
+    names = definitions.BODY.bone_names
+    ratios = dict(zip(names, limits.bone_ratios(definitions.BODY), strict=True))
+    expected = {  # shares of stature, as printed by Winter
+        "left_shoulder-left_elbow": 0.186,
+        "left_elbow-left_wrist": 0.146,
+        "left_hip-left_knee": 0.245,
+        "left_knee-left_ankle": 0.246,
+    }
+    for name, ratio in expected.items():
+        # The table gives heights to three digits; two of them make a length.
+        np.testing.assert_allclose(ratios[name], ratio, atol=0.002)
+
+
+def test_skin_depths_match_measured_circumferences():
+    # Mean of women and men in ANSUR II, mm, over 2 pi: head, neck, wrist, ankle.
+    expected = {"head": 568, "neck": 364, "wrist": 164, "ankle": 222, "elbow": 287}
+    for name, circumference in expected.items():
+        radius = circumference / 2000.0 / np.pi
+        np.testing.assert_allclose(limits.JOINTS[name].skin_depth, radius, atol=0.003)
+
+
+def test_minimum_skin_depth_is_shallower_than_the_typical_one():
+    skeleton = definitions.ITOP15
+    shallow = limits.min_skin_depths(skeleton)
+    assert jnp.all(shallow < limits.skin_depths(skeleton))
+
+
+def test_lines_that_are_no_bones_are_not_rigid():
+    skeleton = definitions.COCO17
+    rigid = dict(zip(skeleton.bone_names, limits.rigid_bones(skeleton), strict=True))
+    assert rigid["nose-left_shoulder"] == 0
+    assert rigid["right_shoulder-right_hip"] == 0
+    assert rigid["left_hip-left_knee"] == 1
+
+
+def test_unknown_joints_are_named_with_the_choices():
+    with pytest.raises(ValueError, match=r"'left_tail'.*'ankle'.*'wrist'"):
+        limits.kind("left_tail")
+
+
+def test_figures_can_be_taken_inside_jit():
+    inside = jax.jit(lambda: limits.skin_depths(definitions.ITOP15))()
+    np.testing.assert_array_equal(inside, limits.skin_depths(definitions.ITOP15))
+
+
+def itop_xyz(sample_data):
+    with np.load(sample_data / "itop" / "side_test_joints_first2451.npz") as file:
+        return jnp.asarray(file["xyz_m"] * np.array([1, -1, 1], np.float32))
+
+
+def test_real_itop_poses_keep_the_limits(sample_data):
+    skeleton, xyz = definitions.ITOP15, itop_xyz(sample_data)
+    stature = residuals.stature(
+        xyz, skeleton=skeleton, weight=jnp.ones_like(xyz[..., 0])
+    )
+    assert 1.7 < jnp.median(stature) < 1.8
+    assert jnp.mean(residuals.bone_ratio(xyz, stature, skeleton=skeleton) > 0) < 0.02
+    assert jnp.mean(residuals.hyperextension(xyz, skeleton=skeleton) > 0) < 0.01
+    assert jnp.mean(residuals.overflexion(xyz, skeleton=skeleton) > 0) < 0.01
+
+
+def test_mirrored_poses_break_the_limits(sample_data):
+    # Left and right exchanged: the elbows of a mirrored person bend the wrong way.
+    skeleton, xyz = definitions.ITOP15, itop_xyz(sample_data)
+    mirrored = xyz[:, np.array(skeleton.mirror)]
+    assert jnp.mean(residuals.hyperextension(mirrored, skeleton=skeleton) > 0) > 0.1
+
+
+CMU = {
+    "pelvis": "Hips",
+    "shoulder": "{}Arm",
+    "elbow": "{}ForeArm",
+    "wrist": "{}Hand",
+    "hip": "{}UpLeg",
+    "knee": "{}Leg",
+    "ankle": "{}Foot",
+}
+
+
+def test_real_motion_keeps_its_bounds(sample_data):
+    file = np.load(sample_data / "cmu_mocap" / "cmu_joints_30fps_dev.npz")
+    names = [str(name) for name in file["joint_names"]]
+    clips = [file[key] for key in file.files if key not in ("joint_names", "parents")]
+    broken, total = 0.0, 0
+    for joint, pattern in CMU.items():
+        index = names.index(pattern.format("Right"))
+        figures = limits.JOINTS[joint]
+        for clip in clips:
+            xyz = jnp.asarray(clip[:, [index]])
+            time = jnp.arange(len(xyz)) / 30.0
+            speed = jnp.linalg.norm(finite_differences.velocity(xyz, time), axis=-1)
+            size = jnp.linalg.norm(finite_differences.acceleration(xyz, time), axis=-1)
+            broken += jnp.sum(speed > figures.speed)
+            broken += jnp.sum(size > figures.acceleration)
+            total += speed.size + size.size
+    assert broken / total < 1e-3

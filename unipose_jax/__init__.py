@@ -1,0 +1,1 @@
+"""Weakly supervised 3D human pose from RGB-D, in JAX."""

@@ -1,0 +1,160 @@
+"""Pinhole cameras with Brown-Conrady distortion: pixels, rays and points.
+
+Pixels have u to the right and v down, (0, 0) at the top-left corner, pixel centres
+at +0.5. The camera frame has x right, y down, z forward. `intrinsics` is
+(fx, fy, cx, cy) in pixels. Leading axes of camera parameters broadcast against
+those of the points, so that one camera serves all frames of a clip.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def uv_from_xyz(
+    xyz: Float[Array, "*batch n 3"],
+    intrinsics: Float[Array, "*#batch 4"],
+    *,
+    min_depth: float = 1e-3,
+) -> Float[Array, "*batch n 2"]:
+    """Projects points to pixels: u = fx x / z + cx, v = fy y / z + cy.
+
+    Args:
+        xyz: points, metres, camera frame.
+        intrinsics: (fx, fy, cx, cy), pixels.
+        min_depth: z is raised to this, metres, so that points in or behind the
+            camera give finite pixels and gradients (meaningless ones: mask them).
+
+    Returns:
+        Undistorted pixels.
+    """
+    focal, center = _focal_and_center(intrinsics, xyz)
+    z = jnp.maximum(xyz[..., 2:], min_depth)
+    return focal * (xyz[..., :2] / z) + center
+
+
+def xyz_from_uv_depth(
+    uv: Float[Array, "*batch n 2"],
+    depth: Float[Array, "*batch n"],
+    intrinsics: Float[Array, "*#batch 4"],
+) -> Float[Array, "*batch n 3"]:
+    """Points at z-depth `depth` behind undistorted pixels: inverse of `uv_from_xyz`.
+
+    Args:
+        uv: undistorted pixels.
+        depth: z coordinate, metres, not the distance to the camera.
+        intrinsics: (fx, fy, cx, cy), pixels.
+
+    Returns:
+        Points, metres, camera frame.
+    """
+    xy = _xy_from_uv(uv, intrinsics)
+    return depth[..., None] * jnp.concatenate([xy, jnp.ones_like(xy[..., :1])], -1)
+
+
+def ray_dirs_from_uv(
+    uv: Float[Array, "*batch n 2"], intrinsics: Float[Array, "*#batch 4"]
+) -> Float[Array, "*batch n 3"]:
+    """Unit vectors from the camera centre through undistorted pixels, camera frame."""
+    xyz = xyz_from_uv_depth(uv, jnp.ones_like(uv[..., 0]), intrinsics)
+    return xyz / jnp.sqrt(jnp.sum(xyz**2, axis=-1, keepdims=True))
+
+
+def distort(
+    xy: Float[Array, "*batch n 2"], distortion: Float[Array, "*#batch 5"]
+) -> Float[Array, "*batch n 2"]:
+    """Bends ideal normalised image coordinates as the lens does.
+
+    Brown-Conrady, as in OpenCV: with r^2 = x^2 + y^2,
+    x' = x (1 + k1 r^2 + k2 r^4 + k3 r^6) + 2 p1 x y + p2 (r^2 + 2 x^2),
+    y' = y (1 + k1 r^2 + k2 r^4 + k3 r^6) + p1 (r^2 + 2 y^2) + 2 p2 x y.
+
+    Args:
+        xy: (x / z, y / z), dimensionless.
+        distortion: (k1, k2, p1, p2, k3), dimensionless.
+
+    Returns:
+        Distorted normalised coordinates.
+    """
+    radial, tangential = _distortion_terms(xy, distortion)
+    return xy * radial + tangential
+
+
+def undistort(
+    xy: Float[Array, "*batch n 2"],
+    distortion: Float[Array, "*#batch 5"],
+    *,
+    iterations: int = 20,
+) -> Float[Array, "*batch n 2"]:
+    """Ideal normalised coordinates of distorted ones: inverse of `distort`.
+
+    Fixed point of x = (x' - tangential(x)) / radial(x), started at x'. It converges
+    inside the field of view of ordinary lenses, not where distortion folds over.
+
+    Args:
+        xy: distorted (x / z, y / z), dimensionless.
+        distortion: (k1, k2, p1, p2, k3), dimensionless.
+        iterations: number of fixed-point steps.
+
+    Returns:
+        Undistorted normalised coordinates.
+    """
+
+    def refine(_, guess):
+        radial, tangential = _distortion_terms(guess, distortion)
+        # A radial factor this small lies far outside any lens; keep it finite.
+        return (xy - tangential) / jnp.maximum(radial, 0.1)
+
+    return jax.lax.fori_loop(0, iterations, refine, xy)
+
+
+def distort_uv(
+    uv: Float[Array, "*batch n 2"],
+    intrinsics: Float[Array, "*#batch 4"],
+    distortion: Float[Array, "*#batch 5"],
+) -> Float[Array, "*batch n 2"]:
+    """Pixels where the lens puts what an ideal camera would show at `uv`."""
+    return _uv_from_xy(distort(_xy_from_uv(uv, intrinsics), distortion), intrinsics)
+
+
+def undistort_uv(
+    uv: Float[Array, "*batch n 2"],
+    intrinsics: Float[Array, "*#batch 4"],
+    distortion: Float[Array, "*#batch 5"],
+    *,
+    iterations: int = 20,
+) -> Float[Array, "*batch n 2"]:
+    """Pixels of an ideal camera for observed pixels `uv`: inverse of `distort_uv`."""
+    xy = undistort(_xy_from_uv(uv, intrinsics), distortion, iterations=iterations)
+    return _uv_from_xy(xy, intrinsics)
+
+
+def _distortion_terms(xy, distortion):
+    """The radial factor and the tangential shift at ideal coordinates `xy`."""
+    shape = (*xy.shape[:-1], 5)
+    k1, k2, p1, p2, k3 = jnp.split(
+        jnp.broadcast_to(distortion[..., None, :], shape), 5, axis=-1
+    )
+    sq = jnp.sum(xy**2, axis=-1, keepdims=True)
+    radial = 1.0 + sq * (k1 + sq * (k2 + sq * k3))
+    cross = 2.0 * jnp.prod(xy, axis=-1, keepdims=True)
+    p_swapped = jnp.concatenate([p2, p1], axis=-1)
+    p_straight = jnp.concatenate([p1, p2], axis=-1)
+    return radial, p_straight * cross + p_swapped * (sq + 2.0 * xy**2)
+
+
+def _focal_and_center(intrinsics, points):
+    """Intrinsics as (fx, fy) and (cx, cy), broadcast to every point."""
+    shape = (*points.shape[:-1], 4)
+    intrinsics = jnp.broadcast_to(intrinsics[..., None, :], shape)
+    return intrinsics[..., :2], intrinsics[..., 2:]
+
+
+def _xy_from_uv(uv, intrinsics):
+    focal, center = _focal_and_center(intrinsics, uv)
+    return (uv - center) / focal
+
+
+def _uv_from_xy(xy, intrinsics):
+    focal, center = _focal_and_center(intrinsics, xy)
+    return focal * xy + center

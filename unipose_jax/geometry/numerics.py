@@ -1,0 +1,108 @@
+"""Norms, angles, divisions and robust penalties with finite gradients everywhere."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def safe_norm(
+    x: Float[Array, "..."], *, axis: int = -1, keepdims: bool = False
+) -> Float[Array, "..."]:
+    """Euclidean norm along `axis`, whose gradient is zero at the zero vector.
+
+    Args:
+        x: vectors, any unit.
+        axis: the axis of the components.
+        keepdims: keep `axis` with size one.
+
+    Returns:
+        Lengths, in the unit of `x`.
+    """
+    sq = jnp.sum(x**2, axis=axis, keepdims=keepdims)
+    positive = sq > jnp.finfo(sq.dtype).tiny
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, sq, 1.0)), 0.0)
+
+
+def safe_normalize(
+    x: Float[Array, "..."], *, axis: int = -1, eps: float = 1e-12
+) -> Float[Array, "..."]:
+    """Unit vectors along `axis`; those shorter than `eps` become zero, gradient too."""
+    sq = jnp.sum(x**2, axis=axis, keepdims=True)
+    usable = sq > eps**2
+    return jnp.where(usable, x * jax.lax.rsqrt(jnp.where(usable, sq, 1.0)), 0.0)
+
+
+def safe_divide(
+    numerator: Float[Array, "*shape"],
+    denominator: Float[Array, "*shape"],
+    *,
+    eps: float = 1e-12,
+    fallback: float = 0.0,
+) -> Float[Array, "*shape"]:
+    """Quotient, or `fallback` with zero gradient where |denominator| <= eps."""
+    usable = jnp.abs(denominator) > eps
+    quotient = numerator / jnp.where(usable, denominator, 1.0)
+    return jnp.where(usable, quotient, fallback)
+
+
+@jax.custom_jvp
+def safe_arccos(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Arc cosine of `x` clipped to [-1, 1], radians, with a bounded derivative.
+
+    The value is exact. The derivative -1 / sqrt(1 - x^2) is bounded by 1000 in
+    magnitude and is zero outside [-1, 1], where rounding has pushed a cosine.
+    """
+    return jnp.arccos(jnp.clip(x, -1.0, 1.0))
+
+
+@safe_arccos.defjvp
+def _safe_arccos_jvp(primals, tangents):
+    (x,), (x_dot,) = primals, tangents
+    slope = -jax.lax.rsqrt(jnp.maximum(1.0 - x**2, 1e-6))
+    return safe_arccos(x), jnp.where(jnp.abs(x) <= 1.0, slope, 0.0) * x_dot
+
+
+def angle_between(
+    a: Float[Array, "*batch 3"], b: Float[Array, "*batch 3"]
+) -> Float[Array, "*batch"]:
+    """Angle between vectors, radians in [0, pi]: atan2(|a x b|, a . b).
+
+    Accurate near 0 and pi, where an arc cosine is not. Zero, with zero gradient,
+    where a vector vanishes; the gradient is zero too where they are parallel.
+    """
+    # Unit vectors first: products of tiny ones would underflow in arctan2's slope.
+    a, b = safe_normalize(a), safe_normalize(b)
+    sine = safe_norm(jnp.cross(a, b))
+    cosine = jnp.sum(a * b, axis=-1)
+    defined = sine + jnp.abs(cosine) > 0.0
+    angle = jnp.arctan2(sine, jnp.where(defined, cosine, 1.0))
+    return jnp.where(defined, angle, 0.0)
+
+
+def pseudo_huber(sq: Float[Array, "*shape"], *, delta: float) -> Float[Array, "*shape"]:
+    """Pseudo-Huber penalty delta (sqrt(1 + sq / delta^2) - 1) of a squared distance.
+
+    About sq / (2 delta) below `delta` and linear, distance - delta, far above.
+    Written without the subtraction, so that small distances keep their digits.
+
+    Args:
+        sq: squared distances, m^2 (or any unit squared).
+        delta: transition from quadratic to linear, in the unit of the distance.
+
+    Returns:
+        Penalties in the unit of the distance.
+    """
+    ratio = sq / delta**2
+    return delta * ratio / (jnp.sqrt(1.0 + ratio) + 1.0)
+
+
+def saturating(sq: Float[Array, "*shape"], *, scale: float) -> Float[Array, "*shape"]:
+    """Geman-McClure penalty sq / (sq + scale^2) in [0, 1) of a squared distance.
+
+    Quadratic well below `scale`; far above it an outlier costs one and pulls no more.
+
+    Args:
+        sq: squared distances, m^2 (or any unit squared).
+        scale: distance of half the full penalty, in the unit of the distance.
+    """
+    return sq / (sq + scale**2)

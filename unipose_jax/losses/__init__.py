@@ -1,0 +1,12 @@
+"""Loss terms: arrays in, `WeightedMean` out; no model, config or device inside."""
+
+from unipose_jax.losses import (
+    anatomy,
+    keypoints,
+    lifting,
+    motion,
+    objective,
+    surface,
+)
+
+__all__ = ["anatomy", "keypoints", "lifting", "motion", "objective", "surface"]

@@ -1,0 +1,136 @@
+"""Agreement of joints with the visible surface: depth of the front, and the cloud."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from unipose_jax import reduction
+from unipose_jax.geometry import numerics
+from unipose_jax.skeleton import definitions
+
+
+def surface_loss(
+    xyz: Float[Array, "*batch joints 3"],
+    surface_depth: Float[Array, "*batch joints"],
+    *,
+    skin_depth: Float[Array, " joints"],
+    confidence: Float[Array, "*batch joints"],
+    visible: Bool[Array, "*batch joints"],
+    scale: float = 0.10,
+) -> reduction.WeightedMean:
+    r"""Saturating pull of a joint's depth to a skin depth behind the surface.
+
+    With e = z - (s + t), the penalty is scale e^2 / (e^2 + scale^2), in [0, scale):
+    a joint behind another limb, far from the surface in front of it, feels no pull.
+
+    Args:
+        xyz: predicted joints, metres, depth-camera frame.
+        surface_depth: s, observed depth at the joint's own pixel, metres; taken as
+            constant (see `geometry.depth.surface_depth`).
+        skin_depth: t, how far joints lie below the skin, metres
+            (`physics.limits.skin_depths`); may be learned.
+        confidence: belief that the joint is what is seen there; multiplies the penalty.
+        visible: False (no surface, no keypoint) removes the joint from both sum and
+            weight, whatever `surface_depth` holds.
+        scale: error of half the full penalty, metres.
+
+    Returns:
+        Weighted mean penalty in metres, not yet divided.
+    """
+    error = xyz[..., 2] - _below_skin(surface_depth, skin_depth, visible)
+    penalty = scale * numerics.saturating(error**2, scale=scale)
+    return reduction.weighted_mean(penalty, confidence, visible)
+
+
+def surface_hinge_loss(
+    xyz: Float[Array, "*batch joints 3"],
+    surface_depth: Float[Array, "*batch joints"],
+    *,
+    min_skin_depth: Float[Array, " joints"],
+    visible: Bool[Array, "*batch joints"],
+    weight: Float[Array, "*batch joints"] | None = None,
+    delta: float = 0.05,
+) -> reduction.WeightedMean:
+    r"""No joint lies in front of the surface: z >= s + t_min.
+
+    Pseudo-Huber of max(s + t_min - z, 0). Holds for hidden joints too.
+
+    Args:
+        xyz: predicted joints, metres, depth-camera frame.
+        surface_depth: s, observed depth at the joint's own pixel, metres; taken as
+            constant (see `geometry.depth.surface_depth`).
+        min_skin_depth: t_min, metres (`physics.limits.min_skin_depths`).
+        visible: False where no surface was observed; removes the joint from both sum
+            and weight, whatever `surface_depth` holds.
+        weight: multiplies the penalty; None weighs all joints alike.
+        delta: transition from quadratic to linear, metres.
+
+    Returns:
+        Weighted mean penalty in metres, not yet divided.
+    """
+    weight = jnp.ones_like(xyz[..., 2]) if weight is None else weight
+    bound = _below_skin(surface_depth, min_skin_depth, visible)
+    short = jnp.maximum(bound - xyz[..., 2], 0.0)
+    penalty = numerics.pseudo_huber(short**2, delta=delta)
+    return reduction.weighted_mean(penalty, weight, visible)
+
+
+def coverage_loss(
+    xyz: Float[Array, "*batch joints 3"],
+    points: Float[Array, "*batch points 3"],
+    *,
+    skeleton: definitions.Skeleton,
+    radii: Float[Array, " bones"],
+    points_valid: Bool[Array, "*batch points"],
+    scale: float = 0.10,
+) -> reduction.WeightedMean:
+    r"""Every body point lies within a capsule around some bone: the cloud is explained.
+
+    With e the distance of a point from the nearest capsule (0 inside), the penalty is
+    scale e^2 / (e^2 + scale^2): points of other things pull little. Costs points x
+    bones; pass a random subset of a large cloud.
+
+    Args:
+        xyz: predicted joints, metres.
+        points: body points, metres, frame of `xyz`.
+        skeleton: names the bones.
+        radii: of the capsules, metres (`physics.limits.capsule_radii`).
+        points_valid: False removes the point, whatever it holds, from sum and weight.
+        scale: distance of half the full penalty, metres.
+
+    Returns:
+        Mean penalty over points, metres, not yet divided.
+    """
+    points = jnp.where(points_valid[..., None], points, 0.0)
+    bones = np.asarray(skeleton.bones, dtype=np.int32)
+    sq_dist = _sq_distance_to_bones(
+        points, xyz[..., bones[:, 1], :], xyz[..., bones[:, 0], :]
+    )
+    # The root of a point on a bone has no gradient; it lies inside the capsule anyway.
+    outside = jnp.sqrt(jnp.maximum(sq_dist, 1e-8)) - jnp.broadcast_to(
+        radii, sq_dist.shape
+    )
+    excess = jnp.maximum(jnp.min(outside, axis=-1), 0.0)
+    penalty = scale * numerics.saturating(excess**2, scale=scale)
+    return reduction.weighted_mean(penalty, jnp.ones_like(penalty), points_valid)
+
+
+def _below_skin(surface_depth: Array, skin_depth: Array, visible: Array) -> Array:
+    """The depth s + t of each joint, finite where the surface was not observed."""
+    surface = jax.lax.stop_gradient(jnp.where(visible, surface_depth, 0.0))
+    return surface + jnp.broadcast_to(skin_depth, surface.shape)
+
+
+def _sq_distance_to_bones(points: Array, start: Array, end: Array) -> Array:
+    """Squared distance of every point to every bone, (*batch, points, bones).
+
+    Coordinate by coordinate: no array of vectors is ever stored.
+    """
+    axis = [end[..., None, :, i] - start[..., None, :, i] for i in range(3)]
+    offset = [points[..., :, None, i] - start[..., None, :, i] for i in range(3)]
+    sq_length = axis[0] ** 2 + axis[1] ** 2 + axis[2] ** 2
+    along = offset[0] * axis[0] + offset[1] * axis[1] + offset[2] * axis[2]
+    share = jnp.clip(along / jnp.maximum(sq_length, 1e-8), 0.0, 1.0)
+    x, y, z = (o - share * a for o, a in zip(offset, axis, strict=True))
+    return x * x + y * y + z * z

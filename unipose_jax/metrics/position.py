@@ -1,0 +1,168 @@
+"""Errors of joint positions: distances, and shares of joints within a distance."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from unipose_jax import reduction
+from unipose_jax.geometry import numerics, transforms
+
+# Fewer joints than this do not fix a similarity alignment.
+MIN_ALIGNED = 3
+
+
+def mpjpe(
+    xyz: Float[Array, "*batch joints 3"],
+    target: Float[Array, "*batch joints 3"],
+    *,
+    valid: Bool[Array, "*batch joints"],
+    per_joint: bool = False,
+) -> reduction.WeightedMean:
+    """Mean per-joint position error, metres: the mean distance to the true joint.
+
+    Args:
+        xyz: predicted joints, metres.
+        target: true joints, metres, frame of `xyz`.
+        valid: False leaves a joint out, whatever it holds.
+        per_joint: one mean for each joint instead of one for all.
+    """
+    error = _distance(xyz, target, valid)
+    return _mean(error, valid, per_joint)
+
+
+def root_mpjpe(
+    xyz: Float[Array, "*batch joints 3"],
+    target: Float[Array, "*batch joints 3"],
+    *,
+    valid: Bool[Array, "*batch joints"],
+    root: tuple[int, ...],
+    per_joint: bool = False,
+) -> reduction.WeightedMean:
+    """MPJPE, metres, after moving the predicted root onto the true one.
+
+    The root's own error, zero, counts, as is customary.
+
+    Args:
+        xyz: predicted joints, metres.
+        target: true joints, metres, frame of `xyz`.
+        valid: False leaves a joint out, whatever it holds; a frame whose root is not
+            valid is left out whole.
+        root: joints whose mean is the root (`metrics.root`).
+        per_joint: one mean for each joint instead of one for all.
+    """
+    rooted = valid & jnp.all(valid[..., np.asarray(root)], axis=-1, keepdims=True)
+    xyz, target = _masked(xyz, rooted), _masked(target, rooted)
+    shift = target[..., np.asarray(root), :] - xyz[..., np.asarray(root), :]
+    shift = jnp.mean(shift, axis=-2, keepdims=True)
+    return _mean(_distance(xyz + shift, target, rooted), rooted, per_joint)
+
+
+def pa_mpjpe(
+    xyz: Float[Array, "*batch joints 3"],
+    target: Float[Array, "*batch joints 3"],
+    *,
+    valid: Bool[Array, "*batch joints"],
+    per_joint: bool = False,
+) -> reduction.WeightedMean:
+    """MPJPE, metres, after Procrustes alignment of each frame to its truth.
+
+    Alignment by rotation, translation and scale (`transforms.similarity_align`).
+
+    Args:
+        xyz: predicted joints, metres.
+        target: true joints, metres.
+        valid: False leaves a joint out of alignment and mean, whatever it holds; a
+            frame with fewer than three valid joints is left out whole.
+        per_joint: one mean for each joint instead of one for all.
+    """
+    count = jnp.sum(valid, axis=-1, keepdims=True)
+    valid = valid & (count >= MIN_ALIGNED)
+    xyz, target = _masked(xyz, valid), _masked(target, valid)
+    aligned = transforms.similarity_align(xyz, target, weight=valid.astype(xyz.dtype))
+    return _mean(_distance(aligned, target, valid), valid, per_joint)
+
+
+def pck(
+    xyz: Float[Array, "*batch joints 3"],
+    target: Float[Array, "*batch joints 3"],
+    *,
+    valid: Bool[Array, "*batch joints"],
+    threshold: float = 0.10,
+    per_joint: bool = False,
+) -> reduction.WeightedMean:
+    """Share of joints nearer than a threshold to the truth, in [0, 1].
+
+    Args:
+        xyz: predicted joints, metres.
+        target: true joints, metres, frame of `xyz`.
+        valid: False leaves a joint out, whatever it holds.
+        threshold: metres.
+        per_joint: one share for each joint instead of one for all.
+    """
+    within = _distance(xyz, target, valid) < threshold
+    return _mean(within.astype(xyz.dtype), valid, per_joint)
+
+
+def map_10cm(
+    xyz: Float[Array, "*batch joints 3"],
+    target: Float[Array, "*batch joints 3"],
+    *,
+    valid: Bool[Array, "*batch joints"],
+) -> reduction.WeightedMean:
+    """Share of joints nearer than 10 cm, averaged over the joints, in [0, 1].
+
+    What the ITOP papers call mAP@10cm. It is no detection AP: nothing is ranked, and
+    every person is given. The share is taken for each joint over all frames and then
+    averaged over the joints seen at all: to add several batches, add
+    `pck(..., per_joint=True)` and average at the end, as `metrics.summarize` does.
+
+    Args:
+        xyz: predicted joints, metres.
+        target: true joints, metres, frame of `xyz`.
+        valid: False leaves a joint out, whatever it holds.
+    """
+    shares = pck(xyz, target, valid=valid, threshold=0.10, per_joint=True)
+    seen = (shares.weight > 0).astype(xyz.dtype)
+    return reduction.WeightedMean(jnp.sum(shares.mean()), jnp.sum(seen))
+
+
+def auc(
+    xyz: Float[Array, "*batch joints 3"],
+    target: Float[Array, "*batch joints 3"],
+    *,
+    valid: Bool[Array, "*batch joints"],
+    max_threshold: float = 0.15,
+    num_thresholds: int = 31,
+    per_joint: bool = False,
+) -> reduction.WeightedMean:
+    """Area under the curve of `pck` over its threshold, in [0, 1].
+
+    The mean of `pck` at equally spaced thresholds from 0 to `max_threshold`, both
+    included: 0, 5, ..., 150 mm, as in D. Mehta et al., 3DV 2017 (MPI-INF-3DHP).
+
+    Args:
+        xyz: predicted joints, metres.
+        target: true joints, metres, frame of `xyz`.
+        valid: False leaves a joint out, whatever it holds.
+        max_threshold: metres.
+        num_thresholds: how many.
+        per_joint: one area for each joint instead of one for all.
+    """
+    thresholds = jnp.linspace(0.0, max_threshold, num_thresholds)
+    error = _distance(xyz, target, valid)
+    thresholds = thresholds.reshape((1,) * error.ndim + (-1,))
+    within = jnp.mean(error[..., None] < thresholds, axis=-1)
+    return _mean(within.astype(xyz.dtype), valid, per_joint)
+
+
+def _masked(xyz: Array, valid: Array) -> Array:
+    return jnp.where(valid[..., None], xyz, 0.0)
+
+
+def _distance(xyz: Array, target: Array, valid: Array) -> Array:
+    return numerics.safe_norm(_masked(xyz, valid) - _masked(target, valid), axis=-1)
+
+
+def _mean(values: Array, valid: Array, keep_last: bool) -> reduction.WeightedMean:
+    ones = jnp.ones_like(values)
+    return reduction.weighted_mean(values, ones, valid, keep_last=keep_last)

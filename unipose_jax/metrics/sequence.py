@@ -1,0 +1,69 @@
+"""Errors of poses as bodies in motion: acceleration and bone lengths."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from unipose_jax import reduction
+from unipose_jax.geometry import numerics
+from unipose_jax.physics import finite_differences
+from unipose_jax.skeleton import definitions, kinematics
+
+
+def accel_error(
+    xyz: Float[Array, "*batch time joints 3"],
+    target: Float[Array, "*batch time joints 3"],
+    time: Float[Array, "*batch time"],
+    *,
+    valid: Bool[Array, "*batch time joints"],
+    max_gap: float = finite_differences.MAX_GAP,
+    per_joint: bool = False,
+) -> reduction.WeightedMean:
+    """Mean length of the difference of predicted and true acceleration, m/s^2.
+
+    From real time stamps, irregular spacing allowed. Measures jitter: an error that
+    does not change over time does not count.
+
+    Args:
+        xyz: predicted joints, metres, any frame at rest.
+        target: true joints, metres, frame of `xyz`.
+        time: seconds. Frames that are not in order, or further apart than `max_gap`,
+            do not count as neighbours.
+        valid: False leaves out every triple of frames that needs the joint.
+        max_gap: seconds.
+        per_joint: one mean for each joint instead of one for all.
+    """
+    linked = finite_differences.connected(time, max_gap=max_gap)
+    counted = valid[..., :-2, :] & valid[..., 1:-1, :] & valid[..., 2:, :]
+    counted &= (linked[..., :-1] & linked[..., 1:])[..., None]
+    error = jnp.where(valid[..., None], xyz - target, 0.0)
+    size = numerics.safe_norm(finite_differences.acceleration(error, time), axis=-1)
+    ones = jnp.ones_like(size)
+    return reduction.weighted_mean(size, ones, counted, keep_last=per_joint)
+
+
+def bone_length_error(
+    xyz: Float[Array, "*batch joints 3"],
+    target: Float[Array, "*batch joints 3"],
+    *,
+    skeleton: definitions.Skeleton,
+    valid: Bool[Array, "*batch joints"],
+    per_bone: bool = False,
+) -> reduction.WeightedMean:
+    """Mean absolute difference of predicted and true bone lengths, metres.
+
+    Args:
+        xyz: predicted joints, metres, any frame.
+        target: true joints, metres, any frame.
+        skeleton: names the bones.
+        valid: False leaves out the bones of a joint, whatever it holds.
+        per_bone: one mean for each bone instead of one for all.
+    """
+    child, parent = np.asarray(skeleton.bones, dtype=np.int32).T
+    xyz = jnp.where(valid[..., None], xyz, 0.0)
+    target = jnp.where(valid[..., None], target, 0.0)
+    error = kinematics.bone_lengths(xyz, skeleton)
+    error = jnp.abs(error - kinematics.bone_lengths(target, skeleton))
+    counted = valid[..., child] & valid[..., parent]
+    ones = jnp.ones_like(error)
+    return reduction.weighted_mean(error, ones, counted, keep_last=per_bone)

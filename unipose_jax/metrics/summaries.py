@@ -1,0 +1,137 @@
+"""All metrics of a set of poses: added up over batches, then told as one table."""
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from unipose_jax import reduction
+from unipose_jax.metrics import groups, position, sequence
+from unipose_jax.skeleton import definitions
+
+
+def accumulate(
+    xyz: Float[Array, "*batch time joints 3"],
+    target: Float[Array, "*batch time joints 3"],
+    *,
+    valid: Bool[Array, "*batch time joints"],
+    skeleton: definitions.Skeleton,
+    time: Float[Array, "*batch time"] | None = None,
+) -> dict[str, reduction.WeightedMean]:
+    """Everything that `summarize` needs, in a form that can be added.
+
+    Add the results of batches with `jax.tree.map(jnp.add, a, b)`, of devices with
+    `jax.lax.psum`.
+
+    Args:
+        xyz: predicted joints, metres.
+        target: true joints, metres, frame of `xyz`.
+        valid: False leaves a joint out, whatever it holds.
+        skeleton: of both poses.
+        time: seconds; None leaves accelerations out.
+
+    Returns:
+        Means per joint or bone, metres or shares, not yet divided.
+    """
+    compared: dict[str, Callable] = {
+        "distance": position.mpjpe,
+        "aligned": position.pa_mpjpe,
+        "rooted": functools.partial(position.root_mpjpe, root=groups.root(skeleton)),
+        "within_10cm": functools.partial(position.pck, threshold=0.10),
+        "auc": position.auc,
+    }
+    sums = {
+        name: metric(xyz, target, valid=valid, per_joint=True)
+        for name, metric in compared.items()
+    }
+    sums["bone_length"] = sequence.bone_length_error(
+        xyz, target, valid=valid, skeleton=skeleton, per_bone=True
+    )
+    sums["frames"] = _count_frames(valid, xyz.dtype)
+    if time is not None:
+        sums["acceleration"] = sequence.accel_error(
+            xyz, target, time, valid=valid, per_joint=True
+        )
+    return sums
+
+
+def summarize(
+    sums: Mapping[str, reduction.WeightedMean], *, skeleton: definitions.Skeleton
+) -> dict[str, float | int | dict[str, float]]:
+    """The table of metrics of everything accumulated; NaN where nothing was measured.
+
+    `map_10cm` is the mean over joints of the share of frames within 10 cm (the ITOP
+    papers' mAP@10cm; no detection AP), and over upper or lower body; the other means
+    are over all valid joints of all frames.
+
+    Args:
+        sums: of `accumulate`, added up.
+        skeleton: of the poses.
+
+    Returns:
+        `_mm`: millimetres. `map_`, `pck_`, `auc`: shares in [0, 1]. `accel_error`:
+        m/s^2. `pck_10cm` and `joint_mpjpe_mm` are by joint name.
+    """
+    shares = _by_joint(sums["within_10cm"])
+    errors = 1000.0 * _by_joint(sums["distance"])
+    return {
+        "num_frames": int(sums["frames"].total),
+        "mpjpe_mm": 1000.0 * _pooled(sums["distance"]),
+        "pa_mpjpe_mm": 1000.0 * _pooled(sums["aligned"]),
+        "root_mpjpe_mm": 1000.0 * _pooled(sums["rooted"]),
+        "map_10cm": _mean_known(shares),
+        "map_10cm_upper": _mean_known(shares, groups.upper_body(skeleton)),
+        "map_10cm_lower": _mean_known(shares, groups.lower_body(skeleton)),
+        "auc": _pooled(sums["auc"]),
+        "accel_error": _pooled(sums.get("acceleration")),
+        "bone_length_error_mm": 1000.0 * _pooled(sums["bone_length"]),
+        "pck_10cm": dict(zip(skeleton.joints, shares.tolist(), strict=True)),
+        "joint_mpjpe_mm": dict(zip(skeleton.joints, errors.tolist(), strict=True)),
+    }
+
+
+def summary(
+    xyz: Float[Array, "*batch time joints 3"],
+    target: Float[Array, "*batch time joints 3"],
+    *,
+    valid: Bool[Array, "*batch time joints"],
+    skeleton: definitions.Skeleton,
+    time: Float[Array, "*batch time"] | None = None,
+) -> dict[str, float | int | dict[str, float]]:
+    """The table of metrics of one set of poses: `summarize` of `accumulate`.
+
+    Args:
+        xyz: predicted joints, metres.
+        target: true joints, metres, frame of `xyz`.
+        valid: False leaves a joint out, whatever it holds.
+        skeleton: of both poses.
+        time: seconds; None leaves accelerations out (NaN).
+    """
+    sums = accumulate(xyz, target, valid=valid, skeleton=skeleton, time=time)
+    return summarize(sums, skeleton=skeleton)
+
+
+def _count_frames(valid: Array, dtype: jnp.dtype) -> reduction.WeightedMean:
+    frames = jnp.sum(jnp.any(valid, axis=-1).astype(dtype))
+    return reduction.WeightedMean(frames, jnp.ones_like(frames))
+
+
+def _by_joint(sums: reduction.WeightedMean) -> np.ndarray:
+    known = np.asarray(sums.weight) > 0
+    return np.where(known, np.asarray(sums.mean(), np.float64), np.nan)
+
+
+def _pooled(sums: reduction.WeightedMean | None) -> float:
+    if sums is None or not np.sum(sums.weight) > 0:
+        return math.nan
+    total = np.sum(np.asarray(sums.total, np.float64))
+    return float(total / np.sum(np.asarray(sums.weight, np.float64)))
+
+
+def _mean_known(shares: np.ndarray, joints: Sequence[int] | None = None) -> float:
+    chosen = shares if joints is None else shares[np.asarray(joints, np.int32)]
+    known = chosen[np.isfinite(chosen)]
+    return float(known.mean()) if known.size else math.nan

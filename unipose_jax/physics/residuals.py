@@ -1,0 +1,205 @@
+"""By how much a pose breaks a limit, in metres or radians: no weights, no means.
+
+Zero where the limit is kept. Every residual is differentiable with finite gradients,
+also for poses that have collapsed to a point.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from unipose_jax.geometry import numerics
+from unipose_jax.physics import finite_differences, limits
+from unipose_jax.skeleton import definitions, kinematics
+
+# Metres. Directions and logarithms of bones shorter than this are softened, so that
+# gradients stay below 1 / SOFT.
+SOFT = 0.01
+# Where an upper arm points behind the frontal plane (this sine and more), the arm's own
+# rotation turns the elbow's axis over, and the elbow is not judged.
+BEHIND = 0.3
+
+
+def log_bone_lengths(
+    xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
+) -> Float[Array, "*batch bones"]:
+    """log(sqrt(length^2 + SOFT^2)), length in metres.
+
+    Differences are log-ratios of lengths: scale-free, so nothing is gained by shrinking
+    a bone, and gradients are finite where a bone has no length.
+
+    Args:
+        xyz: joints, metres, any frame.
+        skeleton: names the bones.
+    """
+    sq_length = jnp.sum(kinematics.bone_vectors(xyz, skeleton) ** 2, axis=-1)
+    return 0.5 * jnp.log(sq_length + SOFT**2)
+
+
+def stature(
+    xyz: Float[Array, "*batch joints 3"],
+    *,
+    skeleton: definitions.Skeleton,
+    weight: Float[Array, "*batch joints"],
+) -> Float[Array, "*batch"]:
+    """Stature that a pose's own bones speak for, metres.
+
+    The weighted median of length / typical ratio over bones; long bones weigh more
+    (their ratio is surer), and a bone weighs as much as its less certain end.
+
+    Args:
+        xyz: joints, metres, any frame.
+        skeleton: names the bones.
+        weight: of each joint, not negative. `limits.STATURE` where all are 0.
+
+    Returns:
+        Stature, cut off from the gradient.
+    """
+    ratios = limits.bone_ratios(skeleton)
+    child, parent = _ends(skeleton)
+    sure = jnp.minimum(weight[..., child], weight[..., parent])
+    lengths = kinematics.bone_lengths(xyz, skeleton)
+    guesses = lengths / _like(ratios, lengths)
+    median = _weighted_median(guesses, sure * _like(ratios, sure))
+    return jax.lax.stop_gradient(
+        jnp.where(jnp.sum(sure, axis=-1) > 0, median, limits.STATURE)
+    )
+
+
+def bone_ratio(
+    xyz: Float[Array, "*batch joints 3"],
+    stature: Float[Array, "*batch"],
+    *,
+    skeleton: definitions.Skeleton,
+) -> Float[Array, "*batch bones"]:
+    """By how much a bone is too long or too short for a person's stature, metres.
+
+    max(l - hi H, 0) + max(lo H - l, 0), with `limits.plausible_bone_ratios`.
+
+    Args:
+        xyz: joints, metres, any frame.
+        stature: H, metres.
+        skeleton: names the bones.
+    """
+    lo, hi = limits.plausible_bone_ratios(skeleton)
+    lengths = kinematics.bone_lengths(xyz, skeleton)
+    height = stature[..., None]
+    too_long = jnp.maximum(lengths - _like(hi, lengths) * height, 0.0)
+    return too_long + jnp.maximum(_like(lo, lengths) * height - lengths, 0.0)
+
+
+def overflexion(
+    xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
+) -> Float[Array, "*batch hinges"]:
+    """By how much elbows and knees bend further than they can, radians.
+
+    Args:
+        xyz: joints, metres, any frame.
+        skeleton: `kinematics.hinges(skeleton)` names the hinges.
+    """
+    angle = numerics.angle_between(*_hinge_directions(xyz, skeleton))
+    return jnp.maximum(angle - _like(limits.max_flexions(skeleton), angle), 0.0)
+
+
+def hyperextension(
+    xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
+) -> Float[Array, "*batch hinges"]:
+    """By how much elbows and knees bend the wrong way, radians.
+
+    With unit segments u above and w below the hinge and the body's right axis r, the
+    sine of the bend is (u x w).r for elbows and -(u x w).r for knees. Broken is
+    max(-sine - sin(`limits.HYPEREXTENSION`), 0): radians while small, always below 1.
+    The axes are a reference, cut off from the gradient.
+
+    Args:
+        xyz: joints, metres, any right-handed frame.
+        skeleton: `kinematics.hinges(skeleton)` names the hinges.
+    """
+    upper, lower = _hinge_directions(xyz, skeleton)
+    axes = jax.lax.stop_gradient(kinematics.body_frame(xyz, skeleton))
+    right, forward = axes[..., None, 0, :], axes[..., None, 2, :]
+    knees = ["knee" in name for name, *_ in kinematics.hinges(skeleton)]
+    sine = jnp.sum(jnp.cross(upper, lower) * right, axis=-1)
+    sine = sine * _like(jnp.where(jnp.asarray(knees), -1.0, 1.0), sine)
+    behind = jnp.maximum(-jnp.sum(upper * forward, axis=-1), 0.0)
+    judged = jax.lax.stop_gradient(jnp.maximum(1.0 - behind / BEHIND, 0.0))
+    judged = jnp.maximum(judged, _like(jnp.asarray(knees, judged.dtype), judged))
+    return judged * jnp.maximum(-sine - math.sin(limits.HYPEREXTENSION), 0.0)
+
+
+def speed(
+    xyz: Float[Array, "*batch time joints 3"],
+    time: Float[Array, "*batch time"],
+    *,
+    limit: Float[Array, " joints"],
+) -> Float[Array, "*batch time-1 joints"]:
+    """How far beyond the reach of a bounded speed a joint moves in a step, metres.
+
+    max(|p' - p| - v h, 0) for a step of h seconds.
+
+    Args:
+        xyz: joints, metres, any frame at rest.
+        time: seconds; see `finite_differences.connected` for steps that mean nothing.
+        limit: v, m/s.
+    """
+    moved = numerics.safe_norm(jnp.diff(xyz, axis=-3), axis=-1)
+    allowed = finite_differences.gaps(time)[..., None] * _like(limit, moved)
+    return jnp.maximum(moved - allowed, 0.0)
+
+
+def acceleration(
+    xyz: Float[Array, "*batch time joints 3"],
+    time: Float[Array, "*batch time"],
+    *,
+    limit: Float[Array, " joints"],
+) -> Float[Array, "*batch time-2 joints"]:
+    """How far beyond the reach of a bounded acceleration a joint strays, metres.
+
+    max(|e| - a h k / 2, 0): e is the `finite_differences.deviation` from the line
+    through the neighbours in time, h and k the steps before and after.
+
+    Args:
+        xyz: joints, metres, any frame at rest.
+        time: seconds; see `finite_differences.connected` for steps that mean nothing.
+        limit: a, m/s^2.
+    """
+    strayed = numerics.safe_norm(finite_differences.deviation(xyz, time), axis=-1)
+    allowed = finite_differences.reach(time)[..., None] * _like(limit, strayed)
+    return jnp.maximum(strayed - allowed, 0.0)
+
+
+def _like(vector: Array, array: Array) -> Array:
+    """The vector with leading axes of size one, to broadcast against the array."""
+    return vector.reshape((1,) * (array.ndim - 1) + vector.shape)
+
+
+def _ends(skeleton: definitions.Skeleton) -> tuple[np.ndarray, np.ndarray]:
+    bones = np.asarray(skeleton.bones, dtype=np.int32).reshape(-1, 2)
+    return bones[:, 0], bones[:, 1]
+
+
+def _unit(vectors: Array) -> Array:
+    sq_length = jnp.sum(vectors**2, axis=-1, keepdims=True)
+    return vectors / jnp.sqrt(sq_length + SOFT**2)
+
+
+def _hinge_directions(
+    xyz: Array, skeleton: definitions.Skeleton
+) -> tuple[Array, Array]:
+    """Directions above and below each hinge, away from the torso."""
+    found = np.asarray([ends for _, *ends in kinematics.hinges(skeleton)])
+    above, hinge, below = found.reshape(-1, 3).astype(np.int32).T
+    centre = xyz[..., hinge, :]
+    return _unit(centre - xyz[..., above, :]), _unit(xyz[..., below, :] - centre)
+
+
+def _weighted_median(values: Array, weight: Array) -> Array:
+    """Lower weighted median over the last axis."""
+    order = jnp.argsort(values, axis=-1)
+    values = jnp.take_along_axis(values, order, axis=-1)
+    passed = jnp.cumsum(jnp.take_along_axis(weight, order, axis=-1), axis=-1)
+    index = jnp.argmax(passed >= 0.5 * passed[..., -1:], axis=-1, keepdims=True)
+    return jnp.take_along_axis(values, index, axis=-1)[..., 0]

@@ -1,0 +1,141 @@
+"""The whole report of a run: one folder with tables, pictures and `index.html`.
+
+Needs matplotlib for the pictures; where it is not installed, as on a bare accelerator
+host, the report has its tables and says what is missing.
+"""
+
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from unipose_jax.report import clips as clips_lib
+from unipose_jax.report import files, logs, page, tables
+
+RENDERED = (
+    "The people behind these figures and pictures are rendered by "
+    "unipose_jax.synthesis, not recorded: the truth is exact, and the figures tell "
+    "nothing yet about real cameras, rooms and clothes."
+)
+NO_PICTURES = "Pictures need matplotlib, which is not installed here."
+
+
+def write_report(
+    folder: files.Path,
+    *,
+    title: str,
+    skeleton: str,
+    rendered: bool,
+    subtitle: str = "",
+    results: Mapping[str, tables.Table] | None = None,
+    headlines: Sequence[page.Headline] = (),
+    log: files.Path | None = None,
+    joint_errors_mm: Mapping[str, Float[np.ndarray, "*seeds joints"]] | None = None,
+    clips: Sequence[clips_lib.Clip] = (),
+    config: Mapping[str, Any] | None = None,
+    sections: Sequence[page.Section] = (),
+) -> pathlib.Path:
+    """Writes tables, pictures and the page that shows them; replaces an older report.
+
+    Args:
+        folder: made if missing; tables go to `tables/`, pictures to `figures/`.
+        title: of the page.
+        skeleton: name of the skeleton of `joint_errors_mm`.
+        rendered: the data are synthetic, which the page then says at the top.
+        subtitle: command, commit, device, time.
+        results: file name -> table, in the order to be shown.
+        headlines: the most important figures.
+        log: JSON lines of the training; an absent file gives no curves.
+        joint_errors_mm: run name -> error per joint, millimetres, over leading axes
+            (seeds) if there are any; NaN where unknown. A chart and a table.
+        clips: the middle frame of each is drawn; the first that moves is animated.
+        config: shown, folded, as JSON.
+        sections: of the caller's own, after the pictures.
+
+    Returns:
+        Path of the page.
+    """
+    folder = pathlib.Path(folder)
+    results = dict(results or {})
+    joint_errors_mm = joint_errors_mm or {}
+    for stem, table in results.items():
+        tables.write_table(folder / "tables", stem, table)
+    gallery = _gallery()
+    content = [page.Section("Results", numbers=list(results.values()))]
+    content += _run_sections(folder, gallery, log, joint_errors_mm, skeleton)
+    content += _clip_sections(folder, gallery, clips)
+    content += sections
+    if config is not None:
+        code = json.dumps(config, indent=2, default=str, ensure_ascii=False)
+        content.append(page.Section("Configuration", code=code))
+    notices = [RENDERED] * rendered + [NO_PICTURES] * (gallery is None)
+    path = folder / "index.html"
+    page.write_page(
+        path,
+        [section for section in content if _says_something(section)],
+        title=title,
+        subtitle=subtitle,
+        notice=" ".join(notices),
+        headlines=headlines,
+    )
+    return path
+
+
+def _run_sections(
+    folder: pathlib.Path,
+    gallery: ModuleType | None,
+    log: files.Path | None,
+    joint_errors_mm: Mapping[str, Float[np.ndarray, "*seeds joints"]],
+    skeleton: str,
+) -> list[page.Section]:
+    """Learning curves and errors per joint."""
+    records = logs.read_log(log) if log is not None else []
+    by_joint = []
+    if joint_errors_mm:
+        table = tables.joint_table(joint_errors_mm, skeleton=skeleton)
+        tables.write_table(folder / "tables", "joints", table)
+        by_joint.append(table)
+    learning, bars = [], []
+    if gallery is not None:
+        learning = gallery.curve_figures(folder, records)
+        bars = gallery.joint_figures(folder, joint_errors_mm, skeleton=skeleton)
+    return [
+        page.Section("Learning", figures=learning),
+        page.Section("Joints", figures=bars, numbers=[] if bars else by_joint),
+    ]
+
+
+def _clip_sections(
+    folder: pathlib.Path,
+    gallery: ModuleType | None,
+    clips: Sequence[clips_lib.Clip],
+) -> list[page.Section]:
+    """The animation of the first clip that moves, and stills of all."""
+    if gallery is None:
+        return []
+    moving = [clip for clip in clips if clip.num_frames > 1][:1]
+    motion = [f for clip in moving for f in gallery.animation_figures(folder, clip)]
+    stills = [f for clip in clips for f in gallery.clip_figures(folder, clip)]
+    return [
+        page.Section("In motion", figures=motion),
+        page.Section("Pictures", figures=stills),
+    ]
+
+
+def _says_something(section: page.Section) -> bool:
+    return bool(section.text or section.numbers or section.figures or section.code)
+
+
+def _gallery() -> ModuleType | None:
+    """The module that draws, or None where matplotlib or Pillow is not installed."""
+    try:
+        from unipose_jax.report import gallery
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("matplotlib", "PIL"):
+            return None
+        raise
+    return gallery

@@ -1,0 +1,320 @@
+"""Tables of metrics: several rows side by side, as text, Markdown and JSON.
+
+A cell is one number, or the numbers of several seeds, shown as mean ± standard
+deviation. What a metric is called, its unit and its digits come from `COLUMNS`.
+"""
+
+import dataclasses
+import json
+import math
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from unipose_jax.report import files
+from unipose_jax.skeleton import definitions
+
+MISSING = "-"
+MAIN = ("mpjpe_mm", "pa_mpjpe_mm", "map_10cm", "auc", "accel_error")
+
+# Metric -> value, or the values of several seeds.
+Metrics = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """How a metric is shown.
+
+    Attributes:
+        key: name of the metric in logs and JSON.
+        label: heading.
+        unit: shown in the heading, in brackets; may be empty.
+        scale: multiplies the value before it is shown (100 for a share in per cent).
+        digits: decimals.
+        better: "lower", "higher", or empty where there is no better.
+    """
+
+    key: str
+    label: str
+    unit: str = ""
+    scale: float = 1.0
+    digits: int = 1
+    better: str = ""
+
+    @property
+    def heading(self) -> str:
+        return f"{self.label} [{self.unit}]" if self.unit else self.label
+
+
+# Metrics named `_mm` are millimetres already; the others are shares in [0, 1], m/s^2.
+COLUMNS = {
+    column.key: column
+    for column in (
+        Column("mpjpe_mm", "MPJPE", "mm", better="lower"),
+        Column("pa_mpjpe_mm", "PA-MPJPE", "mm", better="lower"),
+        Column("root_mpjpe_mm", "root MPJPE", "mm", better="lower"),
+        Column("map_10cm", "mAP@10cm", "%", 100.0, better="higher"),
+        Column("map_10cm_upper", "upper mAP@10cm", "%", 100.0, better="higher"),
+        Column("map_10cm_lower", "lower mAP@10cm", "%", 100.0, better="higher"),
+        Column("pck_10cm", "PCK@10cm", "%", 100.0, better="higher"),
+        Column("auc", "AUC", "%", 100.0, better="higher"),
+        Column("accel_error", "accel. error", "m/s²", digits=2, better="lower"),
+        Column("bone_length_error_mm", "bone length", "mm", better="lower"),
+        Column("num_frames", "frames", digits=0),
+        Column("steps_per_s", "steps/s", better="higher"),
+        Column("frames_per_s", "frames/s", better="higher"),
+    )
+}
+JOINT_ERROR = Column("error_mm", "mean error", "mm", better="lower")
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """Several measurements of one figure.
+
+    Attributes:
+        mean: their mean; NaN without any.
+        deviation: sample standard deviation (n - 1); NaN with fewer than two.
+        count: how many there are.
+    """
+
+    mean: float
+    deviation: float
+    count: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Rows of figures under shared headings.
+
+    Attributes:
+        title: one line above the table.
+        columns: what is shown, from left to right.
+        rows: (name, one `Spread` per column) from top to bottom.
+        note: what a reader must know: protocol, split, number of seeds.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, tuple[Spread, ...]], ...]
+    note: str = ""
+
+
+def column(key: str) -> Column:
+    """The `Column` of a metric; one that is not known is shown under its own name."""
+    return COLUMNS.get(key, Column(key, key, digits=3))
+
+
+def spread(values: float | Iterable[float]) -> Spread:
+    """Mean and sample standard deviation of one value or several.
+
+    Args:
+        values: a number, or one number per seed; what is not finite is left out.
+    """
+    array = np.atleast_1d(np.asarray(_listed(values), dtype=np.float64)).ravel()
+    array = array[np.isfinite(array)]
+    mean = float(array.mean()) if array.size else math.nan
+    deviation = float(array.std(ddof=1)) if array.size > 1 else math.nan
+    return Spread(mean, deviation, int(array.size))
+
+
+def metrics_table(
+    rows: Mapping[str, Metrics],
+    *,
+    keys: Sequence[str] = (),
+    title: str = "",
+    note: str = "",
+) -> Table:
+    """Metrics side by side.
+
+    Args:
+        rows: row name -> metric -> value, or values of several seeds. A metric that a
+            row lacks is shown as missing.
+        keys: the metrics to show, in order, for example `MAIN`; where empty, every
+            metric that occurs. What is given by joint is for `joint_table`.
+        title: one line above the table.
+        note: protocol and the like, below the table.
+    """
+    known = (k for row in rows.values() for k, v in row.items() if not _is_nested(v))
+    keys = tuple(keys) or tuple(dict.fromkeys(known))
+    cells = tuple(
+        (name, tuple(spread(row.get(key, ())) for key in keys))
+        for name, row in rows.items()
+    )
+    return Table(title, tuple(column(key) for key in keys), cells, note)
+
+
+def subset_rows(
+    name: str,
+    metrics: Metrics,
+    *,
+    subsets: Sequence[str] = ("visible", "occluded"),
+) -> dict[str, dict[str, Any]]:
+    """Rows for all joints and for subsets of them, out of one flat mapping.
+
+    Args:
+        name: of the row of all joints.
+        metrics: `{"mpjpe_mm": .., "visible/mpjpe_mm": .., ...}`.
+        subsets: prefixes that become rows of their own, where they occur.
+
+    Returns:
+        `{name: .., "name, visible": .., ...}`, ready for `metrics_table`. Metrics with
+        any other prefix are left out.
+    """
+    rows = {name: {key: v for key, v in metrics.items() if "/" not in key}}
+    for subset in subsets:
+        start = f"{subset}/"
+        chosen = {k[len(start) :]: v for k, v in metrics.items() if k.startswith(start)}
+        if chosen:
+            rows[f"{name}, {subset}"] = chosen
+    return rows
+
+
+def joint_table(
+    rows: Mapping[str, Float[np.ndarray, "*seeds joints"]],
+    *,
+    skeleton: str,
+    value: Column = JOINT_ERROR,
+    title: str = "",
+    note: str = "",
+) -> Table:
+    """One figure per joint: joints down, runs across.
+
+    Args:
+        rows: run name -> figure per joint, over leading axes (seeds) if there are any;
+            NaN where a joint has none.
+        skeleton: name of the skeleton that orders the joints.
+        value: how the figure is shown.
+        title: one line above the table.
+        note: below the table.
+    """
+    joints = definitions.by_name(skeleton).joints
+    flat = {name: _by_joint(array, len(joints)) for name, array in rows.items()}
+    columns = tuple(dataclasses.replace(value, key=name, label=name) for name in rows)
+    cells = tuple(
+        (joint_label(joint), tuple(spread(array[:, index]) for array in flat.values()))
+        for index, joint in enumerate(joints)
+    )
+    return Table(title, columns, cells, note)
+
+
+def joint_values(
+    by_joint: Mapping[str, float], *, skeleton: str
+) -> Float[np.ndarray, " joints"]:
+    """Figures by joint name as an array in the skeleton's order; NaN where missing."""
+    joints = definitions.by_name(skeleton).joints
+    return np.array([by_joint.get(joint, math.nan) for joint in joints], np.float64)
+
+
+def joint_label(joint: str) -> str:
+    """A joint's name for readers: "left_hip" becomes "left hip"."""
+    return joint.replace("_", " ")
+
+
+def cell_text(cell: Spread, shown: Column) -> str:
+    """A cell as a reader sees it: "62.1 ± 0.8", "62.1", or "-" where it is missing.
+
+    Args:
+        cell: the figure.
+        shown: its column; gives scale and digits.
+    """
+    if not math.isfinite(cell.mean):
+        return MISSING
+    text = f"{cell.mean * shown.scale:.{shown.digits}f}"
+    if math.isfinite(cell.deviation):
+        text += f" ± {cell.deviation * shown.scale:.{shown.digits}f}"
+    return text
+
+
+def to_text(table: Table) -> str:
+    """The table in plain text, columns aligned, for a terminal."""
+    header = ["", *(shown.heading for shown in table.columns)]
+    lines = [header, *_text_rows(table)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    rendered = [_aligned(line, widths) for line in lines]
+    rendered.insert(1, "-" * len(rendered[0]))
+    return "\n".join([*_if_any(table.title), *rendered, *_if_any(table.note)]) + "\n"
+
+
+def to_markdown(table: Table) -> str:
+    """The table in GitHub's Markdown, numbers to the right."""
+    header = ["", *(shown.heading for shown in table.columns)]
+    rule = ["---", *("---:" for _ in table.columns)]
+    lines = [header, rule, *_text_rows(table)]
+    rendered = [f"| {' | '.join(map(_markdown, line))} |" for line in lines]
+    title = [f"**{_markdown(table.title)}**", ""] if table.title else []
+    note = ["", _markdown(table.note)] if table.note else []
+    return "\n".join([*title, *rendered, *note]) + "\n"
+
+
+def to_json(table: Table) -> str:
+    """The table as JSON: unscaled values by row and metric; null where missing."""
+    rows = {
+        name: {
+            shown.key: _json_cell(cell)
+            for shown, cell in zip(table.columns, cells, strict=True)
+        }
+        for name, cells in table.rows
+    }
+    content = {"title": table.title, "note": table.note, "rows": rows}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def write_table(folder: files.Path, stem: str, table: Table) -> None:
+    """Writes `stem.txt`, `stem.md` and `stem.json` into `folder`."""
+    folder = pathlib.Path(folder)
+    files.write_text(folder / f"{stem}.txt", to_text(table))
+    files.write_text(folder / f"{stem}.md", to_markdown(table))
+    files.write_text(folder / f"{stem}.json", to_json(table))
+
+
+def _is_nested(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _listed(values: float | Iterable[float]) -> float | list[float]:
+    return list(values) if isinstance(values, Iterable) else values
+
+
+def _by_joint(array: Float[np.ndarray, "*seeds joints"], joints: int) -> np.ndarray:
+    if array.shape[-1] != joints:
+        raise ValueError(f"{array.shape[-1]} joints given; the skeleton has {joints}")
+    return array.reshape(-1, joints)
+
+
+def _text_rows(table: Table) -> list[list[str]]:
+    return [
+        [
+            name,
+            *(
+                cell_text(cell, shown)
+                for cell, shown in zip(cells, table.columns, strict=True)
+            ),
+        ]
+        for name, cells in table.rows
+    ]
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    name = line[0].ljust(widths[0])
+    rest = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
+    return "  ".join([name, *rest]).rstrip()
+
+
+def _if_any(text: str) -> list[str]:
+    return [text] if text else []
+
+
+def _markdown(text: str) -> str:
+    return text.replace("|", r"\|").replace("\n", " ")
+
+
+def _json_cell(cell: Spread) -> dict[str, float | int | None]:
+    return {
+        "mean": cell.mean if math.isfinite(cell.mean) else None,
+        "sd": cell.deviation if math.isfinite(cell.deviation) else None,
+        "count": cell.count,
+    }

@@ -1,0 +1,34 @@
+"""Named skeletons, conversion between them by joint meaning, and kinematics."""
+
+from unipose_jax.skeleton import definitions, kinematics
+from unipose_jax.skeleton.definitions import (
+    BODY,
+    COCO17,
+    H36M17,
+    HUMANEVA15,
+    ITOP15,
+    MSR20,
+    NAMES,
+    NTU25,
+    PANOPTIC19,
+    Skeleton,
+    by_name,
+    convert,
+)
+
+__all__ = [
+    "BODY",
+    "COCO17",
+    "H36M17",
+    "HUMANEVA15",
+    "ITOP15",
+    "MSR20",
+    "NAMES",
+    "NTU25",
+    "PANOPTIC19",
+    "Skeleton",
+    "by_name",
+    "convert",
+    "definitions",
+    "kinematics",
+]

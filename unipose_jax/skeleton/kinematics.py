@@ -1,0 +1,178 @@
+"""Bones, joint angles, body axes and forward kinematics of any skeleton."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from unipose_jax.geometry import numerics
+from unipose_jax.skeleton import definitions
+
+# A hinge joint, the joint above it, and the joints below it in order of preference.
+_HINGES = (
+    ("elbow", "shoulder", ("wrist", "hand")),
+    ("knee", "hip", ("ankle", "foot")),
+)
+
+
+def bone_vectors(
+    xyz: Float[Array, "*batch joints 3"], skeleton: definitions.Skeleton
+) -> Float[Array, "*batch bones 3"]:
+    """Vectors from parent to child, in the order of `skeleton.bones`, metres."""
+    children, parents = np.array(skeleton.bones).T
+    return xyz[..., children, :] - xyz[..., parents, :]
+
+
+def bone_lengths(
+    xyz: Float[Array, "*batch joints 3"], skeleton: definitions.Skeleton
+) -> Float[Array, "*batch bones"]:
+    """Lengths of `skeleton.bones`, metres; zero gradient at zero length."""
+    return numerics.safe_norm(bone_vectors(xyz, skeleton))
+
+
+def hinges(
+    skeleton: definitions.Skeleton,
+) -> tuple[tuple[str, int, int, int], ...]:
+    """Elbows and knees as (name, joint above, hinge, joint below), as joint indices.
+
+    Left before right, elbows before knees, those that the skeleton has. The joint
+    below is the wrist or ankle; the hand or foot where a skeleton has only these.
+    """
+    found = []
+    for hinge, above, candidates in _HINGES:
+        for side in ("left_", "right_"):
+            ends = [side + end for end in candidates if side + end in skeleton.joints]
+            if ends and {side + hinge, side + above} <= set(skeleton.joints):
+                names = (side + above, side + hinge, ends[0])
+                first, middle, last = (skeleton.index(name) for name in names)
+                found.append((side + hinge, first, middle, last))
+    return tuple(found)
+
+
+def joint_angles(
+    xyz: Float[Array, "*batch joints 3"], skeleton: definitions.Skeleton
+) -> Float[Array, "*batch hinges"]:
+    """Flexion of the elbows and knees, radians: 0 is straight, pi folded back.
+
+    The angle between the segment above and the segment below, in the order of
+    `hinges(skeleton)`. It has no sign; `hinge_sense` gives the side.
+
+    Args:
+        xyz: joints, metres, any frame. NaN gives NaN for the hinges it belongs to.
+        skeleton: meaning of the joints.
+    """
+    upper, lower = _hinge_segments(xyz, skeleton)
+    return numerics.angle_between(upper, lower)
+
+
+def hinge_sense(
+    xyz: Float[Array, "*batch joints 3"], skeleton: definitions.Skeleton
+) -> Float[Array, "*batch hinges"]:
+    """Sine of the bend of each hinge about the body's right axis, in [-1, 1].
+
+    With unit segments u above and w below the hinge and r the right axis of
+    `body_frame`: elbows (u x w).r, knees -(u x w).r. Positive is how a hinge bends (a
+    forearm comes forward, a heel goes back), negative hyperextended. Sound for knees,
+    whose axis stays near r unless the hip is turned far. A shoulder can turn the
+    elbow's axis anywhere, so for elbows it is a tendency: a hand behind the back is
+    slightly negative. Of joints bent by 0.5 rad or more in real data, HumanEva has
+    100 % positive and ITOP 99 % of the knees and 96 % of the elbows.
+
+    Args:
+        xyz: joints, metres, any right-handed frame. NaN in a shoulder or hip makes
+            all hinges NaN.
+        skeleton: meaning of the joints.
+
+    Returns:
+        One value per hinge, in the order of `hinges(skeleton)`.
+    """
+    upper, lower = (numerics.safe_normalize(x) for x in _hinge_segments(xyz, skeleton))
+    right = body_frame(xyz, skeleton)[..., :1, :]
+    bend = jnp.sum(jnp.cross(upper, lower) * right, axis=-1)
+    signs = [-1.0 if "knee" in name else 1.0 for name, *_ in hinges(skeleton)]
+    return bend * jnp.broadcast_to(jnp.array(signs, bend.dtype), bend.shape)
+
+
+def body_frame(
+    xyz: Float[Array, "*batch joints 3"], skeleton: definitions.Skeleton
+) -> Float[Array, "*batch 3 3"]:
+    """Unit axes of the torso: rows right, down, forward, as the person sees them.
+
+    Down runs from the middle of the shoulders to the middle of the hips; right is the
+    mean of the two left-to-right vectors, made perpendicular to it; forward is
+    right x down. For a person who faces the camera, forward is about -z. All named
+    skeletons have the four joints.
+
+    Args:
+        xyz: joints, metres, any right-handed frame. NaN in a shoulder or hip gives NaN.
+        skeleton: meaning of the joints.
+
+    Returns:
+        Rotation with the axes as rows: `frame @ v` has components right, down,
+        forward. An axis that coincident joints leave undefined is zero, with zero
+        gradient.
+    """
+    left_shoulder, right_shoulder, left_hip, right_hip = (
+        xyz[..., skeleton.index(name), :]
+        for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+    )
+    down = numerics.safe_normalize(
+        left_hip + right_hip - left_shoulder - right_shoulder
+    )
+    right = right_shoulder - left_shoulder + right_hip - left_hip
+    right = right - jnp.sum(right * down, axis=-1, keepdims=True) * down
+    right = numerics.safe_normalize(right)
+    return jnp.stack([right, down, jnp.cross(right, down)], axis=-2)
+
+
+def forward_kinematics(
+    local_rotations: Float[Array, "*batch joints 3 3"],
+    offsets: Float[Array, "*batch joints 3"],
+    *,
+    parents: tuple[int, ...],
+) -> tuple[Float[Array, "*batch joints 3"], Float[Array, "*batch joints 3 3"]]:
+    """Joint positions and orientations from rotations relative to the parent.
+
+    R_j = R_parent L_j and x_j = x_parent + R_parent o_j, from the roots outward; for a
+    root R_j = L_j and x_j = o_j.
+
+    Args:
+        local_rotations: L_j, of each joint in the frame of its parent.
+        offsets: o_j, from the parent, in the frame of the parent, metres; the
+            position of a root.
+        parents: index of each joint's parent, -1 for a root, in any order.
+
+    Returns:
+        Positions, metres, and orientations `root_frame_from_joint`.
+    """
+    xyz, rotations = offsets, local_rotations
+    for children, above in _levels(parents):
+        turn = rotations[..., above, :, :]
+        reach = jnp.einsum(
+            "...ij,...j->...i", turn, offsets[..., children, :], precision="highest"
+        )
+        turned = jnp.matmul(
+            turn, local_rotations[..., children, :, :], precision="highest"
+        )
+        xyz = xyz.at[..., children, :].set(xyz[..., above, :] + reach)
+        rotations = rotations.at[..., children, :, :].set(turned)
+    return xyz, rotations
+
+
+def _hinge_segments(xyz, skeleton):
+    """Vectors above and below each hinge, both pointing away from the torso."""
+    above, hinge, below = np.array([indices for _, *indices in hinges(skeleton)]).T
+    upper = xyz[..., hinge, :] - xyz[..., above, :]
+    return upper, xyz[..., below, :] - xyz[..., hinge, :]
+
+
+def _levels(parents):
+    """Joints by their distance to the root, as (children, their parents) arrays.
+
+    One step per level rather than per joint keeps the compiled program short.
+    """
+    level = [joint for joint, parent in enumerate(parents) if parent < 0]
+    while True:
+        level = [joint for joint, parent in enumerate(parents) if parent in level]
+        if not level:
+            return
+        yield np.array(level), np.array([parents[joint] for joint in level])

@@ -1,0 +1,275 @@
+"""Tables of what people do: rows of limb poses, and actions that combine them.
+
+Everything is written for the right-hand side; the left is its mirror image. Angles
+are radians, arm lengths run from shoulder to wrist, leg lengths from hip to ankle.
+Numbers are ours, chosen by looking at pictures of the poses they give.
+"""
+
+import dataclasses
+
+import numpy as np
+
+# Channels of one arm. The hand target (lateral outwards, down, forward; arm lengths
+# from the shoulder, chest frame) has a mean and a deviation. `elbow` turns the elbow
+# outwards about the line from shoulder to wrist. `osc_*` are rhythmic amplitudes
+# (radians up and sideways, arm lengths, radians); `swing` follows the gait.
+ARM_CHANNELS = (
+    "lateral",
+    "down",
+    "forward",
+    "elbow",
+    "osc_up",
+    "osc_side",
+    "osc_reach",
+    "osc_elbow",
+    "swing",
+    "pronation",
+    "hand_flexion",
+    "hand_deviation",
+)
+
+
+def _arm(target, spread, *, elbow=(0.35, 0.3), osc=(0.0, 0.0, 0.0, 0.0), swing=0.3):
+    """One arm row: (means, deviations) in the order of `ARM_CHANNELS`."""
+    mean = (*target, elbow[0], *osc, swing, 0.0, 0.1, 0.0)
+    spread = (*spread, elbow[1], *(0.45 * o for o in osc), 0.3 * swing)
+    return mean, (*spread, 0.7, 0.25, 0.15)
+
+
+ARMS = {
+    "hang": _arm((0.14, 0.95, 0.06), (0.08, 0.05, 0.10), swing=1.0),
+    "bent": _arm((0.02, 0.60, 0.45), (0.12, 0.15, 0.15), swing=0.7),
+    "reach": _arm((-0.02, 0.10, 0.85), (0.30, 0.35, 0.20)),
+    "side": _arm((0.85, 0.05, 0.25), (0.20, 0.35, 0.30)),
+    "up": _arm((0.12, -0.88, 0.12), (0.22, 0.18, 0.22)),
+    "wave": _arm((0.45, -0.35, 0.25), (0.20, 0.25, 0.15), osc=(0.1, 0.3, 0, 0.25)),
+    "hip": _arm((0.06, 0.62, -0.02), (0.05, 0.06, 0.06), elbow=(1.15, 0.2)),
+    "head": _arm((-0.08, -0.42, 0.02), (0.08, 0.08, 0.08), elbow=(0.7, 0.35)),
+    "face": _arm((-0.18, -0.12, 0.25), (0.08, 0.10, 0.08), elbow=(0.4, 0.3)),
+    "cross": _arm((-0.45, 0.38, 0.34), (0.14, 0.15, 0.12), elbow=(0.3, 0.3)),
+    "clap": _arm((-0.24, 0.30, 0.60), (0.05, 0.22, 0.14), osc=(0.05, 0.22, 0.03, 0.1)),
+    "guard": _arm((-0.12, 0.02, 0.42), (0.10, 0.15, 0.12), elbow=(0.2, 0.25)),
+    "punch": _arm((-0.10, 0.05, 0.62), (0.15, 0.15, 0.10), osc=(0.1, 0.12, 0.3, 0.2)),
+    "swirl": _arm((0.25, 0.0, 0.60), (0.30, 0.35, 0.25), osc=(0.45, 0.45, 0.1, 0.2)),
+    "back": _arm((-0.10, 0.66, -0.28), (0.12, 0.10, 0.10), elbow=(0.5, 0.3)),
+    "cocked": _arm((0.40, -0.25, -0.30), (0.25, 0.30, 0.25), elbow=(0.5, 0.4)),
+    "lap": _arm((-0.05, 0.62, 0.48), (0.12, 0.10, 0.12), elbow=(0.5, 0.3)),
+    "any": _arm((0.15, 0.10, 0.30), (0.50, 0.60, 0.45), elbow=(0.4, 0.45)),
+}
+
+# Channels of the trunk. Positive: bend forward, lean to the right, turn to the right.
+# `hang` lets the arms hang along gravity rather than along a bent trunk.
+TRUNK_CHANNELS = (
+    "pelvis_pitch",
+    "pelvis_roll",
+    "pelvis_yaw",
+    "spine_pitch",
+    "spine_roll",
+    "spine_yaw",
+    "head_pitch",
+    "head_roll",
+    "head_yaw",
+    "hang",
+)
+
+
+def _trunk(mean, spread):
+    """One trunk row; the head looks around in all of them."""
+    return (*mean, 0.05, 0.0, 0.0, 0.5), (*spread, 0.25, 0.12, 0.45, 0.3)
+
+
+TRUNKS = {
+    "upright": _trunk((0.0, 0, 0, 0.03, 0, 0), (0.07, 0.04, 0.08, 0.08, 0.06, 0.12)),
+    "lean": _trunk((0.15, 0, 0, 0.20, 0, 0), (0.1, 0.05, 0.1, 0.15, 0.08, 0.15)),
+    "bow": _trunk((0.60, 0, 0, 0.55, 0, 0), (0.35, 0.06, 0.1, 0.25, 0.1, 0.2)),
+    "tilt": _trunk((0.05, 0.05, 0, 0.05, 0.35, 0), (0.1, 0.1, 0.1, 0.1, 0.25, 0.15)),
+    "twist": _trunk((0.05, 0, 0.2, 0.08, 0, 0.45), (0.1, 0.05, 0.2, 0.12, 0.1, 0.3)),
+    "arch": _trunk((-0.10, 0, 0, -0.25, 0, 0), (0.1, 0.05, 0.1, 0.12, 0.1, 0.15)),
+    "any": _trunk((0.15, 0, 0, 0.15, 0, 0), (0.3, 0.12, 0.25, 0.3, 0.25, 0.3)),
+}
+
+# Channels of the legs: pelvis height as a share of the highest the feet allow, pelvis
+# over feet (leg lengths, right and forward), then right and left foot: place relative
+# to its hip (outwards, forward) and lift (leg lengths), turn-out, heel raise, knee out.
+FOOT_CHANNELS = ("out", "forward", "lift", "toe_out", "heel", "knee_out")
+LEG_CHANNELS = ("height", "sway_right", "sway_forward")
+NUM_LEG_CHANNELS = len(LEG_CHANNELS) + 2 * len(FOOT_CHANNELS)
+_FOOT = (0.03, 0.0, 0.0, 0.15, 0.0, 0.05)
+_FOOT_SPREAD = (0.05, 0.05, 0.0, 0.15, 0.03, 0.1)
+
+
+def _legs(
+    height, right=_FOOT, left=_FOOT, *, right_spread=_FOOT_SPREAD, sway=0.03, ahead=0.0
+):
+    """One leg row: (means, deviations), first the pelvis, right foot, left foot."""
+    mean = (height[0], 0.0, ahead, *right, *left)
+    return mean, (height[1], sway, 0.6 * sway, *right_spread, *_FOOT_SPREAD)
+
+
+_KICK_SPREAD = (0.10, 0.2, 0.18, 0.2, 0.1, 0.15)
+_WIDE_SPREAD = (0.12, 0.12, 0.0, 0.2, 0.05, 0.15)
+_WIDE = (0.20, 0.0, 0.0, 0.3, 0.0, 0.2)
+_SEATED = (0.05, 0.45, 0.0, 0.15, 0.0, 0.1)
+
+LEGS = {
+    "stand": _legs((0.99, 0.01)),
+    "wide": _legs((0.95, 0.05), _WIDE, _WIDE, right_spread=_WIDE_SPREAD, sway=0.08),
+    "stride": _legs(
+        (0.96, 0.04),
+        (0.05, 0.25, 0, 0.1, 0.0, 0.05),
+        (0.05, -0.2, 0, 0.3, 0.15, 0.05),
+        right_spread=_WIDE_SPREAD,
+    ),
+    "lunge": _legs(
+        (0.78, 0.12),
+        (0.03, 0.55, 0, 0.1, 0.0, 0.1),
+        (0.03, -0.5, 0, 0.3, 0.6, 0.1),
+        right_spread=_WIDE_SPREAD,
+        ahead=0.05,
+    ),
+    "side_lunge": _legs(
+        (0.80, 0.12),
+        (0.35, 0.05, 0, 0.5, 0.0, 0.3),
+        (0.45, 0.0, 0, 0.2, 0.0, 0.1),
+        right_spread=_WIDE_SPREAD,
+        sway=0.15,
+    ),
+    "squat": _legs(
+        (0.62, 0.16),
+        (0.12, 0.05, 0, 0.35, 0.1, 0.25),
+        (0.12, 0.05, 0, 0.35, 0.1, 0.25),
+        ahead=-0.08,
+    ),
+    "sit": _legs((0.60, 0.07), _SEATED, _SEATED, right_spread=_WIDE_SPREAD),
+    "kneel": _legs(
+        (0.55, 0.06),
+        (0.06, 0.35, 0, 0.1, 0.0, 0.1),
+        (0.04, -0.42, 0, 0.1, 1.1, 0.05),
+    ),
+    "kick": _legs(
+        (0.98, 0.02),
+        (0.02, 0.55, 0.40, 0.1, 0.1, 0.1),
+        right_spread=_KICK_SPREAD,
+    ),
+    "side_kick": _legs(
+        (0.98, 0.02),
+        (0.55, 0.1, 0.30, 0.2, 0.1, 0.1),
+        right_spread=_KICK_SPREAD,
+    ),
+    "back_kick": _legs(
+        (0.97, 0.03),
+        (0.03, -0.40, 0.30, 0.1, 0.2, 0.1),
+        right_spread=_KICK_SPREAD,
+    ),
+    "knee_up": _legs(
+        (0.99, 0.01),
+        (0.03, 0.25, 0.42, 0.1, 0.0, 0.1),
+        right_spread=_KICK_SPREAD,
+    ),
+    "tiptoe": _legs(
+        (0.99, 0.01), (0.03, 0, 0, 0.15, 0.6, 0), (0.03, 0, 0, 0.15, 0.6, 0)
+    ),
+}
+
+# How far the trunk leans forward (pelvis, radians) to balance a row of legs.
+LEG_LEAN = {"squat": 0.45, "lunge": 0.15, "kneel": 0.1, "sit": 0.05, "kick": -0.2}
+LEG_LEAN |= {"back_kick": 0.3, "stride": 0.05}
+
+
+@dataclasses.dataclass(frozen=True)
+class Action:
+    """A habit of moving: which rows the limbs take, and the rhythm of the whole.
+
+    `main` and `other` name the arm rows of one random side and of the other.
+    `gait` is 0 or 1 (steps), `speed` the range of walking speed in m/s, `lift` the
+    height of swinging feet (leg lengths), `jump` the range of jump heights (m), `turn`
+    the largest yaw rate (rad/s), `rhythm` the range of arm oscillation (Hz).
+    """
+
+    main: str = "hang"
+    other: str = "hang"
+    trunk: str = "upright"
+    legs: str = "stand"
+    gait: float = 0.0
+    speed: tuple[float, float] = (0.0, 0.0)
+    cadence: tuple[float, float] = (0.8, 1.0)  # strides (two steps) per second
+    duty: float = 0.62  # share of the stride during which a foot stands
+    lift: float = 0.14
+    jump: tuple[float, float] = (0.0, 0.0)
+    turn: float = 0.3
+    rhythm: tuple[float, float] = (0.5, 1.2)
+    opposed: float = 0.0  # 1: the arms oscillate in alternation
+
+
+_WALK = {"gait": 1.0, "legs": "stand", "speed": (0.5, 1.7), "turn": 0.7}
+_RUN = {"gait": 1.0, "cadence": (1.2, 1.5), "duty": 0.38, "lift": 0.38, "turn": 0.5}
+
+ACTIONS = {
+    "stand": Action(),
+    "walk": Action(**_WALK),
+    "walk_in_place": Action(gait=1.0, lift=0.25),
+    "walk_and_gesture": Action(main="any", **_WALK),
+    "step_about": Action(gait=1.0, speed=(-0.6, 0.6), turn=1.2, main="any"),
+    "run": Action(main="bent", other="bent", trunk="lean", speed=(2.0, 3.8), **_RUN),
+    "run_in_place": Action(main="bent", other="bent", speed=(0.0, 0.3), **_RUN),
+    "turn": Action(gait=1.0, turn=2.5, lift=0.1, trunk="twist"),
+    "reach": Action(main="reach"),
+    "point": Action(main="side", other="hang", trunk="twist"),
+    "reach_both": Action(main="reach", other="reach", legs="stride"),
+    "wave": Action(main="wave", rhythm=(1.2, 2.2)),
+    "arms_up": Action(main="up", other="up"),
+    "arms_side": Action(main="side", other="side"),
+    "clap": Action(main="clap", other="clap", rhythm=(1.2, 2.5)),
+    "cross_arms": Action(main="cross", other="cross"),
+    "box": Action(
+        main="punch", other="punch", legs="stride", trunk="any", rhythm=(0.8, 1.6),
+        opposed=1.0,
+    ),
+    "guard": Action(main="guard", other="guard", legs="stride", trunk="lean"),
+    "kick": Action(main="guard", other="guard", legs="kick"),
+    "side_kick": Action(main="any", other="guard", legs="side_kick", trunk="tilt"),
+    "back_kick": Action(main="reach", legs="back_kick", trunk="lean"),
+    "knee_up": Action(main="hang", other="bent", legs="knee_up"),
+    "bow": Action(trunk="bow"),
+    "pick_up": Action(main="reach", trunk="bow", legs="squat"),
+    "bend_side": Action(main="up", other="hip", trunk="tilt", legs="wide"),
+    "squat": Action(main="reach", other="reach", legs="squat"),
+    "sit": Action(main="lap", other="lap", legs="sit", turn=0.0),
+    "sit_and_gesture": Action(main="any", other="lap", legs="sit", turn=0.0),
+    "hands_on_hips": Action(main="hip", other="hip", legs="wide"),
+    "hands_on_head": Action(main="head", other="head"),
+    "hand_on_face": Action(main="face", other="cross"),
+    "hands_on_back": Action(main="back", other="back"),
+    "explore": Action(main="any", other="any", trunk="any", legs="wide"),
+    "swirl": Action(main="swirl", other="swirl", trunk="twist", rhythm=(0.4, 0.9)),
+    "throw": Action(main="cocked", other="reach", trunk="twist", legs="stride"),
+    "lunge": Action(main="reach", other="hip", legs="lunge"),
+    "side_lunge": Action(main="side", other="bent", legs="side_lunge", trunk="tilt"),
+    "kneel": Action(main="bent", other="lap", legs="kneel", turn=0.0),
+    "jump": Action(main="bent", other="bent", jump=(0.08, 0.40)),
+    "jumping_jack": Action(main="up", other="up", legs="wide", jump=(0.04, 0.15)),
+    "dance": Action(
+        main="swirl", other="any", trunk="any", legs="wide", gait=1.0, turn=1.5,
+        jump=(0.0, 0.05), speed=(-0.5, 0.5),
+    ),
+    "tiptoe": Action(main="up", other="any", legs="tiptoe"),
+}
+
+
+def row_index(table: dict, name: str) -> int:
+    """Position of a named row in `ARMS`, `TRUNKS`, `LEGS` or `ACTIONS`."""
+    if name not in table:
+        raise ValueError(f"unknown row {name!r}; choose from {sorted(table)}")
+    return list(table).index(name)
+
+
+def stack_rows(table: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Means and deviations of a table, each (rows, channels) float32."""
+    means = np.asarray([mean for mean, _ in table.values()], np.float32)
+    return means, np.asarray([spread for _, spread in table.values()], np.float32)
+
+
+def mirror_legs(rows: np.ndarray) -> np.ndarray:
+    """Swaps right and left foot in leg rows (..., `NUM_LEG_CHANNELS`)."""
+    pelvis, right, left = np.split(rows, (3, 3 + len(FOOT_CHANNELS)), axis=-1)
+    return np.concatenate([pelvis, left, right], axis=-1)

@@ -1,0 +1,183 @@
+"""A 2D keypoint detector's errors: jitter, misses, swaps, and a calibrated confidence.
+
+Kinds of error follow Ronchi and Perona, "Benchmarking and Error Diagnosis in
+Multi-Instance Pose Estimation" (ICCV 2017): *jitter* (small), *miss* (far from any
+right place), *inversion* (left taken for right); their *swap* needs a second person.
+Nothing of what comes out depends on depth but through what the camera can see.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy import special
+from jaxtyping import Array, Bool, Float
+
+from unipose_jax.skeleton import definitions
+
+_REFERENCE_WIDTH = 320.0  # pixels; errors are given for images of this width
+
+# Standard deviation of COCO annotators relative to person scale (the OKS constants of
+# cocodataset.org); hands, feet and spine joints, which COCO lacks, take the value of
+# their nearest relative.
+_OKS = {
+    "nose": 0.026,
+    "eye": 0.025,
+    "ear": 0.035,
+    "head": 0.035,
+    "head_top": 0.035,
+    "neck": 0.079,
+    "thorax": 0.079,
+    "torso": 0.107,
+    "pelvis": 0.107,
+    "shoulder": 0.079,
+    "elbow": 0.072,
+    "wrist": 0.062,
+    "hand": 0.062,
+    "hand_tip": 0.062,
+    "thumb": 0.062,
+    "hip": 0.107,
+    "knee": 0.087,
+    "ankle": 0.089,
+    "foot": 0.089,
+}
+_ARM = ("shoulder", "elbow", "wrist", "hand", "hand_tip", "thumb")
+_LEG = ("hip", "knee", "ankle", "foot")
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectorParams:
+    """Errors of a 2D detector; pixels are those of an image 320 wide.
+
+    Shares of misses and inversions lie in the range that Ronchi and Perona report for
+    detectors on COCO (a few per cent each); the others are ours.
+    """
+
+    noise: float = 3.0  # px, standard deviation per axis over visible joints
+    joint_contrast: float = 0.5  # power of the OKS constants that scales joint noise
+    spread: float = 0.5  # log-normal spread of the noise scale from joint to joint
+    hidden_noise: float = 2.5  # times as noisy where the joint is hidden
+    outlier_share: float = 0.04  # visible joints that land far away
+    outlier_noise: float = 30.0  # px, standard deviation per axis of outliers
+    swap_share: float = 0.03  # limb pairs taken left for right, per frame
+    miss_share: float = 0.02  # visible joints without a keypoint
+    hidden_report: float = 0.2  # hidden joints that still get a keypoint
+    correlation: float = 0.6  # of all errors from one frame to the next
+    confidence_noise: float = 0.35  # log-normal noise of the confidence
+    overconfident_share: float = 0.35  # outliers and swaps that keep a high confidence
+
+
+def detect(
+    key: jax.Array,
+    uv: Float[Array, "frames joints 2"],
+    visible: Bool[Array, "frames joints"],
+    *,
+    width: int,
+    skeleton: definitions.Skeleton,
+    params: DetectorParams,
+) -> tuple[Float[Array, "frames joints 2"], Float[Array, "frames joints"]]:
+    """Keypoints and confidences that a detector would report.
+
+    The noise scale of a joint is drawn log-normally around the mean of its kind and
+    the confidence falls with it, so that confident keypoints are exact ones. Events
+    (misses, inversions, outliers) persist for some frames, as `correlation` says.
+
+    Args:
+        key: random key.
+        uv: exact pixels of the joints; NaN (behind the camera) must not be `visible`.
+        visible: False where the camera cannot see the joint, or it is out of view.
+        width: image width, pixels; errors scale with it.
+        skeleton: names of the joints.
+        params: the detector's errors.
+
+    Returns:
+        uv in pixels and confidence in [0, 1]. Without a keypoint both are 0.
+    """
+    keys = jax.random.split(key, 4)
+    shape = visible.shape
+    draw = correlated_normal(keys[0], (shape[0], 3, shape[1]), params.correlation)
+    swapped = _swaps(keys[1], shape[0], skeleton, params)
+    mirror = np.array(skeleton.mirror)
+    uv = jnp.where(swapped[..., None], uv[:, mirror], uv)
+    seen = jnp.where(swapped, visible[:, mirror], visible)
+    uv = jnp.where(jnp.isfinite(uv), uv, 0.0)
+    outlier = _happens(draw[:, 0], params.outlier_share)
+    scale = _noise_scale(draw[:, 1], seen, skeleton, params)
+    spread = jnp.where(outlier, params.outlier_noise, params.noise * scale)
+    noise = correlated_normal(keys[2], (*shape, 2), params.correlation)
+    uv = uv + noise * (spread * (width / _REFERENCE_WIDTH))[..., None]
+    confidence = _confidence(keys[3], scale, outlier | swapped, params)
+    share = jnp.where(seen, 1.0 - params.miss_share, params.hidden_report)
+    confidence = jnp.where(_happens(draw[:, 2], share), confidence, 0.0)
+    return jnp.where(confidence[..., None] > 0.0, uv, 0.0), confidence
+
+
+def correlated_normal(
+    key: jax.Array, shape: tuple[int, ...], correlation: float
+) -> Float[Array, "..."]:
+    """Standard normals, first-order autoregressive along the first axis."""
+    steps = np.arange(shape[0])
+    lag = steps[:, None] - steps[None, :]
+    weights = np.where(lag >= 0, float(correlation) ** np.maximum(lag, 0), 0.0)
+    weights[:, 1:] *= np.sqrt(1.0 - correlation**2)
+    normal = jax.random.normal(key, shape)
+    weights = jnp.asarray(weights, normal.dtype)
+    return jnp.einsum("ts,s...->t...", weights, normal, precision="highest")
+
+
+def joint_noise(
+    skeleton: definitions.Skeleton, *, contrast: float
+) -> Float[np.ndarray, " joints"]:
+    """Relative noise of each joint, root mean square 1, from the OKS constants."""
+    names = [_kind(name) for name in skeleton.joints]
+    scale = np.array([_OKS[name] for name in names]) ** contrast
+    return (scale / np.sqrt(np.mean(scale**2))).astype(np.float32)
+
+
+def _kind(name: str) -> str:
+    """Joint name without its side."""
+    return name.removeprefix("left_").removeprefix("right_")
+
+
+def _happens(normal: Array, share: Array | float) -> Array:
+    """True with probability `share`; correlated where the standard normals are."""
+    return special.ndtr(normal) < share
+
+
+def _swaps(
+    key: jax.Array,
+    frames: int,
+    skeleton: definitions.Skeleton,
+    params: DetectorParams,
+) -> Array:
+    """Joints (frames, joints) taken for their mirror image: arms, legs, face."""
+    groups = correlated_normal(key, (frames, 3), params.correlation)
+    events = _happens(groups, params.swap_share)
+    kinds = [_kind(name) for name in skeleton.joints]
+    group = [0 if kind in _ARM else 1 if kind in _LEG else 2 for kind in kinds]
+    return events[:, np.array(group)]
+
+
+def _noise_scale(
+    normal: Array,
+    visible: Array,
+    skeleton: definitions.Skeleton,
+    params: DetectorParams,
+) -> Array:
+    """Noise of each joint relative to the mean noise of visible joints."""
+    kind = joint_noise(skeleton, contrast=params.joint_contrast)[None]
+    # exp(s n - s^2) has mean square 1.
+    scale = kind * jnp.exp(params.spread * normal - params.spread**2)
+    return scale * jnp.where(visible, 1.0, params.hidden_noise)
+
+
+def _confidence(
+    key: jax.Array, scale: Array, wrong: Array, params: DetectorParams
+) -> Array:
+    """Falls with the noise scale; most wrong keypoints are also less confident."""
+    key_noise, key_wrong = jax.random.split(key)
+    noise = params.confidence_noise * jax.random.normal(key_noise, scale.shape)
+    sure = jax.random.uniform(key_wrong, scale.shape) < params.overconfident_share
+    scale = scale * jnp.where(wrong & ~sure, 3.0, 1.0) * jnp.exp(noise)
+    return jnp.clip(1.0 / (1.0 + (0.6 * scale) ** 2), 0.02, 1.0)

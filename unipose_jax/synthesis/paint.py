@@ -1,0 +1,194 @@
+"""Colours: what people and rooms look like to a colour camera."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from unipose_jax.synthesis import body
+
+# Linear RGB reflectances of light and dark human skin and of hair, mixed at random;
+# rounded by eye from photographs.
+_SKIN = ((0.25, 0.13, 0.08), (0.75, 0.52, 0.41))
+_HAIR = ((0.02, 0.015, 0.01), (0.45, 0.30, 0.15))
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Looks:
+    """Colours and light of one clip; reflectances are linear RGB in [0, 1]."""
+
+    person: Array  # (materials, 3), in the order of body.MATERIALS
+    surroundings: Array  # (surfaces, 3), in the order of room.cast
+    light: Array  # (3,) unit vector towards the light, world
+    ambient: Array  # () share of light that comes from everywhere
+    stripes: Array  # () contrast of the stripes of the shirt
+    stripe_width: Array  # () metres
+    looseness: Array  # (materials,) how much wider than the body clothes are
+
+
+def sample_looks(key: jax.Array, *, surfaces: int) -> Looks:
+    """Draws colours, light and clothes.
+
+    Args:
+        key: random key.
+        surfaces: how many surfaces the room has.
+    """
+    keys = jax.random.split(key, 9)
+    light = jax.random.uniform(
+        keys[0],
+        (3,),
+        minval=jnp.array([-0.8, -1.0, -0.9]),
+        maxval=jnp.array([0.8, -0.4, 0.2]),
+    )
+    striped = jax.random.bernoulli(keys[1], 0.4)
+    return Looks(
+        person=_person_colors(keys[2]),
+        surroundings=_room_colors(keys[3], surfaces),
+        light=light / jnp.linalg.norm(light),
+        ambient=jax.random.uniform(keys[4], minval=0.35, maxval=0.65),
+        stripes=jnp.where(striped, jax.random.uniform(keys[5], maxval=0.7), 0.0),
+        stripe_width=jax.random.uniform(keys[6], minval=0.02, maxval=0.08),
+        looseness=_looseness(keys[7]),
+    )
+
+
+def luminance(color: Float[Array, "*batch 3"]) -> Float[Array, "*batch"]:
+    """Relative luminance of linear RGB (Rec. 709 weights)."""
+    weights = jnp.array([0.2126, 0.7152, 0.0722])
+    return jnp.sum(color * weights.reshape((1,) * (color.ndim - 1) + (3,)), axis=-1)
+
+
+def shade(
+    looks: Looks,
+    albedo: Float[Array, "*batch 3"],
+    normal: Float[Array, "*batch 3"],
+    view_dirs: Float[Array, "*batch 3"],
+) -> Float[Array, "*batch 3"]:
+    """Linear RGB of matt surfaces under ambient light, a lamp and a little headlight.
+
+    Args:
+        looks: the light.
+        albedo: linear RGB reflectance.
+        normal: unit surface normals, world.
+        view_dirs: unit directions from the camera to the surface, world.
+    """
+    light = looks.light.reshape((1,) * (normal.ndim - 1) + (3,))
+    lamp = jnp.maximum(jnp.sum(normal * light, axis=-1), 0.0)
+    head = jnp.maximum(-jnp.sum(normal * view_dirs, axis=-1), 0.0)
+    amount = looks.ambient * (0.6 + 0.4 * head) + 1.1 * (1.0 - looks.ambient) * lamp
+    return albedo * amount[..., None]
+
+
+def person_albedo(
+    looks: Looks,
+    part: Int[Array, "*batch"],
+    local: Float[Array, "*batch 3"],
+) -> Float[Array, "*batch 3"]:
+    """Reflectance of points on the body, with the stripes of the shirt.
+
+    Args:
+        looks: colours.
+        part: index into `body.PARTS`.
+        local: local coordinates from `render.normals`, metres along the part.
+    """
+    material = jnp.asarray(body.PART_MATERIAL)[jnp.maximum(part, 0)]
+    along = jnp.sum(local * jnp.asarray(_STRIPE_AXIS)[jnp.maximum(part, 0)], axis=-1)
+    band = jnp.floor(along / looks.stripe_width) % 2.0
+    is_shirt = (material == body.MATERIALS.index("shirt")) | (
+        material == body.MATERIALS.index("sleeve")
+    )
+    dim = 1.0 - looks.stripes * band * is_shirt
+    return looks.person[material] * dim[..., None]
+
+
+def room_albedo(
+    looks: Looks,
+    surface: Int[Array, "*batch"],
+    xyz_world: Float[Array, "*batch 3"],
+) -> Float[Array, "*batch 3"]:
+    """Reflectance of points of the room: floor boards, skirting, plain furniture."""
+    x, y, z = xyz_world[..., 0], xyz_world[..., 1], xyz_world[..., 2]
+    board = jnp.floor(x / 0.16)
+    seam = jnp.floor(z / 0.9 + 0.37 * board)
+    tone = 0.85 + 0.3 * jnp.mod(jnp.sin(12.9898 * board + 78.233 * seam) * 43.758, 1.0)
+    skirting = jnp.where(y > -0.08, 0.6, 1.0)
+    is_wall = (surface == 0) | (surface == 3)
+    tone = jnp.where(surface == 1, tone, jnp.where(is_wall, skirting, 1.0))
+    return looks.surroundings[surface] * tone[..., None]
+
+
+def to_srgb(color: Float[Array, "*batch 3"]) -> Array:
+    """8-bit sRGB of linear RGB (IEC 61966-2-1), clipped."""
+    color = jnp.clip(color, 0.0, 1.0)
+    low = 12.92 * color
+    high = 1.055 * jnp.maximum(color, 1e-6) ** (1.0 / 2.4) - 0.055
+    return jnp.round(255.0 * jnp.where(color < 0.0031308, low, high)).astype(jnp.uint8)
+
+
+def _stripe_axis() -> np.ndarray:
+    """Local axis across the stripes: along limbs, up on ellipsoids (their metres)."""
+    rows = [(1.0, 0.0, 0.0)] * body.NUM_LIMBS
+    rows += [(0.0, lump[1], 0.0) for lump in body.SEMI_AXES]
+    return np.asarray(rows, np.float32)
+
+
+_STRIPE_AXIS = _stripe_axis()
+
+
+def _mix(key: jax.Array, ends: tuple) -> Array:
+    """A random colour between two, tinted a little."""
+    key_share, key_tint = jax.random.split(key)
+    low, high = jnp.array(ends[0]), jnp.array(ends[1])
+    color = low + (high - low) * jax.random.uniform(key_share)
+    return color * jnp.exp(0.08 * jax.random.normal(key_tint, (3,)))
+
+
+def _cloth(key: jax.Array) -> Array:
+    """A cloth's colour: any hue, often greyish, from almost black to white."""
+    key_hue, key_grey, key_value = jax.random.split(key, 3)
+    hue = jax.random.uniform(key_hue, (3,))
+    grey = jax.random.uniform(key_grey)
+    value = jax.random.uniform(key_value, minval=0.03, maxval=0.85)
+    return value * (grey + (1.0 - grey) * hue)
+
+
+def _person_colors(key: jax.Array) -> Array:
+    """Colours of `body.MATERIALS`; sleeves and legs are sometimes bare."""
+    keys = jax.random.split(key, 7)
+    skin, hair = _mix(keys[0], _SKIN), _mix(keys[1], _HAIR)
+    shirt, trousers, shoe = _cloth(keys[2]), _cloth(keys[3]), _cloth(keys[4])
+    sleeve = jnp.where(jax.random.bernoulli(keys[5], 0.5), shirt, skin)
+    leg = jnp.where(jax.random.bernoulli(keys[6], 0.8), trousers, skin)
+    colors = {
+        "skin": skin,
+        "hair": hair,
+        "shirt": shirt,
+        "sleeve": sleeve,
+        "trousers": trousers,
+        "leg": leg,
+        "shoe": shoe,
+    }
+    return jnp.stack([colors[name] for name in body.MATERIALS])
+
+
+def _looseness(key: jax.Array) -> Array:
+    """How much wider than the body each material hangs, skin 0."""
+    keys = jax.random.split(key, 2)
+    upper = jax.random.uniform(keys[0], maxval=0.12)
+    lower = jax.random.uniform(keys[1], maxval=0.18)
+    amount = {"shirt": 0.6 * upper, "sleeve": upper, "trousers": 0.6 * lower}
+    amount |= {"leg": lower, "hair": 0.5 * upper}
+    zero = jnp.zeros(())
+    return jnp.stack([amount.get(name, zero) for name in body.MATERIALS])
+
+
+def _room_colors(key: jax.Array, surfaces: int) -> Array:
+    """Pale walls that share a colour, any floor, white ceiling, any furniture."""
+    key_wall, key_rest = jax.random.split(key)
+    rest = jax.vmap(_cloth)(jax.random.split(key_rest, surfaces))
+    wall = 0.45 + 0.4 * jax.random.uniform(key_wall, (3,))
+    colors = rest.at[0].set(wall).at[3].set(0.93 * wall)
+    return colors.at[1].set(0.1 + 0.5 * rest[1]).at[2].set(0.85)

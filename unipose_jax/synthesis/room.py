@@ -1,0 +1,247 @@
+"""The surroundings: a room of five planes, furniture, an occluder, and their rays.
+
+World frame: metres, y DOWN, floor at y = 0. The person stands near the origin, the
+camera at negative z looks along +z. Nothing of the room intersects the person's
+circle on the floor; only the occluder may stand between person and camera.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from unipose_jax.skeleton import definitions
+
+BODY = definitions.BODY
+
+
+@dataclasses.dataclass(frozen=True)
+class RoomParams:
+    """What the rooms hold; (low, high) are ranges of uniform distributions.
+
+    Furniture and table sizes follow common domestic dimensions; none is fitted to a
+    particular laboratory.
+    """
+
+    behind: tuple[float, float] = (0.1, 2.5)  # metres, person to back wall
+    beside: tuple[float, float] = (0.4, 2.5)  # metres, person to side walls
+    ceiling: tuple[float, float] = (2.3, 3.2)  # metres
+    furniture: int = 5  # boxes that may stand behind or beside the person
+    furniture_share: float = 0.6  # probability that each of them is there
+    furniture_half: tuple[float, float] = (0.1, 0.55)  # metres, half width and depth
+    furniture_height: tuple[float, float] = (0.3, 1.9)  # metres
+    occluder_share: float = 0.25  # clips with a table, pole or chair in front
+    seat_share: float = 0.85  # sitting people who have something to sit on
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Room:
+    """Walls as the faces of one box seen from inside, and solid boxes in it.
+
+    A solid with zero half size is absent. Solids turn about the vertical by `yaw`.
+    """
+
+    low: Array  # (3,) metres, world: left, ceiling, front (behind the camera)
+    high: Array  # (3,) metres, world: right, floor, back
+    center: Array  # (boxes, 3) metres, world
+    half: Array  # (boxes, 3) metres, half sizes
+    yaw: Array  # (boxes,) radians
+
+
+def sample_room(
+    key: jax.Array,
+    xyz_world: Float[Array, "frames joints 3"],
+    camera_world: Float[Array, "3"],
+    *,
+    stature: Float[Array, ""],
+    params: RoomParams,
+) -> Room:
+    """Draws a room around a person's motion and a camera.
+
+    Args:
+        key: random key.
+        xyz_world: the person's joints through the clip, metres, world.
+        camera_world: camera centre, metres, world.
+        stature: the person's height, metres; sitting is judged relative to it.
+        params: distributions.
+    """
+    keys = jax.random.split(key, 4)
+    low, high = _walls(keys[0], xyz_world, camera_world, params)
+    circle, radius = _floor_circle(xyz_world)
+    boxes = [
+        _furniture(keys[1], circle, radius, params),
+        _occluder(keys[2], circle, radius, camera_world, params),
+        _seat(keys[3], xyz_world, stature, params),
+    ]
+    center, half, yaw = (jnp.concatenate(leaves) for leaves in zip(*boxes, strict=True))
+    return Room(low=low, high=high, center=center, half=half, yaw=yaw)
+
+
+def cast(
+    room: Room, origin: Float[Array, "3"], dirs: Float[Array, "*batch 3"]
+) -> tuple[Float[Array, "*batch"], Int[Array, "*batch"], Float[Array, "*batch 3"]]:
+    """First hit of rays with the room.
+
+    Args:
+        room: the surroundings.
+        origin: where all rays start, metres, world, inside the room.
+        dirs: directions, world; t is measured in their length.
+
+    Returns:
+        t of the hit (finite), the surface's index (0 side wall, 1 floor, 2 ceiling,
+        3 front or back wall, 4 + i box i) and its unit normal, world, towards the
+        ray's origin.
+    """
+    flat = dirs.reshape(-1, 3)
+    best, index, normal = _inside(room, origin, flat)
+    for box in range(room.yaw.shape[0]):
+        entry, box_normal = _outside(room, box, origin, flat)
+        nearer = entry < best
+        best = jnp.where(nearer, entry, best)
+        index = jnp.where(nearer, 4 + box, index)
+        normal = jnp.where(nearer[:, None], box_normal, normal)
+    shape = dirs.shape[:-1]
+    return best.reshape(shape), index.reshape(shape), normal.reshape(*shape, 3)
+
+
+def _inside(room: Room, origin: Array, dirs: Array) -> tuple[Array, Array, Array]:
+    """Where rays leave the room, which wall that is, and its inward normal."""
+    dirs = jnp.where(jnp.abs(dirs) < 1e-9, 1e-9, dirs)
+    wall = jnp.where(dirs > 0.0, room.high[None], room.low[None])
+    exits = (wall - origin[None]) / dirs
+    axis = jnp.argmin(exits, axis=-1)
+    facing = jnp.arange(3)[None] == axis[:, None]
+    normal = jnp.where(facing, -jnp.sign(dirs), 0.0)
+    down = jnp.sum(jnp.where(facing, dirs, 0.0), axis=-1) > 0.0
+    index = jnp.where(axis == 1, jnp.where(down, 1, 2), jnp.where(axis == 0, 0, 3))
+    return jnp.min(exits, axis=-1), index, normal
+
+
+def _outside(
+    room: Room, box: int, origin: Array, dirs: Array
+) -> tuple[Array, Array]:
+    """Where rays enter a solid box (inf if they miss) and the outward normal."""
+    start = _turn(origin - room.center[box], -room.yaw[box])
+    dirs = _turn(dirs, -room.yaw[box])
+    dirs = jnp.where(jnp.abs(dirs) < 1e-9, 1e-9, dirs)
+    middle, reach = -start[None] / dirs, room.half[box][None] / jnp.abs(dirs)
+    entry = jnp.max(middle - reach, axis=-1)
+    hit = (entry < jnp.min(middle + reach, axis=-1)) & (entry > 0.0)
+    facing = (middle - reach) == entry[:, None]
+    normal = _turn(jnp.where(facing, -jnp.sign(dirs), 0.0), room.yaw[box])
+    return jnp.where(hit, entry, jnp.inf), normal
+
+
+def _turn(xyz: Array, yaw: Array) -> Array:
+    """Rotates points about the vertical axis."""
+    cos, sin = jnp.cos(yaw), jnp.sin(yaw)
+    x, y, z = xyz[..., 0], xyz[..., 1], xyz[..., 2]
+    return jnp.stack([cos * x + sin * z, y, cos * z - sin * x], axis=-1)
+
+
+def _uniform(key: jax.Array, limits: tuple[float, float], shape=()) -> Array:
+    return jax.random.uniform(key, shape, minval=limits[0], maxval=limits[1])
+
+
+def _walls(
+    key: jax.Array, xyz_world: Array, camera_world: Array, params: RoomParams
+) -> tuple[Array, Array]:
+    """Corners of a room that holds the person, with a margin, and the camera."""
+    keys = jax.random.split(key, 5)
+    content = xyz_world.reshape(-1, 3)
+    low = jnp.minimum(content.min(axis=0), camera_world) - 0.25
+    high = jnp.maximum(content.max(axis=0), camera_world) + 0.25
+    left = low[0] - _uniform(keys[0], params.beside)
+    right = high[0] + _uniform(keys[1], params.beside)
+    back = high[2] + _uniform(keys[2], params.behind)
+    front = low[2] - _uniform(keys[3], params.beside)
+    ceiling = jnp.minimum(-_uniform(keys[4], params.ceiling), low[1])
+    return jnp.stack([left, ceiling, front]), jnp.stack([right, 0.0 * back, back])
+
+
+def _floor_circle(xyz_world: Array) -> tuple[Array, Array]:
+    """Circle on the floor, centre (x, z) and radius, that the motion stays in."""
+    floor = xyz_world.reshape(-1, 3)[:, ::2]
+    center = 0.5 * (floor.min(axis=0) + floor.max(axis=0))
+    distance2 = jnp.sum((floor - center[None]) ** 2, axis=-1)
+    return center, jnp.sqrt(jnp.max(distance2)) + 0.15
+
+
+def _furniture(
+    key: jax.Array, circle: Array, radius: Array, params: RoomParams
+) -> tuple[Array, Array, Array]:
+    """Boxes on the floor, behind the person or at the sides."""
+    keys = jax.random.split(key, 6)
+    count = (params.furniture,)
+    wide = _uniform(keys[0], params.furniture_half, (*count, 2))
+    high = 0.5 * _uniform(keys[1], params.furniture_height, count)
+    present = jax.random.bernoulli(keys[2], params.furniture_share, count)
+    yaw = _uniform(keys[3], (-0.6, 0.6), count)
+    # Angle 0 is straight behind the person, +-100 degrees slightly towards the camera.
+    angle = _uniform(keys[4], (-1.75, 1.75), count)
+    gap = _uniform(keys[5], (0.05, 1.5), count)
+    away = radius + jnp.sqrt(jnp.sum(wide**2, axis=-1)) + gap
+    center = jnp.stack(
+        [
+            circle[0] + away * jnp.sin(angle),
+            -high,
+            circle[1] + away * jnp.cos(angle),
+        ],
+        axis=-1,
+    )
+    half = jnp.stack([wide[:, 0], high, wide[:, 1]], axis=-1)
+    return center, jnp.where(present[:, None], half, 0.0), yaw
+
+
+def _occluder(
+    key: jax.Array,
+    circle: Array,
+    radius: Array,
+    camera_world: Array,
+    params: RoomParams,
+) -> tuple[Array, Array, Array]:
+    """A table, a pole or a chair between camera and person, or nothing."""
+    keys = jax.random.split(key, 6)
+    # Half width, full height, half depth: table, pole, chair back.
+    sizes = jnp.array([[0.6, 0.75, 0.3], [0.05, 2.4, 0.05], [0.23, 0.9, 0.23]])
+    size = sizes[jax.random.randint(keys[0], (), 0, 3)]
+    size = size * jnp.exp(_uniform(keys[1], (-0.2, 0.2), (3,)))
+    present = jax.random.bernoulli(keys[2], params.occluder_share)
+    half = size * jnp.array([1.0, 0.5, 1.0])
+    offset = jnp.stack([camera_world[0] - circle[0], camera_world[2] - circle[1]])
+    distance = jnp.sqrt(jnp.sum(offset**2))
+    # Between the person's circle and 0.5 m from the camera; none if that is no room.
+    near = radius + half[2] + 0.05
+    far = distance - half[2] - 0.5
+    share = jax.random.uniform(keys[3]) * 0.6
+    away = near + share * jnp.maximum(far - near, 0.0)
+    place = circle + offset / distance * away
+    aside = _uniform(keys[4], (-0.5, 0.5)) * (0.3 + half[0])
+    center = jnp.stack([place[0] + aside, -half[1], place[1]])
+    half = jnp.where(present & (far > near), half, 0.0)
+    yaw = _uniform(keys[5], (-0.3, 0.3))
+    return center[None], half[None], yaw[None]
+
+
+def _seat(
+    key: jax.Array, xyz_world: Array, stature: Array, params: RoomParams
+) -> tuple[Array, Array, Array]:
+    """A stool under a person whose hips stay low: a box below the pelvis."""
+    keys = jax.random.split(key, 3)
+    pelvis = xyz_world[:, BODY.index("pelvis")]
+    height = -jnp.max(pelvis[:, 1])
+    sits = (-jnp.min(pelvis[:, 1]) < 0.42 * stature) & (height > 0.2 * stature)
+    present = sits & jax.random.bernoulli(keys[0], params.seat_share)
+    top = jnp.maximum(height - 0.065 * stature, 0.1)
+    wide = _uniform(keys[1], (0.16, 0.26), (2,))
+    middle = pelvis.mean(axis=0)
+    center = jnp.stack([middle[0], -0.5 * top, middle[2]])
+    half = jnp.where(present, jnp.stack([wide[0], 0.5 * top, wide[1]]), 0.0)
+    return center[None], half[None], _uniform(keys[2], (-0.8, 0.8), (1,))
+
+
+def num_surfaces(room: Room) -> int:
+    """How many surface indices `cast` can give."""
+    return 4 + room.yaw.shape[-1]

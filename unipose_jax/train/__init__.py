@@ -1,0 +1,1 @@
+"""Training: one loop, recipes for the methods, checkpoints, evaluation."""

@@ -1,0 +1,172 @@
+"""The training loop, the only one."""
+
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+import tqdm
+
+from data_pipelines import sources
+from unipose_jax.train import (
+    checkpoint,
+    evaluate,
+    interrupt,
+    journal,
+    optimizer,
+    parallel,
+    recipes,
+)
+from unipose_jax.train import state as train_state
+from unipose_jax.train import step as train_step
+
+
+def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
+    """Trains, or goes on where a run in `workdir` stopped.
+
+    Every random choice is a function of (`config.seed`, step, place in the global
+    batch), and the position in the data is part of the checkpoint, so an interrupted
+    run ends as an uninterrupted one. SIGTERM and SIGINT save and end the run.
+
+    Args:
+        config: as the files in configs/ build it.
+        workdir: takes checkpoints, `log.jsonl` and TensorBoard files.
+
+    Returns:
+        Whether training is complete; False if a signal ended it early.
+
+    Raises:
+        journal.NonFiniteLoss: names the step and the term.
+        data_pipelines.errors.BadInput: the checkpoint is of another model.
+    """
+    num_steps = config.num_train_steps
+    recipe = recipes.build(config)
+    checkpoints = checkpoint.Checkpoints(workdir)
+    state, position = restore_or_create(config, recipe, checkpoints, workdir)
+    first_step = int(state.step)
+    if first_step >= num_steps:
+        return True
+
+    hosts = {"host": jax.process_index(), "hosts": jax.process_count()}
+    batches = sources.open_train(config, **hosts)
+    if position is not None:
+        batches.set_state(position)
+    weights_at = optimizer.make_weight_schedule(
+        config.loss_weights, config.ramp, num_steps
+    )
+    run_step = parallel.map_step(
+        train_step.make_train_step(
+            recipe.train_terms, weights_at, config.optimizer.ema_decay
+        )
+    )
+    validate = make_validation(config, recipe, state.apply_fn, weights_at(num_steps))
+    key = jax.random.key(config.seed)
+    state = parallel.replicate(state)
+
+    def save(score: float | None) -> None:
+        meta = {
+            "model": checkpoint.describe_model(config),
+            "position": batches.get_state(),
+        }
+        checkpoints.save(parallel.unreplicate(state), meta=meta, score=score)
+
+    done = False
+    with (
+        interrupt.Interrupt() as stop,
+        journal.Journal(workdir, first_step=first_step) as log,
+        progress_bar(first_step, num_steps) as bar,
+    ):
+        for step in range(first_step + 1, num_steps + 1):
+            batch = next(batches)
+            fed = parallel.split({name: batch[name] for name in recipe.fields})
+            state, scalars = run_step(state, fed, key)
+            log.add(step, scalars)
+            bar.update()
+
+            done = step == num_steps
+            if done or step % config.log_every == 0:
+                bar.set_postfix_str(log.flush())
+            if done or step % config.checkpoint_every == 0:
+                log.flush()
+                scores = validate(state.ema_params)
+                log.write(step, "validation", scores)
+                save(scores["loss/total"])
+            elif stop.requested:
+                log.flush()
+                save(None)
+            if stop.requested:
+                break
+    checkpoints.close()
+    if not done:
+        print(f"{stop.signal_name}: saved step {step}; run again to go on from there")
+    return done
+
+
+def restore_or_create(
+    config: ml_collections.ConfigDict,
+    recipe: recipes.Recipe,
+    checkpoints: checkpoint.Checkpoints,
+    workdir: pathlib.Path,
+    *,
+    best: bool = False,
+) -> tuple[train_state.TrainState, dict[str, Any] | None]:
+    """The newest (or best) checkpointed state and position, or a fresh one and None."""
+    state = train_state.create(
+        recipe.network,
+        optimizer.make_optimizer(config.optimizer, config.num_train_steps),
+        example_inputs(config),
+        jax.random.fold_in(jax.random.key(config.seed), 0),
+    )
+    step = checkpoints.best_step() if best else checkpoints.latest_step()
+    if step is None:
+        return state, None
+    meta = checkpoints.read_meta(step)
+    checkpoint.check_model(meta, config, workdir)
+    return checkpoints.restore(step, state), meta["position"]
+
+
+def example_inputs(config: ml_collections.ConfigDict) -> dict[str, np.ndarray]:
+    """Inputs of the point network of the right shape, to initialise it with."""
+    frames, points = config.data.frames, config.data.num_points
+    return {
+        "points": np.zeros((1, frames, points, 3), np.float32),
+        "points_valid": np.ones((1, frames, points), bool),
+        "time": np.zeros((1, frames), np.float32),
+    }
+
+
+def make_validation(
+    config: ml_collections.ConfigDict,
+    recipe: recipes.Recipe,
+    apply_fn: Callable,
+    weights: Mapping[str, float],
+) -> Callable:
+    """Builds `validate(replicated params) -> {"loss/<term>": float, ...}`."""
+    validate = evaluate.make_validate(recipe.validation_terms, apply_fn)
+    source = sources.open_split(config, "validation")
+
+    def scores(params) -> dict[str, float]:
+        return evaluate.score_split(
+            validate,
+            params,
+            source,
+            fields=recipe.fields,
+            weights={name: float(weight) for name, weight in weights.items()},
+            batch_size=config.global_batch_size,
+        )
+
+    return scores
+
+
+def progress_bar(first_step: int, num_steps: int) -> tqdm.tqdm:
+    """A bar of steps, on the lead host."""
+    return tqdm.tqdm(
+        total=num_steps,
+        initial=first_step,
+        desc="train",
+        unit="step",
+        mininterval=2.0,
+        disable=not parallel.is_lead(),
+    )

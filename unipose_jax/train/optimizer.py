@@ -1,0 +1,56 @@
+"""Optimiser and the schedules of its rate and of the loss weights."""
+
+from collections.abc import Callable, Mapping
+
+import jax.numpy as jnp
+import ml_collections
+import optax
+
+
+def make_optimizer(
+    config: ml_collections.ConfigDict, num_steps: int
+) -> optax.GradientTransformation:
+    """AdamW with clipped gradients, linear warm-up and cosine decay to zero.
+
+    Args:
+        config: `learning_rate`, `warmup_steps`, `weight_decay`, `clip_norm`.
+        num_steps: length of the whole run.
+    """
+    warmup = min(config.warmup_steps, num_steps // 4)
+    rate = optax.warmup_cosine_decay_schedule(
+        0.0, config.learning_rate, warmup, num_steps, end_value=0.0
+    )
+    return optax.chain(
+        optax.clip_by_global_norm(config.clip_norm),
+        optax.adamw(rate, weight_decay=config.weight_decay),
+    )
+
+
+def make_weight_schedule(
+    loss_weights: Mapping[str, float],
+    ramp: ml_collections.ConfigDict,
+    num_steps: int,
+) -> Callable:
+    """Builds `weights(step) -> dict`: the objective at a step.
+
+    The terms in `ramp.terms` grow linearly from zero to their weight between the
+    fractions `ramp.start` and `ramp.end` of the run; the others are constant. Physical
+    terms switched on while poses are poor would drag them to a mean.
+
+    Raises:
+        ValueError: `ramp.terms` names a term without a weight.
+    """
+    unknown = set(ramp.terms) - set(loss_weights)
+    if unknown:
+        raise ValueError(
+            f"ramp.terms {sorted(unknown)} are not in loss_weights; "
+            f"choose from {sorted(loss_weights)}"
+        )
+    used = {name: weight for name, weight in loss_weights.items() if weight}
+    start, end = ramp.start * num_steps, ramp.end * num_steps
+
+    def weights(step):
+        share = jnp.clip((step - start) / max(end - start, 1.0), 0.0, 1.0)
+        return {k: w * share if k in ramp.terms else w for k, w in used.items()}
+
+    return weights

@@ -1,0 +1,99 @@
+"""Devices and hosts. The only file that says pmap.
+
+A training state is replicated over the devices, a batch is split over them along its
+leading axis, and every host feeds its own devices. JAX keeps pmap in maintenance mode
+and builds it on `shard_map`; a port stays in this file, and the tests on one against
+four devices guard it.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import jax_utils
+from jax.experimental import multihost_utils
+
+AXIS = "devices"
+
+
+def initialize(coordinator: str | None, num_processes: int, process_id: int) -> None:
+    """Joins several hosts into one training run.
+
+    Args:
+        coordinator: "host:port" of process 0, "auto" for a cluster that tells JAX
+            itself (Cloud TPU, Slurm, ...), or None or "" for a single host.
+        num_processes: number of hosts; ignored with "auto".
+        process_id: this host's number from 0; ignored with "auto".
+    """
+    if coordinator == "auto":
+        jax.distributed.initialize()
+    elif coordinator:
+        jax.distributed.initialize(coordinator, num_processes, process_id)
+
+
+def is_lead() -> bool:
+    """True on the one host that writes reports and logs."""
+    return jax.process_index() == 0
+
+
+def local_batch_size(global_batch_size: int) -> int:
+    """This host's share of a global batch.
+
+    Raises:
+        ValueError: the batch does not divide over all devices.
+    """
+    if global_batch_size % jax.device_count():
+        raise ValueError(
+            f"global_batch_size={global_batch_size} does not divide over "
+            f"{jax.device_count()} devices; use a multiple of it"
+        )
+    return global_batch_size // jax.process_count()
+
+
+def map_step(step: Callable) -> Callable:
+    """Maps `step(state, batch, key)` over devices; `key` is the same on all."""
+    return jax.pmap(step, axis_name=AXIS, in_axes=(0, 0, None), donate_argnums=0)
+
+
+def map_apply(apply: Callable) -> Callable:
+    """Maps `apply(params, batch)` over devices."""
+    return jax.pmap(apply, axis_name=AXIS)
+
+
+def replicate(tree):
+    """Puts one copy of a pytree on every local device."""
+    return jax_utils.replicate(tree)
+
+
+def unreplicate(tree):
+    """Takes the first device's copy, as NumPy arrays."""
+    return jax.tree.map(np.asarray, jax.device_get(jax_utils.unreplicate(tree)))
+
+
+def split(batch):
+    """Splits the leading axis over local devices: (n, ...) to (devices, n / devices)."""
+    devices = jax.local_device_count()
+    return jax.tree.map(lambda x: x.reshape(devices, -1, *x.shape[1:]), batch)
+
+
+def merge(batch):
+    """Undoes `split`, on the host."""
+    return jax.tree.map(lambda x: np.asarray(x).reshape(-1, *x.shape[2:]), batch)
+
+
+def example_keys(key: jax.Array, count: int) -> jax.Array:
+    """One key for each of a device's `count` examples, by place in the global batch.
+
+    The same example gets the same key on any number of devices and hosts. Call inside
+    a mapped function.
+    """
+    place = jax.lax.axis_index(AXIS) * count + jnp.arange(count)
+    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, place)
+
+
+def gather_hosts(tree):
+    """Stacks every host's NumPy pytree along a new leading axis, on every host."""
+    if jax.process_count() == 1:
+        return jax.tree.map(lambda x: np.asarray(x)[None], tree)
+    return multihost_utils.process_allgather(tree)

@@ -1,0 +1,265 @@
+"""UniPose stage 1: the point network learns from 2D keypoints, depth and physics.
+
+DESIGN.md section 2.1. Three-dimensional joints are read only by the `joint_position`
+term of the supervised ablation; while its weight is zero they are not even sent to the
+device.
+"""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+
+from unipose_jax import models, skeleton
+from unipose_jax.geometry import depth, transforms
+from unipose_jax.losses import anatomy, keypoints, lifting, motion, surface
+from unipose_jax.physics import limits
+from unipose_jax.train import augment
+from unipose_jax.train.recipes.recipe import Recipe
+
+INPUTS = ("points", "points_valid", "time")
+EVIDENCE = ("uv", "confidence", "intrinsics", "cam_from_points")
+LABELS = ("xyz", "xyz_valid")
+
+
+def build(config: ml_collections.ConfigDict) -> Recipe:
+    """The recipe of a config with `model`, `loss_weights`, `loss` and `augment`."""
+    skel = skeleton.by_name(config.data.skeleton)
+    network = models.build(config.model, num_joints=skel.num_joints)
+    supervised = config.loss_weights.joint_position > 0
+    terms = make_terms(config, skel)
+
+    def train_terms(apply_fn, params, batch, keys):
+        views = jax.vmap(lambda key: _draw_view(key, config.augment))(keys)
+        predict = _through_views(apply_fn, views, keys, skel, config.augment)
+        return terms(predict(params, batch), batch)
+
+    def validation_terms(apply_fn, params, batch, keys):
+        del keys  # nothing random
+        return terms(apply_fn(params, **{k: batch[k] for k in INPUTS}), batch)
+
+    return Recipe(
+        network=network,
+        inputs=INPUTS,
+        fields=INPUTS + EVIDENCE + (LABELS if supervised else ()),
+        train_terms=train_terms,
+        validation_terms=validation_terms,
+    )
+
+
+def _draw_view(key, config) -> augment.View:
+    return augment.draw_view(
+        jax.random.fold_in(key, 0),
+        pan=config.pan,
+        tilt=config.tilt,
+        roll=config.roll,
+        scale=config.scale,
+        mirror=config.mirror,
+    )
+
+
+def _through_views(apply_fn, views, keys, skel, config) -> Callable:
+    """The network, fed with another view of each clip and read back from it."""
+
+    def hide(key, points, valid):
+        return augment.cut_out(
+            jax.random.fold_in(key, 1),
+            points,
+            valid,
+            probability=config.cut_out,
+            radius=config.cut_out_radius,
+        )
+
+    def predict(params, batch) -> models.PoseEstimate:
+        estimate = apply_fn(
+            params,
+            jax.vmap(augment.to_view)(views, batch["points"]),
+            jax.vmap(hide)(keys, batch["points"], batch["points_valid"]),
+            batch["time"],
+        )
+
+        def back(function, value):
+            return jax.vmap(lambda v, x: function(v, x, mirror=skel.mirror))(
+                views, value
+            )
+
+        return models.PoseEstimate(
+            xyz=back(augment.joints_from_view, estimate.xyz),
+            confidence_logit=back(augment.scores_from_view, estimate.confidence_logit),
+        )
+
+    return predict
+
+
+def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Callable:
+    """Builds `terms(estimate, batch) -> dict` of the terms whose weight is not zero."""
+    evidence = _evidence_terms(config.loss, skel)
+    physics = _physics_terms(config.loss, skel)
+    chosen = {name for name, weight in config.loss_weights.items() if weight}
+
+    def terms(estimate: models.PoseEstimate, batch: Mapping) -> dict:
+        scene = _observe(estimate.xyz, batch, config.loss)
+        functions = evidence | physics
+        return {name: functions[name](estimate, batch, scene) for name in sorted(chosen)}
+
+    return terms
+
+
+def _observe(xyz, batch: Mapping, config) -> dict:
+    """What depth says around the predicted joints; no gradient flows through it."""
+    cloud = {"points": batch["points"], "points_valid": batch["points_valid"]}
+    front, found = depth.surface_depth(xyz, **cloud, radius=config.surface_radius)
+    weight = batch["points_valid"].astype(jnp.float32)
+    in_keypoint_camera = transforms.apply(
+        batch["cam_from_points"][:, None], jnp.where(weight[..., None] > 0, batch["points"], 0.0)
+    )
+    total = jnp.maximum(weight.sum(-1), 1.0)
+    return {
+        "surface_depth": front,
+        "on_surface": found,
+        "reference_depth": (weight * in_keypoint_camera[..., 2]).sum(-1) / total,
+    }
+
+
+def _evidence_terms(config, skel) -> dict[str, Callable]:
+    """Terms that compare joints with keypoints and depth."""
+    skin_depth = limits.skin_depths(skel)
+    min_skin_depth = limits.min_skin_depths(skel)
+    radii = limits.capsule_radii(skel)
+
+    def keypoint_arguments(batch):
+        return {
+            "uv": batch["uv"],
+            "intrinsics": batch["intrinsics"][:, None],
+            "confidence": batch["confidence"],
+            "visible": batch["confidence"] > 0,
+            "cam_from_xyz": batch["cam_from_points"][:, None],
+        }
+
+    def point_to_ray(estimate, batch, scene):
+        reference = scene["reference_depth"] if config.ray_at_reference else None
+        return keypoints.point_to_ray_loss(
+            estimate.xyz,
+            **keypoint_arguments(batch),
+            delta=config.ray_delta,
+            reference_depth=reference,
+        )
+
+    def reprojection(estimate, batch, scene):
+        return keypoints.reprojection_loss(
+            estimate.xyz, **keypoint_arguments(batch), delta=config.reprojection_delta
+        )
+
+    def confidence(estimate, batch, scene):
+        target = keypoints.ray_agreement(
+            estimate.xyz, **keypoint_arguments(batch), scale=config.agreement_scale
+        )
+        return keypoints.confidence_loss(
+            estimate.confidence_logit,
+            target,
+            weight=jnp.ones_like(target),
+            valid=jnp.ones_like(target, dtype=bool),
+        )
+
+    def surface_pull(estimate, batch, scene):
+        return surface.surface_loss(
+            estimate.xyz,
+            scene["surface_depth"],
+            skin_depth=skin_depth,
+            confidence=batch["confidence"],
+            visible=scene["on_surface"],
+            scale=config.surface_scale,
+        )
+
+    def surface_hinge(estimate, batch, scene):
+        return surface.surface_hinge_loss(
+            estimate.xyz,
+            scene["surface_depth"],
+            min_skin_depth=min_skin_depth,
+            visible=scene["on_surface"],
+        )
+
+    def coverage(estimate, batch, scene):
+        return surface.coverage_loss(
+            estimate.xyz,
+            batch["points"][:, :, : config.coverage_points],
+            skeleton=skel,
+            radii=radii,
+            points_valid=batch["points_valid"][:, :, : config.coverage_points],
+        )
+
+    def joint_position(estimate, batch, scene):
+        return lifting.joint_position_loss(
+            estimate.xyz,
+            batch["xyz"],
+            weight=jnp.ones_like(batch["xyz"][..., 0]),
+            valid=batch["xyz_valid"],
+            delta=config.position_delta,
+        )
+
+    return {
+        "point_to_ray": point_to_ray,
+        "reprojection": reprojection,
+        "confidence": confidence,
+        "surface": surface_pull,
+        "surface_hinge": surface_hinge,
+        "coverage": coverage,
+        "joint_position": joint_position,
+    }
+
+
+def _physics_terms(config, skel) -> dict[str, Callable]:
+    """Terms that hold for any body. They act where keypoints are silent.
+
+    A joint that the detector believes in is moved by physics only as much as
+    `physics_on_seen` says, so a hidden hand is corrected against a well-seen elbow.
+    """
+    speed_limit = limits.max_speeds(skel)
+    acceleration_limit = limits.max_accelerations(skel)
+
+    def freedom(batch):
+        return 1.0 - (1.0 - config.physics_on_seen) * batch["confidence"]
+
+    def symmetry(estimate, batch, scene):
+        return anatomy.symmetry_loss(
+            estimate.xyz, skeleton=skel, weight=freedom(batch), delta=config.ratio_delta
+        )
+
+    def bone_constancy(estimate, batch, scene):
+        return anatomy.bone_constancy_loss(
+            estimate.xyz,
+            skeleton=skel,
+            confidence=batch["confidence"],
+            weight=freedom(batch),
+            delta=config.ratio_delta,
+        )
+
+    def bone_ratio(estimate, batch, scene):
+        return anatomy.bone_ratio_loss(
+            estimate.xyz, skeleton=skel, weight=freedom(batch)
+        )
+
+    def joint_limit(estimate, batch, scene):
+        return anatomy.joint_limit_loss(
+            estimate.xyz, skeleton=skel, weight=freedom(batch)
+        )
+
+    def speed(estimate, batch, scene):
+        return motion.speed_loss(
+            estimate.xyz, batch["time"], limit=speed_limit, weight=freedom(batch)
+        )
+
+    def acceleration(estimate, batch, scene):
+        return motion.acceleration_loss(
+            estimate.xyz, batch["time"], limit=acceleration_limit, weight=freedom(batch)
+        )
+
+    return {
+        "symmetry": symmetry,
+        "bone_constancy": bone_constancy,
+        "bone_ratio": bone_ratio,
+        "joint_limit": joint_limit,
+        "speed": speed,
+        "acceleration": acceleration,
+    }
