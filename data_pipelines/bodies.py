@@ -12,6 +12,9 @@ _MAX_SEEDS = 8
 _REACH = 1.1  # metres along the floor from the middle of a body to its parts
 _STATURE = 2.3  # metres from the lowest to the highest part
 _NEIGHBOURS = ((0, 1), (1, 0), (0, 2), (2, 0), (0, 4), (4, 0))  # grid pixels
+_SAMPLES = 400  # points that a body is measured by
+_FLAT_SAMPLES, _FLAT_TRIALS = 150, 40
+_RULED_OUT = 0.02  # a plausibility this low needs no closer look
 _HAND = 0.35  # metres; a smaller region may be a hand held out towards the camera,
 _HAND_GAP = 0.45  # whose forearm it hides: this far from the rest, metres.
 _PART_GAP = 0.35  # metres, for larger parts, cut off by what is in front of them
@@ -48,12 +51,12 @@ def measure(labels: np.ndarray, xyz: np.ndarray, pixel_angle: float) -> Regions:
     count = labels.max() + 1
     side = xyz[..., 2] * np.float32(pixel_angle)
     area = np.bincount(labels.ravel(), (side * side).ravel(), minlength=count)
-    index = np.flatnonzero(labels)
-    flat, points = labels.ravel()[index], xyz.reshape(-1, 3)[index]
-    low = np.full((count, 3), np.inf, np.float32)
-    high = np.full((count, 3), -np.inf, np.float32)
-    np.minimum.at(low, flat, points)
-    np.maximum.at(high, flat, points)
+    order = np.argsort(labels, axis=None, kind="stable")
+    present, start = np.unique(labels.ravel()[order], return_index=True)
+    points = xyz.reshape(-1, 3)[order]
+    low, high = np.zeros((2, count, 3), np.float32)
+    low[present] = np.minimum.reduceat(points, start)
+    high[present] = np.maximum.reduceat(points, start)
     rows, columns = (np.flatnonzero((xyz[..., 2] > 0).any(axis)) for axis in (1, 0))
     cut = np.zeros((count, 3))
     edges = (
@@ -112,7 +115,7 @@ def _grown(seed: int, gap: np.ndarray, regions: Regions, up: np.ndarray) -> np.n
     extent = np.linalg.norm(regions.high - regions.low, axis=1)
     limit = np.where(extent < _HAND, _HAND_GAP, _PART_GAP)
     middle = (regions.high + regions.low) / 2
-    offset = np.nan_to_num(middle - middle[seed])
+    offset = middle - middle[seed]
     height = offset @ up
     aside = np.linalg.norm(offset - height[:, None] * up, axis=1)
     part = (regions.area < regions.area[seed]) & (extent < 1.2) & (aside < _REACH)
@@ -140,16 +143,18 @@ def plausibility(
         members: those that make up the points.
         floor: plane, if known.
     """
+    points = points[:: -(-len(points) // _SAMPLES)].astype(np.float64)
     up = np.array([0.0, -1.0, 0.0]) if floor is None else floor[:3]
     height = points @ up + (0.0 if floor is None else floor[3])
-    bottom, top = np.percentile(height, [1, 99])
+    bottom, top = _quantiles(height, 0.01, 0.99)
     flat = points - height[:, None] * up
     spread = np.linalg.norm(flat - np.median(flat, axis=0), axis=1)
-    width = 2 * np.percentile(spread, 98)
-    thickness = np.sqrt(np.linalg.eigvalsh(np.cov(points.T))[0])
+    width = 2 * _quantiles(spread, 0.98)[0]
+    offsets = points - points.mean(axis=0)
+    thickness = np.sqrt(np.linalg.eigvalsh(offsets.T @ offsets / len(points))[0])
     sides, above, below = regions.cut[members].sum(axis=0)
     score = (
-        _ramp(regions.area[members].sum(), 0.04, 0.25, 1.4, 2.4)
+        _ramp(regions.area[members].sum(), 0.03, 0.15, 1.4, 2.4)
         * _ramp(top - bottom, 0.2, 0.6, 2.1, 2.5)
         * _ramp(width, 0.1, 0.25, 1.6, 2.4)
         * _ramp(thickness, 0.01, 0.05, 0.3, 0.5)
@@ -160,7 +165,44 @@ def plausibility(
         score *= 0.3 + 0.7 * _ramp(top, 0.3, 0.8, 2.3, 2.8)
         if below == 0:
             score *= 0.3 + 0.7 * _ramp(bottom, -1.0, -0.5, 0.4, 1.0)
+    if score > _RULED_OUT:
+        score *= 1 - 0.95 * _ramp(flatness(points), 0.85, 0.98, 1.0, 2.0)
     return float(score)
+
+
+def flatness(points: np.ndarray) -> float:
+    """Share of points on the two best planes: near 1 for boxes, less for people.
+
+    RANSAC on planes through three points, each refined by least squares, on a sample.
+
+    Args:
+        points: (points, 3), metres, camera frame.
+    """
+    rng = np.random.default_rng(0)
+    few = rng.choice(len(points), min(_FLAT_SAMPLES, len(points)), replace=False)
+    points = points[few]
+    slack = 0.008 + 0.003 * points[:, 2] ** 2
+    free = np.ones(len(points), bool)
+    for _ in range(2):
+        if free.sum() < 3:
+            break
+        corners = points[rng.choice(np.flatnonzero(free), (3, _FLAT_TRIALS))]
+        normals = np.cross(corners[1] - corners[0], corners[2] - corners[0])
+        length = np.linalg.norm(normals, axis=1)
+        normals /= np.where(length > 1e-4, length, np.nan)[:, None]
+        distance = points @ normals.T - np.sum(normals * corners[0], axis=1)
+        on = (np.abs(distance) < slack[:, None]) & free[:, None]
+        on = on[:, on.sum(axis=0).argmax()]
+        for _ in range(2 if on.sum() > 3 else 0):
+            offsets = points - points[on].mean(axis=0)
+            normal = np.linalg.eigh(offsets[on].T @ offsets[on])[1][:, 0]
+            on = (np.abs(offsets @ normal) < slack) & free
+        free &= ~on
+    return float(1 - free.mean())
+
+
+def _quantiles(values: np.ndarray, *shares: float) -> np.ndarray:
+    return np.sort(values)[[round(share * (len(values) - 1)) for share in shares]]
 
 
 def _ramp(value: float, zero: float, one: float, still_one: float, zero_again: float):

@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 
 from data_pipelines import errors, files
@@ -61,6 +62,16 @@ class Camera:
         z = xyz[..., 2:]
         xy = xyz[..., :2] / np.where(z > 0, z, np.nan)
         return xy * self.intrinsics[:2] + self.intrinsics[2:]
+
+    def undistort_image(self, image: np.ndarray) -> np.ndarray:
+        """The image that an ideal pinhole with the same intrinsics would have taken."""
+        if not self.distortion.any():
+            return image
+        # cv2 counts pixel centres from 0.
+        center = self.intrinsics[2:] - 0.5
+        matrix = np.eye(3)
+        matrix[[0, 1], [0, 1]], matrix[:2, 2] = self.intrinsics[:2], center
+        return cv2.undistort(image, matrix, self.distortion)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -65,11 +65,12 @@ class Segmenter:
         self._step = max(1, round(max(rays.shape[:2]) / _GRID))
         self._rays = _strided(rays, self._step)
         self._pixel_angle = self._step / float(np.sqrt(intrinsics[0] * intrinsics[1]))
-        self._last: np.ndarray | None = None
+        self.reset()
 
     def reset(self) -> None:
-        """Forgets the person of the previous frame."""
-        self._last = None
+        """Forgets the person and the background of the previous frames."""
+        self._last: np.ndarray | None = None
+        self._background = np.zeros(self._rays.shape[:2], np.float32)
 
     def __call__(self, depth: np.ndarray, hint: Hint | None = None) -> Segmentation:
         """Finds the person.
@@ -90,12 +91,21 @@ class Segmenter:
         labels = _regions(grid, room)
         regions = bodies.measure(labels, grid.xyz, grid.pixel_angle)
         found = bodies.candidates(regions, grid.xyz, room.floor)
-        body = _choose(found, grid, labels, self._last, hint)
+        moved = self._moved(z)
+        votes = None if hint is None else _under_keypoints(grid, labels, hint)
+        body = _choose(found, labels, moved, self._last, votes)
         if body is None:
             return Segmentation(np.zeros(depth.shape, bool), (0,) * 4, room.floor, 0.0)
         self._last = body.center
-        mask = _refined(depth, grid, np.isin(labels, body.members), room)
+        person = _with_feet(np.isin(labels, body.members), grid, room)
+        mask = _refined(depth, grid, person)
         return Segmentation(mask, _box(mask), room.floor, body.score)
+
+    def _moved(self, z: np.ndarray) -> np.ndarray:
+        """Where something stands before the farthest depth seen so far: bool."""
+        moved = (z > 0) & (z < self._background - np.maximum(0.1, 0.04 * z))
+        self._background = np.maximum(self._background, z)
+        return moved
 
 
 def _strided(values: np.ndarray, step: int) -> np.ndarray:
@@ -107,14 +117,12 @@ def _strided(values: np.ndarray, step: int) -> np.ndarray:
 def _reduced(depth: np.ndarray, step: int) -> np.ndarray:
     """Depth on the grid; a hole takes the nearest depth of its block, if any."""
     z = _strided(depth, step).copy()
-    if step > 1:
-        rows, columns = z.shape
-        block = depth[: rows * step, : columns * step].reshape(
-            rows, step, columns, step
-        )
-        filled = np.where(block > 0, block, np.inf).min(axis=(1, 3))
-        hole = (z <= 0) & np.isfinite(filled)
-        z[hole] = filled[hole]
+    row, column = np.nonzero(z <= 0)
+    inside = np.arange(step)
+    rows = (row[:, None] * step + inside)[:, :, None]
+    block = depth[rows, (column[:, None] * step + inside)[:, None]]
+    nearest = np.where(block > 0, block, np.inf).min(axis=(1, 2))
+    z[row, column] = np.where(np.isfinite(nearest), nearest, 0)
     return z
 
 
@@ -125,13 +133,7 @@ def _regions(grid: _Grid, room: planes.Planes) -> np.ndarray:
     on every second node of a finer binary image and their links between them, so that
     an ordinary labelling respects the jumps without thinning a limb.
     """
-    z = grid.z
-    keep = z > 0
-    for plane in room.all():
-        keep &= planes.signed_distance(grid.xyz, plane) > 1.5 * planes.tolerance(
-            z, plane
-        )
-    jump = np.maximum(np.float32(0.06), np.float32(0.035) * z)
+    z, keep, jump = grid.z, _standing(grid, room, floor_slack=1.5), _jump(grid.z)
     nodes = np.zeros((2 * z.shape[0] - 1, 2 * z.shape[1] - 1), np.uint8)
     nodes[::2, ::2] = keep
     nodes[::2, 1::2] = (
@@ -146,34 +148,48 @@ def _regions(grid: _Grid, room: planes.Planes) -> np.ndarray:
     return number[labels]
 
 
+def _standing(grid: _Grid, room: planes.Planes, floor_slack: float) -> np.ndarray:
+    """What stands before the walls and above the floor: bool (rows, columns)."""
+    keep = grid.z > 0
+    for plane, slack in [(wall, 1.5) for wall in room.walls] + (
+        [] if room.floor is None else [(room.floor, floor_slack)]
+    ):
+        distance = planes.signed_distance(grid.xyz, plane)
+        keep &= distance > slack * planes.tolerance(grid.z, plane)
+    return keep
+
+
+def _jump(z: np.ndarray) -> np.ndarray:
+    """Depth step that separates neighbouring grid pixels, metres."""
+    return np.maximum(np.float32(0.06), np.float32(0.035) * z)
+
+
 def _linked(a: np.ndarray, b: np.ndarray, jump: np.ndarray) -> np.ndarray:
     return np.abs(a - b) < jump
 
 
 def _choose(
     found: list[bodies.Body],
-    grid: _Grid,
     labels: np.ndarray,
+    moved: np.ndarray,
     last: np.ndarray | None,
-    hint: Hint | None,
+    votes: np.ndarray | None,
 ) -> bodies.Body | None:
-    """The body under the keypoints, else the tracked one, else the nearest likely."""
-    under = _under_keypoints(grid, labels, hint) if hint is not None else None
+    """The body under the keypoints, else the likeliest: moving, followed and near."""
+    size = np.bincount(labels.ravel())
+    moving = np.bincount(labels[moved], minlength=len(size))
 
     def worth(body: bodies.Body) -> float:
         value = body.score * np.exp(-body.center[2] / 6)
+        share = moving[body.members].sum() / size[body.members].sum()
+        value *= 1 + 1.5 * min(share / 0.15, 1)
         if last is not None:
-            value *= 1 + 2 * np.exp(-np.linalg.norm(body.center - last) / 0.4)
-        if under is not None:
-            value = (value + 0.1) * under[body.members].sum()
-        return value
+            value *= 1 + np.exp(-np.linalg.norm(body.center - last) / 0.4)
+        return value if votes is None else (value + 0.1) * votes[body.members].sum()
 
-    best = max(found, key=worth, default=None)
-    if best is None or (
-        best.score < _MIN_SCORE and not (under is not None and worth(best))
-    ):
-        return None
-    return best
+    likely = [b for b in found if votes is not None or b.score > _MIN_SCORE]
+    best = max(likely, key=worth, default=None)
+    return best if best is not None and worth(best) > 0 else None
 
 
 def _under_keypoints(grid: _Grid, labels: np.ndarray, hint: Hint) -> np.ndarray:
@@ -192,18 +208,37 @@ def _under_keypoints(grid: _Grid, labels: np.ndarray, hint: Hint) -> np.ndarray:
     return votes
 
 
-def _refined(
-    depth: np.ndarray, grid: _Grid, person: np.ndarray, room: planes.Planes
-) -> np.ndarray:
+def _with_feet(person: np.ndarray, grid: _Grid, room: planes.Planes) -> np.ndarray:
+    """Adds what was taken for the floor, but rises from it and touches the person.
+
+    Regions need a floor that is surely gone; next to the person, what is above the
+    noise of the floor is a foot.
+    """
+    if room.floor is None:
+        return person
+    rising = _standing(grid, room, floor_slack=0.7)
+    rising &= ~_standing(grid, room, floor_slack=1.5)
+    jump = _jump(grid.z)
+    for _ in range(3):
+        near, far = _depth_around(person, grid.z)
+        person = person | (rising & (grid.z > near - jump) & (grid.z < far + jump))
+    return person
+
+
+def _depth_around(person: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least and greatest depth of the person within a grid pixel of each."""
+    around = np.ones((3, 3), np.uint8)
+    near = cv2.erode(np.where(person, z, np.float32(1e3)), around)
+    return near, cv2.dilate(np.where(person, z, np.float32(-1e3)), around)
+
+
+def _refined(depth: np.ndarray, grid: _Grid, person: np.ndarray) -> np.ndarray:
     """The person's pixels at full resolution.
 
     A pixel belongs to the person if its depth lies within the range of the person's
     grid pixels around it, widened by what one pixel may differ.
     """
-    near = np.where(person, grid.z, np.float32(1e3))
-    far = np.where(person, grid.z, np.float32(-1e3))
-    around = np.ones((3, 3), np.uint8)
-    near, far = cv2.erode(near, around), cv2.dilate(far, around)
+    near, far = _depth_around(person, grid.z)
     slack = np.maximum(np.float32(0.04), np.float32(0.025) * grid.z)
     size = (person.shape[1] * grid.step, person.shape[0] * grid.step)
     near, far = (

@@ -184,6 +184,19 @@ def open_pool(data: ml_collections.ConfigDict, split: str) -> Pool:
     return Pool(clips, num_points=data.num_points)
 
 
+def render_images(data: ml_collections.ConfigDict, split: str, count: int) -> Clips:
+    """The first clips of a split again, with `depth`, `color` and `depth_intrinsics`."""
+    return scene.render_pool(
+        data.seed,
+        split,
+        0,
+        count,
+        scene_params(data),
+        motion_clips=_motion_clips(data),
+        extras=("depth", "color"),
+    )
+
+
 def scene_params(data: ml_collections.ConfigDict) -> scene.SceneParams:
     """The renderer's settings: `data.scene`, with the clip's length and skeleton."""
     params = _from_dict(scene.SceneParams, data.scene.to_dict())

@@ -131,7 +131,7 @@ def test_ntu_joints_lie_on_rays_of_both_cameras(ntu):
     scope="module", params=[(s, c) for s in ("S1", "S2", "S3") for c in range(3)]
 )
 def humaneva(request, sample_data):
-    """Joints in the axes of one HumanEva camera, their pixels, and its published fit."""
+    """Joints in the axes of one camera, their pixels, and the published fit."""
     subject, number = request.param
     folder = sample_data / "humaneva"
     if not folder.is_dir():

@@ -77,7 +77,7 @@ def surface_depth(
     *,
     points_valid: Bool[Array, "*batch points"],
     radius: float = 0.05,
-    lateral_penalty: float = 0.1,
+    lateral_penalty: float = 0.2,
     temperature: float = 0.01,
 ) -> tuple[Float[Array, "*batch joints"], Bool[Array, "*batch joints"]]:
     r"""Observed front surface on each joint's line of sight, from the cloud alone.

@@ -93,8 +93,8 @@ HYPEREXTENSION = math.radians(15.0)
 
 # A bone r H long on paper may have (r / factor - slack) H to (factor r + slack) H. Limb
 # bones end at clear landmarks; what neck, torso or hand mean differs between data sets
-# by several centimetres. Measured on samples: 98.7 % of ITOP's bones keep within, 99.8 %
-# of NTU's, all of HumanEva's.
+# by several centimetres. Measured on samples: 98.7 % of ITOP's bones keep within,
+# 99.8 % of NTU's, all of HumanEva's.
 BONE_SPREAD = {"limb": (1.25, 0.02), "other": (1.5, 0.05)}
 # Pairs of joints that skeletons without a spine connect, though no bone does.
 CONNECTIONS = (

@@ -96,12 +96,17 @@ def overflexion(
 ) -> Float[Array, "*batch hinges"]:
     """By how much elbows and knees bend further than they can, radians.
 
+    Fades where a segment is shorter than `SOFT`, which has no direction to speak of.
+
     Args:
         xyz: joints, metres, any frame.
         skeleton: `kinematics.hinges(skeleton)` names the hinges.
     """
-    angle = numerics.angle_between(*_hinge_directions(xyz, skeleton))
-    return jnp.maximum(angle - _like(limits.max_flexions(skeleton), angle), 0.0)
+    upper, lower = _hinge_directions(xyz, skeleton)
+    angle = numerics.angle_between(upper, lower)
+    excess = jnp.maximum(angle - _like(limits.max_flexions(skeleton), angle), 0.0)
+    sure = numerics.safe_norm(upper) * numerics.safe_norm(lower)
+    return excess * jax.lax.stop_gradient(sure)
 
 
 def hyperextension(

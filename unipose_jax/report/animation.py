@@ -23,7 +23,8 @@ from unipose_jax.skeleton import definitions
 
 SWING = math.radians(65.0)  # how far the 3D view turns to both sides
 SCENE_WIDTH = 400  # pixels
-COLORS = 96  # in the GIF's palette
+COLORS = 96  # in the GIF's palette, besides those that are kept exactly
+KEPT = (palette.LEFT, palette.RIGHT, palette.MIDDLE, palette.WHITE, palette.PANEL)
 
 
 def draw_clip(
@@ -77,12 +78,12 @@ def encode_gif(
         frames: colours.
         milliseconds: that each frame stays; GIF counts in steps of 10.
     """
-    # The skeleton is thin: without swatches its colours might not enter the palette.
-    colors = np.array([palette.LEFT, palette.RIGHT, palette.MIDDLE, palette.WHITE])
-    swatches = np.rint(colors * 255).astype(np.uint8).repeat(24, axis=0)
-    strip = np.broadcast_to(swatches[:, None], (len(swatches), *frames.shape[2:]))
-    montage = np.concatenate([strip, *frames[:: max(len(frames) // 4, 1)]])
+    montage = np.concatenate(frames[:: max(len(frames) // 4, 1)])
     table = Image.fromarray(montage).quantize(COLORS)
+    found = (table.getpalette() or [])[: 3 * COLORS]
+    # The skeleton is thin: its colours would be averaged with others.
+    kept = np.rint(255 * np.array(KEPT)).astype(int).ravel().tolist()
+    table.putpalette(found + kept)
     images = [
         Image.fromarray(frame).quantize(palette=table, dither=Image.Dither.NONE)
         for frame in frames

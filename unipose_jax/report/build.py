@@ -117,9 +117,12 @@ def _clip_sections(
     """The animation of the first clip that moves, and stills of all."""
     if gallery is None:
         return []
-    moving = [clip for clip in clips if clip.num_frames > 1][:1]
-    motion = [f for clip in moving for f in gallery.animation_figures(folder, clip)]
-    stills = [f for clip in clips for f in gallery.clip_figures(folder, clip)]
+    motion: list[page.Figure] = []
+    stills: list[page.Figure] = []
+    for number, clip in enumerate(clips):
+        stills += gallery.clip_figures(folder, clip, number=number)
+        if not motion and clip.num_frames > 1:
+            motion = gallery.animation_figures(folder, clip, number=number)
     return [
         page.Section("In motion", figures=motion),
         page.Section("Pictures", figures=stills),

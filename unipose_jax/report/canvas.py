@@ -15,6 +15,8 @@ TITLE = 13.0  # points; 18 pixels
 TEXT = 10.5
 SMALL = 9.0
 
+Pixels = float | int
+
 
 def new_figure(width: int, height: int) -> figure.Figure:
     """A white figure of a given size in pixels."""
@@ -31,7 +33,7 @@ def size(fig: figure.Figure) -> tuple[int, int]:
 
 
 def axes_at(
-    fig: figure.Figure, left: float, top: float, width: float, height: float
+    fig: figure.Figure, left: Pixels, top: Pixels, width: Pixels, height: Pixels
 ) -> axes.Axes:
     """Axes without frame or ticks in a rectangle, pixels from the top-left corner."""
     total_width, total_height = size(fig)
@@ -49,7 +51,7 @@ def axes_at(
 
 
 def chart_at(
-    fig: figure.Figure, left: float, top: float, width: float, height: float
+    fig: figure.Figure, left: Pixels, top: Pixels, width: Pixels, height: Pixels
 ) -> axes.Axes:
     """Axes for a chart: ticks, light grid, left and bottom lines only."""
     result = axes_at(fig, left, top, width, height)
@@ -65,8 +67,8 @@ def chart_at(
 def write_line(
     fig: figure.Figure,
     text: str,
-    left: float,
-    top: float,
+    left: Pixels,
+    top: Pixels,
     *,
     points: float = TEXT,
     bold: bool = False,

@@ -2,6 +2,10 @@
 
 import os
 import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 
 Path = str | os.PathLike[str]
 
@@ -29,3 +33,12 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Writes `text` as UTF-8 to `path` in one step; see `write_bytes`."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def plain(value: Any) -> Any:
+    """A nest of mappings and numbers as JSON knows them; NaN becomes None."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value

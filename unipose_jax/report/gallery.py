@@ -53,15 +53,18 @@ def joint_figures(
     return [page.Figure(path, caption)]
 
 
-def clip_figures(folder: pathlib.Path, clip: clips.Clip) -> list[page.Figure]:
+def clip_figures(
+    folder: pathlib.Path, clip: clips.Clip, *, number: int
+) -> list[page.Figure]:
     """The middle frame of a clip: over its images, in 3D, and with its rays.
 
     Args:
         folder: of the page.
         clip: what to show.
+        number: begins the file names, so that clips of one name differ.
     """
     index = clip.num_frames // 2
-    stem = folder / FIGURES / file_name(clip.name)
+    stem = _stem(folder, clip, number)
     title = frame_title(clip, index)
     figures = [
         _overlay(stem.with_name(f"{stem.name}_{kind}.png"), clip, index, kind, title)
@@ -74,11 +77,11 @@ def clip_figures(folder: pathlib.Path, clip: clips.Clip) -> list[page.Figure]:
     return figures
 
 
-def animation_figures(folder: pathlib.Path, clip: clips.Clip) -> list[page.Figure]:
-    """A moving clip as animation and, if it has images, contact sheet."""
-    if clip.num_frames < 2:
-        return []
-    stem = folder / FIGURES / file_name(clip.name)
+def animation_figures(
+    folder: pathlib.Path, clip: clips.Clip, *, number: int
+) -> list[page.Figure]:
+    """A clip as animation and, if it has images, contact sheet; see `clip_figures`."""
+    stem = _stem(folder, clip, number)
     path = stem.with_name(f"{stem.name}.gif")
     animation.draw_clip(path, clip, title=clip.name)
     caption = f"{clip.name}: the sequence in motion; the 3D view swings to both sides."
@@ -107,24 +110,37 @@ def frame_error_mm(clip: clips.Clip, index: int) -> float:
     return 1000.0 * float(distance.mean()) if distance.size else float("nan")
 
 
+def is_small(uv: Float[np.ndarray, "joints 2"], *, height: int) -> bool:
+    """Whether a person takes less than half of an image's height, pixels."""
+    rows = uv[np.isfinite(uv[:, 1]), 1]
+    return len(rows) > 1 and float(np.ptp(rows)) < 0.5 * height
+
+
 def file_name(name: str) -> str:
     """A name made safe for a file: letters, digits, dots and dashes, never empty."""
     return re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._") or "clip"
+
+
+def _stem(folder: pathlib.Path, clip: clips.Clip, number: int) -> pathlib.Path:
+    return folder / FIGURES / f"{number:02d}_{file_name(clip.name)}"
 
 
 def _overlay(
     path: pathlib.Path, clip: clips.Clip, index: int, kind: str, title: str
 ) -> page.Figure:
     keypoints = clip.keypoints_on(kind)
+    image = clip.images(kind)[index]
+    uv = clip.project(clip.xyz[index], kind)
     truth_uv = None if clip.truth is None else clip.project(clip.truth[index], kind)
     overlays.draw_overlay(
         path,
-        clip.images(kind)[index],
-        clip.project(clip.xyz[index], kind),
+        image,
+        uv,
         skeleton=clip.skeleton,
         confidence=overlays.at(clip.confidence, index),
         visible=overlays.at(clip.visible, index),
         truth_uv=truth_uv,
+        zoom=is_small(uv, height=image.shape[0]),
         keypoints=overlays.at(keypoints, index),
         keypoint_confidence=overlays.at(clip.keypoint_confidence, index),
         title=title,

@@ -222,7 +222,7 @@ def _image_figure(
 
 
 def _draw_scale_bar(
-    fig: figure.Figure, left: float, height: int, depth_range: tuple[float, float]
+    fig: figure.Figure, left: int, height: int, depth_range: tuple[float, float]
 ) -> None:
     """Explains the colours of a depth map beside it: far above, near below."""
     near, far = depth_range

@@ -23,10 +23,10 @@ MARGIN = 0.15  # metres around the joints
 class Place:
     """A rectangle of a figure, pixels from its top-left corner."""
 
-    left: float
-    top: float
-    width: float
-    height: float
+    left: canvas.Pixels
+    top: canvas.Pixels
+    width: canvas.Pixels
+    height: canvas.Pixels
 
 
 def draw_scene(

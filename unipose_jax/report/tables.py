@@ -20,6 +20,8 @@ from unipose_jax.skeleton import definitions
 MISSING = "-"
 MAIN = ("mpjpe_mm", "pa_mpjpe_mm", "map_10cm", "auc", "accel_error")
 
+Number = float | int | np.number
+
 # Metric -> value, or the values of several seeds.
 Metrics = Mapping[str, Any]
 
@@ -108,7 +110,7 @@ def column(key: str) -> Column:
     return COLUMNS.get(key, Column(key, key, digits=3))
 
 
-def spread(values: float | Iterable[float]) -> Spread:
+def spread(values: Number | Iterable[Number]) -> Spread:
     """Mean and sample standard deviation of one value or several.
 
     Args:
@@ -275,7 +277,7 @@ def _is_nested(value: object) -> bool:
     return isinstance(value, Mapping)
 
 
-def _listed(values: float | Iterable[float]) -> float | list[float]:
+def _listed(values: Number | Iterable[Number]) -> Number | list[Number]:
     return list(values) if isinstance(values, Iterable) else values
 
 

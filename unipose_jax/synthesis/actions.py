@@ -58,7 +58,8 @@ ARMS = {
 }
 
 # Channels of the trunk. Positive: bend forward, lean to the right, turn to the right.
-# `hang` lets the arms hang along gravity rather than along a bent trunk.
+# `hang` lets the arms hang along gravity rather than along a bent trunk; `tumble_*`
+# turn the whole body about the pelvis, as in a fall or a cartwheel.
 TRUNK_CHANNELS = (
     "pelvis_pitch",
     "pelvis_roll",
@@ -70,22 +71,32 @@ TRUNK_CHANNELS = (
     "head_roll",
     "head_yaw",
     "hang",
+    "tumble_pitch",
+    "tumble_roll",
 )
+# Those that change sign between right and left.
+SIDEWAYS = ("pelvis_roll", "pelvis_yaw", "spine_roll", "spine_yaw")
+SIDEWAYS += ("head_roll", "head_yaw", "tumble_roll")
 
 
-def _trunk(mean, spread):
+def _trunk(mean, spread, tumble=((0.0, 0.0), (0.0, 0.0))):
     """One trunk row; the head looks around in all of them."""
-    return (*mean, 0.05, 0.0, 0.0, 0.5), (*spread, 0.25, 0.12, 0.45, 0.3)
+    mean = (*mean, 0.15, 0.0, 0.0, 0.5, *tumble[0])
+    return mean, (*spread, 0.33, 0.16, 0.45, 0.3, *tumble[1])
 
+
+_LOOSE = (0.2, 0.1, 0.2, 0.25, 0.15, 0.2)
 
 TRUNKS = {
     "upright": _trunk((0.0, 0, 0, 0.03, 0, 0), (0.07, 0.04, 0.08, 0.08, 0.06, 0.12)),
     "lean": _trunk((0.15, 0, 0, 0.20, 0, 0), (0.1, 0.05, 0.1, 0.15, 0.08, 0.15)),
     "bow": _trunk((0.60, 0, 0, 0.55, 0, 0), (0.35, 0.06, 0.1, 0.25, 0.1, 0.2)),
-    "tilt": _trunk((0.05, 0.05, 0, 0.05, 0.35, 0), (0.1, 0.1, 0.1, 0.1, 0.25, 0.15)),
+    "tilt": _trunk((0.05, -0.1, 0, 0.1, -0.3, 0), (0.2, 0.12, 0.2, 0.2, 0.25, 0.2)),
     "twist": _trunk((0.05, 0, 0.2, 0.08, 0, 0.45), (0.1, 0.05, 0.2, 0.12, 0.1, 0.3)),
     "arch": _trunk((-0.10, 0, 0, -0.25, 0, 0), (0.1, 0.05, 0.1, 0.12, 0.1, 0.15)),
     "any": _trunk((0.15, 0, 0, 0.15, 0, 0), (0.3, 0.12, 0.25, 0.3, 0.25, 0.3)),
+    "fallen": _trunk((0.2, 0, 0, 0.2, 0, 0), _LOOSE, ((-0.1, 0.0), (1.2, 1.2))),
+    "upside_down": _trunk((0, 0, 0, 0, 0, 0), _LOOSE, ((0.3, 2.4), (0.6, 0.7))),
 }
 
 # Channels of the legs: pelvis height as a share of the highest the feet allow, pelvis
@@ -166,6 +177,21 @@ LEGS = {
         (0.03, 0.25, 0.42, 0.1, 0.0, 0.1),
         right_spread=_KICK_SPREAD,
     ),
+    "arabesque": _legs(
+        (0.97, 0.03),
+        (0.08, -0.60, 0.35, 0.2, 0.3, 0.1),
+        right_spread=(0.15, 0.2, 0.30, 0.2, 0.1, 0.15),
+    ),
+    "back_stride": _legs(
+        (0.96, 0.04),
+        (0.05, -0.45, 0.0, 0.3, 0.6, 0.1),
+        right_spread=(0.15, 0.2, 0.03, 0.3, 0.3, 0.15),
+    ),
+    "attitude": _legs(
+        (0.97, 0.03),
+        (0.30, -0.05, 0.42, 0.4, 0.1, 0.6),
+        right_spread=(0.20, 0.25, 0.18, 0.3, 0.1, 0.4),
+    ),
     "tiptoe": _legs(
         (0.99, 0.01), (0.03, 0, 0, 0.15, 0.6, 0), (0.03, 0, 0, 0.15, 0.6, 0)
     ),
@@ -173,7 +199,7 @@ LEGS = {
 
 # How far the trunk leans forward (pelvis, radians) to balance a row of legs.
 LEG_LEAN = {"squat": 0.45, "lunge": 0.15, "kneel": 0.1, "sit": 0.05, "kick": -0.2}
-LEG_LEAN |= {"back_kick": 0.3, "stride": 0.05}
+LEG_LEAN |= {"back_kick": 0.3, "stride": 0.05, "arabesque": 0.6, "back_stride": 0.1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,17 +218,19 @@ class Action:
     legs: str = "stand"
     gait: float = 0.0
     speed: tuple[float, float] = (0.0, 0.0)
-    cadence: tuple[float, float] = (0.8, 1.0)  # strides (two steps) per second
+    cadence: tuple[float, float] = (0.7, 0.95)  # strides (two steps) per second
     duty: float = 0.62  # share of the stride during which a foot stands
     lift: float = 0.14
     jump: tuple[float, float] = (0.0, 0.0)
     turn: float = 0.3
     rhythm: tuple[float, float] = (0.5, 1.2)
     opposed: float = 0.0  # 1: the arms oscillate in alternation
+    split: float = 0.0  # largest distance of a foot fore or aft in a jump, leg lengths
+    mix: float = 0.0  # probability of random rows, if above that of `MotionParams`
 
 
 _WALK = {"gait": 1.0, "legs": "stand", "speed": (0.5, 1.7), "turn": 0.7}
-_RUN = {"gait": 1.0, "cadence": (1.2, 1.5), "duty": 0.38, "lift": 0.38, "turn": 0.5}
+_RUN = {"gait": 1.0, "cadence": (1.1, 1.35), "duty": 0.38, "lift": 0.38, "turn": 0.5}
 
 ACTIONS = {
     "stand": Action(),
@@ -253,7 +281,46 @@ ACTIONS = {
         jump=(0.0, 0.05), speed=(-0.5, 0.5),
     ),
     "tiptoe": Action(main="up", other="any", legs="tiptoe"),
+    "leap": Action(
+        main="side", other="side", jump=(0.10, 0.45), speed=(0.3, 3.0), split=0.6
+    ),
+    "arabesque": Action(main="side", other="side", trunk="lean", legs="arabesque"),
+    "pose": Action(main="up", other="any", trunk="tilt", legs="back_stride"),
+    "attitude": Action(main="side", other="any", trunk="any", legs="attitude"),
+    "improvise": Action(main="any", other="any", trunk="any", mix=0.9),
+    "fall": Action(main="any", other="any", trunk="fallen", legs="squat", turn=0.0),
+    "cartwheel": Action(main="up", other="up", trunk="upside_down", legs="wide"),
 }
+# How often actions occur next to the others, which count one.
+_EMPHASIS = {"walk": 3.0, "walk_and_gesture": 2.0, "run": 1.5, "explore": 3.0}
+_EMPHASIS |= {"improvise": 5.0, "stand": 1.5, "reach": 1.5, "point": 1.5}
+_EMPHASIS |= {"fall": 0.4, "cartwheel": 0.4}
+
+
+@dataclasses.dataclass(frozen=True)
+class MotionParams:
+    """What people do and how widely. Times in seconds, angles in radians.
+
+    `action_weights` are (name, weight) pairs over `ACTIONS`; an action that is not
+    named does not occur.
+    """
+
+    action_weights: tuple[tuple[str, float], ...] = tuple(
+        (name, _EMPHASIS.get(name, 1.0)) for name in ACTIONS
+    )
+    num_key_poses: int = 4  # in a clip's ring
+    key_interval: tuple[float, float] = (0.65, 2.4)  # log-uniform
+    min_move: float = 0.5  # shortest time of a move between key poses
+    mix: float = 0.2  # probability that a key pose takes a limb's row at random
+    rest: float = 0.2  # probability that a key pose is standing at ease
+    symmetric: float = 0.4  # probability that both arms do the same
+    persistence: float = 0.5  # share of the variance that a clip's key poses share
+    spread: float = 1.0  # multiplies all deviations of the limb tables
+    rhythm: float = 1.0  # multiplies the rhythmic amplitudes of the arms
+    sway: float = 1.0  # multiplies involuntary motion
+    speed: float = 1.0  # multiplies walking speeds
+    yaw_range: tuple[float, float] = (-np.pi, np.pi)  # heading; 0 faces +z
+    place_range: float = 0.0  # half-width of the square of starting places, metres
 
 
 def row_index(table: dict, name: str) -> int:
@@ -267,9 +334,3 @@ def stack_rows(table: dict) -> tuple[np.ndarray, np.ndarray]:
     """Means and deviations of a table, each (rows, channels) float32."""
     means = np.asarray([mean for mean, _ in table.values()], np.float32)
     return means, np.asarray([spread for _, spread in table.values()], np.float32)
-
-
-def mirror_legs(rows: np.ndarray) -> np.ndarray:
-    """Swaps right and left foot in leg rows (..., `NUM_LEG_CHANNELS`)."""
-    pelvis, right, left = np.split(rows, (3, 3 + len(FOOT_CHANNELS)), axis=-1)
-    return np.concatenate([pelvis, left, right], axis=-1)

@@ -33,7 +33,7 @@ _CARRIER = {
 
 
 def _carrier_indices() -> np.ndarray:
-    """Per joint of `BODY`, the row of `stack_frames` that carries its bone."""
+    """Per joint of `BODY`, the frame of `place_joints` that carries its bone."""
     rows = []
     for name in shapes.BODY.joints:
         base, side = shapes.split_side(name)
@@ -81,7 +81,7 @@ def mirror_rotations(
 
 
 def matmul(
-    a: Float[Array, "*batch 3 3"], b: Float[Array, "*batch 3 3"]
+    a: Float[Array, "*#batch 3 3"], b: Float[Array, "*#batch 3 3"]
 ) -> Float[Array, "*batch 3 3"]:
     """Product of rotations at full precision."""
     return jnp.matmul(a, b, precision="highest")
@@ -94,31 +94,22 @@ def rotate(
     return jnp.einsum("...ij,...j->...i", rotations, xyz, precision="highest")
 
 
-def rotate_back(
-    rotations: Float[Array, "*batch 3 3"], xyz: Float[Array, "*batch 3"]
-) -> Float[Array, "*batch 3"]:
-    """Rotates each vector by the inverse of its matrix at full precision."""
-    return jnp.einsum("...ji,...j->...i", rotations, xyz, precision="highest")
-
-
-def rotation_from_angles(
-    yaw: Float[Array, "*batch"],
-    pitch: Float[Array, "*batch"],
-    roll: Float[Array, "*batch"],
+def rotations_from_angles(
+    angles: Float[Array, "*batch 3"],
 ) -> Float[Array, "*batch 3 3"]:
-    """Rotation of an upright body part: lean right, then bend forward, then turn right.
+    """Rotations of upright body parts: lean right, then bend forward, then turn right.
 
-    R = Ry(yaw) Rx(-pitch) Rz(roll), x right, y down, z forward, radians.
+    R = Ry(yaw) Rx(-pitch) Rz(roll) for angles (yaw, pitch, roll), radians; x right,
+    y down, z forward.
     """
-    cy, sy = jnp.cos(yaw), jnp.sin(yaw)
-    cp, sp = jnp.cos(pitch), -jnp.sin(pitch)
-    cr, sr = jnp.cos(roll), jnp.sin(roll)
-    rows = (
-        (cy * cr + sy * sp * sr, sy * sp * cr - cy * sr, sy * cp),
-        (cp * sr, cp * cr, -sp),
-        (cy * sp * sr - sy * cr, sy * sr + cy * sp * cr, cy * cp),
+    cy, cp, cr = jnp.moveaxis(jnp.cos(angles), -1, 0)
+    sy, sp, sr = jnp.moveaxis(jnp.sin(angles), -1, 0)
+    entries = (
+        *(cy * cr - sy * sp * sr, -sy * sp * cr - cy * sr, sy * cp),
+        *(cp * sr, cp * cr, sp),
+        *(-cy * sp * sr - sy * cr, sy * sr - cy * sp * cr, cy * cp),
     )
-    return jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
+    return jnp.stack(entries, axis=-1).reshape(*angles.shape, 3)
 
 
 def _transport(
@@ -210,7 +201,7 @@ def bend_chain(
     lengths: tuple[Float[Array, "*#batch"], Float[Array, "*#batch"]],
     *,
     bend_to_front: bool,
-) -> tuple[Float[Array, "*batch 3 3"], Float[Array, "*batch 3 3"]]:
+) -> Float[Array, "*batch bones 3 3"]:
     """Orients the two bones of a limb whose end is at a given distance.
 
     The law of cosines gives the angle at the root, so the limb can only bend to the
@@ -233,8 +224,9 @@ def bend_chain(
     bend = front if bend_to_front else -front
     first = cosine * dirs + sine * bend
     second = (reach[..., None] * dirs - upper[..., None] * first) / lower[..., None]
-    hinge = jnp.cross(dirs, front)
-    return _frame(hinge, first), _frame(hinge, second)
+    hinge = jnp.cross(dirs, front)[..., None, :]
+    along = jnp.stack([first, second], axis=-2)
+    return _frame(jnp.broadcast_to(hinge, along.shape), along)
 
 
 def _frame(
@@ -257,33 +249,29 @@ def blend_frames(
     return _frame(x_axis / numerics.safe_norm(x_axis, axis=-1)[..., None], y_axis)
 
 
-def stack_frames(
-    midline: dict[str, Float[Array, "frames 3 3"]],
-    sided: dict[str, Float[Array, "frames 2 3 3"]],
-) -> Float[Array, "frames parts 3 3"]:
-    """Stacks frames by name; sided ones are given as on the right and mirrored here."""
-    rows = [midline[name][:, None] for name in MIDLINE]
-    rows += [mirror_rotations(sided[name]) for name in SIDED]
-    return jnp.concatenate(rows, axis=1)
-
-
 def place_joints(
-    frames_of_parts: Float[Array, "frames parts 3 3"],
+    midline: Float[Array, "frames 5 3 3"],
+    sided: Float[Array, "frames 2 7 3 3"],
     pelvis: Float[Array, "frames 3"],
     offsets: Float[Array, "joints 3"],
 ) -> Float[Array, "frames joints 3"]:
     """Forward kinematics: sums rotated bone offsets (metres) along each joint's chain.
 
     Args:
-        frames_of_parts: from `stack_frames`, world frame.
+        midline: world frames of `MIDLINE`.
+        sided: world frames of `SIDED`, right and left, both as on the right.
         pelvis: position of the root, metres, world frame.
         offsets: `Shape.offsets`; the root's row is ignored.
 
     Returns:
         Joints of `skeleton.BODY`, metres, world frame.
     """
-    bones = rotate(frames_of_parts[:, _CARRIERS], jnp.broadcast_to(
-        offsets[None], (pelvis.shape[0], *offsets.shape)
-    ))
+    frames = pelvis.shape[0]
+    sides = mirror_rotations(jnp.swapaxes(sided, 1, 2))
+    parts = jnp.concatenate([midline, sides.reshape(frames, -1, 3, 3)], axis=1)
+    bones = rotate(
+        parts[:, _CARRIERS],
+        jnp.broadcast_to(offsets[None], (frames, *offsets.shape)),
+    )
     chains = jnp.einsum("jk,tkc->tjc", _ANCESTORS, bones, precision="highest")
     return chains + pelvis[:, None]

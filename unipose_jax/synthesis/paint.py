@@ -36,22 +36,17 @@ def sample_looks(key: jax.Array, *, surfaces: int) -> Looks:
         key: random key.
         surfaces: how many surfaces the room has.
     """
-    keys = jax.random.split(key, 9)
-    light = jax.random.uniform(
-        keys[0],
-        (3,),
-        minval=jnp.array([-0.8, -1.0, -0.9]),
-        maxval=jnp.array([0.8, -0.4, 0.2]),
-    )
-    striped = jax.random.bernoulli(keys[1], 0.4)
+    key_light, key_person, key_room = jax.random.split(key, 3)
+    draw = jax.random.uniform(key_light, (9,))
+    light = jnp.stack([1.6 * draw[0] - 0.8, -0.4 - 0.6 * draw[1], 1.1 * draw[2] - 0.9])
     return Looks(
-        person=_person_colors(keys[2]),
-        surroundings=_room_colors(keys[3], surfaces),
-        light=light / jnp.linalg.norm(light),
-        ambient=jax.random.uniform(keys[4], minval=0.35, maxval=0.65),
-        stripes=jnp.where(striped, jax.random.uniform(keys[5], maxval=0.7), 0.0),
-        stripe_width=jax.random.uniform(keys[6], minval=0.02, maxval=0.08),
-        looseness=_looseness(keys[7]),
+        person=_person_colors(key_person),
+        surroundings=_room_colors(key_room, surfaces),
+        light=light / jnp.sqrt(jnp.sum(light**2)),
+        ambient=0.35 + 0.3 * draw[3],
+        stripes=jnp.where(draw[4] < 0.4, 0.7 * draw[5], 0.0),
+        stripe_width=0.02 + 0.06 * draw[6],
+        looseness=_looseness(draw[7:]),
     )
 
 
@@ -138,57 +133,50 @@ def _stripe_axis() -> np.ndarray:
 _STRIPE_AXIS = _stripe_axis()
 
 
-def _mix(key: jax.Array, ends: tuple) -> Array:
-    """A random colour between two, tinted a little."""
-    key_share, key_tint = jax.random.split(key)
+def _mix(draw: Array, ends: tuple) -> Array:
+    """A colour between two, tinted a little; `draw` holds four uniforms."""
     low, high = jnp.array(ends[0]), jnp.array(ends[1])
-    color = low + (high - low) * jax.random.uniform(key_share)
-    return color * jnp.exp(0.08 * jax.random.normal(key_tint, (3,)))
+    return (low + (high - low) * draw[0]) * (0.88 + 0.24 * draw[1:])
 
 
-def _cloth(key: jax.Array) -> Array:
-    """A cloth's colour: any hue, often greyish, from almost black to white."""
-    key_hue, key_grey, key_value = jax.random.split(key, 3)
-    hue = jax.random.uniform(key_hue, (3,))
-    grey = jax.random.uniform(key_grey)
-    value = jax.random.uniform(key_value, minval=0.03, maxval=0.85)
+def _cloth(draw: Array) -> Array:
+    """A cloth's colour: any hue, often greyish, from almost black to white.
+
+    Args:
+        draw: five uniforms in the last axis.
+    """
+    hue, grey, value = draw[..., :3], draw[..., 3:4], 0.03 + 0.82 * draw[..., 4:]
     return value * (grey + (1.0 - grey) * hue)
 
 
 def _person_colors(key: jax.Array) -> Array:
     """Colours of `body.MATERIALS`; sleeves and legs are sometimes bare."""
-    keys = jax.random.split(key, 7)
-    skin, hair = _mix(keys[0], _SKIN), _mix(keys[1], _HAIR)
-    shirt, trousers, shoe = _cloth(keys[2]), _cloth(keys[3]), _cloth(keys[4])
-    sleeve = jnp.where(jax.random.bernoulli(keys[5], 0.5), shirt, skin)
-    leg = jnp.where(jax.random.bernoulli(keys[6], 0.8), trousers, skin)
+    draw = jax.random.uniform(key, (6, 5))
+    skin, hair = _mix(draw[0, :4], _SKIN), _mix(draw[1, :4], _HAIR)
+    shirt, trousers, shoe = _cloth(draw[2]), _cloth(draw[3]), _cloth(draw[4])
     colors = {
         "skin": skin,
         "hair": hair,
         "shirt": shirt,
-        "sleeve": sleeve,
+        "sleeve": jnp.where(draw[5, 0] < 0.5, shirt, skin),
         "trousers": trousers,
-        "leg": leg,
+        "leg": jnp.where(draw[5, 1] < 0.8, trousers, skin),
         "shoe": shoe,
     }
     return jnp.stack([colors[name] for name in body.MATERIALS])
 
 
-def _looseness(key: jax.Array) -> Array:
-    """How much wider than the body each material hangs, skin 0."""
-    keys = jax.random.split(key, 2)
-    upper = jax.random.uniform(keys[0], maxval=0.12)
-    lower = jax.random.uniform(keys[1], maxval=0.18)
+def _looseness(draw: Array) -> Array:
+    """How much wider than the body each material hangs; skin 0. Two uniforms."""
+    upper, lower = 0.12 * draw[0], 0.18 * draw[1]
     amount = {"shirt": 0.6 * upper, "sleeve": upper, "trousers": 0.6 * lower}
     amount |= {"leg": lower, "hair": 0.5 * upper}
-    zero = jnp.zeros(())
-    return jnp.stack([amount.get(name, zero) for name in body.MATERIALS])
+    return jnp.stack([amount.get(name, 0.0 * upper) for name in body.MATERIALS])
 
 
 def _room_colors(key: jax.Array, surfaces: int) -> Array:
     """Pale walls that share a colour, any floor, white ceiling, any furniture."""
-    key_wall, key_rest = jax.random.split(key)
-    rest = jax.vmap(_cloth)(jax.random.split(key_rest, surfaces))
-    wall = 0.45 + 0.4 * jax.random.uniform(key_wall, (3,))
-    colors = rest.at[0].set(wall).at[3].set(0.93 * wall)
-    return colors.at[1].set(0.1 + 0.5 * rest[1]).at[2].set(0.85)
+    draw = jax.random.uniform(key, (surfaces, 5))
+    cloth, wall = _cloth(draw), 0.45 + 0.4 * draw[0, :3]
+    colors = cloth.at[0].set(wall).at[3].set(0.93 * wall)
+    return colors.at[1].set(0.1 + 0.5 * cloth[1]).at[2].set(0.85)

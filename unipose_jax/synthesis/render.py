@@ -124,8 +124,7 @@ def cast(
     rows, columns = -(-height // _TILE), -(-width // _TILE)
     first, size = _tile_boxes(primitives, intrinsics, rows=rows, columns=columns)
     codes = _cast_pairs(primitives, intrinsics, first, size, rows, columns)
-    codes = codes.reshape(frames, rows, columns, _TILE, _TILE)
-    codes = codes.swapaxes(2, 3).reshape(frames, rows * _TILE, columns * _TILE)
+    codes = codes.reshape(frames, rows * _TILE, columns * _TILE)
     return _decode(codes[:, :height, :width])
 
 
@@ -255,7 +254,7 @@ def _cast_pairs(
     rows: int,
     columns: int,
 ) -> Array:
-    """Walks all (frame, primitive, tile) triples in chunks; packed hits per tile."""
+    """Walks all (frame, primitive, tile) triples in chunks; packed hits of each pixel."""
     frames, prims = primitives.length.shape
     first, size = first.reshape(-1, 2), size.reshape(-1, 2)
     ends = jnp.cumsum(size[:, 0] * size[:, 1])
@@ -276,12 +275,12 @@ def _cast_pairs(
         span = jnp.maximum(size[row, 0], 1)
         tile_x, tile_y = first[row, 0] + place % span, first[row, 1] + place // span
         depth = _cast_tiles(table[row], tile_x, tile_y, intrinsics)
-        code = _encode(depth, (row % prims)[:, None])
-        target = ((row // prims) * rows + tile_y) * columns + tile_x
-        target = jnp.where(pair < ends[-1], target, frames * rows * columns)
-        return start + _CHUNK, codes.at[target].min(code, mode="drop")
+        code = _encode(depth, (row % prims)[:, None, None])
+        frame = jnp.where(pair < ends[-1], row // prims, frames)
+        codes = codes.at[frame, tile_y, :, tile_x, :].min(code, mode="drop")
+        return start + _CHUNK, codes
 
-    codes = jnp.full((frames * rows * columns, _TILE**2), _MISS)
+    codes = jnp.full((frames, rows, _TILE, columns, _TILE), _MISS)
     state = (jnp.int32(0), codes)
     return jax.lax.while_loop(lambda s: s[0] < ends[-1], step, state)[1]
 
@@ -294,16 +293,16 @@ def _count_below(ends: Array, pair: Array) -> Array:
 def _cast_tiles(
     table: Array, tile_x: Array, tile_y: Array, intrinsics: Array
 ) -> Array:
-    """Depth (pairs, pixels of a tile) of one primitive per pair."""
-    pixel = jnp.arange(_TILE**2)
-    u = (tile_x * _TILE)[:, None] + (pixel % _TILE)[None] + 0.5
-    v = (tile_y * _TILE)[:, None] + (pixel // _TILE)[None] + 0.5
-    x = (u - intrinsics[2]) / intrinsics[0]
-    y = (v - intrinsics[3]) / intrinsics[1]
-    rows = table[:, :9].reshape(-1, 1, 3, 3)
-    dirs = rows[..., 0] * x[..., None] + rows[..., 1] * y[..., None] + rows[..., 2]
-    length, start_radius, end_radius = jnp.moveaxis(table[:, 12:, None], 1, 0)
-    return _hit(table[:, None, 9:12], dirs, length, start_radius, end_radius)
+    """Depth (pairs, rows, columns) of one primitive per pair in one tile."""
+    pixel = np.arange(_TILE) + 0.5
+    u = (tile_x * _TILE)[:, None, None] + pixel[None, None, :]
+    v = (tile_y * _TILE)[:, None, None] + pixel[None, :, None]
+    x = ((u - intrinsics[2]) / intrinsics[0])[..., None]
+    y = ((v - intrinsics[3]) / intrinsics[1])[..., None]
+    rows = table[:, :9].reshape(-1, 1, 1, 3, 3)
+    dirs = rows[..., 0] * x + rows[..., 1] * y + rows[..., 2]
+    length, start_radius, end_radius = jnp.moveaxis(table[:, 12:, None, None], 1, 0)
+    return _hit(table[:, None, None, 9:12], dirs, length, start_radius, end_radius)
 
 
 def _encode(depth: Array, index: Array) -> Array:

@@ -31,7 +31,7 @@ class RoomParams:
     furniture_share: float = 0.6  # probability that each of them is there
     furniture_half: tuple[float, float] = (0.1, 0.55)  # metres, half width and depth
     furniture_height: tuple[float, float] = (0.3, 1.9)  # metres
-    occluder_share: float = 0.25  # clips with a table, pole or chair in front
+    occluder_share: float = 0.08  # clips with a table, pole or chair in front
     seat_share: float = 0.85  # sitting people who have something to sit on
 
 

@@ -6,6 +6,7 @@ the batch schema of `data_pipelines.schema`, with images on request.
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -179,25 +180,48 @@ def _stretch(key: jax.Array, motion_clip: Array, frames: int) -> Array:
 
 def _depth_images(key: jax.Array, scene: Scene, params: SceneParams) -> dict[str, Array]:
     """Exact and measured depth and the segmented mask of the depth camera."""
-    key_sensor, key_mask = jax.random.split(key)
     view = scene.view
     size = {"height": params.height, "width": params.width}
     seen = render.transform(scene.person, view.cam_from_world)
-    depth, part = render.cast(seen, view.intrinsics, **size)
+    front, part = render.cast(seen, view.intrinsics, **size)
     dirs = render.pixel_dirs(view.intrinsics, **size)
     behind, surface, _ = _cast_room(scene, view.cam_from_world, dirs)
-    person = depth < behind[None]
-    depth = jnp.minimum(depth, behind[None])
-    albedo = jnp.where(
-        person,
-        paint.luminance(scene.looks.person)[jnp.asarray(body.PART_MATERIAL)[part]],
-        paint.luminance(scene.looks.surroundings)[surface][None],
-    )
-    measured = sensors.observe(
-        key_sensor, depth, albedo, view.intrinsics, params=params.sensor
-    )
-    mask = cloud.segment(key_mask, measured, person, params=params.segmentation)
+    flesh = paint.luminance(scene.looks.person)[body.PART_MATERIAL]
+    wall = paint.luminance(scene.looks.surroundings)[surface]
+
+    def compose(front, part):
+        albedo = jnp.where(front < behind[None], flesh[part], wall[None])
+        return jnp.minimum(front, behind[None]), front < behind[None], albedo
+
+    def observe(key, depth, albedo):
+        return sensors.observe(
+            key, depth, albedo, view.intrinsics, params=params.sensor
+        )
+
+    def segment(key, depth, person):
+        return cloud.segment(key, depth, person, params=params.segmentation)
+
+    keys = jax.random.split(key, (2, params.frames))
+    depth, person, albedo = per_frame(compose, front, part)
+    measured = per_frame(observe, keys[0], depth, albedo)
+    mask = per_frame(segment, keys[1], measured, person)
     return {"true_depth": depth, "depth": measured, "mask": mask}
+
+
+def per_frame(function: Callable, *arrays: Array) -> Any:
+    """Applies a function to each frame, kept as an axis of size one, in turn.
+
+    A loop, so that XLA computes one stage's images once and in the cache. Left to
+    itself it merges stages and computes a pixel again for every neighbour that needs
+    it, several times slower.
+    """
+    frames = [x if _is_key(x) else x[:, None] for x in arrays]
+    out = jax.lax.map(lambda xs: function(*xs), tuple(frames))
+    return jax.tree.map(lambda x: x[:, 0], out)
+
+
+def _is_key(x: Array) -> bool:
+    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
 
 
 def _cast_room(

@@ -152,10 +152,10 @@ def sample_shape(key: Array, params: ShapeParams) -> Shape:
     Returns:
         An unbatched `Shape`; `vmap` over keys for many people.
     """
-    key_uniform, key_normal = jax.random.split(key)
     count = len(_SEGMENTS)
-    normal = jax.random.normal(key_normal, (2 * count + 2,))
-    stature = _choose_stature(jax.random.uniform(key_uniform, (3,)), normal[0], params)
+    u = jax.random.uniform(key, (2 * count + 5,))
+    normal = normal_from_uniform(u[3:])
+    stature = _choose_stature(u[:3], normal[0], params)
     girth = jnp.clip(jnp.exp(params.girth_sd * normal[1]), *params.girth_range)
     segments = jnp.exp(params.segment_sd * normal[2 : 2 + count])
     sides = params.asymmetry_sd * normal[2 + count :]
@@ -166,6 +166,14 @@ def sample_shape(key: Array, params: ShapeParams) -> Shape:
     along = jnp.where(_IS_SHOULDER, segments[_TRUNK], scale)
     offsets = REST_OFFSETS * jnp.stack([scale, along, scale], axis=-1)
     return Shape(stature, _with_stature(offsets, stature), girth)
+
+
+def normal_from_uniform(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Standard normal values whose distribution function is `u` in [0, 1).
+
+    One generator call then serves both kinds: calls are what is slow to compile.
+    """
+    return 2.0**0.5 * jax.lax.erf_inv(jnp.clip(2.0 * u - 1.0, -0.999999, 0.999999))
 
 
 def _choose_stature(

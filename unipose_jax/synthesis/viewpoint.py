@@ -24,13 +24,13 @@ class ViewParams:
     focal: float = 285.7 / 320.0  # image widths
     focal_spread: float = 0.1  # relative, uniform, +-
     center_jitter: float = 0.02  # image widths, uniform, +-
-    distance: tuple[float, float] = (1.6, 4.2)  # metres, nearest approach of the pelvis
+    distance: tuple[float, float] = (1.8, 3.6)  # metres, nearest approach of the pelvis
     close_distance: tuple[float, float] = (0.9, 1.6)  # metres; the upper body is seen
     close_share: float = 0.1
     camera_height: tuple[float, float] = (0.8, 2.2)  # metres
     roll: float = 0.05  # radians, standard deviation
     aim_jitter: tuple[float, float] = (0.25, 0.15)  # metres, sd, sideways and vertical
-    frontal_share: float = 0.55  # people who rather face the camera
+    frontal_share: float = 0.7  # people who rather face the camera
     frontal_spread: float = 0.9  # radians, standard deviation of their yaw
     baseline_share: float = 0.3  # clips whose colour camera stands aside
     baseline: tuple[float, float] = (0.02, 0.06)  # metres

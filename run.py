@@ -1,0 +1,51 @@
+"""Trains, evaluates and uses 3D pose networks; see README.md and `--help`."""
+
+import sys
+
+from absl import app, flags
+from ml_collections import config_flags
+
+MODES = ("train", "evaluate", "predict", "score")
+
+_MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "File in configs/, with a variant: configs/unipose.py:quick."
+)
+flags.DEFINE_string("workdir", None, "Folder of a training run.")
+flags.DEFINE_string("input", None, "Recording folder (predict), pose file (score).")
+flags.DEFINE_string("output", None, "Pose file to write (predict).")
+flags.DEFINE_string("truth", None, "Pose file with the truth (score).")
+flags.DEFINE_bool("pictures", True, "predict: also draw, beside the output.")
+flags.DEFINE_string("coordinator", "", "Several hosts: host:port of process 0 or auto.")
+flags.DEFINE_integer("num_processes", 1, "Several hosts: how many.")
+flags.DEFINE_integer("process_id", 0, "Several hosts: this one's number from 0.")
+flags.DEFINE_string(
+    "compile_cache", "~/.cache/unipose_jax/compiled", "Folder; empty for none."
+)
+
+
+def main(argv: list[str]) -> int:
+    """Runs one mode; returns the exit status."""
+    from data_pipelines import errors
+    from unipose_jax import commands
+
+    try:
+        if len(argv) > 1:
+            raise errors.BadInput(f"unexpected argument {argv[1]!r}; see --help")
+        return commands.run(_MODE.value, _CONFIG.value, flags.FLAGS)
+    except errors.BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """Parses flags; a wrong one, or a wrong config key, is one line and status 2."""
+    try:
+        return app.parse_flags_with_usage(argv)
+    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        print(f"error: {str(error).strip().splitlines()[0]}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=parse_flags)

@@ -1,0 +1,248 @@
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from unipose_jax.losses import anatomy
+from unipose_jax.physics import limits, residuals
+from unipose_jax.skeleton import definitions
+
+ITOP = definitions.ITOP15
+HAND, ELBOW = ITOP.index("left_hand"), ITOP.index("left_elbow")
+EAGER = {
+    "symmetry": functools.partial(anatomy.symmetry_loss, skeleton=ITOP),
+    "constancy": functools.partial(anatomy.bone_constancy_loss, skeleton=ITOP),
+    "ratio": functools.partial(anatomy.bone_ratio_loss, skeleton=ITOP),
+    "limits": functools.partial(anatomy.joint_limit_loss, skeleton=ITOP),
+}
+TERMS = {name: jax.jit(term) for name, term in EAGER.items()}
+every_term = pytest.mark.parametrize("term", TERMS.values(), ids=TERMS)
+
+
+def standing(skeleton=ITOP, stature=1.7, frames=4):
+    """A clip of a person of the sizes in `limits`, upright, facing the camera."""
+    rows = []
+    for name in skeleton.joints:
+        figures = limits.JOINTS[limits.kind(name)]
+        side = -1.0 if name.startswith("right_") else 1.0
+        rows.append([side * figures.lateral, -figures.height, -figures.forward])
+    xyz = stature * jnp.array(rows) + jnp.array([[0.0, 0.0, 3.0]])
+    return jnp.broadcast_to(xyz, (frames, *xyz.shape))
+
+
+def broken(frames=4):
+    """A clip in which every term finds fault with many joints."""
+    noise = 0.25 * jax.random.normal(jax.random.key(0), (frames, 15, 3))
+    return standing(frames=frames) + noise
+
+
+def gradient(term, xyz, **options):
+    return jax.jit(jax.grad(lambda x: term(x, **options).mean()))(xyz)
+
+
+def stretched(factor, joint=HAND, parent=ELBOW, xyz=None):
+    xyz = standing() if xyz is None else xyz
+    bone = xyz[..., joint, :] - xyz[..., parent, :]
+    return xyz.at[..., joint, :].set(xyz[..., parent, :] + factor * bone)
+
+
+@every_term
+def test_a_typical_person_breaks_nothing(term):
+    np.testing.assert_allclose(term(standing()).mean(), 0.0, atol=1e-8)
+
+
+@every_term
+def test_turning_and_moving_the_person_changes_nothing(term):
+    turn = jnp.array([[0.6, 0.0, 0.8], [0.0, 1.0, 0.0], [-0.8, 0.0, 0.6]])
+    moved = jnp.matmul(broken(), turn.T, precision="highest") + 1.0
+    np.testing.assert_allclose(term(moved).mean(), term(broken()).mean(), rtol=1e-4)
+
+
+@every_term
+def test_invalid_joints_change_nothing_even_if_nan(term):
+    valid = jnp.ones((4, 15), dtype=bool).at[:, jnp.array([HAND, 0, 12])].set(False)
+    clean = broken()
+    dirty = jnp.where(valid[..., None], clean, jnp.nan)
+    moved = jnp.where(valid[..., None], clean, clean + 0.3)
+    expected = term(clean, valid=valid)
+    chex.assert_trees_all_close(term(dirty, valid=valid), expected)
+    chex.assert_trees_all_close(term(moved, valid=valid), expected)
+    assert expected.mean() > 0
+    grad = gradient(term, dirty, valid=valid)
+    chex.assert_tree_all_finite(grad)
+    np.testing.assert_array_equal(grad[~valid], 0.0)
+    chex.assert_trees_all_close(grad, gradient(term, clean, valid=valid))
+
+
+@every_term
+def test_weights_scale_gradients_joint_by_joint(term):
+    weight = jax.random.uniform(jax.random.key(1), (4, 15)).at[:, ELBOW].set(0.0)
+    free = jax.grad(lambda x: term(x).total)(broken())
+    # Totals weigh each bone by its freest joint; with one joint at 1 in every bone
+    # and hinge they are those of the plain term.
+    weight = weight.at[:, jnp.array([1, 3, 4, 6, 7, 8, 11, 12])].set(1.0)
+    held = jax.grad(lambda x: term(x, weight=weight).total)(broken())
+    np.testing.assert_allclose(held, weight[..., None] * free, atol=1e-5)
+    np.testing.assert_array_equal(held[:, ELBOW], 0.0)
+
+
+@every_term
+def test_nothing_moves_where_all_weights_are_zero(term):
+    result = term(broken(), weight=jnp.zeros((4, 15)))
+    np.testing.assert_array_equal(result.weight, 0.0)
+    np.testing.assert_array_equal(result.mean(), 0.0)
+
+
+@every_term
+@pytest.mark.parametrize("size", [0.0, 1e-20, 1e-4])
+def test_gradient_of_a_collapsed_person_is_finite(term, size):
+    xyz = size * jax.random.normal(jax.random.key(2), (4, 15, 3))
+    grad = gradient(term, xyz)
+    chex.assert_tree_all_finite(grad)
+    assert jnp.max(jnp.abs(grad)) < 1.0 / residuals.SOFT
+
+
+@pytest.mark.parametrize("term", EAGER.values(), ids=EAGER)
+def test_vmap_equals_batched_equals_jit(term):
+    xyz = jnp.stack([broken(), 1.1 * broken(), standing()])
+    weight = jax.random.uniform(jax.random.key(3), (3, 4, 15))
+    batched = term(xyz, weight=weight)
+    mapped = jax.vmap(lambda x, w: term(x, weight=w))(xyz, weight)
+    chex.assert_trees_all_close(jax.tree.map(jnp.sum, mapped), batched, rtol=1e-4)
+    compiled = jax.jit(lambda x, w: term(x, weight=w))(xyz, weight)
+    chex.assert_trees_all_close(compiled, batched, rtol=1e-4)
+
+
+def test_symmetry_matches_hand_computed_log_ratio():
+    factor, delta = 1.2, 0.1
+    value = TERMS["symmetry"](stretched(factor), delta=delta)
+    # One of the six pairs differs: neck-shoulder, arms, torso-hip, legs.
+    expected = delta * (np.sqrt(1 + (np.log(factor) / delta) ** 2) - 1) / 6
+    # Bones of 30 cm are softened by (1 cm / 30 cm)^2.
+    np.testing.assert_allclose(value.mean(), expected, rtol=2e-3)
+
+
+def test_symmetry_lengthens_the_short_and_shortens_the_long():
+    grad = gradient(TERMS["symmetry"], stretched(1.2))
+    assert jnp.all(grad[:, HAND, 1] > 0)  # the long forearm points down (+y)
+    assert jnp.all(grad[:, ITOP.index("right_hand"), 1] < 0)
+
+
+@pytest.mark.parametrize("name", ["symmetry", "constancy"])
+def test_scale_free_terms_gain_nothing_by_shrinking(name):
+    value = TERMS[name](broken()).mean()
+    np.testing.assert_allclose(TERMS[name](0.7 * broken()).mean(), value, rtol=0.02)
+
+
+def test_constancy_matches_hand_computed_deviation():
+    # Lengths l, l, l, 1.3 l: the mean of logs is log(1.3) / 4 above l.
+    xyz = standing().at[3].set(stretched(1.3)[3])
+    delta = 0.1
+    ratio = np.array([-0.25, -0.25, -0.25, 0.75]) * np.log(1.3)
+    penalty = delta * (np.sqrt(1 + (ratio / delta) ** 2) - 1)
+    value = TERMS["constancy"](xyz, delta=delta).mean()
+    np.testing.assert_allclose(value, penalty.mean() / 14, rtol=2e-3)
+
+
+def test_constancy_follows_the_frames_that_are_believed():
+    # The last frame is wrong and not believed: it alone is corrected.
+    xyz = standing().at[3].set(stretched(1.3)[3])
+    confidence = jnp.ones((4, 15)).at[3, HAND].set(0.0)
+    grad = gradient(TERMS["constancy"], xyz, confidence=confidence)
+    np.testing.assert_allclose(grad[:3], 0.0, atol=1e-5)
+    assert grad[3, HAND, 1] > 0
+
+
+def test_constancy_without_any_belief_uses_all_frames():
+    xyz = standing().at[3].set(stretched(1.3)[3])
+    value = TERMS["constancy"](xyz, confidence=jnp.zeros((4, 15)))
+    chex.assert_trees_all_close(value, TERMS["constancy"](xyz), rtol=1e-4)
+
+
+def test_constancy_does_not_ask_for_equal_people():
+    clips = jnp.stack([standing(stature=1.5), standing(stature=1.9)])
+    np.testing.assert_allclose(TERMS["constancy"](clips).mean(), 0.0, atol=1e-8)
+
+
+def test_lines_that_are_no_bones_may_change_length():
+    coco = definitions.COCO17
+    xyz = standing(coco).at[2:, coco.index("nose")].add(0.1)
+    # Eyes hang on the nose and are bones: move them along.
+    face = jnp.array(
+        [coco.index(f"{s}_{j}") for s in ("left", "right") for j in ("eye", "ear")]
+    )
+    xyz = xyz.at[2:, face].add(0.1)
+    value = anatomy.bone_constancy_loss(xyz, skeleton=coco).mean()
+    np.testing.assert_allclose(value, 0.0, atol=1e-8)
+    np.testing.assert_allclose(
+        anatomy.symmetry_loss(xyz, skeleton=coco).mean(), 0.0, atol=1e-8
+    )
+
+
+def test_ratio_matches_hand_computed_excess():
+    bone = ITOP.bone_names.index("left_elbow-left_hand")
+    hi = float(limits.plausible_bone_ratios(ITOP)[1][bone]) * 1.7
+    length = float(limits.bone_ratios(ITOP)[bone]) * 1.7
+    excess, delta = 0.03, 0.04  # a 3-4-5 triangle
+    xyz = stretched((hi + excess) / length)
+    value = TERMS["ratio"](xyz, delta=delta).mean()
+    np.testing.assert_allclose(value, 0.01 / 14, rtol=1e-3)
+
+
+@pytest.mark.parametrize("stature", [1.2, 1.95])
+def test_ratio_accepts_people_of_any_stature(stature):
+    np.testing.assert_allclose(
+        TERMS["ratio"](standing(stature=stature)).mean(), 0.0, atol=1e-8
+    )
+
+
+def test_ratio_to_a_known_stature_scales_a_person():
+    term = functools.partial(TERMS["ratio"], stature=jnp.full(4, 1.8))
+    small = standing(stature=1.0)
+    assert term(small).mean() > 0.01
+    grow = -jnp.sum(gradient(term, small) * (small - small[:, 8:9]))
+    assert grow > 0
+
+
+def test_ratio_takes_no_gradient_through_stature():
+    # Only the wild joint and its parent move; the median bone does not.
+    grad = gradient(TERMS["ratio"], stretched(3.0))
+    moved = jnp.any(grad != 0, axis=(0, 2))
+    np.testing.assert_array_equal(jnp.flatnonzero(moved), sorted([HAND, ELBOW]))
+
+
+def test_limits_match_hand_computed_hyperextension():
+    # A left shank bent 60 degrees to the front, one hinge of four.
+    foot, knee = ITOP.index("left_foot"), ITOP.index("left_knee")
+    angle = np.radians(60.0)
+    bone = 0.45 * jnp.array([0.0, np.cos(angle), -np.sin(angle)])
+    xyz = standing()
+    xyz = xyz.at[:, foot].set(xyz[:, knee] + bone[None])
+    excess = np.sin(angle) - np.sin(limits.HYPEREXTENSION)
+    expected = 0.2 * (np.sqrt(1 + (excess / 0.2) ** 2) - 1) / 4
+    np.testing.assert_allclose(TERMS["limits"](xyz).mean(), expected, rtol=2e-3)
+    assert jnp.all(gradient(TERMS["limits"], xyz)[:, foot, 2] < 0)  # back: +z
+
+
+def test_limits_leave_out_frames_without_a_torso():
+    valid = jnp.ones((4, 15), dtype=bool).at[0, ITOP.index("left_hip")].set(False)
+    result = TERMS["limits"](broken(), valid=valid)
+    np.testing.assert_array_equal(result.weight, 3 * 4)
+
+
+def test_folding_too_far_is_penalised():
+    foot, knee = ITOP.index("left_foot"), ITOP.index("left_knee")
+    xyz = standing()
+    folded = xyz.at[:, foot].set(xyz[:, knee] + jnp.array([[0.0, -0.4, 0.02]]))
+    assert TERMS["limits"](folded).mean() > 1e-3
+
+
+def test_acting_keeps_the_value_and_scales_the_gradient():
+    xyz, weight = broken(), jax.random.uniform(jax.random.key(4), (4, 15))
+    same, *_ = anatomy.acting(xyz, weight, None)
+    np.testing.assert_array_equal(same, xyz)
+    grad = jax.grad(lambda x: jnp.sum(anatomy.acting(x, weight, None)[0]))(xyz)
+    np.testing.assert_allclose(grad, jnp.broadcast_to(weight[..., None], grad.shape))

@@ -1,0 +1,137 @@
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from unipose_jax.losses import motion
+
+TIME = jnp.array([0.0, 0.05, 0.15, 0.2])
+LIMIT = jnp.array([4.0, 4.0])
+TERMS = {
+    "speed": functools.partial(motion.speed_loss, limit=LIMIT),
+    "acceleration": functools.partial(motion.acceleration_loss, limit=10.0 * LIMIT),
+}
+every_term = pytest.mark.parametrize("term", TERMS.values(), ids=TERMS)
+
+
+def wild(frames=4):
+    return jax.random.normal(jax.random.key(0), (frames, 2, 3))
+
+
+def uniform(speed):
+    direction = jnp.array([0.6, 0.0, 0.8]).reshape(1, 1, 3)
+    return jnp.broadcast_to(speed * TIME[:, None, None] * direction, (4, 2, 3))
+
+
+@every_term
+def test_uniform_motion_within_bounds_is_free_for_any_spacing(term):
+    np.testing.assert_allclose(term(uniform(3.9), TIME).mean(), 0.0, atol=1e-8)
+
+
+def test_uniform_motion_is_never_accelerated():
+    value = TERMS["acceleration"](uniform(50.0), TIME).mean()
+    np.testing.assert_allclose(value, 0.0, atol=1e-8)
+
+
+def test_speed_matches_hand_computed_excess():
+    # 5 m/s against 4: 5, 10 and 5 cm too far in steps of 50, 100 and 50 ms.
+    excess = np.array([0.05, 0.10, 0.05])
+    expected = np.mean(0.05 * (np.sqrt(1 + (excess / 0.05) ** 2) - 1))
+    value = TERMS["speed"](uniform(5.0), TIME).mean()
+    np.testing.assert_allclose(value, expected, rtol=1e-4)
+
+
+def test_acceleration_matches_hand_computed_excess():
+    # One joint jumps 20 cm in the middle of three frames at 20 Hz; 40 m/s^2 explain 5.
+    time = jnp.array([0.0, 0.05, 0.10])
+    xyz = jnp.zeros((3, 2, 3)).at[1, 0, 1].set(0.2)
+    expected = 0.05 * (np.sqrt(1 + (0.15 / 0.05) ** 2) - 1) / 2
+    value = TERMS["acceleration"](xyz, time).mean()
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+def test_a_parabola_at_the_bound_is_free_and_beyond_it_not():
+    for factor, free in ((0.99, True), (1.1, False)):
+        y = 0.5 * factor * 40.0 * TIME**2
+        xyz = jnp.zeros((4, 2, 3)).at[:, :, 1].set(y[:, None])
+        assert (TERMS["acceleration"](xyz, TIME).mean() < 1e-9) == free
+
+
+@every_term
+def test_limits_are_per_joint(term):
+    xyz = wild()
+    tight = term(xyz, TIME, limit=jnp.array([1e9, 0.0]))
+    grad = jax.grad(lambda x: term(x, TIME, limit=jnp.array([1e9, 0.0])).mean())(xyz)
+    assert tight.mean() > 0
+    np.testing.assert_array_equal(grad[:, 0], 0.0)
+
+
+@every_term
+def test_steps_across_gaps_and_repeated_stamps_do_not_count(term):
+    time = jnp.array([0.0, 0.0, 0.1, 0.2, 5.0, 5.1])
+    result = term(wild(6), time)
+    steps = {"speed": 3, "acceleration": 1}
+    name = next(name for name, other in TERMS.items() if other is term)
+    np.testing.assert_array_equal(result.weight, 2 * steps[name])
+    grad = jax.grad(lambda x: term(x, time).mean())(wild(6))
+    chex.assert_tree_all_finite(grad)
+    np.testing.assert_array_equal(grad[0], 0.0)
+
+
+@every_term
+def test_the_longest_gap_is_the_caller_s_choice(term):
+    time = jnp.array([0.0, 0.1, 0.2, 0.8])
+    assert term(wild(), time).weight < term(wild(), time, max_gap=1.0).weight
+
+
+@every_term
+def test_invalid_joints_change_nothing_even_if_nan(term):
+    valid = jnp.ones((4, 2), dtype=bool).at[3, 1].set(False)
+    dirty = jnp.where(valid[..., None], wild(), jnp.nan)
+    moved = jnp.where(valid[..., None], wild(), 7.0)
+    chex.assert_trees_all_close(
+        term(dirty, TIME, valid=valid), term(moved, TIME, valid=valid)
+    )
+    grad = jax.grad(lambda x: term(x, TIME, valid=valid).mean())(dirty)
+    chex.assert_tree_all_finite(grad)
+    np.testing.assert_array_equal(grad[3, 1], 0.0)
+    expected = term(moved, TIME).weight - 1
+    np.testing.assert_array_equal(term(dirty, TIME, valid=valid).weight, expected)
+
+
+@every_term
+def test_weights_choose_which_joints_move(term):
+    weight = jnp.ones((4, 2)).at[1:3, 0].set(0.25).at[:, 1].set(0.0)
+    grad = jax.grad(lambda x: term(x, TIME, weight=weight).total)(wild())
+    assert jnp.all(jnp.any(grad[:, 0] != 0, axis=-1))
+    np.testing.assert_array_equal(grad[:, 1], 0.0)
+
+
+@every_term
+def test_standing_still_has_finite_gradient(term):
+    grad = jax.grad(lambda x: term(x, TIME, limit=0.0 * LIMIT).mean())(
+        jnp.ones((4, 2, 3))
+    )
+    np.testing.assert_array_equal(grad, 0.0)
+
+
+@every_term
+def test_gradients_do_not_grow_with_the_frame_rate(term):
+    def steepest(rate):
+        time = jnp.arange(4) / rate
+        return jnp.abs(jax.grad(lambda x: term(x, time).mean())(wild())).max()
+
+    np.testing.assert_array_less(steepest(1000.0), 2.0 * steepest(30.0))
+
+
+@every_term
+def test_vmap_equals_batched_equals_jit(term):
+    xyz = jnp.stack([wild(), 2.0 * wild(), uniform(6.0)])
+    time = jnp.stack([TIME, 1.1 * TIME, TIME + 3.0])
+    batched = term(xyz, time)
+    mapped = jax.tree.map(jnp.sum, jax.vmap(term)(xyz, time))
+    chex.assert_trees_all_close(mapped, batched, rtol=1e-5)
+    chex.assert_trees_all_close(jax.jit(term)(xyz, time), batched, rtol=1e-5)

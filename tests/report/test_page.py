@@ -1,0 +1,92 @@
+import html.parser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unipose_jax.report import page, tables
+
+NASTY = "<script>alert('x')</script> & \"q\""
+
+
+class Reader(html.parser.HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.links, self.alts, self.text = [], [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        given = dict(attrs)
+        self.links += [given[key] for key in ("src", "href") if key in given]
+        self.alts += [given["alt"]] if "alt" in given else []
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "figures" / "a b#1.png"
+    path.parent.mkdir()
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(path)
+    return path
+
+
+def write(tmp_path, *sections, **options):
+    page.write_page(
+        tmp_path / "index.html", sections, title=options.pop("title", "T"), **options
+    )
+    return Reader((tmp_path / "index.html").read_text(encoding="utf-8"))
+
+
+def test_all_text_is_escaped(tmp_path, picture):
+    table = tables.metrics_table({NASTY: {NASTY: 1.0}}, title=NASTY, note=NASTY)
+    section = page.Section(
+        NASTY,
+        text=NASTY,
+        numbers=[table],
+        figures=[page.Figure(picture, NASTY)],
+        code=NASTY,
+        code_label=NASTY,
+    )
+    read = write(
+        tmp_path,
+        section,
+        title=NASTY,
+        subtitle=NASTY,
+        notice=NASTY,
+        headlines=[page.Headline(NASTY, NASTY, NASTY)],
+    )
+    assert "script" not in read.tags
+    assert read.text.count(NASTY) == 16
+    assert read.alts == [NASTY]
+
+
+def test_links_are_relative_quoted_and_nothing_else_is_loaded(tmp_path, picture):
+    read = write(tmp_path, page.Section("A", figures=[page.Figure(picture, "c")]))
+    assert read.links == ["figures/a%20b%231.png"] * 2
+    source = (tmp_path / "index.html").read_text()
+    for outside in ("http:", "https:", "//", "@import", "url("):
+        assert outside not in source
+
+
+def test_pictures_that_are_absent_or_outside_are_refused(tmp_path, picture):
+    folder = tmp_path / "report"
+    for path in (picture, folder / "missing.png"):
+        section = page.Section("A", figures=[page.Figure(path, "c")])
+        with pytest.raises(ValueError, match="no picture"):
+            page.write_page(folder / "index.html", [section], title="T")
+    assert not folder.exists()
+
+
+def test_tables_show_the_same_cells_as_text(tmp_path):
+    table = tables.metrics_table({"weak": {"mpjpe_mm": [60.0, 62.0, 67.0]}})
+    read = write(tmp_path, page.Section("A", numbers=[table]))
+    assert "63.0 ± 3.6" in read.text
+    assert "MPJPE [mm]" in read.text
+
+
+def test_empty_parts_leave_no_empty_boxes(tmp_path):
+    read = write(tmp_path, page.Section("A"))
+    assert not {"table", "figure", "details", "dl", "p"} & set(read.tags)

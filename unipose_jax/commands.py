@@ -1,0 +1,212 @@
+"""What `run.py` does in each mode."""
+
+import json
+import logging
+import pathlib
+import sys
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+
+from data_pipelines import errors, pose_file, recording, recording_source, sources
+from unipose_jax import estimator, metrics, skeleton
+from unipose_jax.report import files as report_files
+from unipose_jax.train import checkpoint, evaluate, journal, loop, parallel, recipes
+
+
+def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
+    """Runs one mode; returns the exit status.
+
+    Args:
+        mode: "train", "evaluate", "predict" or "score".
+        config: of the run; predict can do without.
+        options: the flags of `run.py`, as attributes.
+
+    Raises:
+        errors.BadInput: with one line for the user.
+    """
+    logging.getLogger("absl").setLevel(logging.WARNING)
+    use_compile_cache(options.compile_cache)
+    if mode == "score":
+        return score(_needed(options, "input"), _needed(options, "truth"))
+    if mode == "predict":
+        return predict(
+            config,
+            options.workdir,
+            _needed(options, "input"),
+            _needed(options, "output"),
+            pictures=options.pictures,
+        )
+    if config is None:
+        raise errors.BadInput(f"--mode={mode} needs --config=configs/<name>.py")
+    workdir = _needed(options, "workdir")
+    parallel.initialize(options.coordinator, options.num_processes, options.process_id)
+    if mode == "evaluate":
+        return evaluate_run(config, workdir)
+    return train(config, workdir)
+
+
+def use_compile_cache(folder: str) -> None:
+    """Keeps compiled programs between runs; "" keeps none."""
+    if folder:
+        path = pathlib.Path(folder).expanduser()
+        jax.config.update("jax_compilation_cache_dir", str(path))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:
+    """Trains, or goes on; then evaluates and reports."""
+    try:
+        complete = loop.train(config, workdir)
+    except journal.NonFiniteLoss as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return evaluate_run(config, workdir) if complete else 0
+
+
+def restore_best(config: ml_collections.ConfigDict, workdir: pathlib.Path):
+    """The best checkpoint of a run: (recipe, state).
+
+    Raises:
+        errors.BadInput: there is none, or it is of another model.
+    """
+    recipe = recipes.build(config)
+    if not (workdir / "checkpoints").is_dir():
+        raise errors.BadInput(f"no checkpoint in {workdir}; train there first")
+    checkpoints = checkpoint.Checkpoints(workdir)
+    if checkpoints.latest_step() is None:
+        raise errors.BadInput(f"no finished checkpoint in {workdir}; train there first")
+    state, _ = loop.restore_or_create(config, recipe, checkpoints, workdir, best=True)
+    checkpoints.close()
+    return recipe, state
+
+
+def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:
+    """Scores the best checkpoint on the test split: JSON, tables, pictures, a page."""
+    recipe, state = restore_best(config, workdir)
+    test = sources.open_split(config, "test")
+    predicted = evaluate.predict_split(
+        evaluate.make_predict(state.apply_fn, recipe.inputs),
+        parallel.replicate(state.ema_params),
+        test,
+        batch_size=config.global_batch_size,
+    )
+    if not parallel.is_lead():
+        return 0
+    examples = evaluate.stack(test[index] for index in range(len(test)))
+    results = evaluate.measure(
+        predicted, examples, skeleton.by_name(config.data.skeleton)
+    )
+    from unipose_jax.report import experiment
+
+    page = experiment.report_run(
+        config, workdir, int(state.step), results, examples, predicted
+    )
+    print(experiment.summary_text(results))
+    print(f"report: {page}")
+    return 0
+
+
+def predict(
+    config: ml_collections.ConfigDict | None,
+    workdir: str | None,
+    source: pathlib.Path,
+    output: pathlib.Path,
+    *,
+    pictures: bool,
+) -> int:
+    """Writes the poses in a recording, and pictures of them beside.
+
+    Raises:
+        errors.BadInput: the recording cannot be used, or shows nobody.
+    """
+    if workdir and config is None:
+        raise errors.BadInput("--workdir needs the --config that it was trained with")
+    if config is not None and not workdir:
+        raise errors.BadInput(
+            "--config needs the --workdir of its run; without both, the weights that "
+            "ship with the package are used"
+        )
+    opened = recording.open_recording(source)
+    if config is None:
+        network = estimator.load_shipped()
+    else:
+        _, state = restore_best(config, pathlib.Path(workdir))
+        network = estimator.from_config(config, jax.device_get(state.ema_params))
+    clouds = list(recording_source.person_clouds(opened))
+    pose = predict_clouds(network, opened, clouds)
+    pose_file.write(output, pose)
+    found = int(pose.is_valid().any(axis=1).sum())
+    print(f"{found} of {len(pose)} frames show a person; poses: {output}")
+    if pictures:
+        from unipose_jax.report import experiment
+
+        print(f"pictures: {experiment.report_poses(opened, clouds, pose, output)}")
+    return 0
+
+
+def predict_clouds(
+    network: estimator.Estimator,
+    opened: recording.Recording,
+    clouds: list[recording_source.Cloud],
+) -> pose_file.PoseFile:
+    """Poses of a recording whose person is segmented.
+
+    Raises:
+        errors.BadInput: no frame shows a person.
+    """
+    joints = skeleton.by_name(network.skeleton).num_joints
+    xyz = np.full((len(clouds), joints, 3), np.nan, np.float32)
+    confidence = np.zeros((len(clouds), joints), np.float32)
+    live = estimator.Live(network, opened.rays, opened.depth_camera.intrinsics)
+    for index, cloud in enumerate(clouds):
+        result = live.from_points(cloud.xyz, float(opened.time[index]))
+        if result is not None:
+            xyz[index], confidence[index] = result
+    valid = np.isfinite(xyz).all(axis=-1)
+    if not valid.any():
+        raise errors.BadInput(f"{opened.path}: no frame shows a person")
+    return pose_file.PoseFile(
+        xyz=xyz,
+        confidence=confidence,
+        skeleton=network.skeleton,
+        time=opened.time,
+        intrinsics=opened.depth_camera.intrinsics,
+        valid=valid,
+        frame=np.asarray(opened.frames, np.int64),
+    )
+
+
+def score(predicted: pathlib.Path, truth: pathlib.Path) -> int:
+    """Prints the metrics of one pose file against another, as one JSON object.
+
+    Raises:
+        errors.BadInput: a file cannot be used, or they do not belong together.
+    """
+    poses, target = pose_file.read(predicted), pose_file.read(truth)
+    if poses.skeleton != target.skeleton:
+        raise errors.BadInput(
+            f"{predicted} has skeleton {poses.skeleton}, {truth} has {target.skeleton}"
+        )
+    if len(poses) != len(target):
+        raise errors.BadInput(
+            f"{predicted} has {len(poses)} frames, {truth} has {len(target)}"
+        )
+    results = metrics.summary(
+        poses.xyz,
+        target.xyz,
+        valid=poses.is_valid() & target.is_valid(),
+        skeleton=skeleton.by_name(target.skeleton),
+        time=np.asarray(target.time, np.float32),
+    )
+    print(json.dumps(report_files.plain(results), indent=1))
+    return 0
+
+
+def _needed(options, name: str) -> Any:
+    value = getattr(options, name)
+    if not value:
+        raise errors.BadInput(f"--{name} is missing; see --help")
+    return pathlib.Path(value)

@@ -1,0 +1,156 @@
+"""A trained network, ready to use: clouds in, camera-frame poses out.
+
+    pose = estimator.load_shipped()
+    xyz, confidence = pose(points, points_valid, time)   # any clips of its length
+    live = estimator.Live(pose, rays, intrinsics)
+    xyz, confidence = live(depth, time)                  # one depth frame after another
+"""
+
+import dataclasses
+import functools
+import pathlib
+
+import jax
+import ml_collections
+import numpy as np
+
+from data_pipelines import recording_source, segmentation, transforms
+from unipose_jax import models, skeleton
+from unipose_jax.weights import store
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Estimator:
+    """A point network with its parameters.
+
+    Attributes:
+        params: of the network.
+        model: its settings, as in a config.
+        skeleton: name of the skeleton that it predicts.
+        frames: per clip.
+        num_points: per frame.
+    """
+
+    params: dict
+    model: dict
+    skeleton: str
+    frames: int
+    num_points: int
+
+    @functools.cached_property
+    def _apply(self):
+        joints = skeleton.by_name(self.skeleton).num_joints
+        network = models.build(self.model, num_joints=joints)
+
+        @jax.jit
+        def apply(points, points_valid, time):
+            estimate = network.apply(self.params, points, points_valid, time)
+            return estimate.xyz, jax.nn.sigmoid(estimate.confidence_logit)
+
+        return apply
+
+    def __call__(
+        self, points: np.ndarray, points_valid: np.ndarray, time: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Joints of clips; one compilation per batch size.
+
+        Args:
+            points: (clips, frames, points, 3), metres, camera frame.
+            points_valid: (clips, frames, points).
+            time: (clips, frames), seconds.
+
+        Returns:
+            xyz (clips, frames, joints, 3), metres, camera frame, and confidence
+            (clips, frames, joints) in [0, 1].
+        """
+        return jax.tree.map(np.asarray, self._apply(points, points_valid, time))
+
+
+def from_config(config: ml_collections.ConfigDict, params) -> Estimator:
+    """An estimator of the network that a config trains."""
+    return Estimator(
+        params=params,
+        model=config.model.to_dict(),
+        skeleton=config.data.skeleton,
+        frames=config.data.frames,
+        num_points=config.data.num_points,
+    )
+
+
+def load(path: str | pathlib.Path) -> Estimator:
+    """An estimator from weights that `export` or the package's makers wrote."""
+    params, meta = store.load(path)
+    return Estimator(params=params, **{key: meta[key] for key in _META})
+
+
+def load_shipped() -> Estimator:
+    """The estimator whose weights come with the package."""
+    return load(store.FOLDER / store.SHIPPED)
+
+
+def export(path: str | pathlib.Path, estimator: Estimator, notes: dict) -> None:
+    """Writes an estimator's weights and settings, with notes on how they were made."""
+    meta = {key: getattr(estimator, key) for key in _META}
+    store.save(path, estimator.params, meta | notes)
+
+
+_META = ("model", "skeleton", "frames", "num_points")
+
+
+class Live:
+    """Poses from one depth frame after the other: segments, samples, predicts.
+
+    The network sees the last frames up to now; a clip that has not filled yet repeats
+    its first frame. Only the newest frame's pose is returned, so a recording played
+    through gives the same poses as a camera.
+    """
+
+    def __init__(
+        self, estimator: Estimator, rays: np.ndarray, intrinsics: np.ndarray
+    ):
+        """Takes the depth camera.
+
+        Args:
+            estimator: the network.
+            rays: (height, width, 2), x/z and y/z of every pixel.
+            intrinsics: (fx, fy, cx, cy), pixels.
+        """
+        self._estimator, self._rays = estimator, rays
+        self._segmenter = segmentation.Segmenter(rays, intrinsics)
+        self._window: list[tuple[np.ndarray, np.ndarray, float]] = []
+
+    def __call__(
+        self, depth: np.ndarray, time: float
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """The pose in a depth frame, (joints, 3) metres and (joints,) confidence.
+
+        Args:
+            depth: (height, width), metres, 0 or NaN where there is none.
+            time: seconds.
+
+        Returns:
+            None where no person is found.
+        """
+        depth = np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0)
+        mask = self._segmenter(depth).mask
+        return self.from_points(
+            recording_source.points_in(mask, depth, self._rays), time
+        )
+
+    def from_points(
+        self, xyz: np.ndarray, time: float
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """As a call, from the person's points (points, 3) of a frame."""
+        if not len(xyz):
+            self._window = []
+            return None
+        rng = np.random.default_rng(0)
+        points, valid = transforms.sample_points(xyz, self._estimator.num_points, rng)
+        self._window = [*self._window, (points, valid, time)]
+        self._window = self._window[-self._estimator.frames :]
+        missing = self._estimator.frames - len(self._window)
+        window = [self._window[0]] * missing + self._window
+        points, valid, times = (np.stack(part)[None] for part in zip(*window, strict=True))
+        times = (times - times[:, :1]).astype(np.float32)
+        xyz, confidence = self._estimator(points, valid, times)
+        return xyz[0, -1], confidence[0, -1]

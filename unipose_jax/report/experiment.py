@@ -1,0 +1,206 @@
+"""The reports of this package's own runs: a training run, and a prediction."""
+
+import json
+import pathlib
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+
+from data_pipelines import pose_file, recording, recording_source
+from unipose_jax.report import build, clips, files, page, tables
+
+KEYS = (*tables.MAIN, "map_10cm_upper", "map_10cm_lower", "bone_length_error_mm")
+NUM_CLIPS = 5  # drawn of the test split
+MAX_PICTURES = 24  # frames drawn of a prediction
+
+Results = Mapping[str, Mapping[str, Any]]
+
+
+def summary_text(results: Results) -> str:
+    """The table of a run for the terminal: all, visible and occluded joints."""
+    return tables.to_text(_table(results))
+
+
+def report_run(
+    config: ml_collections.ConfigDict,
+    workdir: pathlib.Path,
+    step: int,
+    results: Results,
+    truth: Mapping[str, np.ndarray],
+    predicted: Mapping[str, np.ndarray],
+) -> pathlib.Path:
+    """Writes `metrics.json`, tables, curves, pictures and `index.html` of a run.
+
+    Args:
+        config: of the run.
+        workdir: of the run; the report goes to its folder `report`.
+        step: of the checkpoint.
+        results: from `train.evaluate.measure`.
+        truth: the test examples, stacked.
+        predicted: `xyz` and `confidence` of the same clips.
+
+    Returns:
+        Path of the page.
+    """
+    record = {
+        "step": step,
+        "seed": config.seed,
+        "protocol": protocol(config, len(truth["xyz"])),
+        "provenance": provenance(),
+        "results": results,
+    }
+    text = json.dumps(files.plain(record), indent=1)
+    files.write_text(workdir / "metrics.json", text + "\n")
+    skeleton = config.data.skeleton
+    table = _table(results, title=record["protocol"])
+    errors_mm = {
+        name: tables.joint_values(group["joint_mpjpe_mm"], skeleton=skeleton)
+        for name, group in results.items()
+    }
+    return build.write_report(
+        workdir / "report",
+        title=f"{config.recipe} on {config.data.name}",
+        skeleton=skeleton,
+        rendered=config.data.name == "synthetic",
+        subtitle=" · ".join(str(value) for value in provenance().values()),
+        results={"metrics": table},
+        headlines=_headlines(results),
+        log=workdir / "log.jsonl",
+        joint_errors_mm=errors_mm,
+        clips=_test_clips(config, truth, predicted),
+        config=config.to_dict(),
+    )
+
+
+def report_poses(
+    opened: recording.Recording,
+    clouds: list[recording_source.Cloud],
+    pose: pose_file.PoseFile,
+    output: pathlib.Path,
+) -> pathlib.Path:
+    """Draws a prediction into a folder beside its pose file; returns the page."""
+    chosen = np.flatnonzero(pose.is_valid().any(axis=1))
+    chosen = chosen[np.linspace(0, len(chosen) - 1, MAX_PICTURES).astype(int)]
+    chosen = np.unique(chosen)
+    colors = [opened.color(int(index)) for index in chosen]
+    has_color = all(color is not None for color in colors)
+    if has_color and opened.color_camera is not None:
+        color = np.stack([opened.color_camera.undistort_image(c) for c in colors])
+    clip = clips.Clip(
+        name=opened.path.name,
+        skeleton=pose.skeleton,
+        xyz=pose.xyz[chosen],
+        confidence=pose.confidence[chosen],
+        points=_padded([clouds[index].xyz for index in chosen]),
+        time=pose.time[chosen],
+        depth=np.stack([clouds[index].depth for index in chosen]),
+        intrinsics=opened.depth_camera.intrinsics,
+        color=color if has_color else None,
+        color_intrinsics=opened.color_camera.intrinsics if has_color else None,
+        color_from_depth=opened.color_from_depth if has_color else None,
+    )
+    return build.write_report(
+        output.with_suffix(""),
+        title=f"Poses in {opened.path.name}",
+        skeleton=pose.skeleton,
+        rendered=False,
+        subtitle=f"{len(pose)} frames",
+        clips=[clip],
+    )
+
+
+def protocol(config: ml_collections.ConfigDict, num_clips: int) -> str:
+    """Which frames and joints the figures are about, in a sentence."""
+    source = "rendered people" if config.data.name == "synthetic" else config.data.path
+    motion = f", driven by {config.data.motion}" if config.data.motion else ""
+    return (
+        f"test split of {source}{motion}: {num_clips} clips of {config.data.frames} "
+        f"frames, all {config.data.skeleton} joints, absolute camera-frame positions"
+    )
+
+
+def provenance() -> dict[str, str]:
+    """Commit, libraries and device of this process."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    git = subprocess.run(
+        ["git", "-C", str(root), "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    device = jax.devices()[0]
+    return {
+        "commit": git.stdout.strip() or "not in a git checkout",
+        "jax": f"jax {jax.__version__}",
+        "device": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
+    }
+
+
+def _table(results: Results, title: str = "") -> tables.Table:
+    rows = {f"{name} joints": group for name, group in results.items()}
+    return tables.metrics_table(rows, keys=KEYS, title=title)
+
+
+def _headlines(results: Results) -> list[page.Headline]:
+    return [
+        page.Headline("mAP@10cm", f"{100 * results['all']['map_10cm']:.1f} %"),
+        page.Headline("MPJPE", f"{results['all']['mpjpe_mm']:.0f} mm"),
+        page.Headline(
+            "mAP@10cm, occluded", f"{100 * results['occluded']['map_10cm']:.1f} %"
+        ),
+    ]
+
+
+def _test_clips(config, truth, predicted) -> list[clips.Clip]:
+    """The first test clips, with images where they can be rendered again."""
+    return [
+        clips.Clip(
+            name=f"test {index}",
+            skeleton=config.data.skeleton,
+            xyz=predicted["xyz"][index],
+            confidence=predicted["confidence"][index],
+            visible=truth["visible"][index],
+            truth=np.where(
+                truth["xyz_valid"][index][..., None], truth["xyz"][index], np.nan
+            ),
+            points=np.where(
+                truth["points_valid"][index][..., None], truth["points"][index], np.nan
+            ),
+            time=truth["time"][index],
+            keypoints=truth["uv"][index],
+            keypoint_confidence=truth["confidence"][index],
+            color_intrinsics=truth["intrinsics"][index],
+            color_from_depth=truth["cam_from_points"][index],
+            **images,
+        )
+        for index, images in enumerate(_images(config, len(truth["xyz"])))
+    ]
+
+
+def _images(config, num_clips: int) -> list[dict[str, np.ndarray]]:
+    count = min(NUM_CLIPS, num_clips)
+    if config.data.name != "synthetic":
+        return [{} for _ in range(count)]
+    from data_pipelines import synthetic
+
+    images = synthetic.render_images(config.data, "test", count)
+    return [
+        {
+            "depth": images["depth"][index],
+            "intrinsics": images["depth_intrinsics"][index],
+            "color": images["color"][index],
+        }
+        for index in range(count)
+    ]
+
+
+def _padded(parts: list[np.ndarray]) -> np.ndarray:
+    """Clouds of different sizes as one array, NaN where one is shorter."""
+    padded = np.full((len(parts), max(map(len, parts)), 3), np.nan, np.float32)
+    for row, part in zip(padded, parts, strict=True):
+        row[: len(part)] = part
+    return padded
