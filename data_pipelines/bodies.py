@@ -6,18 +6,23 @@ about the room.
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 _MAX_SEEDS = 8
 _REACH = 1.1  # metres along the floor from the middle of a body to its parts
 _STATURE = 2.3  # metres from the lowest to the highest part
+_LIMB = 1.2  # metres; what is longer is no limb, but may be half a person:
+_HALF = 0.5  # metres between the middles of two halves behind a pole
 _NEIGHBOURS = ((0, 1), (1, 0), (0, 2), (2, 0), (0, 4), (4, 0))  # grid pixels
+_BEHIND = ((0, 8), (0, 14), (0, 20), (8, 0), (14, 0))  # grid pixels
+_OCCLUDER = 0.5  # metres; a pole or an arm in front hides no more of a body
 _SAMPLES = 400  # points that a body is measured by
-_FLAT_SAMPLES, _FLAT_TRIALS = 150, 40
+_FLAT_SAMPLES, _FLAT_TRIALS = 120, 96
 _RULED_OUT = 0.02  # a plausibility this low needs no closer look
 _HAND = 0.35  # metres; a smaller region may be a hand held out towards the camera,
-_HAND_GAP = 0.45  # whose forearm it hides: this far from the rest, metres.
-_PART_GAP = 0.35  # metres, for larger parts, cut off by what is in front of them
+_HAND_GAP = 0.5  # whose forearm it hides: this far from the rest, metres.
+_PART_GAP = 0.45  # metres, for larger parts, cut off by what is in front of them
 
 
 class Regions(NamedTuple):
@@ -72,45 +77,77 @@ def measure(labels: np.ndarray, xyz: np.ndarray, pixel_angle: float) -> Regions:
     return Regions(labels, area, low, high, cut)
 
 
-def gaps(labels: np.ndarray, z: np.ndarray, count: int) -> np.ndarray:
+def pixels(labels: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """The image of some regions: bool (rows, columns)."""
+    chosen = np.zeros(labels.max() + 1, bool)
+    chosen[members] = True
+    return chosen[labels]
+
+
+def gaps(
+    labels: np.ndarray, z: np.ndarray, count: int, pixel_angle: float
+) -> np.ndarray:
     """Least depth step between regions that meet in the image, metres.
 
-    Pixels up to four apart count as meeting, to step over holes.
+    Pixels up to four apart count as meeting, to step over holes; farther ones where all
+    between them is nearer and so hides what connects them.
 
     Returns:
         (count, count), symmetric, inf where two regions do not meet.
     """
     gap = np.full((count, count), np.inf, np.float32)
-    for down, right in _NEIGHBOURS:
+    for down, right in _NEIGHBOURS + _BEHIND:
         rows, columns = labels.shape[0] - down, labels.shape[1] - right
+        if rows < 1 or columns < 1:
+            continue
         a, b = labels[:rows, :columns], labels[down:, right:]
-        meet = (a != b) & (a > 0) & (b > 0)
-        step = np.abs(z[:rows, :columns][meet] - z[down:, right:][meet])
-        np.minimum.at(gap, (a[meet], b[meet]), step)
+        v, u = np.nonzero((a != b) & (a > 0) & (b > 0))
+        near, far = z[v, u], z[v + down, u + right]
+        if down + right > 4:
+            hidden = (down + right) * pixel_angle * near < _OCCLUDER
+            between = [
+                z[v + round(part * down), u + round(part * right)]
+                for part in (0.25, 0.5, 0.75)
+            ]
+            hidden &= np.max(between, axis=0) < np.minimum(near, far) - 0.15
+            hidden &= np.max(between, axis=0) > 0
+            v, u, near, far = v[hidden], u[hidden], near[hidden], far[hidden]
+        np.minimum.at(gap, (a[v, u], b[v, u]), np.abs(near - far))
     return np.minimum(gap, gap.T)
 
 
 def candidates(
-    regions: Regions, xyz: np.ndarray, floor: np.ndarray | None
+    regions: Regions, xyz: np.ndarray, pixel_angle: float, floor: np.ndarray | None
 ) -> list[Body]:
     """Groups regions into bodies around the largest of human size, and rates them."""
-    gap = gaps(regions.labels, xyz[..., 2], len(regions.area))
+    gap = gaps(regions.labels, xyz[..., 2], len(regions.area), pixel_angle)
     human = (regions.area > 0.03) & (regions.area < 2.5)
     seeds = np.argsort(-np.where(human, regions.area, 0))[:_MAX_SEEDS]
     up = np.array([0.0, -1.0, 0.0]) if floor is None else floor[:3]
+    seeds = seeds[human[seeds]]
+    boxy = np.zeros(len(human))
+    boxy[seeds] = [boxiness(regions.labels == seed, xyz) for seed in seeds]
+    furniture = boxy > np.clip(1.0 - 0.8 * regions.area, 0.75, 0.9)
     bodies, taken = [], np.zeros(len(human), bool)
-    for seed in seeds[human[seeds]]:
+    for seed in seeds:
         if taken[seed]:
             continue
-        members = _grown(seed, gap, regions, up)
+        members = np.array([seed])
+        if not furniture[seed]:
+            members = _grown(seed, gap, regions, ~furniture, up)
         taken[members] = True
-        points = xyz[np.isin(regions.labels, members)]
-        score = plausibility(points, regions, members, floor)
-        bodies.append(Body(members, np.median(points, axis=0), score))
+        shape = pixels(regions.labels, members)
+        score = plausibility(xyz[shape], regions, members, floor)
+        if score > _RULED_OUT:
+            value = boxiness(shape, xyz) if len(members) > 1 else boxy[seed]
+            score *= 1 - 0.95 * _ramp(value, 0.58, 0.78, 1.0, 2.0)
+        bodies.append(Body(members, np.median(xyz[shape], axis=0), score))
     return bodies
 
 
-def _grown(seed: int, gap: np.ndarray, regions: Regions, up: np.ndarray) -> np.ndarray:
+def _grown(
+    seed: int, gap: np.ndarray, regions: Regions, may_join: np.ndarray, up: np.ndarray
+) -> np.ndarray:
     """The seed and the smaller regions close enough to be parts of the same body."""
     extent = np.linalg.norm(regions.high - regions.low, axis=1)
     limit = np.where(extent < _HAND, _HAND_GAP, _PART_GAP)
@@ -118,8 +155,10 @@ def _grown(seed: int, gap: np.ndarray, regions: Regions, up: np.ndarray) -> np.n
     offset = middle - middle[seed]
     height = offset @ up
     aside = np.linalg.norm(offset - height[:, None] * up, axis=1)
-    part = (regions.area < regions.area[seed]) & (extent < 1.2) & (aside < _REACH)
-    part &= (np.abs(height) + extent / 2 < _STATURE) & (regions.cut[:, :2].sum(1) < 0.1)
+    part = (regions.area <= regions.area[seed]) & (aside < _REACH)
+    part &= (extent < _LIMB) | ((regions.area > 0.1) & (aside < _HALF))
+    part &= (np.abs(height) + extent / 2 < _STATURE) & (regions.cut[:, :2].sum(1) < 0.4)
+    part &= may_join
     part[0] = False
     member = np.zeros(len(extent), bool)
     member[seed] = True
@@ -157,7 +196,7 @@ def plausibility(
         _ramp(regions.area[members].sum(), 0.03, 0.15, 1.4, 2.4)
         * _ramp(top - bottom, 0.2, 0.6, 2.1, 2.5)
         * _ramp(width, 0.1, 0.25, 1.6, 2.4)
-        * _ramp(thickness, 0.01, 0.05, 0.3, 0.5)
+        * _ramp(thickness, 0.005, 0.03, 0.3, 0.5)
         * (1 - 0.7 * min(sides / 0.6, 1))
         * (1 - 0.7 * min(above / 0.4, 1))
     )
@@ -165,40 +204,41 @@ def plausibility(
         score *= 0.3 + 0.7 * _ramp(top, 0.3, 0.8, 2.3, 2.8)
         if below == 0:
             score *= 0.3 + 0.7 * _ramp(bottom, -1.0, -0.5, 0.4, 1.0)
-    if score > _RULED_OUT:
-        score *= 1 - 0.95 * _ramp(flatness(points), 0.85, 0.98, 1.0, 2.0)
     return float(score)
+
+
+def boxiness(shape: np.ndarray, xyz: np.ndarray) -> float:
+    """Flat faces times convex outline: 0.8 or more for furniture, less for people."""
+    return flatness(xyz[shape]) * convexity(shape)
+
+
+def convexity(shape: np.ndarray) -> float:
+    """Area of a binary image over that of its convex hull: 1 for a box, in (0, 1]."""
+    pixels = np.argwhere(shape)[:, ::-1].astype(np.int32)
+    hull = np.zeros(shape.shape, np.uint8)
+    cv2.fillConvexPoly(hull, cv2.convexHull(pixels), 1)
+    return float(shape.sum() / hull.sum())
 
 
 def flatness(points: np.ndarray) -> float:
     """Share of points on the two best planes: near 1 for boxes, less for people.
 
-    RANSAC on planes through three points, each refined by least squares, on a sample.
+    RANSAC on planes through three points. A point is on a plane within 6 mm and 1.5
+    standard deviations of a structured-light sensor.
 
     Args:
         points: (points, 3), metres, camera frame.
     """
     rng = np.random.default_rng(0)
-    few = rng.choice(len(points), min(_FLAT_SAMPLES, len(points)), replace=False)
-    points = points[few]
-    slack = 0.008 + 0.003 * points[:, 2] ** 2
-    free = np.ones(len(points), bool)
-    for _ in range(2):
-        if free.sum() < 3:
-            break
-        corners = points[rng.choice(np.flatnonzero(free), (3, _FLAT_TRIALS))]
-        normals = np.cross(corners[1] - corners[0], corners[2] - corners[0])
-        length = np.linalg.norm(normals, axis=1)
-        normals /= np.where(length > 1e-4, length, np.nan)[:, None]
-        distance = points @ normals.T - np.sum(normals * corners[0], axis=1)
-        on = (np.abs(distance) < slack[:, None]) & free[:, None]
-        on = on[:, on.sum(axis=0).argmax()]
-        for _ in range(2 if on.sum() > 3 else 0):
-            offsets = points - points[on].mean(axis=0)
-            normal = np.linalg.eigh(offsets[on].T @ offsets[on])[1][:, 0]
-            on = (np.abs(offsets @ normal) < slack) & free
-        free &= ~on
-    return float(1 - free.mean())
+    few = points[rng.permutation(len(points))[:_FLAT_SAMPLES]].astype(np.float32)
+    corner, second, third = few[rng.integers(len(few), size=(3, _FLAT_TRIALS))]
+    normal = np.cross(second - corner, third - corner)
+    length = np.linalg.norm(normal, axis=1)
+    normal /= np.where(length > 1e-3, length, np.nan)[:, None]
+    distance = np.abs(few @ normal.T - np.sum(normal * corner, axis=1))
+    on = distance < 0.006 + 0.0022 * few[:, 2:] ** 2
+    first = on[:, on.sum(axis=0).argmax()]
+    return float((first.sum() + on[~first].sum(axis=0).max()) / len(few))
 
 
 def _quantiles(values: np.ndarray, *shares: float) -> np.ndarray:

@@ -198,8 +198,11 @@ def _camera(raw: Mapping[str, Any], kind: str, path: pathlib.Path) -> Camera:
     if distortion.shape != (5,):
         raise errors.BadInput(f"{where}: 'distortion' must be [k1, k2, p1, p2, k3]")
     focal = [_number(entry, key, where) for key in ("fx", "fy")]
-    center = [float(_array(entry, key, where)) for key in ("cx", "cy")]
-    return make(int(width), int(height), focal + center, distortion)
+    center = [_array(entry, key, where) for key in ("cx", "cy")]
+    for key, value in zip(("cx", "cy"), center, strict=True):
+        if value.ndim != 0:
+            raise errors.BadInput(f"{where}: {key!r} must be one number")
+    return make(int(width), int(height), [*focal, *map(float, center)], distortion)
 
 
 def _array(entry: Mapping[str, Any], key: str, where: Any) -> np.ndarray:

@@ -162,8 +162,9 @@ def follow_person(
     """Chooses one person through all frames: sure, large and without jumps.
 
     The best path (Viterbi) under: for each frame, mean confidence times size (as a
-    share of the largest in the file), less distance to `near` in body sizes; for each
-    step, less the median joint displacement in body sizes. Distances count up to 1.
+    share of the largest in the file), less three times the distance to `near` in body
+    sizes; for each step, less the median joint displacement in body sizes. Distances
+    count up to 1.
 
     Args:
         found: of the whole file.
@@ -255,7 +256,7 @@ def _best_path(
         gain = found[..., 2].mean(axis=1) * (0.5 + 0.5 * sizes[t] / largest)
         if near is not None:
             away = np.linalg.norm(_middle(found) - near[places[t]], axis=-1) / sizes[t]
-            gain = gain - np.minimum(np.nan_to_num(away, nan=0.0), 1.0)
+            gain = gain - 3 * np.minimum(np.nan_to_num(away, nan=0.0), 1.0)
         if t:
             step = found[:, None, :, :2] - people[t - 1][None, :, :, :2]
             away = _nanmedian(np.linalg.norm(step, axis=-1)) / sizes[t][:, None]

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-_SAMPLES = 1500
-_HYPOTHESES = 48
+_SAMPLES = 1200
+_HYPOTHESES = 64
+_TRIES = 6  # hypotheses looked at for one plane
 _MAX_WALLS = 6
 _MIN_FLOOR = 0.3  # m^2; the floor may be a strip between furniture.
 _MIN_WALL = 1.0  # m^2; above the flattest view of a person (a torso: 0.3 m^2).
@@ -68,16 +69,16 @@ def find(xyz: np.ndarray, pixel_angle: float, rng: np.random.Generator) -> Plane
         rng: draws the hypotheses.
     """
     samples = _draw(xyz, pixel_angle)
-    if len(samples.xyz) < 3:
-        return Planes(None, ())
     free = np.any(samples.normals != 0, axis=1)
-    below = samples.normals[:, 1] < _UP
-    floor = _largest(samples, free & below, free, _MIN_FLOOR, rng)
+    below = free & (samples.normals[:, 1] < _UP)
+    on = _hypotheses(samples, below, rng)
+    floor = _largest(samples, on, free, _MIN_FLOOR, facing=_UP)
     if floor is not None:
         free = free & ~_lies_on(samples, floor, slack=2.0)
+    on = _hypotheses(samples, free, rng)
     walls: list[np.ndarray] = []
     while len(walls) < _MAX_WALLS:
-        wall = _largest(samples, free, free, _MIN_WALL, rng)
+        wall = _largest(samples, on, free, _MIN_WALL)
         if wall is None:
             break
         walls.append(wall)
@@ -92,7 +93,7 @@ def _draw(xyz: np.ndarray, pixel_angle: float, reach: int = 2) -> _Samples:
     pick = np.linspace(0, len(v) - 1, min(_SAMPLES, len(v))).astype(int)
     share = len(v) / max(len(pick), 1)
     v, u = v[pick] + reach, u[pick] + reach
-    point = xyz[v, u].astype(np.float64)
+    point = xyz[v, u]
     ends = [
         (xyz[v, u - reach], xyz[v, u + reach]),
         (xyz[v - reach, u], xyz[v + reach, u]),
@@ -113,45 +114,71 @@ def _draw(xyz: np.ndarray, pixel_angle: float, reach: int = 2) -> _Samples:
     return _Samples(point, normal * smooth[:, None], area)
 
 
+def _hypotheses(
+    samples: _Samples, seeds: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Which samples lie on the plane through each of some seeds, with a like normal.
+
+    Returns:
+        bool (samples, hypotheses).
+    """
+    index = np.flatnonzero(seeds)
+    if len(index) < 10:
+        return np.zeros((len(seeds), 0), bool)
+    index = index[rng.integers(len(index), size=_HYPOTHESES)]
+    normals = samples.normals[index]
+    offset = -np.sum(normals * samples.xyz[index], axis=1)
+    distance = np.abs(samples.xyz @ normals.T + offset)
+    slack = _BASE + _NOISE * samples.xyz[:, 2:] * np.abs(offset)
+    return (distance < slack) & (samples.normals @ normals.T > 0.9)
+
+
 def _largest(
     samples: _Samples,
-    seeds: np.ndarray,
+    on: np.ndarray,
     free: np.ndarray,
     min_area: float,
-    rng: np.random.Generator,
+    facing: float = np.inf,
 ) -> np.ndarray | None:
-    """The plane through one of `seeds` with the most free area on it, refined."""
-    seeds = np.flatnonzero(seeds)
-    if len(seeds) < 10:
-        return None
-    seeds = seeds[rng.integers(len(seeds), size=_HYPOTHESES)]
-    normals = samples.normals[seeds]
-    offset = -np.sum(normals * samples.xyz[seeds], axis=1)
-    distance = samples.xyz @ normals.T + offset
-    slack = _BASE + _NOISE * samples.xyz[:, 2:] * np.abs(offset)
-    on = (np.abs(distance) < slack) & (samples.normals @ normals.T > 0.9)
-    area = samples.area @ (on & free[:, None])
-    behind = samples.area @ (distance < -2 * slack)
-    score = np.where(behind > _MAX_BEHIND * area, 0.0, area - 2 * behind)
-    best = int(np.argmax(score))
-    if score[best] < min_area:
-        return None
-    return _refined(samples, on[:, best] & free)
+    """The largest plane on free samples, refined, that has almost nothing behind it.
 
-
-def _refined(samples: _Samples, on: np.ndarray, rounds: int = 3) -> np.ndarray | None:
-    """Least-squares plane through the samples `on` it, which are found anew."""
-    plane = None
-    for _ in range(rounds):
-        if on.sum() < 5:
+    A hypothesis leans with the noise of its one normal, so what lies behind is judged
+    after the least-squares fit, and by surfaces only: single points behind are noise.
+    `facing` is an upper limit on n_y.
+    """
+    surface = samples.area * np.any(samples.normals != 0, axis=1)
+    on = on & free[:, None]
+    area = samples.area @ on
+    for _ in range(_TRIES if area.size else 0):
+        best = int(np.argmax(area))
+        if area[best] < min_area:
             break
-        weight = samples.area[on, None]
-        center = np.sum(samples.xyz[on] * weight, axis=0) / weight.sum()
-        offsets = samples.xyz[on] - center
-        normal = np.linalg.eigh((offsets * weight).T @ offsets)[1][:, 0]
+        plane = _refined(samples, on[:, best])
+        distance = signed_distance(samples.xyz, plane)
+        slack = tolerance(samples.xyz[:, 2], plane)
+        size = surface[np.abs(distance) < slack].sum()
+        behind = surface[distance < -2 * slack].sum()
+        if behind <= _MAX_BEHIND * size and plane[1] < facing:
+            return plane
+        area[samples.area @ (on & on[:, [best]]) > 0.5 * area] = 0
+    return None
+
+
+def _refined(samples: _Samples, on: np.ndarray, rounds: int = 3) -> np.ndarray:
+    """Least-squares plane through the samples `on` it, which are found anew.
+
+    Samples count by the area they stand for and the inverse of their variance.
+    """
+    weight = samples.area / (_BASE + _NOISE * samples.xyz[:, 2] ** 2) ** 2
+    for _ in range(rounds):
+        share = (weight * on)[:, None] / np.sum(weight * on)
+        center = np.sum(samples.xyz * share, axis=0)
+        offsets = samples.xyz - center
+        normal = np.linalg.eigh((offsets * share).T @ offsets)[1][:, 0]
         normal *= -1.0 if normal @ center > 0 else 1.0
         plane = np.append(normal, -normal @ center)
-        on = _lies_on(samples, plane) & (samples.normals @ normal > 0.85)
+        again = _lies_on(samples, plane) & (samples.normals @ normal > 0.85)
+        on = again if again.sum() > 3 else on
     return plane
 
 

@@ -17,7 +17,7 @@ from data_pipelines import bodies, planes
 
 _GRID = 160  # columns of the grid on which regions are found
 _MIN_REGION = 6  # grid pixels
-_MIN_SCORE = 0.1
+_MIN_SCORE = 0.05
 
 
 class Hint(NamedTuple):
@@ -90,14 +90,14 @@ class Segmenter:
         room = planes.find(grid.xyz, grid.pixel_angle, np.random.default_rng(0))
         labels = _regions(grid, room)
         regions = bodies.measure(labels, grid.xyz, grid.pixel_angle)
-        found = bodies.candidates(regions, grid.xyz, room.floor)
+        found = bodies.candidates(regions, grid.xyz, grid.pixel_angle, room.floor)
         moved = self._moved(z)
         votes = None if hint is None else _under_keypoints(grid, labels, hint)
         body = _choose(found, labels, moved, self._last, votes)
         if body is None:
             return Segmentation(np.zeros(depth.shape, bool), (0,) * 4, room.floor, 0.0)
         self._last = body.center
-        person = _with_feet(np.isin(labels, body.members), grid, room)
+        person = _with_feet(bodies.pixels(labels, body.members), grid, room)
         mask = _refined(depth, grid, person)
         return Segmentation(mask, _box(mask), room.floor, body.score)
 

@@ -147,8 +147,7 @@ def test_vmap_equals_batched_equals_jit(function):
     scale = jax.random.uniform(jax.random.key(2), (3, 4, 1), minval=0.9)
     cameras = scale * jnp.broadcast_to(INTRINSICS, (3, 4, 4))
     chex.assert_trees_all_close(
-        function(xyz, cameras),
-        jax.vmap(jax.vmap(function))(xyz, cameras),
+        jax.jit(jax.vmap(jax.vmap(function)))(xyz, cameras),
         jax.jit(function)(xyz, cameras),
         rtol=1e-5,
         atol=1e-4,  # pixels of some hundreds, in float32

@@ -101,6 +101,20 @@ def test_angle_between_ignores_lengths_and_rotations():
     )
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        numerics.safe_norm,
+        numerics.safe_normalize,
+        numerics.safe_arccos,
+        lambda x: numerics.safe_divide(jnp.ones_like(x), x),
+        lambda x: numerics.angle_between(x, jnp.ones_like(x)),
+    ],
+)
+def test_nan_is_never_hidden(function):
+    assert bool(jnp.isnan(function(jnp.array([jnp.nan, 0.0, 0.0]))).any())
+
+
 def test_pseudo_huber_matches_hand_computed_value():
     # Distance 3 cm, delta 4 cm: a 3-4-5 triangle.
     value = numerics.pseudo_huber(jnp.array(0.03**2), delta=0.04)
@@ -145,5 +159,5 @@ def test_penalties_have_finite_gradients(penalty, x):
 def test_vmap_equals_batched_equals_jit(function):
     x = jax.random.normal(jax.random.key(3), (4, 5, 3))
     chex.assert_trees_all_close(
-        function(x), jax.vmap(function)(x), jax.jit(function)(x), rtol=1e-5
+        function(x), jax.jit(jax.vmap(function))(x), jax.jit(function)(x), rtol=1e-5
     )

@@ -12,13 +12,13 @@ from unipose_jax.skeleton import definitions
 
 ITOP = definitions.ITOP15
 HAND, ELBOW = ITOP.index("left_hand"), ITOP.index("left_elbow")
-EAGER = {
+PLAIN = {
     "symmetry": functools.partial(anatomy.symmetry_loss, skeleton=ITOP),
     "constancy": functools.partial(anatomy.bone_constancy_loss, skeleton=ITOP),
     "ratio": functools.partial(anatomy.bone_ratio_loss, skeleton=ITOP),
     "limits": functools.partial(anatomy.joint_limit_loss, skeleton=ITOP),
 }
-TERMS = {name: jax.jit(term) for name, term in EAGER.items()}
+TERMS = {name: jax.jit(term, static_argnames="delta") for name, term in PLAIN.items()}
 every_term = pytest.mark.parametrize("term", TERMS.values(), ids=TERMS)
 
 
@@ -80,11 +80,11 @@ def test_invalid_joints_change_nothing_even_if_nan(term):
 @every_term
 def test_weights_scale_gradients_joint_by_joint(term):
     weight = jax.random.uniform(jax.random.key(1), (4, 15)).at[:, ELBOW].set(0.0)
-    free = jax.grad(lambda x: term(x).total)(broken())
+    free = jax.jit(jax.grad(lambda x: term(x).total))(broken())
     # Totals weigh each bone by its freest joint; with one joint at 1 in every bone
     # and hinge they are those of the plain term.
     weight = weight.at[:, jnp.array([1, 3, 4, 6, 7, 8, 11, 12])].set(1.0)
-    held = jax.grad(lambda x: term(x, weight=weight).total)(broken())
+    held = jax.jit(jax.grad(lambda x: term(x, weight=weight).total))(broken())
     np.testing.assert_allclose(held, weight[..., None] * free, atol=1e-5)
     np.testing.assert_array_equal(held[:, ELBOW], 0.0)
 
@@ -97,23 +97,21 @@ def test_nothing_moves_where_all_weights_are_zero(term):
 
 
 @every_term
-@pytest.mark.parametrize("size", [0.0, 1e-20, 1e-4])
-def test_gradient_of_a_collapsed_person_is_finite(term, size):
-    xyz = size * jax.random.normal(jax.random.key(2), (4, 15, 3))
-    grad = gradient(term, xyz)
+def test_gradient_of_a_collapsed_person_is_finite(term):
+    size = jnp.array([0.0, 1e-20, 1e-4]).reshape(3, 1, 1, 1)
+    xyz = size * jax.random.normal(jax.random.key(2), (1, 4, 15, 3))
+    grad = jax.vmap(lambda x: gradient(term, x))(xyz)
     chex.assert_tree_all_finite(grad)
     assert jnp.max(jnp.abs(grad)) < 1.0 / residuals.SOFT
 
 
-@pytest.mark.parametrize("term", EAGER.values(), ids=EAGER)
+@every_term
 def test_vmap_equals_batched_equals_jit(term):
     xyz = jnp.stack([broken(), 1.1 * broken(), standing()])
     weight = jax.random.uniform(jax.random.key(3), (3, 4, 15))
     batched = term(xyz, weight=weight)
-    mapped = jax.vmap(lambda x, w: term(x, weight=w))(xyz, weight)
+    mapped = jax.jit(jax.vmap(lambda x, w: term(x, weight=w)))(xyz, weight)
     chex.assert_trees_all_close(jax.tree.map(jnp.sum, mapped), batched, rtol=1e-4)
-    compiled = jax.jit(lambda x, w: term(x, weight=w))(xyz, weight)
-    chex.assert_trees_all_close(compiled, batched, rtol=1e-4)
 
 
 def test_symmetry_matches_hand_computed_log_ratio():
@@ -175,11 +173,9 @@ def test_lines_that_are_no_bones_may_change_length():
         [coco.index(f"{s}_{j}") for s in ("left", "right") for j in ("eye", "ear")]
     )
     xyz = xyz.at[2:, face].add(0.1)
-    value = anatomy.bone_constancy_loss(xyz, skeleton=coco).mean()
-    np.testing.assert_allclose(value, 0.0, atol=1e-8)
-    np.testing.assert_allclose(
-        anatomy.symmetry_loss(xyz, skeleton=coco).mean(), 0.0, atol=1e-8
-    )
+    for term in (anatomy.bone_constancy_loss, anatomy.symmetry_loss):
+        value = jax.jit(functools.partial(term, skeleton=coco))(xyz).mean()
+        np.testing.assert_allclose(value, 0.0, atol=1e-8)
 
 
 def test_ratio_matches_hand_computed_excess():
@@ -244,5 +240,5 @@ def test_acting_keeps_the_value_and_scales_the_gradient():
     xyz, weight = broken(), jax.random.uniform(jax.random.key(4), (4, 15))
     same, *_ = anatomy.acting(xyz, weight, None)
     np.testing.assert_array_equal(same, xyz)
-    grad = jax.grad(lambda x: jnp.sum(anatomy.acting(x, weight, None)[0]))(xyz)
+    grad = jax.jit(jax.grad(lambda x: jnp.sum(anatomy.acting(x, weight, None)[0])))(xyz)
     np.testing.assert_allclose(grad, jnp.broadcast_to(weight[..., None], grad.shape))

@@ -6,13 +6,13 @@ import pytest
 
 from unipose_jax.losses import lifting
 
+LOSS = jax.jit(lifting.joint_position_loss, static_argnames="delta")
+
 
 def loss(xyz, target, weight=None, valid=None, **options):
     weight = jnp.ones(xyz.shape[:-1]) if weight is None else weight
     valid = jnp.ones(xyz.shape[:-1], dtype=bool) if valid is None else valid
-    return lifting.joint_position_loss(
-        xyz, target, weight=weight, valid=valid, **options
-    )
+    return LOSS(xyz, target, weight=weight, valid=valid, **options)
 
 
 def poses(seed=0, shape=(2, 5)):
@@ -39,7 +39,7 @@ def test_moving_both_poses_changes_nothing():
 
 @pytest.mark.parametrize("distance", [5.0, 50.0])
 def test_pull_of_outliers_is_bounded(distance):
-    grad = jax.grad(lambda x: loss(x, jnp.zeros((1, 3))).mean())(
+    grad = jax.jit(jax.grad(lambda x: loss(x, jnp.zeros((1, 3))).mean()))(
         jnp.array([[distance, 0.0, 0.0]])
     )
     np.testing.assert_allclose(grad, [[1.0, 0.0, 0.0]], atol=1e-3)
@@ -59,18 +59,17 @@ def test_labels_that_are_not_valid_change_nothing_even_if_nan():
     chex.assert_trees_all_close(
         loss(poses(), target, weight, valid), loss(poses(), poses(1), valid=valid)
     )
-    grad = jax.grad(lambda x: loss(x, target, weight, valid).mean())(poses())
+    grad = jax.jit(jax.grad(lambda x: loss(x, target, weight, valid).mean()))(poses())
     chex.assert_tree_all_finite(grad)
     np.testing.assert_array_equal(grad[:, ::2], 0.0)
 
 
 def test_labels_take_no_gradient():
-    grad = jax.grad(lambda t: loss(poses(), t).mean())(poses(1))
+    grad = jax.jit(jax.grad(lambda t: loss(poses(), t).mean()))(poses(1))
     np.testing.assert_array_equal(grad, 0.0)
 
 
 def test_vmap_equals_batched_equals_jit():
     batched = loss(poses(), poses(1))
-    mapped = jax.tree.map(jnp.sum, jax.vmap(loss)(poses(), poses(1)))
+    mapped = jax.tree.map(jnp.sum, jax.jit(jax.vmap(loss))(poses(), poses(1)))
     chex.assert_trees_all_close(mapped, batched, rtol=1e-5)
-    chex.assert_trees_all_close(jax.jit(loss)(poses(), poses(1)), batched, rtol=1e-5)

@@ -11,12 +11,12 @@ from unipose_jax.physics import limits
 from unipose_jax.skeleton import definitions
 
 ONE = {"visible": jnp.ones(1, dtype=bool)}
+SURFACE = jax.jit(surface.surface_loss, static_argnames="scale")
+HINGE = jax.jit(surface.surface_hinge_loss, static_argnames="delta")
 pull = functools.partial(
-    surface.surface_loss, skin_depth=jnp.array([0.06]), confidence=jnp.ones(1), **ONE
+    SURFACE, skin_depth=jnp.array([0.06]), confidence=jnp.ones(1), **ONE
 )
-hinge = functools.partial(
-    surface.surface_hinge_loss, min_skin_depth=jnp.array([0.02]), **ONE
-)
+hinge = functools.partial(HINGE, min_skin_depth=jnp.array([0.02]), **ONE)
 
 
 def joint(z):
@@ -25,7 +25,7 @@ def joint(z):
 
 def slope(term, z, surface_depth=2.0):
     at = jnp.array([surface_depth])
-    return jax.grad(lambda xyz: term(xyz, at).mean())(joint(z))[0]
+    return jax.jit(jax.grad(lambda xyz: term(xyz, at).mean()))(joint(z))[0]
 
 
 def test_pull_is_zero_a_skin_depth_behind_the_surface():
@@ -65,7 +65,7 @@ def test_hinge_is_free_behind_the_bound_and_robust_in_front():
 
 @pytest.mark.parametrize("term", [pull, hinge], ids=["pull", "hinge"])
 def test_the_observed_surface_takes_no_gradient(term):
-    grad = jax.grad(lambda s: term(joint(1.95), s).mean())(jnp.array([2.0]))
+    grad = jax.jit(jax.grad(lambda s: term(joint(1.95), s).mean()))(jnp.array([2.0]))
     np.testing.assert_array_equal(grad, 0.0)
 
 
@@ -84,9 +84,9 @@ def test_unseen_surfaces_change_nothing_even_if_nan(weight):
     ones = jnp.ones(3)
     options = {"min_skin_depth": 0.02 * ones, "weight": weight}
     terms = {
-        "hinge": functools.partial(surface.surface_hinge_loss, **options),
+        "hinge": functools.partial(HINGE, **options),
         "pull": functools.partial(
-            surface.surface_loss,
+            SURFACE,
             skin_depth=0.02 * ones,
             confidence=ones if weight is None else weight,
         ),
@@ -108,7 +108,7 @@ def test_weights_weigh_the_mean():
     depth, visible = jnp.full(2, 2.0), jnp.ones(2, dtype=bool)
     weight = jnp.array([1.0, 3.0])
     parts = [hinge(xyz[i : i + 1], depth[i : i + 1]).mean() for i in range(2)]
-    both = surface.surface_hinge_loss(
+    both = HINGE(
         xyz, depth, min_skin_depth=jnp.full(2, 0.02), visible=visible, weight=weight
     )
     np.testing.assert_allclose(both.mean(), (parts[0] + 3 * parts[1]) / 4, rtol=1e-5)
@@ -119,9 +119,12 @@ STICK_XYZ = jnp.array([[0.0, 0.0, 2.0], [0.0, -0.5, 2.0], [0.0, -0.75, 2.0]])
 RADII = jnp.array([0.15, 0.10])
 
 
+COVERAGE = jax.jit(surface.coverage_loss, static_argnames=("skeleton", "scale"))
+
+
 def coverage(xyz=STICK_XYZ, points=None, valid=None, **options):
     valid = jnp.ones(points.shape[:-1], dtype=bool) if valid is None else valid
-    return surface.coverage_loss(
+    return COVERAGE(
         xyz, points, skeleton=STICK, radii=RADII, points_valid=valid, **options
     )
 
@@ -148,7 +151,7 @@ def test_distance_is_to_the_nearest_capsule(point):
 
 def test_bones_move_towards_uncovered_points():
     points = jnp.array([[0.25, -0.25, 2.0]])
-    grad = jax.grad(lambda xyz: coverage(xyz, points).mean())(STICK_XYZ)
+    grad = jax.jit(jax.grad(lambda xyz: coverage(xyz, points).mean()))(STICK_XYZ)
     assert jnp.all(grad[:2, 0] < 0)
     np.testing.assert_array_equal(grad[2], 0.0)
 
@@ -157,7 +160,7 @@ def test_far_points_pull_little():
     def strength(x):
         points = jnp.array([[x, -0.25, 2.0]])
         return jnp.abs(
-            jax.grad(lambda xyz: coverage(xyz, points).mean())(STICK_XYZ)
+            jax.jit(jax.grad(lambda xyz: coverage(xyz, points).mean()))(STICK_XYZ)
         ).max()
 
     assert strength(1.5) < 0.05 * strength(0.25)
@@ -177,7 +180,7 @@ def test_invalid_points_change_nothing_even_if_nan():
 @pytest.mark.parametrize("xyz", [jnp.zeros((3, 3)), STICK_XYZ.at[1].set(STICK_XYZ[0])])
 def test_gradient_is_finite_for_collapsed_bones(xyz):
     points = jnp.concatenate([xyz, xyz + 0.3])
-    grad = jax.grad(lambda x: coverage(x, points).mean())(xyz)
+    grad = jax.jit(jax.grad(lambda x: coverage(x, points).mean()))(xyz)
     chex.assert_tree_all_finite(grad)
     assert jnp.max(jnp.abs(grad)) < 10.0
 
@@ -192,7 +195,7 @@ def test_a_standing_person_covers_points_on_its_skin():
     xyz = 1.7 * jnp.array(rows) + jnp.array([[0.0, 0.0, 3.0]])
     skin = limits.skin_depths(skeleton)
     points = xyz.at[:, 2].add(-skin)
-    term = surface.coverage_loss(
+    term = COVERAGE(
         xyz,
         points,
         skeleton=skeleton,
@@ -207,6 +210,5 @@ def test_coverage_vmap_equals_batched_equals_jit():
     xyz = STICK_XYZ[None] + 0.1 * jax.random.normal(keys[0], (4, 3, 3))
     points = STICK_XYZ[:1][None] + 0.4 * jax.random.normal(keys[1], (4, 20, 3))
     batched = coverage(xyz, points)
-    mapped = jax.tree.map(jnp.sum, jax.vmap(coverage)(xyz, points))
+    mapped = jax.tree.map(jnp.sum, jax.jit(jax.vmap(coverage))(xyz, points))
     chex.assert_trees_all_close(mapped, batched, rtol=1e-5)
-    chex.assert_trees_all_close(jax.jit(coverage)(xyz, points), batched, rtol=1e-5)

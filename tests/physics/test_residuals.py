@@ -34,8 +34,9 @@ def hinge(values, name, skeleton=H36M):
     return values[..., names.index(name)]
 
 
-hyper = functools.partial(residuals.hyperextension, skeleton=H36M)
-over = functools.partial(residuals.overflexion, skeleton=H36M)
+hyper = jax.jit(functools.partial(residuals.hyperextension, skeleton=H36M))
+over = jax.jit(functools.partial(residuals.overflexion, skeleton=H36M))
+stature_of = jax.jit(lambda x, w: residuals.stature(x, skeleton=H36M, weight=w))
 FORWARD, BACKWARD, DOWN, UP = [0, 0, -1], [0, 0, 1], [0, 1, 0], [0, -1, 0]
 LIMBS = [("left_knee", "left_ankle"), ("right_elbow", "right_wrist")]
 
@@ -94,23 +95,23 @@ def test_overflexion_of_a_folded_limb_can_be_mended():
 @pytest.mark.parametrize("stature", [1.1, 1.7, 2.0])
 def test_stature_is_recovered_from_bones(stature):
     xyz = standing(stature=stature)
-    result = residuals.stature(xyz, skeleton=H36M, weight=jnp.ones(17))
+    result = stature_of(xyz, jnp.ones(17))
     np.testing.assert_allclose(result, stature, rtol=1e-5)
 
 
 def test_stature_survives_a_few_wild_joints():
     xyz = standing().at[H36M.index("left_wrist")].add(5.0)
     xyz = xyz.at[H36M.index("right_ankle")].add(-3.0)
-    result = residuals.stature(xyz, skeleton=H36M, weight=jnp.ones(17))
+    result = stature_of(xyz, jnp.ones(17))
     np.testing.assert_allclose(result, 1.7, rtol=1e-5)
 
 
 def test_stature_listens_to_believed_joints_only():
     xyz = standing().at[jnp.array([1, 2, 3, 11, 12, 13])].multiply(1.5)
     weight = jnp.ones(17).at[jnp.array([1, 2, 3, 11, 12, 13])].set(0.0)
-    result = residuals.stature(xyz, skeleton=H36M, weight=weight)
+    result = stature_of(xyz, weight)
     np.testing.assert_allclose(result, 1.7, rtol=1e-5)
-    nothing = residuals.stature(xyz, skeleton=H36M, weight=jnp.zeros(17))
+    nothing = stature_of(xyz, jnp.zeros(17))
     np.testing.assert_allclose(nothing, limits.STATURE)
 
 
@@ -179,9 +180,9 @@ def test_gradients_are_finite_and_bounded_at_any_size(function):
 @pytest.mark.parametrize("function", POSE.values(), ids=POSE)
 def test_vmap_equals_batched_equals_jit(function):
     xyz = standing()[None] + 0.1 * jax.random.normal(jax.random.key(1), (3, 17, 3))
-    batched = function(xyz)
-    chex.assert_trees_all_close(jax.vmap(function)(xyz), batched, atol=1e-6)
-    chex.assert_trees_all_close(jax.jit(function)(xyz), batched, atol=1e-6)
+    batched = jax.jit(function)(xyz)
+    mapped = jax.jit(jax.vmap(function))(xyz)
+    chex.assert_trees_all_close(mapped, batched, atol=1e-6)
 
 
 def test_stature_of_a_batch_is_that_of_its_members():
@@ -189,6 +190,5 @@ def test_stature_of_a_batch_is_that_of_its_members():
         jax.random.key(2), (3, 1, 1), minval=0.8
     )
     weight = jax.random.uniform(jax.random.key(3), (3, 17))
-    function = functools.partial(residuals.stature, skeleton=H36M)
-    mapped = jax.vmap(lambda x, w: function(x, weight=w))(xyz, weight)
-    chex.assert_trees_all_close(function(xyz, weight=weight), mapped, rtol=1e-6)
+    mapped = jax.jit(jax.vmap(stature_of))(xyz, weight)
+    chex.assert_trees_all_close(stature_of(xyz, weight), mapped, rtol=1e-6)

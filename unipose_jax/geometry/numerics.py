@@ -11,7 +11,7 @@ def safe_norm(
     """Euclidean norm along `axis`, whose gradient is zero at the zero vector.
 
     Args:
-        x: vectors, any unit.
+        x: vectors, any unit. NaN stays NaN, here and in all functions of this file.
         axis: the axis of the components.
         keepdims: keep `axis` with size one.
 
@@ -19,8 +19,8 @@ def safe_norm(
         Lengths, in the unit of `x`.
     """
     sq = jnp.sum(x**2, axis=axis, keepdims=keepdims)
-    positive = sq > jnp.finfo(sq.dtype).tiny
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, sq, 1.0)), 0.0)
+    vanishing = sq <= jnp.finfo(sq.dtype).tiny
+    return jnp.where(vanishing, 0.0, jnp.sqrt(jnp.where(vanishing, 1.0, sq)))
 
 
 def safe_normalize(
@@ -28,8 +28,8 @@ def safe_normalize(
 ) -> Float[Array, "..."]:
     """Unit vectors along `axis`; those shorter than `eps` become zero, gradient too."""
     sq = jnp.sum(x**2, axis=axis, keepdims=True)
-    usable = sq > eps**2
-    return jnp.where(usable, x * jax.lax.rsqrt(jnp.where(usable, sq, 1.0)), 0.0)
+    vanishing = sq <= eps**2
+    return jnp.where(vanishing, 0.0, x * jax.lax.rsqrt(jnp.where(vanishing, 1.0, sq)))
 
 
 def safe_divide(
@@ -40,9 +40,9 @@ def safe_divide(
     fallback: float = 0.0,
 ) -> Float[Array, "*shape"]:
     """Quotient, or `fallback` with zero gradient where |denominator| <= eps."""
-    usable = jnp.abs(denominator) > eps
-    quotient = numerator / jnp.where(usable, denominator, 1.0)
-    return jnp.where(usable, quotient, fallback)
+    vanishing = jnp.abs(denominator) <= eps
+    quotient = numerator / jnp.where(vanishing, 1.0, denominator)
+    return jnp.where(vanishing, fallback, quotient)
 
 
 @jax.custom_jvp
@@ -59,7 +59,7 @@ def safe_arccos(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 def _safe_arccos_jvp(primals, tangents):
     (x,), (x_dot,) = primals, tangents
     slope = -jax.lax.rsqrt(jnp.maximum(1.0 - x**2, 1e-6))
-    return safe_arccos(x), jnp.where(jnp.abs(x) <= 1.0, slope, 0.0) * x_dot
+    return safe_arccos(x), jnp.where(jnp.abs(x) > 1.0, 0.0, slope) * x_dot
 
 
 def angle_between(
@@ -74,9 +74,8 @@ def angle_between(
     a, b = safe_normalize(a), safe_normalize(b)
     sine = safe_norm(jnp.cross(a, b))
     cosine = jnp.sum(a * b, axis=-1)
-    defined = sine + jnp.abs(cosine) > 0.0
-    angle = jnp.arctan2(sine, jnp.where(defined, cosine, 1.0))
-    return jnp.where(defined, angle, 0.0)
+    undefined = sine + jnp.abs(cosine) == 0.0
+    return jnp.arctan2(sine, jnp.where(undefined, 1.0, cosine))
 
 
 def pseudo_huber(sq: Float[Array, "*shape"], *, delta: float) -> Float[Array, "*shape"]:

@@ -1,10 +1,12 @@
 """Bones, joint angles, body axes and forward kinematics of any skeleton."""
 
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from unipose_jax.geometry import numerics
+from unipose_jax.geometry import numerics, transforms
 from unipose_jax.skeleton import definitions
 
 # A hinge joint, the joint above it, and the joints below it in order of preference.
@@ -144,18 +146,16 @@ def forward_kinematics(
     Returns:
         Positions, metres, and orientations `root_frame_from_joint`.
     """
-    xyz, rotations = offsets, local_rotations
-    for children, above in _levels(parents):
-        turn = rotations[..., above, :, :]
-        reach = jnp.einsum(
-            "...ij,...j->...i", turn, offsets[..., children, :], precision="highest"
-        )
-        turned = jnp.matmul(
-            turn, local_rotations[..., children, :, :], precision="highest"
-        )
-        xyz = xyz.at[..., children, :].set(xyz[..., above, :] + reach)
-        rotations = rotations.at[..., children, :, :].set(turned)
-    return xyz, rotations
+    parent_from_joint = transforms.from_rotation_translation(local_rotations, offsets)
+    levels = _levels(parents)
+    frames = [parent_from_joint[..., levels[0], :, :]]
+    for above, level in itertools.pairwise(levels):
+        rank = np.array([list(above).index(parents[joint]) for joint in level])
+        local = parent_from_joint[..., level, :, :]
+        frames.append(transforms.compose(frames[-1][..., rank, :, :], local))
+    back = np.argsort(np.concatenate(levels))
+    placed = jnp.concatenate(frames, axis=-3)[..., back, :, :]
+    return placed[..., :3, 3], placed[..., :3, :3]
 
 
 def _hinge_segments(xyz, skeleton):
@@ -166,13 +166,13 @@ def _hinge_segments(xyz, skeleton):
 
 
 def _levels(parents):
-    """Joints by their distance to the root, as (children, their parents) arrays.
+    """Joint indices by their distance to the root.
 
     One step per level rather than per joint keeps the compiled program short.
     """
     level = [joint for joint, parent in enumerate(parents) if parent < 0]
-    while True:
+    levels = []
+    while level:
+        levels.append(np.array(level))
         level = [joint for joint, parent in enumerate(parents) if parent in level]
-        if not level:
-            return
-        yield np.array(level), np.array([parents[joint] for joint in level])
+    return levels

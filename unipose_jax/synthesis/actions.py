@@ -6,6 +6,7 @@ Numbers are ours, chosen by looking at pictures of the poses they give.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -49,7 +50,7 @@ ARMS = {
     "cross": _arm((-0.45, 0.38, 0.34), (0.14, 0.15, 0.12), elbow=(0.3, 0.3)),
     "clap": _arm((-0.24, 0.30, 0.60), (0.05, 0.22, 0.14), osc=(0.05, 0.22, 0.03, 0.1)),
     "guard": _arm((-0.12, 0.02, 0.42), (0.10, 0.15, 0.12), elbow=(0.2, 0.25)),
-    "punch": _arm((-0.10, 0.05, 0.62), (0.15, 0.15, 0.10), osc=(0.1, 0.12, 0.3, 0.2)),
+    "punch": _arm((-0.10, 0.05, 0.62), (0.15, 0.15, 0.10), osc=(0.1, 0.15, 0.4, 0.2)),
     "swirl": _arm((0.25, 0.0, 0.60), (0.30, 0.35, 0.25), osc=(0.45, 0.45, 0.1, 0.2)),
     "back": _arm((-0.10, 0.66, -0.28), (0.12, 0.10, 0.10), elbow=(0.5, 0.3)),
     "cocked": _arm((0.40, -0.25, -0.30), (0.25, 0.30, 0.25), elbow=(0.5, 0.4)),
@@ -75,14 +76,16 @@ TRUNK_CHANNELS = (
     "tumble_roll",
 )
 # Those that change sign between right and left.
-SIDEWAYS = ("pelvis_roll", "pelvis_yaw", "spine_roll", "spine_yaw")
-SIDEWAYS += ("head_roll", "head_yaw", "tumble_roll")
+SIDEWAYS = (
+    *("pelvis_roll", "pelvis_yaw", "spine_roll", "spine_yaw"),
+    *("head_roll", "head_yaw", "tumble_roll"),
+)
 
 
 def _trunk(mean, spread, tumble=((0.0, 0.0), (0.0, 0.0))):
     """One trunk row; the head looks around in all of them."""
-    mean = (*mean, 0.15, 0.0, 0.0, 0.5, *tumble[0])
-    return mean, (*spread, 0.33, 0.16, 0.45, 0.3, *tumble[1])
+    mean = (*mean, 0.1, 0.0, 0.0, 0.5, *tumble[0])
+    return mean, (*spread, 0.42, 0.2, 0.45, 0.3, *tumble[1])
 
 
 _LOOSE = (0.2, 0.1, 0.2, 0.25, 0.15, 0.2)
@@ -123,7 +126,7 @@ _WIDE = (0.20, 0.0, 0.0, 0.3, 0.0, 0.2)
 _SEATED = (0.05, 0.45, 0.0, 0.15, 0.0, 0.1)
 
 LEGS = {
-    "stand": _legs((0.99, 0.01)),
+    "stand": _legs((0.998, 0.008)),
     "wide": _legs((0.95, 0.05), _WIDE, _WIDE, right_spread=_WIDE_SPREAD, sway=0.08),
     "stride": _legs(
         (0.96, 0.04),
@@ -206,10 +209,10 @@ LEG_LEAN |= {"back_kick": 0.3, "stride": 0.05, "arabesque": 0.6, "back_stride": 
 class Action:
     """A habit of moving: which rows the limbs take, and the rhythm of the whole.
 
-    `main` and `other` name the arm rows of one random side and of the other.
-    `gait` is 0 or 1 (steps), `speed` the range of walking speed in m/s, `lift` the
-    height of swinging feet (leg lengths), `jump` the range of jump heights (m), `turn`
-    the largest yaw rate (rad/s), `rhythm` the range of arm oscillation (Hz).
+    `main` and `other` name the arm rows of one random side and of the other. `gait` is
+    0 or 1 (steps), `speed` the range of walking speed (m/s, of a person of 1.75 m),
+    `lift` the height of swinging feet (leg lengths), `jump` the range of jump heights
+    (m), `turn` the largest yaw rate (rad/s), `rhythm` the arms' oscillation (Hz).
     """
 
     main: str = "hang"
@@ -218,7 +221,7 @@ class Action:
     legs: str = "stand"
     gait: float = 0.0
     speed: tuple[float, float] = (0.0, 0.0)
-    cadence: tuple[float, float] = (0.7, 0.95)  # strides (two steps) per second
+    cadence: tuple[float, float] = (0.75, 0.95)  # strides (two steps) per second
     duty: float = 0.62  # share of the stride during which a foot stands
     lift: float = 0.14
     jump: tuple[float, float] = (0.0, 0.0)
@@ -226,20 +229,23 @@ class Action:
     rhythm: tuple[float, float] = (0.5, 1.2)
     opposed: float = 0.0  # 1: the arms oscillate in alternation
     split: float = 0.0  # largest distance of a foot fore or aft in a jump, leg lengths
+    pace: float = 1.0  # multiplies the time between key poses
     mix: float = 0.0  # probability of random rows, if above that of `MotionParams`
 
 
-_WALK = {"gait": 1.0, "legs": "stand", "speed": (0.5, 1.7), "turn": 0.7}
-_RUN = {"gait": 1.0, "cadence": (1.1, 1.35), "duty": 0.38, "lift": 0.38, "turn": 0.5}
+_walk = functools.partial(Action, gait=1.0, speed=(0.5, 1.7), turn=0.7)
+_run = functools.partial(
+    Action, "bent", "bent", gait=1.0, cadence=(1.1, 1.35), duty=0.38, lift=0.38
+)
 
 ACTIONS = {
     "stand": Action(),
-    "walk": Action(**_WALK),
+    "walk": _walk(),
     "walk_in_place": Action(gait=1.0, lift=0.25),
-    "walk_and_gesture": Action(main="any", **_WALK),
+    "walk_and_gesture": _walk("any"),
     "step_about": Action(gait=1.0, speed=(-0.6, 0.6), turn=1.2, main="any"),
-    "run": Action(main="bent", other="bent", trunk="lean", speed=(2.0, 3.8), **_RUN),
-    "run_in_place": Action(main="bent", other="bent", speed=(0.0, 0.3), **_RUN),
+    "run": _run(trunk="lean", speed=(2.0, 3.8), turn=0.5),
+    "run_in_place": _run(speed=(0.0, 0.3), turn=0.5),
     "turn": Action(gait=1.0, turn=2.5, lift=0.1, trunk="twist"),
     "reach": Action(main="reach"),
     "point": Action(main="side", other="hang", trunk="twist"),
@@ -250,14 +256,20 @@ ACTIONS = {
     "clap": Action(main="clap", other="clap", rhythm=(1.2, 2.5)),
     "cross_arms": Action(main="cross", other="cross"),
     "box": Action(
-        main="punch", other="punch", legs="stride", trunk="any", rhythm=(0.8, 1.6),
+        main="punch",
+        other="punch",
+        legs="stride",
+        trunk="any",
+        rhythm=(1.0, 2.0),
         opposed=1.0,
     ),
     "guard": Action(main="guard", other="guard", legs="stride", trunk="lean"),
-    "kick": Action(main="guard", other="guard", legs="kick"),
-    "side_kick": Action(main="any", other="guard", legs="side_kick", trunk="tilt"),
-    "back_kick": Action(main="reach", legs="back_kick", trunk="lean"),
-    "knee_up": Action(main="hang", other="bent", legs="knee_up"),
+    "kick": Action(main="guard", other="guard", legs="kick", pace=0.65),
+    "side_kick": Action(
+        main="any", other="guard", legs="side_kick", trunk="tilt", pace=0.65
+    ),
+    "back_kick": Action(main="reach", legs="back_kick", trunk="lean", pace=0.65),
+    "knee_up": Action(main="hang", other="bent", legs="knee_up", pace=0.65),
     "bow": Action(trunk="bow"),
     "pick_up": Action(main="reach", trunk="bow", legs="squat"),
     "bend_side": Action(main="up", other="hip", trunk="tilt", legs="wide"),
@@ -270,15 +282,23 @@ ACTIONS = {
     "hands_on_back": Action(main="back", other="back"),
     "explore": Action(main="any", other="any", trunk="any", legs="wide"),
     "swirl": Action(main="swirl", other="swirl", trunk="twist", rhythm=(0.4, 0.9)),
-    "throw": Action(main="cocked", other="reach", trunk="twist", legs="stride"),
+    "throw": Action(
+        main="cocked", other="reach", trunk="twist", legs="stride", pace=0.7
+    ),
     "lunge": Action(main="reach", other="hip", legs="lunge"),
     "side_lunge": Action(main="side", other="bent", legs="side_lunge", trunk="tilt"),
     "kneel": Action(main="bent", other="lap", legs="kneel", turn=0.0),
     "jump": Action(main="bent", other="bent", jump=(0.08, 0.40)),
     "jumping_jack": Action(main="up", other="up", legs="wide", jump=(0.04, 0.15)),
     "dance": Action(
-        main="swirl", other="any", trunk="any", legs="wide", gait=1.0, turn=1.5,
-        jump=(0.0, 0.05), speed=(-0.5, 0.5),
+        main="swirl",
+        other="any",
+        trunk="any",
+        legs="wide",
+        gait=1.0,
+        turn=1.5,
+        jump=(0.0, 0.05),
+        speed=(-0.5, 0.5),
     ),
     "tiptoe": Action(main="up", other="any", legs="tiptoe"),
     "leap": Action(
@@ -288,8 +308,10 @@ ACTIONS = {
     "pose": Action(main="up", other="any", trunk="tilt", legs="back_stride"),
     "attitude": Action(main="side", other="any", trunk="any", legs="attitude"),
     "improvise": Action(main="any", other="any", trunk="any", mix=0.9),
-    "fall": Action(main="any", other="any", trunk="fallen", legs="squat", turn=0.0),
-    "cartwheel": Action(main="up", other="up", trunk="upside_down", legs="wide"),
+    "fall": Action(main="any", other="any", trunk="fallen", legs="squat", pace=1.6),
+    "cartwheel": Action(
+        main="up", other="up", trunk="upside_down", legs="wide", pace=2.0
+    ),
 }
 # How often actions occur next to the others, which count one.
 _EMPHASIS = {"walk": 3.0, "walk_and_gesture": 2.0, "run": 1.5, "explore": 3.0}

@@ -53,60 +53,61 @@ class _Lump:
 
 def _limbs(side: str) -> dict[str, _Limb]:
     """Limbs of one side."""
-    rows = {
-        "upper_arm": ("shoulder", "elbow", 0.054, 0.043, "shirt"),
-        "forearm": ("elbow", "wrist", 0.045, 0.029, "sleeve"),
-        "thumb": ("wrist", "thumb", 0.018, 0.012, "skin"),
-        "thigh": ("hip", "knee", 0.090, 0.058, "trousers"),
-        "shank": ("knee", "ankle", 0.057, 0.038, "leg"),
-    }
+
+    def limb(start, end, start_radius, end_radius, material):
+        names = f"{side}_{start}", f"{side}_{end}"
+        return _Limb(*names, start_radius, end_radius, material)
+
     return {
-        f"{side}_{name}": _Limb(f"{side}_{start}", f"{side}_{end}", *rest)
-        for name, (start, end, *rest) in rows.items()
+        f"{side}_upper_arm": limb("shoulder", "elbow", 0.054, 0.043, "shirt"),
+        f"{side}_forearm": limb("elbow", "wrist", 0.045, 0.029, "sleeve"),
+        f"{side}_thumb": limb("wrist", "thumb", 0.018, 0.012, "skin"),
+        f"{side}_thigh": limb("hip", "knee", 0.090, 0.058, "trousers"),
+        f"{side}_shank": limb("knee", "ankle", 0.057, 0.038, "leg"),
     }
 
 
 def _paired_lumps(side: str, sign: float) -> dict[str, _Lump]:
     """Lumps of one side; `sign` is +1 on the left."""
     knee, ankle, foot = f"{side}_knee", f"{side}_ankle", f"{side}_foot"
-    trunk = ("thorax", "torso")
-    rows = {
-        "breast": ("chest", trunk, (0.07, 0, 0.076), (0.078, 0.065, 0.05), "shirt"),
-        "buttock": (
+    return {
+        f"{side}_breast": _Lump(
+            "chest",
+            ("thorax", "torso"),
+            (sign * 0.07, 0.0, 0.076),
+            (0.078, 0.065, 0.05),
+            "shirt",
+        ),
+        f"{side}_buttock": _Lump(
             "pelvis",
             ("pelvis",),
-            (0.072, -0.035, -0.065),
-            (0.088, 0.092, 0.075),
+            (sign * 0.07, -0.035, -0.056),
+            (0.084, 0.088, 0.07),
             "trousers",
         ),
-        "calf": (
+        f"{side}_calf": _Lump(
             f"{side}_shank",
             (knee, knee, ankle),
-            (0, 0, -0.018),
+            (0.0, 0.0, -0.018),
             (0.056, 0.13, 0.05),
             "leg",
         ),
-        "hand": (
+        f"{side}_hand": _Lump(
             f"{side}_hand",
             (f"{side}_hand",),
-            (0, 0, 0),
+            (0.0, 0.0, 0.0),
             (0.042, 0.097, 0.019),
             "skin",
             0.0,
         ),
-        "foot": (
+        f"{side}_foot": _Lump(
             f"{side}_foot",
             (ankle, foot),
-            (0, -0.013, 0.004),
+            (0.0, -0.013, 0.004),
             (0.047, 0.040, 0.132),
             "shoe",
             0.0,
         ),
-    }
-    lumps = {f"{side}_{name}": _Lump(*row) for name, row in rows.items()}
-    return {
-        name: dataclasses.replace(lump, offset=(sign * lump.offset[0], *lump.offset[1:]))
-        for name, lump in lumps.items()
     }
 
 
@@ -117,31 +118,33 @@ _LIMBS = {
 }
 _LUMPS = {
     "chest": _Lump(
-        "chest", ("thorax", "torso"), (0, -0.03, 0.01), (0.155, 0.195, 0.115), "shirt"
+        "chest", ("thorax", "torso"), (0.0, -0.03, 0.01), (0.155, 0.195, 0.115), "shirt"
     ),
     "girdle": _Lump(
-        "chest", ("thorax",), (0, 0.01, 0.015), (0.165, 0.065, 0.082), "shirt"
+        "chest", ("thorax",), (0.0, 0.01, 0.015), (0.165, 0.065, 0.082), "shirt"
     ),
     "belly": _Lump(
         "waist",
         ("torso", "pelvis"),
-        (0, 0.01, 0.008),
+        (0.0, 0.01, 0.008),
         (0.15, 0.165, 0.112),
         "shirt",
         1.5,
     ),
     "pelvis": _Lump(
-        "pelvis", ("pelvis",), (0, 0.01, 0.004), (0.168, 0.125, 0.112), "trousers"
+        "pelvis", ("pelvis",), (0.0, 0.01, 0.004), (0.168, 0.125, 0.112), "trousers"
     ),
     "cranium": _Lump(
-        "head", ("head",), (0, 0.008, -0.01), (0.077, 0.097, 0.098), "skin", 0.0
+        "head", ("head",), (0.0, 0.008, -0.01), (0.077, 0.097, 0.098), "skin", 0.0
     ),
-    "jaw": _Lump("head", ("head",), (0, -0.055, 0.03), (0.06, 0.07, 0.062), "skin", 0.0),
+    "jaw": _Lump(
+        "head", ("head",), (0.0, -0.055, 0.03), (0.06, 0.07, 0.062), "skin", 0.0
+    ),
     "nose": _Lump(
-        "head", ("nose",), (0, 0.004, -0.008), (0.015, 0.024, 0.02), "skin", 0.0
+        "head", ("nose",), (0.0, 0.004, -0.008), (0.015, 0.024, 0.02), "skin", 0.0
     ),
     "hair": _Lump(
-        "head", ("head",), (0, 0.015, -0.022), (0.084, 0.098, 0.097), "hair", 0.0
+        "head", ("head",), (0.0, 0.015, -0.022), (0.084, 0.098, 0.097), "hair", 0.0
     ),
     **_paired_lumps("left", 1.0),
     **_paired_lumps("right", -1.0),
@@ -151,13 +154,18 @@ _FRAMES = (
     "waist",
     "pelvis",
     "head",
-    *(f"{side}_{part}" for part in ("hand", "shank", "foot") for side in ("left", "right")),
+    *(
+        f"{side}_{part}"
+        for part in ("hand", "shank", "foot")
+        for side in ("left", "right")
+    ),
 )
 PARTS = (*_LIMBS, *_LUMPS)
 NUM_LIMBS = len(_LIMBS)
 SEMI_AXES = np.array([lump.semi_axes for lump in _LUMPS.values()], np.float32)
 PART_MATERIAL = np.array(
-    [MATERIALS.index(p.material) for p in (*_LIMBS.values(), *_LUMPS.values())]
+    [MATERIALS.index(limb.material) for limb in _LIMBS.values()]
+    + [MATERIALS.index(lump.material) for lump in _LUMPS.values()]
 )
 
 

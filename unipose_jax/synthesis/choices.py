@@ -27,6 +27,7 @@ class Habit(NamedTuple):
     opposed: Array
     split: Array  # leg lengths
     mix: Array
+    pace: Array
 
 
 class Timing(NamedTuple):
@@ -53,7 +54,7 @@ class Draws(NamedTuple):
     trunk: Array  # [keys+1 12] normal
     legs: Array  # [keys+1 15] normal
     action: Array
-    habit: Array  # [11]
+    habit: Array  # [12]
     timing: Array  # [13]
     sides: Array  # [3] which side leads; which way it bends; whether arms are alike
     rest: Array  # [keys 1]
@@ -104,6 +105,7 @@ def _habit_ranges() -> tuple[np.ndarray, np.ndarray]:
             (a.gait, a.gait), a.speed, a.cadence, (0.92 * a.duty, 1.08 * a.duty),
             (0.6 * a.lift, 1.5 * a.lift), a.jump, (-a.turn, a.turn), a.rhythm,
             (a.opposed, a.opposed), (-a.split, a.split), (a.mix, a.mix),
+            (a.pace, a.pace),
         )
         for a in actions.ACTIONS.values()
     ]  # fmt: skip
@@ -178,10 +180,12 @@ def choose_habit(
     )
 
 
-def choose_timing(u: Float[Array, "13"], params: actions.MotionParams) -> Timing:
+def choose_timing(
+    u: Float[Array, "13"], habit: Habit, params: actions.MotionParams
+) -> Timing:
     """Timing, place and style of a clip from uniform draws."""
     low, high = params.key_interval
-    interval = low * (high / low) ** u[0]
+    interval = habit.pace * low * (high / low) ** u[0]
     longest = jnp.maximum(1.0 - params.min_move / interval, 0.0)
     left, right = params.yaw_range
     return Timing(
@@ -225,7 +229,7 @@ def choose_key_poses(
 def _choose_rows(
     draws: Draws, action: Array, habit: Habit, flip: Array, params: actions.MotionParams
 ) -> tuple[Array, Array]:
-    """Rows of right arm, left arm, trunk, legs (keys, 4); which were taken at random."""
+    """Rows of right arm, left arm, trunk, legs (keys, 4); and which are random."""
     rows = jnp.asarray(_ROWS)[action]
     chosen = jnp.where(flip, rows[jnp.asarray([1, 0, 2, 3])], rows)[None]
     anything = jnp.floor(draws.row * jnp.asarray(_TABLE_SIZES)[None])

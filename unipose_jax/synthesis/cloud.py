@@ -21,7 +21,7 @@ class SegmentationParams:
     dropped: float = 0.03  # of the person's area, in blobs
     contact_depth: float = 0.12  # metres; background this near looks like the person
     contact_leak: float = 0.5  # of pixels at the silhouette that near, kept as person
-    far_leak: float = 0.02  # of other background pixels at the silhouette
+    far_leak: float = 0.01  # of other background pixels at the silhouette
     min_pixels: int = 24  # fewer of them make a frame without points
 
 

@@ -61,7 +61,9 @@ def foot_cycle(
     phase = jnp.mod(phase, 1.0)
     u = jnp.clip((phase - duty) / (1.0 - duty), 0.0, 1.0)
     slope = -2.0 * (1.0 - duty) / duty
-    swing = -1.0 + 2.0 * u**2 * (3.0 - 2.0 * u) + slope * u * (1.0 - u) * (1.0 - 2.0 * u)
+    swing = (
+        -1.0 + 2.0 * u**2 * (3.0 - 2.0 * u) + slope * u * (1.0 - u) * (1.0 - 2.0 * u)
+    )
     place = jnp.where(phase < duty, 1.0 - 2.0 * phase / duty, swing)
     # The foot rises faster than it comes down: the peak lies at 37 % of the swing.
     return place, 0.5 - 0.5 * jnp.cos(TAU * u**0.7)

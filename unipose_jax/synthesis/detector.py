@@ -94,22 +94,27 @@ def detect(
     Returns:
         uv in pixels and confidence in [0, 1]. Without a keypoint both are 0.
     """
-    keys = jax.random.split(key, 4)
-    shape = visible.shape
-    draw = correlated_normal(keys[0], (shape[0], 3, shape[1]), params.correlation)
-    swapped = _swaps(keys[1], shape[0], skeleton, params)
+    key_lasting, key_own = jax.random.split(key)
+    frames, joints = visible.shape
+    lasting = correlated_normal(key_lasting, (frames, 6, joints), params.correlation)
+    own = jax.random.normal(key_own, (2, frames, joints))
+    noise, (far, ease, report, swap) = (
+        lasting[:, :2],
+        jnp.moveaxis(lasting[:, 2:], 1, 0),
+    )
+    swapped = _happens(_per_group(swap, skeleton), params.swap_share)
     mirror = np.array(skeleton.mirror)
     uv = jnp.where(swapped[..., None], uv[:, mirror], uv)
     seen = jnp.where(swapped, visible[:, mirror], visible)
     uv = jnp.where(jnp.isfinite(uv), uv, 0.0)
-    outlier = _happens(draw[:, 0], params.outlier_share)
-    scale = _noise_scale(draw[:, 1], seen, skeleton, params)
+    outlier = _happens(far, params.outlier_share)
+    scale = _noise_scale(ease, seen, skeleton, params)
     spread = jnp.where(outlier, params.outlier_noise, params.noise * scale)
-    noise = correlated_normal(keys[2], (*shape, 2), params.correlation)
-    uv = uv + noise * (spread * (width / _REFERENCE_WIDTH))[..., None]
-    confidence = _confidence(keys[3], scale, outlier | swapped, params)
+    spread = spread * (width / _REFERENCE_WIDTH)
+    uv = uv + jnp.swapaxes(noise, 1, 2) * spread[..., None]
+    confidence = _confidence(own, scale, outlier | swapped, params)
     share = jnp.where(seen, 1.0 - params.miss_share, params.hidden_report)
-    confidence = jnp.where(_happens(draw[:, 2], share), confidence, 0.0)
+    confidence = jnp.where(_happens(report, share), confidence, 0.0)
     return jnp.where(confidence[..., None] > 0.0, uv, 0.0), confidence
 
 
@@ -119,10 +124,10 @@ def correlated_normal(
     """Standard normals, first-order autoregressive along the first axis."""
     steps = np.arange(shape[0])
     lag = steps[:, None] - steps[None, :]
-    weights = np.where(lag >= 0, float(correlation) ** np.maximum(lag, 0), 0.0)
-    weights[:, 1:] *= np.sqrt(1.0 - correlation**2)
+    decay = np.where(lag >= 0, float(correlation) ** np.maximum(lag, 0), 0.0)
+    decay[:, 1:] *= np.sqrt(1.0 - correlation**2)
     normal = jax.random.normal(key, shape)
-    weights = jnp.asarray(weights, normal.dtype)
+    weights = jnp.asarray(decay, normal.dtype)
     return jnp.einsum("ts,s...->t...", weights, normal, precision="highest")
 
 
@@ -145,18 +150,11 @@ def _happens(normal: Array, share: Array | float) -> Array:
     return special.ndtr(normal) < share
 
 
-def _swaps(
-    key: jax.Array,
-    frames: int,
-    skeleton: definitions.Skeleton,
-    params: DetectorParams,
-) -> Array:
-    """Joints (frames, joints) taken for their mirror image: arms, legs, face."""
-    groups = correlated_normal(key, (frames, 3), params.correlation)
-    events = _happens(groups, params.swap_share)
+def _per_group(values: Array, skeleton: definitions.Skeleton) -> Array:
+    """Gives all joints of arms, legs and the rest the value of the group's first."""
     kinds = [_kind(name) for name in skeleton.joints]
     group = [0 if kind in _ARM else 1 if kind in _LEG else 2 for kind in kinds]
-    return events[:, np.array(group)]
+    return values[:, np.array([group.index(g) for g in group])]
 
 
 def _noise_scale(
@@ -168,16 +166,22 @@ def _noise_scale(
     """Noise of each joint relative to the mean noise of visible joints."""
     kind = joint_noise(skeleton, contrast=params.joint_contrast)[None]
     # exp(s n - s^2) has mean square 1.
-    scale = kind * jnp.exp(params.spread * normal - params.spread**2)
+    scale = jnp.asarray(kind) * jnp.exp(params.spread * normal - params.spread**2)
     return scale * jnp.where(visible, 1.0, params.hidden_noise)
 
 
 def _confidence(
-    key: jax.Array, scale: Array, wrong: Array, params: DetectorParams
+    normal: Array, scale: Array, wrong: Array, params: DetectorParams
 ) -> Array:
-    """Falls with the noise scale; most wrong keypoints are also less confident."""
-    key_noise, key_wrong = jax.random.split(key)
-    noise = params.confidence_noise * jax.random.normal(key_noise, scale.shape)
-    sure = jax.random.uniform(key_wrong, scale.shape) < params.overconfident_share
-    scale = scale * jnp.where(wrong & ~sure, 3.0, 1.0) * jnp.exp(noise)
+    """Falls with the noise scale; most wrong keypoints are also less confident.
+
+    Args:
+        normal: two independent standard normals per joint.
+        scale: noise relative to the mean.
+        wrong: outliers and inversions.
+        params: how well the detector knows its errors.
+    """
+    sure = _happens(normal[0], params.overconfident_share)
+    scale = scale * jnp.where(wrong & ~sure, 3.0, 1.0)
+    scale = scale * jnp.exp(params.confidence_noise * normal[1])
     return jnp.clip(1.0 / (1.0 + (0.6 * scale) ** 2), 0.02, 1.0)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from unipose_jax.geometry import numerics
 from unipose_jax.synthesis import actions, choices, curves, posture
@@ -49,12 +49,29 @@ def add_lifts(
 def _stride(habit: choices.Habit) -> tuple[Array, Array]:
     """Strides per second, which rise with speed, and the share that a foot stands.
 
-    A standing foot travels at most 0.75 m under a runner and 0.95 m under a walker.
+    A standing foot travels at most 0.75 m under a runner and 1 m under a walker.
     """
     speed = jnp.abs(habit.speed)
     cadence = habit.cadence + 0.25 * jnp.clip(speed - 1.0, 0.0, 0.8)
-    travel = jnp.where(habit.duty < 0.5, 0.75, 0.95)
+    travel = jnp.where(habit.duty < 0.5, 0.75, 1.0)
     return cadence, jnp.minimum(habit.duty, travel * cadence / jnp.maximum(speed, 0.1))
+
+
+def _bob(
+    phase: Float[Array, " frames"], half: Float[Array, ""], runs: Bool[Array, ""]
+) -> Float[Array, " frames"]:
+    """Height of the pelvis through a stride against standing, leg lengths.
+
+    Walkers vault over the standing leg, runners sink into it.
+
+    Args:
+        phase: strides since the middle of a stance.
+        half: half the way that a foot stands under the body, metres.
+        runs: whether there are moments without a foot on the floor.
+    """
+    wave = jnp.cos(2.0 * curves.TAU * phase)
+    vault = 0.42 * half**2  # drop of a leg of 0.87 m that reaches 0.8 half ahead
+    return jnp.where(runs, -0.065 - 0.05 * wave, 0.5 * vault * (wave - 1.0))
 
 
 def add_gait(
@@ -81,10 +98,8 @@ def add_gait(
     effort = jnp.minimum(effort, 1.2)
     swing = effort * timing.swing * pose.arms[..., 8] * opposite
     turn = effort * opposite[:, 0] * 0.1
-    bend = 0.005 + 0.045 * timing.bounce
-    # Runners sink into each stance, walkers vault over it.
-    sink = jnp.sin(jnp.pi * jnp.clip(jnp.mod(phase, 1.0) / duty, 0.0, 1.0)) ** 2
-    sink = 0.08 * jnp.clip(8.0 * (0.5 - duty), 0.0, 1.0) * jnp.sum(sink, axis=-1)
+    sink = _bob(phase[:, 0] - 0.5 * duty, half, habit.duty < 0.5)
+    sink = sink - 0.005 - 0.045 * timing.bounce
     height = habit.gait * habit.lift * (0.5 + 0.5 * timing.swing) * lift
     return pose._replace(
         step=pose.step + step,
@@ -92,7 +107,8 @@ def add_gait(
         heel=pose.heel + heel,
         arms=pose.arms.at[..., 0].add(0.38 * swing).at[..., 2].add(-0.03 * swing),
         trunk=pose.trunk.at[:, 2].add(turn).at[:, 5].add(-2.0 * turn),
-        legs=pose.legs.at[:, 0].add(-habit.gait * (bend + sink)),
+        legs=pose.legs.at[:, 0].add(habit.gait * sink),
+        gait=pose.gait + habit.gait,
     )
 
 
@@ -106,7 +122,7 @@ def add_jump(
 
     In the air legs may split fore and aft, or be drawn up.
     """
-    # A smooth hump of twice the ballistic time over half its height.
+    # A ballistic flight, and a fifth more for leaving and meeting the floor softly.
     airborne = 2.4 * jnp.sqrt(2.0 * habit.jump / 9.81) + 1e-3  # seconds
     period = airborne + 0.45 + 0.8 * timing.bounce
     phase = time / period + timing.jump_phase
@@ -134,7 +150,7 @@ def add_rhythm(
     habit: choices.Habit,
     params: actions.MotionParams,
 ) -> posture.Pose:
-    """Oscillates the arms with the amplitudes of their rows: waving, clapping, blows."""
+    """Oscillates the arms by the amplitudes of their rows: waving, clapping, blows."""
     side = 0.5 * habit.opposed * jnp.asarray([0.0, 1.0]).reshape(1, 2, 1)
     cycle = habit.rhythm * time[:, None, None] + phases.reshape(1, 1, 4) + side
     wave = jnp.sin(curves.TAU * cycle) + 0.2 * jnp.sin(2.0 * curves.TAU * cycle)

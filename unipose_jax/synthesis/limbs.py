@@ -69,7 +69,7 @@ def _match(constant: np.ndarray, values: Array) -> Array:
 
 
 def mirror_vectors(xyz: Float[Array, "*batch 2 3"]) -> Float[Array, "*batch 2 3"]:
-    """Negates the lateral coordinate of the left one of (right, left); an involution."""
+    """Negates the lateral coordinate of the left of (right, left); an involution."""
     return xyz * _match(_MIRROR, xyz)
 
 

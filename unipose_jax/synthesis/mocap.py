@@ -52,9 +52,7 @@ class Clip:
     fps: float
 
 
-def load_clips(
-    path: str | pathlib.Path, *, max_step: float = 0.35
-) -> dict[str, Clip]:
+def load_clips(path: str | pathlib.Path, *, max_step: float = 0.35) -> dict[str, Clip]:
     """Reads all clips of an npz file, by name.
 
     Accepted are a pose file (`xyz`, `skeleton`, `time`; camera frame, so y down), and
@@ -79,11 +77,13 @@ def load_clips(
     fps = _frame_rate(data)
     clips = {}
     for name, values in data.items():
-        if values.ndim == 3 and values.shape[1:] == (len(names), 3):
+        if values.shape[1:] == (len(names), 3) and len(values):
             xyz = _longest_run(_to_y_down(values.astype(np.float32), up), max_step)
-            clips[name] = Clip(xyz, names, fps)
+            if len(xyz):
+                clips[name] = Clip(xyz, names, fps)
     if not clips:
-        raise ValueError(f"{path}: no array of shape (frames, {len(names)}, 3)")
+        shape = f"(frames, {len(names)}, 3)"
+        raise ValueError(f"{path}: no array {shape} with a complete frame")
     return clips
 
 
@@ -112,12 +112,18 @@ def _to_y_down(xyz: np.ndarray, up: str) -> np.ndarray:
 
 
 def _longest_run(xyz: np.ndarray, max_step: float) -> np.ndarray:
-    """Longest part of a clip that is finite and free of leaps."""
-    step = np.linalg.norm(np.diff(xyz, axis=0), axis=-1).max(-1)
-    broken = np.flatnonzero(~(step <= max_step)) + 1
-    edges = np.concatenate([[0], broken, [len(xyz)]])
-    start = int(np.argmax(np.diff(edges)))
-    return xyz[edges[start] : edges[start + 1]]
+    """Longest part of a clip without leaps and gaps; empty if no frame is complete.
+
+    Joints that are missing in every frame do not count.
+    """
+    present = np.isfinite(xyz).any(axis=(0, 2))
+    whole = np.isfinite(xyz[:, present]).all(axis=(1, 2)) & present.any()
+    step = np.linalg.norm(np.diff(xyz[:, present], axis=0), axis=-1)
+    joined = whole[1:] & whole[:-1] & (step <= max_step).all(axis=-1)
+    edges = np.concatenate([[0], np.flatnonzero(~joined) + 1, [len(xyz)]])
+    lengths = np.where(whole[edges[:-1]], np.diff(edges), 0)
+    start = int(np.argmax(lengths))
+    return xyz[edges[start] : edges[start] + lengths[start]]
 
 
 def to_body(clip: Clip) -> Float[np.ndarray, "frames joints 3"]:
@@ -156,12 +162,16 @@ def to_body(clip: Clip) -> Float[np.ndarray, "frames joints 3"]:
 
 
 def _named(clip: Clip) -> dict[str, np.ndarray]:
-    """Joints of a clip whose names are meanings."""
-    return {name: clip.xyz[:, i] for i, name in enumerate(clip.joint_names)}
+    """Joints of a clip by name, those that are missing left out."""
+    return {
+        name: clip.xyz[:, i]
+        for i, name in enumerate(clip.joint_names)
+        if np.isfinite(clip.xyz[:, i]).all()
+    }
 
 
 def _cmu_joints(clip: Clip) -> dict[str, np.ndarray]:
-    """Joints of a CMU clip by meaning, forearms in full, hands and thumbs unscaled."""
+    """Joints of a CMU clip by meaning, and the directions of hands and head."""
     joints = _named(clip)
     known = {meaning: joints[name] for meaning, name in _CMU.items()}
     for side in ("left", "right"):

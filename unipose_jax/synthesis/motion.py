@@ -41,7 +41,8 @@ def sample_motion(
     draws = choices.draw(key, params.num_key_poses)
     action = choices.choose_action(draws.action, params)
     habit = choices.choose_habit(draws.habit, action, params)
-    timing = choices.choose_timing(draws.timing, params)
+    habit = habit._replace(speed=habit.speed * shape.stature / 1.75)
+    timing = choices.choose_timing(draws.timing, habit, params)
     arms, trunk, legs = choices.choose_key_poses(draws, action, habit, params)
     weights, bump = curves.ring_weights(
         time / timing.interval + timing.start,
@@ -57,6 +58,7 @@ def sample_motion(
         lift=jnp.zeros((*time.shape, 2)),
         step=jnp.zeros((*time.shape, 2, 2)),
         heel=jnp.zeros((*time.shape, 2)),
+        gait=jnp.zeros_like(time),
         air=jnp.zeros_like(time),
         root=layers.root_path(elapsed, habit, timing),
         yaw=timing.yaw + habit.turn * elapsed,

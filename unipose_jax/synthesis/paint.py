@@ -24,7 +24,7 @@ class Looks:
     surroundings: Array  # (surfaces, 3), in the order of room.cast
     light: Array  # (3,) unit vector towards the light, world
     ambient: Array  # () share of light that comes from everywhere
-    stripes: Array  # () contrast of the stripes of the shirt
+    stripes: Array  # (materials,) contrast of stripes, of shirts only
     stripe_width: Array  # () metres
     looseness: Array  # (materials,) how much wider than the body clothes are
 
@@ -37,16 +37,18 @@ def sample_looks(key: jax.Array, *, surfaces: int) -> Looks:
         surfaces: how many surfaces the room has.
     """
     key_light, key_person, key_room = jax.random.split(key, 3)
-    draw = jax.random.uniform(key_light, (9,))
+    draw = jax.random.uniform(key_light, (11,))
+    long = {"sleeve": draw[9] < 0.5, "leg": draw[10] < 0.8}
+    stripes = jnp.where(draw[4] < 0.4, 0.7 * draw[5], 0.0)
     light = jnp.stack([1.6 * draw[0] - 0.8, -0.4 - 0.6 * draw[1], 1.1 * draw[2] - 0.9])
     return Looks(
-        person=_person_colors(key_person),
+        person=_person_colors(key_person, long),
         surroundings=_room_colors(key_room, surfaces),
         light=light / jnp.sqrt(jnp.sum(light**2)),
         ambient=0.35 + 0.3 * draw[3],
-        stripes=jnp.where(draw[4] < 0.4, 0.7 * draw[5], 0.0),
+        stripes=_by_material(shirt=stripes, sleeve=stripes * long["sleeve"]),
         stripe_width=0.02 + 0.06 * draw[6],
-        looseness=_looseness(draw[7:]),
+        looseness=_looseness(draw[7:9], long),
     )
 
 
@@ -86,16 +88,13 @@ def person_albedo(
 
     Args:
         looks: colours.
-        part: index into `body.PARTS`.
+        part: index into `body.PARTS`; -1 gives an arbitrary colour.
         local: local coordinates from `render.normals`, metres along the part.
     """
-    material = jnp.asarray(body.PART_MATERIAL)[jnp.maximum(part, 0)]
-    along = jnp.sum(local * jnp.asarray(_STRIPE_AXIS)[jnp.maximum(part, 0)], axis=-1)
+    material = jnp.asarray(body.PART_MATERIAL)[part]
+    along = jnp.sum(local * jnp.asarray(_STRIPE_AXIS)[part], axis=-1)
     band = jnp.floor(along / looks.stripe_width) % 2.0
-    is_shirt = (material == body.MATERIALS.index("shirt")) | (
-        material == body.MATERIALS.index("sleeve")
-    )
-    dim = 1.0 - looks.stripes * band * is_shirt
+    dim = 1.0 - looks.stripes[material] * band
     return looks.person[material] * dim[..., None]
 
 
@@ -149,29 +148,39 @@ def _cloth(draw: Array) -> Array:
     return value * (grey + (1.0 - grey) * hue)
 
 
-def _person_colors(key: jax.Array) -> Array:
-    """Colours of `body.MATERIALS`; sleeves and legs are sometimes bare."""
-    draw = jax.random.uniform(key, (6, 5))
+def _person_colors(key: jax.Array, long: dict[str, Array]) -> Array:
+    """Colours of `body.MATERIALS`; where clothes are not long, skin shows."""
+    draw = jax.random.uniform(key, (5, 5))
     skin, hair = _mix(draw[0, :4], _SKIN), _mix(draw[1, :4], _HAIR)
-    shirt, trousers, shoe = _cloth(draw[2]), _cloth(draw[3]), _cloth(draw[4])
+    shirt, trousers = _cloth(draw[2]), _cloth(draw[3])
     colors = {
         "skin": skin,
         "hair": hair,
         "shirt": shirt,
-        "sleeve": jnp.where(draw[5, 0] < 0.5, shirt, skin),
+        "sleeve": jnp.where(long["sleeve"], shirt, skin),
         "trousers": trousers,
-        "leg": jnp.where(draw[5, 1] < 0.8, trousers, skin),
-        "shoe": shoe,
+        "leg": jnp.where(long["leg"], trousers, skin),
+        "shoe": _cloth(draw[4]),
     }
     return jnp.stack([colors[name] for name in body.MATERIALS])
 
 
-def _looseness(draw: Array) -> Array:
+def _looseness(draw: Array, long: dict[str, Array]) -> Array:
     """How much wider than the body each material hangs; skin 0. Two uniforms."""
     upper, lower = 0.12 * draw[0], 0.18 * draw[1]
-    amount = {"shirt": 0.6 * upper, "sleeve": upper, "trousers": 0.6 * lower}
-    amount |= {"leg": lower, "hair": 0.5 * upper}
-    return jnp.stack([amount.get(name, 0.0 * upper) for name in body.MATERIALS])
+    return _by_material(
+        shirt=0.6 * upper,
+        sleeve=upper * long["sleeve"],
+        trousers=0.6 * lower,
+        leg=lower * long["leg"],
+        hair=0.5 * upper,
+    )
+
+
+def _by_material(**values: Array) -> Array:
+    """A vector over `body.MATERIALS`, 0 where not given."""
+    zero = jnp.zeros(())
+    return jnp.stack([values.get(name, zero) for name in body.MATERIALS])
 
 
 def _room_colors(key: jax.Array, surfaces: int) -> Array:

@@ -24,6 +24,7 @@ class Pose(NamedTuple):
     lift: Array  # [frames 2] height of the feet off the floor, leg lengths
     step: Array  # [frames 2 2] displacement of the feet right and forward, metres
     heel: Array  # [frames 2] heel raise on top of that in `legs`, radians
+    gait: Array  # [frames] 1 where steps, not the reach of the legs, carry the pelvis
     air: Array  # [frames] height of a jump, metres
     root: Array  # [frames 3] place on the floor, metres, world frame
     yaw: Array  # [frames] heading, radians; 0 faces +z, positive turns right
@@ -212,11 +213,15 @@ def _legs(
     ankle = _ankles(shape, pose, leg, standing)
     hips = jnp.broadcast_to(_offset(shape, "hip"), ankle.shape)
     hips = limbs.rotate(_pair(pelvis_turn), hips)
-    pelvis = _pelvis_place(pose, trunk, leg, hips, ankle)
-    chain = ankle - hips - limbs.mirror_vectors(
-        jnp.broadcast_to(pelvis[:, None], hips.shape)
+    pelvis = _pelvis_place(pose, trunk, leg, shapes.sole_drop(shape), hips, ankle)
+    chain = (
+        ankle
+        - hips
+        - limbs.mirror_vectors(jnp.broadcast_to(pelvis[:, None], hips.shape))
     )
-    reach = jnp.clip(numerics.safe_norm(chain), _LEG_REACH[0] * leg, _LEG_REACH[1] * leg)
+    reach = jnp.clip(
+        numerics.safe_norm(chain), _LEG_REACH[0] * leg, _LEG_REACH[1] * leg
+    )
     dirs = numerics.safe_normalize(chain)
     feet = pose.legs[:, 3:].reshape(-1, 2, 6)
     front = limbs.leg_front(dirs, 0.6 * feet[..., 3] + feet[..., 5])
@@ -235,7 +240,7 @@ def _ankles(
     leg: Float[Array, "1 2"],
     standing: Float[Array, "frames 2 3 3"],
 ) -> Float[Array, "frames 2 3"]:
-    """Where the ankles are (metres, heading's frame); a raised heel turns on the ball."""
+    """Ankles (metres, heading's frame); a foot turns on its ball, or on its heel."""
     feet = pose.legs[:, 3:].reshape(-1, 2, 6)
     ball = _offset(shape, "foot")
     height = shapes.sole_drop(shape) - ball[..., 1] + leg * pose.lift
@@ -250,7 +255,7 @@ def _ankles(
 
 
 def _pelvis_place(
-    pose: Pose, trunk: Array, leg: Array, hips: Array, ankle: Array
+    pose: Pose, trunk: Array, leg: Array, sole: Array, hips: Array, ankle: Array
 ) -> Float[Array, "frames 3"]:
     """Pelvis over the feet (metres, heading's frame), as high as both legs allow."""
     height, right, forward = jnp.moveaxis(pose.legs[:, :3], -1, 0)
@@ -265,10 +270,12 @@ def _pelvis_place(
     spare = pose.lift - jnp.min(pose.lift, axis=-1, keepdims=True)
     highest = rise - ankle[..., 1] + hips[..., 1] + 2.0 * leg * spare
     # Smooth minimum over the legs, so that steps do not jolt the pelvis.
-    smooth = 0.02
+    smooth = 0.008
     lower = jnp.min(highest, axis=-1)
     gap = jnp.sum(jnp.exp((lower[:, None] - highest) / smooth), axis=-1)
     reachable = lower - smooth * jnp.log(gap)
+    upright = 0.998 * leg[0, 0] + sole
+    reachable = reachable + pose.gait * (upright - reachable)
     return jnp.stack([right, -jnp.clip(height, 0.3, 1.0) * reachable, forward], axis=-1)
 
 
@@ -295,8 +302,11 @@ def _onto_floor(
     heels = xyz[:, _ANKLES, 1] + limbs.rotate(feet, heel)[..., 1]
     low = jnp.concatenate([xyz[..., 1] + margin, heels], axis=-1)
     leg = _bone(shape, "knee") + _bone(shape, "ankle")
+    lowest = jnp.max(low, axis=-1)
     clearance = pose.air + jnp.min(leg * pose.lift, axis=-1)
-    shift = -clearance - jnp.max(low, axis=-1)
+    # Steps land and leave by themselves: only what is below the floor is raised.
+    stepping = -jnp.maximum(lowest + pose.air, 0.0)
+    shift = pose.gait * stepping + (1.0 - pose.gait) * (-clearance - lowest)
     return xyz.at[..., 1].add(shift[:, None])
 
 

@@ -67,13 +67,13 @@ def sample_room(
         stature: the person's height, metres; sitting is judged relative to it.
         params: distributions.
     """
-    keys = jax.random.split(key, 4)
-    low, high = _walls(keys[0], xyz_world, camera_world, params)
+    draw = jax.random.uniform(key, (3, max(16, 8 * params.furniture)))
+    low, high = _walls(draw[0], xyz_world, camera_world, params)
     circle, radius = _floor_circle(xyz_world)
     boxes = [
-        _furniture(keys[1], circle, radius, params),
-        _occluder(keys[2], circle, radius, camera_world, params),
-        _seat(keys[3], xyz_world, stature, params),
+        _furniture(draw[1], circle, radius, params),
+        _occluder(draw[2], circle, radius, camera_world, params),
+        _seat(draw[2, 10:], xyz_world, stature, params),
     ]
     center, half, yaw = (jnp.concatenate(leaves) for leaves in zip(*boxes, strict=True))
     return Room(low=low, high=high, center=center, half=half, yaw=yaw)
@@ -119,9 +119,7 @@ def _inside(room: Room, origin: Array, dirs: Array) -> tuple[Array, Array, Array
     return jnp.min(exits, axis=-1), index, normal
 
 
-def _outside(
-    room: Room, box: int, origin: Array, dirs: Array
-) -> tuple[Array, Array]:
+def _outside(room: Room, box: int, origin: Array, dirs: Array) -> tuple[Array, Array]:
     """Where rays enter a solid box (inf if they miss) and the outward normal."""
     start = _turn(origin - room.center[box], -room.yaw[box])
     dirs = _turn(dirs, -room.yaw[box])
@@ -141,24 +139,25 @@ def _turn(xyz: Array, yaw: Array) -> Array:
     return jnp.stack([cos * x + sin * z, y, cos * z - sin * x], axis=-1)
 
 
-def _uniform(key: jax.Array, limits: tuple[float, float], shape=()) -> Array:
-    return jax.random.uniform(key, shape, minval=limits[0], maxval=limits[1])
+def _between(draw: Array, limits: tuple[float, float]) -> Array:
+    """Maps uniforms in [0, 1) to a range."""
+    return limits[0] + (limits[1] - limits[0]) * draw
 
 
 def _walls(
-    key: jax.Array, xyz_world: Array, camera_world: Array, params: RoomParams
+    draw: Array, xyz_world: Array, camera_world: Array, params: RoomParams
 ) -> tuple[Array, Array]:
     """Corners of a room that holds the person, with a margin, and the camera."""
-    keys = jax.random.split(key, 5)
     content = xyz_world.reshape(-1, 3)
     low = jnp.minimum(content.min(axis=0), camera_world) - 0.25
     high = jnp.maximum(content.max(axis=0), camera_world) + 0.25
-    left = low[0] - _uniform(keys[0], params.beside)
-    right = high[0] + _uniform(keys[1], params.beside)
-    back = high[2] + _uniform(keys[2], params.behind)
-    front = low[2] - _uniform(keys[3], params.beside)
-    ceiling = jnp.minimum(-_uniform(keys[4], params.ceiling), low[1])
-    return jnp.stack([left, ceiling, front]), jnp.stack([right, 0.0 * back, back])
+    beside = _between(draw[:3], params.beside)
+    back = high[2] + _between(draw[3], params.behind)
+    ceiling = jnp.minimum(-_between(draw[4], params.ceiling), low[1])
+    return (
+        jnp.stack([low[0] - beside[0], ceiling, low[2] - beside[1]]),
+        jnp.stack([high[0] + beside[2], 0.0 * back, back]),
+    )
 
 
 def _floor_circle(xyz_world: Array) -> tuple[Array, Array]:
@@ -170,76 +169,63 @@ def _floor_circle(xyz_world: Array) -> tuple[Array, Array]:
 
 
 def _furniture(
-    key: jax.Array, circle: Array, radius: Array, params: RoomParams
+    draw: Array, circle: Array, radius: Array, params: RoomParams
 ) -> tuple[Array, Array, Array]:
     """Boxes on the floor, behind the person or at the sides."""
-    keys = jax.random.split(key, 6)
-    count = (params.furniture,)
-    wide = _uniform(keys[0], params.furniture_half, (*count, 2))
-    high = 0.5 * _uniform(keys[1], params.furniture_height, count)
-    present = jax.random.bernoulli(keys[2], params.furniture_share, count)
-    yaw = _uniform(keys[3], (-0.6, 0.6), count)
+    draw = draw[: 7 * params.furniture].reshape(7, params.furniture)
+    wide = _between(draw[:2], params.furniture_half)
+    high = 0.5 * _between(draw[2], params.furniture_height)
+    present = draw[3] < params.furniture_share
+    yaw = _between(draw[4], (-0.6, 0.6))
     # Angle 0 is straight behind the person, +-100 degrees slightly towards the camera.
-    angle = _uniform(keys[4], (-1.75, 1.75), count)
-    gap = _uniform(keys[5], (0.05, 1.5), count)
-    away = radius + jnp.sqrt(jnp.sum(wide**2, axis=-1)) + gap
-    center = jnp.stack(
-        [
-            circle[0] + away * jnp.sin(angle),
-            -high,
-            circle[1] + away * jnp.cos(angle),
-        ],
-        axis=-1,
-    )
-    half = jnp.stack([wide[:, 0], high, wide[:, 1]], axis=-1)
+    angle = _between(draw[5], (-1.75, 1.75))
+    gap = _between(draw[6], (0.05, 1.5))
+    away = radius + jnp.sqrt(jnp.sum(wide**2, axis=0)) + gap
+    x, z = circle[0] + away * jnp.sin(angle), circle[1] + away * jnp.cos(angle)
+    half = jnp.stack([wide[0], high, wide[1]], axis=-1)
+    center = jnp.stack([x, -high, z], axis=-1)
     return center, jnp.where(present[:, None], half, 0.0), yaw
 
 
 def _occluder(
-    key: jax.Array,
+    draw: Array,
     circle: Array,
     radius: Array,
     camera_world: Array,
     params: RoomParams,
 ) -> tuple[Array, Array, Array]:
     """A table, a pole or a chair between camera and person, or nothing."""
-    keys = jax.random.split(key, 6)
-    # Half width, full height, half depth: table, pole, chair back.
-    sizes = jnp.array([[0.6, 0.75, 0.3], [0.05, 2.4, 0.05], [0.23, 0.9, 0.23]])
-    size = sizes[jax.random.randint(keys[0], (), 0, 3)]
-    size = size * jnp.exp(_uniform(keys[1], (-0.2, 0.2), (3,)))
-    present = jax.random.bernoulli(keys[2], params.occluder_share)
-    half = size * jnp.array([1.0, 0.5, 1.0])
-    offset = jnp.stack([camera_world[0] - circle[0], camera_world[2] - circle[1]])
+    # Half width, half height, half depth of table, pole, chair with back; metres.
+    sizes = jnp.array([[0.6, 0.38, 0.3], [0.05, 1.2, 0.05], [0.23, 0.45, 0.23]])
+    half = sizes[(3.0 * draw[0]).astype(jnp.int32)]
+    half = half * jnp.exp(_between(draw[1:4], (-0.2, 0.2)))
+    present = draw[4] < params.occluder_share
+    offset = camera_world[::2] - circle
     distance = jnp.sqrt(jnp.sum(offset**2))
     # Between the person's circle and 0.5 m from the camera; none if that is no room.
-    near = radius + half[2] + 0.05
-    far = distance - half[2] - 0.5
-    share = jax.random.uniform(keys[3]) * 0.6
-    away = near + share * jnp.maximum(far - near, 0.0)
+    near, far = radius + half[2] + 0.05, distance - half[2] - 0.5
+    away = near + 0.6 * draw[5] * jnp.maximum(far - near, 0.0)
     place = circle + offset / distance * away
-    aside = _uniform(keys[4], (-0.5, 0.5)) * (0.3 + half[0])
+    aside = _between(draw[6], (-0.5, 0.5)) * (0.3 + half[0])
     center = jnp.stack([place[0] + aside, -half[1], place[1]])
     half = jnp.where(present & (far > near), half, 0.0)
-    yaw = _uniform(keys[5], (-0.3, 0.3))
-    return center[None], half[None], yaw[None]
+    return center[None], half[None], _between(draw[7:8], (-0.3, 0.3))
 
 
 def _seat(
-    key: jax.Array, xyz_world: Array, stature: Array, params: RoomParams
+    draw: Array, xyz_world: Array, stature: Array, params: RoomParams
 ) -> tuple[Array, Array, Array]:
     """A stool under a person whose hips stay low: a box below the pelvis."""
-    keys = jax.random.split(key, 3)
     pelvis = xyz_world[:, BODY.index("pelvis")]
     height = -jnp.max(pelvis[:, 1])
     sits = (-jnp.min(pelvis[:, 1]) < 0.42 * stature) & (height > 0.2 * stature)
-    present = sits & jax.random.bernoulli(keys[0], params.seat_share)
+    present = sits & (draw[0] < params.seat_share)
     top = jnp.maximum(height - 0.065 * stature, 0.1)
-    wide = _uniform(keys[1], (0.16, 0.26), (2,))
+    wide = _between(draw[1:3], (0.16, 0.26))
     middle = pelvis.mean(axis=0)
     center = jnp.stack([middle[0], -0.5 * top, middle[2]])
     half = jnp.where(present, jnp.stack([wide[0], 0.5 * top, wide[1]]), 0.0)
-    return center[None], half[None], _uniform(keys[2], (-0.8, 0.8), (1,))
+    return center[None], half[None], _between(draw[3:4], (-0.8, 0.8))
 
 
 def num_surfaces(room: Room) -> int:

@@ -104,9 +104,7 @@ def _loss_share(
 
 def neighbourhood_range(
     depth: Float[Array, "frames height width"],
-) -> tuple[
-    Float[Array, "frames height width"], Float[Array, "frames height width"]
-]:
+) -> tuple[Float[Array, "frames height width"], Float[Array, "frames height width"]]:
     """Smallest and largest value among each pixel and its four neighbours."""
     padded = jnp.pad(depth, ((0, 0), (1, 1), (1, 1)), mode="edge")
     around = (

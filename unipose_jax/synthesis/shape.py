@@ -164,7 +164,7 @@ def sample_shape(key: Array, params: ShapeParams) -> Shape:
     scale = scale * jnp.where(_IS_HEAD > 0, head, 1.0)
     # Shoulders sit on the trunk: their width varies apart from the trunk's length.
     along = jnp.where(_IS_SHOULDER, segments[_TRUNK], scale)
-    offsets = REST_OFFSETS * jnp.stack([scale, along, scale], axis=-1)
+    offsets = jnp.asarray(REST_OFFSETS) * jnp.stack([scale, along, scale], axis=-1)
     return Shape(stature, _with_stature(offsets, stature), girth)
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+from jax.scipy import special
 from jaxtyping import Array, Float
 
 from unipose_jax.geometry import transforms
@@ -24,14 +25,14 @@ class ViewParams:
     focal: float = 285.7 / 320.0  # image widths
     focal_spread: float = 0.1  # relative, uniform, +-
     center_jitter: float = 0.02  # image widths, uniform, +-
-    distance: tuple[float, float] = (1.8, 3.6)  # metres, nearest approach of the pelvis
+    distance: tuple[float, float] = (2.0, 3.6)  # metres, nearest approach of the pelvis
     close_distance: tuple[float, float] = (0.9, 1.6)  # metres; the upper body is seen
     close_share: float = 0.1
     camera_height: tuple[float, float] = (0.8, 2.2)  # metres
     roll: float = 0.05  # radians, standard deviation
     aim_jitter: tuple[float, float] = (0.25, 0.15)  # metres, sd, sideways and vertical
     frontal_share: float = 0.7  # people who rather face the camera
-    frontal_spread: float = 0.9  # radians, standard deviation of their yaw
+    frontal_spread: float = 1.0  # radians, standard deviation of their yaw
     baseline_share: float = 0.3  # clips whose colour camera stands aside
     baseline: tuple[float, float] = (0.02, 0.06)  # metres
 
@@ -60,15 +61,14 @@ def turn_to_camera(
         xyz_world: BODY joints, metres, world (y down); finite.
         params: distribution of the yaw.
     """
-    keys = jax.random.split(key, 3)
+    draw = jax.random.uniform(key, (3,))
     middle = xyz_world[xyz_world.shape[0] // 2]
     left = middle[BODY.index("left_hip")] - middle[BODY.index("right_hip")]
     left += middle[BODY.index("left_shoulder")] - middle[BODY.index("right_shoulder")]
-    yaw_now = jnp.arctan2(-left[2], left[0])
-    uniform = jax.random.uniform(keys[0], minval=-jnp.pi, maxval=jnp.pi)
-    frontal = params.frontal_spread * jax.random.normal(keys[1])
-    is_frontal = jax.random.bernoulli(keys[2], params.frontal_share)
-    turn = jnp.where(is_frontal, frontal, uniform) - yaw_now
+    yaw_now = jnp.arctan2(left[2], left[0])
+    frontal = params.frontal_spread * special.ndtri(draw[0])
+    uniform = jnp.pi * (2.0 * draw[1] - 1.0)
+    turn = jnp.where(draw[2] < params.frontal_share, frontal, uniform) - yaw_now
     cos, sin = jnp.cos(turn), jnp.sin(turn)
     rotation = jnp.array([[cos, 0.0, -sin], [0.0, 1.0, 0.0], [sin, 0.0, cos]])
     on_floor = middle[BODY.index("pelvis")] * jnp.array([1.0, 0.0, 1.0])
@@ -93,42 +93,38 @@ def sample_view(
         width: image width, pixels.
         params: distributions.
     """
-    keys = jax.random.split(key, 4)
-    close = jax.random.bernoulli(keys[0], params.close_share)
-    cam_from_world = _aimed_camera(keys[1], xyz_world, close, params)
-    intrinsics = _intrinsics(keys[2], height, width, params)
-    color_intrinsics, color_from_depth = _color_camera(keys[3], intrinsics, params)
+    key_uniform, key_normal = jax.random.split(key)
+    draw = jax.random.uniform(key_uniform, (12,))
+    normal = jax.random.normal(key_normal, (9,))
+    cam_from_world = _aimed_camera(draw[:4], normal[:3], xyz_world, params)
+    intrinsics = _intrinsics(draw[4:8], height, width, params)
+    color_intrinsics, color_from_depth = _color_camera(
+        draw[8:], normal[3:], intrinsics, params
+    )
     return View(intrinsics, color_intrinsics, cam_from_world, color_from_depth)
 
 
-def _uniform(key: jax.Array, limits: tuple[float, float]) -> Array:
-    return jax.random.uniform(key, minval=limits[0], maxval=limits[1])
+def _between(draw: Array, limits: tuple[float, float]) -> Array:
+    """Maps uniforms in [0, 1) to a range."""
+    return limits[0] + (limits[1] - limits[0]) * draw
 
 
 def _aimed_camera(
-    key: jax.Array, xyz_world: Array, close: Array, params: ViewParams
+    draw: Array, normal: Array, xyz_world: Array, params: ViewParams
 ) -> Array:
     """Pose of a camera aimed near the pelvis, or the chest of a close person."""
-    keys = jax.random.split(key, 5)
     pelvis = xyz_world[:, BODY.index("pelvis")]
     chest = xyz_world[:, BODY.index("thorax")]
-    distance = jnp.where(
-        close,
-        _uniform(keys[0], params.close_distance),
-        _uniform(keys[1], params.distance),
-    )
-    place = jnp.stack(
-        [
-            jnp.float32(0.0),
-            -_uniform(keys[2], params.camera_height),
-            jnp.min(pelvis[:, 2]) - distance,
-        ]
-    )
-    jitter = jax.random.normal(keys[3], (2,)) * jnp.array(params.aim_jitter)
+    close = draw[0] < params.close_share
+    distance = _between(draw[1], params.distance)
+    distance = jnp.where(close, _between(draw[1], params.close_distance), distance)
+    height = _between(draw[2], params.camera_height)
+    place = jnp.stack([0.0 * height, -height, jnp.min(pelvis[:, 2]) - distance])
+    jitter = normal[:2] * jnp.array(params.aim_jitter)
     jitter = jitter * jnp.clip(distance / 2.5, 0.3, 1.0)
     target = jnp.where(close, chest.mean(axis=0), pelvis.mean(axis=0))
-    target = target + jnp.stack([jitter[0], jitter[1], 0.0 * distance])
-    return _look_at(place, target, params.roll * jax.random.normal(keys[4]))
+    target = target + jnp.pad(jitter, (0, 1))
+    return _look_at(place, target, params.roll * normal[2])
 
 
 def _look_at(place: Array, target: Array, roll: Array) -> Array:
@@ -144,36 +140,30 @@ def _look_at(place: Array, target: Array, roll: Array) -> Array:
 
 
 def _intrinsics(
-    key: jax.Array, height: int, width: int, params: ViewParams
+    draw: Array, height: int, width: int, params: ViewParams
 ) -> Float[Array, "4"]:
     """Intrinsics in pixels of an image of the given size."""
-    keys = jax.random.split(key, 3)
-    spread = params.focal_spread
-    focal = params.focal * width * (1.0 + _uniform(keys[0], (-spread, spread)))
-    aspect = 1.0 + _uniform(keys[1], (-0.01, 0.01))
-    jitter = params.center_jitter * width
-    center = jax.random.uniform(keys[2], (2,), minval=-jitter, maxval=jitter)
+    signed = 2.0 * draw - 1.0
+    focal = params.focal * width * (1.0 + params.focal_spread * signed[0])
+    aspect = 1.0 + 0.01 * signed[1]
+    center = params.center_jitter * width * signed[2:]
     return jnp.stack(
         [focal, focal * aspect, 0.5 * width + center[0], 0.5 * height + center[1]]
     )
 
 
 def _color_camera(
-    key: jax.Array, intrinsics: Array, params: ViewParams
+    draw: Array, normal: Array, intrinsics: Array, params: ViewParams
 ) -> tuple[Array, Array]:
     """Intrinsics and pose of the keypoint camera relative to the depth camera."""
-    keys = jax.random.split(key, 6)
-    aside = jax.random.bernoulli(keys[0], params.baseline_share)
-    sign = jnp.where(jax.random.bernoulli(keys[1]), 1.0, -1.0)
-    shift = 0.004 * jax.random.normal(keys[2], (3,))
-    shift = shift.at[0].add(sign * _uniform(keys[3], params.baseline))
-    angles = 0.01 * jax.random.normal(keys[4], (3,))
-    moved = transforms.from_rotation_translation(
-        transforms.rotation_from_euler(angles), shift
-    )
-    zoom = 1.0 + _uniform(keys[5], (-0.05, 0.1))
-    zoomed = intrinsics * jnp.stack([zoom, zoom, jnp.ones(()), jnp.ones(())])
+    aside = draw[0] < params.baseline_share
+    sign = jnp.where(draw[1] < 0.5, 1.0, -1.0)
+    shift = 0.004 * normal[:3]
+    shift = shift.at[0].add(sign * _between(draw[2], params.baseline))
+    rotation = transforms.rotation_from_euler(0.01 * normal[3:6])
+    moved = transforms.from_rotation_translation(rotation, shift)
+    zoom = jnp.array([1.0, 1.0, 0.0, 0.0]) * _between(draw[3], (-0.05, 0.1))
     return (
-        jnp.where(aside, zoomed, intrinsics),
+        jnp.where(aside, intrinsics * (1.0 + zoom), intrinsics),
         jnp.where(aside, moved, jnp.eye(4)),
     )

@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+
+from data_pipelines import calibration, transforms
+
+
+def test_sampling_draws_each_point_once():
+    xyz = np.arange(300.0).reshape(100, 3)
+    points, valid = transforms.sample_points(xyz, 60, np.random.default_rng(0))
+    assert points.dtype == np.float32
+    assert valid.all()
+    assert len(np.unique(points[:, 0])) == 60
+    assert np.isin(points, xyz).all()
+
+
+def test_sampling_is_a_function_of_the_generator():
+    xyz = np.random.default_rng(0).normal(size=(100, 3))
+    first = transforms.sample_points(xyz, 9, np.random.default_rng(1))[0]
+    same = transforms.sample_points(xyz, 9, np.random.default_rng(1))[0]
+    other = transforms.sample_points(xyz, 9, np.random.default_rng(2))[0]
+    np.testing.assert_array_equal(first, same)
+    assert (first != other).any()
+
+
+def test_every_point_is_equally_likely():
+    xyz = np.arange(20.0)[:, None] * np.ones(3)
+    rng = np.random.default_rng(0)
+    draws = [transforms.sample_points(xyz, 5, rng)[0][:, 0] for _ in range(2000)]
+    count = np.bincount(np.concatenate(draws).astype(int), minlength=20)
+    # 500 expected, standard deviation 19.
+    assert np.abs(count - 500).max() < 80
+
+
+@pytest.mark.parametrize("have", [0, 3, 5])
+def test_few_points_are_padded(have):
+    xyz = np.ones((have, 3))
+    points, valid = transforms.sample_points(xyz, 5, np.random.default_rng(0))
+    np.testing.assert_array_equal(valid, np.arange(5) < have)
+    np.testing.assert_array_equal(points[~valid], 0)
+
+
+def test_flying_points_are_no_inliers():
+    rng = np.random.default_rng(0)
+    body = rng.uniform(-1, 1, size=(2000, 3)) * [0.2, 0.6, 0.05] + [0, 0, 3]
+    flying = np.array([[0.9, 0, 3.2], [0.9, 0.01, 3.21], [-1, -1, 3.9], [9, 9, 9]])
+    keep = transforms.inliers(np.concatenate([body, flying]))
+    assert not keep[2000:].any()
+    assert keep[:2000].all()
+    assert transforms.inliers(np.zeros((0, 3))).shape == (0,)
+
+
+def test_square_box_by_hand():
+    assert transforms.square_box((10, 20, 30, 60), margin=0) == (0, 20, 40, 60)
+    assert transforms.square_box((10, 20, 30, 60), margin=0.25) == (-10, 10, 50, 70)
+
+
+def test_points_still_project_on_their_pixels_after_a_crop():
+    rng = np.random.default_rng(0)
+    intrinsics = np.array([300.0, 310.0, 160.0, 118.0], np.float32)
+    xyz = rng.uniform(-0.5, 0.5, (20, 3)) + [0, 0, 2]
+    before = calibration.make(320, 240, intrinsics)
+    _, uv, moved = transforms.crop_and_resize(
+        np.zeros((240, 320)),
+        before.project(xyz),
+        intrinsics,
+        box=(30.5, -12.0, 250.0, 190.0),
+        size=(128, 96),
+    )
+    after = calibration.make(128, 96, moved).project(xyz)
+    np.testing.assert_allclose(uv, after, atol=1e-3)  # float32 pixels
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16, np.uint8, bool])
+def test_a_whole_box_keeps_the_image(dtype):
+    image = (np.random.default_rng(0).uniform(size=(12, 16)) * 2).astype(dtype)
+    cropped, uv, intrinsics = transforms.crop_and_resize(
+        image, np.ones((3, 2)), np.ones(4), box=(0, 0, 16, 12), size=(16, 12)
+    )
+    np.testing.assert_array_equal(cropped, image)
+    assert cropped.dtype == dtype
+    np.testing.assert_array_equal(uv, 1)
+    np.testing.assert_array_equal(intrinsics, 1)
+
+
+def test_enlarging_repeats_pixels_and_beyond_is_zero():
+    image = np.array([[1, 2], [3, 4]], np.float32)
+    doubled, *_ = transforms.crop_and_resize(
+        image, np.zeros((1, 2)), np.ones(4), box=(0, 0, 2, 2), size=(4, 4)
+    )
+    np.testing.assert_array_equal(doubled, np.kron(image, np.ones((2, 2))))
+    beyond, *_ = transforms.crop_and_resize(
+        image, np.zeros((1, 2)), np.ones(4), box=(1, 1, 3, 3), size=(2, 2)
+    )
+    np.testing.assert_array_equal(beyond, [[4, 0], [0, 0]])
+
+
+def test_smooth_crop_interpolates_colour():
+    image = np.zeros((2, 4, 3), np.uint8)
+    image[:, 2:] = 100
+    moved, *_ = transforms.crop_and_resize(
+        image,
+        np.zeros((1, 2)),
+        np.ones(4),
+        box=(0.5, 0, 3.5, 2),
+        size=(3, 2),
+        smooth=True,
+    )
+    np.testing.assert_array_equal(moved[0, :, 0], [0, 50, 100])
+
+
+@pytest.mark.parametrize(
+    ("frames", "length", "stride", "starts"),
+    [
+        (8, 4, 4, [0, 4]),
+        (9, 4, 4, [0, 4, 5]),
+        (9, 4, 2, [0, 2, 4, 5]),
+        (4, 4, 4, [0]),
+        (5, 1, 1, [0, 1, 2, 3, 4]),
+    ],
+)
+def test_clips_cover_a_sequence(frames, length, stride, starts):
+    windows = transforms.clip_windows(frames, length, stride)
+    np.testing.assert_array_equal(windows[:, 0], starts)
+    np.testing.assert_array_equal(np.unique(windows), np.arange(frames))
+    np.testing.assert_array_equal(np.diff(windows, axis=1), 1)
+
+
+def test_a_short_sequence_repeats_its_last_frame():
+    np.testing.assert_array_equal(transforms.clip_windows(2, 4, 4), [[0, 1, 1, 1]])
+
+
+@pytest.mark.parametrize("stride", [0, 5])
+def test_a_stride_with_gaps_is_refused(stride):
+    with pytest.raises(ValueError, match="stride must be in 1..4"):
+        transforms.clip_windows(9, 4, stride)

@@ -1,0 +1,62 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from unipose_jax import metrics
+from unipose_jax.skeleton import definitions
+
+ITOP = definitions.ITOP15
+# Published by joint (METHODS of the project quote A. Haque et al., ECCV 2016, random
+# forest, ITOP side view); left and right share a figure.
+FOREST = {
+    "head": 63.8, "neck": 86.4, "shoulder": 83.3, "elbow": 73.2, "hand": 51.3,
+    "torso": 65.0, "hip": 50.8, "knee": 65.7, "foot": 61.3,
+}  # fmt: skip
+
+
+def names(indices):
+    return {ITOP.joints[index] for index in indices}
+
+
+def test_halves_of_itop_are_those_of_its_papers():
+    figures = np.array([FOREST[name.split("_")[-1]] for name in ITOP.joints])
+    upper, lower = metrics.upper_body(ITOP), metrics.lower_body(ITOP)
+    np.testing.assert_allclose(figures[list(upper)].mean(), 70.7, atol=0.05)
+    np.testing.assert_allclose(figures[list(lower)].mean(), 59.3, atol=0.05)
+
+
+@pytest.mark.parametrize("name", definitions.NAMES)
+def test_halves_are_disjoint_and_symmetric(name):
+    skeleton = definitions.by_name(name)
+    upper, lower = metrics.upper_body(skeleton), metrics.lower_body(skeleton)
+    assert not set(upper) & set(lower)
+    for half in (upper, lower):
+        assert {skeleton.mirror[joint] for joint in half} == set(half)
+
+
+def test_root_is_the_pelvis_or_what_stands_in_for_it():
+    assert names(metrics.root(ITOP)) == {"torso"}
+    assert metrics.root(definitions.H36M17) == (0,)
+    coco = definitions.COCO17
+    assert {coco.joints[j] for j in metrics.root(coco)} == {"left_hip", "right_hip"}
+
+
+def test_a_skeleton_without_root_is_named():
+    face = definitions.Skeleton("face", ("nose", "head_top"), (-1, 0))
+    with pytest.raises(ValueError, match=r"'face' has no root.*'nose'"):
+        metrics.root(face)
+
+
+def test_distance_bins_split_people_by_their_mean_depth():
+    depth = jnp.array([[1.0, 3.0], [3.0, 3.5], [9.0, 2.0], [5.0, 5.0]])
+    target = jnp.zeros((4, 2, 3)).at[..., 2].set(depth)
+    valid = jnp.array([[True, True], [True, True], [False, True], [False, False]])
+    target = target.at[2, 0].set(jnp.nan)
+    near = metrics.within_distance(target, valid=valid, near=0.0, far=2.5)
+    middle = metrics.within_distance(target, valid=valid, near=2.0, far=2.5)
+    far = metrics.within_distance(target, valid=valid, near=2.5, far=9.0)
+    np.testing.assert_array_equal(
+        near, [[True, True], [False, False], [False, True], [False, False]]
+    )
+    np.testing.assert_array_equal(middle, near)  # bounds: 2.0 belongs, 2.5 does not
+    np.testing.assert_array_equal(near | far, valid)

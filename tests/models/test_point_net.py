@@ -1,0 +1,122 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from unipose_jax import models
+from unipose_jax.models import sampling
+
+CONFIG = {
+    "name": "point_net",
+    "num_patches": 16,
+    "width": 16,
+    "num_blocks": 3,
+    "num_heads": 2,
+    "scale": 0.1,
+    "dtype": "float32",
+}
+
+
+@pytest.fixture(scope="module")
+def clip():
+    key = jax.random.key(0)
+    spread = jnp.array([0.3, 0.6, 0.15]).reshape(1, 1, 1, 3)
+    points = jax.random.normal(key, (2, 3, 96, 3)) * spread
+    points = points + jnp.array([0.2, -0.1, 2.5]).reshape(1, 1, 1, 3)
+    return {
+        "points": points,
+        "points_valid": jnp.ones((2, 3, 96), bool),
+        "time": jnp.tile(jnp.arange(3) / 15.0, (2, 1)),
+    }
+
+
+@pytest.fixture(scope="module")
+def net(clip):
+    network = models.build(CONFIG, num_joints=5)
+    params = network.init(jax.random.key(1), **clip)
+    apply = jax.jit(lambda **inputs: network.apply(params, **inputs))
+    return lambda clip, **changed: apply(**clip | changed)
+
+
+def test_output_has_a_joint_per_frame_and_moves_with_the_cloud(net, clip):
+    estimate = net(clip)
+    assert estimate.xyz.shape == (2, 3, 5, 3)
+    assert estimate.confidence_logit.shape == (2, 3, 5)
+    shift = jnp.array([1.0, -2.0, 3.0]).reshape(1, 1, 1, 3)
+    moved = net(clip, points=clip["points"] + shift)
+    # Rounding of the shifted input in float32 is 2e-7 of 5 m, amplified by the layers.
+    np.testing.assert_allclose(moved.xyz, estimate.xyz + shift, atol=1e-3)
+    np.testing.assert_allclose(
+        moved.confidence_logit, estimate.confidence_logit, atol=1e-3
+    )
+
+
+def test_order_of_points_does_not_matter(net, clip):
+    order = np.random.default_rng(0).permutation(96)
+    shuffled = net(clip, points=clip["points"][:, :, order])
+    np.testing.assert_allclose(shuffled.xyz, net(clip).xyz, atol=1e-5)
+
+
+def test_missing_points_do_not_matter_even_if_nan(net, clip):
+    keep = np.arange(96) < 70
+    valid = clip["points_valid"] & keep
+    dirty = jnp.where(jnp.asarray(keep)[:, None], clip["points"], jnp.nan)
+    far = jnp.where(jnp.asarray(keep)[:, None], clip["points"], 99.0)
+    one = net(clip, points=dirty, points_valid=valid)
+    other = net(clip, points=far, points_valid=valid)
+    np.testing.assert_array_equal(one.xyz, other.xyz)
+    assert np.isfinite(one.xyz).all()
+    # A shorter cloud is the same as a masked one.
+    short = net(
+        clip, points=clip["points"][:, :, :70], points_valid=valid[:, :, :70]
+    )
+    np.testing.assert_allclose(short.xyz, one.xyz, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_few_points_give_finite_joints_and_gradients(clip, count):
+    network = models.build(CONFIG, num_joints=5)
+    params = network.init(jax.random.key(1), **clip)
+    valid = jnp.broadcast_to(jnp.arange(96) < count, (2, 3, 96))
+    inputs = clip | {"points_valid": valid}
+    grad = jax.grad(lambda p: network.apply(p, **inputs).xyz.sum())(params)
+    for leaf in jax.tree.leaves(grad):
+        assert np.isfinite(leaf).all()
+
+
+def test_joint_starts_inside_the_cloud(net, clip):
+    # Votes start small, so a fresh network answers near the centroid: depth is right
+    # from the first step.
+    error = net(clip).xyz - clip["points"].mean(axis=(1, 2), keepdims=True)
+    assert np.abs(error).max() < 2.0
+
+
+def test_unknown_network_names_the_choices():
+    with pytest.raises(ValueError, match="point_net"):
+        models.build(CONFIG | {"name": "nothing"}, num_joints=5)
+
+
+def test_bfloat16_stays_close(clip):
+    exact = models.build(CONFIG, num_joints=5)
+    params = exact.init(jax.random.key(1), **clip)
+    coarse = models.build(CONFIG | {"dtype": "bfloat16"}, num_joints=5)
+    difference = coarse.apply(params, **clip).xyz - exact.apply(params, **clip).xyz
+    # bfloat16 keeps 8 bits; coordinates and votes stay float32.
+    assert np.abs(difference).max() < 0.1
+    assert difference.dtype == jnp.float32
+
+
+def test_farthest_points_by_hand():
+    # On a line at 0, 1, 2, 10: the centroid is 3.25, so 10 is first, then 0, then 2.
+    xyz = jnp.array([[0.0, 0, 0], [1, 0, 0], [2, 0, 0], [10, 0, 0], [50, 0, 0]])
+    valid = jnp.array([True, True, True, True, False])
+    chosen = sampling.farthest_points(xyz, valid, count=3)
+    np.testing.assert_array_equal(chosen, [3, 0, 2])
+
+
+def test_cells_by_hand():
+    xyz = jnp.array([[0.0, 0, 0], [0.4, 0, 0], [0.6, 0, 0], [9, 0, 0]])
+    valid = jnp.array([True, True, True, False])
+    centers = jnp.array([[0.0, 0, 0], [1.0, 0, 0]])
+    cells = sampling.assign_to_nearest(xyz, valid, centers)
+    np.testing.assert_array_equal(cells, [[1, 0], [1, 0], [0, 1], [0, 0]])

@@ -1,0 +1,255 @@
+"""Facts about whole training runs, on the smoke config."""
+
+import json
+import pathlib
+import signal
+
+import chex
+import jax
+import ml_collections
+import numpy as np
+import optax
+import pytest
+
+from configs import unipose
+from data_pipelines import errors, sources, synthetic
+from unipose_jax import models
+from unipose_jax.train import checkpoint, evaluate, journal, loop, parallel, recipes
+from unipose_jax.train import state as train_state
+from unipose_jax.train import step as train_step
+
+
+@pytest.fixture(scope="session")
+def pools(tmp_path_factory) -> str:
+    return str(tmp_path_factory.mktemp("pools"))
+
+
+@pytest.fixture
+def config(pools) -> ml_collections.ConfigDict:
+    config = unipose.get_config("smoke")
+    config.data.cache_dir = pools
+    return config
+
+
+def final_state(config, workdir: pathlib.Path):
+    checkpoints = checkpoint.Checkpoints(workdir)
+    state, _ = loop.restore_or_create(
+        config, recipes.build(config), checkpoints, workdir
+    )
+    checkpoints.close()
+    return state
+
+
+def log_of(workdir: pathlib.Path) -> list[dict]:
+    lines = (workdir / "log.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+class KilledError(Exception):
+    """Stands for kill -9 between two steps."""
+
+
+def train_until_killed(config, workdir, monkeypatch, *, after: int) -> None:
+    """Trains, and dies when batch number `after` + 1 is asked for."""
+
+    class Dying(synthetic.PoolBatches):
+        def __next__(self):
+            if self.get_state()["step"] == after:
+                raise KilledError
+            return super().__next__()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(synthetic, "PoolBatches", Dying)
+        with pytest.raises(KilledError):
+            loop.train(config, workdir)
+
+
+def test_resumed_run_equals_straight_run(config, tmp_path, monkeypatch):
+    assert loop.train(config, tmp_path / "straight")
+    # Dies at step 3, after the checkpoint of step 2 and a logged, unsaved step.
+    train_until_killed(config, tmp_path / "broken", monkeypatch, after=3)
+    assert loop.train(config, tmp_path / "broken")
+    straight = final_state(config, tmp_path / "straight")
+    resumed = final_state(config, tmp_path / "broken")
+    chex.assert_trees_all_equal(straight.saved(), resumed.saved())
+    curves = [
+        [(e["step"], e["split"], e["loss/total"]) for e in log_of(tmp_path / name)]
+        for name in ("straight", "broken")
+    ]
+    assert curves[0] == curves[1]
+
+
+def test_weak_supervision_never_reads_3d_labels(config, tmp_path, monkeypatch):
+    assert loop.train(config, tmp_path / "clean")
+
+    class Blind(synthetic.Pool):
+        def example(self, index, rng):
+            example = super().example(index, rng)
+            example["xyz"] = np.full_like(example["xyz"], np.nan)
+            return example
+
+    monkeypatch.setattr(synthetic, "Pool", Blind)
+    assert loop.train(config, tmp_path / "blind")
+    clean = final_state(config, tmp_path / "clean")
+    blind = final_state(config, tmp_path / "blind")
+    chex.assert_trees_all_equal(clean.saved(), blind.saved())
+
+
+def test_supervision_does_read_3d_labels(config, tmp_path, monkeypatch):
+    # The test above could not fail if labels never mattered.
+    config.loss_weights.joint_position = 1.0
+
+    class Blind(synthetic.Pool):
+        def example(self, index, rng):
+            example = super().example(index, rng)
+            example["xyz"] = np.full_like(example["xyz"], np.nan)
+            return example
+
+    monkeypatch.setattr(synthetic, "Pool", Blind)
+    with pytest.raises(journal.NonFiniteLoss, match="step 1: .*joint_position"):
+        loop.train(config, tmp_path)
+    assert not (tmp_path / "checkpoints" / "1").exists()
+
+
+def test_finished_run_is_left_alone(config, tmp_path):
+    loop.train(config, tmp_path)
+    before = (tmp_path / "log.jsonl").read_text()
+    assert loop.train(config, tmp_path)
+    assert (tmp_path / "log.jsonl").read_text() == before
+
+
+def test_checkpoint_of_another_model_is_refused(config, tmp_path):
+    loop.train(config, tmp_path)
+    config.model.width = 32
+    with pytest.raises(errors.BadInput, match="width is 16 there and 32 in the config"):
+        loop.train(config, tmp_path)
+
+
+def test_sigterm_saves_and_ends(config, tmp_path, monkeypatch):
+    class Signalled(synthetic.PoolBatches):
+        def __next__(self):
+            if self.get_state()["step"] == 2:
+                signal.raise_signal(signal.SIGTERM)
+            return super().__next__()
+
+    config.checkpoint_every = 100
+    with monkeypatch.context() as patch:
+        patch.setattr(synthetic, "PoolBatches", Signalled)
+        assert not loop.train(config, tmp_path / "stopped")
+    assert checkpoint.Checkpoints(tmp_path / "stopped").latest_step() == 3
+    assert loop.train(config, tmp_path / "stopped")
+    assert loop.train(config, tmp_path / "straight")
+    chex.assert_trees_all_equal(
+        final_state(config, tmp_path / "stopped").saved(),
+        final_state(config, tmp_path / "straight").saved(),
+    )
+
+
+def test_newest_checkpoint_survives_a_better_one(config, tmp_path):
+    recipe = recipes.build(config)
+    checkpoints = checkpoint.Checkpoints(tmp_path)
+    state, _ = loop.restore_or_create(config, recipe, checkpoints, tmp_path)
+    meta = {"model": checkpoint.describe_model(config), "position": {"step": 0}}
+    for step, score in [(1, 0.5), (2, 0.1), (3, 0.9), (4, 0.8), (5, None)]:
+        checkpoints.save(state.replace(step=np.asarray(step)), meta=meta, score=score)
+    checkpoints.close()
+    reopened = checkpoint.Checkpoints(tmp_path)
+    assert reopened.latest_step() == 5
+    assert reopened.best_step() == 2
+    kept = {int(p.name) for p in (tmp_path / "checkpoints").iterdir()}
+    assert kept == {2, 5}
+
+
+def gradient_step(config, devices: int):
+    """Parameters after one plain gradient step on the first `devices` devices."""
+    recipe = recipes.build(config)
+    batch = next(sources.open_train(config, host=0, hosts=1))
+    # Unevenly distributed silence: the first clips have hardly a keypoint.
+    batch["confidence"][:2, :, 2:] = 0.0
+    optimizer = optax.sgd(1.0)
+    state = train_state.create(
+        recipe.network, optimizer, loop.example_inputs(config), jax.random.key(0)
+    )
+    step = train_step.make_train_step(
+        recipe.train_terms, lambda _: dict(USED_WEIGHTS), ema_decay=0.9
+    )
+    mapped = jax.pmap(
+        step,
+        axis_name=parallel.AXIS,
+        in_axes=(None, 0, None),
+        devices=jax.devices()[:devices],
+    )
+    fed = {
+        name: batch[name].reshape(devices, -1, *batch[name].shape[1:])
+        for name in recipe.fields
+    }
+    after, scalars = mapped(state, fed, jax.random.key(1))
+    grads = jax.tree.map(lambda a, b: a - b[0], state.params, after.params)
+    return jax.device_get((grads, scalars["loss/total"][0]))
+
+
+USED_WEIGHTS = {
+    name: weight for name, weight in unipose.get_config().loss_weights.items() if weight
+}
+
+
+def test_four_devices_equal_one(config):
+    assert jax.device_count() == 4
+    one, loss_one = gradient_step(config, 1)
+    four, loss_four = gradient_step(config, 4)
+    np.testing.assert_allclose(loss_four, loss_one, rtol=1e-5)
+    chex.assert_trees_all_close(four, one, atol=1e-5)
+    assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(one)) > 1e-3
+
+
+def test_hosts_see_disjoint_parts_of_one_batch(config):
+    whole = next(sources.open_train(config, host=0, hosts=1))
+    parts = [next(sources.open_train(config, host=host, hosts=2)) for host in (0, 1)]
+    for name, value in whole.items():
+        np.testing.assert_array_equal(
+            np.concatenate([part[name] for part in parts]), value
+        )
+
+
+def test_splits_share_nobody(config):
+    train = synthetic.open_pool(config.data, "train")
+    test = synthetic.open_pool(config.data, "test")
+    validation = synthetic.open_pool(config.data, "validation")
+    first = [pool.clips["xyz"][:4, 0, 0] for pool in (train, test, validation)]
+    assert not np.isclose(first[0], first[1]).any()
+    assert not np.isclose(first[0], first[2]).any()
+    assert not np.isclose(first[1], first[2]).any()
+
+
+def test_fresh_batches_are_functions_of_the_step(config):
+    config.data.train_clips = 0
+    batches = sources.open_train(config, host=0, hosts=1)
+    first, second = next(batches), next(batches)
+    assert not np.array_equal(first["xyz"], second["xyz"])
+    again = sources.open_train(config, host=0, hosts=1)
+    again.set_state({"step": 1})
+    np.testing.assert_array_equal(next(again)["points"], second["points"])
+
+
+def test_every_clip_is_predicted_once_and_in_order(config):
+    recipe = recipes.build(config)
+    source = sources.open_split(config, "test")
+    assert len(source) % config.global_batch_size  # the last batch is not full
+
+    def apply(params, points, points_valid, time):
+        del params, points_valid, time
+        return models.PoseEstimate(
+            xyz=points[:, :, :1], confidence_logit=points[:, :, :1, 0]
+        )
+
+    predict = evaluate.make_predict(apply, recipe.inputs)
+    predicted = evaluate.predict_split(
+        predict, parallel.replicate({"w": np.zeros(1)}), source, batch_size=4
+    )
+    expected = np.stack([source[i]["points"][:, :1] for i in range(len(source))])
+    np.testing.assert_allclose(predicted["xyz"], expected, atol=1e-6)
+
+
+def test_batch_must_divide_over_devices():
+    with pytest.raises(ValueError, match="global_batch_size=6 does not divide over 4"):
+        parallel.local_batch_size(6)

@@ -1,0 +1,151 @@
+"""Images of a scene: exact and measured depth, mask, colour, and what hides what."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, UInt8
+
+from unipose_jax.geometry import numerics, transforms
+from unipose_jax.synthesis import body, cloud, paint, render, room, sensor, viewpoint
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """What there is to see, without any error."""
+
+    xyz_world: Array  # (frames, BODY joints, 3) metres
+    person: render.Primitives  # (frames, parts), metres, world
+    stature: Array  # () metres
+    surroundings: room.Room
+    view: viewpoint.View
+    looks: paint.Looks
+
+
+def depth_images(
+    key: jax.Array,
+    scene: Scene,
+    *,
+    height: int,
+    width: int,
+    sensor_params: sensor.SensorParams,
+    segmentation: cloud.SegmentationParams,
+) -> dict[str, Array]:
+    """What the depth camera gives.
+
+    Args:
+        key: random key of the camera's and the segmentation's errors.
+        scene: what there is to see.
+        height: image height, pixels.
+        width: image width, pixels.
+        sensor_params: errors of the camera.
+        segmentation: errors of the mask.
+
+    Returns:
+        "true_depth" and "depth" (measured, 0 = none), metres, and "mask", the segmented
+        person; each (frames, height, width).
+    """
+    key_sensor, key_mask = jax.random.split(key)
+    view = scene.view
+    size = {"height": height, "width": width}
+    seen = render.transform(scene.person, view.cam_from_world)
+    front, part = render.cast(seen, view.intrinsics, **size)
+    dirs = render.pixel_dirs(view.intrinsics, **size)
+    behind, surface, _ = _cast_room(scene, view.cam_from_world, dirs)
+    flesh = paint.luminance(scene.looks.person)[body.PART_MATERIAL]
+    wall = paint.luminance(scene.looks.surroundings)[surface]
+    person = front < behind[None]
+    albedo = jnp.where(person, flesh[part], wall[None])
+    depth, albedo, person = render.materialize(
+        (jnp.minimum(front, behind[None]), albedo, person)
+    )
+    measured = sensor.observe(
+        key_sensor, depth, albedo, view.intrinsics, params=sensor_params
+    )
+    measured = render.materialize(measured)
+    mask = cloud.segment(key_mask, measured, person, params=segmentation)
+    mask = render.materialize(mask)
+    return {"true_depth": depth, "depth": measured, "mask": mask}
+
+
+def keypoint_camera(scene: Scene) -> Float[Array, "4 4"]:
+    """cam_from_world of the colour camera, whose pixels the keypoints are in."""
+    return transforms.compose(scene.view.color_from_depth, scene.view.cam_from_world)
+
+
+def first_surface(
+    scene: Scene,
+    cam_from_world: Float[Array, "4 4"],
+    dirs: Float[Array, "frames rays 3"],
+) -> Float[Array, "frames rays"]:
+    """Where the first surface lies, of person or room, along few rays of one camera.
+
+    Args:
+        scene: what stands in the way.
+        cam_from_world: the camera.
+        dirs: directions in its frame.
+
+    Returns:
+        Distance in lengths of `dirs`: z-depth in metres where their z is 1.
+    """
+    person = render.transform(scene.person, cam_from_world)
+    flesh = render.cast_rays(person, dirs).min(axis=-1)
+    return jnp.minimum(flesh, _cast_room(scene, cam_from_world, dirs)[0])
+
+
+def _cast_room(
+    scene: Scene, cam_from_world: Array, dirs: Array
+) -> tuple[Array, Array, Array]:
+    """`room.cast` for rays in a camera's frame, which leave the camera."""
+    world_from_cam = transforms.invert(cam_from_world)
+    dirs = _turn(world_from_cam, dirs)
+    return room.cast(scene.surroundings, world_from_cam[:3, 3], dirs)
+
+
+def _turn(transform: Array, dirs: Array) -> Array:
+    """Turns directions of any number of leading axes."""
+    return transforms.rotate(transform, dirs.reshape(-1, 3)).reshape(dirs.shape)
+
+
+def color_images(
+    scene: Scene, *, height: int, width: int
+) -> UInt8[Array, "frames height width 3"]:
+    """What the keypoint camera sees, 8-bit sRGB."""
+    cam_from_world = keypoint_camera(scene)
+    dirs = render.pixel_dirs(scene.view.color_intrinsics, height=height, width=width)
+    behind, back = _room_colors(scene, cam_from_world, dirs)
+    depth, front = _person_colors(scene, cam_from_world, dirs)
+    is_person = depth < behind[None]
+    return paint.to_srgb(jnp.where(is_person[..., None], front, back[None]))
+
+
+def _room_colors(
+    scene: Scene, cam_from_world: Array, dirs: Array
+) -> tuple[Array, Array]:
+    """Depth and linear RGB (height, width, 3) of the room."""
+    world_from_cam = transforms.invert(cam_from_world)
+    depth, surface, normal = _cast_room(scene, cam_from_world, dirs)
+    xyz = (dirs * depth[..., None]).reshape(-1, 3)
+    xyz = transforms.apply(world_from_cam, xyz).reshape(dirs.shape)
+    albedo = paint.room_albedo(scene.looks, surface, xyz)
+    views = _turn(world_from_cam, numerics.safe_normalize(dirs))
+    return depth, paint.shade(scene.looks, albedo, normal, views)
+
+
+def _person_colors(
+    scene: Scene, cam_from_world: Array, dirs: Array
+) -> tuple[Array, Array]:
+    """Depth and linear RGB (frames, height, width, 3) of the person."""
+    world_from_cam = transforms.invert(cam_from_world)
+    person = render.transform(scene.person, cam_from_world)
+    height, width = dirs.shape[:2]
+    depth, part = render.cast(
+        person, scene.view.color_intrinsics, height=height, width=width
+    )
+    xyz = dirs[None] * jnp.where(part >= 0, depth, 1.0)[..., None]
+    normal, local = render.normals(person, part, xyz)
+    albedo = paint.person_albedo(scene.looks, part, local)
+    views = _turn(world_from_cam, numerics.safe_normalize(dirs))
+    views = jnp.broadcast_to(views[None], normal.shape)
+    return depth, paint.shade(scene.looks, albedo, _turn(world_from_cam, normal), views)
