@@ -9,16 +9,21 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from data_pipelines import planes
+
 _MAX_SEEDS = 8
 _REACH = 1.1  # metres along the floor from the middle of a body to its parts
 _STATURE = 2.3  # metres from the lowest to the highest part
+_LARGEST = 3.5  # metres between opposite corners of the box around a body
 _LIMB = 1.2  # metres; what is longer is no limb, but may be half a person:
 _HALF = 0.5  # metres between the middles of two halves behind a pole
 _NEIGHBOURS = ((0, 1), (1, 0), (0, 2), (2, 0), (0, 4), (4, 0))  # grid pixels
 _BEHIND = ((0, 8), (0, 14), (0, 20), (8, 0), (14, 0))  # grid pixels
+_MARGIN_SHARE = 0.25  # of a row that has depth, where a margin ends
 _OCCLUDER = 0.5  # metres; a pole or an arm in front hides no more of a body
 _SAMPLES = 400  # points that a body is measured by
 _FLAT_SAMPLES, _FLAT_TRIALS = 120, 96
+_SMALL = 0.1  # m^2; what is smaller is not taken for furniture
 _RULED_OUT = 0.02  # a plausibility this low needs no closer look
 _HAND = 0.35  # metres; a smaller region may be a hand held out towards the camera,
 _HAND_GAP = 0.5  # whose forearm it hides: this far from the rest, metres.
@@ -62,19 +67,29 @@ def measure(labels: np.ndarray, xyz: np.ndarray, pixel_angle: float) -> Regions:
     low, high = np.zeros((2, count, 3), np.float32)
     low[present] = np.minimum.reduceat(points, start)
     high[present] = np.maximum.reduceat(points, start)
-    rows, columns = (np.flatnonzero((xyz[..., 2] > 0).any(axis)) for axis in (1, 0))
     cut = np.zeros((count, 3))
-    edges = (
-        (0, np.s_[:, columns[:2]]),
-        (0, np.s_[:, columns[-2:]]),
-        (1, np.s_[rows[:2]]),
-        (2, np.s_[rows[-2:]]),
-    )
-    for axis, edge in edges if len(rows) else ():
-        cut[:, axis] += np.bincount(
-            labels[edge].ravel(), side[edge].ravel() / 2, minlength=count
-        )
+    for axis, turn in (
+        (0, np.transpose),
+        (0, lambda image: image.T[::-1]),
+        (1, np.asarray),
+        (2, np.flipud),
+    ):
+        edge = _edge(turn(side) > 0)
+        length = turn(side)[edge].ravel() / 2
+        cut[:, axis] += np.bincount(turn(labels)[edge].ravel(), length, minlength=count)
     return Regions(labels, area, low, high, cut)
+
+
+def _edge(seen: np.ndarray) -> slice:
+    """The first two rows of the image, or of what lies below a margin without depth.
+
+    Where the first row with depth holds little of it, it is the tip of something, and
+    nothing is cut off there.
+    """
+    first = int(seen.any(axis=1).argmax())
+    if first > 1 and seen[first : first + 2].mean() < _MARGIN_SHARE:
+        return slice(0, 0)
+    return slice(first, first + 2)
 
 
 def pixels(labels: np.ndarray, members: np.ndarray) -> np.ndarray:
@@ -87,7 +102,7 @@ def pixels(labels: np.ndarray, members: np.ndarray) -> np.ndarray:
 def gaps(
     labels: np.ndarray, z: np.ndarray, count: int, pixel_angle: float
 ) -> np.ndarray:
-    """Least depth step between regions that meet in the image, metres.
+    """Third least depth step between regions that meet in the image, metres.
 
     Pixels up to four apart count as meeting, to step over holes; farther ones where all
     between them is nearer and so hides what connects them.
@@ -95,7 +110,7 @@ def gaps(
     Returns:
         (count, count), symmetric, inf where two regions do not meet.
     """
-    gap = np.full((count, count), np.inf, np.float32)
+    pairs, steps = [], []
     for down, right in _NEIGHBOURS + _BEHIND:
         rows, columns = labels.shape[0] - down, labels.shape[1] - right
         if rows < 1 or columns < 1:
@@ -112,8 +127,16 @@ def gaps(
             hidden &= np.max(between, axis=0) < np.minimum(near, far) - 0.15
             hidden &= np.max(between, axis=0) > 0
             v, u, near, far = v[hidden], u[hidden], near[hidden], far[hidden]
-        np.minimum.at(gap, (a[v, u], b[v, u]), np.abs(near - far))
-    return np.minimum(gap, gap.T)
+        ends = a[v, u], b[v, u]
+        pairs.append(np.minimum(*ends) * count + np.maximum(*ends))
+        steps.append(np.abs(near - far))
+    gap = np.full(count * count, np.inf, np.float32)
+    pair, step = np.concatenate(pairs), np.concatenate(steps)
+    order = np.lexsort((step, pair))
+    present, start, size = np.unique(pair[order], return_index=True, return_counts=True)
+    gap[present] = step[order][start + np.minimum(size - 1, 2)]
+    square = gap.reshape(count, count)
+    return np.minimum(square, square.T)
 
 
 def candidates(
@@ -121,12 +144,14 @@ def candidates(
 ) -> list[Body]:
     """Groups regions into bodies around the largest of human size, and rates them."""
     gap = gaps(regions.labels, xyz[..., 2], len(regions.area), pixel_angle)
-    human = (regions.area > 0.03) & (regions.area < 2.5)
+    extent = np.linalg.norm(regions.high - regions.low, axis=1)
+    human = (regions.area > 0.03) & (regions.area < 2.4) & (extent < _LARGEST)
     seeds = np.argsort(-np.where(human, regions.area, 0))[:_MAX_SEEDS]
     up = np.array([0.0, -1.0, 0.0]) if floor is None else floor[:3]
     seeds = seeds[human[seeds]]
     boxy = np.zeros(len(human))
-    boxy[seeds] = [boxiness(regions.labels == seed, xyz) for seed in seeds]
+    for seed in seeds[regions.area[seeds] > _SMALL]:
+        boxy[seed] = boxiness(regions.labels == seed, xyz)
     furniture = boxy > np.clip(1.0 - 0.8 * regions.area, 0.75, 0.9)
     bodies, taken = [], np.zeros(len(human), bool)
     for seed in seeds:
@@ -139,9 +164,11 @@ def candidates(
         shape = pixels(regions.labels, members)
         score = plausibility(xyz[shape], regions, members, floor)
         if score > _RULED_OUT:
-            value = boxiness(shape, xyz) if len(members) > 1 else boxy[seed]
+            value = boxy[seed]
+            if len(members) > 1 or regions.area[seed] <= _SMALL:
+                value = boxiness(shape, xyz)
             score *= 1 - 0.95 * _ramp(value, 0.58, 0.78, 1.0, 2.0)
-        bodies.append(Body(members, np.median(xyz[shape], axis=0), score))
+        bodies.append(Body(members, xyz[shape].mean(axis=0), score))
     return bodies
 
 
@@ -187,7 +214,7 @@ def plausibility(
     height = points @ up + (0.0 if floor is None else floor[3])
     bottom, top = _quantiles(height, 0.01, 0.99)
     flat = points - height[:, None] * up
-    spread = np.linalg.norm(flat - np.median(flat, axis=0), axis=1)
+    spread = np.linalg.norm(flat - flat.mean(axis=0), axis=1)
     width = 2 * _quantiles(spread, 0.98)[0]
     offsets = points - points.mean(axis=0)
     thickness = np.sqrt(np.linalg.eigvalsh(offsets.T @ offsets / len(points))[0])
@@ -232,7 +259,7 @@ def flatness(points: np.ndarray) -> float:
     rng = np.random.default_rng(0)
     few = points[rng.permutation(len(points))[:_FLAT_SAMPLES]].astype(np.float32)
     corner, second, third = few[rng.integers(len(few), size=(3, _FLAT_TRIALS))]
-    normal = np.cross(second - corner, third - corner)
+    normal = planes.cross(second - corner, third - corner)
     length = np.linalg.norm(normal, axis=1)
     normal /= np.where(length > 1e-3, length, np.nan)[:, None]
     distance = np.abs(few @ normal.T - np.sum(normal * corner, axis=1))

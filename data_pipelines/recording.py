@@ -183,8 +183,7 @@ def write_recording(
         time: seconds of each frame.
         depth_unit: metres per stored count.
         color: uint8 RGB (height, width, 3) per frame, stored as PNG.
-        color_camera: its camera; needed with `color`. It is also the camera of
-            `keypoints`.
+        color_camera: its camera, and that of `keypoints`; needed with `color`.
         color_from_depth: 4x4, metres; the identity by default.
         world_from_depth: 4x4 or one for each frame, metres.
         mask: bool (height, width) per frame, depth pixels.
@@ -196,28 +195,27 @@ def write_recording(
     """
     camera = {
         "depth": calibration.to_json(depth_camera),
-        "color": color_camera and calibration.to_json(color_camera),
-        "color_from_depth": color_camera
-        and _listed(np.eye(4) if color_from_depth is None else color_from_depth),
         "depth_unit": depth_unit,
         "fps": fps,
-        "time": None if time is None else _listed(time),
-        "world_from_depth": None
-        if world_from_depth is None
-        else _listed(world_from_depth),
+        "time": _listed(time),
+        "world_from_depth": _listed(world_from_depth),
     }
+    if color_camera is not None:
+        pose = np.eye(4) if color_from_depth is None else color_from_depth
+        camera["color"] = calibration.to_json(color_camera)
+        camera["color_from_depth"] = _listed(pose)
     camera = {key: value for key, value in camera.items() if value is not None}
     with files.replacing(path) as folder:
         folder.mkdir()
         (folder / "camera.json").write_text(json.dumps(camera, indent=1))
-        counts = (_counts(metres, depth_unit) for metres in depth)
-        _write_images(folder / "depth", counts, depth_camera)
-        if color is not None:
-            images = (image[..., ::-1] for image in color)
-            _write_images(folder / "color", images, color_camera)
-        if mask is not None:
-            masks = (np.uint8(255) * pixels for pixels in mask)
-            _write_images(folder / "mask", masks, depth_camera)
+        kinds = {
+            "depth": (depth, lambda d: _counts(d, depth_unit), depth_camera),
+            "color": (color, lambda rgb: rgb[..., ::-1], color_camera),
+            "mask": (mask, lambda pixels: np.uint8(255) * pixels, depth_camera),
+        }
+        for kind, (images, encode, its_camera) in kinds.items():
+            if images is not None:
+                _write_images(folder / kind, map(encode, images), its_camera)
         if keypoints is not None:
             (folder / "keypoints.json").write_text(json.dumps(keypoints))
         if joints is not None:
@@ -293,8 +291,8 @@ def _counts(depth: np.ndarray, unit: float) -> np.ndarray:
     return np.where((counts < 0) | (counts > 65535), 0, counts).astype(np.uint16)
 
 
-def _listed(values: Any) -> list:
-    return np.asarray(values, np.float64).tolist()
+def _listed(values: Any) -> list | None:
+    return None if values is None else np.asarray(values, np.float64).tolist()
 
 
 def _write_images(

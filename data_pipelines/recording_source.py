@@ -154,6 +154,7 @@ def read_keypoints(source: recording.Recording, skeleton: str) -> Keypoints | No
     if source.mask(0) is not None:
         clouds = person_clouds(source)
         center = np.stack([_center(cloud.xyz) for cloud in clouds])
+        # Undistorted, where the detections are not yet: pixels off, bodies are large.
         near = source.keypoint_camera.project(
             center @ source.color_from_depth[:3, :3].T + source.color_from_depth[:3, 3]
         )

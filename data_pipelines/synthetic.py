@@ -20,7 +20,7 @@ import ml_collections
 import numpy as np
 import tqdm
 
-from data_pipelines import errors, files, schema
+from data_pipelines import errors, files, schema, transforms
 from unipose_jax import synthesis
 from unipose_jax.synthesis import mocap, scene
 
@@ -233,7 +233,13 @@ def _render(data: ml_collections.ConfigDict, split: str, count: int) -> Clips:
 
 
 def _schema_fields(clips: Clips) -> Clips:
-    return {name: clips[name] for name in schema.FIELDS}
+    """The fields of the schema, with clouds cleaned as those of recordings are."""
+    fields = {name: clips[name] for name in schema.FIELDS}
+    valid = fields["points_valid"] = np.array(fields["points_valid"])
+    for clip, frame in np.ndindex(valid.shape[:2]):
+        seen = valid[clip, frame]
+        seen[seen] = transforms.inliers(fields["points"][clip, frame, seen])
+    return fields
 
 
 @functools.cache

@@ -73,7 +73,7 @@ def test_docstring_names_every_argument_it_lists(name):
 @every_function
 def test_randomness_comes_from_a_key_given_first(name):
     parameters = list(inspect.signature(FUNCTIONS[name]).parameters)
-    assert not {"rng", "seed"} & set(parameters)
+    assert not {"rng", "prng", "prng_key"} & set(parameters)
     assert "key" not in parameters or parameters[0] == "key"
 
 

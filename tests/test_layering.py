@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -102,6 +103,42 @@ def test_tiers_keep_to_their_dependencies(path):
         return
     known = sys.stdlib_module_names | tier | {"unipose_jax", "data_pipelines"}
     assert packages_imported(path, nested=part_of(path) != "train") <= known
+
+
+BLOCKING = """
+import sys
+sys.modules |= dict.fromkeys({blocked!r})
+import {modules}
+"""
+
+
+@pytest.mark.parametrize(
+    ("modules", "blocked"),
+    [
+        (
+            "unipose_jax.losses, unipose_jax.metrics, unipose_jax.synthesis",
+            ["flax", "optax", "orbax", "ml_collections", "cv2", "scipy", "matplotlib"],
+        ),
+        (
+            "unipose_jax.train.loop, data_pipelines.synthetic",
+            [
+                "cv2",
+                "scipy",
+                "matplotlib",
+                "h5py",
+                "tensorflow_datasets",
+                "onnxruntime",
+            ],
+        ),
+    ],
+    ids=["library", "training"],
+)
+def test_a_host_without_the_upper_tiers_can_import(modules, blocked):
+    program = BLOCKING.format(modules=modules, blocked=blocked)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("path", sources("data_pipelines"), ids=identify)

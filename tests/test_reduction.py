@@ -36,6 +36,11 @@ def test_nothing_weighted_has_mean_zero_and_zero_gradient():
     np.testing.assert_array_equal(grad, 0.0)
 
 
+def test_an_empty_mean_passes_no_nan_back():
+    grad = jax.grad(lambda x: reduction.WeightedMean(x, jnp.zeros(())).mean())(2.0)
+    np.testing.assert_array_equal(grad, 0.0)
+
+
 def test_adding_parts_gives_the_mean_of_the_whole():
     values = jax.random.normal(jax.random.key(0), (8, 5))
     weight = jax.random.uniform(jax.random.key(1), (8, 5))

@@ -78,6 +78,21 @@ def test_invalid_joints_change_nothing_even_if_nan(term):
 
 
 @every_term
+def test_bones_and_hinges_of_invalid_joints_do_not_count(term):
+    # Without the left hand go one pair of six, one bone of 14, one hinge of four.
+    valid = jnp.ones((4, 15), dtype=bool).at[:, HAND].set(False)
+    whole, part = term(standing()).weight, term(standing(), valid=valid).weight
+    np.testing.assert_array_equal(whole - part, 4.0)
+
+
+@every_term
+@pytest.mark.parametrize("joint", [HAND, ITOP.index("right_hand")])
+def test_one_joint_that_may_move_makes_its_bone_or_hinge_count(term, joint):
+    weight = jnp.zeros((4, 15)).at[:, joint].set(0.5)
+    np.testing.assert_array_equal(term(broken(), weight=weight).weight, 4 * 0.5)
+
+
+@every_term
 def test_weights_scale_gradients_joint_by_joint(term):
     weight = jax.random.uniform(jax.random.key(1), (4, 15)).at[:, ELBOW].set(0.0)
     free = jax.jit(jax.grad(lambda x: term(x).total))(broken())
@@ -152,6 +167,14 @@ def test_constancy_follows_the_frames_that_are_believed():
     grad = gradient(TERMS["constancy"], xyz, confidence=confidence)
     np.testing.assert_allclose(grad[:3], 0.0, atol=1e-5)
     assert grad[3, HAND, 1] > 0
+
+
+def test_constancy_compares_with_valid_frames_only():
+    valid = jnp.ones((4, 15), dtype=bool).at[3, HAND].set(False)
+    xyz = jnp.where(valid[..., None], standing(), jnp.nan)
+    np.testing.assert_allclose(
+        TERMS["constancy"](xyz, valid=valid).mean(), 0.0, atol=1e-8
+    )
 
 
 def test_constancy_without_any_belief_uses_all_frames():

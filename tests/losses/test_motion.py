@@ -116,6 +116,13 @@ def test_weights_choose_which_joints_move(term):
 
 
 @every_term
+def test_a_step_counts_as_much_as_its_freest_frame(term):
+    # Joint 0 may move in frame 1, which takes part in two steps and in both triples.
+    weight = jnp.zeros((4, 2)).at[1, 0].set(0.5)
+    np.testing.assert_array_equal(term(wild(), TIME, weight=weight).weight, 1.0)
+
+
+@every_term
 def test_standing_still_has_finite_gradient(term):
     grad = jax.jit(jax.grad(lambda x: term(x, TIME, limit=0.0 * LIMIT).mean()))(
         jnp.ones((4, 2, 3))

@@ -12,7 +12,6 @@ CONFIG = {
     "width": 16,
     "num_blocks": 3,
     "num_heads": 2,
-    "scale": 0.1,
     "dtype": "float32",
 }
 
@@ -114,9 +113,21 @@ def test_farthest_points_by_hand():
     np.testing.assert_array_equal(chosen, [3, 0, 2])
 
 
-def test_cells_by_hand():
-    xyz = jnp.array([[0.0, 0, 0], [0.4, 0, 0], [0.6, 0, 0], [9, 0, 0]])
-    valid = jnp.array([True, True, True, False])
-    centers = jnp.array([[0.0, 0, 0], [1.0, 0, 0]])
-    cells = sampling.assign_to_nearest(xyz, valid, centers)
-    np.testing.assert_array_equal(cells, [[1, 0], [1, 0], [0, 1], [0, 0]])
+def test_patch_features_equal_a_slow_sum():
+    rng = np.random.default_rng(0)
+    xyz, centers = rng.normal(size=(20, 3)) * 0.2, rng.normal(size=(4, 3)) * 0.2
+    valid, frequencies = rng.random(20) < 0.7, rng.normal(size=(3, 5)) * 8
+    features = sampling.patch_features(
+        jnp.asarray(xyz),
+        jnp.asarray(valid),
+        jnp.asarray(centers),
+        frequencies=jnp.asarray(frequencies),
+        windows=(0.1,),
+    )
+    for place, row in zip(centers, features, strict=True):
+        weight = np.exp(-((xyz - place) ** 2).sum(1) / 0.02) * valid
+        waves = np.exp(1j * (xyz - place) @ frequencies)
+        mean = (weight[:, None] * waves).sum(0) / (weight.sum() + 1e-6)
+        expected = np.concatenate([mean.real, mean.imag, [np.log(weight.sum())]])
+        # float32 phases of a few radians, normalised by sums far below one.
+        np.testing.assert_allclose(row, expected, rtol=1e-3, atol=1e-4)

@@ -60,12 +60,22 @@ def test_segments_are_those_of_drillis_and_contini():
         np.testing.assert_allclose(ratios[name], ratio, atol=0.002)
 
 
-def test_skin_depths_match_measured_circumferences():
-    # Mean of women and men in ANSUR II, mm, over 2 pi: head, neck, wrist, ankle.
-    expected = {"head": 568, "neck": 364, "wrist": 164, "ankle": 222, "elbow": 287}
+def test_thickness_matches_measured_circumferences():
+    # Mean of women and men in ANSUR II, mm, over 2 pi: head, base of the neck, wrist, ankle, elbow.
+    expected = {"head": 568, "neck": 403, "wrist": 164, "ankle": 222, "elbow": 287}
     for name, circumference in expected.items():
         radius = circumference / 2000.0 / np.pi
-        np.testing.assert_allclose(limits.JOINTS[name].skin_depth, radius, atol=0.003)
+        np.testing.assert_allclose(limits.JOINTS[name].thickness, radius, atol=0.003)
+
+
+def test_skin_depth_is_the_median_over_directions_of_sight():
+    # Directions spread evenly over the sphere have evenly spread cosines.
+    sine = np.sqrt(1.0 - np.linspace(0.0, 1.0, 10_001)[:-1] ** 2)
+    knee = limits.JOINTS["knee"].thickness
+    depth = limits.skin_depths(definitions.ITOP15)[
+        definitions.ITOP15.index("left_knee")
+    ]
+    np.testing.assert_allclose(depth, np.median(knee / sine), rtol=1e-3)
 
 
 def test_minimum_skin_depth_is_shallower_than_the_typical_one():

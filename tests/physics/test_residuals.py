@@ -77,6 +77,24 @@ def test_an_arm_behind_the_back_is_not_judged():
     np.testing.assert_array_equal(hinge(hyper(xyz), "left_elbow"), 0.0)
 
 
+def test_a_knee_is_judged_behind_the_body_too():
+    xyz = standing()
+    knee = xyz[H36M.index("left_hip")] + jnp.array([0.0, 0.3, 0.3])
+    xyz = xyz.at[H36M.index("left_knee")].set(knee)
+    xyz = xyz.at[H36M.index("left_ankle")].set(knee + jnp.array([0.0, 0.3, -0.3]))
+    np.testing.assert_allclose(
+        hinge(hyper(xyz), "left_knee"), 1.0 - np.sin(limits.HYPEREXTENSION), atol=2e-3
+    )
+
+
+def test_hyperextension_does_not_move_the_torso():
+    xyz = bent("left_knee", "left_ankle", [0.3, 0.5, -1.0])
+    grad = jax.jit(jax.grad(lambda x: jnp.sum(hyper(x))))(xyz)
+    moved = jnp.flatnonzero(jnp.any(grad != 0, axis=-1))
+    leg = [H36M.index(f"left_{joint}") for joint in ("hip", "knee", "ankle")]
+    np.testing.assert_array_equal(moved, sorted(leg))
+
+
 def test_folding_beyond_the_limit_is_measured_in_radians():
     angle = np.radians(170.0)
     xyz = bent("left_elbow", "left_wrist", [0.0, np.cos(angle), -np.sin(angle)])

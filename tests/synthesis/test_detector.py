@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -8,27 +9,34 @@ import pytest
 from unipose_jax import skeleton
 from unipose_jax.synthesis import detector
 
-KEY = jax.random.key(0)
 SKELETON = skeleton.ITOP15
-FRAMES = 4000  # of one long clip: many samples
+CLIPS, FRAMES = 500, 8  # many samples
 PERFECT = detector.DetectorParams(
     noise=0.0, outlier_share=0.0, swap_share=0.0, miss_share=0.0, correlation=0.0
 )
 
 
-def true_uv(frames=FRAMES):
-    uv = 40.0 + 5.0 * jnp.arange(30.0).reshape(15, 2)
-    return jnp.broadcast_to(uv, (frames, 15, 2))
+def true_uv():
+    """Keypoints (clips, frames, joints, 2) that stand still."""
+    uv = 40.0 + 5.0 * np.arange(30.0, dtype=np.float32).reshape(15, 2)
+    return np.broadcast_to(uv, (CLIPS, FRAMES, 15, 2))
 
 
-def detect(*, visible=True, width=320, key=KEY, uv=None, **changes):
+def detect(*, visible=True, width=320, seed=0, uv=None, **changes):
     uv = true_uv() if uv is None else uv
-    visible = jnp.broadcast_to(jnp.asarray(visible), uv.shape[:2])
+    visible = np.broadcast_to(visible, uv.shape[:-1])
     params = dataclasses.replace(PERFECT, **changes)
-    uv, confidence = detector.detect(
+    keys = jax.random.split(jax.random.key(seed), CLIPS)
+    # Not compiled as a whole: each test has other parameters, but the same operations.
+    many = jax.vmap(functools.partial(run, width=width, params=params))
+    uv, confidence = many(keys, jnp.asarray(uv), jnp.asarray(visible))
+    return np.asarray(uv), np.asarray(confidence)
+
+
+def run(key, uv, visible, *, width=320, params=PERFECT):
+    return detector.detect(
         key, uv, visible, width=width, skeleton=SKELETON, params=params
     )
-    return np.asarray(uv), np.asarray(confidence)
 
 
 def test_perfect_detector_reports_the_truth():
@@ -83,20 +91,20 @@ def test_missed_and_outlying_joints_have_their_shares():
 
 def test_swaps_exchange_whole_limb_pairs():
     uv, _ = detect(swap_share=1.0)
-    np.testing.assert_allclose(uv, true_uv()[:, np.array(SKELETON.mirror)])
+    np.testing.assert_allclose(uv, true_uv()[:, :, np.array(SKELETON.mirror)])
     uv, _ = detect(swap_share=0.1)
-    swapped = np.any(uv != np.asarray(true_uv()), axis=-1)
+    swapped = np.any(uv != true_uv(), axis=-1)
     arm, leg = (SKELETON.index(f"left_{name}") for name in ("elbow", "knee"))
-    np.testing.assert_allclose(swapped[:, [arm, leg]].mean(), 0.1, atol=0.015)
+    np.testing.assert_allclose(swapped[..., [arm, leg]].mean(), 0.1, atol=0.015)
     hand = SKELETON.index("right_hand")
-    np.testing.assert_array_equal(swapped[:, hand], swapped[:, arm])
-    assert np.any(swapped[:, leg] != swapped[:, arm])
-    assert not np.any(swapped[:, SKELETON.index("torso")])
+    np.testing.assert_array_equal(swapped[..., hand], swapped[..., arm])
+    assert np.any(swapped[..., leg] != swapped[..., arm])
+    assert not np.any(swapped[..., SKELETON.index("torso")])
 
 
 def test_a_swapped_joint_is_as_visible_as_the_place_it_is_taken_for():
     visible = np.array([not name.startswith("left") for name in SKELETON.joints])
-    _, confidence = detect(visible=visible[None], swap_share=1.0, hidden_report=0.0)
+    _, confidence = detect(visible=visible, swap_share=1.0, hidden_report=0.0)
     mirrored = visible[np.array(SKELETON.mirror)]
     np.testing.assert_array_equal(
         confidence > 0.0, np.broadcast_to(mirrored, confidence.shape)
@@ -104,7 +112,7 @@ def test_a_swapped_joint_is_as_visible_as_the_place_it_is_taken_for():
 
 
 def test_confident_keypoints_are_exact_ones():
-    visible = jax.random.bernoulli(jax.random.key(1), 0.8, (FRAMES, 15))
+    visible = np.random.default_rng(1).random((CLIPS, FRAMES, 15)) < 0.8
     params = dataclasses.asdict(detector.DetectorParams())
     uv, confidence = detect(visible=visible, **params)
     found = confidence > 0.0
@@ -125,58 +133,45 @@ def test_confidence_is_lower_where_hidden():
 
 @pytest.mark.parametrize("correlation", [0.0, 0.6, 0.95])
 def test_normals_are_standard_and_correlated_in_time(correlation):
-    values = detector.correlated_normal(KEY, (6, 20_000), correlation)
+    values = detector.correlated_normal(jax.random.key(0), (6, 20_000), correlation)
     np.testing.assert_allclose(jnp.std(values, axis=1), 1.0, atol=0.03)
     lagged = jnp.mean(values[1:] * values[:-1], axis=1)
     np.testing.assert_allclose(lagged, correlation, atol=0.03)
 
 
 def test_errors_persist_within_a_clip():
-    uv, _ = detect(uv=true_uv(8), noise=3.0, correlation=0.95)
-    error = uv - np.asarray(true_uv(8))
-    steps = np.abs(np.diff(error, axis=0)).mean()
-    assert steps < 0.7 * np.abs(error).mean()
+    uv, _ = detect(noise=3.0, correlation=0.95)
+    error = uv - true_uv()
+    assert np.abs(np.diff(error, axis=1)).mean() < 0.7 * np.abs(error).mean()
 
 
 def test_nan_of_invisible_joints_reaches_nothing():
-    uv = true_uv(4).at[:, 3].set(jnp.nan)
-    visible = jnp.ones((4, 15), bool).at[:, 3].set(False)
-    got, confidence = detect(uv=uv, visible=visible, noise=3.0, hidden_report=0.0)
+    uv, visible = true_uv().copy(), np.ones((CLIPS, FRAMES, 15), bool)
+    uv[:, :, 3], visible[:, :, 3] = np.nan, False
+    got, confidence = detect(uv=uv, visible=visible, hidden_report=0.0)
     assert np.all(np.isfinite(got))
-    np.testing.assert_array_equal(confidence[:, 3], 0.0)
+    np.testing.assert_array_equal(confidence[:, :, 3], 0.0)
 
 
 def test_same_key_same_detections():
-    options = {"uv": true_uv(8), "noise": 3.0}
-    np.testing.assert_array_equal(detect(**options)[0], detect(**options)[0])
-    assert np.any(detect(**options)[0] != detect(key=jax.random.key(1), **options)[0])
+    np.testing.assert_array_equal(detect(noise=3.0)[0], detect(noise=3.0)[0])
+    assert np.any(detect(noise=3.0)[0] != detect(noise=3.0, seed=1)[0])
 
 
-def test_jit_and_vmap_agree():
-    keys = jax.random.split(KEY, 3)
-    visible = jnp.ones((8, 15), bool)
-
-    def run(key):
-        return detector.detect(
-            key,
-            true_uv(8),
-            visible,
-            width=160,
-            skeleton=SKELETON,
-            params=detector.DetectorParams(),
-        )
-
-    uv, confidence = jax.jit(jax.vmap(run))(keys)
-    for i in range(3):
-        np.testing.assert_allclose(uv[i], run(keys[i])[0], rtol=1e-5, atol=1e-4)
-        np.testing.assert_allclose(confidence[i], run(keys[i])[1], rtol=1e-4)
+def test_compiled_and_single_clips_equal_batched_ones():
+    params = detector.DetectorParams()
+    many_uv, many = detect(width=160, **dataclasses.asdict(params))
+    key = jax.random.split(jax.random.key(0), CLIPS)[1]
+    visible = jnp.ones((FRAMES, 15), bool)
+    single = jax.jit(functools.partial(run, width=160, params=params))
+    uv, confidence = single(key, jnp.asarray(true_uv()[1]), visible)
+    np.testing.assert_allclose(many_uv[1], uv, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(many[1], confidence, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", skeleton.NAMES)
-def test_every_skeleton_has_a_detector(name):
+def test_joints_of_every_skeleton_have_a_noise(name):
     target = skeleton.by_name(name)
-    uv = jnp.ones((2, target.num_joints, 2))
-    visible = jnp.ones((2, target.num_joints), bool)
-    params = detector.DetectorParams()
-    uv, _ = detector.detect(KEY, uv, visible, width=160, skeleton=target, params=params)
-    assert np.all(np.isfinite(uv))
+    scale = detector.joint_noise(target, contrast=0.5)
+    assert scale.shape == (target.num_joints,)
+    assert np.all((scale > 0.3) & (scale < 2.0))

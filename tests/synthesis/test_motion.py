@@ -1,86 +1,96 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from unipose_jax.skeleton import definitions, kinematics
-from unipose_jax.synthesis import actions, mocap, motion, shape
+from unipose_jax.synthesis import actions, choices, mocap, motion, shape
 
 BODY = definitions.BODY
 FRAMES, RATE = 8, 15.0
 TIME = jnp.arange(FRAMES) / RATE
-FACING = motion.MotionParams(yaw_range=(0.0, 0.0))
-ACROBATICS = ("fall", "cartwheel")
+PARAMS = motion.MotionParams(yaw_range=(0.0, 0.0))
+COUNT = 2500
 
 
 def at(xyz, name):
     return np.asarray(xyz)[..., BODY.index(name), :]
 
 
-def sample(key, time, params):
-    key_shape, key_motion = jax.random.split(key)
-    person = shape.sample_shape(key_shape, shape.ShapeParams(child_share=0.0))
-    return motion.sample_motion(key_motion, person, time, params)
+def keys_of(count):
+    return jax.vmap(jax.random.split)(jax.random.split(jax.random.key(0), count))
 
 
-def without(*names):
-    weights = motion.MotionParams().action_weights
-    return tuple((name, w) for name, w in weights if name not in names)
+def sample(keys, time, params):
+    person = shape.sample_shape(keys[0], shape.ShapeParams(child_share=0.0))
+    return motion.sample_motion(keys[1], person, time, params)
 
 
-def only(*names, **changes):
-    weights = tuple((name, 1.0) for name in names)
-    return motion.MotionParams(action_weights=weights, mix=0.0, **changes)
-
-
-def clips(count, params, seed=0):
-    keys = jax.random.split(jax.random.key(seed), count)
-    return np.asarray(jax.jit(jax.vmap(lambda k: sample(k, TIME, params)))(keys))
+def clips(count, time, params):
+    run = jax.jit(jax.vmap(lambda keys: sample(keys, time, params)))
+    return np.asarray(run(keys_of(count)))
 
 
 @pytest.fixture(scope="module")
-def crowd():
-    """Clips of everything but acrobatics, in all of which people are upright."""
-    return clips(1500, motion.MotionParams(action_weights=without(*ACROBATICS)))
+def everybody():
+    """Clips of all actions, facing +z, and the action of each."""
+
+    def action(keys):
+        draws = choices.draw(keys[1], PARAMS.num_key_poses)
+        return choices.choose_action(draws.action, PARAMS)
+
+    index = np.asarray(jax.jit(jax.vmap(action))(keys_of(COUNT)))
+    return clips(COUNT, TIME, PARAMS), np.asarray(list(actions.ACTIONS))[index]
 
 
 @pytest.fixture(scope="module")
-def steps():
-    """Clips of people who walk and run straight ahead."""
-    return clips(200, only("walk", "run", yaw_range=(0.0, 0.0), sway=0.0))
+def crowd(everybody):
+    """Clips of everything but acrobatics: people are upright in them."""
+    xyz, names = everybody
+    return xyz[~np.isin(names, ("fall", "cartwheel"))]
 
 
-def test_default_clips_are_finite():
-    xyz = clips(64, motion.MotionParams(), seed=5)
-    assert xyz.shape == (64, FRAMES, BODY.num_joints, 3)
+@pytest.fixture(scope="module")
+def those(everybody):
+    """Function of action names that returns their clips."""
+    xyz, names = everybody
+    return lambda *wanted: xyz[np.isin(names, wanted)]
+
+
+@pytest.fixture(scope="module")
+def steps(those):
+    return those("walk", "walk_and_gesture", "run")
+
+
+def test_all_clips_are_finite(everybody):
+    xyz, names = everybody
+    assert xyz.shape == (COUNT, FRAMES, BODY.num_joints, 3)
     assert np.isfinite(xyz).all()
+    assert set(names) == set(actions.ACTIONS)
 
 
-def test_bones_keep_their_lengths(crowd):
-    bones = np.asarray(kinematics.bone_lengths(crowd, BODY))
+def test_bones_keep_their_lengths(everybody):
+    bones = np.asarray(kinematics.bone_lengths(jnp.asarray(everybody[0]), BODY))
     assert np.ptp(bones, axis=1).max() < 1e-5
 
 
-def test_a_clip_depends_on_its_key_alone():
-    # Another batch is another program: agreement is to rounding.
-    many = clips(12, motion.MotionParams(), seed=3)
-    keys = jax.random.split(jax.random.key(3), 12)
-    few = clips_of(keys[:2])
-    np.testing.assert_allclose(many[:2], few, atol=2e-5)
-
-
-def clips_of(keys):
-    run = jax.jit(jax.vmap(lambda k: sample(k, TIME, motion.MotionParams())))
-    return np.asarray(run(keys))
-
-
-def test_motion_does_not_depend_on_the_sampling_of_time():
+def test_a_clip_depends_on_its_key_and_times_alone(everybody):
+    # Other batches and times are other programs: agreement is to rounding of phases.
     dense = jnp.linspace(0.0, TIME[-1], 2 * FRAMES - 1)
-    keys = jax.random.split(jax.random.key(4), 8)
-    params = motion.MotionParams()
-    fine = jax.jit(jax.vmap(lambda k: sample(k, dense, params)))(keys)
-    coarse = jax.jit(jax.vmap(lambda k: sample(k, TIME, params)))(keys)
-    np.testing.assert_allclose(fine[:, ::2], coarse, atol=2e-4)  # phases in float32
+    few = clips(5, dense, PARAMS)
+    np.testing.assert_allclose(few[:, ::2], everybody[0][:5], atol=2e-4)
+
+
+def test_people_face_the_given_way(everybody):
+    yaw = 1.2
+    turned = clips(5, TIME, dataclasses.replace(PARAMS, yaw_range=(yaw, yaw)))
+    # Positive turns to the right: z ahead becomes x.
+    x, y, z = np.moveaxis(everybody[0][:5], -1, 0)
+    c, s = np.cos(yaw), np.sin(yaw)
+    expected = np.stack([c * x + s * z, y, c * z - s * x], axis=-1)
+    np.testing.assert_allclose(turned, expected, atol=1e-4)
 
 
 def bend(xyz, root, middle, end):
@@ -99,12 +109,13 @@ def test_knees_bend_towards_the_toes(crowd, side):
     shank = shank / np.linalg.norm(shank, axis=-1, keepdims=True)
     toes = toes - (toes * shank).sum(-1, keepdims=True) * shank
     toes = toes / np.linalg.norm(toes, axis=-1, keepdims=True)
-    assert (offset * toes).sum(-1).min() > -0.02
+    # Metres: a straight leg's toes may turn out farther than its knee.
+    assert (offset * toes).sum(-1).min() > -0.03
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_elbows_of_hanging_arms_point_back_or_out(crowd, side):
-    frame = np.asarray(kinematics.body_frame(crowd, BODY))
+    frame = np.asarray(kinematics.body_frame(jnp.asarray(crowd), BODY))
     arm = at(crowd, f"{side}_wrist") - at(crowd, f"{side}_shoulder")
     arm = np.einsum("ntij,ntj->nti", frame, arm)
     arm = arm / np.linalg.norm(arm, axis=-1, keepdims=True)
@@ -131,13 +142,14 @@ def test_nothing_is_below_the_floor(crowd):
     assert crowd[..., 1].max() < 0.001
 
 
-def test_somebody_who_stands_touches_the_floor():
-    names = ("stand", "reach", "squat", "kick", "sit", "bow", "lunge")
-    xyz = clips(300, only(*names))
+def test_somebody_who_stands_touches_the_floor(those):
+    names = ("stand", "reach", "squat", "sit", "bow", "kick", "hands_on_head")
+    xyz = those(*names)
     feet = np.maximum(at(xyz, "left_foot")[..., 1], at(xyz, "right_foot")[..., 1])
     ankles = np.maximum(at(xyz, "left_ankle")[..., 1], at(xyz, "right_ankle")[..., 1])
-    # The ball is 3 cm above the sole, scaled; a raised toe stands on its heel.
-    assert np.maximum(feet + 0.035, ankles + 0.085).min() > -1e-3
+    # The ball is 3 cm above the sole, scaled; raised toes stand on the heel. Hands of
+    # people who squat deeply may bear them for a moment.
+    assert np.maximum(feet + 0.035, ankles + 0.09).min() > -0.02
 
 
 def test_steps_land_on_the_floor_and_stay_there(steps):
@@ -171,21 +183,13 @@ def test_arms_swing_against_the_legs(steps):
     assert np.corrcoef(arm.ravel(), leg.ravel())[0, 1] < -0.4
 
 
-@pytest.mark.parametrize("yaw", [0.0, 1.0, -2.5])
-def test_people_face_the_given_way(yaw):
-    xyz = clips(50, only("stand", yaw_range=(yaw, yaw)))
-    right = (at(xyz, "right_hip") - at(xyz, "left_hip")).mean((0, 1))
-    right /= np.linalg.norm(right)
-    np.testing.assert_allclose(right, [np.cos(yaw), 0, -np.sin(yaw)], atol=0.05)
-
-
-def test_left_and_right_do_the_same_on_average():
-    # Four standard errors of the mean over 3000 clips.
-    xyz = clips(3000, FACING)[:, 0]
+def test_left_and_right_do_the_same_on_average(everybody):
+    xyz = everybody[0][:, 0]
     xyz = xyz - xyz[:, :1]
     mirrored = xyz[:, list(BODY.mirror)] * np.asarray([-1.0, 1.0, 1.0])
     difference = (xyz - mirrored).mean(0)
     error = (xyz - mirrored).std(0) / np.sqrt(len(xyz))
+    # Four standard errors; left and right offsets share the rounding of the rest.
     assert (np.abs(difference) <= 4.0 * error + 1e-4).all()
 
 
@@ -214,61 +218,39 @@ def test_accelerations_are_human(crowd):
     assert np.percentile(acceleration(crowd, "left_wrist"), 99) < 32.0
 
 
-def test_punches_are_faster_than_standing():
-    box, stand = clips(200, only("box")), clips(200, only("stand"))
-    assert np.percentile(speed(box, "left_wrist"), 99) > 2.5
-    assert np.percentile(speed(stand, "left_wrist"), 99) < 1.0
+def test_punches_are_faster_than_standing(those):
+    assert np.percentile(speed(those("box"), "left_wrist"), 99) > 2.0
+    assert np.median(speed(those("stand"), "left_wrist")) < 0.3
 
 
 @pytest.mark.parametrize(
     ("action", "joint", "lowest", "highest"),
     [
-        ("arms_up", "left_wrist", 1.5, 2.4),
-        ("squat", "pelvis", 0.25, 0.9),
-        ("sit", "pelvis", 0.3, 0.75),
-        ("kneel", "pelvis", 0.3, 0.75),
-        ("knee_up", "left_knee", 0.35, 1.1),
-        ("jump", "pelvis", 0.5, 1.45),
+        ("arms_up", "left_wrist", 0.9, 2.5),
+        ("squat", "pelvis", 0.2, 0.9),
+        ("sit", "pelvis", 0.2, 0.8),
+        ("kneel", "pelvis", 0.2, 0.8),
+        ("bow", "head", 0.4, 1.6),
+        ("jump", "pelvis", 0.5, 1.1),
     ],
 )
-def test_actions_do_what_they_say(action, joint, lowest, highest):
-    xyz = clips(200, only(action, rest=0.0, persistence=1.0))
-    height = -at(xyz, joint)[..., 1]
-    assert np.median(height) > lowest
-    assert np.percentile(height, 99) < highest
+def test_actions_do_what_they_say(those, action, joint, lowest, highest):
+    # Of each clip the most typical frame: people pause, and mix other things in.
+    height = np.median(-at(those(action), joint)[..., 1], axis=1)
+    assert lowest < np.median(height) < highest
+
+
+def test_jumpers_leave_the_floor(those):
+    xyz = those("jump", "leap")
+    low = -np.maximum(at(xyz, "left_foot")[..., 1], at(xyz, "right_foot")[..., 1])
+    assert 0.1 < np.mean(low > 0.08) < 0.6
+    assert low.max() < 0.9
 
 
 def test_wrists_stay_out_of_the_trunk(crowd):
     spine = 0.5 * (at(crowd, "torso") + at(crowd, "thorax"))
     distance = np.linalg.norm(at(crowd, "left_wrist") - spine, axis=-1)
     assert np.percentile(distance, 0.1) > 0.09
-
-
-def test_rest_and_sway_of_nothing_stand_still():
-    params = only("stand", sway=0.0, spread=0.0, rhythm=0.0)
-    xyz = clips(8, params)
-    xyz = xyz - xyz[:, :, :1]
-    turned = np.linalg.norm(xyz - xyz[:, :1], axis=-1).max()
-    assert turned < 0.06  # standing people may still turn slowly
-
-
-@pytest.mark.parametrize(
-    "weights", [(("stand", 0.0),), (("stand", -1.0), ("walk", 2.0)), ()]
-)
-def test_weights_without_a_possible_action_are_refused(weights):
-    with pytest.raises(ValueError, match="action_weights"):
-        sample(jax.random.key(0), TIME, motion.MotionParams(action_weights=weights))
-
-
-def test_unknown_action_is_named():
-    params = motion.MotionParams(action_weights=(("flying", 1.0),))
-    with pytest.raises(ValueError, match="flying"):
-        sample(jax.random.key(0), TIME, params)
-
-
-def test_every_action_has_a_weight_by_default():
-    weights = dict(motion.MotionParams().action_weights)
-    assert set(weights) == set(actions.ACTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -282,7 +264,7 @@ def test_clip_at_its_own_times_is_itself(cmu):
     moved = motion.from_clip(xyz, jnp.arange(20) / 30.0, start=0.5)
     expected = np.asarray(xyz[15:35])
     shift = np.asarray(moved)[0, 0] - expected[0, 0]
-    np.testing.assert_allclose(moved - shift, expected, atol=1e-4)
+    np.testing.assert_allclose(np.asarray(moved) - shift, expected, atol=1e-4)
     assert abs(shift[1]) < 1e-6
 
 
@@ -312,7 +294,7 @@ def test_beyond_its_ends_a_clip_stands_still(cmu):
 
 def arm_vectors(xyz):
     """Elbow and wrist from the shoulder in the trunk's frame, in arm lengths."""
-    frame = np.asarray(kinematics.body_frame(xyz, BODY))
+    frame = np.asarray(kinematics.body_frame(jnp.asarray(xyz), BODY))
     shoulder, elbow = at(xyz, "right_shoulder"), at(xyz, "right_elbow")
     upper, fore = elbow - shoulder, at(xyz, "right_wrist") - elbow
     upper = 0.55 * upper / np.linalg.norm(upper, axis=-1, keepdims=True)

@@ -103,15 +103,19 @@ def coverage_loss(
         Mean penalty over points, metres, not yet divided.
     """
     points = jnp.where(points_valid[..., None], points, 0.0)
-    bones = np.asarray(skeleton.bones, dtype=np.int32)
-    sq_dist = _sq_distance_to_bones(
-        points, xyz[..., bones[:, 1], :], xyz[..., bones[:, 0], :]
+    child, parent = np.asarray(skeleton.bones, dtype=np.int32).T
+    start, end = xyz[..., parent, :], xyz[..., child, :]
+    nearest = _nearest_capsule(*jax.lax.stop_gradient((points, start, end)), radii)
+    # Only the nearest bone of each point enters the gradient: a product with 0 and 1
+    # picks its ends, which is faster than a gather and far smaller than all pairs.
+    start, end = (
+        jnp.einsum("...pb,...bi->...pi", nearest, ends, precision="highest")
+        for ends in (start, end)
     )
+    sq_dist = _sq_distance_to_segment(points, start, end)
+    radius = jnp.sum(nearest * jnp.broadcast_to(radii, nearest.shape), axis=-1)
     # The root of a point on a bone has no gradient; it lies inside the capsule anyway.
-    outside = jnp.sqrt(jnp.maximum(sq_dist, 1e-8)) - jnp.broadcast_to(
-        radii, sq_dist.shape
-    )
-    excess = jnp.maximum(jnp.min(outside, axis=-1), 0.0)
+    excess = jnp.maximum(jnp.sqrt(jnp.maximum(sq_dist, 1e-8)) - radius, 0.0)
     penalty = scale * numerics.saturating(excess**2, scale=scale)
     return reduction.weighted_mean(penalty, jnp.ones_like(penalty), points_valid)
 
@@ -122,13 +126,22 @@ def _below_skin(surface_depth: Array, skin_depth: Array, visible: Array) -> Arra
     return surface + jnp.broadcast_to(skin_depth, surface.shape)
 
 
-def _sq_distance_to_bones(points: Array, start: Array, end: Array) -> Array:
-    """Squared distance of every point to every bone, (*batch, points, bones).
+def _nearest_capsule(points: Array, start: Array, end: Array, radii: Array) -> Array:
+    """One for the capsule nearest to each point, else zero, (*batch, points, bones)."""
+    sq_dist = _sq_distance_to_segment(
+        points[..., :, None, :], start[..., None, :, :], end[..., None, :, :]
+    )
+    outside = jnp.sqrt(sq_dist) - jnp.broadcast_to(radii, sq_dist.shape)
+    return jax.nn.one_hot(jnp.argmin(outside, axis=-1), radii.size, dtype=points.dtype)
 
-    Coordinate by coordinate: no array of vectors is ever stored.
+
+def _sq_distance_to_segment(points: Array, start: Array, end: Array) -> Array:
+    """Squared distance between points and segments that broadcast against each other.
+
+    Coordinate by coordinate: no array of vectors is stored for all pairs.
     """
-    axis = [end[..., None, :, i] - start[..., None, :, i] for i in range(3)]
-    offset = [points[..., :, None, i] - start[..., None, :, i] for i in range(3)]
+    axis = [end[..., i] - start[..., i] for i in range(3)]
+    offset = [points[..., i] - start[..., i] for i in range(3)]
     sq_length = axis[0] ** 2 + axis[1] ** 2 + axis[2] ** 2
     along = offset[0] * axis[0] + offset[1] * axis[1] + offset[2] * axis[2]
     share = jnp.clip(along / jnp.maximum(sq_length, 1e-8), 0.0, 1.0)

@@ -1,9 +1,9 @@
 """The stage-1 point network: clips of point clouds to 3D joints.
 
-Patches around farthest points are embedded by a small shared PointNet (Qi et al.,
-CVPR 2017), exchange information over space and time in a transformer, and vote for
-every joint; the softmax-weighted vote is the joint (Hough voting as in VoteNet, Qi et
-al., ICCV 2019, with a soft choice instead of clustering).
+The cloud around farthest points becomes tokens, which exchange information over space
+and time in a transformer and vote for every joint; the softmax-weighted vote is the
+joint (Hough voting as in VoteNet, Qi et al., ICCV 2019, with a soft choice instead of
+clustering).
 """
 
 import dataclasses
@@ -11,12 +11,20 @@ import dataclasses
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from unipose_jax.models import sampling
 
-LIMIT = 6.0  # features before the exponential; e^6 is far from overflow in bfloat16
-EMPTY = 1e-3  # keeps the logarithm of an empty cell finite
+WINDOWS = (0.08, 0.20)  # metres: a limb's thickness, and a limb
+WAVES = 64  # random frequencies of the patch features
+OCTAVES = 5  # of the sinusoids that encode a patch's place, from 1 m of wavelength on
+
+
+def _frequencies() -> Float[Array, "3 waves"]:
+    """Fixed random frequencies, radians per metre, as wide as the windows are."""
+    draws = np.random.default_rng(0).standard_normal((3, WAVES))
+    return jnp.asarray(draws / np.where(np.arange(WAVES) % 2, 0.06, 0.15), jnp.float32)
 
 
 @jax.tree_util.register_dataclass
@@ -45,15 +53,10 @@ class Block(nn.Module):
 
 
 class PatchEmbedding(nn.Module):
-    """Clouds to tokens, one per patch; a patch is a farthest point and its cell.
-
-    The points of a cell are embedded by a shared PointNet and pooled by a smooth
-    maximum, log sum exp, which is a matrix product between two elementwise maps.
-    """
+    """Clouds to tokens: one per patch, with its centre."""
 
     num_patches: int
     width: int
-    scale: float
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -62,19 +65,21 @@ class PatchEmbedding(nn.Module):
         xyz: Float[Array, "clouds points 3"],
         valid: Bool[Array, "clouds points"],
     ) -> tuple[Float[Array, "clouds patches width"], Float[Array, "clouds patches 3"]]:
-        def group(xyz, valid):
-            chosen = sampling.farthest_points(xyz, valid, count=self.num_patches)
-            return xyz[chosen], sampling.assign_to_nearest(xyz, valid, xyz[chosen])
+        frequencies = _frequencies()
 
-        centers, cells = jax.vmap(group)(xyz, valid)
-        own_center = jnp.einsum("cnp,cpd->cnd", cells, centers, precision="highest")
-        offsets = (xyz - own_center) * valid[..., None] / self.scale
-        x = jnp.concatenate([offsets, xyz], axis=-1).astype(self.dtype)
-        x = nn.gelu(nn.Dense(self.width // 2, dtype=self.dtype)(x))
+        def embed(xyz, valid):
+            chosen = sampling.farthest_points(xyz, valid, count=self.num_patches)
+            centers = xyz[chosen]
+            features = sampling.patch_features(
+                xyz, valid, centers, frequencies=frequencies, windows=WINDOWS
+            )
+            return features, centers
+
+        features, centers = jax.vmap(embed)(xyz, valid)
+        x = features.astype(self.dtype)
+        x = nn.gelu(nn.Dense(2 * self.width, dtype=self.dtype)(x))
         x = nn.Dense(self.width, dtype=self.dtype)(x)
-        x = jnp.exp(LIMIT * jnp.tanh(x / LIMIT))
-        pooled = jnp.einsum("cnp,cnf->cpf", cells.astype(self.dtype), x)
-        return jnp.log(pooled + EMPTY), centers
+        return nn.LayerNorm(dtype=self.dtype)(x), centers
 
 
 class PointNet(nn.Module):
@@ -91,7 +96,6 @@ class PointNet(nn.Module):
         num_blocks: transformer blocks; by turns they attend within each frame and over
             the whole clip.
         num_heads: attention heads per block.
-        scale: metres; the size of a patch, used to normalise its offsets.
         dtype: of activations; parameters, coordinates and votes stay float32.
     """
 
@@ -100,7 +104,6 @@ class PointNet(nn.Module):
     width: int = 96
     num_blocks: int = 3
     num_heads: int = 4
-    scale: float = 0.1
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -127,7 +130,6 @@ class PointNet(nn.Module):
         tokens, centers = PatchEmbedding(
             self.num_patches,
             self.width,
-            self.scale,
             self.dtype,
             name="patches",
         )(
@@ -152,7 +154,11 @@ class PointNet(nn.Module):
             (time - time.mean(axis=1, keepdims=True))[:, :, None, None],
             (*centers.shape[:3], 1),
         )
-        x = jnp.concatenate([centers, when], axis=-1).astype(self.dtype)
+        waves = [2.0 * jnp.pi * 2.0**octave * centers for octave in range(OCTAVES)]
+        place = jnp.concatenate(waves, axis=-1)
+        x = jnp.concatenate(
+            [jnp.sin(place), jnp.cos(place), 2.0 * centers, 4.0 * when], axis=-1
+        ).astype(self.dtype)
         x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="position_in")(x))
         return nn.Dense(self.width, dtype=self.dtype, name="position_out")(x)
 

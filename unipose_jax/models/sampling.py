@@ -1,7 +1,7 @@
-"""Patches of a point cloud: farthest-point centres and the cells around them.
+"""Patches of a point cloud: farthest-point centres, and what lies around them.
 
 Written for machines without fast gathers and sorts (TPU, CPU): coordinates are kept as
-separate arrays, and grouping is a product with a 0/1 matrix.
+separate arrays, and neighbourhoods are products with a matrix of weights.
 """
 
 import jax
@@ -47,22 +47,46 @@ def farthest_points(
     return jax.lax.fori_loop(1, count, add, (sq_dist, chosen))[1]
 
 
-def assign_to_nearest(
+def patch_features(
     xyz: Float[Array, "points 3"],
     valid: Bool[Array, " points"],
     centers: Float[Array, "centers 3"],
-) -> Float[Array, "points centers"]:
-    """One where a valid point's nearest centre is, zero elsewhere (Voronoi cells).
+    *,
+    frequencies: Float[Array, "3 waves"],
+    windows: tuple[float, ...],
+) -> Float[Array, "centers features"]:
+    r"""Shape of the cloud around each centre: windowed characteristic functions.
 
-    A matrix, not an index: what follows are products, which every machine does fast.
+    With weights w_n = exp(-|x_n - c|^2 / 2 s^2) for window s, the mean over n of
+    exp(i f.(x_n - c)) for each frequency f, and log sum w_n. That is the kernel mean
+    embedding of the patch in random Fourier features (Rahimi and Recht, NIPS 2007).
+    Since f.(x_n - c) = f.x_n - f.c, the sums over points are one matrix product and
+    the centre is a rotation of the result: no neighbour search, no gather.
 
     Args:
         xyz: metres, any frame.
-        valid: False gives a row of zeros.
-        centers: metres, the frame of `xyz`. Equal centres share their points.
+        valid: False removes a point.
+        centers: metres, the frame of `xyz`.
+        frequencies: f, radians per metre.
+        windows: s, metres.
+
+    Returns:
+        2 waves + 1 features for each window; finite where no point is near.
     """
     sq_dist = sum(
-        (xyz[:, None, axis] - centers[None, :, axis]) ** 2 for axis in range(3)
+        (centers[:, None, axis] - xyz[None, :, axis]) ** 2 for axis in range(3)
     )
-    nearest = sq_dist == sq_dist.min(axis=-1, keepdims=True)
-    return (nearest & valid[:, None]).astype(xyz.dtype)
+    phase = jnp.matmul(xyz, frequencies, precision="highest")
+    turn = jnp.matmul(centers, frequencies, precision="highest")
+    waves = jnp.concatenate([jnp.cos(phase), jnp.sin(phase)], axis=-1)
+    features = []
+    for window in windows:
+        weight = jnp.exp(-sq_dist / (2.0 * window**2)) * valid[None, :]
+        total = weight.sum(axis=-1, keepdims=True) + 1e-6
+        cosine, sine = jnp.split(weight @ waves / total, 2, axis=-1)
+        features += [
+            cosine * jnp.cos(turn) + sine * jnp.sin(turn),
+            sine * jnp.cos(turn) - cosine * jnp.sin(turn),
+            jnp.log(total),
+        ]
+    return jnp.concatenate(features, axis=-1)

@@ -34,7 +34,7 @@ class JointLimits:
     lateral: float  # standing: distance from the plane of symmetry, shares of stature
     height: float  # standing: above the floor, shares of stature
     forward: float  # standing: in front of the spine, shares of stature
-    skin_depth: float  # typical distance below the visible skin, metres
+    thickness: float  # from the joint centre to the skin, square on, metres
     radius: float  # of the body around the joint, an upper figure, metres
     speed: float  # bound, m/s
     acceleration: float  # bound, m/s^2
@@ -46,8 +46,8 @@ class JointLimits:
 # the joint centres. Hip centres are .10 H apart. "neck" is the base of the neck (ANSUR
 # II cervicale .86 H, suprasternale .82 H), "torso" the middle of the spine.
 #
-# Skin depths: half thickness of the segment, c / 2 pi of its circumference c (ANSUR II:
-# head 561/574, neck 330/398, biceps 306/358, forearm 264/310, wrist 152/176, lower
+# Thickness, from centre to skin: half that of the segment, c / 2 pi of its circumference c (ANSUR II:
+# head 561/574, neck base 371/435, biceps 306/358, forearm 264/310, wrist 152/176, lower
 # thigh 396/412, ankle 215/229) or half its depth (chest 247/254, waist 220/240, buttock
 # 236/249); shoulder and hip lie deeper than their limb is thick, a hand is 28 mm thick
 # and 84 broad. Facial points lie on the skin.
@@ -63,7 +63,7 @@ JOINTS = {
     "nose": JointLimits(0.0, 0.915, 0.065, 0.01, 0.12, 5.0, 50.0),
     "eye": JointLimits(0.018, 0.936, 0.05, 0.01, 0.12, 5.0, 50.0),
     "ear": JointLimits(0.041, 0.925, 0.01, 0.02, 0.12, 5.0, 50.0),
-    "neck": JointLimits(0.0, 0.82, 0.0, 0.06, 0.09, 4.0, 40.0),
+    "neck": JointLimits(0.0, 0.82, 0.0, 0.065, 0.09, 4.0, 40.0),
     "thorax": JointLimits(0.0, 0.81, 0.0, 0.10, 0.17, 4.0, 40.0),
     "torso": JointLimits(0.0, 0.685, 0.0, 0.12, 0.18, 4.0, 40.0),
     "pelvis": JointLimits(0.0, 0.53, 0.0, 0.12, 0.19, 4.0, 40.0),
@@ -79,9 +79,15 @@ JOINTS = {
     "foot": JointLimits(0.05, 0.02, 0.05, 0.04, 0.09, 10.0, 100.0),
 }
 
-# A centre lies no shallower than this share of its skin depth: the thinnest cross
-# section (a hand is 28 mm thick: 14 of 28) seen by a noisy sensor.
-MIN_SKIN_SHARE = 0.5
+# A line of sight at angle a to the axis of a limb of radius r meets the skin r / sin a in
+# front of the axis. Half of all directions are closer than 60 degrees to the axis of a
+# limb, so the median is r / sin 60. Heads are round, and facial points lie on the skin.
+OBLIQUITY = 1.0 / math.sin(math.radians(60.0))
+_ROUND = {"head_top", "head", "nose", "eye", "ear"}
+
+# A centre lies no shallower than this share of its thickness: the thinnest cross
+# section (a hand is 28 mm thick: 14 of 28), seen by a noisy sensor.
+MIN_SKIN_SHARE = 0.4
 
 
 # Flexion of AAOS (elbow 150, knee 135 active) plus what soft tissue gives in deep
@@ -123,14 +129,16 @@ def kind(joint: str) -> str:
 def skin_depths(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
     """How far below the visible skin a joint centre typically lies, metres.
 
-    Along the line of sight, for a body about `STATURE` tall seen square on.
+    Along the line of sight, for a body about `STATURE` tall: the thickness of the
+    segment times `OBLIQUITY`, but for heads.
     """
-    return _per_joint(skeleton, lambda joint: joint.skin_depth)
+    oblique = [1.0 if kind(name) in _ROUND else OBLIQUITY for name in skeleton.joints]
+    return _thickness(skeleton) * jnp.asarray(oblique, dtype=jnp.float32)
 
 
 def min_skin_depths(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
     """How far below the visible skin a joint centre lies at least, metres."""
-    return MIN_SKIN_SHARE * skin_depths(skeleton)
+    return MIN_SKIN_SHARE * _thickness(skeleton)
 
 
 def max_speeds(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
@@ -194,6 +202,10 @@ def max_flexions(skeleton: definitions.Skeleton) -> Float[Array, " hinges"]:
     """Largest angle between the two bones of each of `kinematics.hinges`, radians."""
     found = kinematics.hinges(skeleton)
     return jnp.asarray([MAX_FLEXION[kind(name)] for name, *_ in found], jnp.float32)
+
+
+def _thickness(skeleton: definitions.Skeleton) -> Array:
+    return _per_joint(skeleton, lambda joint: joint.thickness)
 
 
 def _per_joint(

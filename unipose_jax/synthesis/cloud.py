@@ -5,10 +5,9 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy import special
 from jaxtyping import Array, Bool, Float
 
-from unipose_jax.synthesis import sensor
+from unipose_jax.synthesis import detector, sensor
 
 _CELL = 8  # pixels, size of the blobs that segmentation gets wrong
 _GOLDEN = 0.6180339887498949
@@ -63,7 +62,7 @@ def _blobs(key: jax.Array, shape: tuple[int, ...], share: float) -> Array:
     field = jax.random.normal(key, grid)
     for axis, size in ((1, height), (2, width)):
         field = _interpolate(field, axis, size)
-    return field > -special.ndtri(jnp.float32(share))
+    return field < detector.quantile(share)
 
 
 def _interpolate(field: Array, axis: int, size: int) -> Array:

@@ -7,11 +7,11 @@ Nothing of what comes out depends on depth but through what the camera can see.
 """
 
 import dataclasses
+import statistics
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy import special
 from jaxtyping import Array, Bool, Float
 
 from unipose_jax.skeleton import definitions
@@ -102,19 +102,21 @@ def detect(
         lasting[:, :2],
         jnp.moveaxis(lasting[:, 2:], 1, 0),
     )
-    swapped = _happens(_per_group(swap, skeleton), params.swap_share)
+    swapped = _per_group(swap, skeleton) < quantile(params.swap_share)
     mirror = np.array(skeleton.mirror)
     uv = jnp.where(swapped[..., None], uv[:, mirror], uv)
     seen = jnp.where(swapped, visible[:, mirror], visible)
     uv = jnp.where(jnp.isfinite(uv), uv, 0.0)
-    outlier = _happens(far, params.outlier_share)
+    outlier = far < quantile(params.outlier_share)
     scale = _noise_scale(ease, seen, skeleton, params)
     spread = jnp.where(outlier, params.outlier_noise, params.noise * scale)
     spread = spread * (width / _REFERENCE_WIDTH)
     uv = uv + jnp.swapaxes(noise, 1, 2) * spread[..., None]
     confidence = _confidence(own, scale, outlier | swapped, params)
-    share = jnp.where(seen, 1.0 - params.miss_share, params.hidden_report)
-    confidence = jnp.where(_happens(report, share), confidence, 0.0)
+    limit = jnp.where(
+        seen, quantile(1.0 - params.miss_share), quantile(params.hidden_report)
+    )
+    confidence = jnp.where(report < limit, confidence, 0.0)
     return jnp.where(confidence[..., None] > 0.0, uv, 0.0), confidence
 
 
@@ -145,9 +147,11 @@ def _kind(name: str) -> str:
     return name.removeprefix("left_").removeprefix("right_")
 
 
-def _happens(normal: Array, share: Array | float) -> Array:
-    """True with probability `share`; correlated where the standard normals are."""
-    return special.ndtr(normal) < share
+def quantile(share: float) -> float:
+    """Standard normals lie below this with probability `share` in [0, 1]."""
+    if share in (0.0, 1.0):
+        return float("inf") if share else float("-inf")
+    return statistics.NormalDist().inv_cdf(share)
 
 
 def _per_group(values: Array, skeleton: definitions.Skeleton) -> Array:
@@ -181,7 +185,7 @@ def _confidence(
         wrong: outliers and inversions.
         params: how well the detector knows its errors.
     """
-    sure = _happens(normal[0], params.overconfident_share)
+    sure = normal[0] < quantile(params.overconfident_share)
     scale = scale * jnp.where(wrong & ~sure, 3.0, 1.0)
     scale = scale * jnp.exp(params.confidence_noise * normal[1])
     return jnp.clip(1.0 / (1.0 + (0.6 * scale) ** 2), 0.02, 1.0)

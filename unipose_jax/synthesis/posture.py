@@ -69,7 +69,8 @@ def place(shape: shapes.Shape, pose: Pose) -> Float[Array, "frames joints 3"]:
     midline = _midline_frames(turns)
     legs, pelvis = _legs(shape, pose, trunk, pelvis_turn, turns[:, 7:9])
     pelvis = limbs.rotate(heading, pelvis)
-    arms = _arms(shape, pose, midline[:, 2], turns[:, 9:], dirs)
+    shoulders = _shoulder_heights(shape, midline, pelvis)
+    arms = _arms(shape, pose, midline[:, 2], shoulders, turns[:, 9:], dirs)
     turned = limbs.matmul(_pair(heading)[:, :, None], legs)
     sided = jnp.concatenate([arms, turned], axis=2)
     xyz = limbs.place_joints(midline, sided, pelvis, shape.offsets)
@@ -143,10 +144,28 @@ def _midline_frames(turns: Float[Array, "frames parts 3 3"]) -> Array:
     return jnp.concatenate([pelvis, spine, head], axis=1)
 
 
+def _shoulder_heights(
+    shape: shapes.Shape,
+    midline: Float[Array, "frames 5 3 3"],
+    pelvis: Float[Array, "frames 3"],
+) -> Float[Array, "frames 2"]:
+    """World y of right and left shoulder (metres), the girdle at rest."""
+    spine = [shapes.BODY.index(name) for name in ("torso", "thorax")]
+    bones = jnp.broadcast_to(
+        shape.offsets[np.asarray(spine)][None], (len(pelvis), 2, 3)
+    )
+    thorax = pelvis[:, 1] + jnp.sum(
+        limbs.rotate(midline[:, 1:3], bones)[..., 1], axis=1
+    )
+    arms = jnp.broadcast_to(_offset(shape, "shoulder"), (len(pelvis), 2, 3))
+    return thorax[:, None] + limbs.rotate(_pair(midline[:, 2]), arms)[..., 1]
+
+
 def _arms(
     shape: shapes.Shape,
     pose: Pose,
     chest: Float[Array, "frames 3 3"],
+    shoulders: Float[Array, "frames 2"],
     turns: Float[Array, "frames 6 3 3"],
     dirs: Float[Array, "frames 2 3"],
 ) -> Float[Array, "frames 2 4 3 3"]:
@@ -158,14 +177,16 @@ def _arms(
     # Arms stretch asymptotically, reaching their length only for far targets.
     reach = 0.999 - 0.03 * jnp.logaddexp(0.0, (0.985 - pose.arms[..., 2]) / 0.03)
     reach = length * jnp.clip(reach, *_ARM_REACH)
-    chest_from_base = limbs.matmul(jnp.swapaxes(chest, -1, -2), base)
-    wrist = limbs.rotate(chest_from_base, dirs * reach[..., None])
-    wrist = _outside_torso(shape, wrist)
+    wrist = limbs.rotate(base, dirs * reach[..., None])
+    wrist = _outside_torso(shape, limbs.rotate(jnp.swapaxes(chest, -1, -2), wrist))
+    wrist = limbs.rotate(chest, wrist)
+    # A hand's length above the floor.
+    lowest = -0.2 * shape.stature / shapes.REFERENCE_STATURE - shoulders
+    wrist = wrist.at[..., 1].min(lowest)
     reach = jnp.clip(
         numerics.safe_norm(wrist), _ARM_REACH[0] * length, _ARM_REACH[1] * length
     )
-    dirs = limbs.rotate(jnp.swapaxes(chest_from_base, -1, -2), wrist)
-    dirs = numerics.safe_normalize(dirs)
+    dirs = numerics.safe_normalize(limbs.rotate(jnp.swapaxes(base, -1, -2), wrist))
     elbow = jnp.clip(pose.arms[..., 3], *_ELBOW_RANGE)
     front = limbs.turn_about(limbs.arm_front(dirs), dirs, -elbow)
     bones = limbs.bend_chain(dirs, front, reach, lengths, bend_to_front=False)

@@ -139,4 +139,4 @@ def in_shadow(
     column = column.reshape((1,) * (depth.ndim - 1) + (-1,))
     projected = column - shift / depth
     leftmost = jax.lax.cummin(projected, axis=depth.ndim - 1, reverse=True)
-    return projected > leftmost + 0.5
+    return projected > leftmost + 1e-3

@@ -4,7 +4,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-from jax.scipy import special
+import numpy as np
 from jaxtyping import Array, Float
 
 from unipose_jax.geometry import transforms
@@ -66,7 +66,8 @@ def turn_to_camera(
     left = middle[BODY.index("left_hip")] - middle[BODY.index("right_hip")]
     left += middle[BODY.index("left_shoulder")] - middle[BODY.index("right_shoulder")]
     yaw_now = jnp.arctan2(left[2], left[0])
-    frontal = params.frontal_spread * special.ndtri(draw[0])
+    normal = np.sqrt(2.0) * jax.lax.erf_inv(2.0 * draw[0] - 1.0)
+    frontal = params.frontal_spread * jnp.clip(normal, -4.0, 4.0)
     uniform = jnp.pi * (2.0 * draw[1] - 1.0)
     turn = jnp.where(draw[2] < params.frontal_share, frontal, uniform) - yaw_now
     cos, sin = jnp.cos(turn), jnp.sin(turn)
