@@ -176,8 +176,7 @@ def write_recording(
 
     Args:
         path: the new folder; it must not exist.
-        depth: one (height, width) map per frame, metres; 0 or NaN where none. It is
-            rounded to `depth_unit` and stored as uint16.
+        depth: (height, width) per frame, metres, 0 or NaN where none; stored as uint16.
         depth_camera: its camera.
         fps: frames per second; or give `time`.
         time: seconds of each frame.
@@ -198,13 +197,10 @@ def write_recording(
         "depth_unit": depth_unit,
         "fps": fps,
         "time": _listed(time),
+        "color": color_camera and calibration.to_json(color_camera),
+        "color_from_depth": _listed(color_from_depth) or np.eye(4).tolist(),
         "world_from_depth": _listed(world_from_depth),
     }
-    if color_camera is not None:
-        pose = np.eye(4) if color_from_depth is None else color_from_depth
-        camera["color"] = calibration.to_json(color_camera)
-        camera["color_from_depth"] = _listed(pose)
-    camera = {key: value for key, value in camera.items() if value is not None}
     with files.replacing(path) as folder:
         folder.mkdir()
         (folder / "camera.json").write_text(json.dumps(camera, indent=1))

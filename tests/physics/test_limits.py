@@ -61,7 +61,7 @@ def test_segments_are_those_of_drillis_and_contini():
 
 
 def test_thickness_matches_measured_circumferences():
-    # Mean of women and men in ANSUR II, mm, over 2 pi: head, base of the neck, wrist, ankle, elbow.
+    # Circumferences in ANSUR II, mm, mean of women and men; "neck" is its base.
     expected = {"head": 568, "neck": 403, "wrist": 164, "ankle": 222, "elbow": 287}
     for name, circumference in expected.items():
         radius = circumference / 2000.0 / np.pi
@@ -90,6 +90,13 @@ def test_lines_that_are_no_bones_are_not_rigid():
     assert rigid["nose-left_shoulder"] == 0
     assert rigid["right_shoulder-right_hip"] == 0
     assert rigid["left_hip-left_knee"] == 1
+
+
+def test_the_line_from_knee_to_foot_is_half_rigid():
+    skeleton = definitions.ITOP15
+    rigid = dict(zip(skeleton.bone_names, limits.rigid_bones(skeleton), strict=True))
+    assert 0 < rigid["left_knee-left_foot"] == rigid["right_knee-right_foot"] < 1
+    assert rigid["left_elbow-left_hand"] == 1
 
 
 def test_unknown_joints_are_named_with_the_choices():

@@ -38,12 +38,10 @@ def first_hits(xyz, origins, dirs):
     """Points where rays first meet the body; NaN for a miss."""
     shift = jnp.eye(4)
     hits = []
-    for origin, direction in zip(origins, dirs, strict=True):
-        seen = render.transform(build(xyz), shift.at[:3, 3].set(-jnp.asarray(origin)))
-        t = render.cast_rays(seen, jnp.asarray(direction)[None]).min()
-        hits.append(
-            np.where(np.isfinite(t), origin + t * np.asarray(direction), np.nan)
-        )
+    for origin, direction in zip(np.array(origins), np.array(dirs), strict=True):
+        seen = render.transform(build(xyz), shift.at[:3, 3].set(-origin))
+        t = render.cast_rays(seen, jnp.asarray(direction, jnp.float32)[None]).min()
+        hits.append(np.where(np.isfinite(t), origin + float(t) * direction, np.nan))
     return np.array(hits)
 
 

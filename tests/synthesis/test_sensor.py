@@ -27,7 +27,10 @@ def observe(depth, *, albedo=0.5, key=KEY, **changes):
     return see(key, depth, jnp.full_like(depth, albedo), params=params)
 
 
-def see(key, depth, albedo, *, params=sensor.SensorParams()):
+DEFAULT = sensor.SensorParams()
+
+
+def see(key, depth, albedo, *, params=DEFAULT):
     return sensor.observe(key, depth, albedo, INTRINSICS, params=params)
 
 

@@ -58,7 +58,8 @@ def symmetry_loss(
 
     Args:
         xyz: predicted joints, metres, any frame.
-        skeleton: names the pairs.
+        skeleton: names the pairs; each counts as far as it is rigid
+            (`physics.limits.rigid_bones`).
         weight: in [0, 1], how far the term may move each joint; None is 1.
         valid: False removes the bones of a joint, whatever it holds; None is all.
         delta: transition from quadratic to linear, log-ratio (0.1: 10 %).
@@ -94,7 +95,8 @@ def bone_constancy_loss(
 
     Args:
         xyz: predicted joints of whole clips, metres, any frame.
-        skeleton: names the bones; connections that are no bones do not count.
+        skeleton: names the bones; each counts as far as it is rigid
+            (`physics.limits.rigid_bones`).
         confidence: belief in each joint, for m; None is 1. Where a bone is believed
             nowhere in the clip, all its frames speak alike.
         weight: in [0, 1], how far the term may move each joint; None is 1.
@@ -205,7 +207,7 @@ TORSO = ("shoulder", "hip")
 def _per_bone(
     weight: Array, valid: Array, skeleton: definitions.Skeleton
 ) -> tuple[Array, Array]:
-    """Weight and validity of bones; mere connections have no weight."""
+    """Weight and validity of bones; those that are not rigid weigh less or nothing."""
     child, parent = np.asarray(skeleton.bones, dtype=np.int32).T
     rigid = limits.rigid_bones(skeleton)
     bone_weight = jnp.maximum(weight[..., child], weight[..., parent])

@@ -46,7 +46,7 @@ class JointLimits:
 # the joint centres. Hip centres are .10 H apart. "neck" is the base of the neck (ANSUR
 # II cervicale .86 H, suprasternale .82 H), "torso" the middle of the spine.
 #
-# Thickness, from centre to skin: half that of the segment, c / 2 pi of its circumference c (ANSUR II:
+# Thickness, from centre to skin: c / 2 pi of the segment's circumference c (ANSUR II:
 # head 561/574, neck base 371/435, biceps 306/358, forearm 264/310, wrist 152/176, lower
 # thigh 396/412, ankle 215/229) or half its depth (chest 247/254, waist 220/240, buttock
 # 236/249); shoulder and hip lie deeper than their limb is thick, a hand is 28 mm thick
@@ -79,9 +79,9 @@ JOINTS = {
     "foot": JointLimits(0.05, 0.02, 0.05, 0.04, 0.09, 10.0, 100.0),
 }
 
-# A line of sight at angle a to the axis of a limb of radius r meets the skin r / sin a in
-# front of the axis. Half of all directions are closer than 60 degrees to the axis of a
-# limb, so the median is r / sin 60. Heads are round, and facial points lie on the skin.
+# A line of sight at angle a to the axis of a limb of radius r meets the skin r / sin a
+# in front of the axis. Half of all directions are closer than 60 degrees to an axis, so
+# the median is r / sin 60. Heads are round, and facial points lie on the skin.
 OBLIQUITY = 1.0 / math.sin(math.radians(60.0))
 _ROUND = {"head_top", "head", "nose", "eye", "ear"}
 
@@ -110,6 +110,9 @@ CONNECTIONS = (
     {"nose", "thorax"},
     {"nose", "head_top"},
 )
+# From knee to ball of foot is 8 % shorter or 13 % longer than at rest as the ankle goes
+# through its range (AAOS: 20 degrees up, 50 down), so its length says less.
+LINKS = {frozenset({"knee", "foot"}): 0.3}
 _LIMB = {"shoulder", "elbow", "wrist", "hip", "knee", "ankle", "hand", "foot"}
 _LOOSE = ({"wrist", "hand"}, {"ankle", "foot"}, *CONNECTIONS)
 
@@ -189,12 +192,12 @@ def plausible_bone_ratios(
 
 
 def rigid_bones(skeleton: definitions.Skeleton) -> Float[Array, " bones"]:
-    """One for bones that keep their length, zero for mere connections of a tree.
+    """How far bones keep their length: 1 do, 0 are mere connections of a tree.
 
     COCO's shoulder hangs on the nose and its hip on the shoulder: lines between joints
-    that move against each other.
+    that move against each other. In between are `LINKS` across a third joint.
     """
-    rigid = [_ends(skeleton, *bone) not in CONNECTIONS for bone in skeleton.bones]
+    rigid = [_rigidity(_ends(skeleton, *bone)) for bone in skeleton.bones]
     return jnp.asarray(rigid, dtype=jnp.float32)
 
 
@@ -202,6 +205,10 @@ def max_flexions(skeleton: definitions.Skeleton) -> Float[Array, " hinges"]:
     """Largest angle between the two bones of each of `kinematics.hinges`, radians."""
     found = kinematics.hinges(skeleton)
     return jnp.asarray([MAX_FLEXION[kind(name)] for name, *_ in found], jnp.float32)
+
+
+def _rigidity(ends: set[str]) -> float:
+    return 0.0 if ends in CONNECTIONS else LINKS.get(frozenset(ends), 1.0)
 
 
 def _thickness(skeleton: definitions.Skeleton) -> Array:

@@ -153,12 +153,13 @@ def arm_chart_from_dirs(dirs: Float[Array, "*batch 3"]) -> Float[Array, "*batch 
 def dirs_from_arm_chart(
     chart: Float[Array, "*batch 2"], *, max_angle: float = 2.6
 ) -> Float[Array, "*batch 3"]:
-    """Unit arm directions from angles about the usual one, softly below `max_angle`.
+    """Unit arm directions from angles about the usual one, at most `max_angle`.
 
     d = cos|v| c + sin|v| (v1 up + v2 side) / |v|, radians.
     """
     size = numerics.safe_norm(chart, axis=-1)
-    angle = max_angle * jnp.tanh(size / max_angle)
+    # A minimum rounded over about 0.1 rad, exact well below the bound.
+    angle = max_angle - 0.1 * jnp.logaddexp(0.0, (max_angle - size) / 0.1)
     across = chart * (jnp.sin(angle) / jnp.maximum(size, 1e-6))[..., None]
     dirs = jnp.cos(angle)[..., None] * _match(_ARM_CENTRE, chart)
     dirs = dirs + across[..., :1] * _match(_ARM_UP, chart)

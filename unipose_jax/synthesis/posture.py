@@ -293,7 +293,7 @@ def _pelvis_place(
     # Smooth minimum over the legs, so that steps do not jolt the pelvis.
     smooth = 0.008
     lower = jnp.min(highest, axis=-1)
-    gap = jnp.sum(jnp.exp((lower[:, None] - highest) / smooth), axis=-1)
+    gap = jnp.mean(jnp.exp((lower[:, None] - highest) / smooth), axis=-1)
     reachable = lower - smooth * jnp.log(gap)
     upright = 0.998 * leg[0, 0] + sole
     reachable = reachable + pose.gait * (upright - reachable)

@@ -31,7 +31,7 @@ class ViewParams:
     camera_height: tuple[float, float] = (0.8, 2.2)  # metres
     roll: float = 0.05  # radians, standard deviation
     aim_jitter: tuple[float, float] = (0.25, 0.15)  # metres, sd, sideways and vertical
-    frontal_share: float = 0.7  # people who rather face the camera
+    frontal_share: float = 0.8  # people who rather face the camera
     frontal_spread: float = 1.0  # radians, standard deviation of their yaw
     baseline_share: float = 0.3  # clips whose colour camera stands aside
     baseline: tuple[float, float] = (0.02, 0.06)  # metres

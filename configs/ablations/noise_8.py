@@ -1,0 +1,12 @@
+"""A 2D detector with 8 px of noise at 320x240, instead of 3."""
+
+import ml_collections
+
+from configs import unipose
+
+
+def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
+    """Returns the config; `mode` as in `configs/unipose.py`."""
+    config = unipose.get_config(mode)
+    config.data.scene.detector.noise = 8.0
+    return config

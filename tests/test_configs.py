@@ -1,0 +1,42 @@
+import importlib
+import pathlib
+
+import pytest
+
+from unipose_jax.train import recipes
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+NAMES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in (ROOT / "configs").rglob("*.py")
+)
+
+
+def load(name: str, mode: str):
+    return importlib.import_module(name).get_config(mode)
+
+
+def keys(config, prefix=""):
+    for key, value in config.items():
+        yield from keys(value, f"{prefix}{key}.") if hasattr(value, "items") else [
+            prefix + key
+        ]
+
+
+@pytest.mark.parametrize("mode", ["quick", "full", "smoke"])
+@pytest.mark.parametrize("name", NAMES)
+def test_builds_with_the_keys_of_the_base(name, mode):
+    config = load(name, mode)
+    assert set(keys(config)) == set(keys(load("configs.unipose", "quick")))
+    recipes.build(config)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if "ablations" in n])
+def test_ablation_changes_something(name):
+    assert load(name, "quick").to_dict() != load("configs.unipose", "quick").to_dict()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unknown_mode_names_the_choices(name):
+    with pytest.raises(ValueError, match="'quick', 'full' or 'smoke'"):
+        load(name, "slow")
