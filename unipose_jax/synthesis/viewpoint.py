@@ -27,12 +27,12 @@ class ViewParams:
     center_jitter: float = 0.02  # image widths, uniform, +-
     distance: tuple[float, float] = (2.0, 3.6)  # metres, nearest approach of the pelvis
     close_distance: tuple[float, float] = (0.9, 1.6)  # metres; the upper body is seen
-    close_share: float = 0.1
+    close_share: float = 0.05
     camera_height: tuple[float, float] = (0.8, 2.2)  # metres
     roll: float = 0.05  # radians, standard deviation
     aim_jitter: tuple[float, float] = (0.25, 0.15)  # metres, sd, sideways and vertical
     frontal_share: float = 0.8  # people who rather face the camera
-    frontal_spread: float = 1.0  # radians, standard deviation of their yaw
+    frontal_spread: float = 0.7  # radians, standard deviation of their yaw
     baseline_share: float = 0.3  # clips whose colour camera stands aside
     baseline: tuple[float, float] = (0.02, 0.06)  # metres
 
