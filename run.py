@@ -39,12 +39,19 @@ def main(argv: list[str]) -> int:
 
 
 def parse_flags(argv: list[str]) -> list[str]:
-    """Parses flags; a wrong one, or a wrong config key, is one line and status 2."""
+    """Parses flags; a wrong flag, config or config key is one line and status 2."""
     try:
-        return app.parse_flags_with_usage(argv)
-    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        print(f"error: {str(error).strip().splitlines()[0]}", file=sys.stderr)
-        sys.exit(2)
+        rest = flags.FLAGS(argv)
+        if _CONFIG.value is not None:
+            _CONFIG.value.items()  # a config that failed to load fails when used
+        return rest
+    except (AttributeError, KeyError) as error:
+        text = str(error).replace("\\n", " ").replace("\\", "").replace("'", "").strip('"')
+        print(f"error: no config key {text}", file=sys.stderr)
+    except (flags.Error, TypeError, ValueError, OSError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        print(f"error: {lines[-1]}", file=sys.stderr)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

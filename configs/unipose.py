@@ -2,8 +2,8 @@
 
     python run.py --config=configs/unipose.py --workdir=runs/unipose
 
-Variants: `:quick` (the default; two CPU cores, minutes), `:full` (an accelerator, people
-rendered inside the step) and `:smoke` (tests). Override: `--config.seed=1`.
+Variants: `:quick` (the default; two CPU cores, minutes), `:full` (an accelerator,
+fresh people for every batch) and `:smoke` (tests). Override: `--config.seed=1`.
 """
 
 import dataclasses

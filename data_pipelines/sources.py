@@ -1,7 +1,5 @@
 """The data of a config, by `config.data.name`: batches to train on, splits to score."""
 
-from collections.abc import Callable
-
 import ml_collections
 
 from data_pipelines import errors

@@ -185,7 +185,7 @@ def open_pool(data: ml_collections.ConfigDict, split: str) -> Pool:
 
 
 def render_images(data: ml_collections.ConfigDict, split: str, count: int) -> Clips:
-    """The first clips of a split again, with `depth`, `color` and `depth_intrinsics`."""
+    """The first clips of a split, with `depth`, `color` and `depth_intrinsics`."""
     return scene.render_pool(
         data.seed,
         split,
@@ -267,7 +267,7 @@ def _motion_path(data: ml_collections.ConfigDict) -> pathlib.Path:
 
 
 def _motion_clips(data: ml_collections.ConfigDict) -> np.ndarray | None:
-    """Pieces of real motion, (pieces, frames, BODY joints, 3), in a fixed mixed order."""
+    """Pieces of real motion, (pieces, frames, BODY joints, 3), in a fixed order."""
     if not data.motion:
         return None
     path = _motion_path(data)

@@ -4,7 +4,6 @@ A crop moves pixels, keypoints and intrinsics together, so that a point still pr
 on its pixel afterwards.
 """
 
-import cv2
 import numpy as np
 
 _VOXEL = 0.05  # metres
@@ -93,6 +92,8 @@ def crop_and_resize(
     Returns:
         Image, uv and intrinsics of the crop.
     """
+    import cv2  # here alone, so that training on rendered people does without it
+
     left, top, right, bottom = box
     scale = np.array([size[0] / (right - left), size[1] / (bottom - top)])
     corner = np.array([left, top])

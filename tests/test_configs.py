@@ -18,9 +18,11 @@ def load(name: str, mode: str):
 
 def keys(config, prefix=""):
     for key, value in config.items():
-        yield from keys(value, f"{prefix}{key}.") if hasattr(value, "items") else [
-            prefix + key
-        ]
+        yield from (
+            keys(value, f"{prefix}{key}.")
+            if hasattr(value, "items")
+            else [prefix + key]
+        )
 
 
 @pytest.mark.parametrize("mode", ["quick", "full", "smoke"])

@@ -1,1 +1,5 @@
 """Weakly supervised 3D human pose from RGB-D, in JAX."""
+
+from unipose_jax import geometry, losses, metrics, skeleton
+
+__all__ = ["geometry", "losses", "metrics", "skeleton"]

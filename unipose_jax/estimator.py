@@ -1,9 +1,9 @@
 """A trained network, ready to use: clouds in, camera-frame poses out.
 
-    pose = estimator.load_shipped()
-    xyz, confidence = pose(points, points_valid, time)   # any clips of its length
-    live = estimator.Live(pose, rays, intrinsics)
-    xyz, confidence = live(depth, time)                  # one depth frame after another
+pose = estimator.load_shipped()
+xyz, confidence = pose(points, points_valid, time)   # any clips of its length
+live = estimator.Live(pose, rays, intrinsics)
+xyz, confidence = live(depth, time)                  # one depth frame after another
 """
 
 import dataclasses
@@ -105,9 +105,7 @@ class Live:
     through gives the same poses as a camera.
     """
 
-    def __init__(
-        self, estimator: Estimator, rays: np.ndarray, intrinsics: np.ndarray
-    ):
+    def __init__(self, estimator: Estimator, rays: np.ndarray, intrinsics: np.ndarray):
         """Takes the depth camera.
 
         Args:
@@ -150,7 +148,9 @@ class Live:
         self._window = self._window[-self._estimator.frames :]
         missing = self._estimator.frames - len(self._window)
         window = [self._window[0]] * missing + self._window
-        points, valid, times = (np.stack(part)[None] for part in zip(*window, strict=True))
+        points, valid, times = (
+            np.stack(part)[None] for part in zip(*window, strict=True)
+        )
         times = (times - times[:, :1]).astype(np.float32)
         xyz, confidence = self._estimator(points, valid, times)
         return xyz[0, -1], confidence[0, -1]

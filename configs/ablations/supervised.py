@@ -1,4 +1,4 @@
-"""True 3D joints instead of all weak terms: what weak supervision is measured against."""
+"""True 3D joints instead of all weak terms: what weak supervision aims at."""
 
 import ml_collections
 

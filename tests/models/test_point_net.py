@@ -66,9 +66,7 @@ def test_missing_points_do_not_matter_even_if_nan(net, clip):
     np.testing.assert_array_equal(one.xyz, other.xyz)
     assert np.isfinite(one.xyz).all()
     # A shorter cloud is the same as a masked one.
-    short = net(
-        clip, points=clip["points"][:, :, :70], points_valid=valid[:, :, :70]
-    )
+    short = net(clip, points=clip["points"][:, :, :70], points_valid=valid[:, :, :70])
     np.testing.assert_allclose(short.xyz, one.xyz, atol=1e-5)
 
 

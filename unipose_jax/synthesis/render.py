@@ -58,8 +58,9 @@ def transform(primitives: Primitives, b_from_a: Float[Array, "4 4"]) -> Primitiv
 def local_from_frame(
     basis: Float[Array, "*batch 3 3"],
 ) -> Float[Array, "*batch 3 3"]:
-    """Inverse of a basis with orthogonal columns."""
-    return jnp.swapaxes(basis / jnp.sum(basis**2, axis=-2, keepdims=True), -1, -2)
+    """Inverse of a basis with orthogonal columns; zero columns give zero rows."""
+    sq = jnp.sum(basis**2, axis=-2, keepdims=True)
+    return jnp.swapaxes(basis / jnp.maximum(sq, 1e-12), -1, -2)
 
 
 def pixel_dirs(

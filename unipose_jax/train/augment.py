@@ -24,7 +24,13 @@ class View:
 
 
 def draw_view(
-    key: Key[Array, ""], *, pan: float, tilt: float, roll: float, scale: float, mirror: bool
+    key: Key[Array, ""],
+    *,
+    pan: float,
+    tilt: float,
+    roll: float,
+    scale: float,
+    mirror: bool,
 ) -> View:
     """Draws one view.
 
@@ -99,7 +105,9 @@ def cut_out(
     """
     gate_key, center_key, radius_key = jax.random.split(key, 3)
     frames, count, _ = points.shape
-    center = points.reshape(-1, 3)[jax.random.randint(center_key, (), 0, frames * count)]
+    center = points.reshape(-1, 3)[
+        jax.random.randint(center_key, (), 0, frames * count)
+    ]
     size = jax.random.uniform(radius_key, minval=radius[0], maxval=radius[1])
     sq_dist = ((points - center[None, None, :]) ** 2).sum(-1)
     hidden = (sq_dist < size**2) & jax.random.bernoulli(gate_key, probability)

@@ -27,7 +27,9 @@ class Checkpoints:
         """Opens `workdir`/checkpoints, made at the first save."""
         logging.getLogger("absl").setLevel(logging.WARNING)  # orbax floods INFO
         best = checkpoint_managers.BestN(
-            get_metric_fn=lambda metrics: metrics[SCORE], reverse=True, n=1,
+            get_metric_fn=lambda metrics: metrics[SCORE],
+            reverse=True,
+            n=1,
             keep_checkpoints_without_metrics=False,
         )
         policy = checkpoint_managers.AnyPreservationPolicy(
@@ -51,7 +53,9 @@ class Checkpoints:
         """The saved step with the lowest validation score, or None."""
         return self._manager.best_step() or self.latest_step()
 
-    def save(self, state: TrainState, *, meta: dict[str, Any], score: float | None) -> None:
+    def save(
+        self, state: TrainState, *, meta: dict[str, Any], score: float | None
+    ) -> None:
         """Saves an unreplicated state.
 
         Args:

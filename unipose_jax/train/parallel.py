@@ -72,7 +72,7 @@ def unreplicate(tree):
 
 
 def split(batch):
-    """Splits the leading axis over local devices: (n, ...) to (devices, n / devices)."""
+    """Splits the leading axis over local devices: n to (devices, n / devices)."""
     devices = jax.local_device_count()
     return jax.tree.map(lambda x: x.reshape(devices, -1, *x.shape[1:]), batch)
 

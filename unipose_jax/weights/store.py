@@ -33,7 +33,7 @@ def save(path: str | os.PathLike, params, meta: dict[str, Any]) -> None:
 
 
 def load(path: str | os.PathLike = FOLDER / SHIPPED) -> tuple[Any, dict[str, Any]]:
-    """Reads (params as float32, meta) that `save` wrote; the shipped ones by default."""
+    """Reads (float32 params, meta) that `save` wrote; the shipped ones by default."""
     path = pathlib.Path(path)
     with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
         flat = {name: arrays[name].astype(np.float32) for name in arrays.files}

@@ -101,7 +101,9 @@ def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Ca
     def terms(estimate: models.PoseEstimate, batch: Mapping) -> dict:
         scene = _observe(estimate.xyz, batch, config.loss)
         functions = evidence | physics
-        return {name: functions[name](estimate, batch, scene) for name in sorted(chosen)}
+        return {
+            name: functions[name](estimate, batch, scene) for name in sorted(chosen)
+        }
 
     return terms
 
@@ -112,7 +114,8 @@ def _observe(xyz, batch: Mapping, config) -> dict:
     front, found = depth.surface_depth(xyz, **cloud, radius=config.surface_radius)
     weight = batch["points_valid"].astype(jnp.float32)
     in_keypoint_camera = transforms.apply(
-        batch["cam_from_points"][:, None], jnp.where(weight[..., None] > 0, batch["points"], 0.0)
+        batch["cam_from_points"][:, None],
+        jnp.where(weight[..., None] > 0, batch["points"], 0.0),
     )
     total = jnp.maximum(weight.sum(-1), 1.0)
     return {

@@ -1,0 +1,81 @@
+"""Time from a depth frame to a pose at batch 1, and where it goes.
+
+    python -m benchmarks.predict --recording=DIR
+
+Prints one JSON object: device, shapes, and medians in milliseconds after warm-up.
+Without a recording, a rendered one is used (320x240).
+"""
+
+import json
+import time
+
+import jax
+import numpy as np
+from absl import app, flags
+
+from data_pipelines import recording, recording_source, segmentation
+from unipose_jax import estimator
+from unipose_jax.synthesis import scene
+
+_RECORDING = flags.DEFINE_string("recording", "", "Recording folder.")
+_FRAMES = flags.DEFINE_integer("frames", 60, "Frames to time.")
+
+
+def rendered() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Depth frames of one person, rays and intrinsics, at 320x240."""
+    params = scene.SceneParams(frames=12, height=240, width=320)
+    clip = scene.render_pool(0, "test", 0, 1, params, extras=("depth",))
+    fx, fy, cx, cy = clip["depth_intrinsics"][0]
+    u, v = np.meshgrid(np.arange(320) + 0.5, np.arange(240) + 0.5)
+    rays = np.stack([(u - cx) / fx, (v - cy) / fy], axis=-1).astype(np.float32)
+    return clip["depth"][0], rays, clip["depth_intrinsics"][0]
+
+
+def recorded(path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same of a recording."""
+    opened = recording.open_recording(path)
+    depth = np.stack([opened.depth(index) for index in range(min(len(opened), 60))])
+    return depth, opened.rays, opened.depth_camera.intrinsics
+
+
+def main(argv: list[str]) -> None:
+    """Times the whole path and its parts."""
+    del argv
+    source = recorded(_RECORDING.value) if _RECORDING.value else rendered()
+    depth, rays, intrinsics = source
+    network = estimator.load_shipped()
+    live = estimator.Live(network, rays, intrinsics)
+    segmenter = segmentation.Segmenter(rays, intrinsics)
+    times: dict[str, list[float]] = {"segment": [], "network_and_sampling": []}
+    for index in range(_FRAMES.value + 5):
+        frame = depth[index % len(depth)]
+        start = time.perf_counter()
+        mask = segmenter(frame).mask
+        cloud = recording_source.points_in(mask, frame, rays)
+        middle = time.perf_counter()
+        live.from_points(cloud, index / 30.0)
+        end = time.perf_counter()
+        if index >= 5:
+            times["segment"].append(middle - start)
+            times["network_and_sampling"].append(end - middle)
+    totals = np.sum([times[name] for name in times], axis=0)
+    print(
+        json.dumps(
+            {
+                "device": jax.devices()[0].device_kind,
+                "depth": list(depth.shape[1:]),
+                "points": network.num_points,
+                "frames_per_clip": network.frames,
+                **{
+                    f"{name}_ms": round(1e3 * float(np.median(value)), 2)
+                    for name, value in times.items()
+                },
+                "frames_per_s": round(1.0 / float(np.median(totals)), 1),
+            },
+            indent=1,
+        )
+    )
+
+
+if __name__ == "__main__":
+    app.run(main)

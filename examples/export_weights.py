@@ -1,0 +1,44 @@
+"""Exports a run's best weights to two small files that need no pickle.
+
+    python -m examples.export_weights --config=configs/unipose.py \
+        --workdir=runs/unipose --output=unipose_jax/weights/points
+
+How the weights that ship with the package were written; `estimator.load(output)` reads
+them.
+"""
+
+import json
+import pathlib
+
+import jax
+from absl import app, flags
+from ml_collections import config_flags
+
+from unipose_jax import commands, estimator
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Config of the run.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+_OUTPUT = flags.DEFINE_string("output", None, "File to write, without a suffix.")
+flags.mark_flags_as_required(["config", "workdir", "output"])
+
+
+def main(argv: list[str]) -> None:
+    """Exports."""
+    del argv
+    workdir = pathlib.Path(_WORKDIR.value)
+    _, state = commands.restore_best(_CONFIG.value, workdir)
+    record = json.loads((workdir / "metrics.json").read_text())
+    summary = {
+        name: {key: group[key] for key in ("map_10cm", "mpjpe_mm")}
+        for name, group in record["results"].items()
+    }
+    notes = {key: record[key] for key in ("step", "seed", "protocol", "provenance")}
+    estimator.export(
+        _OUTPUT.value,
+        estimator.from_config(_CONFIG.value, jax.device_get(state.ema_params)),
+        notes | {"results": summary},
+    )
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,278 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from data_pipelines import schema
+from unipose_jax import skeleton
+from unipose_jax.geometry import camera, transforms
+from unipose_jax.synthesis import body, images, paint, room, scene, shape, viewpoint
+
+SEED, COUNT = 3, 6
+PARAMS = scene.SceneParams(frames=3, height=60, width=80, points=128)
+ITOP = skeleton.ITOP15
+BODY = skeleton.BODY
+
+
+@pytest.fixture(scope="module")
+def pool():
+    return scene.render_pool(
+        SEED, "train", 0, COUNT, PARAMS, extras=scene.EXTRAS, batch_size=4
+    )
+
+
+def render(split, start, count, **options):
+    return scene.render_pool(
+        SEED, split, start, count, PARAMS, extras=scene.EXTRAS, batch_size=4, **options
+    )
+
+
+def project(clips):
+    """Pixels (clips, frames, joints, 2) of the true joints in the keypoint camera."""
+    to_camera = jnp.asarray(clips["cam_from_points"])[:, None]
+    seen = transforms.apply(to_camera, jnp.asarray(clips["xyz"]))
+    return np.asarray(
+        camera.uv_from_xyz(seen, jnp.asarray(clips["intrinsics"])[:, None])
+    )
+
+
+def test_clips_follow_the_schema(pool):
+    known = schema.FIELDS.keys() | schema.EXTRAS.keys()
+    schema.validate({name: pool[name] for name in known})
+    assert pool["points"].shape == (COUNT, 3, 128, 3)
+    assert pool["xyz"].shape == (COUNT, 3, 15, 3)
+    np.testing.assert_allclose(pool["time"][0], [0.0, 1 / 15, 2 / 15], rtol=1e-6)
+
+
+def test_clip_is_a_function_of_seed_split_and_index(pool):
+    part = render("train", 3, 2)
+    for name, value in part.items():
+        np.testing.assert_array_equal(value, pool[name][3:5], err_msg=name)
+
+
+def test_last_batch_may_be_smaller(pool):
+    # Four and two clips; six in one batch compile to the same result on one backend.
+    assert all(np.all(value[4] == value[4]) for value in pool.values())
+    np.testing.assert_array_equal(render("train", 5, 1)["points"][0], pool["points"][5])
+
+
+def test_single_clip_equals_the_pool(pool):
+    # Rounding differs between compilations, and an edge pixel may then fall to the
+    # other side: almost all numbers agree.
+    one = jax.jit(lambda key: scene.make_clip(key, PARAMS, extras=scene.EXTRAS))
+    clip = one(scene.clip_key(SEED, "train", 2))
+    assert clip.keys() == pool.keys()
+    for name, value in clip.items():
+        close = np.isclose(value, pool[name][2], rtol=1e-3, atol=1e-3)
+        assert close.mean() > 0.98, name
+
+
+def test_splits_and_seeds_differ():
+    train, test = (scene.clip_key(SEED, split, 0) for split in ("train", "test"))
+    other = scene.clip_key(SEED + 1, "train", 0)
+    validation = scene.clip_key(SEED, "validation", 0)
+    data = {tuple(jax.random.key_data(k).tolist()) for k in (train, test, other)}
+    assert len(data | {tuple(jax.random.key_data(validation).tolist())}) == 4
+    clips = render("test", 0, 2)
+    assert np.all(np.abs(clips["xyz"] - render("train", 0, 2)["xyz"]).max((1, 2)) > 0)
+
+
+def test_unknown_split_and_extras_are_refused():
+    with pytest.raises(ValueError, match="unknown split 'dev'; use one of train"):
+        scene.clip_key(0, "dev", 0)
+    with pytest.raises(ValueError, match=r"unknown extras \['flow'\]"):
+        scene.make_clip(jax.random.key(0), PARAMS, extras=("flow",))
+
+
+def test_progress_counts_clips():
+    done = []
+    render("train", 0, 6, progress=done.append)
+    assert done == [4, 6]
+
+
+def test_people_differ(pool):
+    spread = np.ptp(pool["xyz"], axis=(2,))[:, 0]
+    assert len(np.unique(spread.round(3), axis=0)) == COUNT
+
+
+def test_confident_keypoints_lie_near_the_projected_joints(pool):
+    confident = pool["visible"] & (pool["confidence"] > 0.6)
+    assert confident.mean() > 0.2
+    error = np.linalg.norm(pool["uv"] - project(pool), axis=-1)[confident]
+    # 3 px at 320 are 0.75 px per axis at 80.
+    assert 0.2 < np.median(error) < 1.5
+
+
+def test_points_lie_on_the_body(pool):
+    # Bones of the true skeleton, as dense points.
+    child, parent = np.array(ITOP.bones).T
+    share = np.linspace(0.0, 1.0, 8)[:, None]
+    xyz = pool["xyz"][..., None, :]
+    bones = share * xyz[..., child, :, :] + (1 - share) * xyz[..., parent, :, :]
+    bones = bones.reshape(COUNT, 3, 1, -1, 3)
+    distance = np.linalg.norm(pool["points"][..., None, :] - bones, axis=-1).min(-1)
+    # Soles, buttocks, noise of the sensor; a few per cent of background leaks in.
+    assert np.quantile(distance, 0.9) < 0.2
+    assert np.median(distance) < 0.12
+
+
+def test_mask_is_where_true_depth_belongs_to_the_person(pool):
+    masked = pool["depth"][pool["mask"]]
+    assert np.all(masked > 0.0)
+    assert 0.01 < pool["mask"].mean() < 0.6
+    exact = pool["true_depth"]
+    seen = pool["depth"] > 0.0
+    error = np.abs(pool["depth"] - exact)[seen]
+    assert np.median(error) < 0.02
+    assert np.all(np.isfinite(exact))
+
+
+def test_visible_joints_have_the_body_in_front_of_them(pool):
+    uv = project(pool)
+    rows = np.clip(uv[..., 1], 0, PARAMS.height - 1).astype(int)
+    columns = np.clip(uv[..., 0], 0, PARAMS.width - 1).astype(int)
+    clip, frame = np.indices(uv.shape[:2])
+    surface = pool["true_depth"][clip[..., None], frame[..., None], rows, columns]
+    registered = np.abs(pool["cam_from_points"] - np.eye(4)).max((1, 2)) < 1e-6
+    under = (pool["xyz"][..., 2] - surface)[registered]
+    visible = pool["visible"][registered]
+    assert np.quantile(under[visible], 0.98) < 0.25
+    assert np.median(under[visible]) > 0.0
+
+
+def test_color_images_show_something(pool):
+    assert pool["color"].dtype == np.uint8
+    assert np.all(pool["color"].std(axis=(1, 2, 3)) > 5.0)
+
+
+def test_motion_clips_drive_the_person(pool):
+    rng = np.random.default_rng(0)
+    clips = np.stack([np.asarray(standing()), 0.8 * np.asarray(standing())])
+    clips = np.broadcast_to(clips[:, None], (2, 5, *clips.shape[1:]))
+    got = render("train", 0, 2, motion_clips=clips)
+    bone = got["xyz"][..., ITOP.index("left_knee"), :]
+    bone = np.linalg.norm(bone - got["xyz"][..., ITOP.index("left_hip"), :], axis=-1)
+    np.testing.assert_allclose(bone[0], 0.48, atol=1e-3)
+    np.testing.assert_allclose(bone[1], 0.8 * 0.48, atol=1e-3)
+    short = jnp.asarray(rng.normal(size=(2, BODY.num_joints, 3)), jnp.float32)
+    with pytest.raises(ValueError, match="has 2 frames; need 3"):
+        scene.make_clip(jax.random.key(0), PARAMS, motion_clip=short)
+
+
+def standing():
+    """BODY joints of the reference person, facing the camera (-z)."""
+    xyz = np.zeros((BODY.num_joints, 3), np.float32)
+    known = set()
+    while len(known) < BODY.num_joints:
+        for joint, parent in enumerate(BODY.parents):
+            if joint not in known and (parent < 0 or parent in known):
+                base = xyz[parent] if parent >= 0 else 0.0
+                xyz[joint] = base + shape.REST_OFFSETS[joint]
+                known.add(joint)
+    return jnp.asarray(xyz * np.array([-1.0, 1.0, -1.0], np.float32))
+
+
+def look_at(xyz, *, box=None):
+    """A scene of one person 2.5 m in front of a level camera at chest height."""
+    xyz = xyz[None]
+    cam_from_world = jnp.eye(4).at[:3, 3].set(jnp.array([0.0, 1.0, 2.5]))
+    intrinsics = jnp.array([71.5, 71.5, 40.0, 30.0])
+    center, half = (jnp.zeros((1, 3)), jnp.zeros((1, 3))) if box is None else box
+    return images.Scene(
+        xyz_world=xyz,
+        person=body.primitives(xyz, stature=jnp.full(1, 1.8), girth=jnp.ones(1)),
+        stature=jnp.float32(1.8),
+        surroundings=room.Room(
+            low=jnp.array([-3.0, -3.0, -3.0]),
+            high=jnp.array([3.0, 0.0, 3.0]),
+            center=center,
+            half=half,
+            yaw=jnp.zeros(1),
+        ),
+        view=viewpoint.View(intrinsics, intrinsics, cam_from_world, jnp.eye(4)),
+        looks=paint.sample_looks(jax.random.key(0), surfaces=5),
+    )
+
+
+def visibility(view):
+    """Names of the ITOP15 joints that the camera sees."""
+    xyz, _ = skeleton.convert(view.xyz_world, "BODY", "ITOP15")
+    seen = transforms.apply(view.view.cam_from_world, xyz)
+    visible = scene.joint_visibility(view, seen, PARAMS)
+    return {name for name, v in zip(ITOP.joints, visible[0], strict=True) if v}
+
+
+def test_all_joints_of_a_person_who_faces_the_camera_are_visible():
+    assert visibility(look_at(standing())) == set(ITOP.joints)
+
+
+def test_an_arm_behind_the_back_is_hidden():
+    xyz = standing()
+    # The left forearm goes behind the trunk (+z, away from the camera).
+    for name, place in (("elbow", [0.2, -1.2, 0.1]), ("wrist", [0.0, -1.1, 0.22])):
+        xyz = xyz.at[BODY.index(f"left_{name}")].set(jnp.array(place))
+    for name, aside in (("hand", -0.08), ("hand_tip", -0.17), ("thumb", -0.05)):
+        place = jnp.array([aside, -1.1, 0.24])
+        xyz = xyz.at[BODY.index(f"left_{name}")].set(place)
+    xyz = xyz.at[BODY.index("left_thumb"), 1].add(-0.04)
+    assert set(ITOP.joints) - visibility(look_at(xyz)) == {"left_hand"}
+
+
+def test_a_hand_in_front_of_the_chest_hides_what_it_covers_only():
+    xyz = standing()
+    camera_place = jnp.array([0.0, -1.0, -2.5])
+    # On the line of sight of the torso joint, 35 cm before it.
+    hand = camera_place + 0.86 * (xyz[BODY.index("torso")] - camera_place)
+    offsets = {"wrist": [0.08, 0, 0], "hand": [0, 0, 0], "hand_tip": [-0.1, 0, 0]}
+    for name, offset in (offsets | {"thumb": [0.03, -0.05, 0]}).items():
+        xyz = xyz.at[BODY.index(f"left_{name}")].set(hand + jnp.array(offset))
+    hidden = set(ITOP.joints) - visibility(look_at(xyz))
+    assert hidden == {"torso"}
+
+
+def test_a_table_hides_the_feet():
+    table = (jnp.array([[0.0, -0.38, -0.8]]), jnp.array([[0.6, 0.38, 0.2]]))
+    hidden = set(ITOP.joints) - visibility(look_at(standing(), box=table))
+    assert {"left_foot", "right_foot", "left_knee", "right_knee"} == hidden
+
+
+def test_joints_out_of_the_picture_are_not_visible():
+    xyz = standing() + jnp.array([[1.3, 0.0, 0.0]])
+    visible = visibility(look_at(xyz))
+    assert "right_shoulder" in visible
+    assert "left_hand" not in visible
+
+
+def test_depth_image_back_projects_onto_the_person():
+    view = look_at(standing())
+    perfect = dataclasses.replace(
+        PARAMS.sensor,
+        disparity_noise=0.0,
+        disparity_step=0.0,
+        flying_share=0.0,
+    )
+    pictures = images.depth_images(
+        jax.random.key(0),
+        view,
+        height=60,
+        width=80,
+        sensor_params=perfect,
+        segmentation=PARAMS.segmentation,
+    )
+    seen = np.asarray(pictures["depth"] > 0.0)
+    np.testing.assert_allclose(
+        pictures["depth"][seen], pictures["true_depth"][seen], rtol=1e-5
+    )
+    # The chest's front is 12 cm before the spine, which stands 2.5 m away.
+    np.testing.assert_allclose(pictures["true_depth"][0, 18, 40], 2.38, atol=0.03)
+    # The back wall is 5.5 m away.
+    np.testing.assert_allclose(pictures["true_depth"][0, 5, 5], 5.5, rtol=1e-5)
+
+
+def test_skeleton_of_the_output_can_be_chosen():
+    params = dataclasses.replace(PARAMS, skeleton="COCO17", frames=2)
+    clip = jax.jit(lambda key: scene.make_clip(key, params))(jax.random.key(0))
+    assert clip["uv"].shape == (2, 17, 2)
+    assert jnp.all(clip["xyz_valid"])

@@ -1,0 +1,227 @@
+"""The command line: what a user types, and what a mistake gives."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import types
+
+import cv2
+import numpy as np
+import pytest
+
+from configs import unipose
+from data_pipelines import calibration, errors, pose_file, recording, synthetic
+from unipose_jax import commands, estimator
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def run(mode: str, config=None, **options) -> int:
+    defaults = dict.fromkeys(["workdir", "input", "output", "truth"])
+    flags = defaults | {
+        "pictures": False,
+        "coordinator": "",
+        "num_processes": 1,
+        "process_id": 0,
+        "compile_cache": "",
+    }
+    flags |= {key: str(v) if key in defaults else v for key, v in options.items()}
+    return commands.run(mode, config, types.SimpleNamespace(**flags))
+
+
+def shell(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "run.py", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def rendered_recording(tmp_path_factory) -> pathlib.Path:
+    """A rendered person, as a user's recording."""
+    data = unipose.get_config("smoke").data
+    data.frames, data.scene.height, data.scene.width = 4, 96, 128
+    clip = synthetic.render_images(data, "test", 1)
+    path = tmp_path_factory.mktemp("recordings") / "person"
+    camera = calibration.make(128, 96, clip["depth_intrinsics"][0])
+    recording.write_recording(
+        path, depth=list(clip["depth"][0]), depth_camera=camera, fps=15.0
+    )
+    return path
+
+
+def pose(frames: int = 5, skeleton: str = "ITOP15") -> pose_file.PoseFile:
+    rng = np.random.default_rng(0)
+    joints = {"ITOP15": 15, "COCO17": 17}[skeleton]
+    return pose_file.PoseFile(
+        xyz=(rng.normal(size=(frames, joints, 3)) + [0, 0, 3]).astype(np.float32),
+        confidence=np.ones((frames, joints), np.float32),
+        skeleton=skeleton,
+        time=np.arange(frames) / 15.0,
+    )
+
+
+def test_smoke_run_writes_metrics_pictures_and_page(tmp_path, capsys):
+    config = unipose.get_config("smoke")
+    config.data.cache_dir = str(tmp_path / "pools")
+    assert run("train", config, workdir=tmp_path / "w") == 0
+    record = json.loads((tmp_path / "w" / "metrics.json").read_text())
+    assert record["step"] == 4 or record["step"] == 2  # the best of two checkpoints
+    assert set(record["results"]) == {"all", "visible", "occluded"}
+    page = (tmp_path / "w" / "report" / "index.html").read_text()
+    assert "rendered" in page
+    assert list((tmp_path / "w" / "report" / "figures").glob("*.png"))
+    assert "mAP@10cm" in capsys.readouterr().out
+    before = record["results"]
+    assert run("evaluate", config, workdir=tmp_path / "w") == 0
+    again = json.loads((tmp_path / "w" / "metrics.json").read_text())
+    assert again["results"] == before
+
+
+def test_shipped_weights_predict_a_recording(rendered_recording, tmp_path):
+    output = tmp_path / "poses.npz"
+    assert run("predict", input=rendered_recording, output=output, pictures=True) == 0
+    poses = pose_file.read(output)
+    assert poses.skeleton == "ITOP15"
+    assert len(poses) == 4
+    assert np.isfinite(poses.xyz[poses.is_valid()]).all()
+    assert (tmp_path / "poses" / "index.html").exists()
+
+
+def test_score_of_a_known_displacement(tmp_path, capsys):
+    truth = pose()
+    moved = pose_file.PoseFile(
+        xyz=truth.xyz + np.float32([0.03, 0.0, 0.04]),  # 3-4-5: 50 mm
+        confidence=truth.confidence,
+        skeleton=truth.skeleton,
+        time=truth.time,
+    )
+    moved.xyz[:, 0, 0] += 0.2  # the head alone is beyond 10 cm
+    pose_file.write(tmp_path / "a.npz", moved)
+    pose_file.write(tmp_path / "b.npz", truth)
+    assert run("score", input=tmp_path / "a.npz", truth=tmp_path / "b.npz") == 0
+    scores = json.loads(capsys.readouterr().out)
+    head = np.hypot(0.23, 0.04) * 1000
+    np.testing.assert_allclose(scores["mpjpe_mm"], (14 * 50 + head) / 15, rtol=1e-4)
+    np.testing.assert_allclose(scores["map_10cm"], 14 / 15, rtol=1e-6)
+    assert scores["pck_10cm"]["head"] == 0.0
+    np.testing.assert_allclose(scores["accel_error"], 0.0, atol=1e-2)  # m/s^2, float32
+
+
+def test_poses_of_other_length_or_skeleton_are_refused(tmp_path):
+    pose_file.write(tmp_path / "a.npz", pose())
+    pose_file.write(tmp_path / "short.npz", pose(4))
+    pose_file.write(tmp_path / "coco.npz", pose(skeleton="COCO17"))
+    with pytest.raises(errors.BadInput, match="5 frames, .*short.npz has 4"):
+        run("score", input=tmp_path / "a.npz", truth=tmp_path / "short.npz")
+    with pytest.raises(errors.BadInput, match="ITOP15, .*coco.npz has COCO17"):
+        run("score", input=tmp_path / "a.npz", truth=tmp_path / "coco.npz")
+
+
+def spoil_missing(path):
+    for file in sorted(path.rglob("*"), reverse=True):
+        file.unlink() if file.is_file() else file.rmdir()
+    path.rmdir()
+
+
+def spoil_empty(path):
+    for file in (path / "depth").iterdir():
+        file.unlink()
+
+
+def spoil_eight_bit(path):
+    for file in (path / "depth").iterdir():
+        cv2.imwrite(str(file), np.full((96, 128), 7, np.uint8))
+
+
+def spoil_zero(path):
+    for file in (path / "depth").iterdir():
+        cv2.imwrite(str(file), np.zeros((96, 128), np.uint16))
+
+
+def spoil_camera(path):
+    camera = json.loads((path / "camera.json").read_text())
+    del camera["depth"]["fx"]
+    (path / "camera.json").write_text(json.dumps(camera))
+
+
+def spoil_nobody(path):
+    for file in (path / "depth").iterdir():
+        cv2.imwrite(str(file), np.full((96, 128), 3000, np.uint16))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (spoil_missing, "no recording"),
+        (spoil_empty, "depth"),
+        (spoil_eight_bit, "16"),
+        (spoil_zero, "empty"),
+        (spoil_camera, "fx"),
+        (spoil_nobody, "no frame shows a person"),
+    ],
+)
+def test_unusable_recording_is_one_line_and_leaves_nothing(
+    spoil, message, rendered_recording, tmp_path
+):
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "-r", str(rendered_recording), str(copy)], check=True)
+    spoil(copy)
+    with pytest.raises(errors.BadInput, match=message) as caught:
+        run("predict", input=copy, output=tmp_path / "p.npz")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "p.npz").exists()
+
+
+def test_depth_with_nan_is_depth_without_it(rendered_recording):
+    opened = recording.open_recording(rendered_recording)
+    network = estimator.load_shipped()
+    clean, dirty = (
+        estimator.Live(network, opened.rays, opened.depth_camera.intrinsics)
+        for _ in range(2)
+    )
+    depth = opened.depth(0)
+    expected = clean(depth, 0.0)
+    result = dirty(np.where(depth == 0, np.nan, depth), 0.0)
+    np.testing.assert_array_equal(result[0], expected[0])
+    assert dirty(np.full_like(depth, np.nan), 0.1) is None
+
+
+def test_missing_workdir_or_checkpoint_is_said(tmp_path):
+    config = unipose.get_config("smoke")
+    with pytest.raises(errors.BadInput, match="--workdir is missing"):
+        run("train", config)
+    with pytest.raises(errors.BadInput, match="no checkpoint in"):
+        run("evaluate", config, workdir=tmp_path)
+    with pytest.raises(errors.BadInput, match="--config"):
+        run("train", workdir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--mode=predict", "--input=nowhere", "--output=p.npz"), "nowhere"),
+        (
+            (
+                "--config=configs/unipose.py:smoke",
+                "--config.model.widht=3",
+                "--workdir=w",
+            ),
+            "widht",
+        ),
+        (("--config=configs/unipose.py:slow", "--workdir=w"), "slow"),
+        (("--config=configs/nothing.py", "--workdir=w"), "nothing"),
+        (("--mode=bake",), "bake"),
+    ],
+)
+def test_mistake_is_one_line_and_status_2(arguments, message):
+    result = shell(*arguments)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    lines = [line for line in result.stderr.splitlines() if line]
+    assert len(lines) == 1
+    assert message in lines[0]

@@ -1,0 +1,87 @@
+"""Two processes with two devices each train as one process with four."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def start(workdir, cache, *, processes: int, port: int = 0) -> list[subprocess.Popen]:
+    """`run.py` on the smoke config, on `processes` hosts with four devices in all."""
+    command = [
+        sys.executable,
+        "run.py",
+        "--config=configs/unipose.py:smoke",
+        f"--workdir={workdir}",
+        f"--config.data.cache_dir={cache}",
+    ]
+    flags = f"--xla_force_host_platform_device_count={4 // processes}"
+    hosts = [
+        [
+            f"--coordinator=127.0.0.1:{port}",
+            f"--num_processes={processes}",
+            f"--process_id={number}",
+        ]
+        for number in range(processes)
+    ]
+    return [
+        subprocess.Popen(
+            command + (host if processes > 1 else []),
+            cwd=ROOT,
+            env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for host in hosts
+    ]
+
+
+def finish(processes: list[subprocess.Popen]) -> None:
+    for process in processes:
+        _, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, errors[-2000:]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def losses(workdir) -> np.ndarray:
+    from unipose_jax.report import logs
+
+    records = logs.read_log(workdir / "log.jsonl")
+    return np.array([record["loss/total"] for record in records])
+
+
+@pytest.mark.slow
+def test_two_hosts_train_as_one_and_survive_a_kill(tmp_path):
+    cache = tmp_path / "pools"
+    finish(start(tmp_path / "one", cache, processes=1))
+    # One of two hosts dies as soon as a checkpoint exists; both start again.
+    hosts = start(tmp_path / "two", cache, processes=2, port=free_port())
+    deadline = time.time() + 300
+    while not (tmp_path / "two" / "checkpoints" / "2").exists():
+        assert time.time() < deadline
+        assert all(host.poll() is None for host in hosts)
+        time.sleep(0.05)
+    hosts[1].send_signal(signal.SIGKILL)
+    time.sleep(0.5)
+    for host in hosts:
+        host.kill()
+        host.communicate()
+    finish(start(tmp_path / "two", cache, processes=2, port=free_port()))
+    # Sums over devices run in another order: float32 rounding through four steps.
+    np.testing.assert_allclose(
+        losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=1e-3
+    )
