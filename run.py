@@ -46,7 +46,7 @@ def parse_flags(argv: list[str]) -> list[str]:
             _CONFIG.value.items()  # a config that failed to load fails when used
         return rest
     except (AttributeError, KeyError) as error:
-        text = str(error).replace("\\n", " ").replace("\\", "").replace("'", "").strip('"')
+        text = str(error).replace("\\n", " ").translate(dict.fromkeys(map(ord, "\\'")))
         print(f"error: no config key {text}", file=sys.stderr)
     except (flags.Error, TypeError, ValueError, OSError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -19,13 +19,20 @@ BODY = skeleton.BODY
 @pytest.fixture(scope="module")
 def pool():
     return scene.render_pool(
-        SEED, "train", 0, COUNT, PARAMS, extras=scene.EXTRAS, batch_size=4
+        SEED, "train", 0, COUNT, PARAMS, extras=scene.EXTRAS, batch_size=2
     )
 
 
-def render(split, start, count, **options):
+def render(split, start, count, *, batch_size=2, **options):
     return scene.render_pool(
-        SEED, split, start, count, PARAMS, extras=scene.EXTRAS, batch_size=4, **options
+        SEED,
+        split,
+        start,
+        count,
+        PARAMS,
+        extras=scene.EXTRAS,
+        batch_size=batch_size,
+        **options,
     )
 
 
@@ -52,10 +59,11 @@ def test_clip_is_a_function_of_seed_split_and_index(pool):
         np.testing.assert_array_equal(value, pool[name][3:5], err_msg=name)
 
 
-def test_last_batch_may_be_smaller(pool):
-    # Four and two clips; six in one batch compile to the same result on one backend.
-    assert all(np.all(value[4] == value[4]) for value in pool.values())
-    np.testing.assert_array_equal(render("train", 5, 1)["points"][0], pool["points"][5])
+def test_batch_size_changes_nothing(pool):
+    # Batches of three and two, the second padded; equal to the bit on one backend.
+    part = render("train", 0, 5, batch_size=3)
+    for name, value in part.items():
+        np.testing.assert_array_equal(value, pool[name][:5], err_msg=name)
 
 
 def test_single_clip_equals_the_pool(pool):
@@ -88,8 +96,8 @@ def test_unknown_split_and_extras_are_refused():
 
 def test_progress_counts_clips():
     done = []
-    render("train", 0, 6, progress=done.append)
-    assert done == [4, 6]
+    render("train", 0, 4, progress=done.append)
+    assert done == [2, 4]
 
 
 def test_people_differ(pool):
@@ -271,8 +279,8 @@ def test_depth_image_back_projects_onto_the_person():
     np.testing.assert_allclose(pictures["true_depth"][0, 5, 5], 5.5, rtol=1e-5)
 
 
-def test_skeleton_of_the_output_can_be_chosen():
-    params = dataclasses.replace(PARAMS, skeleton="COCO17", frames=2)
-    clip = jax.jit(lambda key: scene.make_clip(key, params))(jax.random.key(0))
-    assert clip["uv"].shape == (2, 17, 2)
-    assert jnp.all(clip["xyz_valid"])
+@pytest.mark.parametrize("name", skeleton.NAMES)
+def test_skeleton_of_the_output_can_be_chosen(name):
+    params = dataclasses.replace(PARAMS, skeleton=name, frames=2)
+    clip = jax.eval_shape(lambda key: scene.make_clip(key, params), jax.random.key(0))
+    assert clip["uv"].shape == (2, skeleton.by_name(name).num_joints, 2)

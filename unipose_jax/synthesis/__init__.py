@@ -1,14 +1,19 @@
-"""Rendered RGB-D people: motion, body, room, sensor and 2D detector, from a seed."""
+"""Rendered RGB-D people: motion, body, room, cameras and their errors, from a seed."""
 
 from unipose_jax.synthesis import (
     body,
+    cloud,
     detector,
+    images,
+    mocap,
     motion,
+    paint,
     render,
     room,
     scene,
     sensor,
     shape,
+    viewpoint,
 )
 from unipose_jax.synthesis.scene import SceneParams, clip_key, make_clip, render_pool
 
@@ -16,13 +21,18 @@ __all__ = [
     "SceneParams",
     "body",
     "clip_key",
+    "cloud",
     "detector",
+    "images",
     "make_clip",
+    "mocap",
     "motion",
+    "paint",
     "render",
     "render_pool",
     "room",
     "scene",
     "sensor",
     "shape",
+    "viewpoint",
 ]

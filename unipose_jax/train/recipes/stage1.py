@@ -183,6 +183,17 @@ def _evidence_terms(config, skel) -> dict[str, Callable]:
             visible=scene["on_surface"],
         )
 
+    def occlusion(estimate, batch, scene):
+        # A joint without a keypoint is hidden, so it lies well behind what is seen on
+        # its line of sight: silence of the detector is evidence of depth.
+        silent = batch["confidence"] <= 0
+        return surface.surface_hinge_loss(
+            estimate.xyz,
+            scene["surface_depth"],
+            min_skin_depth=skin_depth + config.hidden_margin,
+            visible=scene["on_surface"] & silent,
+        )
+
     def coverage(estimate, batch, scene):
         return surface.coverage_loss(
             estimate.xyz,
@@ -207,6 +218,7 @@ def _evidence_terms(config, skel) -> dict[str, Callable]:
         "confidence": confidence,
         "surface": surface_pull,
         "surface_hinge": surface_hinge,
+        "occlusion": occlusion,
         "coverage": coverage,
         "joint_position": joint_position,
     }

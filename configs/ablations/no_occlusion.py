@@ -1,0 +1,12 @@
+"""Without the `occlusion` term."""
+
+import ml_collections
+
+from configs import unipose
+
+
+def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
+    """Returns the config; `mode` as in `configs/unipose.py`."""
+    config = unipose.get_config(mode)
+    config.loss_weights.occlusion = 0.0
+    return config
