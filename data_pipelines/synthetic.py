@@ -180,7 +180,7 @@ def open_pool(data: ml_collections.ConfigDict, split: str) -> Pool:
         clips = _render(data, split, count)
         folder.mkdir(parents=True, exist_ok=True)
         with files.replacing(path) as aside, aside.open("wb") as file:
-            np.savez(file, **clips)
+            np.savez(file, allow_pickle=False, **clips)
     return Pool(clips, num_points=data.num_points)
 
 

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
@@ -104,6 +105,7 @@ def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> in
     page = experiment.report_run(
         config, workdir, int(state.step), results, examples, predicted
     )
+    journal.write_pictures(workdir, int(state.step), page.parent / "figures")
     print(experiment.summary_text(results))
     print(f"report: {page}")
     return 0
@@ -130,7 +132,7 @@ def predict(
             "ship with the package are used"
         )
     opened = recording.open_recording(source)
-    if config is None:
+    if config is None or workdir is None:
         network = estimator.load_shipped()
     else:
         _, state = restore_best(config, pathlib.Path(workdir))
@@ -165,7 +167,7 @@ def predict_clouds(
         result = live.from_points(cloud.xyz, float(opened.time[index]))
         if result is not None:
             xyz[index], confidence[index] = result
-    valid = np.isfinite(xyz).all(axis=-1)
+    valid = np.asarray(np.isfinite(xyz).all(axis=-1))
     if not valid.any():
         raise errors.BadInput(f"{opened.path}: no frame shows a person")
     return pose_file.PoseFile(
@@ -195,11 +197,11 @@ def score(predicted: pathlib.Path, truth: pathlib.Path) -> int:
             f"{predicted} has {len(poses)} frames, {truth} has {len(target)}"
         )
     results = metrics.summary(
-        poses.xyz,
-        target.xyz,
-        valid=poses.is_valid() & target.is_valid(),
+        jnp.asarray(poses.xyz),
+        jnp.asarray(target.xyz),
+        valid=jnp.asarray(poses.is_valid() & target.is_valid()),
         skeleton=skeleton.by_name(target.skeleton),
-        time=np.asarray(target.time, np.float32),
+        time=jnp.asarray(target.time, jnp.float32),
     )
     print(json.dumps(report_files.plain(results), indent=1))
     return 0

@@ -86,10 +86,6 @@ def report_poses(
     chosen = np.flatnonzero(pose.is_valid().any(axis=1))
     chosen = chosen[np.linspace(0, len(chosen) - 1, MAX_PICTURES).astype(int)]
     chosen = np.unique(chosen)
-    colors = [opened.color(int(index)) for index in chosen]
-    has_color = all(color is not None for color in colors)
-    if has_color and opened.color_camera is not None:
-        color = np.stack([opened.color_camera.undistort_image(c) for c in colors])
     clip = clips.Clip(
         name=opened.path.name,
         skeleton=pose.skeleton,
@@ -99,9 +95,7 @@ def report_poses(
         time=pose.time[chosen],
         depth=np.stack([clouds[index].depth for index in chosen]),
         intrinsics=opened.depth_camera.intrinsics,
-        color=color if has_color else None,
-        color_intrinsics=opened.color_camera.intrinsics if has_color else None,
-        color_from_depth=opened.color_from_depth if has_color else None,
+        **_colors(opened, chosen),
     )
     return build.write_report(
         output.with_suffix(""),
@@ -111,6 +105,22 @@ def report_poses(
         subtitle=f"{len(pose)} frames",
         clips=[clip],
     )
+
+
+def _colors(opened: recording.Recording, frames: np.ndarray) -> dict[str, Any]:
+    """Colour images of some frames and their camera; nothing if one is missing."""
+    images = [opened.color(int(index)) for index in frames]
+    camera = opened.color_camera
+    if camera is None:
+        return {}
+    ideal = [camera.undistort_image(image) for image in images if image is not None]
+    if len(ideal) < len(images):
+        return {}
+    return {
+        "color": np.stack(ideal),
+        "color_intrinsics": camera.intrinsics,
+        "color_from_depth": opened.color_from_depth,
+    }
 
 
 def protocol(config: ml_collections.ConfigDict, num_clips: int) -> str:

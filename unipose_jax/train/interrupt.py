@@ -1,6 +1,8 @@
 """Signals that ask a run to end."""
 
 import signal
+from types import FrameType
+from typing import Any
 
 
 class Interrupt:
@@ -10,11 +12,11 @@ class Interrupt:
     allows no handlers, nothing is caught.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Nothing is caught before the `with` block."""
         self.requested = False
         self.signal_name = ""
-        self._previous: dict[int, object] = {}
+        self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> "Interrupt":
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -24,11 +26,11 @@ class Interrupt:
                 break
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def _note(self, number, frame) -> None:
+    def _note(self, number: int, frame: FrameType | None) -> None:
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.requested = True

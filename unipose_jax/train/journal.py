@@ -46,7 +46,7 @@ class Journal:
         return self
 
     def __exit__(self, *error) -> None:
-        if self._file is not None:
+        if self._file is not None and self._board is not None:
             self._file.close()
             self._board.close()
 
@@ -83,7 +83,7 @@ class Journal:
 
     def write(self, step: int, split: str, scalars: Mapping[str, float]) -> None:
         """Writes one line and its TensorBoard scalars."""
-        if self._file is None:
+        if self._file is None or self._board is None:
             return
         line = {"step": step, "split": split, "time": time.time(), **scalars}
         self._file.write(json.dumps(line) + "\n")
@@ -91,11 +91,14 @@ class Journal:
         for name, value in scalars.items():
             self._board.add_scalar(f"{split}/{name}", value, step)
 
-    def images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
-        """Writes RGB pictures (height, width, 3) uint8 to TensorBoard."""
-        for name, image in images.items():
-            if self._board is not None:
-                self._board.add_image(name, image, step, dataformats="HWC")
+
+def write_pictures(workdir: pathlib.Path, step: int, folder: pathlib.Path) -> None:
+    """Puts the PNG pictures of a folder into a run's TensorBoard files."""
+    from matplotlib import image
+
+    with SummaryWriter(str(workdir / "tensorboard")) as board:
+        for path in sorted(folder.glob("*.png")):
+            board.add_image(path.stem, image.imread(path), step, dataformats="HWC")
 
 
 def _drop_after(path: pathlib.Path, step: int) -> None:

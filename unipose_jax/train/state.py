@@ -14,8 +14,8 @@ class TrainState(train_state.TrainState):
 
     def average(self, decay: float) -> "TrainState":
         """Moves the average towards the parameters; faster in the first steps."""
-        decay = jnp.minimum(decay, (1.0 + self.step) / (10.0 + self.step))
-        ema = optax.incremental_update(self.params, self.ema_params, 1.0 - decay)
+        kept = jnp.minimum(decay, (1.0 + self.step) / (10.0 + self.step))
+        ema = optax.incremental_update(self.params, self.ema_params, 1.0 - kept)
         return self.replace(ema_params=ema)
 
     def saved(self) -> dict:

@@ -28,7 +28,7 @@ def save(path: str | os.PathLike, params, meta: dict[str, Any]) -> None:
     flat = traverse_util.flatten_dict(params, sep="/")
     arrays = {name: np.asarray(value, np.float16) for name, value in flat.items()}
     path = pathlib.Path(path)
-    np.savez_compressed(path.with_suffix(".npz"), **arrays)
+    np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, **arrays)
     path.with_suffix(".json").write_text(json.dumps(meta, indent=1) + "\n")
 
 
