@@ -18,7 +18,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
     config.recipe = "stage1"
     config.seed = 0  # of the parameters, the order of the data and the augmentation
-    config.num_train_steps = 3_200
+    config.num_train_steps = 3_500
     config.global_batch_size = 16  # clips over all devices of all hosts
     config.log_every = 50
     config.checkpoint_every = 1_000  # validates, too
@@ -71,7 +71,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     weights.reprojection = 0.0  # pixels
     weights.surface = 0.5
     weights.surface_hinge = 0.5
-    weights.occlusion = 0.3
+    weights.occlusion = 0.05
     weights.coverage = 0.0
     weights.confidence = 0.01  # nats
     weights.symmetry = 0.05  # log-ratio
@@ -93,8 +93,8 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
         "speed",
         "acceleration",
     )
-    config.ramp.start = 0.3  # shares of the run
-    config.ramp.end = 0.5
+    config.ramp.start = 0.4  # shares of the run
+    config.ramp.end = 0.6
 
     config.loss = ml_collections.ConfigDict()
     config.loss.ray_delta = 0.05  # metres

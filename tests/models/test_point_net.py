@@ -57,10 +57,10 @@ def test_order_of_points_does_not_matter(net, clip):
 
 
 def test_missing_points_do_not_matter_even_if_nan(net, clip):
-    keep = np.arange(96) < 70
+    keep = jnp.broadcast_to(jnp.arange(96) < 70, (2, 3, 96))
     valid = clip["points_valid"] & keep
-    dirty = jnp.where(jnp.asarray(keep)[:, None], clip["points"], jnp.nan)
-    far = jnp.where(jnp.asarray(keep)[:, None], clip["points"], 99.0)
+    dirty = jnp.where(keep[..., None], clip["points"], jnp.nan)
+    far = jnp.where(keep[..., None], clip["points"], 99.0)
     one = net(clip, points=dirty, points_valid=valid)
     other = net(clip, points=far, points_valid=valid)
     np.testing.assert_array_equal(one.xyz, other.xyz)

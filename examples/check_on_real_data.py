@@ -1,0 +1,114 @@
+"""What a network makes of real recordings that have no 3D labels.
+
+    python -m examples.make_sample_recordings ../shared/data recordings
+    python -m examples.check_on_real_data recordings
+
+Uses the weights that ship with the package and prints one JSON object:
+
+- turning_person: the person stands still while the camera turns, so a joint that is
+  right stays put in the world. Scatter of head, neck and shoulders over the frames, and
+  the share of joints in view that fall inside the mask.
+- panoptic_*: one moment seen by ten depth cameras. Scatter of each joint over the views
+  in the world frame; and, where colour keypoints were marked, how far their rays pass
+  from the depth surface.
+"""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+
+from data_pipelines import recording, recording_source
+from unipose_jax import commands, estimator, skeleton
+
+STILL = ("head", "neck", "right_shoulder", "left_shoulder")
+
+
+def world_joints(
+    network: estimator.Estimator, opened: recording.Recording
+) -> tuple[np.ndarray, np.ndarray, list[recording_source.Cloud]]:
+    """Joints in the world and camera frames (frames, joints, 3), and the clouds."""
+    clouds = list(recording_source.person_clouds(opened))
+    xyz = commands.predict_clouds(network, opened, clouds).xyz
+    pose = opened.world_from_depth
+    if pose is None:
+        raise ValueError(f"{opened.path} has no world_from_depth in camera.json")
+    world = np.einsum("tij,tnj->tni", pose[:, :3, :3], xyz) + pose[:, None, :3, 3]
+    return world, xyz, clouds
+
+
+def scatter_mm(xyz: np.ndarray) -> np.ndarray:
+    """RMS distance of each joint from its median over the first axis, millimetres."""
+    center = np.nanmedian(xyz, axis=0, keepdims=True)
+    return 1e3 * np.sqrt(np.nanmean(((xyz - center) ** 2).sum(-1), axis=0))
+
+
+def inside_mask(
+    xyz: np.ndarray, clouds: list[recording_source.Cloud], opened: recording.Recording
+) -> float:
+    """Share of the joints in view whose pixel belongs to the person."""
+    hits = []
+    for joints, cloud in zip(xyz, clouds, strict=True):
+        uv = opened.depth_camera.project(joints)
+        u, v = np.floor(np.nan_to_num(uv, nan=-1.0)).astype(int).T
+        height, width = cloud.mask.shape
+        seen = (u >= 0) & (v >= 0) & (u < width) & (v < height)
+        hits.append(cloud.mask[v[seen], u[seen]])
+    return float(np.concatenate(hits).mean())
+
+
+def ray_gaps_mm(opened: recording.Recording, depth: np.ndarray) -> np.ndarray:
+    """Distance of the nearest depth point to the ray of each marked keypoint."""
+    keypoints = opened.keypoints("COCO17")
+    if keypoints is None:
+        return np.zeros(0)
+    uv, confidence = (values[0] for values in keypoints)
+    camera = opened.keypoint_camera.intrinsics
+    dirs = np.concatenate(
+        [(uv - camera[2:]) / camera[:2], np.ones_like(uv[:, :1])], axis=1
+    )[confidence > 0]
+    dirs = dirs / np.linalg.norm(dirs, axis=1, keepdims=True)
+    rotation, shift = opened.color_from_depth[:3, :3], opened.color_from_depth[:3, 3]
+    z = depth.ravel()
+    cloud = np.concatenate(
+        [opened.rays.reshape(-1, 2) * z[:, None], z[:, None]], axis=1
+    )
+    cloud = cloud[z > 0] @ rotation.T + shift
+    return 1e3 * np.array(
+        [np.linalg.norm(np.cross(cloud, ray), axis=1).min() for ray in dirs]
+    )
+
+
+def main(folder: pathlib.Path) -> None:
+    """Prints the report."""
+    network = estimator.load_shipped()
+    names = skeleton.by_name(network.skeleton).joints
+    person = recording.open_recording(folder / "turning_person")
+    world, xyz, clouds = world_joints(network, person)
+    still = scatter_mm(world)
+    report = {
+        "turning_person": {
+            "scatter_mm": {n: round(float(still[names.index(n)])) for n in STILL},
+            "inside_mask": round(inside_mask(xyz, clouds, person), 3),
+        }
+    }
+    views, gaps = [], {}
+    for path in sorted(folder.glob("panoptic_*")):
+        opened = recording.open_recording(path)
+        world, _, clouds = world_joints(network, opened)
+        views.append(world[0])
+        found = ray_gaps_mm(opened, clouds[0].depth)
+        if len(found):
+            gaps[path.name] = [round(float(x), 1) for x in np.quantile(found, [0.5, 1])]
+    spread = scatter_mm(np.stack(views))
+    report["panoptic"] = {
+        "views": len(views),
+        "scatter_mm": {n: round(float(s)) for n, s in zip(names, spread, strict=True)},
+        "ray_to_surface_mm_median_max": gaps,
+    }
+    print(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]))
