@@ -42,7 +42,9 @@ def main(argv: list[str]) -> None:
         loop.example_inputs(config),
         jax.random.key(0),
     )
-    weights = optimizer.make_weight_schedule(config.loss_weights, config.ramp, 1000)
+    weights = optimizer.make_weight_schedule(
+        config.loss_weights.to_dict(), config.ramp, 1000
+    )
     run = parallel.map_step(
         train_step.make_train_step(recipe.train_terms, weights, 0.99)
     )

@@ -28,7 +28,8 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
     Raises:
         errors.BadInput: with one line for the user.
     """
-    logging.getLogger("absl").setLevel(logging.WARNING)
+    for name in ("absl", "jax"):  # both flood INFO under absl
+        logging.getLogger(name).setLevel(logging.WARNING)
     use_compile_cache(options.compile_cache)
     if mode == "score":
         return score(_needed(options, "input"), _needed(options, "truth"))

@@ -54,7 +54,7 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
     if position is not None:
         batches.set_state(position)
     weights_at = optimizer.make_weight_schedule(
-        config.loss_weights, config.ramp, num_steps
+        config.loss_weights.to_dict(), config.ramp, num_steps
     )
     run_step = parallel.map_step(
         train_step.make_train_step(

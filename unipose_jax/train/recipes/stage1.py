@@ -26,7 +26,7 @@ LABELS = ("xyz", "xyz_valid")
 def build(config: ml_collections.ConfigDict) -> Recipe:
     """The recipe of a config with `model`, `loss_weights`, `loss` and `augment`."""
     skel = skeleton.by_name(config.data.skeleton)
-    network = models.build(config.model, num_joints=skel.num_joints)
+    network = models.build(config.model.to_dict(), num_joints=skel.num_joints)
     supervised = config.loss_weights.joint_position > 0
     terms = make_terms(config, skel)
 
