@@ -88,7 +88,7 @@ def make_validate(compute_terms: Callable, apply_fn: Callable) -> Callable:
     mapped = parallel.map_apply(apply)
 
     def validate(params, batch: Mapping[str, np.ndarray]) -> dict[str, WeightedMean]:
-        return parallel.unreplicate(mapped(params, parallel.split(batch)))
+        return parallel.first(mapped(params, parallel.split(batch)))
 
     return validate
 
@@ -119,7 +119,7 @@ def score_split(
         places = start + host * local + np.arange(local)
         batch = stack(source[int(place)] for place in places)
         terms = validate(params, {name: batch[name] for name in fields})
-        total = jax.tree.map(np.add, total, terms) if total else terms
+        total = jax.tree.map(jnp.add, total, terms) if total else terms
     means = {name: float(term.mean()) for name, term in total.items()}
     scores = {f"loss/{name}": value for name, value in means.items()}
     scores["loss/total"] = sum(weights[name] * means[name] for name in weights)

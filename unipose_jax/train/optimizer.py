@@ -13,9 +13,8 @@ def make_optimizer(
 ) -> optax.GradientTransformation:
     """Muon with clipped gradients, linear warm-up and cosine decay to zero.
 
-    Muon (Jordan et al., 2024) orthogonalises the momentum of weight matrices and leaves
-    vectors to AdamW. At equal steps it took a supervised point network from 43 to 58
-    mAP@10cm (400 steps, one seed), AdamW at its best rate.
+    Muon (Jordan et al., 2024) orthogonalises the momentum of matrices and leaves
+    the rest to AdamW.
 
     Args:
         config: `learning_rate`, `warmup_steps`, `weight_decay`, `clip_norm`.

@@ -66,9 +66,14 @@ def replicate(tree):
     return jax_utils.replicate(tree)
 
 
+def first(tree):
+    """Takes the first device's copy."""
+    return jax_utils.unreplicate(tree)
+
+
 def unreplicate(tree):
     """Takes the first device's copy, as NumPy arrays."""
-    return jax.tree.map(np.asarray, jax.device_get(jax_utils.unreplicate(tree)))
+    return jax.tree.map(np.asarray, jax.device_get(first(tree)))
 
 
 def split(batch):
