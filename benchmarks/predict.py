@@ -14,7 +14,7 @@ import numpy as np
 from absl import app, flags
 
 from data_pipelines import recording, recording_source, segmentation
-from unipose_jax import estimator
+from unipose_jax import commands, estimator
 from unipose_jax.synthesis import scene
 
 _RECORDING = flags.DEFINE_string("recording", "", "Recording folder.")
@@ -41,6 +41,7 @@ def recorded(path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def main(argv: list[str]) -> None:
     """Times the whole path and its parts."""
     del argv
+    commands.quiet_logs()
     source = recorded(_RECORDING.value) if _RECORDING.value else rendered()
     depth, rays, intrinsics = source
     network = estimator.load_shipped()

@@ -15,6 +15,7 @@ from absl import app, flags
 
 from configs import unipose
 from data_pipelines import synthetic
+from unipose_jax import commands
 from unipose_jax.synthesis import scene
 from unipose_jax.train import evaluate, loop, optimizer, parallel, recipes
 from unipose_jax.train import state as train_state
@@ -26,6 +27,7 @@ _STEPS = flags.DEFINE_integer("steps", 30, "Timed training steps.")
 def main(argv: list[str]) -> None:
     """Times rendering, then training."""
     del argv
+    commands.quiet_logs()
     config = unipose.get_config("quick")
     params = synthetic.scene_params(config.data)
     marks: list[float] = []

@@ -23,22 +23,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.log_every = 50
     config.checkpoint_every = 1_000  # validates, too
 
-    config.data = ml_collections.ConfigDict()
-    config.data.name = "synthetic"
-    config.data.seed = 0  # of the rendered people
-    config.data.skeleton = "ITOP15"
-    config.data.frames = 3
-    config.data.num_points = 512
-    config.data.train_clips = 4_000  # rendered once; 0 renders fresh ones for each step
-    config.data.validation_clips = 160
-    config.data.test_clips = 500
-    config.data.cache_dir = "~/.cache/unipose_jax"  # of rendered pools; "" for none
-    config.data.motion = ""  # joint clips (npz) that move the people; "" is procedural
-    config.data.path = ""  # recording folders, with name = "recording"
-    config.data.scene = ml_collections.ConfigDict(
-        dataclasses.asdict(scene.SceneParams())
-    )
-
+    config.data = rendered_people()
     config.model = ml_collections.ConfigDict()
     config.model.name = "point_net"
     config.model.num_patches = 64
@@ -54,19 +39,57 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.optimizer.clip_norm = 1.0
     config.optimizer.ema_decay = 0.998
 
-    # What the network sees of a clip; the losses always see the original.
-    config.augment = ml_collections.ConfigDict()
-    config.augment.pan = 0.3  # radians, largest turn of the camera
-    config.augment.tilt = 0.2
-    config.augment.roll = 0.15
-    config.augment.scale = 0.1
-    config.augment.mirror = True
-    config.augment.cut_out = 0.3  # share of clips with a hole in the cloud
-    config.augment.cut_out_radius = (0.1, 0.3)  # metres
+    config.augment = views()
+    config.loss_weights = loss_weights()
+    config.ramp = ramp()
+    config.loss = loss_scales()
 
-    # Each term is a mean in metres unless noted. These weights are the whole objective;
-    # an ablation sets one of them to 0.
-    weights = config.loss_weights = ml_collections.ConfigDict()
+    if mode == "full":
+        enlarge(config)
+    elif mode == "smoke":
+        shrink(config)
+    elif mode != "quick":
+        raise ValueError(f"unknown mode {mode!r}; use 'quick', 'full' or 'smoke'")
+    return config
+
+
+def rendered_people() -> ml_collections.ConfigDict:
+    """Who is seen, and by which sensor and 2D detector."""
+    data = ml_collections.ConfigDict()
+    data.name = "synthetic"
+    data.seed = 0  # of the rendered people
+    data.skeleton = "ITOP15"
+    data.frames = 3
+    data.num_points = 512
+    data.train_clips = 4_000  # rendered once; 0 renders fresh ones for each step
+    data.validation_clips = 160
+    data.test_clips = 500
+    data.cache_dir = "~/.cache/unipose_jax"  # of rendered pools; "" for none
+    data.motion = ""  # joint clips (npz) that move the people; "" is procedural
+    data.path = ""  # recording folders, with name = "recording"
+    data.scene = ml_collections.ConfigDict(dataclasses.asdict(scene.SceneParams()))
+    return data
+
+
+def views() -> ml_collections.ConfigDict:
+    """What the network sees of a clip; the losses always see the original."""
+    augment = ml_collections.ConfigDict()
+    augment.pan = 0.3  # radians, largest turn of the camera
+    augment.tilt = 0.2
+    augment.roll = 0.15
+    augment.scale = 0.1
+    augment.mirror = True
+    augment.cut_out = 0.3  # share of clips with a hole in the cloud
+    augment.cut_out_radius = (0.1, 0.3)  # metres
+    return augment
+
+
+def loss_weights() -> ml_collections.ConfigDict:
+    """The whole objective; an ablation sets one of them to 0.
+
+    Each term is a mean in metres unless noted.
+    """
+    weights = ml_collections.ConfigDict()
     weights.point_to_ray = 1.0
     weights.reprojection = 0.0  # pixels
     weights.surface = 0.5
@@ -81,10 +104,13 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     weights.speed = 0.1
     weights.acceleration = 0.1
     weights.joint_position = 0.0  # 3D labels: the supervised ablation only
+    return weights
 
-    # Physical terms are switched on gently, once keypoints and depth have shaped poses.
-    config.ramp = ml_collections.ConfigDict()
-    config.ramp.terms = (
+
+def ramp() -> ml_collections.ConfigDict:
+    """Physical terms come in gently, once keypoints and depth have shaped poses."""
+    schedule = ml_collections.ConfigDict()
+    schedule.terms = (
         "occlusion",
         "symmetry",
         "bone_constancy",
@@ -93,37 +119,43 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
         "speed",
         "acceleration",
     )
-    config.ramp.start = 0.4  # shares of the run
-    config.ramp.end = 0.6
+    schedule.start = 0.4  # shares of the run
+    schedule.end = 0.6
+    return schedule
 
-    config.loss = ml_collections.ConfigDict()
-    config.loss.ray_delta = 0.05  # metres
-    config.loss.ray_at_reference = True
-    config.loss.reprojection_delta = 5.0  # pixels
-    config.loss.surface_radius = 0.05  # metres
-    config.loss.surface_scale = 0.1  # metres
-    config.loss.hidden_margin = 0.15  # metres behind the surface, if hidden
-    config.loss.coverage_points = 128
-    config.loss.agreement_scale = 0.05  # metres
-    config.loss.ratio_delta = 0.1  # log-ratio
-    config.loss.physics_on_seen = 0.3  # how far physics moves joints with keypoints
-    config.loss.position_delta = 0.1  # metres
 
-    if mode == "full":
-        config.num_train_steps, config.global_batch_size = 50_000, 128
-        config.log_every, config.checkpoint_every = 200, 2_500
-        config.data.train_clips = 0
-        config.data.num_points, config.model.num_patches = 1_024, 96
-        config.model.width, config.model.num_blocks = 192, 6
-        config.model.num_heads, config.model.dtype = 6, "bfloat16"
-    elif mode == "smoke":
-        config.num_train_steps, config.global_batch_size = 4, 4
-        config.log_every, config.checkpoint_every = 1, 2
-        config.data.train_clips, config.data.num_points = 8, 64
-        config.data.validation_clips, config.data.test_clips = 4, 6
-        config.data.frames = 3
-        config.model.num_patches, config.model.width = 8, 16
-        config.model.num_blocks = 2
-    elif mode != "quick":
-        raise ValueError(f"unknown mode {mode!r}; use 'quick', 'full' or 'smoke'")
-    return config
+def loss_scales() -> ml_collections.ConfigDict:
+    """The scales inside the terms."""
+    loss = ml_collections.ConfigDict()
+    loss.ray_delta = 0.05  # metres
+    loss.ray_at_reference = True
+    loss.reprojection_delta = 5.0  # pixels
+    loss.surface_radius = 0.05  # metres
+    loss.surface_scale = 0.1  # metres
+    loss.hidden_margin = 0.15  # metres behind the surface, if hidden
+    loss.coverage_points = 128
+    loss.agreement_scale = 0.05  # metres
+    loss.ratio_delta = 0.1  # log-ratio
+    loss.physics_on_seen = 0.3  # how far physics moves joints with keypoints
+    loss.position_delta = 0.1  # metres
+    return loss
+
+
+def enlarge(config: ml_collections.ConfigDict) -> None:
+    """For an accelerator: more of everything, and fresh people for every batch."""
+    config.num_train_steps, config.global_batch_size = 50_000, 128
+    config.log_every, config.checkpoint_every = 200, 2_500
+    config.data.train_clips = 0
+    config.data.num_points, config.model.num_patches = 1_024, 96
+    config.model.width, config.model.num_blocks = 192, 6
+    config.model.num_heads, config.model.dtype = 6, "bfloat16"
+
+
+def shrink(config: ml_collections.ConfigDict) -> None:
+    """For tests: seconds."""
+    config.num_train_steps, config.global_batch_size = 4, 4
+    config.log_every, config.checkpoint_every = 1, 2
+    config.data.train_clips, config.data.num_points = 8, 64
+    config.data.validation_clips, config.data.test_clips = 4, 6
+    config.model.num_patches, config.model.width = 8, 16
+    config.model.num_blocks = 2

@@ -92,12 +92,6 @@ def test_figures_by_joint_make_no_column():
     assert [shown.key for shown in table.columns] == ["auc"]
 
 
-def test_subsets_become_rows_where_they_occur():
-    metrics = {"auc": 0.5, "visible/auc": 0.6, "far/auc": 0.1}
-    rows = tables.subset_rows("weak", metrics)
-    assert rows == {"weak": {"auc": 0.5}, "weak, visible": {"auc": 0.6}}
-
-
 def test_joint_table_has_a_row_per_joint_and_means_over_seeds():
     errors = np.full((2, 15), np.nan)
     errors[:, 0] = (40.0, 60.0)

@@ -31,15 +31,6 @@ def config(pools) -> ml_collections.ConfigDict:
     return config
 
 
-def final_state(config, workdir: pathlib.Path):
-    checkpoints = checkpoint.Checkpoints(workdir)
-    state, _ = loop.restore_or_create(
-        config, recipes.build(config), checkpoints, workdir
-    )
-    checkpoints.close()
-    return state
-
-
 def log_of(workdir: pathlib.Path) -> list[dict]:
     lines = (workdir / "log.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
@@ -47,6 +38,15 @@ def log_of(workdir: pathlib.Path) -> list[dict]:
 
 class KilledError(Exception):
     """Stands for kill -9 between two steps."""
+
+
+class BlindPool(synthetic.Pool):
+    """Examples whose every 3D label is NaN."""
+
+    def example(self, index, rng):
+        example = super().example(index, rng)
+        example["xyz"] = np.full_like(example["xyz"], np.nan)
+        return example
 
 
 def train_until_killed(config, workdir, monkeypatch, *, after: int) -> None:
@@ -64,7 +64,7 @@ def train_until_killed(config, workdir, monkeypatch, *, after: int) -> None:
             loop.train(config, workdir)
 
 
-def test_resumed_run_equals_straight_run(config, tmp_path, monkeypatch):
+def test_resumed_run_equals_straight_run(config, final_state, tmp_path, monkeypatch):
     assert loop.train(config, tmp_path / "straight")
     # Dies at step 3, after the checkpoint of step 2 and a logged, unsaved step.
     train_until_killed(config, tmp_path / "broken", monkeypatch, after=3)
@@ -79,16 +79,12 @@ def test_resumed_run_equals_straight_run(config, tmp_path, monkeypatch):
     assert curves[0] == curves[1]
 
 
-def test_weak_supervision_never_reads_3d_labels(config, tmp_path, monkeypatch):
+def test_weak_supervision_never_reads_3d_labels(
+    config, final_state, tmp_path, monkeypatch
+):
     assert loop.train(config, tmp_path / "clean")
 
-    class Blind(synthetic.Pool):
-        def example(self, index, rng):
-            example = super().example(index, rng)
-            example["xyz"] = np.full_like(example["xyz"], np.nan)
-            return example
-
-    monkeypatch.setattr(synthetic, "Pool", Blind)
+    monkeypatch.setattr(synthetic, "Pool", BlindPool)
     assert loop.train(config, tmp_path / "blind")
     clean = final_state(config, tmp_path / "clean")
     blind = final_state(config, tmp_path / "blind")
@@ -98,17 +94,41 @@ def test_weak_supervision_never_reads_3d_labels(config, tmp_path, monkeypatch):
 def test_supervision_does_read_3d_labels(config, tmp_path, monkeypatch):
     # The test above could not fail if labels never mattered.
     config.loss_weights.joint_position = 1.0
-
-    class Blind(synthetic.Pool):
-        def example(self, index, rng):
-            example = super().example(index, rng)
-            example["xyz"] = np.full_like(example["xyz"], np.nan)
-            return example
-
-    monkeypatch.setattr(synthetic, "Pool", Blind)
+    monkeypatch.setattr(synthetic, "Pool", BlindPool)
     with pytest.raises(journal.NonFiniteLoss, match="step 1: .*joint_position"):
         loop.train(config, tmp_path)
     assert not (tmp_path / "checkpoints" / "1").exists()
+
+
+def test_validation_tells_errors_where_there_is_a_truth(config, tmp_path, monkeypatch):
+    loop.train(config, tmp_path / "known")
+    monkeypatch.setattr(synthetic, "Pool", BlindPool)
+    loop.train(config, tmp_path / "unknown")
+    known, unknown = (
+        [line for line in log_of(tmp_path / name) if line["split"] == "validation"]
+        for name in ("known", "unknown")
+    )
+    assert [line["step"] for line in known] == [2, 4]
+    assert all(0 < line["pa_mpjpe_mm"] < line["mpjpe_mm"] for line in known)
+    assert all(0 <= line["map_10cm"] <= 1 for line in known)
+    assert all("mpjpe_mm" not in line for line in unknown)
+    assert [k["loss/total"] for k in known] == [u["loss/total"] for u in unknown]
+
+
+def test_validation_error_is_that_of_the_predictions(config, tmp_path, final_state):
+    loop.train(config, tmp_path)
+    recipe, state = recipes.build(config), final_state(config, tmp_path)
+    source = sources.open_split(config, "validation")
+    predicted = evaluate.predict_split(
+        evaluate.make_predict(state.apply_fn, recipe.inputs),
+        parallel.replicate(state.ema_params),
+        source,
+        batch_size=config.global_batch_size,
+    )
+    truth = evaluate.stack(source[index] for index in range(len(source)))
+    errors = np.linalg.norm(predicted["xyz"] - truth["xyz"], axis=-1)
+    last = [line for line in log_of(tmp_path) if line["split"] == "validation"][-1]
+    np.testing.assert_allclose(last["mpjpe_mm"], 1000 * errors.mean(), rtol=1e-5)
 
 
 def test_finished_run_is_left_alone(config, tmp_path):
@@ -125,7 +145,7 @@ def test_checkpoint_of_another_model_is_refused(config, tmp_path):
         loop.train(config, tmp_path)
 
 
-def test_sigterm_saves_and_ends(config, tmp_path, monkeypatch):
+def test_sigterm_saves_and_ends(config, final_state, tmp_path, monkeypatch):
     class Signalled(synthetic.PoolBatches):
         def __next__(self):
             if self.get_state()["step"] == 2:

@@ -149,32 +149,6 @@ def metrics_table(
     return Table(title, tuple(column(key) for key in keys), cells, note)
 
 
-def subset_rows(
-    name: str,
-    metrics: Metrics,
-    *,
-    subsets: Sequence[str] = ("visible", "occluded"),
-) -> dict[str, dict[str, Any]]:
-    """Rows for all joints and for subsets of them, out of one flat mapping.
-
-    Args:
-        name: of the row of all joints.
-        metrics: `{"mpjpe_mm": .., "visible/mpjpe_mm": .., ...}`.
-        subsets: prefixes that become rows of their own, where they occur.
-
-    Returns:
-        `{name: .., "name, visible": .., ...}`, ready for `metrics_table`. Metrics with
-        any other prefix are left out.
-    """
-    rows = {name: {key: v for key, v in metrics.items() if "/" not in key}}
-    for subset in subsets:
-        start = f"{subset}/"
-        chosen = {k[len(start) :]: v for k, v in metrics.items() if k.startswith(start)}
-        if chosen:
-            rows[f"{name}, {subset}"] = chosen
-    return rows
-
-
 def joint_table(
     rows: Mapping[str, Float[np.ndarray, "*seeds joints"]],
     *,

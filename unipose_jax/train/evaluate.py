@@ -1,5 +1,6 @@
 """Predictions and scores of a network over a whole split, on all devices and hosts."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -8,8 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from unipose_jax import metrics
-from unipose_jax.reduction import WeightedMean
+from unipose_jax.skeleton import definitions
 from unipose_jax.train import parallel
+from unipose_jax.train.recipes import Recipe
+
+LABELS = ("xyz", "xyz_valid")
+CURVES = ("mpjpe_mm", "pa_mpjpe_mm", "map_10cm")
+"""Metrics that validation writes to the log while a network trains."""
 
 
 def make_predict(apply_fn: Callable, inputs: tuple[str, ...]) -> Callable:
@@ -71,24 +77,30 @@ def stack(examples: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]
     return {key: np.stack([example[key] for example in listed]) for key in listed[0]}
 
 
-def make_validate(compute_terms: Callable, apply_fn: Callable) -> Callable:
-    """Builds `validate(replicated params, batch) -> dict of WeightedMean`, all devices.
+def make_validate(
+    recipe: Recipe, apply_fn: Callable, skeleton: definitions.Skeleton
+) -> Callable:
+    """Builds `validate(replicated params, batch) -> (terms, errors)`, over all devices.
 
     Args:
-        compute_terms: the recipe's, without augmentation.
+        recipe: whose terms are computed, without augmentation.
         apply_fn: of the network.
+        skeleton: of the poses.
     """
 
-    def apply(params, batch) -> dict[str, WeightedMean]:
-        count = jax.tree.leaves(batch)[0].shape[0]
-        keys = parallel.example_keys(jax.random.key(0), count)
-        terms = compute_terms(apply_fn, params, batch, keys)
-        return {name: term.psum(parallel.AXIS) for name, term in terms.items()}
+    def apply(params, batch):
+        estimate = apply_fn(params, **{name: batch[name] for name in recipe.inputs})
+        terms = recipe.validation_terms(estimate, batch)
+        errors = metrics.accumulate(
+            estimate.xyz, batch["xyz"], valid=batch["xyz_valid"], skeleton=skeleton
+        )
+        return jax.lax.psum((terms, errors), parallel.AXIS)
 
     mapped = parallel.map_apply(apply)
 
-    def validate(params, batch: Mapping[str, np.ndarray]) -> dict[str, WeightedMean]:
-        return parallel.first(mapped(params, parallel.split(batch)))
+    def validate(params, batch: Mapping[str, np.ndarray]):
+        fed = {name: batch[name] for name in {*recipe.fields, *LABELS}}
+        return parallel.first(mapped(params, parallel.split(fed)))
 
     return validate
 
@@ -98,14 +110,28 @@ def score_split(
     params,
     source,
     *,
-    fields: tuple[str, ...],
+    skeleton: definitions.Skeleton,
     weights: Mapping[str, float],
     batch_size: int,
 ) -> dict[str, float]:
-    """The training objective on a split, as `loss/<term>` and `loss/total`.
+    """The training objective on a split, and the errors where there is a 3D truth.
 
-    This is what ranks checkpoints, so weak supervision selects without 3D labels. Only
-    whole batches count; a split smaller than one batch is an error.
+    `loss/total` is what ranks checkpoints, so weak supervision selects without 3D
+    labels; the errors are for people to look at. Only whole batches count.
+
+    Args:
+        validate: from `make_validate`.
+        params: replicated parameters.
+        source: random access to examples (`len`, `[index]`).
+        skeleton: of the poses.
+        weights: of the terms, by name.
+        batch_size: clips at a time over all hosts; a multiple of the device count.
+
+    Returns:
+        `loss/<term>`, `loss/total` and, with a truth, the metrics in `CURVES`.
+
+    Raises:
+        ValueError: the split is smaller than one batch.
     """
     local = parallel.local_batch_size(batch_size)
     host = jax.process_index()
@@ -114,16 +140,20 @@ def score_split(
             f"the validation split has {len(source)} clips, fewer than one batch of "
             f"{batch_size}"
         )
-    total: dict[str, WeightedMean] = {}
+    sums: tuple[dict, dict] | None = None
     for start in range(0, len(source) - batch_size + 1, batch_size):
         places = start + host * local + np.arange(local)
         batch = stack(source[int(place)] for place in places)
-        terms = validate(params, {name: batch[name] for name in fields})
-        total = jax.tree.map(jnp.add, total, terms) if total else terms
-    means = {name: float(term.mean()) for name, term in total.items()}
+        found = validate(params, batch)
+        sums = jax.tree.map(jnp.add, sums, found) if sums else found
+    assert sums is not None  # there is at least one batch
+    terms, errors = sums
+    means = {name: float(term.mean()) for name, term in terms.items()}
     scores = {f"loss/{name}": value for name, value in means.items()}
     scores["loss/total"] = sum(weights[name] * means[name] for name in weights)
-    return scores
+    summary: Mapping[str, Any] = metrics.summarize(errors, skeleton=skeleton)
+    known = {name: summary[name] for name in CURVES if math.isfinite(summary[name])}
+    return scores | known
 
 
 def measure(

@@ -10,6 +10,7 @@ import numpy as np
 import tqdm
 
 from data_pipelines import sources
+from unipose_jax import skeleton
 from unipose_jax.train import (
     checkpoint,
     evaluate,
@@ -143,8 +144,12 @@ def make_validation(
     apply_fn: Callable,
     weights: Mapping[str, float],
 ) -> Callable:
-    """Builds `validate(replicated params) -> {"loss/<term>": float, ...}`."""
-    validate = evaluate.make_validate(recipe.validation_terms, apply_fn)
+    """Builds `validate(replicated params) -> {"loss/<term>": float, ...}`.
+
+    Labels are read here to tell people how it goes; only the loss ranks checkpoints.
+    """
+    skel = skeleton.by_name(config.data.skeleton)
+    validate = evaluate.make_validate(recipe, apply_fn, skel)
     source = sources.open_split(config, "validation")
 
     def scores(params) -> dict[str, float]:
@@ -152,7 +157,7 @@ def make_validation(
             validate,
             params,
             source,
-            fields=recipe.fields,
+            skeleton=skel,
             weights={name: float(weight) for name, weight in weights.items()},
             batch_size=config.global_batch_size,
         )

@@ -10,15 +10,15 @@ import flax.linen as nn
 class Recipe:
     """A method: its network and how a batch becomes named loss terms.
 
-    Both functions of terms are `(apply_fn, params, batch, keys) -> dict` of
-    `WeightedMean`, with one key per example.
+    Terms are a dict of `WeightedMean` by name.
 
     Attributes:
         network: Flax module.
         inputs: batch fields that the network takes, by keyword.
         fields: batch fields that the terms need; nothing else reaches the devices.
-        train_terms: with augmentation.
-        validation_terms: without.
+        train_terms: `(apply_fn, params, batch, keys) -> terms`, with augmentation;
+            one key per example.
+        validation_terms: `(estimate, batch) -> terms` of what the network returned.
     """
 
     network: nn.Module

@@ -35,16 +35,12 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         predict = _through_views(apply_fn, views, keys, skel, config.augment)
         return terms(predict(params, batch), batch)
 
-    def validation_terms(apply_fn, params, batch, keys):
-        del keys  # nothing random
-        return terms(apply_fn(params, **{k: batch[k] for k in INPUTS}), batch)
-
     return Recipe(
         network=network,
         inputs=INPUTS,
         fields=INPUTS + EVIDENCE + (LABELS if supervised else ()),
         train_terms=train_terms,
-        validation_terms=validation_terms,
+        validation_terms=terms,
     )
 
 
@@ -94,13 +90,15 @@ def _through_views(apply_fn, views, keys, skel, config) -> Callable:
 
 def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Callable:
     """Builds `terms(estimate, batch) -> dict` of the terms whose weight is not zero."""
-    evidence = _evidence_terms(config.loss, skel)
-    physics = _physics_terms(config.loss, skel)
+    functions = (
+        _keypoint_terms(config.loss)
+        | _depth_terms(config.loss, skel)
+        | _physics_terms(config.loss, skel)
+    )
     chosen = {name for name, weight in config.loss_weights.items() if weight}
 
     def terms(estimate: models.PoseEstimate, batch: Mapping) -> dict:
         scene = _observe(estimate.xyz, batch, config.loss)
-        functions = evidence | physics
         return {
             name: functions[name](estimate, batch, scene) for name in sorted(chosen)
         }
@@ -125,11 +123,8 @@ def _observe(xyz, batch: Mapping, config) -> dict:
     }
 
 
-def _evidence_terms(config, skel) -> dict[str, Callable]:
-    """Terms that compare joints with keypoints and depth."""
-    skin_depth = limits.skin_depths(skel)
-    min_skin_depth = limits.min_skin_depths(skel)
-    radii = limits.capsule_radii(skel)
+def _keypoint_terms(config) -> dict[str, Callable]:
+    """Terms that compare joints with labels: 2D keypoints, or 3D if supervised."""
 
     def keypoint_arguments(batch):
         return {
@@ -164,6 +159,29 @@ def _evidence_terms(config, skel) -> dict[str, Callable]:
             weight=jnp.ones_like(target),
             valid=jnp.ones_like(target, dtype=bool),
         )
+
+    def joint_position(estimate, batch, scene):
+        return lifting.joint_position_loss(
+            estimate.xyz,
+            batch["xyz"],
+            weight=jnp.ones_like(batch["xyz"][..., 0]),
+            valid=batch["xyz_valid"],
+            delta=config.position_delta,
+        )
+
+    return {
+        "point_to_ray": point_to_ray,
+        "reprojection": reprojection,
+        "confidence": confidence,
+        "joint_position": joint_position,
+    }
+
+
+def _depth_terms(config, skel) -> dict[str, Callable]:
+    """Terms that compare joints with the surface that the camera sees."""
+    skin_depth = limits.skin_depths(skel)
+    min_skin_depth = limits.min_skin_depths(skel)
+    radii = limits.capsule_radii(skel)
 
     def surface_pull(estimate, batch, scene):
         return surface.surface_loss(
@@ -203,24 +221,11 @@ def _evidence_terms(config, skel) -> dict[str, Callable]:
             points_valid=batch["points_valid"][:, :, : config.coverage_points],
         )
 
-    def joint_position(estimate, batch, scene):
-        return lifting.joint_position_loss(
-            estimate.xyz,
-            batch["xyz"],
-            weight=jnp.ones_like(batch["xyz"][..., 0]),
-            valid=batch["xyz_valid"],
-            delta=config.position_delta,
-        )
-
     return {
-        "point_to_ray": point_to_ray,
-        "reprojection": reprojection,
-        "confidence": confidence,
         "surface": surface_pull,
         "surface_hinge": surface_hinge,
         "occlusion": occlusion,
         "coverage": coverage,
-        "joint_position": joint_position,
     }
 
 
