@@ -18,6 +18,9 @@ from unipose_jax.train import checkpoint, evaluate, journal, loop, parallel, rec
 from unipose_jax.train import state as train_state
 from unipose_jax.train import step as train_step
 
+# One worker, so that the runs that several tests look at are trained once.
+pytestmark = pytest.mark.xdist_group("training")
+
 
 @pytest.fixture(scope="session")
 def pools(tmp_path_factory) -> str:
@@ -26,9 +29,31 @@ def pools(tmp_path_factory) -> str:
 
 @pytest.fixture
 def config(pools) -> ml_collections.ConfigDict:
+    return smoke_config(pools)
+
+
+def smoke_config(pools: str) -> ml_collections.ConfigDict:
     config = unipose.get_config("smoke")
     config.data.cache_dir = pools
     return config
+
+
+@pytest.fixture(scope="session")
+def straight(pools, tmp_path_factory) -> pathlib.Path:
+    """The folder of an uninterrupted run; not to be written to."""
+    workdir = tmp_path_factory.mktemp("straight")
+    assert loop.train(smoke_config(pools), workdir)
+    return workdir
+
+
+@pytest.fixture(scope="session")
+def blind(pools, tmp_path_factory) -> pathlib.Path:
+    """The folder of a run whose 3D labels were all NaN."""
+    workdir = tmp_path_factory.mktemp("blind")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthetic, "Pool", BlindPool)
+        assert loop.train(smoke_config(pools), workdir)
+    return workdir
 
 
 def log_of(workdir: pathlib.Path) -> list[dict]:
@@ -64,31 +89,26 @@ def train_until_killed(config, workdir, monkeypatch, *, after: int) -> None:
             loop.train(config, workdir)
 
 
-def test_resumed_run_equals_straight_run(config, final_state, tmp_path, monkeypatch):
-    assert loop.train(config, tmp_path / "straight")
+def test_resumed_run_equals_straight_run(
+    config, straight, tmp_path, monkeypatch, final_state
+):
     # Dies at step 3, after the checkpoint of step 2 and a logged, unsaved step.
-    train_until_killed(config, tmp_path / "broken", monkeypatch, after=3)
-    assert loop.train(config, tmp_path / "broken")
-    straight = final_state(config, tmp_path / "straight")
-    resumed = final_state(config, tmp_path / "broken")
-    chex.assert_trees_all_equal(straight.saved(), resumed.saved())
+    train_until_killed(config, tmp_path, monkeypatch, after=3)
+    assert loop.train(config, tmp_path)
+    chex.assert_trees_all_equal(
+        final_state(config, straight).saved(), final_state(config, tmp_path).saved()
+    )
     curves = [
-        [(e["step"], e["split"], e["loss/total"]) for e in log_of(tmp_path / name)]
-        for name in ("straight", "broken")
+        [(e["step"], e["split"], e["loss/total"]) for e in log_of(workdir)]
+        for workdir in (straight, tmp_path)
     ]
     assert curves[0] == curves[1]
 
 
-def test_weak_supervision_never_reads_3d_labels(
-    config, final_state, tmp_path, monkeypatch
-):
-    assert loop.train(config, tmp_path / "clean")
-
-    monkeypatch.setattr(synthetic, "Pool", BlindPool)
-    assert loop.train(config, tmp_path / "blind")
-    clean = final_state(config, tmp_path / "clean")
-    blind = final_state(config, tmp_path / "blind")
-    chex.assert_trees_all_equal(clean.saved(), blind.saved())
+def test_weak_supervision_never_reads_3d_labels(config, straight, blind, final_state):
+    chex.assert_trees_all_equal(
+        final_state(config, straight).saved(), final_state(config, blind).saved()
+    )
 
 
 def test_supervision_does_read_3d_labels(config, tmp_path, monkeypatch):
@@ -100,13 +120,10 @@ def test_supervision_does_read_3d_labels(config, tmp_path, monkeypatch):
     assert not (tmp_path / "checkpoints" / "1").exists()
 
 
-def test_validation_tells_errors_where_there_is_a_truth(config, tmp_path, monkeypatch):
-    loop.train(config, tmp_path / "known")
-    monkeypatch.setattr(synthetic, "Pool", BlindPool)
-    loop.train(config, tmp_path / "unknown")
+def test_validation_tells_errors_where_there_is_a_truth(straight, blind):
     known, unknown = (
-        [line for line in log_of(tmp_path / name) if line["split"] == "validation"]
-        for name in ("known", "unknown")
+        [line for line in log_of(workdir) if line["split"] == "validation"]
+        for workdir in (straight, blind)
     )
     assert [line["step"] for line in known] == [2, 4]
     assert all(0 < line["pa_mpjpe_mm"] < line["mpjpe_mm"] for line in known)
@@ -115,9 +132,8 @@ def test_validation_tells_errors_where_there_is_a_truth(config, tmp_path, monkey
     assert [k["loss/total"] for k in known] == [u["loss/total"] for u in unknown]
 
 
-def test_validation_error_is_that_of_the_predictions(config, tmp_path, final_state):
-    loop.train(config, tmp_path)
-    recipe, state = recipes.build(config), final_state(config, tmp_path)
+def test_validation_error_is_that_of_the_predictions(config, straight, final_state):
+    recipe, state = recipes.build(config), final_state(config, straight)
     source = sources.open_split(config, "validation")
     predicted = evaluate.predict_split(
         evaluate.make_predict(state.apply_fn, recipe.inputs),
@@ -127,25 +143,23 @@ def test_validation_error_is_that_of_the_predictions(config, tmp_path, final_sta
     )
     truth = evaluate.stack(source[index] for index in range(len(source)))
     errors = np.linalg.norm(predicted["xyz"] - truth["xyz"], axis=-1)
-    last = [line for line in log_of(tmp_path) if line["split"] == "validation"][-1]
+    last = [line for line in log_of(straight) if line["split"] == "validation"][-1]
     np.testing.assert_allclose(last["mpjpe_mm"], 1000 * errors.mean(), rtol=1e-5)
 
 
-def test_finished_run_is_left_alone(config, tmp_path):
-    loop.train(config, tmp_path)
-    before = (tmp_path / "log.jsonl").read_text()
-    assert loop.train(config, tmp_path)
-    assert (tmp_path / "log.jsonl").read_text() == before
+def test_finished_run_is_left_alone(config, straight):
+    before = (straight / "log.jsonl").read_text()
+    assert loop.train(config, straight)
+    assert (straight / "log.jsonl").read_text() == before
 
 
-def test_checkpoint_of_another_model_is_refused(config, tmp_path):
-    loop.train(config, tmp_path)
+def test_checkpoint_of_another_model_is_refused(config, straight):
     config.model.width = 32
     with pytest.raises(errors.BadInput, match="width is 16 there and 32 in the config"):
-        loop.train(config, tmp_path)
+        loop.train(config, straight)
 
 
-def test_sigterm_saves_and_ends(config, final_state, tmp_path, monkeypatch):
+def test_sigterm_saves_and_ends(config, straight, tmp_path, monkeypatch, final_state):
     class Signalled(synthetic.PoolBatches):
         def __next__(self):
             if self.get_state()["step"] == 2:
@@ -155,13 +169,11 @@ def test_sigterm_saves_and_ends(config, final_state, tmp_path, monkeypatch):
     config.checkpoint_every = 100
     with monkeypatch.context() as patch:
         patch.setattr(synthetic, "PoolBatches", Signalled)
-        assert not loop.train(config, tmp_path / "stopped")
-    assert checkpoint.Checkpoints(tmp_path / "stopped").latest_step() == 3
-    assert loop.train(config, tmp_path / "stopped")
-    assert loop.train(config, tmp_path / "straight")
+        assert not loop.train(config, tmp_path)
+    assert checkpoint.Checkpoints(tmp_path).latest_step() == 3
+    assert loop.train(config, tmp_path)
     chex.assert_trees_all_equal(
-        final_state(config, tmp_path / "stopped").saved(),
-        final_state(config, tmp_path / "straight").saved(),
+        final_state(config, tmp_path).saved(), final_state(config, straight).saved()
     )
 
 
