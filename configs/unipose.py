@@ -119,8 +119,8 @@ def ramp() -> ml_collections.ConfigDict:
         "speed",
         "acceleration",
     )
-    schedule.start = 0.4  # shares of the run
-    schedule.end = 0.6
+    schedule.start = 0.2  # shares of the run
+    schedule.end = 0.4
     return schedule
 
 
