@@ -226,8 +226,16 @@ def _number(entry: Mapping[str, Any], key: str, where: Any) -> float:
 
 def _rigid(entry: Mapping[str, Any], key: str, path: pathlib.Path) -> np.ndarray:
     value = _array(entry, key, path)
-    rotation = value[..., :3, :3] if value.shape[-2:] == (4, 4) else np.zeros((3, 3))
+    value = value if value.shape[-2:] == (4, 4) else np.zeros((4, 4))
+    rotation = value[..., :3, :3]
     gram = rotation @ np.swapaxes(rotation, -1, -2)
-    if value.ndim > 3 or not np.allclose(gram, np.eye(3), atol=1e-3):
-        raise errors.BadInput(f"{path}: {key!r} must be a rigid 4x4 transform")
+    if (
+        value.ndim > 3
+        or not np.allclose(gram, np.eye(3), atol=1e-3)
+        or not np.all(np.linalg.det(rotation) > 0)  # a mirror is no motion
+        or not np.allclose(value[..., 3, :], [0, 0, 0, 1])  # nor a transposed matrix
+    ):
+        raise errors.BadInput(
+            f"{path}: {key!r} must be a rigid 4x4 transform, row by row"
+        )
     return value.astype(np.float32)

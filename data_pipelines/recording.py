@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from data_pipelines import calibration, detections, errors, files, pose_file
+from unipose_jax import skeleton as skeletons
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -93,13 +94,25 @@ class Recording:
             where there is none, and float32 (frames, joints), confidence; or None
             where the recording has no keypoints.
         """
-        path = next(filter(pathlib.Path.exists, _keypoint_paths(self.path)), None)
-        if path is None:
+        found = self._detections
+        if found is None:
             return None
-        found = detections.read(path)
         uv, confidence = detections.follow_person(found, self.frames, near)
         uv, confidence = detections.in_skeleton(uv, confidence, found.joints, skeleton)
         return self.keypoint_camera.undistort(uv), confidence
+
+    def lacking(self, skeleton: str) -> list[str]:
+        """Joints of a skeleton that the detector of `keypoints` does not know."""
+        target = skeletons.by_name(skeleton)
+        source = self._detections.joints if self._detections else target
+        nothing = np.zeros((source.num_joints, 1), np.float32)
+        given = skeletons.convert(nothing, source, target, derive=True)[1]
+        return [n for n, known in zip(target.joints, given, strict=True) if not known]
+
+    @functools.cached_property
+    def _detections(self) -> detections.Detections | None:
+        path = next(filter(pathlib.Path.exists, _keypoint_paths(self.path)), None)
+        return None if path is None else detections.read(path)
 
     def joints(self) -> pose_file.PoseFile | None:
         """The ground truth, one pose per frame, or None where there is none."""

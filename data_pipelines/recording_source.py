@@ -108,19 +108,40 @@ class RecordingSource:
             raise errors.BadInput("no recordings are given")
         self._num_points, self._seed = num_points, seed
         stored = max(stored_points, num_points)
+        self._recordings, self._skeleton = list(recordings), skeleton
         self._tracks = [_read(r, skeleton, stored, seed) for r in recordings]
+        stride = stride or num_frames
         self.clips = [
             (number, window)
             for number, opened in enumerate(recordings)
-            for window in transforms.clip_windows(
-                len(opened), num_frames, stride or num_frames
-            )
-            if part[0] <= window[0] / len(opened) < part[1]
+            for window in _windows(len(opened), num_frames, stride, part)
         ]
         """(recording number, frame positions) of each example."""
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    def check_supervision(self) -> None:
+        """Refuses recordings that nothing can be learnt from.
+
+        Raises:
+            errors.BadInput: a recording has neither keypoints nor joints for any of
+                its frames, or keypoints that lack joints of the skeleton.
+        """
+        for opened, track in zip(self._recordings, self._tracks, strict=True):
+            if track.per_frame["xyz_valid"].any():
+                continue
+            if not track.per_frame["confidence"].any():
+                raise errors.BadInput(
+                    f"{opened.path} has no keypoints to learn from: none belongs to a "
+                    "frame (image_id is the number in the depth file's name)"
+                )
+            if lacking := opened.lacking(self._skeleton):
+                raise errors.BadInput(
+                    f"{opened.path}: the keypoints have no {', '.join(lacking)} of "
+                    f"{self._skeleton}; choose another skeleton, for example "
+                    "--config.data.skeleton=COCO17"
+                )
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         """Example `index`, always with the same points."""
@@ -168,10 +189,12 @@ def open_train(
     """Endless training batches of one host from the recordings at `config.data.path`.
 
     Raises:
-        errors.BadInput: as `open_split`.
+        errors.BadInput: as `open_split` and `RecordingSource.check_supervision`.
     """
+    source = open_split(config, "train")
+    source.check_supervision()
     return loader.Loader(
-        open_split(config, "train"),
+        source,
         batch_size=config.global_batch_size,
         seed=config.seed,
         host=host,
@@ -224,6 +247,24 @@ class _Track(NamedTuple):
     time: np.ndarray  # (frames,), seconds
     per_frame: dict[str, np.ndarray]
     constant: dict[str, np.ndarray]
+
+
+def _windows(
+    length: int, num_frames: int, stride: int, part: tuple[float, float]
+) -> list[np.ndarray]:
+    """Clips that start in a part of a recording and share no frame with another part.
+
+    The last clip of a recording is put at its end and may overlap the one before; where
+    a recording is divided it is left out.
+    """
+    windows = list(transforms.clip_windows(length, num_frames, stride))
+    if (
+        part != (0.0, 1.0)
+        and len(windows) > 1
+        and windows[-1][0] < windows[-2][0] + stride
+    ):
+        windows.pop()
+    return [w for w in windows if part[0] <= w[0] / length < part[1]]
 
 
 def _read(

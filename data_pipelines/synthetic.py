@@ -12,6 +12,7 @@ import functools
 import hashlib
 import pathlib
 import typing
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 import tqdm
 
 from data_pipelines import errors, files, schema, transforms
-from unipose_jax import synthesis
+from unipose_jax import geometry, skeleton, synthesis
 from unipose_jax.synthesis import mocap, scene
 
 Clips = dict[str, np.ndarray]
@@ -166,22 +167,38 @@ def open_pool(data: ml_collections.ConfigDict, split: str) -> Pool:
     """Renders a split, or reads it from the cache folder.
 
     A pool is kept under a name that depends on everything it depends on: the settings,
-    the motion clips and the source of `unipose_jax.synthesis`.
+    the motion clips and the source of what makes it. One that cannot be read is
+    rendered again.
+
+    Raises:
+        errors.BadInput: the cache folder cannot be written to, or clips store fewer
+            points than `data.num_points`.
     """
     count = data[f"{split}_clips"]
+    if data.num_points > data.scene.points:
+        raise errors.BadInput(
+            f"config.data.num_points is {data.num_points}, but clips have "
+            f"config.data.scene.points={data.scene.points}"
+        )
     if not data.cache_dir:
         return Pool(_render(data, split, count), num_points=data.num_points)
     folder = pathlib.Path(data.cache_dir).expanduser()
     path = folder / f"{split}-{count}-{_fingerprint(data)}.npz"
-    if path.exists():
-        with np.load(path, allow_pickle=False) as stored:
-            clips = {name: stored[name] for name in stored.files}
-    else:
-        clips = _render(data, split, count)
-        folder.mkdir(parents=True, exist_ok=True)
+    clips = _read_pool(path)
+    if clips is None:
         with files.replacing(path) as aside, aside.open("wb") as file:
+            clips = _render(data, split, count)
             np.savez(file, allow_pickle=False, **clips)
     return Pool(clips, num_points=data.num_points)
+
+
+def _read_pool(path: pathlib.Path) -> Clips | None:
+    """A stored pool; None if there is none or it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return None
 
 
 def render_images(data: ml_collections.ConfigDict, split: str, count: int) -> Clips:
@@ -244,9 +261,12 @@ def _schema_fields(clips: Clips) -> Clips:
 
 @functools.cache
 def _source_hash() -> str:
-    """Digest of the renderer's source: a pool is as old as the code that made it."""
+    """Digest of the source of all that makes a pool: it is as old as that code."""
+    here = pathlib.Path(__file__)
+    packages = [p.__path__[0] for p in (geometry, skeleton, synthesis)]
+    sources = [f for p in packages for f in sorted(pathlib.Path(p).glob("*.py"))]
     digest = hashlib.sha256()
-    for path in sorted(pathlib.Path(synthesis.__file__).parent.glob("*.py")):
+    for path in [*sources, here, here.with_name("transforms.py")]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -20,7 +20,7 @@ import sys
 import numpy as np
 
 from data_pipelines import recording, recording_source
-from unipose_jax import commands, estimator, skeleton
+from unipose_jax import estimator, prediction, skeleton
 
 STILL = ("head", "neck", "right_shoulder", "left_shoulder")
 
@@ -30,7 +30,7 @@ def world_joints(
 ) -> tuple[np.ndarray, np.ndarray, list[recording_source.Cloud]]:
     """Joints in the world and camera frames (frames, joints, 3), and the clouds."""
     clouds = list(recording_source.person_clouds(opened))
-    xyz = commands.predict_clouds(network, opened, clouds).xyz
+    xyz = prediction.predict_recording(network, opened, pictures=1)[0].xyz
     pose = opened.world_from_depth
     if pose is None:
         raise ValueError(f"{opened.path} has no world_from_depth in camera.json")

@@ -25,6 +25,7 @@ flags.mark_flags_as_required(["config", "workdir", "output"])
 def main(argv: list[str]) -> None:
     """Exports."""
     del argv
+    commands.quiet_logs()
     workdir = pathlib.Path(_WORKDIR.value)
     _, state = commands.restore_best(_CONFIG.value, workdir)
     record = json.loads((workdir / "metrics.json").read_text())

@@ -61,6 +61,29 @@ def test_options_are_keyword_only(name):
     assert all(p.kind is p.KEYWORD_ONLY for p in parameters if p.default is not p.empty)
 
 
+# Read in order: (values, source, target) and (terms, weights, axis_name).
+EXEMPT = {"convert", "local_share"}
+# Synthesis begins with random keys, and hands scenes and parameters on in order.
+MATHS = [name for name in FUNCTIONS if ".synthesis." not in name]
+
+
+@pytest.mark.parametrize("name", sorted(MATHS))
+def test_what_follows_an_array_is_an_array_or_keyword_only(name):
+    parameters = list(inspect.signature(FUNCTIONS[name]).parameters.values())
+    arrays = [is_array(p) for p in parameters]
+    loose = [
+        p.name
+        for i, p in enumerate(parameters)
+        if any(arrays[:i]) and not arrays[i] and p.kind is not p.KEYWORD_ONLY
+    ]
+    assert not loose or name.rpartition(".")[2] in EXEMPT
+
+
+def is_array(parameter):
+    """Whether a parameter is an array or holds arrays."""
+    return "Array" in str(parameter.annotation)
+
+
 @every_function
 def test_docstring_names_every_argument_it_lists(name):
     parameters = inspect.signature(FUNCTIONS[name]).parameters

@@ -27,7 +27,7 @@ MAY_IMPORT = {
 }
 PURE = {*MAY_IMPORT} - {"models", "weights"}
 TOP = {"train", "report"}  # above all of these
-ENTRY = {"estimator", "commands"}  # what run.py calls, above everything
+ENTRY = {"estimator", "commands", "prediction"}  # what run.py calls, above everything
 TIERS = {
     **dict.fromkeys(PURE, STANDARD),
     "refine": STANDARD | {"optax"},
@@ -120,7 +120,7 @@ import {modules}
             ["flax", "optax", "orbax", "ml_collections", "cv2", "scipy", "matplotlib"],
         ),
         (
-            "unipose_jax.train.loop, data_pipelines.synthetic",
+            "unipose_jax.commands, data_pipelines.synthetic",
             [
                 "cv2",
                 "scipy",
@@ -152,11 +152,12 @@ def test_data_pipelines_take_only_skeletons_and_no_jax(path):
 
 
 @pytest.mark.parametrize("path", sources("unipose_jax"), ids=identify)
-def test_nothing_but_loop_and_commands_imports_reports(path):
+def test_only_what_users_call_imports_reports(path):
     if part_of(path) != "report" and "report" in parts_imported(path):
         assert identify(path) in (
             "unipose_jax/train/loop.py",
             "unipose_jax/commands.py",
+            "unipose_jax/prediction.py",
         )
 
 

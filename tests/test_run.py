@@ -1,5 +1,6 @@
 """The command line: what a user types, and what a mistake gives."""
 
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -11,8 +12,16 @@ import numpy as np
 import pytest
 
 from configs import unipose
-from data_pipelines import calibration, errors, pose_file, recording, synthetic
+from data_pipelines import (
+    calibration,
+    detections,
+    errors,
+    pose_file,
+    recording,
+    synthetic,
+)
 from unipose_jax import commands, estimator
+from unipose_jax.synthesis import scene
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -92,6 +101,61 @@ def test_shipped_weights_predict_a_recording(rendered_recording, tmp_path):
     assert (tmp_path / "poses" / "index.html").exists()
 
 
+@pytest.mark.slow
+def test_recordings_with_keypoints_alone_train_a_network(tmp_path, capsys):
+    config = unipose.get_config("smoke")
+    config.data.skeleton = "COCO17"
+    render = config.data.copy_and_resolve_references()
+    render.frames, render.scene.height, render.scene.width = 40, 96, 128
+    params = synthetic.scene_params(render)
+    clip = scene.render_pool(0, "test", 0, 1, params, extras=("depth",))
+    recording.write_recording(
+        tmp_path / "person",
+        depth=list(clip["depth"][0]),
+        depth_camera=calibration.make(128, 96, clip["depth_intrinsics"][0]),
+        color_camera=calibration.make(128, 96, clip["intrinsics"][0]),
+        color_from_depth=clip["cam_from_points"][0],
+        keypoints=detections.to_coco(clip["uv"][0], clip["confidence"][0], "COCO17"),
+        fps=15.0,
+    )
+    config.data.name, config.data.path = "recording", str(tmp_path)
+    assert run("train", config, workdir=tmp_path / "w") == 0
+    assert "no 3D truth" in capsys.readouterr().out
+    output = tmp_path / "poses.npz"
+    assert (
+        run(
+            "predict",
+            config,
+            workdir=tmp_path / "w",
+            input=tmp_path / "person",
+            output=output,
+        )
+        == 0
+    )
+    assert pose_file.read(output).skeleton == "COCO17"
+
+
+def test_pictures_are_not_drawn_into_the_recording(rendered_recording):
+    before = sorted(rendered_recording.rglob("*"))
+    output = rendered_recording.with_suffix(".npz")
+    with pytest.raises(errors.BadInput, match="would draw into the recording"):
+        run("predict", input=rendered_recording, output=output, pictures=True)
+    assert sorted(rendered_recording.rglob("*")) == before
+    assert not output.exists()
+
+
+def test_other_data_is_evaluated_beside_the_run(tmp_path):
+    config = unipose.get_config("smoke")
+    config.data.cache_dir = str(tmp_path / "pools")
+    config.num_train_steps = config.checkpoint_every = 1
+    assert run("train", config, workdir=tmp_path / "w") == 0
+    before = (tmp_path / "w" / "metrics.json").read_text()
+    config.data.seed = 1
+    assert run("evaluate", config, workdir=tmp_path / "w") == 0
+    assert (tmp_path / "w" / "metrics.json").read_text() == before
+    assert len(list((tmp_path / "w" / "evaluations").glob("*/metrics.json"))) == 1
+
+
 def test_score_of_a_known_displacement(tmp_path, capsys):
     truth = pose()
     moved = pose_file.PoseFile(
@@ -110,6 +174,25 @@ def test_score_of_a_known_displacement(tmp_path, capsys):
     np.testing.assert_allclose(scores["map_10cm"], 14 / 15, rtol=1e-6)
     assert scores["pck_10cm"]["head"] == 0.0
     np.testing.assert_allclose(scores["accel_error"], 0.0, atol=1e-2)  # m/s^2, float32
+
+
+def test_score_survives_stamps_since_1970_and_tells_what_is_missing(tmp_path, capsys):
+    truth, moved = pose(), pose()
+    rng = np.random.default_rng(1)
+    moved.xyz[:] += rng.normal(size=moved.xyz.shape).astype(np.float32) / 100
+    valid = np.ones(moved.confidence.shape, bool)
+    valid[0, :3] = False
+    moved = dataclasses.replace(moved, valid=valid)
+    scores = []
+    for origin in (0.0, 1.7e9):
+        for name, poses in (("a", moved), ("b", truth)):
+            late = dataclasses.replace(poses, time=poses.time + origin)
+            pose_file.write(tmp_path / f"{name}.npz", late)
+        assert run("score", input=tmp_path / "a.npz", truth=tmp_path / "b.npz") == 0
+        scores.append(json.loads(capsys.readouterr().out))
+    np.testing.assert_allclose(scores[1]["accel_error"], scores[0]["accel_error"], 1e-3)
+    assert scores[0]["accel_error"] > 0
+    np.testing.assert_allclose(scores[0]["missing"], 3 / 75)
 
 
 def test_poses_of_other_length_or_skeleton_are_refused(tmp_path):

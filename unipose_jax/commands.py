@@ -1,5 +1,6 @@
 """What `run.py` does in each mode."""
 
+import hashlib
 import json
 import logging
 import pathlib
@@ -9,10 +10,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import ml_collections
-import numpy as np
 
-from data_pipelines import errors, pose_file, recording, recording_source, sources
-from unipose_jax import estimator, metrics, skeleton
+from data_pipelines import errors, pose_file, sources
+from unipose_jax import metrics, skeleton
 from unipose_jax.report import files as report_files
 from unipose_jax.train import checkpoint, evaluate, journal, loop, parallel, recipes
 
@@ -34,7 +34,9 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
     if mode == "score":
         return score(_needed(options, "input"), _needed(options, "truth"))
     if mode == "predict":
-        return predict(
+        from unipose_jax import prediction  # which needs OpenCV
+
+        return prediction.predict(
             config,
             options.workdir,
             _needed(options, "input"),
@@ -98,8 +100,12 @@ def restore_best(config: ml_collections.ConfigDict, workdir: pathlib.Path):
 
 
 def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:
-    """Scores the best checkpoint on the test split: JSON, tables, pictures, a page."""
+    """Scores the best checkpoint on the test split: JSON, tables, pictures, a page.
+
+    They go to `workdir`, or, of other data than it was trained for, to a folder below.
+    """
     recipe, state = restore_best(config, workdir)
+    target = _evaluation_folder(config, workdir)
     test = sources.open_split(config, "test")
     predicted = evaluate.predict_split(
         evaluate.make_predict(state.apply_fn, recipe.inputs),
@@ -116,86 +122,43 @@ def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> in
     from unipose_jax.report import experiment
 
     page = experiment.report_run(
-        config, workdir, int(state.step), results, examples, predicted
+        config,
+        target,
+        int(state.step),
+        results,
+        examples,
+        predicted,
+        log=workdir / "log.jsonl",
     )
-    journal.write_pictures(workdir, int(state.step), page.parent / "figures")
+    if target == workdir:
+        journal.write_pictures(workdir, int(state.step), page.parent / "figures")
     print(experiment.summary_text(results))
+    if not results["all"]["num_frames"]:
+        print(
+            "the test split has no 3D truth (joints.npz), so there is only to look at"
+        )
     print(f"report: {page}")
     return 0
 
 
-def predict(
-    config: ml_collections.ConfigDict | None,
-    workdir: str | None,
-    source: pathlib.Path,
-    output: pathlib.Path,
-    *,
-    pictures: bool,
-) -> int:
-    """Writes the poses in a recording, and pictures of them beside.
-
-    Raises:
-        errors.BadInput: the recording cannot be used, or shows nobody.
-    """
-    if workdir and config is None:
-        raise errors.BadInput("--workdir needs the --config that it was trained with")
-    if config is not None and not workdir:
-        raise errors.BadInput(
-            "--config needs the --workdir of its run; without both, the weights that "
-            "ship with the package are used"
-        )
-    opened = recording.open_recording(source)
-    if config is None or workdir is None:
-        network = estimator.load_shipped()
-    else:
-        _, state = restore_best(config, pathlib.Path(workdir))
-        network = estimator.from_config(config, jax.device_get(state.ema_params))
-    clouds = list(recording_source.person_clouds(opened))
-    pose = predict_clouds(network, opened, clouds)
-    pose_file.write(output, pose)
-    found = int(pose.is_valid().any(axis=1).sum())
-    print(f"{found} of {len(pose)} frames show a person; poses: {output}")
-    if pictures:
-        from unipose_jax.report import experiment
-
-        print(f"pictures: {experiment.report_poses(opened, clouds, pose, output)}")
-    return 0
-
-
-def predict_clouds(
-    network: estimator.Estimator,
-    opened: recording.Recording,
-    clouds: list[recording_source.Cloud],
-) -> pose_file.PoseFile:
-    """Poses of a recording whose person is segmented.
-
-    Raises:
-        errors.BadInput: no frame shows a person.
-    """
-    joints = skeleton.by_name(network.skeleton).num_joints
-    xyz = np.full((len(clouds), joints, 3), np.nan, np.float32)
-    confidence = np.zeros((len(clouds), joints), np.float32)
-    live = estimator.Live(network, opened.rays, opened.depth_camera.intrinsics)
-    for index, cloud in enumerate(clouds):
-        result = live.from_points(cloud.xyz, float(opened.time[index]))
-        if result is not None:
-            xyz[index], confidence[index] = result
-    valid = np.asarray(np.isfinite(xyz).all(axis=-1))
-    if not valid.any():
-        raise errors.BadInput(f"{opened.path}: no frame shows a person")
-    return pose_file.PoseFile(
-        xyz=xyz,
-        confidence=confidence,
-        skeleton=network.skeleton,
-        time=opened.time,
-        intrinsics=opened.depth_camera.intrinsics,
-        valid=valid,
-        frame=np.asarray(opened.frames, np.int64),
-    )
+def _evaluation_folder(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path
+) -> pathlib.Path:
+    checkpoints = checkpoint.Checkpoints(workdir)
+    step = checkpoints.latest_step()
+    meta = checkpoints.read_meta(step) if step is not None else {}
+    checkpoints.close()
+    if checkpoint.same_data(meta, config):
+        return workdir
+    data = json.dumps(checkpoint.describe(config)["data"], sort_keys=True)
+    return workdir / "evaluations" / hashlib.sha256(data.encode()).hexdigest()[:8]
 
 
 def score(predicted: pathlib.Path, truth: pathlib.Path) -> int:
     """Prints the metrics of one pose file against another, as one JSON object.
+
+    Measured where both have a joint; `missing` is the share of true joints that the
+    prediction lacks.
 
     Raises:
         errors.BadInput: a file cannot be used, or they do not belong together.
@@ -209,13 +172,19 @@ def score(predicted: pathlib.Path, truth: pathlib.Path) -> int:
         raise errors.BadInput(
             f"{predicted} has {len(poses)} frames, {truth} has {len(target)}"
         )
+    known = target.is_valid()
+    valid = known & poses.is_valid()
+    if not valid.any():
+        raise errors.BadInput(f"{predicted} and {truth} have no joint in common")
     results = metrics.summary(
         jnp.asarray(poses.xyz),
         jnp.asarray(target.xyz),
-        valid=jnp.asarray(poses.is_valid() & target.is_valid()),
+        valid=jnp.asarray(valid),
         skeleton=skeleton.by_name(target.skeleton),
-        time=jnp.asarray(target.time, jnp.float32),
+        # Stamps since 1970 would not survive float32.
+        time=jnp.asarray(target.time - target.time[0], jnp.float32),
     )
+    results |= {"missing": 1.0 - float(valid.sum() / known.sum())}
     print(json.dumps(report_files.plain(results), indent=1))
     return 0
 

@@ -9,6 +9,8 @@ from data_pipelines import calibration, errors
 DISTORTION = (0.0956, -0.2720, 0.001, -0.0013, 0.0925)  # A Kinect v2, but p1, p2 x10.
 CAMERA = calibration.make(512, 424, (364.7, 365.1, 256.3, 210.0), DISTORTION)
 
+TRANSPOSED = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0.05, 0, 0, 1]]
+
 
 def make_json(**changes):
     camera = {"width": 8, "height": 6, "fx": 10, "fy": 10, "cx": 4, "cy": 3}
@@ -106,6 +108,8 @@ def test_a_missing_key_is_named(tmp_path, key):
         ({"fps": -3}, "'fps' must be a positive"),
         ({"time": "now"}, "'time' is missing or not"),
         ({"world_from_depth": np.zeros((4, 4)).tolist()}, "must be a rigid"),
+        ({"world_from_depth": np.diag([-1, 1, 1, 1.0]).tolist()}, "must be a rigid"),
+        ({"world_from_depth": TRANSPOSED}, "must be a rigid 4x4 .*row by row"),
     ],
 )
 def test_a_wrong_value_is_named_in_one_line(tmp_path, change, message):

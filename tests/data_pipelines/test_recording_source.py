@@ -164,6 +164,37 @@ def test_one_recording_is_split_in_time(make_recording):
     assert batch["points"].shape == (2, 2, 16, 3)
 
 
+def test_divided_recording_shares_no_frame_between_splits(make_recording):
+    config = make_config(make_recording(frames=31))  # the last clip would overlap
+    splits = ("train", "validation", "test")
+    frames = [
+        int(frame)
+        for split in splits
+        for _, window in open_split(config, split).clips
+        for frame in window
+    ]
+    assert len(frames) == len(set(frames)) == 30
+
+
+def test_recording_without_keypoints_cannot_teach(make_recording):
+    config = make_config(make_recording(frames=20, joints=None))
+    with pytest.raises(errors.BadInput, match="no keypoints to learn from"):
+        recording_source.open_train(config, host=0, hosts=1)
+
+
+def test_keypoints_must_know_the_joints_that_are_learnt(make_recording):
+    uv = np.full((20, 17, 2), 30.0)
+    keypoints = detections.to_coco(uv, np.ones((20, 17)), "COCO17")
+    path = make_recording(frames=20, joints=None, keypoints=keypoints)
+    lacking = "no right_hand, left_hand, right_foot, left_foot of ITOP15"
+    with pytest.raises(errors.BadInput, match=lacking):
+        recording_source.open_train(make_config(path), host=0, hosts=1)
+    config = make_config(path)
+    config.data.skeleton = "COCO17"
+    batch = next(recording_source.open_train(config, host=0, hosts=1))
+    assert (batch["confidence"] > 0).all()
+
+
 def test_split_folders_are_used_where_present(make_recording, tmp_path):
     for split, frames in (("train", 6), ("validation", 4), ("test", 2)):
         make_recording(f"all/{split}/one", frames=frames)

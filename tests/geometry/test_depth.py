@@ -46,6 +46,15 @@ def test_points_of_a_depth_map_project_to_their_pixel_centers():
     np.testing.assert_allclose(uv, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_coarse_depth_keeps_exact_pixel_centers(dtype):
+    # At 2 m, column 300 of a 320-pixel row: x / z = (300.5 - 160) / 290.
+    grid = jnp.full((2, 320), 2.0, dtype)
+    xyz = depth.xyz_from_depth(grid, jnp.array([290.0, 290.0, 160.0, 1.0]))
+    assert xyz.dtype == jnp.float32
+    np.testing.assert_allclose(xyz[0, 300], [281.0 / 290, -1.0 / 290, 2.0], rtol=1e-6)
+
+
 def test_pixels_without_depth_give_the_origin():
     xyz = depth.xyz_from_depth(jnp.zeros((HEIGHT, WIDTH)), INTRINSICS)
     np.testing.assert_array_equal(xyz, 0.0)

@@ -66,7 +66,7 @@ def test_euler_angles_turn_about_moving_axes_in_order():
     np.testing.assert_allclose(rotation, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("order", ["xy", "xyw", "XYZ", "xyzx"])
+@pytest.mark.parametrize("order", ["xy", "xyw", "XYZ", "xyzx", "xxy", "zyy"])
 def test_unknown_euler_orders_are_refused(order):
     with pytest.raises(ValueError, match="use three of"):
         transforms.rotation_from_euler(jnp.zeros(3), order=order)
@@ -167,10 +167,11 @@ def test_heavier_points_fit_better():
     assert heavy_error < 0.01 * light_error
 
 
+@pytest.mark.parametrize("align", [rigid_align, similarity_align])
 @pytest.mark.parametrize("weight", [None, jnp.zeros(15)])
-def test_degenerate_sets_stay_finite(weight):
+def test_degenerate_sets_stay_finite(align, weight):
     for source in (jnp.zeros((15, 3)), make_points(20, 15)):
-        aligned = similarity_align(source, jnp.ones((15, 3)), weight=weight)
+        aligned = align(source, jnp.ones((15, 3)), weight=weight)
         chex.assert_tree_all_finite(aligned)
 
 

@@ -106,6 +106,7 @@ def test_invisible_joints_change_nothing_even_if_nan(penalty):
     clean["xyz"] += 0.1
     clean["visible"] = clean["visible"].at[:, ::2].set(False)
     dirty = clean | {
+        "xyz": clean["xyz"].at[:, ::2].set(jnp.nan),
         "uv": clean["uv"].at[:, ::2].set(jnp.nan),
         "confidence": clean["confidence"].at[:, ::2].set(jnp.nan),
     }
@@ -227,6 +228,7 @@ def test_agreement_is_confidence_on_the_ray_and_falls_off_it():
 def test_agreement_without_evidence_is_zero_even_if_nan():
     example = make_example(6)
     example["visible"] = jnp.zeros((2, 7), dtype=bool)
+    example["xyz"] = jnp.full((2, 7, 3), jnp.nan)
     example["uv"] = jnp.full((2, 7, 2), jnp.nan)
     example["confidence"] = jnp.full((2, 7), jnp.nan)
     np.testing.assert_array_equal(keypoints.ray_agreement(**example), 0.0)
@@ -243,6 +245,15 @@ def test_agreement_takes_no_gradient_and_sees_other_cameras():
 
     np.testing.assert_allclose(value(xyz), np.exp(-0.5), rtol=1e-5)
     np.testing.assert_array_equal(jax.grad(value)(xyz), 0.0)
+
+
+def test_agreement_vmap_equals_batched_equals_jit():
+    example = make_example(7, shape=(3, 2, 7))
+    example["uv"] += 4.0
+    example["intrinsics"] = jnp.broadcast_to(INTRINSICS, (3, 2, 4))
+    batched = jax.jit(keypoints.ray_agreement)(**example)
+    mapped = jax.jit(jax.vmap(lambda e: keypoints.ray_agreement(**e)))(example)
+    chex.assert_trees_all_close(mapped, batched, rtol=1e-5)
 
 
 def cross_entropy(logit, target):
@@ -277,6 +288,23 @@ def test_confidence_loss_is_finite_far_out_and_ignores_what_is_not_valid():
         ).mean()
 
     np.testing.assert_allclose(value(logit, target), 200.0)
+    logit = logit.at[2].set(jnp.nan)
+    np.testing.assert_allclose(value(logit, target), 200.0)
     by_logit, by_target = jax.grad(value, argnums=(0, 1))(logit, target)
     np.testing.assert_allclose(by_logit, [0.5, -0.5, 0.0], atol=1e-6)
     np.testing.assert_array_equal(by_target, 0.0)
+
+
+def test_confidence_vmap_equals_batched_equals_jit():
+    keys = jax.random.split(jax.random.key(8), 3)
+    logit = jax.random.normal(keys[0], (3, 7))
+    target, weight = (jax.random.uniform(key, (3, 7)) for key in keys[1:])
+
+    def apply(logit, target, weight):
+        return keypoints.confidence_loss(
+            logit, target, weight=weight, valid=weight > 0.2
+        )
+
+    batched = jax.jit(apply)(logit, target, weight)
+    mapped = jax.jit(jax.vmap(apply))(logit, target, weight)
+    chex.assert_trees_all_close(jax.tree.map(jnp.sum, mapped), batched, rtol=1e-5)

@@ -52,14 +52,15 @@ def test_weights_weigh_the_mean():
     np.testing.assert_allclose(both, (3 * parts[0] + parts[1]) / 4, rtol=1e-5)
 
 
-def test_labels_that_are_not_valid_change_nothing_even_if_nan():
+def test_joints_that_are_not_valid_change_nothing_even_if_nan():
     valid = jnp.ones((2, 5), dtype=bool).at[:, ::2].set(False)
     target = jnp.where(valid[..., None], poses(1), jnp.nan)
+    xyz = jnp.where(valid[..., None], poses(), jnp.nan)
     weight = jnp.where(valid, 1.0, jnp.nan)
     chex.assert_trees_all_close(
-        loss(poses(), target, weight, valid), loss(poses(), poses(1), valid=valid)
+        loss(xyz, target, weight, valid), loss(poses(), poses(1), valid=valid)
     )
-    grad = jax.jit(jax.grad(lambda x: loss(x, target, weight, valid).mean()))(poses())
+    grad = jax.jit(jax.grad(lambda x: loss(x, target, weight, valid).mean()))(xyz)
     chex.assert_tree_all_finite(grad)
     np.testing.assert_array_equal(grad[:, ::2], 0.0)
 

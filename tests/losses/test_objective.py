@@ -78,14 +78,19 @@ def test_shares_and_gradients_of_devices_add_to_those_of_the_whole():
 
 
 def test_weights_that_depend_on_parameters_take_no_gradient_in_the_divisor():
-    def share(weight):
-        term = reduction.weighted_mean(
-            jnp.array([1.0, 3.0]), weight, jnp.ones(2, dtype=bool)
-        )
-        return objective.local_share({"a": term}, {"a": 1.0}, "device")
+    def terms(weight):
+        mask = jnp.ones(2, dtype=bool)
+        return {"a": reduction.weighted_mean(jnp.array([1.0, 3.0]), weight, mask)}
 
-    grad = jax.pmap(jax.grad(share), axis_name="device")(jnp.ones((1, 2)))
-    np.testing.assert_allclose(grad, [[0.5, 1.5]], rtol=1e-6)
+    def share(weight):
+        return objective.local_share(terms(weight), {"a": 1.0}, "device")
+
+    def whole(weight):
+        return objective.total(terms(weight), {"a": 1.0})
+
+    shared = jax.pmap(jax.grad(share), axis_name="device")(jnp.ones((1, 2)))
+    np.testing.assert_allclose(shared, [[0.5, 1.5]], rtol=1e-6)
+    np.testing.assert_allclose(jax.grad(whole)(jnp.ones(2)), [0.5, 1.5], rtol=1e-6)
 
 
 def test_nothing_visible_anywhere_is_zero_with_zero_gradient():

@@ -96,11 +96,33 @@ def test_unseen_surfaces_change_nothing_even_if_nan(weight):
         def value(xyz, depth, term=term):
             return term(xyz, depth, visible=visible).mean()
 
-        chex.assert_trees_all_close(value(xyz, depth), value(xyz, depth.at[2].set(2.0)))
-        grad = jax.grad(value)(xyz, depth)
+        clean = value(xyz, depth.at[2].set(2.0))
+        dirty = xyz.at[2].set(jnp.nan)
+        chex.assert_trees_all_close(value(xyz, depth), clean)
+        chex.assert_trees_all_close(value(dirty, depth), clean)
+        grad = jax.grad(value)(dirty, depth)
         chex.assert_tree_all_finite(grad)
         np.testing.assert_array_equal(grad[2], 0.0)
         assert jnp.all(grad[:2, 2] < 0)
+
+
+@pytest.mark.parametrize("term", [SURFACE, HINGE], ids=["pull", "hinge"])
+def test_vmap_equals_batched_equals_jit(term):
+    keys = jax.random.split(jax.random.key(1), 3)
+    xyz = 2.0 + 0.2 * jax.random.normal(keys[0], (4, 5, 3))
+    depth = 2.0 + 0.1 * jax.random.normal(keys[1], (4, 5))
+    trust = jax.random.uniform(keys[2], (4, 5))
+    names = ("skin_depth", "confidence")
+    if term is HINGE:
+        names = ("min_skin_depth", "weight")
+
+    def apply(xyz, depth, trust):
+        options = dict(zip(names, (jnp.full(5, 0.05), trust), strict=True))
+        return term(xyz, depth, visible=trust > 0.2, **options)
+
+    batched = apply(xyz, depth, trust)
+    mapped = jax.tree.map(jnp.sum, jax.jit(jax.vmap(apply))(xyz, depth, trust))
+    chex.assert_trees_all_close(mapped, batched, rtol=1e-5)
 
 
 def test_weights_weigh_the_mean():
@@ -122,11 +144,10 @@ RADII = jnp.array([0.15, 0.10])
 COVERAGE = jax.jit(surface.coverage_loss, static_argnames=("skeleton", "scale"))
 
 
-def coverage(xyz=STICK_XYZ, points=None, valid=None, **options):
+def coverage(xyz=STICK_XYZ, points=None, valid=None, present=None, **options):
     valid = jnp.ones(points.shape[:-1], dtype=bool) if valid is None else valid
-    return COVERAGE(
-        xyz, points, skeleton=STICK, radii=RADII, points_valid=valid, **options
-    )
+    options |= {"points_valid": valid, "valid": present}
+    return COVERAGE(xyz, points, skeleton=STICK, radii=RADII, **options)
 
 
 def test_points_inside_a_capsule_cost_nothing():
@@ -175,6 +196,48 @@ def test_invalid_points_change_nothing_even_if_nan():
 
     np.testing.assert_allclose(value(STICK_XYZ), coverage(points=points[:1]).mean())
     chex.assert_tree_all_finite(jax.grad(value)(STICK_XYZ))
+
+
+@pytest.mark.parametrize("hidden", [jnp.nan, 0.0, 7.0])
+def test_a_masked_joint_makes_its_bones_absent(hidden):
+    points = STICK_XYZ + jnp.array([[0.3, 0.0, 0.0]])
+    dirty = STICK_XYZ.at[2].set(hidden)  # the head
+    present = jnp.array([True, True, False])
+    trunk = definitions.Skeleton("trunk", ("pelvis", "neck"), (-1, 0))
+
+    @jax.jit
+    @jax.value_and_grad
+    def masked(xyz):
+        return coverage(xyz, points, present=present).mean()
+
+    @jax.jit
+    @jax.value_and_grad
+    def absent(xyz):
+        return surface.coverage_loss(
+            xyz,
+            points,
+            skeleton=trunk,
+            radii=RADII[:1],
+            points_valid=jnp.ones(3, dtype=bool),
+        ).mean()
+
+    value, grad = masked(dirty)
+    expected, expected_grad = absent(STICK_XYZ[:2])
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    np.testing.assert_allclose(grad[:2], expected_grad, rtol=1e-5)
+    np.testing.assert_array_equal(grad[2], 0.0)
+    assert value > coverage(points=points).mean()
+
+
+def test_no_point_counts_where_no_bone_is_left():
+    xyz = STICK_XYZ.at[1].set(jnp.nan)  # both bones end at the neck
+    present = jnp.array([True, False, True])
+
+    def term(xyz):
+        return coverage(xyz, STICK_XYZ + 1.0, present=present)
+
+    np.testing.assert_array_equal(term(xyz).weight, 0.0)
+    np.testing.assert_array_equal(jax.grad(lambda x: term(x).mean())(xyz), 0.0)
 
 
 @pytest.mark.parametrize("xyz", [jnp.zeros((3, 3)), STICK_XYZ.at[1].set(STICK_XYZ[0])])

@@ -121,3 +121,16 @@ def test_fewer_than_three_frames_have_no_acceleration():
         jnp.ones((2, 4, 3)), jnp.zeros((2, 4, 3)), jnp.array([0.0, 0.1]), valid=valid
     )
     np.testing.assert_array_equal(result.weight, 0.0)
+
+
+@pytest.mark.parametrize("metric", ["accel", "bones"])
+def test_vmap_equals_batched_equals_jit(metric):
+    def measure(xyz, target, valid, time):
+        if metric == "bones":
+            return metrics.bone_length_error(xyz, target, skeleton=ITOP, valid=valid)
+        return metrics.accel_error(xyz, target, time, valid=valid)
+
+    arguments = (*poses(), jnp.stack([TIME, 2.0 * TIME]))
+    batched = jax.jit(measure)(*arguments)
+    mapped = jax.jit(jax.vmap(measure))(*arguments)
+    chex.assert_trees_all_close(jax.tree.map(jnp.sum, mapped), batched, rtol=1e-5)

@@ -52,6 +52,37 @@ def test_agrees_with_the_single_metrics():
     assert table["num_frames"] == 32
 
 
+def test_a_part_of_the_joints_is_aligned_by_all_of_them():
+    example = poses()
+    counted = jax.random.bernoulli(jax.random.key(9), 0.3, example["valid"].shape)
+    table = metrics.summary(**example, skeleton=ITOP, counted=counted)
+    both = np.asarray(example["valid"] & counted)
+    # Each joint's error after alignment by all, averaged by hand over the part.
+    errors = np.array(
+        [
+            [
+                metrics.pa_mpjpe(
+                    example["xyz"][clip, frame],
+                    example["target"][clip, frame],
+                    valid=example["valid"][clip, frame],
+                    per_joint=True,
+                ).mean()
+                for frame in range(8)
+            ]
+            for clip in range(4)
+        ]
+    )
+    np.testing.assert_allclose(
+        table["pa_mpjpe_mm"], 1000 * errors[both].mean(), rtol=1e-5
+    )
+    plain = metrics.mpjpe(example["xyz"], example["target"], valid=jnp.asarray(both))
+    np.testing.assert_allclose(table["mpjpe_mm"], 1000 * plain.mean(), rtol=1e-5)
+    rooted = metrics.root_mpjpe(
+        **example, root=metrics.root(ITOP), counted=counted
+    ).mean()
+    np.testing.assert_allclose(table["root_mpjpe_mm"], 1000 * rooted, rtol=1e-5)
+
+
 def test_known_displacement_gives_known_numbers():
     target = poses(1)["target"][0]
     hand = ITOP.index("left_hand")

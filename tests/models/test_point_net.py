@@ -1,3 +1,4 @@
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -70,15 +71,49 @@ def test_missing_points_do_not_matter_even_if_nan(net, clip):
     np.testing.assert_allclose(short.xyz, one.xyz, atol=1e-5)
 
 
-@pytest.mark.parametrize("count", [0, 1, 3])
-def test_few_points_give_finite_joints_and_gradients(clip, count):
+@pytest.fixture(scope="module")
+def gradient(clip):
     network = models.build(CONFIG, num_joints=5)
     params = network.init(jax.random.key(1), **clip)
-    valid = jnp.broadcast_to(jnp.arange(96) < count, (2, 3, 96))
-    inputs = clip | {"points_valid": valid}
-    grad = jax.grad(lambda p: network.apply(p, **inputs).xyz.sum())(params)
-    for leaf in jax.tree.leaves(grad):
-        assert np.isfinite(leaf).all()
+
+    def total(params, valid):
+        estimate = network.apply(params, **clip | {"points_valid": valid})
+        outputs = jax.tree.leaves(estimate)
+        return sum(leaf.sum() for leaf in outputs), outputs
+
+    slope = jax.jit(jax.grad(total, has_aux=True))
+    return lambda valid: slope(params, valid)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_few_points_give_finite_joints_and_gradients(gradient, count):
+    grad, outputs = gradient(jnp.broadcast_to(jnp.arange(96) < count, (2, 3, 96)))
+    assert [leaf.shape for leaf in outputs] == [(2, 3, 5, 3), (2, 3, 5)]
+    chex.assert_tree_all_finite((grad, outputs))
+
+
+def test_only_differences_of_time_matter(net, clip):
+    later = net(clip, time=clip["time"] + 100.0)
+    # float32 keeps 100 s to 8 microseconds.
+    np.testing.assert_allclose(later.xyz, net(clip).xyz, atol=1e-3)
+    np.testing.assert_allclose(
+        later.confidence_logit, net(clip).confidence_logit, atol=1e-3
+    )
+    slower = net(clip, time=10.0 * clip["time"])
+    assert np.abs(slower.xyz - net(clip).xyz).max() > 1e-4
+
+
+@pytest.mark.parametrize("frames", [1, 5])
+def test_any_number_of_frames_gives_that_many_poses(net, clip, frames):
+    rows = np.arange(frames) % 3
+    estimate = net(
+        clip,
+        points=clip["points"][:, rows],
+        points_valid=clip["points_valid"][:, rows],
+        time=jnp.tile(jnp.arange(frames) / 15.0, (2, 1)),
+    )
+    assert estimate.xyz.shape == (2, frames, 5, 3)
+    chex.assert_tree_all_finite(jax.tree.leaves(estimate))
 
 
 def test_unknown_network_names_the_choices():
@@ -122,3 +157,26 @@ def test_patch_features_equal_a_slow_sum():
         expected = np.concatenate([mean.real, mean.imag, [np.log(weight.sum())]])
         # float32 phases of a few radians, normalised by sums far below one.
         np.testing.assert_allclose(row, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_patch_features_ignore_invalid_points_even_if_nan():
+    keys = jax.random.split(jax.random.key(3), 3)
+    xyz, centers = 0.2 * jax.random.normal(keys[0], (2, 8, 3))
+    valid = jnp.arange(8) < 6
+
+    @jax.jit
+    @jax.value_and_grad
+    def total(xyz, valid):
+        return sampling.patch_features(
+            xyz,
+            valid,
+            centers,
+            frequencies=8.0 * jax.random.normal(keys[1], (3, 5)),
+            windows=(0.1, 0.3),
+        ).sum()
+
+    dirty = total(jnp.where(valid[:, None], xyz, jnp.nan), valid)
+    chex.assert_tree_all_finite(dirty)
+    clean = total(xyz[:6], valid[:6])
+    np.testing.assert_allclose(dirty[0], clean[0], rtol=1e-5)
+    np.testing.assert_allclose(dirty[1][:6], clean[1], rtol=1e-4, atol=1e-4)

@@ -133,7 +133,7 @@ def test_floor_is_where_the_soles_are():
 def test_cmu_people_keep_their_bones_and_stand_on_the_floor(cmu, name):
     body = mocap.to_body(cmu[name])
     assert np.isfinite(body).all()
-    bones = np.asarray(kinematics.bone_lengths(jnp.asarray(body), BODY))
+    bones = np.asarray(kinematics.bone_lengths(jnp.asarray(body), skeleton=BODY))
     # The pelvis is derived from the hips, the spine bends: only limbs are rigid.
     limbs = [i for i, (child, _) in enumerate(BODY.bones) if rigid(BODY.joints[child])]
     assert bones[:, limbs].std(0).max() < 1e-3

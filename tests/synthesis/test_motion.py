@@ -72,7 +72,9 @@ def test_all_clips_are_finite(everybody):
 
 
 def test_bones_keep_their_lengths(everybody):
-    bones = np.asarray(kinematics.bone_lengths(jnp.asarray(everybody[0]), BODY))
+    bones = np.asarray(
+        kinematics.bone_lengths(jnp.asarray(everybody[0]), skeleton=BODY)
+    )
     assert np.ptp(bones, axis=1).max() < 1e-5
 
 
@@ -115,7 +117,7 @@ def test_knees_bend_towards_the_toes(crowd, side):
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_elbows_of_hanging_arms_point_back_or_out(crowd, side):
-    frame = np.asarray(kinematics.body_frame(jnp.asarray(crowd), BODY))
+    frame = np.asarray(kinematics.body_frame(jnp.asarray(crowd), skeleton=BODY))
     arm = at(crowd, f"{side}_wrist") - at(crowd, f"{side}_shoulder")
     arm = np.einsum("ntij,ntj->nti", frame, arm)
     arm = arm / np.linalg.norm(arm, axis=-1, keepdims=True)
@@ -271,8 +273,8 @@ def test_clip_at_its_own_times_is_itself(cmu):
 def test_clip_between_frames_keeps_its_bones(cmu):
     xyz = jnp.asarray(cmu["49_06"])
     moved = motion.from_clip(xyz, jnp.arange(60) / 41.0, yaw=0.7)
-    bones = np.asarray(kinematics.bone_lengths(moved, BODY))
-    own = np.asarray(kinematics.bone_lengths(xyz, BODY)).mean(0)
+    bones = np.asarray(kinematics.bone_lengths(moved, skeleton=BODY))
+    own = np.asarray(kinematics.bone_lengths(xyz, skeleton=BODY)).mean(0)
     shank = BODY.bone_names.index("left_knee-left_ankle")
     assert np.abs(bones[:, shank] - own[shank]).max() < 0.004
 
@@ -294,7 +296,7 @@ def test_beyond_its_ends_a_clip_stands_still(cmu):
 
 def arm_vectors(xyz):
     """Elbow and wrist from the shoulder in the trunk's frame, in arm lengths."""
-    frame = np.asarray(kinematics.body_frame(jnp.asarray(xyz), BODY))
+    frame = np.asarray(kinematics.body_frame(jnp.asarray(xyz), skeleton=BODY))
     shoulder, elbow = at(xyz, "right_shoulder"), at(xyz, "right_elbow")
     upper, fore = elbow - shoulder, at(xyz, "right_wrist") - elbow
     upper = 0.55 * upper / np.linalg.norm(upper, axis=-1, keepdims=True)

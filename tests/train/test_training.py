@@ -155,8 +155,34 @@ def test_finished_run_is_left_alone(config, straight):
 
 def test_checkpoint_of_another_model_is_refused(config, straight):
     config.model.width = 32
-    with pytest.raises(errors.BadInput, match="width is 16 there and 32 in the config"):
+    match = "model.width is 16 there and 32 in the config"
+    with pytest.raises(errors.BadInput, match=match):
         loop.train(config, straight)
+
+
+def test_run_is_not_continued_under_another_objective(config, straight):
+    config.loss_weights.symmetry = 1.0
+    with pytest.raises(errors.BadInput, match="loss_weights.symmetry is 0.05 there"):
+        loop.train(config, straight)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("global_batch_size", 6, "does not divide over 4 devices"),
+        ("recipe", "no_such", "unknown recipe 'no_such'"),
+        ("data.num_points", 5000, "num_points is 5000"),
+        ("data.validation_clips", 3, "3 clips, fewer than the 4 devices"),
+    ],
+)
+def test_config_that_cannot_work_is_refused_before_training(
+    config, tmp_path, key, value, message
+):
+    config.update_from_flattened_dict({key: value})
+    config.data.scene.frames = 2
+    with pytest.raises(errors.BadInput, match=message):
+        loop.train(config, tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_sigterm_saves_and_ends(config, straight, tmp_path, monkeypatch, final_state):

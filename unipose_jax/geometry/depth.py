@@ -31,7 +31,8 @@ def xyz_from_depth(
     """
     *batch, height, width = depth.shape
     uv = pixel_centers(height, width).reshape(-1, 2)
-    uv = jnp.broadcast_to(uv, (*batch, height * width, 2)).astype(depth.dtype)
+    # Not in the dtype of the depth: bfloat16 does not hold 256.5.
+    uv = jnp.broadcast_to(uv, (*batch, height * width, 2))
     flat = depth.reshape(*batch, height * width)
     return camera.xyz_from_uv_depth(uv, flat, intrinsics).reshape(*depth.shape, 3)
 

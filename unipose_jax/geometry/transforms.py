@@ -87,10 +87,13 @@ def rotation_from_euler(
         order: three of "x", "y", "z"; neighbours may not repeat.
 
     Raises:
-        ValueError: `order` is not three axes.
+        ValueError: `order` is not three axes, or an axis follows itself.
     """
-    if len(order) != 3 or not set(order) <= set("xyz"):
-        raise ValueError(f"order is {order!r}; use three of 'x', 'y', 'z'")
+    known = len(order) == 3 and set(order) <= set("xyz")
+    if not known or order[1] in (order[0], order[2]):
+        raise ValueError(
+            f"order is {order!r}; use three of 'x', 'y', 'z', no neighbours alike"
+        )
     eye = jnp.eye(3, dtype=angles.dtype)
     shape = angles.shape
     first, second, third = (
@@ -110,7 +113,8 @@ def rigid_align(
     """Source points moved onto the target by the best rotation and translation.
 
     Minimises the weighted sum of squared distances (W. Kabsch, Acta Cryst. A32,
-    1976), never by a reflection.
+    1976), never by a reflection. As for `similarity_align`, the gradient is of no use
+    where singular values coincide: meant for metrics, not for losses.
 
     Args:
         source: points to move, metres.

@@ -37,7 +37,7 @@ def point_to_ray_loss(
             `visible`.
         intrinsics: (fx, fy, cx, cy) of the keypoints' camera, pixels.
         confidence: detector score in [0, 1]; multiplies the penalty.
-        visible: False removes the joint from both sum and weight.
+        visible: False removes the joint, whatever it holds, from both sum and weight.
         delta: transition from quadratic to linear, metres.
         cam_from_xyz: moves `xyz` to the keypoints' camera where that is another one,
             so that rays start elsewhere than at the origin of `xyz`.
@@ -47,7 +47,7 @@ def point_to_ray_loss(
     Returns:
         Confidence-weighted mean penalty in metres, not yet divided.
     """
-    xyz = _to_camera(xyz, cam_from_xyz)
+    xyz = _seen(xyz, visible, cam_from_xyz)
     residual, along = _ray_residual(xyz, uv, intrinsics, visible)
     sq_dist = jnp.sum(residual**2, axis=-1)
     if reference_depth is not None:
@@ -81,7 +81,7 @@ def reprojection_loss(
             `visible`.
         intrinsics: (fx, fy, cx, cy) of the keypoints' camera, pixels.
         confidence: detector score in [0, 1]; multiplies the penalty.
-        visible: False removes the joint from both sum and weight.
+        visible: False removes the joint, whatever it holds, from both sum and weight.
         delta: transition from quadratic to linear, pixels (0.05 m at 3 m is 5 px at a
             focal length of 290).
         min_depth: depth below which 1 / z is continued linearly, metres.
@@ -90,7 +90,7 @@ def reprojection_loss(
     Returns:
         Confidence-weighted mean penalty in pixels, not yet divided.
     """
-    xyz = _to_camera(xyz, cam_from_xyz)
+    xyz = _seen(xyz, visible, cam_from_xyz)
     intrinsics = _per_joint(intrinsics, xyz)
     focal, center = intrinsics[..., :2], intrinsics[..., 2:]
     z = xyz[..., 2:]
@@ -121,14 +121,15 @@ def ray_agreement(
         uv: observed keypoints, undistorted pixels. Ignored where not `visible`.
         intrinsics: (fx, fy, cx, cy) of the keypoints' camera, pixels.
         confidence: detector score in [0, 1].
-        visible: False gives 0: there is no evidence.
-        scale: distance to the ray of half belief (exp(-1/2)), metres.
+        visible: False gives 0, whatever the joint holds: there is no evidence.
+        scale: distance to the ray at which belief has fallen to exp(-1/2) = 0.61,
+            metres.
         cam_from_xyz: moves `xyz` to the keypoints' camera where that is another one.
 
     Returns:
         Agreement in [0, 1], cut off from the gradient.
     """
-    xyz = _to_camera(xyz, cam_from_xyz)
+    xyz = _seen(xyz, visible, cam_from_xyz)
     residual, _ = _ray_residual(xyz, uv, intrinsics, visible)
     agreement = jnp.exp(-0.5 * jnp.sum(residual**2, axis=-1) / scale**2)
     believed = jnp.where(visible, confidence, 0.0)
@@ -151,14 +152,18 @@ def confidence_loss(
         target: in [0, 1], e.g. `ray_agreement`; taken as constant. Ignored, even if
             NaN, where not `valid`.
         weight: multiplies the penalty.
-        valid: False removes the joint from both sum and weight.
+        valid: False removes the joint, whatever it holds, from both sum and weight.
     """
+    logit = jnp.where(valid, logit, 0.0)
     target = jax.lax.stop_gradient(jnp.where(valid, target, 0.0))
     penalty = jax.nn.softplus(logit) - target * logit
     return reduction.weighted_mean(penalty, weight, valid)
 
 
-def _to_camera(xyz: Array, cam_from_xyz: Array | None) -> Array:
+def _seen(xyz: Array, visible: Array, cam_from_xyz: Array | None) -> Array:
+    """Joints in the keypoints' camera; a point at 1 m stands in for unseen ones."""
+    ahead = jnp.broadcast_to(jnp.array([0.0, 0.0, 1.0], xyz.dtype), xyz.shape)
+    xyz = jnp.where(visible[..., None], xyz, ahead)
     return xyz if cam_from_xyz is None else transforms.apply(cam_from_xyz, xyz)
 
 

@@ -25,12 +25,13 @@ def joint_position_loss(
         target: labels, metres, frame of `xyz`; taken as constant. Ignored, even if
             NaN, where not `valid`.
         weight: trust in the label, multiplies the penalty.
-        valid: False removes the joint from both sum and weight.
+        valid: False removes the joint, whatever it holds, from both sum and weight.
         delta: transition from quadratic to linear, metres.
 
     Returns:
         Weighted mean penalty in metres, not yet divided.
     """
+    xyz = jnp.where(valid[..., None], xyz, 0.0)
     target = jax.lax.stop_gradient(jnp.where(valid[..., None], target, 0.0))
     sq_dist = jnp.sum((xyz - target) ** 2, axis=-1)
     penalty = numerics.pseudo_huber(sq_dist, delta=delta)

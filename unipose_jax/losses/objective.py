@@ -16,6 +16,8 @@ def total(
 ) -> Float[Array, ""]:
     """Weighted sum of the means of the terms.
 
+    What a mean divides by is constant for the gradient, as in `local_share`.
+
     Args:
         terms: by name; one that `weights` does not name adds nothing.
         weights: by name; may be traced scalars (ramps).
@@ -24,7 +26,11 @@ def total(
         ValueError: a weight names no term.
     """
     _check_names(terms, weights)
-    parts = [weight * terms[name].mean() for name, weight in weights.items()]
+    parts = []
+    for name, weight in weights.items():
+        term = terms[name]
+        divisor = jax.lax.stop_gradient(term.weight)
+        parts.append(weight * reduction.WeightedMean(term.total, divisor).mean())
     return sum(parts, start=jnp.zeros(()))
 
 

@@ -32,13 +32,14 @@ def surface_loss(
             (`physics.limits.skin_depths`); may be learned.
         confidence: belief that the joint is what is seen there; multiplies the penalty.
         visible: False (no surface, no keypoint) removes the joint from both sum and
-            weight, whatever `surface_depth` holds.
+            weight, whatever it and `surface_depth` hold.
         scale: error of half the full penalty, metres.
 
     Returns:
         Weighted mean penalty in metres, not yet divided.
     """
-    error = xyz[..., 2] - _below_skin(surface_depth, skin_depth, visible)
+    z = jnp.where(visible, xyz[..., 2], 0.0)
+    error = z - _below_skin(surface_depth, skin_depth, visible)
     penalty = scale * numerics.saturating(error**2, scale=scale)
     return reduction.weighted_mean(penalty, confidence, visible)
 
@@ -62,16 +63,17 @@ def surface_hinge_loss(
             constant (see `geometry.depth.surface_depth`).
         min_skin_depth: t_min, metres (`physics.limits.min_skin_depths`).
         visible: False where no surface was observed; removes the joint from both sum
-            and weight, whatever `surface_depth` holds.
+            and weight, whatever it and `surface_depth` hold.
         weight: multiplies the penalty; None weighs all joints alike.
         delta: transition from quadratic to linear, metres.
 
     Returns:
         Weighted mean penalty in metres, not yet divided.
     """
-    weight = jnp.ones_like(xyz[..., 2]) if weight is None else weight
+    z = jnp.where(visible, xyz[..., 2], 0.0)
+    weight = jnp.ones_like(z) if weight is None else weight
     bound = _below_skin(surface_depth, min_skin_depth, visible)
-    short = jnp.maximum(bound - xyz[..., 2], 0.0)
+    short = jnp.maximum(bound - z, 0.0)
     penalty = numerics.pseudo_huber(short**2, delta=delta)
     return reduction.weighted_mean(penalty, weight, visible)
 
@@ -83,6 +85,7 @@ def coverage_loss(
     skeleton: definitions.Skeleton,
     radii: Float[Array, " bones"],
     points_valid: Bool[Array, "*batch points"],
+    valid: Bool[Array, "*batch joints"] | None = None,
     scale: float = 0.10,
 ) -> reduction.WeightedMean:
     r"""Every body point lies within a capsule around some bone: the cloud is explained.
@@ -97,15 +100,21 @@ def coverage_loss(
         skeleton: names the bones.
         radii: of the capsules, metres (`physics.limits.capsule_radii`).
         points_valid: False removes the point, whatever it holds, from sum and weight.
+        valid: False removes the bones of a joint, whatever it holds; None is all. Where
+            no bone is left, no point counts.
         scale: distance of half the full penalty, metres.
 
     Returns:
         Mean penalty over points, metres, not yet divided.
     """
     points = jnp.where(points_valid[..., None], points, 0.0)
+    valid = jnp.ones_like(xyz[..., 0], dtype=bool) if valid is None else valid
+    xyz = jnp.where(valid[..., None], xyz, 0.0)
     child, parent = np.asarray(skeleton.bones, dtype=np.int32).T
     start, end = xyz[..., parent, :], xyz[..., child, :]
-    nearest = _nearest_capsule(*jax.lax.stop_gradient((points, start, end)), radii)
+    present = valid[..., parent] & valid[..., child]
+    capsules = jax.lax.stop_gradient((points, start, end))
+    nearest = _nearest_capsule(*capsules, radii, present)
     # Only the nearest bone of each point enters the gradient: a product with 0 and 1
     # picks its ends, which is faster than a gather and far smaller than all pairs.
     start, end = (
@@ -117,7 +126,8 @@ def coverage_loss(
     # The root of a point on a bone has no gradient; it lies inside the capsule anyway.
     excess = jnp.maximum(jnp.sqrt(jnp.maximum(sq_dist, 1e-8)) - radius, 0.0)
     penalty = scale * numerics.saturating(excess**2, scale=scale)
-    return reduction.weighted_mean(penalty, jnp.ones_like(penalty), points_valid)
+    counted = points_valid & jnp.any(present, axis=-1, keepdims=True)
+    return reduction.weighted_mean(penalty, jnp.ones_like(penalty), counted)
 
 
 def _below_skin(surface_depth: Array, skin_depth: Array, visible: Array) -> Array:
@@ -126,12 +136,15 @@ def _below_skin(surface_depth: Array, skin_depth: Array, visible: Array) -> Arra
     return surface + jnp.broadcast_to(skin_depth, surface.shape)
 
 
-def _nearest_capsule(points: Array, start: Array, end: Array, radii: Array) -> Array:
+def _nearest_capsule(
+    points: Array, start: Array, end: Array, radii: Array, present: Array
+) -> Array:
     """One for the capsule nearest to each point, else zero, (*batch, points, bones)."""
     sq_dist = _sq_distance_to_segment(
         points[..., :, None, :], start[..., None, :, :], end[..., None, :, :]
     )
     outside = jnp.sqrt(sq_dist) - jnp.broadcast_to(radii, sq_dist.shape)
+    outside = jnp.where(present[..., None, :], outside, jnp.inf)
     return jax.nn.one_hot(jnp.argmin(outside, axis=-1), radii.size, dtype=points.dtype)
 
 

@@ -36,6 +36,7 @@ def root_mpjpe(
     *,
     valid: Bool[Array, "*batch joints"],
     root: tuple[int, ...],
+    counted: Bool[Array, "*batch joints"] | None = None,
     per_joint: bool = False,
 ) -> reduction.WeightedMean:
     """MPJPE, metres, after moving the predicted root onto the true one.
@@ -48,13 +49,15 @@ def root_mpjpe(
         valid: False leaves a joint out, whatever it holds; a frame whose root is not
             valid is left out whole.
         root: joints whose mean is the root (`metrics.root`).
+        counted: averages over a part of the valid joints only.
         per_joint: one mean for each joint instead of one for all.
     """
     rooted = valid & jnp.all(valid[..., np.asarray(root)], axis=-1, keepdims=True)
     xyz, target = _masked(xyz, rooted), _masked(target, rooted)
     shift = target[..., np.asarray(root), :] - xyz[..., np.asarray(root), :]
     shift = jnp.mean(shift, axis=-2, keepdims=True)
-    return _mean(_distance(xyz + shift, target, rooted), rooted, per_joint)
+    error = _distance(xyz + shift, target, rooted)
+    return _mean(error, _counted(rooted, counted), per_joint)
 
 
 def pa_mpjpe(
@@ -62,6 +65,7 @@ def pa_mpjpe(
     target: Float[Array, "*batch joints 3"],
     *,
     valid: Bool[Array, "*batch joints"],
+    counted: Bool[Array, "*batch joints"] | None = None,
     per_joint: bool = False,
 ) -> reduction.WeightedMean:
     """MPJPE, metres, after Procrustes alignment of each frame to its truth.
@@ -73,13 +77,15 @@ def pa_mpjpe(
         target: true joints, metres.
         valid: False leaves a joint out of alignment and mean, whatever it holds; a
             frame with fewer than three valid joints is left out whole.
+        counted: averages over a part of the valid joints only; all of them align.
         per_joint: one mean for each joint instead of one for all.
     """
     count = jnp.sum(valid, axis=-1, keepdims=True)
     valid = valid & (count >= MIN_ALIGNED)
     xyz, target = _masked(xyz, valid), _masked(target, valid)
     aligned = transforms.similarity_align(xyz, target, weight=valid.astype(xyz.dtype))
-    return _mean(_distance(aligned, target, valid), valid, per_joint)
+    error = _distance(aligned, target, valid)
+    return _mean(error, _counted(valid, counted), per_joint)
 
 
 def pck(
@@ -153,6 +159,10 @@ def auc(
     thresholds = thresholds.reshape((1,) * error.ndim + (-1,))
     within = jnp.mean(error[..., None] < thresholds, axis=-1)
     return _mean(within.astype(xyz.dtype), valid, per_joint)
+
+
+def _counted(valid: Array, counted: Array | None) -> Array:
+    return valid if counted is None else valid & counted
 
 
 def _masked(xyz: Array, valid: Array) -> Array:

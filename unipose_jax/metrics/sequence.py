@@ -62,8 +62,8 @@ def bone_length_error(
     child, parent = np.asarray(skeleton.bones, dtype=np.int32).T
     xyz = jnp.where(valid[..., None], xyz, 0.0)
     target = jnp.where(valid[..., None], target, 0.0)
-    error = kinematics.bone_lengths(xyz, skeleton)
-    error = jnp.abs(error - kinematics.bone_lengths(target, skeleton))
+    error = kinematics.bone_lengths(xyz, skeleton=skeleton)
+    error = jnp.abs(error - kinematics.bone_lengths(target, skeleton=skeleton))
     counted = valid[..., child] & valid[..., parent]
     ones = jnp.ones_like(error)
     return reduction.weighted_mean(error, ones, counted, keep_last=per_bone)

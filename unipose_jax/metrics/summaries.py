@@ -20,6 +20,7 @@ def accumulate(
     valid: Bool[Array, "*batch time joints"],
     skeleton: definitions.Skeleton,
     time: Float[Array, "*batch time"] | None = None,
+    counted: Bool[Array, "*batch time joints"] | None = None,
 ) -> dict[str, reduction.WeightedMean]:
     """Everything that `summarize` needs, in a form that can be added.
 
@@ -31,19 +32,28 @@ def accumulate(
         target: true joints, metres, frame of `xyz`.
         valid: False leaves a joint out, whatever it holds.
         skeleton: of both poses.
-        time: seconds; None leaves accelerations out.
+        time: seconds from an origin near the clip, since float32 keeps 0.1 ms only up
+            to some 20 minutes; None leaves accelerations out.
+        counted: averages over a part of the valid joints, such as the occluded ones.
+            Poses are still aligned by all valid joints. Bones count where both ends
+            do, accelerations where three frames in a row do.
 
     Returns:
         Means per joint or bone, metres or shares, not yet divided.
     """
+    root = functools.partial(position.root_mpjpe, root=groups.root(skeleton))
+    aligned: dict[str, Callable] = {"aligned": position.pa_mpjpe, "rooted": root}
+    sums = {
+        name: metric(xyz, target, valid=valid, counted=counted, per_joint=True)
+        for name, metric in aligned.items()
+    }
+    valid = valid if counted is None else valid & counted
     compared: dict[str, Callable] = {
         "distance": position.mpjpe,
-        "aligned": position.pa_mpjpe,
-        "rooted": functools.partial(position.root_mpjpe, root=groups.root(skeleton)),
         "within_10cm": functools.partial(position.pck, threshold=0.10),
         "auc": position.auc,
     }
-    sums = {
+    sums |= {
         name: metric(xyz, target, valid=valid, per_joint=True)
         for name, metric in compared.items()
     }
@@ -100,6 +110,7 @@ def summary(
     valid: Bool[Array, "*batch time joints"],
     skeleton: definitions.Skeleton,
     time: Float[Array, "*batch time"] | None = None,
+    counted: Bool[Array, "*batch time joints"] | None = None,
 ) -> dict[str, float | int | dict[str, float]]:
     """The table of metrics of one set of poses: `summarize` of `accumulate`.
 
@@ -108,9 +119,12 @@ def summary(
         target: true joints, metres, frame of `xyz`.
         valid: False leaves a joint out, whatever it holds.
         skeleton: of both poses.
-        time: seconds; None leaves accelerations out (NaN).
+        time: as in `accumulate`; None leaves accelerations out (NaN).
+        counted: as in `accumulate`.
     """
-    sums = accumulate(xyz, target, valid=valid, skeleton=skeleton, time=time)
+    sums = accumulate(
+        xyz, target, valid=valid, skeleton=skeleton, time=time, counted=counted
+    )
     return summarize(sums, skeleton=skeleton)
 
 

@@ -164,7 +164,10 @@ class PointNet(nn.Module):
 
     def _vote(self, tokens, centers, centroid) -> PoseEstimate:
         """Softmax-weighted votes of a frame's tokens for each joint."""
-        votes = nn.Dense(5 * self.num_joints, dtype=jnp.float32, name="votes")(tokens)
+        # Votes are metres: accelerators would round the product to bfloat16 or TF32.
+        votes = nn.Dense(
+            5 * self.num_joints, dtype=jnp.float32, precision="highest", name="votes"
+        )(tokens)
         votes = votes.reshape(*tokens.shape[:3], self.num_joints, 5)
         share = jax.nn.softmax(votes[..., 0], axis=2)[..., None]
         xyz = (share * (centers[..., None, :] + votes[..., 1:4])).sum(axis=2)

@@ -64,7 +64,7 @@ def patch_features(
     the centre is a rotation of the result: no neighbour search, no gather.
 
     Args:
-        xyz: metres, any frame.
+        xyz: metres, any frame. Ignored, even if NaN, where not valid.
         valid: False removes a point.
         centers: metres, the frame of `xyz`.
         frequencies: f, radians per metre.
@@ -73,6 +73,7 @@ def patch_features(
     Returns:
         2 waves + 1 features for each window; finite where no point is near.
     """
+    xyz = jnp.where(valid[:, None], xyz, 0.0)
     sq_dist = sum(
         (centers[:, None, axis] - xyz[None, :, axis]) ** 2 for axis in range(3)
     )
@@ -83,7 +84,8 @@ def patch_features(
     for window in windows:
         weight = jnp.exp(-sq_dist / (2.0 * window**2)) * valid[None, :]
         total = weight.sum(axis=-1, keepdims=True) + 1e-6
-        cosine, sine = jnp.split(weight @ waves / total, 2, axis=-1)
+        mean = jnp.matmul(weight, waves, precision="highest") / total
+        cosine, sine = jnp.split(mean, 2, axis=-1)
         features += [
             cosine * jnp.cos(turn) + sine * jnp.sin(turn),
             sine * jnp.cos(turn) - cosine * jnp.sin(turn),

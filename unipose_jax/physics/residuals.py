@@ -35,7 +35,7 @@ def log_bone_lengths(
         xyz: joints, metres, any frame.
         skeleton: names the bones.
     """
-    sq_length = jnp.sum(kinematics.bone_vectors(xyz, skeleton) ** 2, axis=-1)
+    sq_length = jnp.sum(kinematics.bone_vectors(xyz, skeleton=skeleton) ** 2, axis=-1)
     return 0.5 * jnp.log(sq_length + SOFT**2)
 
 
@@ -61,7 +61,7 @@ def stature(
     ratios = limits.bone_ratios(skeleton)
     child, parent = _ends(skeleton)
     sure = jnp.minimum(weight[..., child], weight[..., parent])
-    lengths = kinematics.bone_lengths(xyz, skeleton)
+    lengths = kinematics.bone_lengths(xyz, skeleton=skeleton)
     guesses = lengths / _like(ratios, lengths)
     median = _weighted_median(guesses, sure * _like(ratios, sure))
     return jax.lax.stop_gradient(
@@ -85,7 +85,7 @@ def bone_ratio(
         skeleton: names the bones.
     """
     lo, hi = limits.plausible_bone_ratios(skeleton)
-    lengths = kinematics.bone_lengths(xyz, skeleton)
+    lengths = kinematics.bone_lengths(xyz, skeleton=skeleton)
     height = stature[..., None]
     too_long = jnp.maximum(lengths - _like(hi, lengths) * height, 0.0)
     return too_long + jnp.maximum(_like(lo, lengths) * height - lengths, 0.0)
@@ -114,25 +114,31 @@ def hyperextension(
 ) -> Float[Array, "*batch hinges"]:
     """By how much elbows and knees bend the wrong way, radians.
 
-    With unit segments u above and w below the hinge and the body's right axis r, the
-    sine of the bend is (u x w).r for elbows and -(u x w).r for knees. Broken is
-    max(-sine - sin(`limits.HYPEREXTENSION`), 0): radians while small, always below 1.
-    The axes are a reference, cut off from the gradient.
+    With unit segments u above and w below the hinge and the body's right axis r, broken
+    is how far a hinge bends about r the wrong way beyond `limits.HYPEREXTENSION`. Knees
+    bend by -angle n.r with n the direction of u x w: the further a shank is folded to
+    the front the more it costs, up to 160 degrees. Beyond, a limb folded flat has no
+    side, and `overflexion` takes over. Elbows, whose axis the shoulder turns, count by
+    sines: that of the bend, (u x w).r, against that of the limit; radians while small,
+    always below 1. The axes are a reference, cut off from the gradient.
 
     Args:
         xyz: joints, metres, any right-handed frame.
         skeleton: `kinematics.hinges(skeleton)` names the hinges.
     """
     upper, lower = _hinge_directions(xyz, skeleton)
-    axes = jax.lax.stop_gradient(kinematics.body_frame(xyz, skeleton))
+    axes = jax.lax.stop_gradient(kinematics.body_frame(xyz, skeleton=skeleton))
     right, forward = axes[..., None, 0, :], axes[..., None, 2, :]
-    knees = ["knee" in name for name, *_ in kinematics.hinges(skeleton)]
     sine = jnp.sum(jnp.cross(upper, lower) * right, axis=-1)
-    sine = sine * _like(jnp.where(jnp.asarray(knees), -1.0, 1.0), sine)
+    names = [name for name, *_ in kinematics.hinges(skeleton)]
+    knees = _like(jnp.asarray(["knee" in name for name in names]), sine)
+    bend = jnp.where(knees, -sine * _angle_per_sine(upper, lower), sine)
+    limit = limits.HYPEREXTENSION
+    allowed = jnp.where(knees, limit, math.sin(limit)).astype(sine.dtype)
     behind = jnp.maximum(-jnp.sum(upper * forward, axis=-1), 0.0)
     judged = jax.lax.stop_gradient(jnp.maximum(1.0 - behind / BEHIND, 0.0))
-    judged = jnp.maximum(judged, _like(jnp.asarray(knees, judged.dtype), judged))
-    return judged * jnp.maximum(-sine - math.sin(limits.HYPEREXTENSION), 0.0)
+    judged = jnp.where(knees, 1.0, judged)
+    return judged * jnp.maximum(-bend - allowed, 0.0)
 
 
 def speed(
@@ -199,6 +205,19 @@ def _hinge_directions(
     above, hinge, below = found.reshape(-1, 3).astype(np.int32).T
     centre = xyz[..., hinge, :]
     return _unit(centre - xyz[..., above, :]), _unit(xyz[..., below, :] - centre)
+
+
+def _angle_per_sine(a: Array, b: Array) -> Array:
+    """Angle between two vectors over its sine: 1 where they are parallel, at most 10.
+
+    Ten is reached at 163 degrees. Beyond, and where a vector vanishes, no direction is
+    left that a larger factor could be trusted with.
+    """
+    both = numerics.safe_norm(a) * numerics.safe_norm(b)
+    size = numerics.safe_norm(jnp.cross(a, b))
+    angle = numerics.angle_between(a, b)
+    ratio = numerics.safe_divide(both * angle, size, eps=1e-3, fallback=1.0)
+    return jnp.clip(ratio, 1.0, 10.0)
 
 
 def _weighted_median(values: Array, weight: Array) -> Array:

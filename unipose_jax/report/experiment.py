@@ -1,4 +1,4 @@
-"""The reports of this package's own runs: a training run, and a prediction."""
+"""The report of a training run."""
 
 import json
 import pathlib
@@ -10,12 +10,10 @@ import jax
 import ml_collections
 import numpy as np
 
-from data_pipelines import pose_file, recording, recording_source
 from unipose_jax.report import build, clips, files, page, tables
 
 KEYS = (*tables.MAIN, "map_10cm_upper", "map_10cm_lower", "bone_length_error_mm")
 NUM_CLIPS = 5  # drawn of the test split
-MAX_PICTURES = 24  # frames drawn of a prediction
 
 Results = Mapping[str, Mapping[str, Any]]
 
@@ -32,16 +30,19 @@ def report_run(
     results: Results,
     truth: Mapping[str, np.ndarray],
     predicted: Mapping[str, np.ndarray],
+    *,
+    log: pathlib.Path,
 ) -> pathlib.Path:
     """Writes `metrics.json`, tables, curves, pictures and `index.html` of a run.
 
     Args:
         config: of the run.
-        workdir: of the run; the report goes to its folder `report`.
+        workdir: where they go, the page to its folder `report`.
         step: of the checkpoint.
         results: from `train.evaluate.measure`.
         truth: the test examples, stacked.
         predicted: `xyz` and `confidence` of the same clips.
+        log: of the training.
 
     Returns:
         Path of the page.
@@ -69,58 +70,11 @@ def report_run(
         subtitle=" · ".join(str(value) for value in provenance().values()),
         results={"metrics": table},
         headlines=_headlines(results),
-        log=workdir / "log.jsonl",
+        log=log,
         joint_errors_mm=errors_mm,
         clips=_test_clips(config, truth, predicted),
         config=config.to_dict(),
     )
-
-
-def report_poses(
-    opened: recording.Recording,
-    clouds: list[recording_source.Cloud],
-    pose: pose_file.PoseFile,
-    output: pathlib.Path,
-) -> pathlib.Path:
-    """Draws a prediction into a folder beside its pose file; returns the page."""
-    chosen = np.flatnonzero(pose.is_valid().any(axis=1))
-    chosen = chosen[np.linspace(0, len(chosen) - 1, MAX_PICTURES).astype(int)]
-    chosen = np.unique(chosen)
-    clip = clips.Clip(
-        name=opened.path.name,
-        skeleton=pose.skeleton,
-        xyz=pose.xyz[chosen],
-        confidence=pose.confidence[chosen],
-        points=_padded([clouds[index].xyz for index in chosen]),
-        time=pose.time[chosen],
-        depth=np.stack([clouds[index].depth for index in chosen]),
-        intrinsics=opened.depth_camera.intrinsics,
-        **_colors(opened, chosen),
-    )
-    return build.write_report(
-        output.with_suffix(""),
-        title=f"Poses in {opened.path.name}",
-        skeleton=pose.skeleton,
-        rendered=False,
-        subtitle=f"{len(pose)} frames",
-        clips=[clip],
-    )
-
-
-def _colors(opened: recording.Recording, frames: np.ndarray) -> dict[str, Any]:
-    """Colour images of some frames and their camera; nothing if one is missing."""
-    images = [opened.color(int(index)) for index in frames]
-    camera = opened.color_camera
-    if camera is None:
-        return {}
-    ideal = [camera.undistort_image(image) for image in images if image is not None]
-    if len(ideal) < len(images):
-        return {}
-    return {
-        "color": np.stack(ideal),
-        "color_intrinsics": camera.intrinsics,
-        "color_from_depth": opened.color_from_depth,
-    }
 
 
 def protocol(config: ml_collections.ConfigDict, num_clips: int) -> str:
@@ -136,15 +90,15 @@ def protocol(config: ml_collections.ConfigDict, num_clips: int) -> str:
 def provenance() -> dict[str, str]:
     """Commit, libraries and device of this process."""
     root = pathlib.Path(__file__).resolve().parents[2]
-    git = subprocess.run(
-        ["git", "-C", str(root), "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
+    try:
+        git = subprocess.run(command, capture_output=True, text=True, check=False)
+        commit = git.stdout.strip()
+    except OSError:  # no git on this machine
+        commit = ""
     device = jax.devices()[0]
     return {
-        "commit": git.stdout.strip() or "not in a git checkout",
+        "commit": commit or "not in a git checkout",
         "jax": f"jax {jax.__version__}",
         "device": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
     }
@@ -206,11 +160,3 @@ def _images(config, num_clips: int) -> list[dict[str, np.ndarray]]:
         }
         for index in range(count)
     ]
-
-
-def _padded(parts: list[np.ndarray]) -> np.ndarray:
-    """Clouds of different sizes as one array, NaN where one is shorter."""
-    padded = np.full((len(parts), max(map(len, parts)), 3), np.nan, np.float32)
-    for row, part in zip(padded, parts, strict=True):
-        row[: len(part)] = part
-    return padded

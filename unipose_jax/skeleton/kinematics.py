@@ -17,7 +17,7 @@ _HINGES = (
 
 
 def bone_vectors(
-    xyz: Float[Array, "*batch joints 3"], skeleton: definitions.Skeleton
+    xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch bones 3"]:
     """Vectors from parent to child, in the order of `skeleton.bones`, metres."""
     children, parents = np.array(skeleton.bones).T
@@ -25,10 +25,10 @@ def bone_vectors(
 
 
 def bone_lengths(
-    xyz: Float[Array, "*batch joints 3"], skeleton: definitions.Skeleton
+    xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch bones"]:
     """Lengths of `skeleton.bones`, metres; zero gradient at zero length."""
-    return numerics.safe_norm(bone_vectors(xyz, skeleton))
+    return numerics.safe_norm(bone_vectors(xyz, skeleton=skeleton))
 
 
 def hinges(
@@ -51,7 +51,7 @@ def hinges(
 
 
 def joint_angles(
-    xyz: Float[Array, "*batch joints 3"], skeleton: definitions.Skeleton
+    xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch hinges"]:
     """Flexion of the elbows and knees, radians: 0 is straight, pi folded back.
 
@@ -67,7 +67,7 @@ def joint_angles(
 
 
 def hinge_sense(
-    xyz: Float[Array, "*batch joints 3"], skeleton: definitions.Skeleton
+    xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch hinges"]:
     """Sine of the bend of each hinge about the body's right axis, in [-1, 1].
 
@@ -88,14 +88,14 @@ def hinge_sense(
         One value per hinge, in the order of `hinges(skeleton)`.
     """
     upper, lower = (numerics.safe_normalize(x) for x in _hinge_segments(xyz, skeleton))
-    right = body_frame(xyz, skeleton)[..., :1, :]
+    right = body_frame(xyz, skeleton=skeleton)[..., :1, :]
     bend = jnp.sum(jnp.cross(upper, lower) * right, axis=-1)
     signs = [-1.0 if "knee" in name else 1.0 for name, *_ in hinges(skeleton)]
     return bend * jnp.broadcast_to(jnp.array(signs, bend.dtype), bend.shape)
 
 
 def body_frame(
-    xyz: Float[Array, "*batch joints 3"], skeleton: definitions.Skeleton
+    xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch 3 3"]:
     """Unit axes of the torso: rows right, down, forward, as the person sees them.
 

@@ -1,7 +1,9 @@
 """Checkpoints: the newest, to go on from; the best on validation, to use."""
 
+import json
 import logging
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -14,6 +16,8 @@ from data_pipelines import errors
 from unipose_jax.train.state import TrainState
 
 SCORE = "score"  # the validation score that ranks checkpoints, lower is better
+INCIDENTAL = {"log_every", "checkpoint_every", "data.cache_dir", "data.test_clips"}
+"""Settings that a run may change when it goes on."""
 
 
 class Checkpoints:
@@ -25,6 +29,17 @@ class Checkpoints:
 
     def __init__(self, workdir: pathlib.Path):
         """Opens `workdir`/checkpoints, made at the first save."""
+        self._folder = (workdir / "checkpoints").absolute()
+        self._opened: ocp.CheckpointManager | None = None
+
+    @property
+    def _manager(self) -> ocp.CheckpointManager:
+        """Orbax's manager, opened when first needed since it makes the folder."""
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened
+
+    def _open(self) -> ocp.CheckpointManager:
         logging.getLogger("absl").setLevel(logging.WARNING)  # orbax floods INFO
         best = checkpoint_managers.BestN(
             get_metric_fn=lambda metrics: metrics[SCORE],
@@ -35,8 +50,8 @@ class Checkpoints:
         policy = checkpoint_managers.AnyPreservationPolicy(
             [checkpoint_managers.LatestN(1), best]
         )
-        self._manager = ocp.CheckpointManager(
-            (workdir / "checkpoints").absolute(),
+        return ocp.CheckpointManager(
+            self._folder,
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=policy,
                 best_fn=lambda metrics: metrics[SCORE],
@@ -47,11 +62,12 @@ class Checkpoints:
 
     def latest_step(self) -> int | None:
         """The newest saved step, or None."""
-        return self._manager.latest_step()
+        return self._manager.latest_step() if self._folder.is_dir() else None
 
     def best_step(self) -> int | None:
         """The saved step with the lowest validation score, or None."""
-        return self._manager.best_step() or self.latest_step()
+        newest = self.latest_step()
+        return newest if newest is None else self._manager.best_step() or newest
 
     def save(
         self, state: TrainState, *, meta: dict[str, Any], score: float | None
@@ -89,7 +105,8 @@ class Checkpoints:
 
     def close(self) -> None:
         """Waits until every save is on disk."""
-        self._manager.close()
+        if self._opened is not None:
+            self._opened.close()
 
 
 def check_model(
@@ -106,6 +123,43 @@ def check_model(
                 f"the checkpoint in {where} is of another model: {key} is {saved!r} "
                 f"there and {value!r} in the config"
             )
+
+
+def check_config(
+    meta: dict[str, Any], config: ml_collections.ConfigDict, where: pathlib.Path
+) -> None:
+    """Refuses to go on with a run under another config.
+
+    Raises:
+        errors.BadInput: names the first setting that differs.
+    """
+    saved, mine = _flat(meta["config"]), _flat(describe(config))
+    for key in sorted((saved.keys() | mine.keys()) - INCIDENTAL):
+        if (there := saved.get(key)) != (here := mine.get(key)):
+            raise errors.BadInput(
+                f"{where} holds a run of another config: {key} is {there!r} there and "
+                f"{here!r} in the config; choose another --workdir"
+            )
+
+
+def describe(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """A config as a checkpoint keeps it, JSON-able."""
+    return json.loads(json.dumps(config.to_dict()))
+
+
+def same_data(meta: dict[str, Any], config: ml_collections.ConfigDict) -> bool:
+    """Whether a config names the data that a checkpoint was trained for."""
+    saved, mine = _flat(meta["config"]), _flat(describe(config))
+    keys = {k for k in saved.keys() | mine.keys() if k.startswith("data.")}
+    return all(saved.get(key) == mine.get(key) for key in keys - INCIDENTAL)
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        nested = isinstance(value, Mapping)
+        flat |= _flat(value, f"{prefix}{key}.") if nested else {prefix + key: value}
+    return flat
 
 
 def describe_model(config: ml_collections.ConfigDict) -> dict[str, Any]:

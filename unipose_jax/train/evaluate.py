@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from data_pipelines import errors
 from unipose_jax import metrics
 from unipose_jax.skeleton import definitions
 from unipose_jax.train import parallel
@@ -80,7 +81,7 @@ def stack(examples: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]
 def make_validate(
     recipe: Recipe, apply_fn: Callable, skeleton: definitions.Skeleton
 ) -> Callable:
-    """Builds `validate(replicated params, batch) -> (terms, errors)`, over all devices.
+    """Builds `validate(replicated params, batch) -> (terms, metrics)`, all devices.
 
     Args:
         recipe: whose terms are computed, without augmentation.
@@ -91,10 +92,10 @@ def make_validate(
     def apply(params, batch):
         estimate = apply_fn(params, **{name: batch[name] for name in recipe.inputs})
         terms = recipe.validation_terms(estimate, batch)
-        errors = metrics.accumulate(
+        measured = metrics.accumulate(
             estimate.xyz, batch["xyz"], valid=batch["xyz_valid"], skeleton=skeleton
         )
-        return jax.lax.psum((terms, errors), parallel.AXIS)
+        return jax.lax.psum((terms, measured), parallel.AXIS)
 
     mapped = parallel.map_apply(apply)
 
@@ -103,6 +104,22 @@ def make_validate(
         return parallel.first(mapped(params, parallel.split(fed)))
 
     return validate
+
+
+def fitting_batch_size(source, most: int) -> int:
+    """The largest batch up to `most` that a small source fills and devices share.
+
+    Raises:
+        errors.BadInput: the source has fewer clips than there are devices.
+    """
+    devices = jax.device_count()
+    size = min(most, len(source) // devices * devices)
+    if not size:
+        raise errors.BadInput(
+            f"the validation split has {len(source)} clips, fewer than the {devices} "
+            "devices"
+        )
+    return size
 
 
 def score_split(
@@ -125,21 +142,13 @@ def score_split(
         source: random access to examples (`len`, `[index]`).
         skeleton: of the poses.
         weights: of the terms, by name.
-        batch_size: clips at a time over all hosts; a multiple of the device count.
+        batch_size: clips at a time over all hosts, from `fitting_batch_size`.
 
     Returns:
         `loss/<term>`, `loss/total` and, with a truth, the metrics in `CURVES`.
-
-    Raises:
-        ValueError: the split is smaller than one batch.
     """
     local = parallel.local_batch_size(batch_size)
     host = jax.process_index()
-    if len(source) < batch_size:
-        raise ValueError(
-            f"the validation split has {len(source)} clips, fewer than one batch of "
-            f"{batch_size}"
-        )
     sums: tuple[dict, dict] | None = None
     for start in range(0, len(source) - batch_size + 1, batch_size):
         places = start + host * local + np.arange(local)
@@ -147,11 +156,11 @@ def score_split(
         found = validate(params, batch)
         sums = jax.tree.map(jnp.add, sums, found) if sums else found
     assert sums is not None  # there is at least one batch
-    terms, errors = sums
+    terms, measured = sums
     means = {name: float(term.mean()) for name, term in terms.items()}
     scores = {f"loss/{name}": value for name, value in means.items()}
     scores["loss/total"] = sum(weights[name] * means[name] for name in weights)
-    summary: Mapping[str, Any] = metrics.summarize(errors, skeleton=skeleton)
+    summary: Mapping[str, Any] = metrics.summarize(measured, skeleton=skeleton)
     known = {name: summary[name] for name in CURVES if math.isfinite(summary[name])}
     return scores | known
 
@@ -160,6 +169,8 @@ def measure(
     predicted: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray], skeleton
 ) -> dict[str, dict[str, Any]]:
     """Every metric over all joints, visible joints and occluded joints.
+
+    Poses are aligned as a whole, so aligned errors of the three can be compared.
 
     Args:
         predicted: `xyz` (clips, frames, joints, 3), metres.
@@ -170,17 +181,18 @@ def measure(
         `{"all": summary, "visible": summary, "occluded": summary}`.
     """
     groups = {
-        "all": truth["xyz_valid"],
-        "visible": truth["xyz_valid"] & truth["visible"],
-        "occluded": truth["xyz_valid"] & ~truth["visible"],
+        "all": np.ones_like(truth["visible"]),
+        "visible": truth["visible"],
+        "occluded": ~truth["visible"],
     }
     return {
         name: metrics.summary(
             jnp.asarray(predicted["xyz"]),
             jnp.asarray(truth["xyz"]),
-            valid=jnp.asarray(valid),
+            valid=jnp.asarray(truth["xyz_valid"]),
+            counted=jnp.asarray(counted),
             time=jnp.asarray(truth["time"]),
             skeleton=skeleton,
         )
-        for name, valid in groups.items()
+        for name, counted in groups.items()
     }

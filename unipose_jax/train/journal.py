@@ -39,7 +39,8 @@ class Journal:
             _drop_after(path, first_step)
             self._file = path.open("a")
             self._board = SummaryWriter(
-                str(workdir / "tensorboard"), purge_step=first_step
+                str(workdir / "tensorboard"),
+                purge_step=first_step + 1 if first_step else 0,
             )
 
     def __enter__(self) -> "Journal":

@@ -40,11 +40,15 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
 
     Raises:
         journal.NonFiniteLoss: names the step and the term.
-        data_pipelines.errors.BadInput: the checkpoint is of another model.
+        data_pipelines.errors.BadInput: the config or its data cannot be used, or
+            `workdir` holds a run of another config.
     """
     num_steps = config.num_train_steps
+    parallel.local_batch_size(config.global_batch_size)  # refuses what cannot be split
     recipe = recipes.build(config)
     checkpoints = checkpoint.Checkpoints(workdir)
+    if (saved := checkpoints.latest_step()) is not None:
+        checkpoint.check_config(checkpoints.read_meta(saved), config, workdir)
     state, position = restore_or_create(config, recipe, checkpoints, workdir)
     first_step = int(state.step)
     if first_step >= num_steps:
@@ -68,12 +72,13 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
 
     def save(score: float | None) -> None:
         meta = {
+            "config": checkpoint.describe(config),
             "model": checkpoint.describe_model(config),
             "position": batches.get_state(),
         }
         checkpoints.save(parallel.unreplicate(state), meta=meta, score=score)
 
-    done = False
+    done, one_host = False, jax.process_count() == 1
     with (
         interrupt.Interrupt() as stop,
         journal.Journal(workdir, first_step=first_step) as log,
@@ -87,6 +92,9 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
             bar.update()
 
             done = step == num_steps
+            stopping = (one_host or step % config.log_every == 0) and (
+                parallel.any_host(stop.requested)  # all hosts save the same step
+            )
             if done or step % config.log_every == 0:
                 bar.set_postfix_str(log.flush())
             if done or step % config.checkpoint_every == 0:
@@ -94,10 +102,10 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
                 scores = validate(state.ema_params)
                 log.write(step, "validation", scores)
                 save(scores["loss/total"])
-            elif stop.requested:
+            elif stopping:
                 log.flush()
                 save(None)
-            if stop.requested:
+            if stopping:
                 break
     checkpoints.close()
     if not done:
@@ -151,6 +159,7 @@ def make_validation(
     skel = skeleton.by_name(config.data.skeleton)
     validate = evaluate.make_validate(recipe, apply_fn, skel)
     source = sources.open_split(config, "validation")
+    batch_size = evaluate.fitting_batch_size(source, config.global_batch_size)
 
     def scores(params) -> dict[str, float]:
         return evaluate.score_split(
@@ -159,7 +168,7 @@ def make_validation(
             source,
             skeleton=skel,
             weights={name: float(weight) for name, weight in weights.items()},
-            batch_size=config.global_batch_size,
+            batch_size=batch_size,
         )
 
     return scores

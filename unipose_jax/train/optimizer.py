@@ -7,6 +7,8 @@ import ml_collections
 import optax
 import optax.contrib
 
+from data_pipelines import errors
+
 
 def make_optimizer(
     config: ml_collections.ConfigDict, num_steps: int
@@ -42,11 +44,11 @@ def make_weight_schedule(
     terms switched on while poses are poor would drag them to a mean.
 
     Raises:
-        ValueError: `ramp.terms` names a term without a weight.
+        errors.BadInput: `ramp.terms` names a term without a weight.
     """
     unknown = set(ramp.terms) - set(loss_weights)
     if unknown:
-        raise ValueError(
+        raise errors.BadInput(
             f"ramp.terms {sorted(unknown)} are not in loss_weights; "
             f"choose from {sorted(loss_weights)}"
         )

@@ -14,6 +14,8 @@ import numpy as np
 from flax import jax_utils
 from jax.experimental import multihost_utils
 
+from data_pipelines import errors
+
 AXIS = "devices"
 
 
@@ -25,7 +27,15 @@ def initialize(coordinator: str | None, num_processes: int, process_id: int) -> 
             itself (Cloud TPU, Slurm, ...), or None or "" for a single host.
         num_processes: number of hosts; ignored with "auto".
         process_id: this host's number from 0; ignored with "auto".
+
+    Raises:
+        errors.BadInput: several hosts without a coordinator: each would think itself
+            alone, and write over the others.
     """
+    if not coordinator and (num_processes > 1 or process_id > 0):
+        raise errors.BadInput(
+            "--num_processes and --process_id need --coordinator=HOST:PORT"
+        )
     if coordinator == "auto":
         jax.distributed.initialize()
     elif coordinator:
@@ -41,10 +51,10 @@ def local_batch_size(global_batch_size: int) -> int:
     """This host's share of a global batch.
 
     Raises:
-        ValueError: the batch does not divide over all devices.
+        errors.BadInput: the batch does not divide over all devices.
     """
     if global_batch_size % jax.device_count():
-        raise ValueError(
+        raise errors.BadInput(
             f"global_batch_size={global_batch_size} does not divide over "
             f"{jax.device_count()} devices; use a multiple of it"
         )
@@ -95,6 +105,11 @@ def example_keys(key: jax.Array, count: int) -> jax.Array:
     """
     place = jax.lax.axis_index(AXIS) * count + jnp.arange(count)
     return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, place)
+
+
+def any_host(flag: bool) -> bool:
+    """Whether `flag` is set on any host; all of them must ask."""
+    return bool(gather_hosts(np.asarray(flag)).any())
 
 
 def gather_hosts(tree):

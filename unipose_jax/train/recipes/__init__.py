@@ -2,6 +2,7 @@
 
 import ml_collections
 
+from data_pipelines import errors
 from unipose_jax.train.recipes import stage1
 from unipose_jax.train.recipes.recipe import Recipe
 
@@ -12,10 +13,10 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
     """The recipe that `config.recipe` names.
 
     Raises:
-        ValueError: no such recipe.
+        errors.BadInput: no such recipe.
     """
     if config.recipe not in RECIPES:
-        raise ValueError(
+        raise errors.BadInput(
             f"unknown recipe {config.recipe!r}; choose from {sorted(RECIPES)}"
         )
     return RECIPES[config.recipe](config)

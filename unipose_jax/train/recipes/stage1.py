@@ -1,8 +1,8 @@
 """UniPose stage 1: the point network learns from 2D keypoints, depth and physics.
 
 DESIGN.md section 2.1. Three-dimensional joints are read only by the `joint_position`
-term of the supervised ablation; while its weight is zero they are not even sent to the
-device.
+term of the supervised ablation; while its weight is zero, training steps do not even
+receive them.
 """
 
 from collections.abc import Callable, Mapping
@@ -203,8 +203,10 @@ def _depth_terms(config, skel) -> dict[str, Callable]:
 
     def occlusion(estimate, batch, scene):
         # A joint without a keypoint is hidden, so it lies well behind what is seen on
-        # its line of sight: silence of the detector is evidence of depth.
-        silent = batch["confidence"] <= 0
+        # its line of sight: silence of the detector is evidence of depth. Unless it
+        # found nobody at all.
+        seen = batch["confidence"] > 0
+        silent = ~seen & seen.any(axis=-1, keepdims=True)
         return surface.surface_hinge_loss(
             estimate.xyz,
             scene["surface_depth"],

@@ -1,0 +1,100 @@
+"""Poses in a depth recording: `run.py --mode=predict`."""
+
+import pathlib
+
+import jax
+import ml_collections
+import numpy as np
+
+from data_pipelines import errors, pose_file, recording, recording_source
+from unipose_jax import commands, estimator, skeleton
+
+MAX_PICTURES = 24  # frames drawn of a prediction
+
+
+def predict(
+    config: ml_collections.ConfigDict | None,
+    workdir: str | None,
+    source: pathlib.Path,
+    output: pathlib.Path,
+    *,
+    pictures: bool,
+) -> int:
+    """Writes the poses in a recording, and pictures of them beside.
+
+    Raises:
+        errors.BadInput: the recording cannot be used, or shows nobody.
+    """
+    if workdir and config is None:
+        raise errors.BadInput("--workdir needs the --config that it was trained with")
+    if config is not None and not workdir:
+        raise errors.BadInput(
+            "--config needs the --workdir of its run; without both, the weights that "
+            "ship with the package are used"
+        )
+    if output.suffix != ".npz":
+        raise errors.BadInput(f"a pose file must end in .npz, got {output}")
+    opened = recording.open_recording(source)
+    if pictures and output.with_suffix("").resolve() == opened.path.resolve():
+        raise errors.BadInput(
+            f"--output={output} would draw into the recording; name it otherwise, or "
+            "use --nopictures"
+        )
+    if config is None or workdir is None:
+        network = estimator.load_shipped()
+    else:
+        _, state = commands.restore_best(config, pathlib.Path(workdir))
+        network = estimator.from_config(config, jax.device_get(state.ema_params))
+    pose, shown = predict_recording(network, opened, pictures=MAX_PICTURES)
+    pose_file.write(output, pose)
+    found = int(pose.is_valid().any(axis=1).sum())
+    print(f"{found} of {len(pose)} frames show a person; poses: {output}")
+    if pictures:
+        from unipose_jax.report import poses  # which needs matplotlib
+
+        print(f"pictures: {poses.report_poses(opened, shown, pose, output)}")
+    return 0
+
+
+def predict_recording(
+    network: estimator.Estimator, opened: recording.Recording, *, pictures: int
+) -> tuple[pose_file.PoseFile, dict[int, recording_source.Cloud]]:
+    """Poses in a recording, and what was segmented in some of its frames.
+
+    Args:
+        network: that finds the joints.
+        opened: the recording; read frame by frame, so it may be long.
+        pictures: most frames to keep, equally spaced among those with a person.
+
+    Raises:
+        errors.BadInput: no frame shows a person.
+    """
+    joints = skeleton.by_name(network.skeleton).num_joints
+    xyz = np.full((len(opened), joints, 3), np.nan, np.float32)
+    confidence = np.zeros((len(opened), joints), np.float32)
+    live = estimator.Live(network, opened.rays, opened.depth_camera.intrinsics)
+    shown: dict[int, recording_source.Cloud] = {}
+    found, every = 0, 1
+    for index, cloud in enumerate(recording_source.person_clouds(opened)):
+        result = live.from_points(cloud.xyz, float(opened.time[index]))
+        if result is None:
+            continue
+        xyz[index], confidence[index] = result
+        if found % every == 0:
+            shown[index] = cloud
+        found += 1
+        if len(shown) > pictures:  # keep every second, and half as many from now on
+            shown, every = dict(list(shown.items())[::2]), 2 * every
+    valid = np.asarray(np.isfinite(xyz).all(axis=-1))
+    if not valid.any():
+        raise errors.BadInput(f"{opened.path}: no frame shows a person")
+    pose = pose_file.PoseFile(
+        xyz=xyz,
+        confidence=confidence,
+        skeleton=network.skeleton,
+        time=opened.time,
+        intrinsics=opened.depth_camera.intrinsics,
+        valid=valid,
+        frame=np.asarray(opened.frames, np.int64),
+    )
+    return pose, shown
