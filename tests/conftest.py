@@ -6,10 +6,19 @@ import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
-# No compile cache: reading a four-device program back from it crashed a worker of
-# jax 0.10.2 on CPU (segmentation fault in compilation_cache.get_executable_and_time).
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_programs():
+    """Drops compiled programs after each file.
+
+    Each keeps some pages mapped, and a process may map 65,530 at most on Linux
+    (vm.max_map_count): beyond, the compiler dies with a segmentation fault.
+    """
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

@@ -29,8 +29,7 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
         errors.BadInput: with one line for the user.
     """
     quiet_logs()
-    if mode in ("score", "predict"):
-        use_compile_cache(options.compile_cache)
+    use_compile_cache(options.compile_cache)
     if mode == "score":
         return score(_needed(options, "input"), _needed(options, "truth"))
     if mode == "predict":
@@ -47,7 +46,6 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
         raise errors.BadInput(f"--mode={mode} needs --config=configs/<name>.py")
     workdir = _needed(options, "workdir")
     parallel.initialize(options.coordinator, options.num_processes, options.process_id)
-    use_compile_cache(options.compile_cache)
     if mode == "evaluate":
         return evaluate_run(config, workdir)
     return train(config, workdir)
@@ -60,13 +58,8 @@ def quiet_logs() -> None:
 
 
 def use_compile_cache(folder: str) -> None:
-    """Keeps compiled programs between runs; "" keeps none.
-
-    Nor are those for several CPU devices kept: reading such a program back crashed
-    jaxlib 0.10.2 (segmentation fault in `get_executable_and_time`).
-    """
-    several_cpus = jax.default_backend() == "cpu" and jax.device_count() > 1
-    if folder and not several_cpus:
+    """Keeps compiled programs between runs; "" keeps none."""
+    if folder:
         path = pathlib.Path(folder).expanduser()
         jax.config.update("jax_compilation_cache_dir", str(path))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
