@@ -106,19 +106,22 @@ def test_recordings_with_keypoints_alone_train_a_network(tmp_path, capsys):
     config = unipose.get_config("smoke")
     config.data.skeleton = "COCO17"
     render = config.data.copy_and_resolve_references()
-    render.frames, render.scene.height, render.scene.width = 40, 96, 128
+    render.frames, render.scene.height, render.scene.width = 12, 96, 128
     params = synthetic.scene_params(render)
     clip = scene.render_pool(0, "test", 0, 1, params, extras=("depth",))
-    recording.write_recording(
-        tmp_path / "person",
-        depth=list(clip["depth"][0]),
-        depth_camera=calibration.make(128, 96, clip["depth_intrinsics"][0]),
-        color_camera=calibration.make(128, 96, clip["intrinsics"][0]),
-        color_from_depth=clip["cam_from_points"][0],
-        keypoints=detections.to_coco(clip["uv"][0], clip["confidence"][0], "COCO17"),
-        fps=15.0,
-    )
-    config.data.name, config.data.path = "recording", str(tmp_path)
+    keypoints = detections.to_coco(clip["uv"][0], clip["confidence"][0], "COCO17")
+    folder = tmp_path / "recordings"
+    for split in ("train", "validation", "test"):
+        recording.write_recording(
+            folder / split / "person",
+            depth=list(clip["depth"][0]),
+            depth_camera=calibration.make(128, 96, clip["depth_intrinsics"][0]),
+            color_camera=calibration.make(128, 96, clip["intrinsics"][0]),
+            color_from_depth=clip["cam_from_points"][0],
+            keypoints=keypoints,
+            fps=15.0,
+        )
+    config.data.name, config.data.path = "recording", str(folder)
     assert run("train", config, workdir=tmp_path / "w") == 0
     assert "no 3D truth" in capsys.readouterr().out
     output = tmp_path / "poses.npz"
@@ -127,7 +130,7 @@ def test_recordings_with_keypoints_alone_train_a_network(tmp_path, capsys):
             "predict",
             config,
             workdir=tmp_path / "w",
-            input=tmp_path / "person",
+            input=folder / "test" / "person",
             output=output,
         )
         == 0
