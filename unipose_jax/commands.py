@@ -141,7 +141,7 @@ def _evaluation_folder(
     step = checkpoints.latest_step()
     meta = checkpoints.read_meta(step) if step is not None else {}
     checkpoints.close()
-    if checkpoint.same_data(meta, config):
+    if not checkpoint.difference(meta, config, ("data.",)):
         return workdir
     data = json.dumps(checkpoint.describe(config)["data"], sort_keys=True)
     return workdir / "evaluations" / hashlib.sha256(data.encode()).hexdigest()[:8]

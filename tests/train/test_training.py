@@ -18,9 +18,6 @@ from unipose_jax.train import checkpoint, evaluate, journal, loop, parallel, rec
 from unipose_jax.train import state as train_state
 from unipose_jax.train import step as train_step
 
-# One worker, so that the runs that several tests look at are trained once.
-pytestmark = pytest.mark.xdist_group("training")
-
 
 @pytest.fixture(scope="session")
 def pools(tmp_path_factory) -> str:
@@ -207,7 +204,7 @@ def test_newest_checkpoint_survives_a_better_one(config, tmp_path):
     recipe = recipes.build(config)
     checkpoints = checkpoint.Checkpoints(tmp_path)
     state, _ = loop.restore_or_create(config, recipe, checkpoints, tmp_path)
-    meta = {"model": checkpoint.describe_model(config), "position": {"step": 0}}
+    meta = {"config": checkpoint.describe(config), "position": {"step": 0}}
     for step, score in [(1, 0.5), (2, 0.1), (3, 0.9), (4, 0.8), (5, None)]:
         checkpoints.save(state.replace(step=np.asarray(step)), meta=meta, score=score)
     checkpoints.close()

@@ -76,7 +76,7 @@ class Checkpoints:
 
         Args:
             state: the training state, as host arrays.
-            meta: JSON-able; describes the model and the position in the data.
+            meta: JSON-able; the config and the position in the data.
             score: on validation, lower is better; None if not evaluated.
         """
         saved = jax.tree.map(np.asarray, state.saved())
@@ -117,12 +117,8 @@ def check_model(
     Raises:
         errors.BadInput: names the first setting that differs.
     """
-    for key, value in describe_model(config).items():
-        if (saved := meta["model"].get(key)) != value:
-            raise errors.BadInput(
-                f"the checkpoint in {where} is of another model: {key} is {saved!r} "
-                f"there and {value!r} in the config"
-            )
+    if found := difference(meta, config, ("model.", "data.skeleton")):
+        raise errors.BadInput(f"the checkpoint in {where} is of another model: {found}")
 
 
 def check_config(
@@ -133,25 +129,38 @@ def check_config(
     Raises:
         errors.BadInput: names the first setting that differs.
     """
+    if found := difference(meta, config):
+        raise errors.BadInput(
+            f"{where} holds a run of another config: {found}; choose another --workdir"
+        )
+
+
+def difference(
+    meta: dict[str, Any],
+    config: ml_collections.ConfigDict,
+    prefixes: tuple[str, ...] = ("",),
+) -> str:
+    """The first setting in which a config differs from a checkpoint's, in words.
+
+    Args:
+        meta: of the checkpoint.
+        config: to compare with it.
+        prefixes: which settings to compare, by the start of their names.
+
+    Returns:
+        For example "model.width is 16 there and 32 in the config"; "" if none differs.
+    """
     saved, mine = _flat(meta["config"]), _flat(describe(config))
     for key in sorted((saved.keys() | mine.keys()) - INCIDENTAL):
-        if (there := saved.get(key)) != (here := mine.get(key)):
-            raise errors.BadInput(
-                f"{where} holds a run of another config: {key} is {there!r} there and "
-                f"{here!r} in the config; choose another --workdir"
-            )
+        there, here = saved.get(key), mine.get(key)
+        if key.startswith(prefixes) and there != here:
+            return f"{key} is {there!r} there and {here!r} in the config"
+    return ""
 
 
 def describe(config: ml_collections.ConfigDict) -> dict[str, Any]:
     """A config as a checkpoint keeps it, JSON-able."""
     return json.loads(json.dumps(config.to_dict()))
-
-
-def same_data(meta: dict[str, Any], config: ml_collections.ConfigDict) -> bool:
-    """Whether a config names the data that a checkpoint was trained for."""
-    saved, mine = _flat(meta["config"]), _flat(describe(config))
-    keys = {k for k in saved.keys() | mine.keys() if k.startswith("data.")}
-    return all(saved.get(key) == mine.get(key) for key in keys - INCIDENTAL)
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -160,13 +169,3 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         nested = isinstance(value, Mapping)
         flat |= _flat(value, f"{prefix}{key}.") if nested else {prefix + key: value}
     return flat
-
-
-def describe_model(config: ml_collections.ConfigDict) -> dict[str, Any]:
-    """The settings that a checkpoint's parameters depend on, JSON-able."""
-    model = {key: _plain(value) for key, value in config.model.items()}
-    return model | {"skeleton": config.data.skeleton}
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

@@ -73,7 +73,6 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
     def save(score: float | None) -> None:
         meta = {
             "config": checkpoint.describe(config),
-            "model": checkpoint.describe_model(config),
             "position": batches.get_state(),
         }
         checkpoints.save(parallel.unreplicate(state), meta=meta, score=score)
