@@ -18,40 +18,19 @@ from typing import Any
 import cv2
 import numpy as np
 
-from data_pipelines import calibration, detections, errors, files, pose_file
-from unipose_jax import skeleton as skeletons
+from data_pipelines import calibration, detections, errors, files, pose_file, sequence
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Recording:
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Recording(sequence.Sequence):
     """An opened recording folder; `len` is the number of depth frames.
 
     `frames` holds the number in each depth file's name; every other file and every
-    keypoint of that frame carries the same number. Methods take the position in
-    `frames`.
+    keypoint of that frame carries the same number.
     """
 
     path: pathlib.Path
-    frames: tuple[int, ...]
-    time: np.ndarray  # float64 (frames,), seconds since the first frame
     depth_unit: float  # metres per count
-    depth_camera: calibration.Camera
-    color_camera: calibration.Camera | None
-    color_from_depth: np.ndarray  # float32 (4, 4), metres
-    world_from_depth: np.ndarray | None  # float32 (frames, 4, 4), metres
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    @property
-    def keypoint_camera(self) -> calibration.Camera:
-        """The camera of the keypoints: colour, or depth where there is no colour."""
-        return self.color_camera or self.depth_camera
-
-    @functools.cached_property
-    def rays(self) -> np.ndarray:
-        """(x/z, y/z) of each depth pixel, undistorted; float32 (height, width, 2)."""
-        return self.depth_camera.rays()
 
     def depth(self, index: int) -> np.ndarray:
         """Depth of a frame: float32 (height, width), metres, 0 where there is none."""
@@ -78,39 +57,12 @@ class Recording:
         _check_size(path, image.shape[::-1], self.depth_camera)
         return image > 127
 
-    def keypoints(
-        self, skeleton: str, near: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        """2D keypoints of one person through the whole recording.
-
-        Args:
-            skeleton: name of the skeleton to express them in; joints that the
-                detector lacks are derived (midpoints) or get confidence 0.
-            near: (frames, 2), recorded pixels where the person wanted is known to be,
-                NaN where not; without it the most visible person is followed.
-
-        Returns:
-            float32 (frames, joints, 2), undistorted pixels of `keypoint_camera`, NaN
-            where there is none, and float32 (frames, joints), confidence; or None
-            where the recording has no keypoints.
-        """
-        found = self._detections
-        if found is None:
-            return None
-        uv, confidence = detections.follow_person(found, self.frames, near)
-        uv, confidence = detections.in_skeleton(uv, confidence, found.joints, skeleton)
-        return self.keypoint_camera.undistort(uv), confidence
-
-    def lacking(self, skeleton: str) -> list[str]:
-        """Joints of a skeleton that the detector of `keypoints` does not know."""
-        target = skeletons.by_name(skeleton)
-        source = self._detections.joints if self._detections else target
-        nothing = np.zeros((source.num_joints, 1), np.float32)
-        given = skeletons.convert(nothing, source, target, derive=True)[1]
-        return [n for n, known in zip(target.joints, given, strict=True) if not known]
+    def people(self) -> detections.Detections | None:
+        """The people in keypoints.json, or in the folder keypoints."""
+        return self._people
 
     @functools.cached_property
-    def _detections(self) -> detections.Detections | None:
+    def _people(self) -> detections.Detections | None:
         path = next(filter(pathlib.Path.exists, _keypoint_paths(self.path)), None)
         return None if path is None else detections.read(path)
 
@@ -152,6 +104,8 @@ def open_recording(path: str | os.PathLike) -> Recording:
     camera = calibration.read(path / "camera.json")
     frames = _depth_frames(path / "depth")
     recording = Recording(
+        name=path.resolve().name,
+        subject=path.resolve().name,
         path=path,
         frames=frames,
         time=calibration.frame_times(camera, frames, str(path / "camera.json")),
