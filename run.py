@@ -5,16 +5,22 @@ import sys
 from absl import app, flags
 from ml_collections import config_flags
 
-MODES = ("train", "evaluate", "predict", "score")
+MODES = ("train", "evaluate", "predict", "score", "prepare", "convert", "keypoints")
 
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "File in configs/, with a variant: configs/unipose.py:quick."
 )
 flags.DEFINE_string("workdir", None, "Folder of a training run.")
-flags.DEFINE_string("input", None, "Recording folder (predict), pose file (score).")
-flags.DEFINE_string("output", None, "Pose file to write (predict).")
+flags.DEFINE_string("input", None, "Recording folder, or pose file (score).")
+flags.DEFINE_string("output", None, "Pose file, or folder (convert), to write.")
 flags.DEFINE_string("truth", None, "Pose file with the truth (score).")
+flags.DEFINE_string("model", None, "ONNX 2D pose network (keypoints).")
+flags.DEFINE_string("skeleton", "COCO17", "Of the keypoints (keypoints).")
+flags.DEFINE_float("fps", 30.0, "Frames per second (convert).")
+flags.DEFINE_float("depth_unit", 0.001, "Metres per count of depth (convert).")
+flags.DEFINE_string("source", None, "Original files of a data set (prepare).")
+flags.DEFINE_string("data_dir", None, "Prepared data sets; is config.data.data_dir.")
 flags.DEFINE_bool("pictures", True, "predict: also draw, beside the output.")
 flags.DEFINE_string("coordinator", "", "Several hosts: host:port of process 0 or auto.")
 flags.DEFINE_integer("num_processes", 1, "Several hosts: how many.")

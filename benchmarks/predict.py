@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from absl import app, flags
 
-from data_pipelines import recording, recording_source, segmentation
+from data_pipelines import recording, segmentation, tracks
 from unipose_jax import commands, estimator
 from unipose_jax.synthesis import scene
 
@@ -52,7 +52,7 @@ def main(argv: list[str]) -> None:
         frame = depth[index % len(depth)]
         start = time.perf_counter()
         mask = segmenter(frame).mask
-        cloud = recording_source.points_in(mask, frame, rays)
+        cloud = tracks.points_in(mask, frame, rays)
         middle = time.perf_counter()
         live.from_points(cloud, index / 30.0)
         end = time.perf_counter()

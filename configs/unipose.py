@@ -66,7 +66,16 @@ def rendered_people() -> ml_collections.ConfigDict:
     data.test_clips = 500
     data.cache_dir = "~/.cache/unipose_jax"  # of rendered pools; "" for none
     data.motion = ""  # joint clips (npz) that move the people; "" is procedural
-    data.path = ""  # recording folders, with name = "recording"
+    # Data sets and recordings (data_pipelines/sources.py lists their names):
+    data.variant = ""  # of a data set: a view, or an evaluation protocol
+    data.data_dir = ""  # prepared data (--mode=prepare)
+    data.path = ""  # original files, read into memory instead
+    data.keypoints = ""  # folder of 2D keypoints by sequence; "" is the set's own
+    data.frame_step = 1  # a clip has every n-th frame
+    data.stored_points = 2_048  # most points kept of a frame
+    data.workers = 0  # processes that read batches, or prepare
+    data.skip_corrupt = False  # leave out, and list, what cannot be read
+    data.check_counts = True  # refuse a data set with fewer frames than published
     data.scene = ml_collections.ConfigDict(dataclasses.asdict(scene.SceneParams()))
     return data
 

@@ -54,6 +54,14 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def write_json(path: str | os.PathLike, content: Any) -> None:
+    """Writes a JSON file aside and renames it, so that no half a file is ever seen."""
+    path = pathlib.Path(path)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(json.dumps(content))
+    os.replace(aside, path)
+
+
 def read_json(path: str | os.PathLike) -> Any:
     """Parses a JSON file.
 

@@ -1,6 +1,6 @@
 """From a random-access source of clips to an endless stream of batches, on grain."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +13,8 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Example: ...
+    def example(self, index: int, rng: np.random.Generator) -> Example:
+        """Example `index`; `rng` decides what differs from one time to the next."""
 
 
 class Loader:
@@ -31,7 +32,6 @@ class Loader:
         batch_size: int,
         seed: int = 0,
         shuffle: bool = True,
-        augment: Callable[[Example, np.random.Generator], Example] | None = None,
         host: int = 0,
         hosts: int = 1,
         workers: int = 0,
@@ -42,9 +42,8 @@ class Loader:
         Args:
             source: the examples; picklable where `workers` > 0.
             batch_size: examples over all hosts.
-            seed: of the order and of `augment`.
+            seed: of the order and of what examples draw at random.
             shuffle: anew in every epoch; otherwise in the order of the source.
-            augment: `augment(example, rng)`, with an `rng` of the place in the stream.
             host: number of this host.
             hosts: how many there are; must divide `batch_size`.
             workers: processes that read; 0 reads in threads of this process.
@@ -61,11 +60,9 @@ class Loader:
             raise ValueError(
                 f"host {host} of {hosts} cannot share batches of {batch_size}"
             )
-        examples = grain.MapDataset.source(source).seed(seed)
-        examples = examples.shuffle() if shuffle else examples
-        examples = examples.repeat(None)
-        if augment is not None:
-            examples = examples.random_map(augment)
+        places = grain.MapDataset.range(len(source)).seed(seed)
+        places = places.shuffle() if shuffle else places
+        examples = places.repeat(None).random_map(source.example)
         local = examples.batch(batch_size // hosts, drop_remainder=True)
         self._batches = local[host::hosts]
         self._workers, self._prefetch = workers, prefetch

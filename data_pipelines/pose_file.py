@@ -42,6 +42,17 @@ class PoseFile:
             return np.ones(self.confidence.shape, bool)
         return self.valid
 
+    def part(self, first: int, stop: int) -> "PoseFile":
+        """Poses `first` to `stop`."""
+        fields = {
+            name: getattr(self, name)
+            for name, (axes, *_) in _ARRAYS.items()
+            if axes[0] == "T"
+        }
+        return dataclasses.replace(
+            self, **{n: v[first:stop] for n, v in fields.items() if v is not None}
+        )
+
 
 # Field: axes, dtype to convert to, kinds of dtype accepted.
 _ARRAYS = {

@@ -89,10 +89,14 @@ class Recording(sequence.Sequence):
         return self.path / kind / f"{self.frames[index]:06d}.png"
 
 
-def open_recording(path: str | os.PathLike) -> Recording:
+def open_recording(path: str | os.PathLike, name: str = "") -> Recording:
     """Opens a recording folder and checks what can be checked without reading it all.
 
     Depth frames are decoded until one holds a measurement.
+
+    Args:
+        path: the folder.
+        name: among other recordings; that of the folder by default.
 
     Raises:
         errors.BadInput: the folder, camera.json, a size, or depth is missing or
@@ -104,8 +108,8 @@ def open_recording(path: str | os.PathLike) -> Recording:
     camera = calibration.read(path / "camera.json")
     frames = _depth_frames(path / "depth")
     recording = Recording(
-        name=path.resolve().name,
-        subject=path.resolve().name,
+        name=name or path.resolve().name,
+        subject=name or path.resolve().name,
         path=path,
         frames=frames,
         time=calibration.frame_times(camera, frames, str(path / "camera.json")),

@@ -9,8 +9,9 @@ travel to worker processes.
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Sequence as Listed
+from typing import Any
 
 import numpy as np
 
@@ -47,10 +48,10 @@ class Sequence:
         """The camera of the keypoints: colour, or depth where there is no colour."""
         return self.color_camera or self.depth_camera
 
-    @functools.cached_property
+    @property
     def rays(self) -> np.ndarray:
         """(x/z, y/z) of each depth pixel, undistorted; float32 (height, width, 2)."""
-        return self.depth_camera.rays()
+        return _rays(self.depth_camera)
 
     def depth(self, index: int) -> np.ndarray | None:
         """Depth of a frame: float32 (height, width), metres, 0 where there is none.
@@ -117,6 +118,53 @@ class Sequence:
         return [n for n, known in zip(target.joints, given, strict=True) if not known]
 
 
+@functools.lru_cache(maxsize=4)  # a data set's sequences are many, their cameras few
+def _rays(camera: calibration.Camera) -> np.ndarray:
+    return camera.rays()
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Part(Sequence):
+    """Consecutive frames of another sequence."""
+
+    whole: Sequence
+    first: int  # position in `whole`
+
+    @classmethod
+    def of(cls, whole: Sequence, first: int, stop: int) -> "Part":
+        """Positions `first` to `stop` of a sequence."""
+        world = whole.world_from_depth
+        return cls(
+            name=f"{whole.name}-{first}",
+            subject=whole.subject,
+            frames=whole.frames[first:stop],
+            time=whole.time[first:stop],
+            depth_camera=whole.depth_camera,
+            color_camera=whole.color_camera,
+            color_from_depth=whole.color_from_depth,
+            world_from_depth=None if world is None else world[first:stop],
+            whole=whole,
+            first=first,
+        )
+
+    def depth(self, index: int) -> np.ndarray | None:
+        """As of the whole sequence; so are the other methods."""
+        return self.whole.depth(self.first + index)
+
+    def color(self, index: int) -> np.ndarray | None:
+        return self.whole.color(self.first + index)
+
+    def mask(self, index: int) -> np.ndarray | None:
+        return self.whole.mask(self.first + index)
+
+    def joints(self) -> pose_file.PoseFile | None:
+        pose = self.whole.joints()
+        return pose and pose.part(self.first, self.first + len(self))
+
+    def people(self) -> detections.Detections | None:
+        return self.whole.people()
+
+
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class DataSet:
     """An opened data set.
@@ -126,9 +174,10 @@ class DataSet:
     """
 
     name: str
-    sequences: Mapping[str, Listed[Sequence]]  # by split, see SPLITS
+    sequences: Mapping[str, Listed[Any]]  # by split, see SPLITS
     protocol: str  # how it is evaluated: frames, joints, split; a sentence or two
     skipped: Listed[str] = ()
+    read: Callable | None = None  # makes a track of a sequence; None is `tracks.read`
 
 
 def detector_file(folder: str, name: str) -> pathlib.Path:

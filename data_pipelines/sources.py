@@ -1,8 +1,14 @@
 """The data of a config, by `config.data.name`: batches to train on, splits to score."""
 
+import importlib
+import pathlib
+
 import ml_collections
 
 from data_pipelines import errors
+
+READERS = ("recording", "itop", "ntu_rgbd", "cmu_panoptic", "humaneva", "human36m")
+"""Names of data sets that are read from files; each is a module (see `sequence`)."""
 
 
 def open_train(config: ml_collections.ConfigDict, *, host: int, hosts: int):
@@ -15,33 +21,107 @@ def open_train(config: ml_collections.ConfigDict, *, host: int, hosts: int):
     Raises:
         errors.BadInput: `config.data.name` is unknown, or its files cannot be used.
     """
-    return _module(config).open_train(config, host=host, hosts=hosts)
+    if _is_rendered(config):
+        from data_pipelines import synthetic
+
+        return synthetic.open_train(config, host=host, hosts=hosts)
+    from data_pipelines import loader
+
+    source = open_split(config, "train")
+    source.check_supervision()
+    return loader.Loader(
+        source,
+        batch_size=config.global_batch_size,
+        seed=config.seed,
+        host=host,
+        hosts=hosts,
+        workers=config.data.workers,
+    )
 
 
 def open_split(config: ml_collections.ConfigDict, split: str):
-    """A split as a random-access source: `len(source)`, `source[index]`.
+    """A split as a random-access source: `len(source)`, `source[index]`, `protocol`.
 
     Args:
         config: with `data`.
-        split: "validation" or "test"; they share nothing with training, nor each
-            other.
+        split: "train", "validation" or "test"; no frame is in two of them.
 
     Raises:
         errors.BadInput: as `open_train`.
     """
-    return _module(config).open_split(config, split)
-
-
-def _module(config: ml_collections.ConfigDict):
-    # Imported where used: rendered people need no reader, recordings no renderer.
-    if config.data.name == "synthetic":
+    data = config.data
+    if _is_rendered(config):
         from data_pipelines import synthetic
 
-        return synthetic
-    if config.data.name == "recording":
-        from data_pipelines import recording_source
+        return synthetic.open_split(config, split)
+    from data_pipelines import clips
 
-        return recording_source
-    raise errors.BadInput(
-        f"config.data.name is {config.data.name!r}; use 'synthetic' or 'recording'"
+    if data.data_dir:
+        from data_pipelines import prepared
+
+        tracks, protocol = prepared.open_tracks(data, split)
+    else:
+        tracks, protocol = _read_tracks(data, split)
+    source = clips.ClipSource(
+        tracks,
+        num_frames=data.frames,
+        num_points=data.num_points,
+        frame_step=data.frame_step,
+        protocol=protocol,
     )
+    if not len(source):
+        where = data.data_dir or data.path
+        raise errors.BadInput(f"{where} is too short to hold a {split} split")
+    return source
+
+
+def open_data_set(data: ml_collections.ConfigDict, source: pathlib.Path):
+    """The original files at `source`, as a `sequence.DataSet`.
+
+    Raises:
+        errors.BadInput: `data.name` is unknown, or the files cannot be used.
+    """
+    if data.name == "synthetic":
+        module = "rendered"
+    elif data.name == "recording":
+        module = "recording_source"
+    elif data.name in READERS:
+        module = data.name
+    else:
+        choices = ", ".join(["synthetic", *READERS])
+        raise errors.BadInput(
+            f"config.data.name is {data.name!r}; use one of {choices}"
+        )
+    # Imported where used: rendered people need no reader, recordings no renderer.
+    return importlib.import_module(f"data_pipelines.{module}").open_data_set(
+        source, data
+    )
+
+
+def _is_rendered(config: ml_collections.ConfigDict) -> bool:
+    return config.data.name == "synthetic" and not config.data.data_dir
+
+
+def _read_tracks(data: ml_collections.ConfigDict, split: str):
+    """Tracks of a split in memory, read from the original files at `data.path`."""
+    from data_pipelines import tracks
+
+    if not data.path:
+        raise errors.BadInput(
+            f"config.data.name={data.name} needs config.data.data_dir (prepared with "
+            "--mode=prepare) or config.data.path (read into memory)"
+        )
+    data_set = open_data_set(data, pathlib.Path(data.path).expanduser())
+    skipped: list[str] | None = [] if data.skip_corrupt else None
+    read = [
+        (data_set.read or tracks.read)(
+            sequence,
+            skeleton=data.skeleton,
+            stored_points=max(data.stored_points, data.num_points),
+            skipped=skipped,
+        )
+        for sequence in data_set.sequences[split]
+    ]
+    for line in [*data_set.skipped, *(skipped or ())]:
+        print(f"skipped: {line}")
+    return read, data_set.protocol

@@ -46,6 +46,8 @@ def open_split(config: ml_collections.ConfigDict, split: str) -> "Pool":
 class Pool:
     """Rendered clips in memory, as a random-access source of schema examples."""
 
+    protocol = "The people are rendered; keypoints come from a simulated 2D detector."
+
     def __init__(self, clips: Clips, *, num_points: int):
         """Wraps stacked clips.
 
@@ -181,13 +183,13 @@ def open_pool(data: ml_collections.ConfigDict, split: str) -> Pool:
             f"config.data.scene.points={data.scene.points}"
         )
     if not data.cache_dir:
-        return Pool(_render(data, split, count), num_points=data.num_points)
+        return Pool(render(data, split, count), num_points=data.num_points)
     folder = pathlib.Path(data.cache_dir).expanduser()
     path = folder / f"{split}-{count}-{_fingerprint(data)}.npz"
     clips = _read_pool(path)
     if clips is None:
         with files.replacing(path) as aside, aside.open("wb") as file:
-            clips = _render(data, split, count)
+            clips = render(data, split, count)
             np.savez(file, allow_pickle=False, **clips)
     return Pool(clips, num_points=data.num_points)
 
@@ -233,14 +235,21 @@ def _from_dict(kind: type, values: Mapping[str, Any]):
     )
 
 
-def _render(data: ml_collections.ConfigDict, split: str, count: int) -> Clips:
+def render(
+    data: ml_collections.ConfigDict, split: str, count: int, start: int = 0
+) -> Clips:
+    """Clips `start` to `start + count` of a split: schema fields, stacked."""
     with tqdm.tqdm(
-        total=count, desc=f"render {split}", unit="clip", mininterval=1.0
+        total=count,
+        desc=f"render {split}",
+        unit="clip",
+        mininterval=1.0,
+        disable=count == 1,
     ) as bar:
         clips = scene.render_pool(
             data.seed,
             split,
-            0,
+            start,
             count,
             scene_params(data),
             motion_clips=_motion_clips(data),

@@ -19,7 +19,7 @@ import sys
 
 import numpy as np
 
-from data_pipelines import recording, recording_source
+from data_pipelines import recording, tracks
 from unipose_jax import estimator, prediction, skeleton
 
 STILL = ("head", "neck", "right_shoulder", "left_shoulder")
@@ -27,9 +27,9 @@ STILL = ("head", "neck", "right_shoulder", "left_shoulder")
 
 def world_joints(
     network: estimator.Estimator, opened: recording.Recording
-) -> tuple[np.ndarray, np.ndarray, list[recording_source.Cloud]]:
+) -> tuple[np.ndarray, np.ndarray, list[tracks.Cloud]]:
     """Joints in the world and camera frames (frames, joints, 3), and the clouds."""
-    clouds = list(recording_source.person_clouds(opened))
+    clouds = list(tracks.clouds(opened))
     xyz = prediction.predict_recording(network, opened, pictures=1)[0].xyz
     pose = opened.world_from_depth
     if pose is None:
@@ -45,7 +45,7 @@ def scatter_mm(xyz: np.ndarray) -> np.ndarray:
 
 
 def inside_mask(
-    xyz: np.ndarray, clouds: list[recording_source.Cloud], opened: recording.Recording
+    xyz: np.ndarray, clouds: list[tracks.Cloud], opened: recording.Recording
 ) -> float:
     """Share of the joints in view whose pixel belongs to the person."""
     hits = []

@@ -70,7 +70,10 @@ def panoptic(source: pathlib.Path, output: pathlib.Path) -> None:
     for view, sensor in enumerate(sensors):
         depth_from_sensor = np.array(sensor["M_depth"])
         depth_from_world = depth_from_sensor @ np.array(sensor["M_world2sensor"])
-        depth_from_color = depth_from_sensor @ np.array(sensor["M_color"])
+        # M_color maps the sensor's frame to the colour camera's, as M_depth to depth's.
+        color_from_depth = np.array(sensor["M_color"]) @ np.linalg.inv(
+            depth_from_sensor
+        )
         recording.write_recording(
             output / f"panoptic_{view}",
             depth=[_image(source / f"depth_{view:05d}.png") * 1e-3],
@@ -78,7 +81,7 @@ def panoptic(source: pathlib.Path, output: pathlib.Path) -> None:
             fps=30.0,
             color=[_image(source / f"color_{view:05d}.png")[..., ::-1]],
             color_camera=_panoptic_camera(sensor, "color"),
-            color_from_depth=np.linalg.inv(depth_from_color),
+            color_from_depth=color_from_depth,
             world_from_depth=np.linalg.inv(depth_from_world),
             keypoints=_panoptic_keypoints(marked, str(view)),
         )

@@ -27,13 +27,18 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def run(mode: str, config=None, **options) -> int:
-    defaults = dict.fromkeys(["workdir", "input", "output", "truth"])
+    defaults = dict.fromkeys(
+        ["workdir", "input", "output", "truth", "source", "data_dir", "model"]
+    )
     flags = defaults | {
         "pictures": False,
         "coordinator": "",
         "num_processes": 1,
         "process_id": 0,
         "compile_cache": "",
+        "skeleton": "COCO17",
+        "fps": 30.0,
+        "depth_unit": 0.001,
     }
     flags |= {key: str(v) if key in defaults else v for key, v in options.items()}
     return commands.run(mode, config, types.SimpleNamespace(**flags))

@@ -21,7 +21,7 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
     """Runs one mode; returns the exit status.
 
     Args:
-        mode: "train", "evaluate", "predict" or "score".
+        mode: one of those of `run.py`.
         config: of the run; predict can do without.
         options: the flags of `run.py`, as attributes.
 
@@ -30,25 +30,53 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
     """
     quiet_logs()
     use_compile_cache(options.compile_cache)
-    if mode == "score":
-        return score(_needed(options, "input"), _needed(options, "truth"))
-    if mode == "predict":
-        from unipose_jax import prediction  # which needs OpenCV
-
-        return prediction.predict(
-            config,
-            options.workdir,
-            _needed(options, "input"),
-            _needed(options, "output"),
-            pictures=options.pictures,
-        )
+    if mode in ("predict", "score", "convert", "keypoints"):
+        return _use(mode, config, options)
     if config is None:
         raise errors.BadInput(f"--mode={mode} needs --config=configs/<name>.py")
+    if options.data_dir:
+        config.data.data_dir = options.data_dir
+    host = {"host": options.process_id, "hosts": options.num_processes}
+    if mode == "prepare":
+        from unipose_jax import data_commands
+
+        rendered = config.data.name == "synthetic"  # of no files
+        source = pathlib.Path() if rendered else _needed(options, "source")
+        return data_commands.prepare_data(config, source, **host)
     workdir = _needed(options, "workdir")
     parallel.initialize(options.coordinator, options.num_processes, options.process_id)
     if mode == "evaluate":
         return evaluate_run(config, workdir)
     return train(config, workdir)
+
+
+def _use(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
+    """The modes that work on one recording or pose file, and need no config."""
+    path = _needed(options, "input")
+    if mode == "score":
+        return score(path, _needed(options, "truth"))
+    # Imported where used: these need OpenCV.
+    if mode == "predict":
+        from unipose_jax import prediction
+
+        return prediction.predict(
+            config,
+            options.workdir,
+            path,
+            _needed(options, "output"),
+            pictures=options.pictures,
+        )
+    from unipose_jax import data_commands
+
+    if mode == "keypoints":
+        model = pathlib.Path(options.model) if options.model else None
+        return data_commands.show_keypoints(path, model, options.skeleton)
+    return data_commands.convert_recording(
+        path,
+        _needed(options, "output"),
+        fps=options.fps,
+        depth_unit=options.depth_unit,
+    )
 
 
 def quiet_logs() -> None:
@@ -114,6 +142,7 @@ def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> in
     )
     from unipose_jax.report import experiment
 
+    protocol = experiment.protocol(config, results, test.protocol)
     page = experiment.report_run(
         config,
         target,
@@ -121,11 +150,12 @@ def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> in
         results,
         examples,
         predicted,
+        protocol=protocol,
         log=workdir / "log.jsonl",
     )
     if target == workdir:
         journal.write_pictures(workdir, int(state.step), page.parent / "figures")
-    print(experiment.summary_text(results))
+    print(f"{protocol}\n{experiment.summary_text(results)}")
     if not results["all"]["num_frames"]:
         print(
             "the test split has no 3D truth (joints.npz), so there is only to look at"

@@ -14,7 +14,7 @@ import jax
 import ml_collections
 import numpy as np
 
-from data_pipelines import recording_source, segmentation, transforms
+from data_pipelines import segmentation, tracks, transforms
 from unipose_jax import models, skeleton
 from unipose_jax.weights import store
 
@@ -131,9 +131,7 @@ class Live:
         """
         depth = np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0)
         mask = self._segmenter(depth).mask
-        return self.from_points(
-            recording_source.points_in(mask, depth, self._rays), time
-        )
+        return self.from_points(tracks.points_in(mask, depth, self._rays), time)
 
     def from_points(
         self, xyz: np.ndarray, time: float

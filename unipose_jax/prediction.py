@@ -6,7 +6,7 @@ import jax
 import ml_collections
 import numpy as np
 
-from data_pipelines import errors, pose_file, recording, recording_source
+from data_pipelines import errors, pose_file, recording, tracks
 from unipose_jax import commands, estimator, skeleton
 
 MAX_PICTURES = 24  # frames drawn of a prediction
@@ -58,7 +58,7 @@ def predict(
 
 def predict_recording(
     network: estimator.Estimator, opened: recording.Recording, *, pictures: int
-) -> tuple[pose_file.PoseFile, dict[int, recording_source.Cloud]]:
+) -> tuple[pose_file.PoseFile, dict[int, tracks.Cloud]]:
     """Poses in a recording, and what was segmented in some of its frames.
 
     Args:
@@ -73,9 +73,9 @@ def predict_recording(
     xyz = np.full((len(opened), joints, 3), np.nan, np.float32)
     confidence = np.zeros((len(opened), joints), np.float32)
     live = estimator.Live(network, opened.rays, opened.depth_camera.intrinsics)
-    shown: dict[int, recording_source.Cloud] = {}
+    shown: dict[int, tracks.Cloud] = {}
     found, every = 0, 1
-    for index, cloud in enumerate(recording_source.person_clouds(opened)):
+    for index, cloud in enumerate(tracks.clouds(opened)):
         result = live.from_points(cloud.xyz, float(opened.time[index]))
         if result is None:
             continue

@@ -128,13 +128,147 @@ def test_bad_coco_is_named_in_one_line(tmp_path, content, message):
         ("1.json", {"people": [{"pose_keypoints_2d": [1.0] * 51}]}, "17 joints, .* 25"),
         ("1.json", {"people": [3]}, "no list of numbers"),
         ("1.json", {}, "no OpenPose file"),
+        ("1.json", {"people": 3}, "no OpenPose file"),
         ("one.json", {"people": []}, "no OpenPose file of a numbered frame"),
-        ("1.txt", {"people": []}, "no OpenPose files"),
+        ("1.txt", {"people": []}, "no files of OpenPose"),
     ],
 )
 def test_bad_openpose_is_named_in_one_line(tmp_path, name, content, message):
     write(tmp_path / name, content)
     with pytest.raises(errors.BadInput, match=message):
+        detections.read(tmp_path)
+
+
+def instance(points):
+    """One person as MMPose writes it."""
+    return {
+        "keypoints": points[:, :2].tolist(),
+        "keypoint_scores": points[:, 2].tolist(),
+        "bbox": [[0, 0, 9, 9]],
+        "bbox_score": 0.9,
+    }
+
+
+def video(*frames, joints=17):
+    """A list of frames with one person each, at u = 10 * frame."""
+    return [
+        {"frame_id": n, "instances": [instance(person(10 * n, 5, joints=joints))]}
+        for n in frames
+    ]
+
+
+def test_frames_of_an_mmpose_video_count_from_0(tmp_path):
+    content = [*video(0, 1), {"frame_id": 2, "instances": []}, *video(3)]
+    found = detections.read(write(tmp_path / "clip.json", content))
+    assert found.joints is skeleton.COCO17
+    assert sorted(found.people) == [0, 1, 3]
+    np.testing.assert_allclose(found.people[3][0, 0], [30.5, 5.5, 1.0])
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_frames_of_an_mmpose_demo_count_from_1_or_else_from_0(tmp_path, first):
+    content = {"meta_info": {}, "instance_info": video(first, first + 2)}
+    found = detections.read(write(tmp_path / "results_clip.json", content))
+    assert sorted(found.people) == [0, 2]
+    assert found.people[2][0, 0, 0] == 10 * (first + 2) + 0.5
+
+
+def test_mmpose_images_have_the_numbers_of_their_files(tmp_path):
+    write(tmp_path / "000003.json", [])
+    write(tmp_path / "000004.json", [instance(person(1, 2)), instance(person(3, 4))])
+    write(tmp_path / "000007.json", {"instance_info": [instance(person(7, 2))]})
+    found = detections.read(tmp_path).people
+    assert {frame: len(people) for frame, people in found.items()} == {4: 2, 7: 1}
+    single = detections.read(tmp_path / "000004.json").people
+    np.testing.assert_array_equal(single[4], found[4])
+
+
+@pytest.mark.parametrize(("joints", "head_top"), [(26, 17), (133, None)])
+def test_mmpose_joints_are_known_by_their_number(tmp_path, joints, head_top):
+    points = person(0, 0, joints=joints)
+    points[:, 0] = np.arange(joints)
+    found = detections.read(write(tmp_path / "1.json", [instance(points)]))
+    uv, confidence = detections.follow_person(found, [1])
+    uv, confidence = detections.in_skeleton(uv, confidence, found.joints, "BODY")
+    body = skeleton.BODY
+    assert uv[0, body.index("right_ankle"), 0] == 16.5
+    assert confidence[0, body.index("head_top")] == (head_top is not None)
+    if head_top:
+        assert uv[0, body.index("head_top"), 0] == head_top + 0.5
+        assert uv[0, body.index("neck"), 0] == 18.5
+        assert uv[0, body.index("pelvis"), 0] == 19.5
+
+
+@pytest.mark.parametrize(
+    ("meta", "joint", "index"),
+    [
+        (
+            {"keypoint_id2name": {"0": "left_knee", "1": "head", "2": "hip"}},
+            "pelvis",
+            2,
+        ),
+        ({"keypoint_id2name": {"2": "neck", "0": "a", "1": "head"}}, "head_top", 1),
+        (
+            {
+                "keypoint_id2name": {"0": "root", "1": "left_foot"},
+                "dataset_name": "h36m",
+            },
+            "right_ankle",
+            3,
+        ),
+    ],
+)
+def test_mmpose_joints_are_known_by_their_names(tmp_path, meta, joint, index):
+    points = person(0, 0, joints=17 if "dataset_name" in meta else 3)
+    points[:, 0] = np.arange(len(points))
+    content = {"meta_info": meta, "instance_info": [instance(points)]}
+    found = detections.read(write(tmp_path / "1.json", content))
+    assert found.people[1][0, found.joints.index(joint), 0] == index + 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "1.json",
+            [instance(person(1, 2, joints=16))],
+            "16 joints, expected 17 joints",
+        ),
+        ("1.json", [{"keypoint_scores": [1.0] * 17}], "no list of numbers"),
+        ("1.json", [instance(person(1, 2)), 3], "no list of numbers"),
+        ("1.json", [{"keypoints": [[0, 0, 0]], "keypoint_scores": [1]}], "no list of"),
+        ("a.json", [instance(person(1, 2))], "no frame number in the file's name"),
+        ("a.json", {"instance_info": 3}, "no list of MMPose instances"),
+        ("a.json", [*video(0), {"frame_id": 1}], "entry 1 has no integer 'frame_id'"),
+        ("a.json", [{"frame_id": 0.5, "instances": []}], "entry 0 has no integer"),
+        ("a.json", video(3, 3), "frame 3 is there twice"),
+        (
+            "1.json",
+            {"instance_info": [], "meta_info": {"keypoint_id2name": {"1": "a"}}},
+            "does not name joints 0, 1, ... once each",
+        ),
+        (
+            "1.json",
+            {
+                "instance_info": [],
+                "meta_info": {"keypoint_id2name": {"0": "hip", "1": "root"}},
+            },
+            "does not name joints 0, 1, ... once each",
+        ),
+    ],
+)
+def test_bad_mmpose_is_named_in_one_line(tmp_path, name, content, message):
+    path = write(tmp_path / name, content)
+    with pytest.raises(errors.BadInput, match=message) as caught:
+        detections.read(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_mmpose_images_must_agree_on_their_joints(tmp_path):
+    write(tmp_path / "1.json", [instance(person(1, 2))])
+    write(tmp_path / "2.json", [instance(person(1, 2, joints=26))])
+    with pytest.raises(errors.BadInput, match="2.json.* 26 joints, expected 17"):
         detections.read(tmp_path)
 
 

@@ -15,12 +15,12 @@ class Numbers:
     def __len__(self):
         return self.count
 
-    def __getitem__(self, index):
-        return {"value": np.array(index), "vector": np.full(2, index, np.float32)}
-
-
-def add_noise(example, rng):
-    return example | {"noise": rng.uniform(size=3)}
+    def example(self, index, rng):
+        return {
+            "value": np.array(index),
+            "vector": np.full(2, index, np.float32),
+            "noise": rng.uniform(size=3),
+        }
 
 
 def draw(batches, count):
@@ -64,7 +64,7 @@ def test_hosts_share_a_batch_without_overlap(hosts):
 @pytest.mark.parametrize("step", [0, 1, 5, 23])
 def test_a_run_resumes_exactly(step):
     def make():
-        return loader.Loader(Numbers(11), batch_size=4, augment=add_noise)
+        return loader.Loader(Numbers(11), batch_size=4)
 
     straight = make()
     for _ in range(step):
@@ -79,8 +79,8 @@ def test_a_run_resumes_exactly(step):
     assert resumed.get_state() == straight.get_state() == {"step": step + 4}
 
 
-def test_augmentation_differs_between_examples_and_epochs():
-    batches = loader.Loader(Numbers(2), batch_size=2, shuffle=False, augment=add_noise)
+def test_noise_differs_between_examples_and_epochs():
+    batches = loader.Loader(Numbers(2), batch_size=2, shuffle=False)
     noise = np.stack([next(batches)["noise"] for _ in range(3)])
     assert len(np.unique(noise)) == noise.size
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import spatial
 
-from data_pipelines import recording, recording_source, schema
+from data_pipelines import clips, recording, recording_source, schema, tracks
 from examples import make_sample_recordings
 
 
@@ -21,7 +21,7 @@ def world_clouds(path):
     return [
         cloud.xyz @ pose[:3, :3].T + pose[:3, 3]
         for cloud, pose in zip(
-            recording_source.person_clouds(opened), opened.world_from_depth, strict=True
+            tracks.clouds(opened), opened.world_from_depth, strict=True
         )
     ]
 
@@ -33,12 +33,12 @@ def median_distance(a, b):
 def test_there_are_twelve_and_all_are_readable(recordings):
     found = recording_source.find_recordings(recordings)
     assert len(found) == 12
-    source = recording_source.RecordingSource(
-        [recording.open_recording(p) for p in found if p.name != "turning_person"],
-        skeleton="ITOP15",
-        num_frames=1,
-        num_points=512,
-    )
+    read = [
+        tracks.read(recording.open_recording(p), skeleton="ITOP15", stored_points=512)
+        for p in found
+        if p.name != "turning_person"
+    ]
+    source = clips.ClipSource(read, num_frames=1, num_points=512)
     for index in range(len(source)):
         schema.validate(source[index])
         assert source[index]["points_valid"].all()
@@ -61,8 +61,8 @@ def test_neighbouring_kinects_see_one_person(recordings):
 def test_keypoints_of_the_colour_camera_lie_on_the_person(recordings):
     for view in (0, 2, 4):
         opened = recording.open_recording(recordings / f"panoptic_{view}")
-        keypoints = recording_source.read_keypoints(opened, "ITOP15")
-        cloud = next(recording_source.person_clouds(opened, keypoints)).xyz
+        keypoints = tracks.read_keypoints(opened, "ITOP15")
+        cloud = next(tracks.clouds(opened, keypoints)).xyz
         pose = opened.color_from_depth
         uv = opened.color_camera.project(cloud @ pose[:3, :3].T + pose[:3, 3])
         seen = keypoints.confidence[0] > 0

@@ -65,6 +65,6 @@ def test_missing_motion_is_said(config):
 
 def test_unknown_source_names_the_choices(config):
     config = config.copy_and_resolve_references()
-    config.data.name = "itop"
-    with pytest.raises(errors.BadInput, match="'synthetic' or 'recording'"):
+    config.data.name, config.data.path = "itpo", "somewhere"
+    with pytest.raises(errors.BadInput, match="use one of synthetic, recording, itop"):
         sources.open_split(config, "test")

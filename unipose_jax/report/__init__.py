@@ -1,7 +1,8 @@
 """Results for people: tables, curves, pictures, an animation and a page of all.
 
 `build.write_report` makes everything at once. `animation`, `curves`, `gallery`,
-`overlays` and `scenes` draw, and need matplotlib; import them where they are used.
+`keypoints`, `overlays`, `scenes` and `skeletons` draw, and need matplotlib; import them
+where they are used.
 """
 
 from unipose_jax.report import build, clips, files, logs, page, palette, tables, views

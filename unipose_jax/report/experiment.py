@@ -31,6 +31,7 @@ def report_run(
     truth: Mapping[str, np.ndarray],
     predicted: Mapping[str, np.ndarray],
     *,
+    protocol: str,
     log: pathlib.Path,
 ) -> pathlib.Path:
     """Writes `metrics.json`, tables, curves, pictures and `index.html` of a run.
@@ -42,6 +43,7 @@ def report_run(
         results: from `train.evaluate.measure`.
         truth: the test examples, stacked.
         predicted: `xyz` and `confidence` of the same clips.
+        protocol: from `protocol`.
         log: of the training.
 
     Returns:
@@ -50,14 +52,14 @@ def report_run(
     record = {
         "step": step,
         "seed": config.seed,
-        "protocol": protocol(config, len(truth["xyz"])),
+        "protocol": protocol,
         "provenance": provenance(),
         "results": results,
     }
     text = json.dumps(files.plain(record), indent=1)
     files.write_text(workdir / "metrics.json", text + "\n")
     skeleton = config.data.skeleton
-    table = _table(results, title=record["protocol"])
+    table = _table(results, title=protocol)
     errors_mm = {
         name: tables.joint_values(group["joint_mpjpe_mm"], skeleton=skeleton)
         for name, group in results.items()
@@ -77,13 +79,21 @@ def report_run(
     )
 
 
-def protocol(config: ml_collections.ConfigDict, num_clips: int) -> str:
-    """Which frames and joints the figures are about, in a sentence."""
-    source = "rendered people" if config.data.name == "synthetic" else config.data.path
-    motion = f", driven by {config.data.motion}" if config.data.motion else ""
+def protocol(config: ml_collections.ConfigDict, results: Results, source: str) -> str:
+    """Which frames and joints the figures are about.
+
+    Args:
+        config: of the run.
+        results: from `train.evaluate.measure`.
+        source: what the test split says of itself.
+    """
+    data = config.data
+    name = " ".join(filter(None, (data.name, data.variant)))
+    motion = f", driven by {data.motion}" if data.motion else ""
     return (
-        f"test split of {source}{motion}: {num_clips} clips of {config.data.frames} "
-        f"frames, all {config.data.skeleton} joints, absolute camera-frame positions"
+        f"Test split of {name}{motion}: {results['all']['num_frames']:,} frames scored "
+        f"in clips of {data.frames}, all {data.skeleton} joints, absolute camera-frame "
+        f"positions; mAP@10cm counts joints within 10 cm. {source}"
     )
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines import pose_file, recording, recording_source
+from data_pipelines import pose_file, recording, tracks
 from unipose_jax.report import build, clips
 
 
 def report_poses(
     opened: recording.Recording,
-    clouds: Mapping[int, recording_source.Cloud],
+    clouds: Mapping[int, tracks.Cloud],
     pose: pose_file.PoseFile,
     output: pathlib.Path,
 ) -> pathlib.Path:

@@ -227,8 +227,7 @@ _SHOULDERS = ("left_shoulder", "right_shoulder")
 _HIPS = ("left_hip", "right_hip")
 
 # Means of other joints that stand in for a missing one, best first. Each has one, two
-# or four joints. All but pelvis and thorax are a few centimetres off: a real neck lies
-# above the line of the shoulders, the ear line above the centre of the skull.
+# or four joints. docs/skeletons.md measures how far off they are.
 _DERIVED: dict[str, tuple[tuple[str, ...], ...]] = {
     "pelvis": (_HIPS,),
     "thorax": (_SHOULDERS,),

@@ -16,7 +16,13 @@ from data_pipelines import errors
 from unipose_jax.train.state import TrainState
 
 SCORE = "score"  # the validation score that ranks checkpoints, lower is better
-INCIDENTAL = {"log_every", "checkpoint_every", "data.cache_dir", "data.test_clips"}
+INCIDENTAL = {
+    "log_every",
+    "checkpoint_every",
+    "data.cache_dir",
+    "data.test_clips",
+    "data.workers",
+}
 """Settings that a run may change when it goes on."""
 
 

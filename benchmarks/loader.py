@@ -1,0 +1,129 @@
+"""Examples per second from disk to device, against what training consumes.
+
+    python -m benchmarks.loader
+
+Writes rendered clips as a prepared data set into a temporary folder, reads it with 0,
+1 and 2 worker processes, and times training steps on one of the batches. Prints one
+JSON object: `ratio` is examples read per example trained on; `memory_mb` is what this
+process and its workers hold after each epoch.
+"""
+
+import json
+import pathlib
+import tempfile
+import time
+
+import jax
+import numpy as np
+from absl import app, flags
+
+from configs import unipose
+from data_pipelines import prepare, sources
+from unipose_jax import commands
+from unipose_jax.train import loop, optimizer, parallel, recipes
+from unipose_jax.train import state as train_state
+from unipose_jax.train import step as train_step
+
+_CLIPS = flags.DEFINE_integer("clips", 160, "Rendered clips; an epoch.")
+_EPOCHS = flags.DEFINE_integer("epochs", 10, "Epochs read, for memory.")
+
+
+def main(argv: list[str]) -> None:
+    """Prepares, reads, trains."""
+    del argv
+    commands.quiet_logs()
+    config = unipose.get_config("quick")
+    data = config.data
+    data.train_clips, data.validation_clips, data.test_clips = _CLIPS.value, 1, 1
+    with tempfile.TemporaryDirectory() as folder:
+        data.data_dir = folder
+        prepare.prepare(data, pathlib.Path())
+        read = {}
+        for workers in (0, 1, 2):
+            data.workers = workers
+            read[workers] = read_epochs(config)
+        data.workers = 0
+        trained = trained_per_second(config)
+    print(
+        json.dumps(
+            {
+                "device": jax.devices()[0].device_kind,
+                "points_stored_and_drawn": [data.stored_points, data.num_points],
+                "frames_per_example": data.frames,
+                "trained_examples_per_s": round(trained, 1),
+                "workers": {
+                    workers: {
+                        "examples_per_s": round(rate, 1),
+                        "ratio": round(rate / trained, 2),
+                        "memory_mb": memory,
+                    }
+                    for workers, (rate, memory) in read.items()
+                },
+            },
+            indent=1,
+        )
+    )
+
+
+def read_epochs(config) -> tuple[float, list[int]]:
+    """Examples per second up to the device, and memory after each epoch in MB."""
+    batches = sources.open_train(config, host=0, hosts=1)
+    fields = recipes.build(config).fields
+    per_epoch = max(1, config.data.train_clips // config.global_batch_size)
+
+    def fetch() -> None:
+        batch = next(batches)
+        jax.block_until_ready(parallel.split({name: batch[name] for name in fields}))
+
+    for _ in range(per_epoch):  # starts workers, fills caches
+        fetch()
+    memory, start = [], time.perf_counter()
+    for _ in range(_EPOCHS.value):
+        for _ in range(per_epoch):
+            fetch()
+        memory.append(resident_mb())
+    seconds = time.perf_counter() - start
+    return _EPOCHS.value * per_epoch * config.global_batch_size / seconds, memory
+
+
+def trained_per_second(config, steps: int = 20) -> float:
+    """Examples per second that the training step takes, its batch being there."""
+    recipe = recipes.build(config)
+    state = train_state.create(
+        recipe.network,
+        optimizer.make_optimizer(config.optimizer, 1000),
+        loop.example_inputs(config),
+        jax.random.key(0),
+    )
+    weights = optimizer.make_weight_schedule(
+        config.loss_weights.to_dict(), config.ramp, 1000
+    )
+    run = parallel.map_step(
+        train_step.make_train_step(recipe.train_terms, weights, 0.99)
+    )
+    batch = next(sources.open_train(config, host=0, hosts=1))
+    fed = parallel.split({name: batch[name] for name in recipe.fields})
+    state = parallel.replicate(state)
+    times = []
+    for _ in range(steps + 3):
+        start = time.perf_counter()
+        state, scalars = run(state, fed, jax.random.key(0))
+        jax.block_until_ready(scalars)
+        times.append(time.perf_counter() - start)
+    return config.global_batch_size / float(np.median(times[3:]))
+
+
+def resident_mb() -> int:
+    """Memory of this process and its children that is not shared, MB (Linux)."""
+    own = pathlib.Path("/proc/self")
+    children = (own / f"task/{own.resolve().name}/children").read_text().split()
+    total = 0
+    for process in (own, *(pathlib.Path("/proc") / child for child in children)):
+        for line in (process / "smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                total += int(line.split()[1])
+    return total // 1024
+
+
+if __name__ == "__main__":
+    app.run(main)

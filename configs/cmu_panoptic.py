@@ -1,0 +1,23 @@
+"""UniPose stage 1 on CMU Panoptic's Kinects: 2D keypoints and depth, no 3D labels.
+
+    python run.py --mode=prepare --config=configs/cmu_panoptic.py --source=DIR \
+        --data_dir=D --config.data.keypoints=KEYPOINTS
+    python run.py --config=configs/cmu_panoptic.py --workdir=W --config.data.data_dir=D
+
+Variants `:quick`, `:full` and `:smoke` as in `configs/unipose.py`. KEYPOINTS holds a 2D
+detector's files; without them the keypoints are projected 3D labels. Data and protocol:
+docs/datasets/cmu_panoptic.md.
+"""
+
+import ml_collections
+
+from configs import unipose
+
+
+def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
+    """Returns the config; `mode` as in `configs/unipose.py`."""
+    config = unipose.get_config(mode)
+    config.data.name = "cmu_panoptic"
+    config.data.skeleton = "PANOPTIC19"
+    config.data.frame_step = 2  # of 30 Hz
+    return config

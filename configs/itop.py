@@ -1,0 +1,21 @@
+"""UniPose stage 1 on ITOP's side view: 2D keypoints and depth, no 3D labels.
+
+    python run.py --mode=prepare --config=configs/itop.py --source=DIR --data_dir=D
+    python run.py --config=configs/itop.py --workdir=W --config.data.data_dir=D
+
+Variants `:quick`, `:full` and `:smoke` as in `configs/unipose.py`. The top view:
+`--config.data.variant=top` in both commands. Data and protocol: docs/datasets/itop.md.
+"""
+
+import ml_collections
+
+from configs import unipose
+
+
+def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
+    """Returns the config; `mode` as in `configs/unipose.py`."""
+    config = unipose.get_config(mode)
+    config.data.name = "itop"
+    config.data.variant = "side"
+    config.data.skeleton = "ITOP15"
+    return config

@@ -1,0 +1,107 @@
+"""Recordings of Open3D's and RealSense's recorders, as recording folders.
+
+    color/000000.jpg ...   depth/000000.png ...   camera_intrinsic.json
+
+Depth is aligned to colour, so that one camera serves both. `camera_intrinsic.json` is
+Open3D's: width, height and `intrinsic_matrix`, nine numbers column by column.
+"""
+
+import os
+import pathlib
+import shutil
+
+import numpy as np
+
+from data_pipelines import calibration, errors, files
+
+_PIXEL_CENTER = 0.5  # librealsense and Open3D: the first pixel's centre is at (0, 0)
+_IMAGES = (".jpg", ".jpeg", ".png")
+
+
+def convert(
+    source: str | os.PathLike,
+    output: str | os.PathLike,
+    *,
+    fps: float,
+    depth_unit: float = 0.001,
+) -> int:
+    """Writes a recording folder from aligned pairs of colour and depth pictures.
+
+    Pictures are copied, not encoded again.
+
+    Args:
+        source: folder with `color`, `depth` and `camera_intrinsic.json`.
+        output: the new recording; it must not exist.
+        fps: frames per second.
+        depth_unit: metres per count of the depth pictures.
+
+    Returns:
+        The number of frames.
+
+    Raises:
+        errors.BadInput: something is missing, or colour and depth are not pairs.
+    """
+    source = pathlib.Path(source)
+    camera = read_camera(source / "camera_intrinsic.json")
+    pairs = _pairs(source)
+    with files.replacing(output) as folder:
+        for kind in ("depth", "color"):
+            (folder / kind).mkdir(parents=True)
+        for number, (color, depth) in enumerate(pairs):
+            shutil.copyfile(depth, folder / "depth" / f"{number:06d}.png")
+            suffix = ".png" if color.suffix.lower() == ".png" else ".jpg"
+            shutil.copyfile(color, folder / "color" / f"{number:06d}{suffix}")
+        content = {
+            "depth": calibration.to_json(camera),
+            "color": calibration.to_json(camera),
+            "color_from_depth": np.eye(4).tolist(),
+            "depth_unit": depth_unit,
+            "fps": fps,
+        }
+        files.write_json(folder / "camera.json", content)
+    return len(pairs)
+
+
+def read_camera(path: pathlib.Path) -> calibration.Camera:
+    """Open3D's pinhole camera.
+
+    Raises:
+        errors.BadInput: the file is missing, or holds something else.
+    """
+    raw = files.read_json(path)
+    try:
+        width, height = (int(raw[key]) for key in ("width", "height"))
+        matrix = np.array(raw["intrinsic_matrix"], np.float64).reshape(3, 3, order="F")
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.BadInput(
+            f"{path}: expected width, height and intrinsic_matrix (9 numbers)"
+        ) from error
+    focal, center = matrix[[0, 1], [0, 1]], matrix[:2, 2]
+    rest = matrix[[0, 1, 2, 2, 2], [1, 0, 0, 1, 2]]
+    if (
+        not (focal > 0).all()
+        or min(width, height) < 1
+        or rest.tolist() != [0, 0, 0, 0, 1]
+    ):
+        raise errors.BadInput(
+            f"{path}: intrinsic_matrix is no camera matrix, column by column"
+        )
+    return calibration.make(width, height, [*focal, *(center + _PIXEL_CENTER)])
+
+
+def _pairs(source: pathlib.Path) -> list[tuple[pathlib.Path, pathlib.Path]]:
+    """Colour and depth files of the same name, sorted."""
+    found = []
+    for kind in ("color", "depth"):
+        listed = (source / kind).glob("*") if (source / kind).is_dir() else ()
+        pictures = {p.stem: p for p in listed if p.suffix.lower() in _IMAGES}
+        if not pictures:
+            raise errors.BadInput(f"{source / kind} has no pictures")
+        found.append(pictures)
+    color, depth = found
+    if alone := sorted(color.keys() ^ depth.keys()):
+        kind = "depth" if alone[0] in color else "colour"
+        raise errors.BadInput(
+            f"{source}: {len(alone)} pictures have no partner; {alone[0]} has no {kind}"
+        )
+    return [(color[stem], depth[stem]) for stem in sorted(color)]

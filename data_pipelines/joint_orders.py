@@ -1,0 +1,53 @@
+"""Orders in which 2D detectors give their joints, beside those that are skeletons.
+
+They have no tree, which a conversion by joint meaning does not need. A joint that our
+vocabulary lacks (a toe, a finger) keeps its name and is of no use.
+"""
+
+from collections.abc import Sequence
+
+from unipose_jax import skeleton as skeletons
+
+
+def unlinked(name: str, joints: Sequence[str]) -> skeletons.Skeleton:
+    """An order of joints without a tree.
+
+    Raises:
+        ValueError: a joint occurs twice.
+    """
+    return skeletons.Skeleton(name, tuple(joints), (-1,) * len(joints))
+
+
+# CMU-Perceptual-Computing-Lab/openpose, doc/02_output.md. Its neck is the middle of
+# the shoulders.
+_OPENPOSE_COCO = (
+    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow"
+    " left_wrist right_hip right_knee right_ankle left_hip left_knee left_ankle"
+    " right_eye left_eye right_ear left_ear"
+).split()
+_OPENPOSE_BODY25 = (
+    *_OPENPOSE_COCO[:8],
+    "pelvis",
+    *_OPENPOSE_COCO[8:],
+    *"left_big_toe left_small_toe left_heel".split(),
+    *"right_big_toe right_small_toe right_heel".split(),
+)
+OPENPOSE18 = unlinked("OPENPOSE18", _OPENPOSE_COCO)
+OPENPOSE25 = unlinked("OPENPOSE25", _OPENPOSE_BODY25)
+
+# Fang-Haoshu/Halpe-FullBody, README.md. Its head is the top of the head: MMPose trains
+# the joint on head_top of AIC and MPII (body8-halpe26 configs).
+HALPE26 = unlinked(
+    "HALPE26",
+    (
+        *skeletons.COCO17.joints,
+        *"head_top neck pelvis left_big_toe right_big_toe".split(),
+        *"left_small_toe right_small_toe left_heel right_heel".split(),
+    ),
+)
+
+# jin-s13/COCO-WholeBody: COCO17, then feet, face and hands.
+WHOLEBODY133 = unlinked(
+    "WHOLEBODY133",
+    (*skeletons.COCO17.joints, *(f"wholebody_{joint}" for joint in range(17, 133))),
+)

@@ -1,0 +1,98 @@
+"""Draws every named skeleton, and writes the tables of docs/skeletons.md.
+
+    python -m examples.draw_skeletons docs
+
+Run it after a change of a skeleton or of an order of a detector.
+"""
+
+import pathlib
+import sys
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from data_pipelines import joint_orders
+from unipose_jax import skeleton as skeletons
+from unipose_jax.report import files
+from unipose_jax.report import skeletons as drawing
+
+NAMED = tuple(skeletons.by_name(name) for name in skeletons.NAMES)
+DETECTORS = (
+    joint_orders.OPENPOSE18,
+    joint_orders.OPENPOSE25,
+    joint_orders.HALPE26,
+    joint_orders.WHOLEBODY133,
+)
+PICTURES = pathlib.Path("images", "skeletons")
+
+
+def main(docs: pathlib.Path) -> None:
+    """Writes the tables into the page, and the pictures."""
+    page = docs / "skeletons.md"
+    files.write_text(page, with_tables(page.read_text()))
+    for body in NAMED:
+        drawing.draw_skeleton(docs / PICTURES / f"{body.name}.png", body)
+
+
+def with_tables(page: str) -> str:
+    """The page with its tables, which lie between comments, made anew.
+
+    Raises:
+        ValueError: a comment is missing.
+    """
+    for name, make in TABLES.items():
+        begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+        before, begun, rest = page.partition(begin)
+        _, ended, after = rest.partition(end)
+        if not (begun and ended):
+            raise ValueError(f"the page has no place for the table of {name!r}")
+        page = before + begin + make() + end + after
+    return page
+
+
+def joint_table() -> str:
+    """Index of every joint in every order, a row for each meaning in `BODY`."""
+    orders = (*NAMED, *DETECTORS)
+    rows = [
+        [joint, *(_place(body, joint) for body in orders)]
+        for joint in skeletons.BODY.joints
+    ]
+    return _table(["joint", *(body.name for body in orders)], rows)
+
+
+def coverage_table() -> str:
+    """How many joints of each target each source has, and how many can be derived."""
+    rows = [
+        [source.name, *(_coverage(source, target) for target in NAMED)]
+        for source in (*NAMED, *DETECTORS)
+    ]
+    heads = [f"{target.name} ({target.num_joints})" for target in NAMED]
+    return _table(["from \\ to", *heads], rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "joints": joint_table,
+    "coverage": coverage_table,
+}
+
+
+def _place(body: skeletons.Skeleton, joint: str) -> str:
+    return str(body.index(joint)) if joint in body.joints else ""
+
+
+def _coverage(source: skeletons.Skeleton, target: skeletons.Skeleton) -> str:
+    nothing = np.zeros((source.num_joints, 1), np.float32)
+    given = skeletons.convert(nothing, source, target)[1].sum()
+    known = skeletons.convert(nothing, source, target, derive=True)[1].sum()
+    return f"{given} + {known - given}" if known > given else f"{given}"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] + ["--:"] * (len(heads) - 1), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: draw_skeletons.py DOCS_DIR")
+    main(pathlib.Path(sys.argv[1]))

@@ -1,0 +1,73 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from data_pipelines import aligned, errors, recording
+
+# Column by column, as Open3D writes it.
+CAMERA = {
+    "width": 8,
+    "height": 6,
+    "intrinsic_matrix": [10.0, 0.0, 0.0, 0.0, 11.0, 0.0, 3.5, 2.5, 1.0],
+}
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Three frames, numbered from 7."""
+    path = tmp_path / "open3d"
+    for kind in ("color", "depth"):
+        (path / kind).mkdir(parents=True)
+    for number in range(3):
+        name = f"{number + 7:06d}"
+        depth = np.full((6, 8), 1000 + number, np.uint16)
+        cv2.imwrite(str(path / "depth" / f"{name}.png"), depth)
+        color = np.full((6, 8, 3), (10, 20, 30), np.uint8)  # BGR
+        cv2.imwrite(str(path / "color" / f"{name}.jpg"), color)
+    (path / "camera_intrinsic.json").write_text(json.dumps(CAMERA))
+    return path
+
+
+def test_it_becomes_a_recording(source, tmp_path):
+    assert aligned.convert(source, tmp_path / "r", fps=30.0) == 3
+    opened = recording.open_recording(tmp_path / "r")
+    np.testing.assert_allclose(opened.time, [0, 1 / 30, 2 / 30])
+    np.testing.assert_allclose(opened.depth(2), 1.002, rtol=1e-6)
+    np.testing.assert_allclose(opened.color(0)[0, 0], [30, 20, 10], atol=3)  # JPEG
+    # The principal point in the middle of the image is at half its size.
+    np.testing.assert_allclose(opened.depth_camera.intrinsics, [10, 11, 4, 3])
+    np.testing.assert_array_equal(opened.color_from_depth, np.eye(4))
+
+
+def test_depth_unit_is_kept(source, tmp_path):
+    aligned.convert(source, tmp_path / "r", fps=30.0, depth_unit=0.0001)
+    opened = recording.open_recording(tmp_path / "r")
+    np.testing.assert_allclose(opened.depth(0), 0.1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda p: (p / "depth" / "000008.png").unlink(), "000008 has no depth"),
+        (lambda p: (p / "color" / "000009.jpg").unlink(), "000009 has no colour"),
+        (lambda p: [f.unlink() for f in (p / "color").iterdir()], "has no pictures"),
+        (lambda p: (p / "camera_intrinsic.json").unlink(), "camera_intrinsic.json"),
+        (
+            lambda p: (p / "camera_intrinsic.json").write_text('{"width": 8}'),
+            "expected width, height and intrinsic_matrix",
+        ),
+        (
+            lambda p: (p / "camera_intrinsic.json").write_text(
+                json.dumps(CAMERA | {"intrinsic_matrix": [10, 0, 3, 0, 11, 2, 0, 0, 1]})
+            ),
+            "column by column",
+        ),
+    ],
+)
+def test_bad_sources_are_one_line_and_leave_nothing(source, tmp_path, spoil, message):
+    spoil(source)
+    with pytest.raises(errors.BadInput, match=message):
+        aligned.convert(source, tmp_path / "r", fps=30.0)
+    assert not (tmp_path / "r").exists()

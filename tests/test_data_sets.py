@@ -1,0 +1,108 @@
+"""Original files to figures: prepare, train and evaluate each data set with depth.
+
+The files are written by our tests in each set's own format, of rendered people.
+"""
+
+import json
+
+import numpy as np
+import pytest
+
+from configs import cmu_panoptic, itop, ntu_rgbd
+from data_pipelines import prepared, schema, sources
+from tests.data_pipelines.originals import cmu_panoptic as panoptic_files
+from tests.data_pipelines.originals import itop as itop_files
+from tests.data_pipelines.originals import ntu_rgbd as ntu_files
+from tests.test_run import run
+from unipose_jax import skeleton
+from unipose_jax.synthesis import scene
+
+
+@pytest.fixture(scope="module")
+def people():
+    """Six rendered clips with every joint there is."""
+    params = scene.SceneParams(
+        frames=6, fps=30.0, height=240, width=320, points=8, skeleton="BODY"
+    )
+    extras = ("depth", "mask", "color")
+    return scene.render_pool(0, "test", 0, 6, params, extras=extras)
+
+
+def of_skeleton(clips, name):
+    """Clips with the joints of one skeleton."""
+    xyz = np.asarray(skeleton.convert(clips["xyz"], "BODY", name)[0])
+    seen = clips["visible"][..., None].astype(np.float32)
+    visible = np.asarray(skeleton.convert(seen, "BODY", name)[0])[..., 0] > 0
+    return clips | {"xyz": xyz, "visible": visible}
+
+
+def write_itop(folder, people):
+    itop_files.write(folder, of_skeleton(people, "ITOP15"))
+
+
+def write_ntu(folder, people):
+    ntu_files.write(folder, of_skeleton(people, "NTU25"))
+
+
+def write_panoptic(folder, people):
+    for name in panoptic_files.RECORDINGS.values():
+        panoptic_files.write(folder, name, frames=6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("configs", "write"),
+    [(itop, write_itop), (ntu_rgbd, write_ntu), (cmu_panoptic, write_panoptic)],
+    ids=["itop", "ntu_rgbd", "cmu_panoptic"],
+)
+def test_original_files_are_prepared_trained_on_and_scored(
+    configs, write, people, tmp_path, capsys
+):
+    write(tmp_path / "source", people)
+    config = configs.get_config("smoke")
+    config.data.check_counts = False
+    config.data.frame_step = 1
+    config.num_train_steps = config.checkpoint_every = 2
+    places = {"source": tmp_path / "source", "data_dir": tmp_path / "prepared"}
+    assert run("prepare", config, **places) == 0
+    printed = capsys.readouterr().out
+    assert "with 3D" in printed
+    assert len(list((tmp_path / "prepared").glob("*_keypoints.png"))) == 1
+
+    index = prepared.read_index(prepared.folder_of(config.data))
+    assert set(index["splits"]) == {"train", "validation", "test"}
+    subjects = [{e["subject"] for e in part} for part in index["splits"].values()]
+    assert len(set.union(*subjects)) == sum(map(len, subjects))  # no person in two
+    for split in ("train", "validation", "test"):
+        source = sources.open_split(config, split)
+        check_example(source[0], config.data.skeleton)
+
+    workdir = tmp_path / "w"
+    assert run("train", config, workdir=workdir, data_dir=places["data_dir"]) == 0
+    record = json.loads((workdir / "metrics.json").read_text())
+    assert np.isfinite(record["results"]["all"]["mpjpe_mm"])
+    assert f"all {config.data.skeleton} joints" in capsys.readouterr().out
+    scored = sum(entry["with_joints"] for entry in index["splits"]["test"])
+    assert record["results"]["all"]["num_frames"] == scored > 0
+
+
+def check_example(example, name):
+    """Points lie on the person: joints near them, keypoints where joints project."""
+    schema.validate(example)
+    valid = example["xyz_valid"].any(-1)
+    assert example["points_valid"][valid].any(-1).all()
+    torso = skeleton.by_name(name).joints.index(
+        "pelvis" if name != "ITOP15" else "torso"
+    )
+    for frame in np.flatnonzero(valid):
+        points = example["points"][frame][example["points_valid"][frame]]
+        away = np.linalg.norm(points - example["xyz"][frame, torso], axis=-1)
+        assert away.min() < 0.3
+    pose = example["cam_from_points"]
+    seen = example["xyz"] @ pose[:3, :3].T + pose[:3, 3]
+    focal, center = example["intrinsics"][:2], example["intrinsics"][2:]
+    uv = seen[..., :2] / seen[..., 2:] * focal + center
+    believed = example["xyz_valid"] & (example["confidence"] > 0)
+    assert believed.any()
+    # ITOP's are whole pixels and half-precision metres.
+    np.testing.assert_allclose(uv[believed], example["uv"][believed], atol=1.5)
