@@ -21,6 +21,10 @@ class Track(Protocol):
     def problem(self) -> str:
         """Why nothing can be learnt from the track; "" where something can."""
 
+    @property
+    def has_points(self) -> bool:
+        """Whether some frame has points of the person."""
+
     def __len__(self) -> int: ...
 
     def frame(self, position: int) -> Mapping[str, np.ndarray]:
@@ -94,8 +98,13 @@ class ClipSource:
         """Refuses tracks that nothing can be learnt from, and tells of some such.
 
         Raises:
-            errors.BadInput: no track has keypoints or joints.
+            errors.BadInput: no track has keypoints or joints, or none has points.
         """
+        if not any(track.has_points for track in self.tracks):
+            raise errors.BadInput(
+                "there is not one point of a person in the training data; a set "
+                "without depth cannot train a point network"
+            )
         problems = [track.problem for track in self.tracks if track.problem]
         if len(problems) == len(self.tracks):
             raise errors.BadInput(problems[0])

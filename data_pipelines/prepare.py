@@ -93,18 +93,18 @@ def summary(folder: pathlib.Path) -> str:
     """What a prepared data set holds: a table of splits, and the protocol."""
     index = prepared.read_index(folder)
     lines = [
-        f"{'split':12}{'sequences':>10}{'people':>8}{'frames':>9}"
+        f"{'split':12}{'sequences':>10}{'people':>8}{'frames':>9}{'with person':>13}"
         f"{'with 2D':>9}{'with 3D':>9}"
     ]
     for split, entries in index["splits"].items():
         total = {
             key: sum(entry[key] for entry in entries)
-            for key in ("frames", "with_keypoints", "with_joints")
+            for key in ("frames", "with_points", "with_keypoints", "with_joints")
         }
         people = len({entry["subject"] for entry in entries})
         lines.append(
             f"{split:12}{len(entries):10}{people:8}{total['frames']:9}"
-            f"{total['with_keypoints']:9}{total['with_joints']:9}"
+            f"{total['with_points']:13}{total['with_keypoints']:9}{total['with_joints']:9}"
         )
     lines += [f"skipped: {line}" for line in index["skipped"]]
     if index["skipped"]:
@@ -192,6 +192,7 @@ def _entry(one: sequence.Sequence, track: tracks.Track) -> dict[str, Any]:
         "name": one.name,
         "subject": one.subject,
         "frames": len(track),
+        "with_points": sum(len(xyz) > 0 for xyz in track.points),
         "with_keypoints": int(track.per_frame["confidence"].any(axis=1).sum()),
         "with_joints": int(track.per_frame["xyz_valid"].any(axis=1).sum()),
         "problem": track.problem,

@@ -63,6 +63,7 @@ class StoredTrack:
     length: int
     constant: dict[str, np.ndarray]
     problem: str
+    has_points: bool
 
     def __len__(self) -> int:
         return self.length
@@ -103,7 +104,16 @@ def open_tracks(
             "cam_from_points": np.array(entry["cam_from_points"], np.float32),
         }
         length = entry["frames"]
-        tracks.append(StoredTrack(records, first, length, constant, entry["problem"]))
+        tracks.append(
+            StoredTrack(
+                records,
+                first,
+                length,
+                constant,
+                problem=entry["problem"],
+                has_points=entry["with_points"] > 0,
+            )
+        )
         first += length
     return tracks, index["protocol"]
 

@@ -48,6 +48,25 @@ class _Grid(NamedTuple):
     pixel_angle: float  # width of a grid pixel at z = 1 m
 
 
+class View(NamedTuple):
+    """A depth map taken apart: what stands in it, and in which room."""
+
+    depth: np.ndarray  # float32 (height, width), metres, 0 where there is none
+    grid: _Grid
+    room: planes.Planes
+    labels: np.ndarray  # (rows, columns) of the grid, number of the region
+    bodies: list[bodies.Body]  # groups of regions, each with how like a person it is
+    moved: np.ndarray  # bool (rows, columns), before what was seen there earlier
+
+
+def cut_out(view: View, body: bodies.Body) -> Segmentation:
+    """The pixels, box and floor of one of the bodies in a view."""
+    person = bodies.pixels(view.labels, body.members)
+    person = _with_feet(person, view.grid, view.room)
+    mask = _refined(view.depth, view.grid, person)
+    return Segmentation(mask, _box(mask), view.room.floor, body.score)
+
+
 class Segmenter:
     """Segments one depth map after the other, following the person it chose.
 
@@ -79,6 +98,21 @@ class Segmenter:
             depth: (height, width), metres, 0 or NaN where there is none.
             hint: keypoints of the person wanted, where known.
         """
+        view = self.look(depth)
+        votes = None if hint is None else _under_keypoints(view.grid, view.labels, hint)
+        body = _choose(view, self._last, votes)
+        if body is None:
+            nothing = np.zeros(view.depth.shape, bool)
+            return Segmentation(nothing, (0,) * 4, view.room.floor, 0.0)
+        self._last = body.center
+        return cut_out(view, body)
+
+    def look(self, depth: np.ndarray) -> View:
+        """What stands in the room; the next step is `cut_out`.
+
+        Args:
+            depth: (height, width), metres, 0 or NaN where there is none.
+        """
         depth = np.where(depth > 0, depth, 0).astype(np.float32)
         z = _reduced(depth, self._step)
         grid = _Grid(
@@ -91,15 +125,7 @@ class Segmenter:
         labels = _regions(grid, room)
         regions = bodies.measure(labels, grid.xyz, grid.pixel_angle)
         found = bodies.candidates(regions, grid.xyz, grid.pixel_angle, room.floor)
-        moved = self._moved(z)
-        votes = None if hint is None else _under_keypoints(grid, labels, hint)
-        body = _choose(found, labels, moved, self._last, votes)
-        if body is None:
-            return Segmentation(np.zeros(depth.shape, bool), (0,) * 4, room.floor, 0.0)
-        self._last = body.center
-        person = _with_feet(bodies.pixels(labels, body.members), grid, room)
-        mask = _refined(depth, grid, person)
-        return Segmentation(mask, _box(mask), room.floor, body.score)
+        return View(depth, grid, room, labels, found, self._moved(z))
 
     def _moved(self, z: np.ndarray) -> np.ndarray:
         """Where something stands before the farthest depth seen so far: bool."""
@@ -169,15 +195,11 @@ def _linked(a: np.ndarray, b: np.ndarray, jump: np.ndarray) -> np.ndarray:
 
 
 def _choose(
-    found: list[bodies.Body],
-    labels: np.ndarray,
-    moved: np.ndarray,
-    last: np.ndarray | None,
-    votes: np.ndarray | None,
+    view: View, last: np.ndarray | None, votes: np.ndarray | None
 ) -> bodies.Body | None:
     """The body under the keypoints, else the likeliest: moving, followed and near."""
-    size = np.bincount(labels.ravel())
-    moving = np.bincount(labels[moved], minlength=len(size))
+    size = np.bincount(view.labels.ravel())
+    moving = np.bincount(view.labels[view.moved], minlength=len(size))
 
     def worth(body: bodies.Body) -> float:
         value = body.score * np.exp(-body.center[2] / 6)
@@ -187,7 +209,7 @@ def _choose(
             value *= 1 + np.exp(-np.linalg.norm(body.center - last) / 0.4)
         return value if votes is None else (value + 0.1) * votes[body.members].sum()
 
-    likely = [b for b in found if votes is not None or b.score > _MIN_SCORE]
+    likely = [b for b in view.bodies if votes is not None or b.score > _MIN_SCORE]
     best = max(likely, key=worth, default=None)
     return best if best is not None and worth(best) > 0 else None
 

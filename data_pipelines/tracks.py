@@ -49,6 +49,11 @@ class Track:
     def __len__(self) -> int:
         return len(self.time)
 
+    @property
+    def has_points(self) -> bool:
+        """Whether some frame has points of the person."""
+        return any(len(xyz) for xyz in self.points)
+
     def frame(self, position: int) -> dict[str, np.ndarray]:
         """`points`, `time` and the other schema fields of one frame."""
         fields = {name: value[position] for name, value in self.per_frame.items()}

@@ -69,6 +69,14 @@ def test_one_teaching_track_is_enough_and_the_others_are_told(make_recording, ca
         open_source(bad).check_supervision()
 
 
+def test_tracks_without_depth_cannot_teach(make_recording):
+    source = open_source(make_recording())
+    for track in source.tracks:
+        track.points[:] = [np.zeros((0, 3), np.float32)] * len(track)
+    with pytest.raises(errors.BadInput, match="not one point of a person"):
+        source.check_supervision()
+
+
 def test_a_source_feeds_the_loader(make_recording):
     batches = loader.Loader(open_source(make_recording(frames=4)), batch_size=2)
     batch = next(batches)
