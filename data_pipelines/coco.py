@@ -8,13 +8,15 @@ names the joints.
 import dataclasses
 import os
 import pathlib
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import cv2
+import ml_collections
 import numpy as np
 
-from data_pipelines import detections, errors, files, joint_orders
+from data_pipelines import detections, errors, files, joint_orders, sequence
 from unipose_jax import skeleton as skeletons
 
 # COCO's keypoints are "0-indexed" pixels (COCO-WholeBody, data_format.md). Boxes come
@@ -26,6 +28,8 @@ _PIXEL_CENTER = 0.5
 _ALIASES = {"top_head": "head_top", "head_bottom": "upper_neck"}
 _CROWDPOSE = {"head": "head_top"}
 _CROWDPOSE_JOINTS = 14
+_VALIDATION_SHARE = 20
+_ALBUM = 100  # images
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,6 +63,67 @@ class Image:
                 f" say {self.width}x{self.height}"
             )
         return image
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Album:
+    """Some images of a split; `len` is their number. They say nothing of persons."""
+
+    name: str
+    images: tuple[Image, ...]
+    subject: str = ""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def open_data_set(
+    source: pathlib.Path, data: ml_collections.ConfigDict
+) -> sequence.DataSet:
+    """COCO as it is unpacked: two annotation files and their folders of images.
+
+    A twentieth of the training images, by a hash of the file's name, validate.
+
+    Raises:
+        errors.BadInput: a file is missing or wrong.
+    """
+    paths = [source / part for split in ("train", "val") for part in _parts(split)]
+    if absent := [str(p.relative_to(source)) for p in paths if not p.exists()]:
+        raise errors.BadInput(f"{source} lacks {', '.join(absent)}")
+    train, test = (
+        open_images(*(source / part for part in _parts(split)))
+        for split in ("train", "val")
+    )
+    held_out = [
+        zlib.crc32(image.path.name.encode()) % _VALIDATION_SHARE == 0 for image in train
+    ]
+    splits = {
+        "train": [i for i, out in zip(train, held_out, strict=True) if not out],
+        "validation": [i for i, out in zip(train, held_out, strict=True) if out],
+        "test": test,
+    }
+    return sequence.DataSet(
+        name="coco",
+        sequences={split: _albums(split, images) for split, images in splits.items()},
+        protocol=(
+            f"COCO val2017 is the test split; every {_VALIDATION_SHARE}th training"
+            " image, by crc32 of its name, validates. Labels are 2D."
+        ),
+        kind="images",
+    )
+
+
+def _parts(split: str) -> tuple[str, str]:
+    """Annotations and images of an original split."""
+    return f"annotations/person_keypoints_{split}2017.json", f"{split}2017"
+
+
+def _albums(split: str, images: Sequence[Image]) -> list[Album]:
+    starts = range(0, len(images), _ALBUM)
+    return [
+        Album(f"{split}-{number:05d}", tuple(images[start : start + _ALBUM]))
+        for number, start in enumerate(starts)
+    ]
 
 
 def open_images(

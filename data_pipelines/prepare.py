@@ -8,18 +8,20 @@ the data and the settings alone, byte by byte.
 
 import concurrent.futures
 import hashlib
+import importlib
 import json
 import multiprocessing
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import types
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import ml_collections
 import tqdm
 
-from data_pipelines import errors, files, prepared, sequence, sources, tracks
+from data_pipelines import errors, files, prepared, sequence, sources
 from unipose_jax import skeleton as skeletons
 
 _SHARD_FRAMES = 400  # at least; and about this many shards, where there is more:
@@ -32,8 +34,9 @@ class Shard(NamedTuple):
 
     path: pathlib.Path
     split: str
-    sequences: Sequence[sequence.Sequence]
-    read: Callable[..., tracks.Track]  # as `tracks.read`
+    sequences: Sequence[Any]
+    kind: str  # of the data set, and what makes tracks of its sequences, as there
+    read: Callable | None
 
     @property
     def notes(self) -> pathlib.Path:
@@ -116,7 +119,7 @@ def plan(folder: pathlib.Path, data_set: sequence.DataSet) -> list[Shard]:
     """Cuts the sequences of each split into shards of consecutive ones."""
     shards = []
     for split in sequence.SPLITS:
-        groups: list[list[sequence.Sequence]] = []
+        groups: list[list[Any]] = []
         listed = data_set.sequences.get(split, ())
         enough = max(_SHARD_FRAMES, sum(map(len, listed)) // _MOST_SHARDS)
         for one in listed:
@@ -129,7 +132,8 @@ def plan(folder: pathlib.Path, data_set: sequence.DataSet) -> list[Shard]:
                 f"-{number:05d}-of-{len(groups):05d}",
                 split,
                 group,
-                data_set.read or tracks.read,
+                data_set.kind,
+                data_set.read,
             )
             for number, group in enumerate(groups)
         ]
@@ -141,63 +145,40 @@ def write_shard(shard: Shard, data: Mapping[str, Any]) -> None:
 
     Args:
         shard: what to write.
-        data: settings: `skeleton`, `stored_points`, `skip_corrupt`.
+        data: settings: `skip_corrupt`, and those of the kind.
     """
     from array_record.python import array_record_module
     from tensorflow_datasets.core import example_serializer
 
-    num_joints = skeletons.by_name(data["skeleton"]).num_joints
-    features = prepared.features(num_joints)
+    kind = _kind(shard.kind)
+    features = kind.features(skeletons.by_name(data["skeleton"]).num_joints)
     serializer = example_serializer.ExampleSerializer(features.get_serialized_info())
-    skipped: list[str] = []
+    skipped: list[str] | None = [] if data["skip_corrupt"] else None
     entries = []
     partial = shard.path.with_name(f"{shard.path.name}.{os.getpid()}")
     writer = array_record_module.ArrayRecordWriter(str(partial), "group_size:1")
-    for one, track in _readable(shard, data, skipped):
-        for position in range(len(track)):
-            record = prepared.to_record(track.frame(position))
-            example = serializer.get_tf_example(features.encode_example(record))
-            # The order of fields differs from one process to the next otherwise.
-            writer.write(example.SerializeToString(deterministic=True))
-        entries.append(_entry(one, track))
-    writer.close()
-    os.replace(partial, shard.path)
-    files.write_json(shard.notes, {"sequences": entries, "skipped": skipped})
-
-
-def _readable(
-    shard: Shard, data: Mapping[str, Any], skipped: list[str]
-) -> Iterator[tuple[sequence.Sequence, tracks.Track]]:
-    """The sequences that can be read; where the config allows it, lists the others."""
     for one in shard.sequences:
         try:
-            track = shard.read(
-                one,
-                skeleton=data["skeleton"],
-                stored_points=data["stored_points"],
-                skipped=skipped if data["skip_corrupt"] else None,
-            )
+            entry, records = kind.records(one, data, skipped, shard.read)
         except errors.BadInput as error:
-            if not data["skip_corrupt"]:
+            if skipped is None:
                 raise
             skipped.append(str(error))
             continue
-        if len(track):
-            yield one, track
+        for record in records:
+            example = serializer.get_tf_example(features.encode_example(record))
+            # The order of fields differs from one process to the next otherwise.
+            writer.write(example.SerializeToString(deterministic=True))
+        if entry["frames"]:
+            entries.append(entry)
+    writer.close()
+    os.replace(partial, shard.path)
+    files.write_json(shard.notes, {"sequences": entries, "skipped": skipped or []})
 
 
-def _entry(one: sequence.Sequence, track: tracks.Track) -> dict[str, Any]:
-    """The line of a track in the index."""
-    return {
-        "name": one.name,
-        "subject": one.subject,
-        "frames": len(track),
-        "with_points": sum(len(xyz) > 0 for xyz in track.points),
-        "with_keypoints": int(track.per_frame["confidence"].any(axis=1).sum()),
-        "with_joints": int(track.per_frame["xyz_valid"].any(axis=1).sum()),
-        "problem": track.problem,
-        **{name: value.tolist() for name, value in track.constant.items()},
-    }
+def _kind(name: str) -> types.ModuleType:
+    """`prepared_tracks` or `prepared_images`."""
+    return importlib.import_module(f"data_pipelines.prepared_{name}")
 
 
 def _write_all(shards: Sequence[Shard], data: ml_collections.ConfigDict) -> None:
@@ -244,13 +225,14 @@ def _complete(
     for path in folder.iterdir():
         if path.is_file() and path not in wanted:
             path.unlink()  # of a process that was killed
-    _write_tfds(folder, shards, notes, data.skeleton, data_set.name)
+    _write_tfds(folder, shards, notes, data.skeleton, data_set)
     shutil.rmtree(folder / _NOTES)
     files.write_json(
         folder / prepared.INDEX,
         {
             "format": prepared.FORMAT,
             "name": data_set.name,
+            "kind": data_set.kind,
             "variant": data.variant,
             "skeleton": data.skeleton,
             "protocol": data_set.protocol,
@@ -267,7 +249,7 @@ def _write_tfds(
     shards: Sequence[Shard],
     notes: Sequence[Mapping[str, Any]],
     skeleton: str,
-    name: str,
+    data_set: sequence.DataSet,
 ) -> None:
     """Adds features.json and dataset_info.json, with which TFDS reads the folder."""
     import tensorflow_datasets as tfds
@@ -278,7 +260,7 @@ def _write_tfds(
         if mine:
             template = tfds.core.ShardedFileTemplate(
                 data_dir=str(folder),
-                dataset_name=name,
+                dataset_name=data_set.name,
                 split=split,
                 filetype_suffix="array_record",
             )
@@ -295,7 +277,7 @@ def _write_tfds(
             )
     tfds.folder_dataset.write_metadata(
         data_dir=str(folder),
-        features=prepared.features(skeletons.by_name(skeleton).num_joints),
+        features=_kind(data_set.kind).features(skeletons.by_name(skeleton).num_joints),
         split_infos=infos,
         check_data=False,
     )

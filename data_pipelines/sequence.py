@@ -178,6 +178,7 @@ class DataSet:
     protocol: str  # how it is evaluated: frames, joints, split; a sentence or two
     skipped: Listed[str] = ()
     read: Callable | None = None  # makes a track of a sequence; None is `tracks.read`
+    kind: str = "tracks"  # what it is on disk: "tracks" or "images"
 
 
 def detector_file(folder: str, name: str) -> pathlib.Path:

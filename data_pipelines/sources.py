@@ -7,7 +7,15 @@ import ml_collections
 
 from data_pipelines import errors
 
-READERS = ("recording", "itop", "ntu_rgbd", "cmu_panoptic", "humaneva", "human36m")
+READERS = (
+    "recording",
+    "itop",
+    "ntu_rgbd",
+    "cmu_panoptic",
+    "humaneva",
+    "human36m",
+    "coco",
+)
 """Names of data sets that are read from files; each is a module (see `sequence`)."""
 
 
@@ -57,9 +65,9 @@ def open_split(config: ml_collections.ConfigDict, split: str):
     from data_pipelines import clips
 
     if data.data_dir:
-        from data_pipelines import prepared
+        from data_pipelines import prepared_tracks
 
-        tracks, protocol = prepared.open_tracks(data, split)
+        tracks, protocol = prepared_tracks.open_tracks(data, split)
     else:
         tracks, protocol = _read_tracks(data, split)
     source = clips.ClipSource(
@@ -112,6 +120,10 @@ def _read_tracks(data: ml_collections.ConfigDict, split: str):
             "--mode=prepare) or config.data.path (read into memory)"
         )
     data_set = open_data_set(data, pathlib.Path(data.path).expanduser())
+    if data_set.kind != "tracks":
+        raise errors.BadInput(
+            f"{data.name} has {data_set.kind}, no sequences of people"
+        )
     skipped: list[str] | None = [] if data.skip_corrupt else None
     read = [
         (data_set.read or tracks.read)(

@@ -15,6 +15,7 @@ from data_pipelines import (
     errors,
     prepare,
     prepared,
+    prepared_tracks,
     schema,
     sources,
     tracks,
@@ -44,7 +45,7 @@ def test_tracks_come_back_to_a_fraction_of_a_millimetre(recordings, tmp_path):
     data = make_data(tmp_path)
     folder = prepare.prepare(data, recordings)
     assert folder == tmp_path / "prepared" / "recording"
-    stored, protocol = prepared.open_tracks(data, "validation")
+    stored, protocol = prepared_tracks.open_tracks(data, "validation")
     assert "last tenth" in protocol
     opened = sources.open_data_set(data, recordings).sequences["validation"]
     for track, one in zip(stored, opened, strict=True):
@@ -53,7 +54,9 @@ def test_tracks_come_back_to_a_fraction_of_a_millimetre(recordings, tmp_path):
         for position in range(2):
             frame, expected = track.frame(position), read.frame(position)
             np.testing.assert_allclose(
-                frame.pop("points"), expected.pop("points"), atol=0.51 * prepared.UNIT
+                frame.pop("points"),
+                expected.pop("points"),
+                atol=0.51 * prepared_tracks.UNIT,
             )
             assert frame.keys() == expected.keys()
             for name, value in expected.items():
@@ -141,7 +144,7 @@ def test_other_settings_do_not_replace_a_data_set(recordings, tmp_path):
     with pytest.raises(errors.BadInput, match="with other settings"):
         prepare.prepare(make_data(tmp_path, stored_points=128), recordings)
     with pytest.raises(errors.BadInput, match="was prepared for ITOP15"):
-        prepared.open_tracks(make_data(tmp_path, skeleton="COCO17"), "train")
+        prepared_tracks.open_tracks(make_data(tmp_path, skeleton="COCO17"), "train")
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
@@ -160,12 +163,12 @@ def test_damage_is_noticed(recordings, tmp_path, damage):
         prepare.prepare(data, recordings)
     if damage != "changed":  # sizes are looked at whenever data are opened
         with pytest.raises(errors.BadInput, match=path.name):
-            prepared.open_tracks(data, "train")
+            prepared_tracks.open_tracks(data, "train")
 
 
 def test_nothing_prepared_is_bad_input(tmp_path):
     with pytest.raises(errors.BadInput, match="make it with --mode=prepare"):
-        prepared.open_tracks(make_data(tmp_path), "train")
+        prepared_tracks.open_tracks(make_data(tmp_path), "train")
 
 
 def test_rendered_people_are_prepared_as_they_are_drawn(tmp_path):
