@@ -105,6 +105,6 @@ class ImageSource:
         """
         record = self._records[index]
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        encoded = np.frombuffer(record["image"], np.uint8)
-        image = cv2.imdecode(encoded, flags)[..., ::-1]
-        return record | {"image": np.ascontiguousarray(image)}
+        image = cv2.imdecode(np.frombuffer(record["image"], np.uint8), flags)
+        assert image is not None  # it could be decoded when it was written
+        return record | {"image": np.ascontiguousarray(image[..., ::-1])}
