@@ -298,13 +298,14 @@ def _verify(folder: pathlib.Path, fingerprint: str) -> None:
 
 
 def _fingerprint(data: ml_collections.ConfigDict, data_set: sequence.DataSet) -> str:
-    """Digest of the settings and of the names and lengths of all sequences."""
+    """Digest of the settings, and of the names and lengths of all sequences."""
     settings = (data.name, data.variant, data.skeleton, data.stored_points)
     listed = {
         split: [(one.name, one.subject, len(one)) for one in sequences]
         for split, sequences in data_set.sequences.items()
     }
-    text = json.dumps([prepared.FORMAT, settings, data.keypoints, listed])
+    made_with = [data.keypoints, dict(data_set.made_with)]
+    text = json.dumps([prepared.FORMAT, settings, made_with, listed])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

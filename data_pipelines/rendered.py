@@ -38,6 +38,9 @@ def open_data_set(
         },
         protocol=synthetic.Pool.protocol,
         read=read_track,
+        made_with={
+            name: data.to_dict()[name] for name in ("seed", "frames", "motion", "scene")
+        },
     )
 
 

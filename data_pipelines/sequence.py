@@ -179,6 +179,8 @@ class DataSet:
     skipped: Listed[str] = ()
     read: Callable | None = None  # makes a track of a sequence; None is `tracks.read`
     kind: str = "tracks"  # what it is on disk: "tracks" or "images"
+    made_with: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    # Settings, as JSON, that shape the sequences and are not seen in their names.
 
 
 def detector_file(folder: str, name: str) -> pathlib.Path:

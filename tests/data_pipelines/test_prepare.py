@@ -183,3 +183,13 @@ def test_rendered_people_are_prepared_as_they_are_drawn(tmp_path):
     drawn = sources.open_split(config, "test")[0]
     for name in ("xyz", "uv", "confidence", "visible", "intrinsics", "time"):
         np.testing.assert_allclose(stored[name], drawn[name], atol=1e-5, err_msg=name)
+
+
+def test_other_rendered_people_are_not_taken_for_these(tmp_path):
+    data = make_data(tmp_path, name="rendered")
+    data.update(name="synthetic", train_clips=1, test_clips=1, validation_clips=1)
+    data.scene.points = data.stored_points = 256
+    prepare.prepare(data, tmp_path)
+    data.scene.detector.noise += 1.0
+    with pytest.raises(errors.BadInput, match="with other settings"):
+        prepare.prepare(data, tmp_path)

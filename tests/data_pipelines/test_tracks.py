@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from data_pipelines import (
-    clips,
     detections,
     errors,
     pose_file,
@@ -10,18 +9,7 @@ from data_pipelines import (
     schema,
     tracks,
 )
-
-
-def open_source(*paths, skeleton="ITOP15", num_frames=2, num_points=64, **options):
-    read = [
-        tracks.read(
-            recording.open_recording(path), skeleton=skeleton, stored_points=2048
-        )
-        for path in paths
-    ]
-    return clips.ClipSource(
-        read, num_frames=num_frames, num_points=num_points, **options
-    )
+from tests.data_pipelines.test_clips import open_source
 
 
 @pytest.mark.parametrize("mask", [True, False])
