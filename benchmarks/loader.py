@@ -14,15 +14,13 @@ import tempfile
 import time
 
 import jax
-import numpy as np
 from absl import app, flags
 
+from benchmarks import steps
 from configs import unipose
 from data_pipelines import prepare, sources
 from unipose_jax import commands
-from unipose_jax.train import loop, optimizer, parallel, recipes
-from unipose_jax.train import state as train_state
-from unipose_jax.train import step as train_step
+from unipose_jax.train import parallel, recipes
 
 _CLIPS = flags.DEFINE_integer("clips", 160, "Rendered clips; an epoch.")
 _EPOCHS = flags.DEFINE_integer("epochs", 10, "Epochs read, for memory.")
@@ -43,7 +41,9 @@ def main(argv: list[str]) -> None:
             data.workers = workers
             read[workers] = read_epochs(config)
         data.workers = 0
-        trained = trained_per_second(config)
+        batch = next(sources.open_train(config, host=0, hosts=1))
+        seconds = steps.seconds_per_step(config, batch, steps=20)
+        trained = config.global_batch_size / seconds
     print(
         json.dumps(
             {
@@ -84,33 +84,6 @@ def read_epochs(config) -> tuple[float, list[int]]:
         memory.append(resident_mb())
     seconds = time.perf_counter() - start
     return _EPOCHS.value * per_epoch * config.global_batch_size / seconds, memory
-
-
-def trained_per_second(config, steps: int = 20) -> float:
-    """Examples per second that the training step takes, its batch being there."""
-    recipe = recipes.build(config)
-    state = train_state.create(
-        recipe.network,
-        optimizer.make_optimizer(config.optimizer, 1000),
-        loop.example_inputs(config),
-        jax.random.key(0),
-    )
-    weights = optimizer.make_weight_schedule(
-        config.loss_weights.to_dict(), config.ramp, 1000
-    )
-    run = parallel.map_step(
-        train_step.make_train_step(recipe.train_terms, weights, 0.99)
-    )
-    batch = next(sources.open_train(config, host=0, hosts=1))
-    fed = parallel.split({name: batch[name] for name in recipe.fields})
-    state = parallel.replicate(state)
-    times = []
-    for _ in range(steps + 3):
-        start = time.perf_counter()
-        state, scalars = run(state, fed, jax.random.key(0))
-        jax.block_until_ready(scalars)
-        times.append(time.perf_counter() - start)
-    return config.global_batch_size / float(np.median(times[3:]))
 
 
 def resident_mb() -> int:

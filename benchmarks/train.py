@@ -5,6 +5,7 @@
 Prints one JSON object; medians after warm-up, on whatever device JAX finds.
 """
 
+import itertools
 import json
 import resource
 import statistics
@@ -13,13 +14,12 @@ import time
 import jax
 from absl import app, flags
 
+from benchmarks import steps
 from configs import unipose
 from data_pipelines import synthetic
 from unipose_jax import commands
 from unipose_jax.synthesis import scene
-from unipose_jax.train import evaluate, loop, optimizer, parallel, recipes
-from unipose_jax.train import state as train_state
-from unipose_jax.train import step as train_step
+from unipose_jax.train import evaluate
 
 _STEPS = flags.DEFINE_integer("steps", 30, "Timed training steps.")
 
@@ -30,45 +30,32 @@ def main(argv: list[str]) -> None:
     commands.quiet_logs()
     config = unipose.get_config("quick")
     params = synthetic.scene_params(config.data)
-    marks: list[float] = []
+    marks: list[tuple[float, int]] = []
     clips = scene.render_pool(
-        0, "train", 0, 256, params, progress=lambda _: marks.append(time.perf_counter())
+        0,
+        "train",
+        0,
+        256,
+        params,
+        progress=lambda done: marks.append((time.perf_counter(), done)),
     )
-    per_call = statistics.median(b - a for a, b in zip(marks, marks[1:], strict=False))
+    rendered = statistics.median(
+        (last[1] - first[1]) / (last[0] - first[0])
+        for first, last in itertools.pairwise(marks)
+    )
     pool = synthetic.Pool(clips, num_points=config.data.num_points)
 
-    recipe = recipes.build(config)
-    state = train_state.create(
-        recipe.network,
-        optimizer.make_optimizer(config.optimizer, 1000),
-        loop.example_inputs(config),
-        jax.random.key(0),
-    )
-    weights = optimizer.make_weight_schedule(
-        config.loss_weights.to_dict(), config.ramp, 1000
-    )
-    run = parallel.map_step(
-        train_step.make_train_step(recipe.train_terms, weights, 0.99)
-    )
     batch = evaluate.stack(pool[i] for i in range(config.global_batch_size))
-    fed = parallel.split({name: batch[name] for name in recipe.fields})
-    state = parallel.replicate(state)
-    times = []
-    for index in range(_STEPS.value + 3):
-        start = time.perf_counter()
-        state, scalars = run(state, fed, jax.random.key(0))
-        jax.block_until_ready(scalars)
-        if index >= 3:
-            times.append(time.perf_counter() - start)
+    seconds = steps.seconds_per_step(config, batch, steps=_STEPS.value)
     frames = config.global_batch_size * config.data.frames
     print(
         json.dumps(
             {
                 "device": jax.devices()[0].device_kind,
                 "image": [params.height, params.width],
-                "rendered_frames_per_s": round(32 * params.frames / per_call, 1),
+                "rendered_frames_per_s": round(params.frames * rendered, 1),
                 "batch_frames": frames,
-                "steps_per_s": round(1.0 / statistics.median(times), 2),
+                "steps_per_s": round(1.0 / seconds, 2),
                 "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
                 // 1024,
             },

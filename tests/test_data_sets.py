@@ -1,6 +1,7 @@
 """Original files to figures: prepare, train and evaluate each data set with depth.
 
-The files are written by our tests in each set's own format, of rendered people.
+The files are written by our tests in each set's own format, of rendered people;
+`synthetic` has no files.
 """
 
 import json
@@ -8,8 +9,16 @@ import json
 import numpy as np
 import pytest
 
-from configs import cmu_panoptic, itop, ntu_rgbd
-from data_pipelines import prepared, schema, sources
+from configs import cmu_panoptic, itop, ntu_rgbd, recording, unipose
+from data_pipelines import (
+    calibration,
+    pose_file,
+    prepared,
+    schema,
+    sequence,
+    sources,
+)
+from data_pipelines import recording as recordings
 from tests.data_pipelines.originals import cmu_panoptic as panoptic_files
 from tests.data_pipelines.originals import itop as itop_files
 from tests.data_pipelines.originals import ntu_rgbd as ntu_files
@@ -52,11 +61,56 @@ def write_panoptic(folder, people):
         panoptic_files.write(folder, name, frames=6)
 
 
+def write_recordings(folder, people):
+    """A recording for each split, with joints and a detector's keypoints."""
+    people = of_skeleton(people, "COCO17")
+    for clip, split in enumerate(sequence.SPLITS):
+        one = {name: value[clip] for name, value in people.items()}
+        size = one["depth"].shape[2:0:-1]
+        lens = calibration.make(*size, one["intrinsics"])
+        seen = one["xyz"] @ one["cam_from_points"][:3, :3].T
+        uv = lens.project(seen + one["cam_from_points"][:3, 3])
+        known = np.isfinite(uv).all(-1, keepdims=True)
+        found = np.concatenate([np.nan_to_num(uv), known], axis=-1)
+        (folder / split).mkdir(parents=True)
+        recordings.write_recording(
+            folder / split / "person",
+            depth=one["depth"],
+            depth_camera=calibration.make(*size, one["depth_intrinsics"]),
+            fps=30.0,
+            color=one["color"],
+            color_camera=lens,
+            color_from_depth=one["cam_from_points"],
+            mask=one["mask"],
+            keypoints=[
+                {"image_id": frame, "keypoints": joints.ravel().tolist(), "score": 1.0}
+                for frame, joints in enumerate(found)
+            ],
+            joints=pose_file.PoseFile(
+                xyz=np.nan_to_num(one["xyz"]),
+                confidence=known[..., 0].astype(np.float32),
+                skeleton="COCO17",
+                time=np.arange(len(uv)) / 30,
+                valid=known[..., 0],
+            ),
+        )
+
+
+def write_nothing(folder, people):
+    del folder, people
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("configs", "write"),
-    [(itop, write_itop), (ntu_rgbd, write_ntu), (cmu_panoptic, write_panoptic)],
-    ids=["itop", "ntu_rgbd", "cmu_panoptic"],
+    [
+        (itop, write_itop),
+        (ntu_rgbd, write_ntu),
+        (cmu_panoptic, write_panoptic),
+        (recording, write_recordings),
+        (unipose, write_nothing),
+    ],
+    ids=["itop", "ntu_rgbd", "cmu_panoptic", "recording", "synthetic"],
 )
 def test_original_files_are_prepared_trained_on_and_scored(
     configs, write, people, tmp_path, capsys
@@ -70,7 +124,8 @@ def test_original_files_are_prepared_trained_on_and_scored(
     assert run("prepare", config, **places) == 0
     printed = capsys.readouterr().out
     assert "with 3D" in printed
-    assert len(list((tmp_path / "prepared").glob("*_keypoints.png"))) == 1
+    pictures = len(list((tmp_path / "prepared").glob("*_keypoints.png")))
+    assert pictures == (configs is not unipose)  # it stores no images
 
     index = prepared.read_index(prepared.folder_of(config.data))
     assert set(index["splits"]) == {"train", "validation", "test"}
@@ -78,7 +133,7 @@ def test_original_files_are_prepared_trained_on_and_scored(
     assert len(set.union(*subjects)) == sum(map(len, subjects))  # no person in two
     for split in ("train", "validation", "test"):
         source = sources.open_split(config, split)
-        check_example(source[0], config.data.skeleton)
+        check_example(source[0], config.data)
 
     workdir = tmp_path / "w"
     assert run("train", config, workdir=workdir, data_dir=places["data_dir"]) == 0
@@ -89,14 +144,14 @@ def test_original_files_are_prepared_trained_on_and_scored(
     assert record["results"]["all"]["num_frames"] == scored > 0
 
 
-def check_example(example, name):
+def check_example(example, data):
     """Points lie on the person: joints near them, keypoints where joints project."""
     schema.validate(example)
     valid = example["xyz_valid"].any(-1)
     assert example["points_valid"][valid].any(-1).all()
-    torso = skeleton.by_name(name).joints.index(
-        "pelvis" if name != "ITOP15" else "torso"
-    )
+    joints = skeleton.by_name(data.skeleton).joints
+    trunk = ("pelvis", "torso", "left_hip")
+    torso = next(joints.index(joint) for joint in trunk if joint in joints)
     for frame in np.flatnonzero(valid):
         points = example["points"][frame][example["points_valid"][frame]]
         away = np.linalg.norm(points - example["xyz"][frame, torso], axis=-1)
@@ -107,5 +162,8 @@ def check_example(example, name):
     uv = seen[..., :2] / seen[..., 2:] * focal + center
     believed = example["xyz_valid"] & (example["confidence"] > 0)
     assert believed.any()
-    # ITOP's are whole pixels and half-precision metres.
-    np.testing.assert_allclose(uv[believed], example["uv"][believed], atol=1.5)
+    away = np.linalg.norm(uv[believed] - example["uv"][believed], axis=-1)
+    if data.name == "synthetic":  # a detector's, with noise and outliers
+        assert np.median(away) < 5.0
+    else:  # ITOP's are whole pixels
+        assert away.max() < 1.5

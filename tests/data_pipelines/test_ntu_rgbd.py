@@ -2,7 +2,6 @@ import json
 import pickle
 
 import cv2
-import ml_collections
 import numpy as np
 import pytest
 
@@ -19,12 +18,6 @@ from unipose_jax import skeleton as skeletons
 FRAMES = 3  # with too few joints for a fit, which takes time
 LONG = 6
 TRAIN, VALIDATION, TEST = originals.CLIPS
-SAMPLES = (
-    "S001C001P001R001A001",
-    "S001C001P001R001A011",
-    "S002C001P003R001A003",
-    "S003C001P015R001A034",
-)
 # Joints on the left and in the middle of a body that faces the camera, metres.
 STANDING = {
     **{"pelvis": (0, 0, 0), "torso": (0, -0.25, 0), "thorax": (0, -0.45, 0)},
@@ -74,20 +67,9 @@ def write(folder, name=TRAIN, *bodies, **options):
     originals.write_clip(folder, name, bodies, **options)
 
 
-def open_source(path, **changes):
-    data = {
-        "name": "ntu_rgbd",
-        "variant": "cross_subject",
-        "keypoints": "",
-        "check_counts": False,
-        "skip_corrupt": False,
-    }
-    return ntu_rgbd.open_data_set(path, ml_collections.ConfigDict(data | changes))
-
-
 def refuse(path, message, **changes):
     with pytest.raises(errors.BadInput, match=message) as caught:
-        open_source(path, **changes)
+        originals.open_source(path, **changes)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -101,7 +83,7 @@ def clip(tmp_path_factory):
     """The only sequence of a clip with depth and colour."""
     folder = tmp_path_factory.mktemp("clip")
     write(folder, TRAIN, person(frames=LONG), color=shades(LONG))
-    (sequence,) = open_source(folder).sequences["train"]
+    (sequence,) = originals.open_source(folder).sequences["train"]
     return sequence
 
 
@@ -144,7 +126,7 @@ def test_cameras_are_found_again(clip, kind):
 def test_keypoints_lie_on_the_joints(tmp_path, with_video):
     color = shades(LONG) if with_video else None
     write(tmp_path, TRAIN, person(frames=LONG), color=color)
-    (sequence,) = open_source(tmp_path).sequences["train"]
+    (sequence,) = originals.open_source(tmp_path).sequences["train"]
     uv, confidence = sequence.keypoints("NTU25")
     expected = sequence.joints().xyz @ sequence.color_from_depth[:3, :3].T
     expected = expected + sequence.color_from_depth[:3, 3]
@@ -160,7 +142,7 @@ def test_inferred_joints_count_half_and_lost_ones_not_at_all(tmp_path):
     left_hand, right_knee = map(skeletons.NTU25.index, ("left_hand", "right_knee"))
     state[left_hand], state[right_knee] = 1, 0
     write(tmp_path, state=state)
-    (sequence,) = open_source(tmp_path).sequences["train"]
+    (sequence,) = originals.open_source(tmp_path).sequences["train"]
     pose = sequence.joints()
     expected = np.ones(25)
     expected[left_hand], expected[right_knee] = 0.5, 0.0
@@ -173,7 +155,7 @@ def test_inferred_joints_count_half_and_lost_ones_not_at_all(tmp_path):
 def test_joints_outside_the_picture_are_no_keypoints(tmp_path):
     bodies = person(x=1.6, z=2.3)
     write(tmp_path, TRAIN, bodies)
-    (sequence,) = open_source(tmp_path).sequences["train"]
+    (sequence,) = originals.open_source(tmp_path).sequences["train"]
     seen = originals.project(bodies, originals.DEPTH_CAMERA)[..., 0] < 512
     assert 0 < seen.sum() < seen.size
     np.testing.assert_array_equal(sequence.keypoints("NTU25")[1] > 0, seen)
@@ -183,7 +165,7 @@ def test_each_body_is_a_sequence_of_the_frames_that_have_it(tmp_path):
     first, second = person(x=-0.8, frames=LONG), person(x=0.4, frames=LONG)
     second[[0, 3]] = np.nan
     write(tmp_path, TRAIN, first, second)
-    one, two = open_source(tmp_path).sequences["train"]
+    one, two = originals.open_source(tmp_path).sequences["train"]
     assert [one.name, two.name] == [f"{TRAIN}-0", f"{TRAIN}-1"]
     assert one.subject == two.subject == "P001"
     assert two.frames == (2, 3, 5, 6)
@@ -214,7 +196,7 @@ def test_sequences_travel_to_other_processes(clip):
 def test_every_split_has_its_clip(tmp_path, variant):
     for name in originals.CLIPS:
         write(tmp_path, name)
-    opened = open_source(tmp_path, variant=variant)
+    opened = originals.open_source(tmp_path, variant=variant)
     assert names(opened) == {
         "train": [f"{TRAIN}-0"],
         "validation": [f"{VALIDATION}-0"],
@@ -229,7 +211,7 @@ def test_every_split_has_its_clip(tmp_path, variant):
 )
 def test_the_first_camera_is_tested_across_views(tmp_path, variant, split):
     write(tmp_path, TRAIN.replace("C002", "C001"))
-    assert open_source(tmp_path, variant=variant).sequences[split]
+    assert originals.open_source(tmp_path, variant=variant).sequences[split]
 
 
 def test_twenty_persons_train_or_validate():
@@ -248,7 +230,7 @@ def test_files_are_found_below_the_source_and_in_one_folder(tmp_path, nested):
         for folder in (tmp_path / "a").iterdir():
             (path,) = folder.iterdir()
             path.rename(source / path.name)
-    (sequence,) = open_source(source).sequences["train"]
+    (sequence,) = originals.open_source(source).sequences["train"]
     assert sequence.color(0) is not None
     assert sequence.depth(0).any()
 
@@ -259,7 +241,7 @@ def test_unmasked_depth_and_other_setups_are_passed_over(tmp_path):
     full.parent.mkdir(parents=True)
     full.touch()
     (tmp_path / "S018C001P008R001A061.skeleton").write_text("0\n")
-    (sequence,) = open_source(tmp_path).sequences["train"]
+    (sequence,) = originals.open_source(tmp_path).sequences["train"]
     assert sequence.depth(0).any()
 
 
@@ -271,7 +253,7 @@ def test_listed_clips_without_skeletons_are_left_out_and_counted(tmp_path):
     (tmp_path / f"nturgb+d_skeletons/{TEST}.skeleton").unlink()
     lines = ["3 samples have no skeletons.", "", VALIDATION, TEST, ""]
     (tmp_path / "missing_skeletons.txt").write_text("\n".join(lines))
-    opened = open_source(tmp_path)
+    opened = originals.open_source(tmp_path)
     assert sum(names(opened).values(), []) == [f"{TRAIN}-0"]
     assert "2 clips on the list of missing skeletons" in opened.protocol
 
@@ -338,7 +320,7 @@ def test_corrupt_skeletons_are_refused_or_skipped_and_named(tmp_path, spoil, mes
     path = tmp_path / f"nturgb+d_skeletons/{TRAIN}.skeleton"
     path.write_text(spoil(path.read_text()), encoding="latin-1")
     line = refuse(tmp_path, f"{TRAIN}.skeleton.*{message}")
-    opened = open_source(tmp_path, skip_corrupt=True)
+    opened = originals.open_source(tmp_path, skip_corrupt=True)
     assert opened.skipped == [line]
     assert sum(names(opened).values(), []) == [f"{TEST}-0"]
 
@@ -347,7 +329,7 @@ def test_pixels_that_kinect_could_not_give_are_no_keypoints(tmp_path):
     write(tmp_path)
     path = tmp_path / f"nturgb+d_skeletons/{TRAIN}.skeleton"
     path.write_text(change_joint(3, "-Infinity")(path.read_text()))
-    (sequence,) = open_source(tmp_path).sequences["train"]
+    (sequence,) = originals.open_source(tmp_path).sequences["train"]
     expected = np.ones((FRAMES, 25))
     expected[1, 3] = 0.0
     np.testing.assert_array_equal(sequence.keypoints("NTU25")[1], expected)
@@ -358,12 +340,12 @@ def test_empty_video_is_refused_or_skipped(tmp_path):
     write(tmp_path, color=shades(1))
     (tmp_path / f"nturgb+d_rgb/{TRAIN}_rgb.avi").write_bytes(b"")
     line = refuse(tmp_path, "_rgb.avi is empty")
-    assert open_source(tmp_path, skip_corrupt=True).skipped == [line]
+    assert originals.open_source(tmp_path, skip_corrupt=True).skipped == [line]
 
 
 def test_video_that_ends_early(tmp_path):
     write(tmp_path, color=shades(2))
-    (sequence,) = open_source(tmp_path).sequences["train"]
+    (sequence,) = originals.open_source(tmp_path).sequences["train"]
     assert sequence.color(1) is not None
     with pytest.raises(errors.BadInput, match=r"_rgb.avi has no frame 3: .* frame 2"):
         sequence.color(2)
@@ -381,7 +363,7 @@ def test_video_that_ends_early(tmp_path):
 )
 def test_depth_that_cannot_be_read(tmp_path, image, message):
     write(tmp_path)
-    (sequence,) = open_source(tmp_path).sequences["train"]
+    (sequence,) = originals.open_source(tmp_path).sequences["train"]
     path = tmp_path / "nturgb+d_depth_masked" / TRAIN / "MDepth-00000002.png"
     path.unlink()
     if image is not None:
@@ -399,7 +381,7 @@ def test_keypoints_of_a_detector_are_in_colour_pixels(tmp_path):
         uv, np.ones((FRAMES, 17)), "COCO17", range(1, FRAMES + 1)
     )
     (tmp_path / f"{TRAIN}.json").write_text(json.dumps(found))
-    opened = open_source(tmp_path / "source", keypoints=str(tmp_path))
+    opened = originals.open_source(tmp_path / "source", keypoints=str(tmp_path))
     (sequence,) = opened.sequences["train"]
     assert sequence.keypoint_camera.width == 1920
     np.testing.assert_allclose(sequence.people().people[FRAMES][0, :, :2], 700.5)
@@ -412,7 +394,7 @@ def test_keypoints_of_a_detector_are_in_colour_pixels(tmp_path):
 
 def test_too_few_joints_are_said_to_give_a_typical_camera(tmp_path):
     write(tmp_path)
-    opened = open_source(tmp_path)
+    opened = originals.open_source(tmp_path)
     assert "Too few joints to fit, so a typical Kinect v2: S001C002" in opened.protocol
     (sequence,) = opened.sequences["train"]
     expected = originals.DEPTH_CAMERA.intrinsics
@@ -428,69 +410,3 @@ def test_the_fit_lets_go_of_outliers(tmp_path):
     fitted = ntu_skeleton.fit([rows]).depth
     expected = originals.DEPTH_CAMERA.intrinsics
     np.testing.assert_allclose(fitted.intrinsics, expected, atol=0.05)
-
-
-def link_samples(sample_data, folder):
-    """The sample files as a source: depth is lacking, so a first picture is put in."""
-    for name in SAMPLES:
-        path = sample_data / "ntu" / f"{name}.skeleton"
-        if not path.is_file():
-            pytest.skip(f"no {path}")
-        (folder / path.name).symlink_to(path)
-        (folder / name).mkdir()
-        (folder / name / "MDepth-00000001.png").touch()
-    video = sample_data / "ntu" / f"{SAMPLES[0]}_rgb.avi"
-    (folder / video.name).symlink_to(video)
-    return folder
-
-
-@pytest.mark.parametrize("name", SAMPLES)
-def test_cameras_fit_real_files(sample_data, name):
-    path = sample_data / "ntu" / f"{name}.skeleton"
-    if not path.is_file():
-        pytest.skip(f"no {path}")
-    (body,) = ntu_skeleton.read(path)
-    fitted = ntu_skeleton.fit([ntu_skeleton.matches(body)])
-    assert fitted.depth_rms < 2e-4  # pixels; measured 4e-5 to 5e-5
-    assert fitted.color_rms < 0.015  # measured 0.002 to 0.008
-    np.testing.assert_allclose(fitted.depth.intrinsics[:2], 365.3, atol=0.5)
-    baseline = fitted.color.intrinsics[0] * fitted.color_from_depth[0, 3]
-    np.testing.assert_allclose(baseline, 56.2, atol=0.2)  # data README
-    # Of all joints, inferred ones too, by the camera as readers of data sets use it.
-    uv = originals.project(body.xyz, fitted.depth)
-    error = np.linalg.norm(uv - body.uv_depth, axis=-1)
-    assert np.sqrt((error**2).mean()) < 1e-3
-    seen = body.xyz @ fitted.color_from_depth[:3, :3].T + fitted.color_from_depth[:3, 3]
-    error = np.linalg.norm(
-        originals.project(seen, fitted.color) - body.uv_color, axis=-1
-    )
-    assert np.sqrt((error**2).mean()) < 0.02
-
-
-def test_one_kinect_keeps_its_cameras_from_setup_to_setup(sample_data, tmp_path):
-    opened = open_source(link_samples(sample_data, tmp_path))
-    assert [len(opened.sequences[split]) for split in ("train", "test")] == [3, 1]
-    first, second = opened.sequences["train"][1], opened.sequences["test"][0]
-    np.testing.assert_allclose(
-        first.depth_camera.intrinsics, second.depth_camera.intrinsics, atol=0.01
-    )
-    assert "RMS at most 5e-05 px in depth and 0.007 px in colour" in opened.protocol
-
-
-def test_real_names_fit_the_mirrored_picture(sample_data, tmp_path):
-    """The woman faces the camera: her left is on the right of the picture."""
-    opened = open_source(link_samples(sample_data, tmp_path))
-    sequence = opened.sequences["train"][0]
-    uv, confidence = sequence.keypoints("COCO17")
-    left, right = (skeletons.COCO17.index(f"{s}_shoulder") for s in ("left", "right"))
-    assert (uv[:, left, 0] > uv[:, right, 0] + 20).all()
-    assert (confidence[:, [left, right]] > 0).all()
-    # She wears black; the wall behind her is white.
-    image = sequence.color(60)
-    u, v = np.floor(uv[60, right]).astype(int)
-    assert image[v + 20, u].max() < 60
-    assert image[v + 20, u - 100].min() > 150
-
-
-def test_the_samples_lack_their_depth(sample_data):
-    refuse(sample_data / "ntu", f"no masked depth .* of {SAMPLES[0]}, {SAMPLES[1]}")

@@ -2,11 +2,13 @@
 
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import cv2
+import ml_collections
 import numpy as np
 
-from data_pipelines import calibration
+from data_pipelines import calibration, ntu_rgbd, sequence
 from unipose_jax import skeleton as skeletons
 from unipose_jax.synthesis import scene, viewpoint
 
@@ -102,6 +104,18 @@ def write_clip(
         for image in color:
             video.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         video.release()
+
+
+def open_source(path: pathlib.Path, **changes: Any) -> sequence.DataSet:
+    """The reader's view of a folder, with changes to `config.data`."""
+    data = {
+        "name": "ntu_rgbd",
+        "variant": "cross_subject",
+        "keypoints": "",
+        "check_counts": False,
+        "skip_corrupt": False,
+    }
+    return ntu_rgbd.open_data_set(path, ml_collections.ConfigDict(data | changes))
 
 
 def project(xyz: np.ndarray, camera: calibration.Camera) -> np.ndarray:

@@ -1,0 +1,49 @@
+"""Times the training step of a config on one batch, for the other benchmarks."""
+
+import time
+from collections.abc import Mapping
+
+import jax
+import ml_collections
+import numpy as np
+
+from unipose_jax.train import optimizer, parallel, recipes, restore
+from unipose_jax.train import state as train_state
+from unipose_jax.train import step as train_step
+
+_RUN_LENGTH = 1000  # for the schedules; no matter for the time
+_WARM_UP = 3
+
+
+def seconds_per_step(
+    config: ml_collections.ConfigDict, batch: Mapping[str, np.ndarray], *, steps: int
+) -> float:
+    """Median time of a training step, its batch being on the device.
+
+    Args:
+        config: what is trained.
+        batch: schema fields of `config.global_batch_size` clips.
+        steps: how many are timed, after a few to warm up.
+    """
+    recipe = recipes.build(config)
+    state = train_state.create(
+        recipe.network,
+        optimizer.make_optimizer(config.optimizer, _RUN_LENGTH),
+        restore.example_inputs(config, recipe.inputs),
+        jax.random.key(0),
+    )
+    weights = optimizer.make_weight_schedule(
+        config.loss_weights.to_dict(), config.ramp, _RUN_LENGTH
+    )
+    run = parallel.map_step(
+        train_step.make_train_step(recipe.train_terms, weights, 0.99)
+    )
+    fed = parallel.split({name: batch[name] for name in recipe.fields})
+    state = parallel.replicate(state)
+    times = []
+    for _ in range(steps + _WARM_UP):
+        start = time.perf_counter()
+        state, scalars = run(state, fed, jax.random.key(0))
+        jax.block_until_ready(scalars)
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[_WARM_UP:]))
