@@ -25,6 +25,10 @@ class Track(Protocol):
     def has_points(self) -> bool:
         """Whether some frame has points of the person."""
 
+    @property
+    def crops(self) -> Sequence[str]:
+        """Names of the fields of crops that frames have."""
+
     def __len__(self) -> int: ...
 
     def frame(self, position: int) -> Mapping[str, np.ndarray]:
@@ -35,7 +39,8 @@ class ClipSource:
     """Clips that cover tracks, as examples of the schema.
 
     Every frame is scored once: where the last clip of a track overlaps the one before,
-    or repeats a frame of a track that is too short, `xyz_valid` is False.
+    or repeats a frame of a track that is too short, `xyz_valid` is False. Of crops,
+    examples have the fields that all tracks have.
     """
 
     def __init__(
@@ -60,6 +65,13 @@ class ClipSource:
         """
         self.tracks, self.protocol = tracks, protocol
         self._num_points, self._seed = num_points, seed
+        self._names = list(_PER_FRAME)
+        if tracks:
+            self._names += [
+                name
+                for name in tracks[0].crops
+                if all(name in track.crops for track in tracks)
+            ]
         self.clips = [
             (number, window)
             for number, track in enumerate(tracks)
@@ -83,7 +95,7 @@ class ClipSource:
             transforms.sample_points(frame["points"], self._num_points, rng)
             for frame in frames
         ]
-        fields = {name: np.stack([f[name] for f in frames]) for name in _PER_FRAME}
+        fields = {name: np.stack([f[name] for f in frames]) for name in self._names}
         fields["xyz_valid"] &= self._is_first_time(index)[:, None]
         time = np.array([frame["time"] for frame in frames])
         return {
@@ -112,6 +124,12 @@ class ClipSource:
             print(
                 f"{len(problems)} of {len(self.tracks)} sequences teach nothing;"
                 f" the first: {problems[0]}"
+            )
+        plain = sum("color_crop" not in track.crops for track in self.tracks)
+        if 0 < plain < len(self.tracks):
+            print(
+                f"{plain} of {len(self.tracks)} sequences have no pictures; so clips "
+                "have no crops of colour"
             )
 
     def _is_first_time(self, index: int) -> np.ndarray:

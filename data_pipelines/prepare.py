@@ -151,7 +151,7 @@ def write_shard(shard: Shard, data: Mapping[str, Any]) -> None:
     from tensorflow_datasets.core import example_serializer
 
     kind = _kind(shard.kind)
-    features = kind.features(skeletons.by_name(data["skeleton"]).num_joints)
+    features = _features(shard.kind, data)
     serializer = example_serializer.ExampleSerializer(features.get_serialized_info())
     skipped: list[str] | None = [] if data["skip_corrupt"] else None
     entries = []
@@ -179,6 +179,13 @@ def write_shard(shard: Shard, data: Mapping[str, Any]) -> None:
 def _kind(name: str) -> types.ModuleType:
     """`prepared_tracks` or `prepared_images`."""
     return importlib.import_module(f"data_pipelines.prepared_{name}")
+
+
+def _features(kind: str, data: Mapping[str, Any]):
+    """What a record of a data set holds, as TFDS features."""
+    num_joints = skeletons.by_name(data["skeleton"]).num_joints
+    options = {"crops": True} if kind == "tracks" and data["crop_size"] else {}
+    return _kind(kind).features(num_joints, **options)
 
 
 def _write_all(shards: Sequence[Shard], data: ml_collections.ConfigDict) -> None:
@@ -225,7 +232,7 @@ def _complete(
     for path in folder.iterdir():
         if path.is_file() and path not in wanted:
             path.unlink()  # of a process that was killed
-    _write_tfds(folder, shards, notes, data.skeleton, data_set)
+    _write_tfds(folder, shards, notes, data, data_set)
     shutil.rmtree(folder / _NOTES)
     files.write_json(
         folder / prepared.INDEX,
@@ -248,7 +255,7 @@ def _write_tfds(
     folder: pathlib.Path,
     shards: Sequence[Shard],
     notes: Sequence[Mapping[str, Any]],
-    skeleton: str,
+    data: ml_collections.ConfigDict,
     data_set: sequence.DataSet,
 ) -> None:
     """Adds features.json and dataset_info.json, with which TFDS reads the folder."""
@@ -277,7 +284,7 @@ def _write_tfds(
             )
     tfds.folder_dataset.write_metadata(
         data_dir=str(folder),
-        features=_kind(data_set.kind).features(skeletons.by_name(skeleton).num_joints),
+        features=_features(data_set.kind, data),
         split_infos=infos,
         check_data=False,
     )
@@ -305,6 +312,8 @@ def _fingerprint(data: ml_collections.ConfigDict, data_set: sequence.DataSet) ->
         for split, sequences in data_set.sequences.items()
     }
     made_with = [data.keypoints, dict(data_set.made_with)]
+    if data.crop_size:
+        made_with.append({"crop_size": data.crop_size})
     text = json.dumps([prepared.FORMAT, settings, made_with, listed])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

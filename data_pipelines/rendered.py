@@ -27,6 +27,10 @@ def open_data_set(
     source: pathlib.Path, data: ml_collections.ConfigDict
 ) -> sequence.DataSet:
     """All clips of a config, to be written to disk; `source` is not used."""
+    made_with = {
+        name: data.to_dict()[name] for name in ("seed", "frames", "motion", "scene")
+    }
+    del made_with["scene"]["crop_size"]  # not looked at: `data.crop_size` counts
     return sequence.DataSet(
         name="synthetic",
         sequences={
@@ -38,9 +42,7 @@ def open_data_set(
         },
         protocol=synthetic.Pool.protocol,
         read=read_track,
-        made_with={
-            name: data.to_dict()[name] for name in ("seed", "frames", "motion", "scene")
-        },
+        made_with=made_with,
     )
 
 
@@ -50,10 +52,12 @@ def read_track(
     skeleton: str,
     stored_points: int,
     skipped: list[str] | None = None,
+    crop_size: int = 0,
 ) -> tracks.Track:
     """Renders a clip; arguments as of `tracks.read`."""
     data = ml_collections.ConfigDict(clip.data)
     data.skeleton, data.scene.points = skeleton, stored_points
+    data.crop_size = crop_size
     rendered = synthetic.render(data, clip.split, 1, clip.index)
     example = {name: v[0] for name, v in rendered.items()}
     constant = {name: example.pop(name) for name in ("intrinsics", "cam_from_points")}

@@ -39,8 +39,38 @@ EXTRAS: dict[str, Field] = {
     "depth": Field(("T", "H", "W"), "float32", "metres, 0 where there is none"),
     "color": Field(("T", "Hc", "Wc", 3), "uint8", "RGB"),
     "mask": Field(("T", "H", "W"), "bool", "the person"),
+    "depth_crop": Field(("T", "S", "S"), "float32", "metres, 0 where there is none"),
+    "depth_crop_matrix": Field(("T", 3, 3), "float32", "P of the depth camera"),
+    "color_crop": Field(("T", "S", "S", 3), "uint8", "RGB, 0 where there is none"),
+    "color_crop_matrix": Field(("T", 3, 3), "float32", "P of the keypoint camera"),
+    "reference_depth": Field(("T",), "float32", "median z of the person, metres, or 0"),
 }
-"""An example may have these; the point network never needs them."""
+"""An example may have these; the point network never needs them.
+
+A crop is the square around the person, background included. Its matrix P maps
+(x / z, y / z, 1) in the camera's frame to pixels of the crop, centres at +0.5; a
+flipped crop has a negative determinant.
+"""
+
+CROPS = tuple(name for name in EXTRAS if "crop" in name or name == "reference_depth")
+"""Names of the fields of crops; there may be those of depth alone."""
+
+
+def packed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The same fields as they are kept: a depth crop in uint16 millimetres."""
+    if "depth_crop" not in fields:
+        return dict(fields)
+    counts = np.rint(1000.0 * fields["depth_crop"])
+    counts = np.where(counts < 2**16, counts, 0).astype(np.uint16)
+    return {**fields, "depth_crop": counts}
+
+
+def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the schema from `packed` ones."""
+    if "depth_crop" not in fields:
+        return dict(fields)
+    depth = fields["depth_crop"].astype(np.float32) / np.float32(1000.0)
+    return {**fields, "depth_crop": depth}
 
 
 def validate(batch: Mapping[str, Any]) -> None:
@@ -65,7 +95,9 @@ def validate(batch: Mapping[str, Any]) -> None:
                 f"field {name!r} is not in the schema; known are {sorted(fields)}"
             )
         _check_field(name, np.asarray(value), fields[name], sizes)
-    _check_values({name: np.asarray(batch[name]) for name in FIELDS})
+    checked = {name: np.asarray(value) for name, value in batch.items()}
+    _check_values(checked)
+    _check_crops(checked)
 
 
 def _check_field(
@@ -121,3 +153,17 @@ def _check_values(batch: dict[str, np.ndarray]) -> None:
     for name, bad in problems.items():
         if bad.any():
             raise errors.BadInput(f"field {name!r} {reasons[name]}")
+
+
+def _check_crops(batch: dict[str, np.ndarray]) -> None:
+    """Raises for the first field of crops whose values contradict its meaning."""
+    for name in ("depth_crop", "reference_depth"):
+        depth = batch.get(name, np.zeros(()))
+        if not (np.isfinite(depth) & (depth >= 0)).all():
+            raise errors.BadInput(f"field {name!r} is negative or not finite")
+    for name in ("depth_crop_matrix", "color_crop_matrix"):
+        matrix = batch.get(name, np.eye(3))
+        affine = (matrix[..., 2, :] == [0, 0, 1]).all()
+        # Written so that NaN fails.
+        if not (affine and (np.abs(np.linalg.det(matrix)) > 0).all()):
+            raise errors.BadInput(f"field {name!r} is no affine map that can be undone")

@@ -19,8 +19,17 @@ READERS = (
 """Names of data sets that are read from files; each is a module (see `sequence`)."""
 
 
-def open_train(config: ml_collections.ConfigDict, *, host: int, hosts: int):
+def open_train(
+    config: ml_collections.ConfigDict, *, host: int, hosts: int, teacher=None
+):
     """Endless training batches of one host.
+
+    Args:
+        config: with `data`, `seed` and `global_batch_size`.
+        host: number of this host.
+        hosts: how many there are.
+        teacher: adds fields to clips: `of_source(source)` and `of_batches(batches)`
+            return the same with them. None adds none.
 
     Returns:
         An iterator of batches (NumPy, schema fields) with `get_state()` and
@@ -32,13 +41,13 @@ def open_train(config: ml_collections.ConfigDict, *, host: int, hosts: int):
     if _is_rendered(config):
         from data_pipelines import synthetic
 
-        return synthetic.open_train(config, host=host, hosts=hosts)
+        return synthetic.open_train(config, host=host, hosts=hosts, teacher=teacher)
     from data_pipelines import loader
 
     source = open_split(config, "train")
     source.check_supervision()
     return loader.Loader(
-        source,
+        teacher.of_source(source) if teacher else source,
         batch_size=config.global_batch_size,
         seed=config.seed,
         host=host,
@@ -131,6 +140,7 @@ def _read_tracks(data: ml_collections.ConfigDict, split: str):
             skeleton=data.skeleton,
             stored_points=max(data.stored_points, data.num_points),
             skipped=skipped,
+            crop_size=data.crop_size,
         )
         for sequence in data_set.sequences[split]
     ]

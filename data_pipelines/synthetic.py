@@ -29,13 +29,21 @@ Clips = dict[str, np.ndarray]
 MOTION_FRAMES = 30  # length of the pieces that motion clips are cut into
 
 
-def open_train(config: ml_collections.ConfigDict, *, host: int, hosts: int):
-    """Batches for `config`: from a pool, or fresh where `train_clips` is 0."""
+def open_train(
+    config: ml_collections.ConfigDict, *, host: int, hosts: int, teacher=None
+):
+    """Batches for `config`: from a pool, or fresh where `train_clips` is 0.
+
+    Arguments as of `sources.open_train`.
+    """
     data = config.data
     options = {"batch_size": config.global_batch_size, "host": host, "hosts": hosts}
     if data.train_clips == 0:
-        return FreshBatches(data, **options)
-    return PoolBatches(open_pool(data, "train"), seed=config.seed, **options)
+        fresh = FreshBatches(data, **options)
+        return teacher.of_batches(fresh) if teacher else fresh
+    pool = open_pool(data, "train")
+    pool = teacher.of_source(pool) if teacher else pool
+    return PoolBatches(pool, seed=config.seed, **options)
 
 
 def open_split(config: ml_collections.ConfigDict, split: str) -> "Pool":
@@ -52,8 +60,8 @@ class Pool:
         """Wraps stacked clips.
 
         Args:
-            clips: schema fields with a leading clip axis; `points` may hold more points
-                than an example gets.
+            clips: schema fields with a leading clip axis, as `schema.packed` gives
+                them; `points` may hold more points than an example gets.
             num_points: points per frame of an example.
         """
         self.clips = clips
@@ -73,7 +81,7 @@ class Pool:
         chosen = rng.permutation(stored)[: self.num_points]
         example["points"] = example["points"][:, chosen].astype(np.float32)
         example["points_valid"] = example["points_valid"][:, chosen]
-        return example
+        return schema.unpacked(example)
 
 
 class PoolBatches:
@@ -148,13 +156,14 @@ class FreshBatches:
             count=self._count,
             params=dataclasses.replace(scene_params(data), points=data.num_points),
             motion_clips=_motion_clips(data),
+            extras=_crops(data),
             batch_size=self._count,
         )
 
     def __next__(self) -> Clips:
         clips = self._render(self._step * self._batch_size + self._first)
         self._step += 1
-        return _schema_fields(clips)
+        return schema.unpacked(_schema_fields(clips))
 
     def get_state(self) -> dict[str, Any]:
         """The position in the data, JSON-able."""
@@ -217,9 +226,14 @@ def render_images(data: ml_collections.ConfigDict, split: str, count: int) -> Cl
 
 
 def scene_params(data: ml_collections.ConfigDict) -> scene.SceneParams:
-    """The renderer's settings: `data.scene`, with the clip's length and skeleton."""
+    """The renderer's settings: `data.scene`, with length, skeleton and crops of it."""
     params = _from_dict(scene.SceneParams, data.scene.to_dict())
-    return dataclasses.replace(params, frames=data.frames, skeleton=data.skeleton)
+    return dataclasses.replace(
+        params,
+        frames=data.frames,
+        skeleton=data.skeleton,
+        crop_size=data.crop_size,
+    )
 
 
 def _from_dict(kind: type, values: Mapping[str, Any]):
@@ -238,7 +252,7 @@ def _from_dict(kind: type, values: Mapping[str, Any]):
 def render(
     data: ml_collections.ConfigDict, split: str, count: int, start: int = 0
 ) -> Clips:
-    """Clips `start` to `start + count` of a split: schema fields, stacked."""
+    """Clips `start` to `start + count` of a split: packed schema fields, stacked."""
     with tqdm.tqdm(
         total=count,
         desc=f"render {split}",
@@ -253,14 +267,21 @@ def render(
             count,
             scene_params(data),
             motion_clips=_motion_clips(data),
+            extras=_crops(data),
             progress=lambda done: bar.update(done - bar.n),
         )
     return _schema_fields(clips)
 
 
+def _crops(data: ml_collections.ConfigDict) -> tuple[str, ...]:
+    """The images that clips have beside the fields of the schema."""
+    return scene.CROPS if data.crop_size else ()
+
+
 def _schema_fields(clips: Clips) -> Clips:
     """The fields of the schema, with clouds cleaned as those of recordings are."""
-    fields = {name: clips[name] for name in schema.FIELDS}
+    names = [*schema.FIELDS, *(name for name in schema.CROPS if name in clips)]
+    fields = {name: clips[name] for name in names}
     valid = fields["points_valid"] = np.array(fields["points_valid"])
     for clip, frame in np.ndindex(valid.shape[:2]):
         seen = valid[clip, frame]

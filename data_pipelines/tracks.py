@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_pipelines import errors, segmentation, transforms
+from data_pipelines import crops, errors, schema, segmentation, transforms
 from data_pipelines.sequence import Sequence
 from unipose_jax import skeleton as skeletons
 
@@ -42,7 +42,7 @@ class Track:
 
     points: list[np.ndarray]  # float32 (points, 3) of each frame, metres
     time: np.ndarray  # (frames,), seconds
-    per_frame: dict[str, np.ndarray]  # schema fields with a leading axis of frames
+    per_frame: dict[str, np.ndarray]  # packed schema fields, with an axis of frames
     constant: dict[str, np.ndarray]  # schema fields of the whole track
     problem: str = ""  # why nothing can be learnt from it
 
@@ -54,9 +54,15 @@ class Track:
         """Whether some frame has points of the person."""
         return any(len(xyz) for xyz in self.points)
 
+    @property
+    def crops(self) -> tuple[str, ...]:
+        """Names of the fields of crops that frames have."""
+        return tuple(name for name in schema.CROPS if name in self.per_frame)
+
     def frame(self, position: int) -> dict[str, np.ndarray]:
         """`points`, `time` and the other schema fields of one frame."""
         fields = {name: value[position] for name, value in self.per_frame.items()}
+        fields = schema.unpacked(fields)
         return fields | {"points": self.points[position], "time": self.time[position]}
 
 
@@ -67,6 +73,7 @@ def read(
     stored_points: int,
     seed: int = 0,
     skipped: list[str] | None = None,
+    crop_size: int = 0,
 ) -> Track:
     """Reads a sequence, segments the person and keeps what examples are made of.
 
@@ -77,6 +84,8 @@ def read(
         seed: of the choice of points.
         skipped: takes a line for each frame that cannot be read and is left out;
             without it such a frame is an error.
+        crop_size: of the crops that frames get, pixels; those of colour only where the
+            sequence has pictures. 0 for no crops.
 
     Raises:
         errors.BadInput: a frame, the keypoints or the truth cannot be read.
@@ -85,13 +94,14 @@ def read(
     xyz = _truth(source, skeleton)
     known = np.isfinite(xyz).all(axis=-1)
     visible = known.copy()
-    points, kept = [], []
-    for index, cloud in _readable_clouds(source, keypoints, skipped):
+    points, kept, cut_out = [], [], []
+    for index, cloud, crop in _readable_frames(source, keypoints, skipped, crop_size):
         rng = np.random.default_rng((seed, index))
         drawn, valid = transforms.sample_points(cloud.xyz, stored_points, rng)
         points.append(drawn[valid])
         visible[index] &= _is_visible(xyz[index], cloud.depth, source)
         kept.append(index)
+        cut_out.append(crop)
     if keypoints is None:
         keypoints = Keypoints(np.zeros_like(xyz[..., :2]), np.zeros_like(xyz[..., 0]))
     fields = {
@@ -104,7 +114,8 @@ def read(
     return Track(
         points,
         source.time[kept],
-        per_frame={name: value[kept] for name, value in fields.items()},
+        per_frame={name: value[kept] for name, value in fields.items()}
+        | crops.stacked(cut_out),
         constant={
             "intrinsics": source.keypoint_camera.intrinsics,
             "cam_from_points": source.color_from_depth,
@@ -166,6 +177,26 @@ def read_keypoints(
     return None if found is None else Keypoints(*found)
 
 
+def _readable_frames(
+    source: Sequence,
+    keypoints: Keypoints | None,
+    skipped: list[str] | None,
+    crop_size: int,
+) -> Iterator[tuple[int, Cloud, dict[str, np.ndarray]]]:
+    """(position, person, fields of crops) of each frame that can be read."""
+    for index, cloud in _readable_clouds(source, keypoints, skipped):
+        fields: dict[str, np.ndarray] = {}
+        try:
+            if crop_size:
+                fields = crops.of_frame(
+                    source, index, cloud.xyz, cloud.depth, size=crop_size
+                )
+        except errors.BadInput as error:
+            _leave_out(error, skipped)
+        else:
+            yield index, cloud, fields
+
+
 def _readable_clouds(
     source: Sequence, keypoints: Keypoints | None, skipped: list[str] | None
 ) -> Iterator[tuple[int, Cloud]]:
@@ -175,10 +206,7 @@ def _readable_clouds(
         try:
             depth, mask = source.depth(index), source.mask(index)
         except errors.BadInput as error:
-            if skipped is None:
-                raise
-            if str(error) not in skipped:
-                skipped.append(str(error))
+            _leave_out(error, skipped)
             continue
         if depth is None:
             yield index, _NOTHING
@@ -189,6 +217,14 @@ def _readable_clouds(
             )
             mask = segmenter(depth, _hint(source, keypoints, index)).mask
         yield index, Cloud(points_in(mask, depth, source.rays), mask, depth)
+
+
+def _leave_out(error: errors.BadInput, skipped: list[str] | None) -> None:
+    """Lists a frame that cannot be read, where that is allowed."""
+    if skipped is None:
+        raise error
+    if str(error) not in skipped:
+        skipped.append(str(error))
 
 
 def _hint(

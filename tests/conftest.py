@@ -9,6 +9,10 @@ jax.config.update("jax_num_cpu_devices", 4)
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
+# What takes long to compile is compiled once for all workers, files and later runs.
+jax.config.update("jax_compilation_cache_dir", str(ROOT / ".pytest_cache/compiled"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+
 
 @pytest.fixture(autouse=True, scope="module")
 def forget_programs():

@@ -4,10 +4,15 @@ import pytest
 from data_pipelines import clips, errors, loader, recording, schema, tracks
 
 
-def open_source(*paths, skeleton="ITOP15", num_frames=2, num_points=64, **options):
+def open_source(
+    *paths, skeleton="ITOP15", num_frames=2, num_points=64, crop_size=0, **options
+):
     read = [
         tracks.read(
-            recording.open_recording(path), skeleton=skeleton, stored_points=2048
+            recording.open_recording(path),
+            skeleton=skeleton,
+            stored_points=2048,
+            crop_size=crop_size,
         )
         for path in paths
     ]
@@ -34,6 +39,33 @@ def test_the_same_example_has_the_same_points(make_recording):
     np.testing.assert_array_equal(first[0]["points"], second[0]["points"])
     other = first.example(0, np.random.default_rng(9))["points"]
     assert (other != first[0]["points"]).any()
+
+
+def test_examples_have_crops_that_follow_the_schema(make_recording):
+    source = open_source(make_recording(frames=3), crop_size=16)
+    for index in range(2):
+        example = source[index]
+        schema.validate(example)
+        assert set(schema.CROPS) <= example.keys()
+        for frame, position in enumerate(source.clips[index][1]):
+            stored = source.tracks[0].frame(position)
+            for name in schema.CROPS:
+                np.testing.assert_array_equal(example[name][frame], stored[name])
+
+
+def test_examples_have_the_crops_that_all_tracks_have(make_recording, capsys):
+    pictures = make_recording("pictures")
+    plain = make_recording("plain", color=None)
+    source = open_source(pictures, plain, crop_size=8)
+    source.check_supervision()
+    assert "1 of 2 sequences have no pictures" in capsys.readouterr().out
+    batch = next(loader.Loader(source, batch_size=4))
+    schema.validate(batch)
+    assert "depth_crop" in batch
+    assert not {"color_crop", "color_crop_matrix"} & batch.keys()
+    open_source(pictures, crop_size=8).check_supervision()
+    open_source(plain, crop_size=8).check_supervision()
+    assert capsys.readouterr().out == ""
 
 
 def test_several_recordings_are_one_source(make_recording):

@@ -76,6 +76,69 @@ def test_prepared_data_trains_and_is_scored(recordings, tmp_path):
     assert len(sources.open_split(config, "test")) == 2
 
 
+def test_crops_come_back(recordings, tmp_path):
+    data = make_data(tmp_path, crop_size=24)
+    prepare.prepare(data, recordings)
+    stored, _ = prepared_tracks.open_tracks(data, "validation")
+    opened = sources.open_data_set(data, recordings).sequences["validation"]
+    for track, one in zip(stored, opened, strict=True):
+        read = tracks.read(one, skeleton="ITOP15", stored_points=256, crop_size=24)
+        assert tuple(track.crops) == read.crops == schema.CROPS
+        frame, expected = track.frame(1), read.frame(1)
+        assert frame.keys() == expected.keys()
+        for name in schema.CROPS:
+            assert frame[name].dtype == expected[name].dtype
+            if name != "color_crop":
+                np.testing.assert_array_equal(frame[name], expected[name])
+        off = frame["color_crop"].astype(int) - expected["color_crop"]  # by JPEG
+        assert np.abs(off).mean() < 2
+        assert np.abs(off).max() < 40
+    config = unipose.get_config("smoke")
+    config.data = data
+    batch = next(sources.open_train(config, host=0, hosts=1))
+    schema.validate(batch)
+    assert batch["color_crop"].shape == (4, 3, 24, 24, 3)
+
+
+def test_colors_keep_their_order_on_disk(make_recording, room, tmp_path):
+    red = np.zeros((120, 160, 3), np.uint8) + np.array([200, 30, 10], np.uint8)
+    make_recording("all/a", frames=10, color=[red] * 10)
+    data = make_data(tmp_path, crop_size=8)
+    prepare.prepare(data, tmp_path / "all")
+    stored, _ = prepared_tracks.open_tracks(data, "test")
+    color = stored[0].frame(0)["color_crop"]
+    np.testing.assert_allclose(color[4, 4], [200, 30, 10], atol=4)
+
+
+def test_sequences_without_pictures_are_prepared_without_them(make_recording, tmp_path):
+    make_recording("all/plain", frames=10, color=None, color_camera=None)
+    data = make_data(tmp_path, crop_size=8)
+    prepare.prepare(data, tmp_path / "all")
+    config = unipose.get_config("smoke")
+    config.data = data
+    example = sources.open_split(config, "test")[0]
+    schema.validate(example)
+    assert "depth_crop" in example
+    assert not {"color_crop", "color_crop_matrix"} & example.keys()
+
+
+def test_crops_of_another_size_are_not_there(recordings, tmp_path):
+    data = make_data(tmp_path, crop_size=8)
+    prepare.prepare(data, recordings)
+    plain = make_data(tmp_path)  # asks for none: there may be some
+    stored, _ = prepared_tracks.open_tracks(plain, "train")
+    assert not set(schema.CROPS) & stored[0].frame(0).keys()
+    for asked, folder in ((16, "prepared"), (8, "plain")):
+        if folder == "plain":
+            prepare.prepare(make_data(tmp_path, folder), recordings)
+        other = make_data(tmp_path, folder, crop_size=asked)
+        with pytest.raises(errors.BadInput, match="was prepared with crop_size=") as e:
+            prepared_tracks.open_tracks(other, "train")
+        assert f"config.data.crop_size is {asked}" in str(e.value)
+        with pytest.raises(errors.BadInput, match="with other settings"):
+            prepare.prepare(other, recordings)
+
+
 def test_tfds_opens_the_folder(recordings, tmp_path):
     folder = prepare.prepare(make_data(tmp_path), recordings)
     builder = tfds.builder_from_directory(str(folder))
@@ -175,6 +238,7 @@ def test_rendered_people_are_prepared_as_they_are_drawn(tmp_path):
     data = make_data(tmp_path, name="rendered")
     data.update(name="synthetic", train_clips=2, test_clips=1, validation_clips=1)
     data.cache_dir, data.scene.points, data.stored_points = "", 256, 256
+    data.crop_size = 16
     prepare.prepare(data, tmp_path)
     config = unipose.get_config("smoke")
     config.data = data
@@ -183,6 +247,11 @@ def test_rendered_people_are_prepared_as_they_are_drawn(tmp_path):
     drawn = sources.open_split(config, "test")[0]
     for name in ("xyz", "uv", "confidence", "visible", "intrinsics", "time"):
         np.testing.assert_allclose(stored[name], drawn[name], atol=1e-5, err_msg=name)
+    assert stored.keys() == drawn.keys()
+    for name in set(schema.CROPS) - {"color_crop"}:
+        np.testing.assert_array_equal(stored[name], drawn[name], err_msg=name)
+    off = stored["color_crop"].astype(int) - drawn["color_crop"]  # by JPEG
+    assert np.abs(off).mean() < 4
 
 
 def test_other_rendered_people_are_not_taken_for_these(tmp_path):

@@ -3,7 +3,7 @@ import pytest
 
 from data_pipelines import errors, schema
 
-SIZES = {"T": 2, "N": 5, "J": 3, "H": 4, "W": 6, "Hc": 4, "Wc": 6}
+SIZES = {"T": 2, "N": 5, "J": 3, "H": 4, "W": 6, "Hc": 4, "Wc": 6, "S": 7}
 
 
 def make_example(batch=(), extras=()):
@@ -14,11 +14,13 @@ def make_example(batch=(), extras=()):
     }
     example["intrinsics"][:] = 100.0
     example["cam_from_points"][:] = np.eye(4)
+    for name in {"depth_crop_matrix", "color_crop_matrix"} & example.keys():
+        example[name][:] = [[5.0, 0.0, 3.5], [0.0, 5.0, 3.5], [0.0, 0.0, 1.0]]
     return example
 
 
 @pytest.mark.parametrize("batch", [(), (4,), (2, 3)])
-@pytest.mark.parametrize("extras", [(), ("depth", "mask"), ("color",)])
+@pytest.mark.parametrize("extras", [(), ("depth", "mask"), ("color",), schema.CROPS])
 def test_examples_and_batches_are_valid(batch, extras):
     schema.validate(make_example(batch, extras))
 
@@ -79,6 +81,56 @@ def test_an_impossible_value_is_named(name, value, also):
         example[also][...] = 1
     with pytest.raises(errors.BadInput, match=f"'{name}' "):
         schema.validate(example)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("depth_crop", -1.0),
+        ("depth_crop", np.nan),
+        ("reference_depth", -1.0),
+        ("reference_depth", np.inf),
+        ("depth_crop_matrix", 0.0),
+        ("color_crop_matrix", np.nan),
+        ("color_crop_matrix", np.ones((3, 3))),
+        ("color_crop_matrix", [[2, 2, 0], [3, 3, 0], [0, 0, 1]]),
+        ("depth_crop_matrix", [[2, 0, 0], [0, 3, 0], [0.5, 0, 1]]),
+    ],
+)
+def test_an_impossible_crop_is_named(name, value):
+    example = make_example(extras=schema.CROPS)
+    example[name][-1] = value
+    with pytest.raises(errors.BadInput, match=f"'{name}' is "):
+        schema.validate(example)
+
+
+def test_a_flipped_crop_is_possible():
+    example = make_example(extras=schema.CROPS)
+    example["depth_crop_matrix"][0] = [[-5, 0, 3.5], [0, 5, 3.5], [0, 0, 1]]
+    schema.validate(example)
+
+
+def test_both_crops_are_of_one_size():
+    example = make_example(extras=schema.CROPS)
+    example["color_crop"] = example["color_crop"][:, :6, :6]
+    with pytest.raises(errors.BadInput, match="'color_crop' has shape .* S = 7"):
+        schema.validate(example)
+
+
+def test_depth_is_packed_to_half_a_millimetre():
+    depth = np.array([0.0, 0.0014, 2.7182, 65.535, 65.6, 1e9], np.float32)
+    fields = {"depth_crop": depth, "time": np.arange(2)}
+    packed = schema.packed(fields)
+    assert packed["depth_crop"].dtype == np.uint16
+    unpacked = schema.unpacked(packed)
+    assert unpacked["depth_crop"].dtype == np.float32
+    # What uint16 cannot hold is as if it had not been measured.
+    np.testing.assert_allclose(unpacked["depth_crop"], [0, 0.001, 2.718, 65.535, 0, 0])
+    assert unpacked["time"] is fields["time"]
+    assert (
+        schema.packed(unpacked)["depth_crop"].tolist() == packed["depth_crop"].tolist()
+    )
+    assert schema.packed({}) == schema.unpacked({}) == {}
 
 
 def test_time_must_not_decrease():

@@ -56,6 +56,44 @@ def test_another_detector_is_another_pool(config):
     assert not np.array_equal(noisy.clips["uv"], base.clips["uv"])
 
 
+@pytest.fixture(scope="module")
+def cropped(config):
+    """The same people with crops."""
+    config = config.copy_and_resolve_references()
+    config.data.crop_size = 16
+    return config
+
+
+def test_crops_come_with_clips_and_change_nothing_else(config, cropped):
+    plain = synthetic.open_pool(config.data, "validation")
+    pool = synthetic.open_pool(cropped.data, "validation")
+    assert pool.clips.keys() - plain.clips.keys() == set(schema.CROPS)
+    for name, value in plain.clips.items():
+        np.testing.assert_array_equal(pool.clips[name], value, err_msg=name)
+    assert pool.clips["depth_crop"].dtype == np.uint16  # as long as it is kept
+    schema.validate(pool[0])
+    np.testing.assert_allclose(
+        pool[0]["depth_crop"], pool.clips["depth_crop"][0] / 1000, rtol=1e-6
+    )
+    batch = next(sources.open_train(cropped, host=0, hosts=1))
+    schema.validate(batch)
+    assert batch["depth_crop"].shape == (4, 3, 16, 16)
+    assert batch["color_crop"].shape == (4, 3, 16, 16, 3)
+
+
+def test_fresh_clips_have_crops(cropped):
+    data = cropped.copy_and_resolve_references().data
+    data.train_clips, data.scene.points = 0, data.num_points
+    batches = synthetic.FreshBatches(data, batch_size=2, host=0, hosts=1)
+    batch = next(batches)
+    schema.validate(batch)
+    assert set(schema.CROPS) <= batch.keys()
+    # Reference and truth: the trunk is a hand's breadth behind the skin.
+    torso = batch["xyz"][..., 8, 2]
+    seen = batch["reference_depth"] > 0
+    assert np.median(np.abs(batch["reference_depth"] - torso)[seen]) < 0.3
+
+
 def test_missing_motion_is_said(config):
     data = config.copy_and_resolve_references().data
     data.motion = "nowhere.npz"

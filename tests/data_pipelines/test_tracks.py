@@ -125,3 +125,73 @@ def test_a_frame_that_cannot_be_read_is_left_out_only_if_allowed(make_recording,
     np.testing.assert_allclose(track.time, [0, 0.1, 0.3], atol=1e-6)
     assert len(skipped) == 1
     assert "000002.png" in skipped[0]
+
+
+def read(path, **options):
+    opened = recording.open_recording(path)
+    return tracks.read(opened, skeleton="ITOP15", stored_points=64, **options)
+
+
+def test_crops_are_kept_small_and_given_as_the_schema_has_them(make_recording):
+    track = read(make_recording(), crop_size=64)
+    assert track.crops == schema.CROPS
+    assert track.per_frame["depth_crop"].dtype == np.uint16
+    frame = track.frame(1)
+    assert frame["depth_crop"].shape == (64, 64)
+    assert frame["depth_crop"].dtype == np.float32
+    assert frame["color_crop"].shape == (64, 64, 3)
+    # The person of spheres is 2.3 to 2.5 m away, and 200 bright before black.
+    person = np.abs(frame["depth_crop"] - frame["reference_depth"]) < 0.3
+    assert 0.05 < person.mean() < 0.6
+    assert np.median(frame["color_crop"][person]) == 200
+    away = np.abs(frame["depth_crop"] - frame["reference_depth"]) > 0.6
+    assert np.median(frame["color_crop"][away]) == 0
+
+
+def test_the_person_s_spheres_lie_in_the_crops(make_recording, room):
+    track = read(make_recording(), crop_size=48)
+    for index in range(3):
+        frame = track.frame(index)
+        xyz = room.person(0.1 * index, 2.5)[:, :3]
+        for kind in ("depth", "color"):
+            uv = (xyz / xyz[:, 2:]) @ frame[f"{kind}_crop_matrix"].T
+            assert np.all((uv > 0) & (uv < 48))
+            column, row = uv[:, :2].astype(int).T
+            crop = frame[f"{kind}_crop"][row, column].reshape(len(uv), -1)
+            assert np.mean(crop.max(-1) > 0) > 0.9  # the feet are out of the picture
+        assert frame["reference_depth"] == pytest.approx(2.44, abs=0.03)
+
+
+def test_crops_are_asked_for(make_recording):
+    track = read(make_recording())
+    assert track.crops == ()
+    assert not set(schema.CROPS) & track.frame(0).keys()
+
+
+def test_without_pictures_there_are_crops_of_depth_alone(make_recording):
+    bare = read(make_recording("bare", color=None, color_camera=None), crop_size=8)
+    files_lost = read(make_recording("lost", color=None), crop_size=8)
+    for track in (bare, files_lost):
+        assert track.crops == ("depth_crop", "depth_crop_matrix", "reference_depth")
+        assert not {"color_crop", "color_crop_matrix"} & track.frame(0).keys()
+
+
+def test_a_picture_that_cannot_be_read_is_left_out_only_if_allowed(make_recording):
+    path = make_recording()
+    (path / "color" / "000001.png").write_bytes(b"\x89PNG\r\n\x1a\n no more")
+    with pytest.raises(errors.BadInput, match="color/000001.png cannot be decoded"):
+        read(path, crop_size=8)
+    skipped = []
+    track = read(path, crop_size=8, skipped=skipped)
+    assert len(track) == len(track.points) == len(track.per_frame["color_crop"]) == 2
+    assert len(skipped) == 1
+    assert len(read(path)) == 3  # without crops nobody looks at it
+
+
+def test_an_empty_frame_has_a_crop_of_the_middle(make_recording, room):
+    depth, shown = room.render(room.person(0.0, 2.5))
+    path = make_recording(depth=[depth, 0 * depth, depth], mask=[shown == 1] * 3)
+    track = read(path, crop_size=8)
+    np.testing.assert_array_equal(track.per_frame["reference_depth"] > 0, [1, 0, 1])
+    assert not track.frame(1)["depth_crop"].any()
+    assert np.linalg.det(track.frame(1)["depth_crop_matrix"]) > 0

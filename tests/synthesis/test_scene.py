@@ -11,7 +11,7 @@ from unipose_jax.geometry import camera, transforms
 from unipose_jax.synthesis import body, images, paint, room, scene, shape, viewpoint
 
 SEED, COUNT = 3, 6
-PARAMS = scene.SceneParams(frames=3, height=60, width=80, points=128)
+PARAMS = scene.SceneParams(frames=3, height=60, width=80, points=128, crop_size=16)
 ITOP = skeleton.ITOP15
 BODY = skeleton.BODY
 
@@ -47,7 +47,7 @@ def project(clips):
 
 def test_clips_follow_the_schema(pool):
     known = schema.FIELDS.keys() | schema.EXTRAS.keys()
-    schema.validate({name: pool[name] for name in known})
+    schema.validate(schema.unpacked({name: pool[name] for name in known}))
     assert pool["points"].shape == (COUNT, 3, 128, 3)
     assert pool["xyz"].shape == (COUNT, 3, 15, 3)
     np.testing.assert_allclose(pool["time"][0], [0.0, 1 / 15, 2 / 15], rtol=1e-6)
@@ -75,6 +75,48 @@ def test_single_clip_equals_the_pool(pool):
     for name, value in clip.items():
         close = np.isclose(value, pool[name][2], rtol=1e-3, atol=1e-3)
         assert close.mean() > 0.98, name
+
+
+def test_crops_change_nothing_else(pool):
+    plain = dataclasses.replace(PARAMS, crop_size=0)
+    without = scene.render_pool(SEED, "train", 0, 2, plain, batch_size=2)
+    assert without.keys() == pool.keys() - schema.EXTRAS.keys() - {"true_depth"}
+    for name, value in without.items():
+        np.testing.assert_array_equal(value, pool[name][:2], err_msg=name)
+
+
+def test_crops_need_a_size():
+    plain = dataclasses.replace(PARAMS, crop_size=0)
+    with pytest.raises(ValueError, match="crops need a positive crop_size, got 0"):
+        scene.make_clip(jax.random.key(0), plain, extras=("depth_crop",))
+
+
+@pytest.mark.parametrize("kind", ["depth", "color"])
+def test_crops_show_the_person_of_the_images(pool, kind):
+    clip, frame, joint = np.nonzero(pool["visible"])
+    xyz, intrinsics = pool["xyz"][clip, frame, joint], pool["depth_intrinsics"][clip]
+    if kind == "color":
+        pose, intrinsics = pool["cam_from_points"][clip], pool["intrinsics"][clip]
+        xyz = np.einsum("nij,nj->ni", pose[:, :3, :3], xyz) + pose[:, :3, 3]
+    matrix = pool[f"{kind}_crop_matrix"][clip, frame].astype(np.float64)
+    uv = np.einsum("nij,nj->ni", matrix, xyz / xyz[:, 2:])[:, :2]
+    assert np.mean((uv > 0) & (uv < PARAMS.crop_size)) > 0.98
+    # The pixel of the crop that holds the joint, and that of the image on its ray.
+    column, row = np.clip(uv, 0, PARAMS.crop_size - 1).astype(int).T
+    found = pool[f"{kind}_crop"][clip, frame, row, column]
+    centers = np.stack([column + 0.5, row + 0.5, np.ones(len(row))], axis=-1)
+    rays = np.einsum("nij,nj->ni", np.linalg.inv(matrix), centers)[:, :2]
+    place = rays * intrinsics[:, :2] + intrinsics[:, 2:]
+    # Where a ray falls on the edge of two pixels, either will do.
+    sure = (np.abs(place - np.rint(place)) > 1e-3).all(-1)
+    sure &= ((place >= 0) & (place < [PARAMS.width, PARAMS.height])).all(-1)
+    assert sure.mean() > 0.8
+    column, row = place[sure].astype(int).T
+    found, expected = found[sure], pool[kind][clip[sure], frame[sure], row, column]
+    if kind == "depth":
+        np.testing.assert_allclose(found, 1000.0 * expected, atol=0.501)
+    else:  # means of 3 x 3
+        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.8
 
 
 def test_splits_and_seeds_differ():

@@ -1,5 +1,5 @@
-"""Pixels, rays, points, depth maps and rigid transforms, in pure JAX."""
+"""Pixels, rays, points, depth maps, image warps and rigid transforms, in pure JAX."""
 
-from unipose_jax.geometry import camera, depth, numerics, rays, transforms
+from unipose_jax.geometry import camera, depth, numerics, rays, transforms, warp
 
-__all__ = ["camera", "depth", "numerics", "rays", "transforms"]
+__all__ = ["camera", "depth", "numerics", "rays", "transforms", "warp"]

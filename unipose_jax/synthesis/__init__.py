@@ -3,6 +3,7 @@
 from unipose_jax.synthesis import (
     body,
     cloud,
+    crops,
     detector,
     images,
     mocap,
@@ -22,6 +23,7 @@ __all__ = [
     "body",
     "clip_key",
     "cloud",
+    "crops",
     "detector",
     "images",
     "make_clip",

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.skeleton import definitions
-from unipose_jax.synthesis import body, cloud, images, paint, render, viewpoint
+from unipose_jax.synthesis import body, cloud, crops, images, paint, render, viewpoint
 from unipose_jax.synthesis import detector as detectors
 from unipose_jax.synthesis import motion as motions
 from unipose_jax.synthesis import room as rooms
@@ -24,7 +24,8 @@ from unipose_jax.synthesis import shape as shapes
 
 BODY = definitions.BODY
 SPLITS = ("train", "validation", "test")
-EXTRAS = ("depth", "mask", "color", "true_depth")
+CROPS = ("depth_crop", "color_crop")
+EXTRAS = ("depth", "mask", "color", "true_depth", *CROPS)
 # Median depth in metres of joints under the surface that a camera sees, at 1.80 m,
 # measured on rendered people. What hides a joint lies `hidden_margin` nearer still.
 _SKIN = {"head": 0.09, "neck": 0.085, "thorax": 0.11, "torso": 0.12, "pelvis": 0.125}
@@ -43,6 +44,7 @@ class SceneParams:
     points: int = 1024  # per frame
     skeleton: str = "ITOP15"
     hidden_margin: float = 0.10  # metres behind another surface that hide a joint
+    crop_size: int = 0  # pixels, of "depth_crop" and "color_crop" where they are added
     shape: shapes.ShapeParams = shapes.ShapeParams()
     motion: motions.MotionParams = motions.MotionParams()
     view: viewpoint.ViewParams = viewpoint.ViewParams()
@@ -89,7 +91,8 @@ def make_clip(
             procedural motion.
         extras: images to add, of `EXTRAS`: "depth" (measured, metres, 0 = none),
             "mask" (segmented person), "color" (8-bit sRGB of the keypoint camera),
-            "true_depth" (exact, metres).
+            "true_depth" (exact, metres), "depth_crop" and "color_crop" (the fields of
+            `crops`, but for depth in uint16 millimetres: crops are kept in numbers).
 
     Returns:
         The fields of the batch schema for `params.skeleton`: points, points_valid,
@@ -97,11 +100,10 @@ def make_clip(
         depth_intrinsics and the extras.
 
     Raises:
-        ValueError: an unknown extra, or a motion clip that is too short.
+        ValueError: an unknown extra, crops without a size, or a motion clip that is
+            too short.
     """
-    unknown = set(extras) - set(EXTRAS)
-    if unknown:
-        raise ValueError(f"unknown extras {sorted(unknown)}; choose from {EXTRAS}")
+    _check_extras(extras, params)
     key_scene, key_depth, key_points, key_uv = jax.random.split(key, 4)
     scene = sample_scene(key_scene, params, motion_clip=motion_clip)
     scene = render.materialize(scene)
@@ -130,9 +132,53 @@ def make_clip(
         "depth_intrinsics": scene.view.intrinsics,
     }
     clip |= _joint_fields(key_uv, scene, params)
-    if "color" in extras:
+    if {"color", "color_crop"} & set(extras):
         pictures["color"] = images.color_images(scene, **size)
-    return clip | {name: pictures[name] for name in extras}
+    clip |= _crop_fields(clip, pictures, extras, params)
+    return clip | {name: pictures[name] for name in extras if name in pictures}
+
+
+def _check_extras(extras: tuple[str, ...], params: SceneParams) -> None:
+    unknown = set(extras) - set(EXTRAS)
+    if unknown:
+        raise ValueError(f"unknown extras {sorted(unknown)}; choose from {EXTRAS}")
+    if set(CROPS) & set(extras) and params.crop_size < 1:
+        raise ValueError(f"crops need a positive crop_size, got {params.crop_size}")
+
+
+def _crop_fields(
+    clip: dict[str, Array],
+    pictures: dict[str, Array],
+    extras: tuple[str, ...],
+    params: SceneParams,
+) -> dict[str, Array]:
+    """The fields of the crops that are asked for, depth in uint16 millimetres."""
+    fields: dict[str, Array] = {}
+    if not set(CROPS) & set(extras):
+        return fields
+    # A stage of its own, so that the rest of a clip is the same with or without it.
+    points, valid = render.materialize((clip["points"], clip["points_valid"]))
+    if "depth_crop" in extras:
+        fields |= crops.depth_fields(
+            pictures["depth"],
+            points,
+            clip["depth_intrinsics"],
+            points_valid=valid,
+            size=params.crop_size,
+        )
+        counts = jnp.round(1000.0 * fields["depth_crop"])
+        counts = jnp.where(counts < 2**16, counts, 0.0)
+        fields["depth_crop"] = counts.astype(jnp.uint16)
+    if "color_crop" in extras:
+        fields |= crops.color_fields(
+            render.materialize(pictures["color"]),
+            points,
+            clip["intrinsics"],
+            clip["cam_from_points"],
+            points_valid=valid,
+            size=params.crop_size,
+        )
+    return fields
 
 
 def sample_scene(
@@ -259,15 +305,16 @@ def render_pool(
         motion_clips: clip i is driven by `motion_clips[i % clips]`; None for
             procedural motion.
         extras: as in `make_clip`.
-        batch_size: clips rendered at a time. Compiled once for each batch size, and
-            kept for further calls.
+        batch_size: clips rendered at a time on an accelerator, compiled once for each
+            batch size; a CPU renders one after the other, which fits its cache.
         progress: called with the number of clips done, after each batch.
 
     Returns:
         The dict of `make_clip`, NumPy arrays with a leading clip axis.
     """
-    batch_size = max(1, min(batch_size, count))
-    render_batch = _batch_renderer(params, extras, batch_size)
+    on_cpu = jax.default_backend() == "cpu"
+    batch_size = 1 if on_cpu else max(1, min(batch_size, count))
+    render_batch = _batch_renderer(params, extras)
     key = split_key(seed, split)
     clips = None if motion_clips is None else jnp.asarray(motion_clips)
     pool: dict[str, np.ndarray] = {}
@@ -284,21 +331,12 @@ def render_pool(
 
 
 @functools.lru_cache(maxsize=16)
-def _batch_renderer(
-    params: SceneParams, extras: tuple[str, ...], batch_size: int
-) -> Callable:
+def _batch_renderer(params: SceneParams, extras: tuple[str, ...]) -> Callable:
     """Compiled function of (split key, clip indices, motion clips or None)."""
-    # A CPU gains nothing from more than a clip at a time, whose images fit its cache.
-    lanes = 1 if jax.default_backend() == "cpu" else batch_size
 
     def render_clip(key, index, clips):
         motion_clip = None if clips is None else clips[index % clips.shape[0]]
         key = jax.random.fold_in(key, index)
         return make_clip(key, params, motion_clip=motion_clip, extras=extras)
 
-    def render_batch(key, index, clips):
-        if lanes == 1:
-            return jax.lax.map(lambda i: render_clip(key, i, clips), index)
-        return jax.vmap(lambda i: render_clip(key, i, clips))(index)
-
-    return jax.jit(render_batch)
+    return jax.jit(jax.vmap(render_clip, in_axes=(None, 0, None)))
