@@ -21,6 +21,9 @@ flags.DEFINE_float("fps", 30.0, "Frames per second (convert).")
 flags.DEFINE_float("depth_unit", 0.001, "Metres per count of depth (convert).")
 flags.DEFINE_string("source", None, "Original files of a data set (prepare).")
 flags.DEFINE_string("data_dir", None, "Prepared data sets; is config.data.data_dir.")
+flags.DEFINE_enum(
+    "modality", "points", ("points", "depth", "rgb"), "What predict looks at."
+)
 flags.DEFINE_bool("pictures", True, "predict: also draw, beside the output.")
 flags.DEFINE_string("coordinator", "", "Several hosts: host:port of process 0 or auto.")
 flags.DEFINE_integer("num_processes", 1, "Several hosts: how many.")

@@ -5,8 +5,9 @@
 
 Each run is `run.py` in its own folder; runs that are complete are not repeated, so an
 interrupted study goes on. The table goes to `<workdir>/table.md` and the terminal, the
-output of a run to `train.log` in its folder. On a CPU, `--jobs=2` trains two at a time,
-each on its half of the cores: of more use to a small network than more threads.
+output of a run to `train.log` in its folder. `--modality=depth` with
+`--set=config.stages=('depth',)` compares students. On a CPU, `--jobs=2` trains two at a
+time, each on its half of the cores: of more use to a small network than more threads.
 """
 
 import concurrent.futures
@@ -20,11 +21,15 @@ import sys
 from absl import app, flags
 
 from unipose_jax.report import files, tables
+from unipose_jax.train import stages
 
 _CONFIGS = flags.DEFINE_list("configs", None, "Files in configs/, without .py.")
 _VARIANT = flags.DEFINE_string("variant", "quick", "Variant of each config.")
 _SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of each config.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study.")
+_MODALITY = flags.DEFINE_enum(
+    "modality", "points", stages.MODALITIES, "Whose results make the table."
+)
 _JOBS = flags.DEFINE_integer("jobs", 1, "Runs at a time, each on its own CPU cores.")
 _SET = flags.DEFINE_multi_string("set", [], "Override for all runs: config.key=value.")
 flags.mark_flags_as_required(["configs", "workdir"])
@@ -64,7 +69,7 @@ def main(argv: list[str]) -> None:
 
 def train(config: str, seed: str, workdir: pathlib.Path, cores: set[int]) -> dict:
     """Results of one run, trained on `cores` unless they are there already."""
-    record = workdir / "metrics.json"
+    record = stages.folder_of(workdir, _MODALITY.value) / "metrics.json"
     if not record.exists():
         workdir.mkdir(parents=True, exist_ok=True)
         print(f"train {workdir}", flush=True)

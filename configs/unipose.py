@@ -39,6 +39,8 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.optimizer.clip_norm = 1.0
     config.optimizer.ema_decay = 0.998
 
+    config.stages = ("points",)  # then "depth" and "rgb", which learn from points
+    config.student = students()
     config.augment = views()
     config.loss_weights = loss_weights()
     config.ramp = ramp()
@@ -61,6 +63,7 @@ def rendered_people() -> ml_collections.ConfigDict:
     data.skeleton = "ITOP15"
     data.frames = 3
     data.num_points = 512
+    data.crop_size = 0  # pixels, of square crops of depth and colour; 0 for none
     data.train_clips = 4_000  # rendered once; 0 renders fresh ones for each step
     data.validation_clips = 160
     data.test_clips = 500
@@ -116,6 +119,49 @@ def loss_weights() -> ml_collections.ConfigDict:
     return weights
 
 
+def students() -> ml_collections.ConfigDict:
+    """Stage 2: what differs from stage 1 in a network that looks at crops."""
+    student = ml_collections.ConfigDict()
+    student.num_train_steps = 1_500
+    student.crop_size = 64  # pixels; becomes data.crop_size
+    student.model = ml_collections.ConfigDict()
+    student.model.name = ""  # by the stage
+    student.model.backbone = "small"  # or resnet18, resnet50
+    student.model.head_width = 64
+    student.model.head_depth = 1
+    student.model.dtype = "float32"
+
+    student.teacher = ml_collections.ConfigDict()
+    student.teacher.kind = "network"  # or, for ablations, "truth" or "none"
+    student.teacher.workdir = ""  # of a stage-1 run; "" is this one, or shipped weights
+    student.teacher.by_confidence = True  # weigh labels by the teacher's confidence
+    student.teacher.by_rays = True  # and by their distance to the keypoints' rays
+    student.teacher.ray_scale = 0.05  # metres
+
+    student.crop_augment = ml_collections.ConfigDict()
+    student.crop_augment.turn = 0.3  # radians
+    student.crop_augment.scale = 0.2
+    student.crop_augment.shift = 0.06  # of the crop's size
+    student.crop_augment.mirror = True
+    student.crop_augment.erase = 0.3  # share of frames with a hidden rectangle
+    student.crop_augment.erase_area = (0.02, 0.2)  # of the crop
+    student.crop_augment.depth_noise = 0.001  # metres at 1 m
+    student.crop_augment.contrast = 0.3
+    student.crop_augment.brightness = 0.3
+    student.crop_augment.tint = 0.15
+
+    student.loss_weights = loss_weights()
+    for name in student.loss_weights:
+        student.loss_weights[name] = 0.0
+    student.loss_weights.confidence = 0.01  # nats
+    student.loss_weights.pseudo_pixel = 0.03  # crop pixels; a pixel is about 3 cm
+    student.loss_weights.pseudo_anchor = 0.01  # crop pixels
+    student.loss_weights.pseudo_depth = 1.0  # metres, relative to the whole person
+    student.loss_weights.pseudo_root = 1.0  # metres
+    student.ramp = ramp()
+    return student
+
+
 def ramp() -> ml_collections.ConfigDict:
     """Physical terms come in gently, once keypoints and depth have shaped poses."""
     schedule = ml_collections.ConfigDict()
@@ -153,6 +199,9 @@ def loss_scales() -> ml_collections.ConfigDict:
 def enlarge(config: ml_collections.ConfigDict) -> None:
     """For an accelerator: more of everything, and fresh people for every batch."""
     config.num_train_steps, config.global_batch_size = 50_000, 128
+    config.student.num_train_steps, config.student.crop_size = 50_000, 128
+    config.student.model.backbone, config.student.model.dtype = "resnet18", "bfloat16"
+    config.student.model.head_width, config.student.model.head_depth = 256, 4
     config.log_every, config.checkpoint_every = 200, 2_500
     config.data.train_clips = 0
     config.data.num_points, config.model.num_patches = 1_024, 96
@@ -163,6 +212,8 @@ def enlarge(config: ml_collections.ConfigDict) -> None:
 def shrink(config: ml_collections.ConfigDict) -> None:
     """For tests: seconds."""
     config.num_train_steps, config.global_batch_size = 4, 4
+    config.student.num_train_steps, config.student.model.head_width = 4, 8
+    config.student.crop_size = 32
     config.log_every, config.checkpoint_every = 1, 2
     config.data.train_clips, config.data.num_points = 8, 64
     config.data.validation_clips, config.data.test_clips = 4, 6

@@ -15,10 +15,12 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from unipose_jax import commands, estimator
+from unipose_jax.train import restore, stages
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config of the run.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
 _OUTPUT = flags.DEFINE_string("output", None, "File to write, without a suffix.")
+_MODALITY = flags.DEFINE_enum("modality", "points", stages.MODALITIES, "Which stage.")
 flags.mark_flags_as_required(["config", "workdir", "output"])
 
 
@@ -27,8 +29,10 @@ def main(argv: list[str]) -> None:
     del argv
     commands.quiet_logs()
     workdir = pathlib.Path(_WORKDIR.value)
-    _, state = commands.restore_best(_CONFIG.value, workdir)
-    record = json.loads((workdir / "metrics.json").read_text())
+    stage = stages.config_of(_CONFIG.value, _MODALITY.value, workdir)
+    folder = stages.folder_of(workdir, _MODALITY.value)
+    _, state = restore.best(stage, folder)
+    record = json.loads((folder / "metrics.json").read_text())
     summary = {
         name: {key: group[key] for key in ("map_10cm", "mpjpe_mm")}
         for name, group in record["results"].items()
@@ -36,7 +40,7 @@ def main(argv: list[str]) -> None:
     notes = {key: record[key] for key in ("step", "seed", "protocol", "provenance")}
     estimator.export(
         _OUTPUT.value,
-        estimator.from_config(_CONFIG.value, jax.device_get(state.ema_params)),
+        estimator.from_config(stage, jax.device_get(state.ema_params)),
         notes | {"results": summary},
     )
 

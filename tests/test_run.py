@@ -32,6 +32,7 @@ def run(mode: str, config=None, **options) -> int:
     )
     flags = defaults | {
         "pictures": False,
+        "modality": "points",
         "coordinator": "",
         "num_processes": 1,
         "process_id": 0,

@@ -14,7 +14,15 @@ import ml_collections
 from data_pipelines import errors, pose_file, sources
 from unipose_jax import metrics, skeleton
 from unipose_jax.report import files as report_files
-from unipose_jax.train import checkpoint, evaluate, journal, loop, parallel, recipes
+from unipose_jax.train import (
+    checkpoint,
+    evaluate,
+    journal,
+    loop,
+    parallel,
+    restore,
+    stages,
+)
 
 
 def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
@@ -42,6 +50,7 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
 
         rendered = config.data.name == "synthetic"  # of no files
         source = pathlib.Path() if rendered else _needed(options, "source")
+        config = stages.config_of(config, "points", pathlib.Path())
         return data_commands.prepare_data(config, source, **host)
     workdir = _needed(options, "workdir")
     parallel.initialize(options.coordinator, options.num_processes, options.process_id)
@@ -64,6 +73,7 @@ def _use(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
             options.workdir,
             path,
             _needed(options, "output"),
+            modality=options.modality,
             pictures=options.pictures,
         )
     from unipose_jax import data_commands
@@ -94,38 +104,44 @@ def use_compile_cache(folder: str) -> None:
 
 
 def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:
-    """Trains, or goes on; then evaluates and reports."""
-    try:
-        complete = loop.train(config, workdir)
-    except journal.NonFiniteLoss as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return evaluate_run(config, workdir) if complete else 0
-
-
-def restore_best(config: ml_collections.ConfigDict, workdir: pathlib.Path):
-    """The best checkpoint of a run: (recipe, state).
-
-    Raises:
-        errors.BadInput: there is none, or it is of another model.
-    """
-    recipe = recipes.build(config)
-    if not (workdir / "checkpoints").is_dir():
-        raise errors.BadInput(f"no checkpoint in {workdir}; train there first")
-    checkpoints = checkpoint.Checkpoints(workdir)
-    if checkpoints.latest_step() is None:
-        raise errors.BadInput(f"no finished checkpoint in {workdir}; train there first")
-    state, _ = loop.restore_or_create(config, recipe, checkpoints, workdir, best=True)
-    checkpoints.close()
-    return recipe, state
+    """Trains the stages of a config, or goes on; then evaluates and reports."""
+    for modality in stages.listed(config):
+        stage = stages.config_of(config, modality, workdir)
+        try:
+            complete = loop.train(stage, stages.folder_of(workdir, modality))
+        except journal.NonFiniteLoss as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        if not complete:
+            return 0
+    return evaluate_run(config, workdir)
 
 
 def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:
-    """Scores the best checkpoint on the test split: JSON, tables, pictures, a page.
+    """Scores the best checkpoints on the test split: JSON, tables, pictures, pages.
 
-    They go to `workdir`, or, of other data than it was trained for, to a folder below.
+    They go to the folder of each stage, or, of other data than it was trained for, to
+    a folder below it. The page of the points shows the other modalities beside them.
     """
-    recipe, state = restore_best(config, workdir)
+    trained = stages.trained(workdir) or ("points",)
+    results: dict[str, Any] = {}
+    for modality in reversed(trained):
+        stage = stages.config_of(config, modality, workdir)
+        folder = stages.folder_of(workdir, modality)
+        results[modality] = _evaluate_stage(stage, folder, others=results)
+    if parallel.is_lead() and len(trained) > 1:
+        from unipose_jax.report import experiment
+
+        in_order = {name: results[name] for name in trained}
+        print(experiment.comparison_text(in_order))
+    return 0
+
+
+def _evaluate_stage(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, *, others
+) -> dict[str, Any]:
+    """Scores one network, writes its report and returns its results."""
+    recipe, state = restore.best(config, workdir)
     target = _evaluation_folder(config, workdir)
     test = sources.open_split(config, "test")
     predicted = evaluate.predict_split(
@@ -135,7 +151,7 @@ def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> in
         batch_size=config.global_batch_size,
     )
     if not parallel.is_lead():
-        return 0
+        return {}
     examples = evaluate.stack(test[index] for index in range(len(test)))
     results = evaluate.measure(
         predicted, examples, skeleton.by_name(config.data.skeleton)
@@ -152,6 +168,7 @@ def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> in
         predicted,
         protocol=protocol,
         log=workdir / "log.jsonl",
+        others=others,
     )
     if target == workdir:
         journal.write_pictures(workdir, int(state.step), page.parent / "figures")
@@ -161,7 +178,7 @@ def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> in
             "the test split has no 3D truth (joints.npz), so there is only to look at"
         )
     print(f"report: {page}")
-    return 0
+    return results
 
 
 def _evaluation_folder(

@@ -9,19 +9,21 @@ xyz, confidence = live(depth, time)                  # one depth frame after ano
 import dataclasses
 import functools
 import pathlib
+from collections.abc import Mapping
 
 import jax
 import ml_collections
 import numpy as np
 
-from data_pipelines import segmentation, tracks, transforms
+from data_pipelines import errors, segmentation, tracks, transforms
 from unipose_jax import models, skeleton
+from unipose_jax.train.recipes import stage2
 from unipose_jax.weights import store
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Estimator:
-    """A point network with its parameters.
+    """A network with its parameters; it sees points, or crops where it has their size.
 
     Attributes:
         params: of the network.
@@ -29,6 +31,7 @@ class Estimator:
         skeleton: name of the skeleton that it predicts.
         frames: per clip.
         num_points: per frame.
+        crop_size: of the crops that it sees, pixels; 0 if it sees points.
     """
 
     params: dict
@@ -36,6 +39,12 @@ class Estimator:
     skeleton: str
     frames: int
     num_points: int
+    crop_size: int = 0
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the batch fields that the network takes (data_pipelines.schema)."""
+        return stage2.INPUTS.get(self.model["name"], _POINTS)
 
     @functools.cached_property
     def _apply(self):
@@ -43,8 +52,8 @@ class Estimator:
         network = models.build(self.model, num_joints=joints)
 
         @jax.jit
-        def apply(points, points_valid, time):
-            estimate = network.apply(self.params, points, points_valid, time)
+        def apply(fields):
+            estimate = network.apply(self.params, **fields)
             return estimate.xyz, jax.nn.sigmoid(estimate.confidence_logit)
 
         return apply
@@ -63,7 +72,15 @@ class Estimator:
             xyz (clips, frames, joints, 3), metres, camera frame, and confidence
             (clips, frames, joints) in [0, 1].
         """
-        return jax.tree.map(np.asarray, self._apply(points, points_valid, time))
+        fields = {"points": points, "points_valid": points_valid, "time": time}
+        return self.from_fields(fields)
+
+    def from_fields(
+        self, fields: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As a call, from the batch fields `inputs`, with leading clip axes."""
+        fed = {name: fields[name] for name in self.inputs}
+        return jax.tree.map(np.asarray, self._apply(fed))
 
 
 def from_config(config: ml_collections.ConfigDict, params) -> Estimator:
@@ -74,18 +91,32 @@ def from_config(config: ml_collections.ConfigDict, params) -> Estimator:
         skeleton=config.data.skeleton,
         frames=config.data.frames,
         num_points=config.data.num_points,
+        crop_size=config.data.crop_size if config.model.name in stage2.INPUTS else 0,
     )
 
 
 def load(path: str | pathlib.Path) -> Estimator:
     """An estimator from weights that `export` or the package's makers wrote."""
     params, meta = store.load(path)
-    return Estimator(params=params, **{key: meta[key] for key in _META})
+    return Estimator(params=params, **{key: meta[key] for key in _META if key in meta})
 
 
-def load_shipped() -> Estimator:
-    """The estimator whose weights come with the package."""
-    return load(store.FOLDER / store.SHIPPED)
+def load_shipped(modality: str = store.SHIPPED) -> Estimator:
+    """The estimator whose weights come with the package.
+
+    Args:
+        modality: what it sees: "points", "depth" or "rgb".
+
+    Raises:
+        errors.BadInput: no weights of this modality come with the package.
+    """
+    path = store.FOLDER / modality
+    if not path.with_suffix(".npz").is_file():
+        raise errors.BadInput(
+            f"no weights for --modality={modality} come with the package; give "
+            "--config and --workdir of a run that trained them"
+        )
+    return load(path)
 
 
 def export(path: str | pathlib.Path, estimator: Estimator, notes: dict) -> None:
@@ -94,7 +125,8 @@ def export(path: str | pathlib.Path, estimator: Estimator, notes: dict) -> None:
     store.save(path, estimator.params, meta | notes)
 
 
-_META = ("model", "skeleton", "frames", "num_points")
+_META = ("model", "skeleton", "frames", "num_points", "crop_size")
+_POINTS = ("points", "points_valid", "time")
 
 
 class Live:

@@ -1,13 +1,15 @@
 """Poses in a depth recording: `run.py --mode=predict`."""
 
 import pathlib
+from collections.abc import Iterator
 
 import jax
 import ml_collections
 import numpy as np
 
-from data_pipelines import errors, pose_file, recording, tracks
-from unipose_jax import commands, estimator, skeleton
+from data_pipelines import crops, errors, pose_file, recording, schema, tracks
+from unipose_jax import estimator, skeleton
+from unipose_jax.train import restore, stages
 
 MAX_PICTURES = 24  # frames drawn of a prediction
 
@@ -18,9 +20,18 @@ def predict(
     source: pathlib.Path,
     output: pathlib.Path,
     *,
+    modality: str,
     pictures: bool,
 ) -> int:
     """Writes the poses in a recording, and pictures of them beside.
+
+    Args:
+        config: of the run in `workdir`; None for the weights that ship.
+        workdir: of a run; None for the weights that ship.
+        source: recording folder.
+        output: pose file to write.
+        modality: what the network sees, one of `stages.MODALITIES`.
+        pictures: whether to draw.
 
     Raises:
         errors.BadInput: the recording cannot be used, or shows nobody.
@@ -41,10 +52,9 @@ def predict(
             "use --nopictures"
         )
     if config is None or workdir is None:
-        network = estimator.load_shipped()
+        network = estimator.load_shipped(modality)
     else:
-        _, state = commands.restore_best(config, pathlib.Path(workdir))
-        network = estimator.from_config(config, jax.device_get(state.ema_params))
+        network = _trained(config, pathlib.Path(workdir), modality)
     pose, shown = predict_recording(network, opened, pictures=MAX_PICTURES)
     pose_file.write(output, pose)
     found = int(pose.is_valid().any(axis=1).sum())
@@ -54,6 +64,15 @@ def predict(
 
         print(f"pictures: {poses.report_poses(opened, shown, pose, output)}")
     return 0
+
+
+def _trained(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, modality: str
+) -> estimator.Estimator:
+    """The network of a modality that a run has trained."""
+    stage = stages.config_of(config, modality, workdir)
+    _, state = restore.best(stage, stages.folder_of(workdir, modality))
+    return estimator.from_config(stage, jax.device_get(state.ema_params))
 
 
 def predict_recording(
@@ -72,11 +91,10 @@ def predict_recording(
     joints = skeleton.by_name(network.skeleton).num_joints
     xyz = np.full((len(opened), joints, 3), np.nan, np.float32)
     confidence = np.zeros((len(opened), joints), np.float32)
-    live = estimator.Live(network, opened.rays, opened.depth_camera.intrinsics)
+    look = _from_crops if network.crop_size else _from_points
     shown: dict[int, tracks.Cloud] = {}
     found, every = 0, 1
-    for index, cloud in enumerate(tracks.clouds(opened)):
-        result = live.from_points(cloud.xyz, float(opened.time[index]))
+    for index, cloud, result in look(network, opened):
         if result is None:
             continue
         xyz[index], confidence[index] = result
@@ -98,3 +116,34 @@ def predict_recording(
         frame=np.asarray(opened.frames, np.int64),
     )
     return pose, shown
+
+
+def _from_points(
+    network: estimator.Estimator, opened: recording.Recording
+) -> Iterator[tuple[int, tracks.Cloud, tuple[np.ndarray, np.ndarray] | None]]:
+    """(position, person, pose or None) of each frame, from clips of clouds."""
+    live = estimator.Live(network, opened.rays, opened.depth_camera.intrinsics)
+    for index, cloud in enumerate(tracks.clouds(opened)):
+        yield index, cloud, live.from_points(cloud.xyz, float(opened.time[index]))
+
+
+def _from_crops(
+    network: estimator.Estimator, opened: recording.Recording
+) -> Iterator[tuple[int, tracks.Cloud, tuple[np.ndarray, np.ndarray] | None]]:
+    """The same from the crop of each frame, around what depth says is the person."""
+    for index, cloud in enumerate(tracks.clouds(opened)):
+        if not len(cloud.xyz):
+            yield index, cloud, None
+            continue
+        fields = crops.of_frame(
+            opened, index, cloud.xyz, cloud.depth, size=network.crop_size
+        )
+        if "color_crop" in network.inputs and "color_crop" not in fields:
+            raise errors.BadInput(
+                f"{opened.path}: frame {opened.frames[index]} has no colour, which "
+                "--modality=rgb needs"
+            )
+        clip = {name: v[None, None] for name, v in schema.unpacked(fields).items()}
+        clip["cam_from_points"] = np.asarray(opened.color_from_depth, np.float32)[None]
+        xyz, confidence = network.from_fields(clip)
+        yield index, cloud, (xyz[0, 0], confidence[0, 0])

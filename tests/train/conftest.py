@@ -2,7 +2,7 @@ import pathlib
 
 import pytest
 
-from unipose_jax.train import checkpoint, loop, recipes
+from unipose_jax.train import checkpoint, recipes, restore
 
 
 @pytest.fixture(scope="session")
@@ -11,7 +11,7 @@ def final_state():
 
     def read(config, workdir: pathlib.Path):
         checkpoints = checkpoint.Checkpoints(workdir)
-        state, _ = loop.restore_or_create(
+        state, _ = restore.newest_or_new(
             config, recipes.build(config), checkpoints, workdir
         )
         checkpoints.close()

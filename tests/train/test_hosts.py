@@ -27,7 +27,7 @@ def start(workdir, cache, *, processes: int, port: int = 0) -> list[subprocess.P
         "--config=configs/unipose.py:smoke",
         f"--workdir={workdir}",
         f"--config.data.cache_dir={cache}",
-        "--compile_cache=",
+        f"--compile_cache={ROOT / '.pytest_cache/compiled'}",
     ]
     flags = f"--xla_force_host_platform_device_count={4 // processes}"
     hosts = [

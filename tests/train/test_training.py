@@ -14,7 +14,15 @@ import pytest
 from configs import unipose
 from data_pipelines import errors, sources, synthetic
 from unipose_jax import models
-from unipose_jax.train import checkpoint, evaluate, journal, loop, parallel, recipes
+from unipose_jax.train import (
+    checkpoint,
+    evaluate,
+    journal,
+    loop,
+    parallel,
+    recipes,
+    restore,
+)
 from unipose_jax.train import state as train_state
 from unipose_jax.train import step as train_step
 
@@ -203,7 +211,7 @@ def test_sigterm_saves_and_ends(config, straight, tmp_path, monkeypatch, final_s
 def test_newest_checkpoint_survives_a_better_one(config, tmp_path):
     recipe = recipes.build(config)
     checkpoints = checkpoint.Checkpoints(tmp_path)
-    state, _ = loop.restore_or_create(config, recipe, checkpoints, tmp_path)
+    state, _ = restore.newest_or_new(config, recipe, checkpoints, tmp_path)
     meta = {"config": checkpoint.describe(config), "position": {"step": 0}}
     for step, score in [(1, 0.5), (2, 0.1), (3, 0.9), (4, 0.8), (5, None)]:
         checkpoints.save(state.replace(step=np.asarray(step)), meta=meta, score=score)
@@ -223,7 +231,10 @@ def gradient_step(config, devices: int):
     batch["confidence"][:2, :, 2:] = 0.0
     optimizer = optax.sgd(1.0)
     state = train_state.create(
-        recipe.network, optimizer, loop.example_inputs(config), jax.random.key(0)
+        recipe.network,
+        optimizer,
+        restore.example_inputs(config, recipe.inputs),
+        jax.random.key(0),
     )
     step = train_step.make_train_step(
         recipe.train_terms, lambda _: dict(USED_WEIGHTS), ema_decay=0.9

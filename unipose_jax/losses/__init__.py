@@ -2,6 +2,7 @@
 
 from unipose_jax.losses import (
     anatomy,
+    crops,
     keypoints,
     lifting,
     motion,
@@ -9,4 +10,12 @@ from unipose_jax.losses import (
     surface,
 )
 
-__all__ = ["anatomy", "keypoints", "lifting", "motion", "objective", "surface"]
+__all__ = [
+    "anatomy",
+    "crops",
+    "keypoints",
+    "lifting",
+    "motion",
+    "objective",
+    "surface",
+]

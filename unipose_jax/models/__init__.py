@@ -5,11 +5,25 @@ from collections.abc import Mapping
 import flax.linen as nn
 import jax.numpy as jnp
 
-from unipose_jax.models.point_net import PointNet, PoseEstimate
+from unipose_jax.models.anchor_net import ColorAnchorNet, DepthAnchorNet
+from unipose_jax.models.estimate import CropEstimate, PoseEstimate
+from unipose_jax.models.point_net import PointNet
 
-NETWORKS = {"point_net": PointNet}
+NETWORKS = {
+    "color_anchor_net": ColorAnchorNet,
+    "depth_anchor_net": DepthAnchorNet,
+    "point_net": PointNet,
+}
 
-__all__ = ["NETWORKS", "PointNet", "PoseEstimate", "build"]
+__all__ = [
+    "NETWORKS",
+    "ColorAnchorNet",
+    "CropEstimate",
+    "DepthAnchorNet",
+    "PointNet",
+    "PoseEstimate",
+    "build",
+]
 
 
 def build(config: Mapping, *, num_joints: int) -> nn.Module:

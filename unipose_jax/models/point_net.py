@@ -6,8 +6,6 @@ joint (Hough voting as in VoteNet, Qi et al., ICCV 2019, with a soft choice inst
 clustering).
 """
 
-import dataclasses
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -15,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from unipose_jax.models import sampling
+from unipose_jax.models.estimate import PoseEstimate
 
 WINDOWS = (0.08, 0.20)  # metres: a limb's thickness, and a limb
 WAVES = 64  # random frequencies of the patch features
@@ -25,15 +24,6 @@ def _frequencies() -> Float[Array, "3 waves"]:
     """Fixed random frequencies, radians per metre, as wide as the windows are."""
     draws = np.random.default_rng(0).standard_normal((3, WAVES))
     return jnp.asarray(draws / np.where(np.arange(WAVES) % 2, 0.06, 0.15), jnp.float32)
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class PoseEstimate:
-    """What a pose network returns."""
-
-    xyz: Array  # (*batch, frames, joints, 3), metres, the frame of the input
-    confidence_logit: Array  # (*batch, frames, joints); sigmoid is the confidence
 
 
 class Block(nn.Module):

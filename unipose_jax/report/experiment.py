@@ -13,6 +13,7 @@ import numpy as np
 from unipose_jax.report import build, clips, files, page, tables
 
 KEYS = (*tables.MAIN, "map_10cm_upper", "map_10cm_lower", "bone_length_error_mm")
+COMPARED = ("mpjpe_mm", "root_mpjpe_mm", "pa_mpjpe_mm", "map_10cm", "auc")
 NUM_CLIPS = 5  # drawn of the test split
 
 Results = Mapping[str, Mapping[str, Any]]
@@ -33,6 +34,7 @@ def report_run(
     *,
     protocol: str,
     log: pathlib.Path,
+    others: Mapping[str, Results] | None = None,
 ) -> pathlib.Path:
     """Writes `metrics.json`, tables, curves, pictures and `index.html` of a run.
 
@@ -45,6 +47,7 @@ def report_run(
         predicted: `xyz` and `confidence` of the same clips.
         protocol: from `protocol`.
         log: of the training.
+        others: results of other modalities that were trained beside, by name.
 
     Returns:
         Path of the page.
@@ -76,7 +79,36 @@ def report_run(
         joint_errors_mm=errors_mm,
         clips=_test_clips(config, truth, predicted),
         config=config.to_dict(),
+        sections=_modalities(results, others) if others else (),
     )
+
+
+def comparison_text(results: Mapping[str, Results]) -> str:
+    """Modalities side by side, for the terminal; `results` are by modality."""
+    return tables.to_text(_comparison(results))
+
+
+def _comparison(results: Mapping[str, Results]) -> tables.Table:
+    rows = {
+        f"{name}, {group} joints": results[name][group]
+        for group in ("all", "visible", "occluded")
+        for name in results
+    }
+    return tables.metrics_table(rows, keys=COMPARED)
+
+
+def _modalities(results: Results, others: Mapping[str, Results]) -> list[page.Section]:
+    """Points beside the students that learnt from them."""
+    in_order = {"points": results} | {name: others[name] for name in sorted(others)}
+    return [
+        page.Section(
+            "Modalities",
+            text="Networks that see points, the depth crop or the colour crop. The "
+            "latter two learnt from the joints that the first finds; their own "
+            f"reports are beside this one: {', '.join(sorted(others))}/report.",
+            numbers=[_comparison(in_order)],
+        )
+    ]
 
 
 def protocol(config: ml_collections.ConfigDict, results: Results, source: str) -> str:

@@ -22,6 +22,7 @@ INCIDENTAL = {
     "data.cache_dir",
     "data.test_clips",
     "data.workers",
+    "teacher.workdir",
 }
 """Settings that a run may change when it goes on."""
 

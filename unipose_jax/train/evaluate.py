@@ -42,7 +42,12 @@ def make_predict(apply_fn: Callable, inputs: tuple[str, ...]) -> Callable:
 
 
 def predict_split(
-    predict: Callable, params, source, *, batch_size: int
+    predict: Callable,
+    params,
+    source,
+    *,
+    batch_size: int,
+    progress: Callable[[int], None] | None = None,
 ) -> dict[str, np.ndarray]:
     """Predicts every clip of a source; hosts take turns, and all get all results.
 
@@ -51,6 +56,7 @@ def predict_split(
         params: replicated parameters.
         source: random access to examples (`len`, `[index]`).
         batch_size: clips at a time over all hosts; a multiple of the device count.
+        progress: called with the number of clips done, after each batch.
 
     Returns:
         `xyz` (clips, frames, joints, 3), metres, camera frame, and `confidence`.
@@ -63,6 +69,8 @@ def predict_split(
         places = np.arange(local) * hosts + host + start
         batch = stack(source[int(min(place, len(source) - 1))] for place in places)
         parts.append(predict(params, batch))
+        if progress is not None:
+            progress(min(start + batch_size, len(source)))
     mine = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     # Host h holds places h, h + hosts, ...: interleave, then cut.
     everyone = parallel.gather_hosts(mine)

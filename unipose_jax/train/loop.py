@@ -2,11 +2,9 @@
 
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jax
 import ml_collections
-import numpy as np
 import tqdm
 
 from data_pipelines import sources
@@ -19,9 +17,10 @@ from unipose_jax.train import (
     optimizer,
     parallel,
     recipes,
+    restore,
 )
-from unipose_jax.train import state as train_state
 from unipose_jax.train import step as train_step
+from unipose_jax.train import teacher as teachers
 
 
 def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
@@ -49,13 +48,14 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
     checkpoints = checkpoint.Checkpoints(workdir)
     if (saved := checkpoints.latest_step()) is not None:
         checkpoint.check_config(checkpoints.read_meta(saved), config, workdir)
-    state, position = restore_or_create(config, recipe, checkpoints, workdir)
+    state, position = restore.newest_or_new(config, recipe, checkpoints, workdir)
     first_step = int(state.step)
     if first_step >= num_steps:
         return True
 
     hosts = {"host": jax.process_index(), "hosts": jax.process_count()}
-    batches = sources.open_train(config, **hosts)
+    teacher = teachers.load(config) if recipe.taught else None
+    batches = sources.open_train(config, **hosts, teacher=teacher)
     if position is not None:
         batches.set_state(position)
     weights_at = optimizer.make_weight_schedule(
@@ -66,7 +66,9 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
             recipe.train_terms, weights_at, config.optimizer.ema_decay
         )
     )
-    validate = make_validation(config, recipe, state.apply_fn, weights_at(num_steps))
+    validate = make_validation(
+        config, recipe, state.apply_fn, weights_at(num_steps), teacher
+    )
     key = jax.random.key(config.seed)
     state = parallel.replicate(state)
 
@@ -112,44 +114,12 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
     return done
 
 
-def restore_or_create(
-    config: ml_collections.ConfigDict,
-    recipe: recipes.Recipe,
-    checkpoints: checkpoint.Checkpoints,
-    workdir: pathlib.Path,
-    *,
-    best: bool = False,
-) -> tuple[train_state.TrainState, dict[str, Any] | None]:
-    """The newest (or best) checkpointed state and position, or a fresh one and None."""
-    state = train_state.create(
-        recipe.network,
-        optimizer.make_optimizer(config.optimizer, config.num_train_steps),
-        example_inputs(config),
-        jax.random.fold_in(jax.random.key(config.seed), 0),
-    )
-    step = checkpoints.best_step() if best else checkpoints.latest_step()
-    if step is None:
-        return state, None
-    meta = checkpoints.read_meta(step)
-    checkpoint.check_model(meta, config, workdir)
-    return checkpoints.restore(step, state), meta["position"]
-
-
-def example_inputs(config: ml_collections.ConfigDict) -> dict[str, np.ndarray]:
-    """Inputs of the point network of the right shape, to initialise it with."""
-    frames, points = config.data.frames, config.data.num_points
-    return {
-        "points": np.zeros((1, frames, points, 3), np.float32),
-        "points_valid": np.ones((1, frames, points), bool),
-        "time": np.zeros((1, frames), np.float32),
-    }
-
-
 def make_validation(
     config: ml_collections.ConfigDict,
     recipe: recipes.Recipe,
     apply_fn: Callable,
     weights: Mapping[str, float],
+    teacher: teachers.Teacher | None,
 ) -> Callable:
     """Builds `validate(replicated params) -> {"loss/<term>": float, ...}`.
 
@@ -158,6 +128,7 @@ def make_validation(
     skel = skeleton.by_name(config.data.skeleton)
     validate = evaluate.make_validate(recipe, apply_fn, skel)
     source = sources.open_split(config, "validation")
+    source = teacher.of_source(source) if teacher else source
     batch_size = evaluate.fitting_batch_size(source, config.global_batch_size)
 
     def scores(params) -> dict[str, float]:

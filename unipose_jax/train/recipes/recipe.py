@@ -19,6 +19,7 @@ class Recipe:
         train_terms: `(apply_fn, params, batch, keys) -> terms`, with augmentation;
             one key per example.
         validation_terms: `(estimate, batch) -> terms` of what the network returned.
+        taught: whether the fields of `train.teacher` are among `fields`.
     """
 
     network: nn.Module
@@ -26,3 +27,4 @@ class Recipe:
     fields: tuple[str, ...]
     train_terms: Callable
     validation_terms: Callable
+    taught: bool = False

@@ -1,0 +1,19 @@
+"""Students without a teacher: the terms of stage 1, applied to their joints.
+
+python -m benchmarks.ablations --configs=unipose,ablations/students_keypoints \
+    --modality=depth --set="config.stages=('depth',)" --workdir=runs/students
+"""
+
+import ml_collections
+
+from configs import unipose
+
+
+def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
+    """Returns the config; `mode` as in `configs/unipose.py`."""
+    config = unipose.get_config(mode)
+    student = config.student
+    student.teacher.kind = "none"
+    for name in student.loss_weights:
+        student.loss_weights[name] = config.loss_weights.get(name, 0.0)
+    return config

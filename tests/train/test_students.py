@@ -1,0 +1,258 @@
+"""Stage 2: what a teacher says, what students make of it, and all stages in a row."""
+
+import json
+import pathlib
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import unipose
+from data_pipelines import errors, sources, synthetic
+from tests.test_run import run
+from unipose_jax import models, skeleton
+from unipose_jax.losses import objective
+from unipose_jax.train import checkpoint, evaluate, loop, recipes, stages, teacher
+from unipose_jax.train.recipes import stage2
+
+ITOP = skeleton.ITOP15
+STUDENTS = ("depth", "rgb")
+
+
+@pytest.fixture(scope="module")
+def pools(tmp_path_factory) -> str:
+    return str(tmp_path_factory.mktemp("pools"))
+
+
+@pytest.fixture
+def config(pools):
+    config = unipose.get_config("smoke")
+    config.stages = stages.MODALITIES
+    config.data.cache_dir = pools
+    return config
+
+
+def student(config, modality, **settings):
+    config.student.teacher.update(settings)
+    return stages.config_of(config, modality, pathlib.Path("nowhere"))
+
+
+@pytest.fixture(scope="module")
+def clip(pools):
+    """A batch of clips with crops, as training gets it but for the labels."""
+    config = unipose.get_config("smoke")
+    config.data.cache_dir, config.data.crop_size = pools, config.student.crop_size
+    source = sources.open_split(config, "train")
+    return evaluate.stack(source[index] for index in range(4))
+
+
+def perfect(modality, truth):
+    """A network that knows where joints are, and sees left for right in a mirror."""
+
+    def apply(params, *, cam_from_points=None, reference_depth=None, **seen):
+        name = "depth_crop_matrix" if modality == "depth" else "color_crop_matrix"
+        matrix, xyz = seen[name], truth["xyz"]
+        if cam_from_points is not None:
+            pose = cam_from_points[:, None, None]
+            xyz = (pose[..., :3, :3] @ xyz[..., None])[..., 0] + pose[..., :3, 3]
+        rays = xyz / xyz[..., 2:]
+        uv = (matrix[:, :, None] @ rays[..., None])[..., :2, 0]
+        mirrored = jnp.linalg.det(matrix)[..., None, None] < 0
+        swap = jnp.array(ITOP.mirror)
+        uv = jnp.where(mirrored, uv[:, :, swap], uv)
+        back = jnp.where(mirrored, truth["xyz"][:, :, swap], truth["xyz"])
+        depth = jnp.where(mirrored[..., 0], xyz[:, :, swap, 2], xyz[..., 2])
+        return models.PoseEstimate(
+            xyz=back,
+            confidence_logit=jnp.zeros(back.shape[:-1]) + params,
+            crop=models.CropEstimate(uv=uv, depth=depth, anchor_uv=uv),
+        )
+
+    return apply
+
+
+@pytest.mark.parametrize("modality", STUDENTS)
+def test_views_and_mirrors_do_not_move_the_target(config, clip, modality):
+    """In every augmented view, a network that sees perfectly has no loss."""
+    settings = student(config, modality, kind="truth")
+    recipe = recipes.build(settings)
+    batch = {name: jnp.asarray(clip[name]) for name in recipe.fields}
+    keys = jax.random.split(jax.random.key(0), len(clip["xyz"]))
+    terms = recipe.train_terms(perfect(modality, batch), jnp.zeros(()), batch, keys)
+    for name in stage2.PSEUDO:
+        assert float(terms[name].weight) > 0
+        np.testing.assert_allclose(float(terms[name].mean()), 0.0, atol=1e-3)
+
+
+def test_labels_are_believed_as_they_agree_with_rays(config):
+    settings = student(config, "depth").teacher
+    xyz = jnp.zeros((1, 1, 4, 3)).at[..., 2].set(2.0)
+    xyz = xyz.at[0, 0, 1:3, 0].set(0.05)  # one scale beside its ray
+    batch = {
+        "teacher_xyz": xyz,
+        "teacher_confidence": jnp.full((1, 1, 4), 0.8),
+        "uv": jnp.full((1, 1, 4, 2), 50.0),
+        "confidence": jnp.array([[[1.0, 1.0, 0.5, 0.0]]]),
+        "intrinsics": jnp.array([[100.0, 100.0, 50.0, 50.0]]),
+        "cam_from_points": jnp.eye(4)[None],
+        "points_valid": jnp.ones((1, 1, 5), bool),
+    }
+    away = np.exp(-0.5)
+    labels, weight, valid = stage2.pseudo_labels(batch, settings)
+    np.testing.assert_array_equal(labels, xyz)
+    expected = 0.8 * np.array([1.0, away, 0.5 * away + 0.5, 1.0])
+    # 5 cm beside a point at 2 m is a hair less from the ray itself.
+    np.testing.assert_allclose(weight[0, 0], expected, rtol=2e-3)
+    assert valid.all()
+    nobody = batch | {"points_valid": jnp.zeros((1, 1, 5), bool)}
+    assert not stage2.pseudo_labels(nobody, settings)[2].any()
+
+
+def test_labels_belong_to_their_clips(config):
+    settings = student(config, "depth")
+    source = sources.open_split(settings, "validation")
+    labelled = teacher.load(settings).of_source(source)
+    assert len(labelled) == len(source)
+    again = teacher.load(settings)(evaluate.stack(source[i] for i in range(4)))
+    for index in range(4):
+        example = labelled[index]
+        for name in teacher.FIELDS:
+            chex.assert_trees_all_close(example[name], again[name][index], atol=1e-5)
+        np.testing.assert_array_equal(example["points"], source[index]["points"])
+    # The shipped weights know people.
+    error = np.linalg.norm(labelled[0]["teacher_xyz"] - source[0]["xyz"], axis=-1)
+    assert np.median(error) < 0.25
+
+
+def test_labels_of_fresh_clips_are_those_of_stored_ones(config):
+    settings = student(config, "depth")
+    guide = teacher.load(settings)
+    settings.data.train_clips = 0
+    batches = sources.open_train(settings, host=0, hosts=1, teacher=guide)
+    state = batches.get_state()
+    first = next(batches)
+    for name in teacher.FIELDS:
+        np.testing.assert_allclose(first[name], guide(first)[name], atol=1e-6)
+    batches.set_state(state)
+    chex.assert_trees_all_equal(next(batches), first)
+
+
+@pytest.mark.slow
+def test_three_stages_train_report_and_rest(config, tmp_path, capsys):
+    assert run("train", config, workdir=tmp_path) == 0
+    printed = capsys.readouterr().out
+    assert "rgb, all joints" in printed
+    page = (tmp_path / "report/index.html").read_text()
+    assert "Modalities" in page
+    for modality in stages.MODALITIES:
+        folder = stages.folder_of(tmp_path, modality)
+        assert (folder / "metrics.json").is_file()
+    saved = sorted((tmp_path / "checkpoints").rglob("*"))
+    assert saved  # and students, who had these for a teacher, left them as they are
+    assert max(path.stat().st_mtime for path in saved) < started_at(tmp_path / "depth")
+    for modality in stages.MODALITIES:  # what is finished is not trained again
+        settings = stages.config_of(config, modality, tmp_path)
+        log = stages.folder_of(tmp_path, modality) / "log.jsonl"
+        before = log.read_bytes()
+        assert loop.train(settings, log.parent)
+        assert log.read_bytes() == before
+
+
+def started_at(folder):
+    """When the first line of a training log was written, seconds since 1970."""
+    return json.loads((folder / "log.jsonl").read_text().splitlines()[0])["time"]
+
+
+@pytest.mark.slow
+def test_no_true_joint_reaches_a_student(config, tmp_path, monkeypatch, final_state):
+    settings = student(config, "depth")
+    assert loop.train(settings, tmp_path / "seen")
+    render = synthetic.open_pool
+
+    def blinded(data, split):
+        pool = render(data, split)
+        if split == "train":
+            pool.clips["xyz"] = np.full_like(pool.clips["xyz"], np.nan)
+        return pool
+
+    monkeypatch.setattr(synthetic, "open_pool", blinded)
+    assert loop.train(settings, tmp_path / "blind")
+    chex.assert_trees_all_equal(
+        final_state(settings, tmp_path / "blind").params,
+        final_state(settings, tmp_path / "seen").params,
+    )
+
+
+def test_teacher_of_another_skeleton(config):
+    settings = student(config, "depth")
+    settings.data.skeleton = "COCO17"
+    with pytest.raises(errors.BadInput, match="knows the joints of ITOP15, the stu"):
+        teacher.load(settings)
+
+
+def test_teacher_that_is_not_there(config, tmp_path):
+    settings = student(config, "depth")
+    settings.teacher.workdir = str(tmp_path / "none")
+    with pytest.raises(errors.BadInput, match="no checkpoint in .*none"):
+        teacher.load(settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.model.update(name="point_net"), "recipe stage2 trains"),
+        (lambda c: c.teacher.update(kind="me"), "config.teacher.kind is 'me'"),
+        (lambda c: c.teacher.update(kind="none"), "no teacher, but"),
+        (lambda c: c.data.update(crop_size=0), "needs config.data.crop_size"),
+    ],
+)
+def test_what_stage_2_cannot_do_is_said(config, change, message):
+    settings = student(config, "depth")
+    change(settings)
+    with pytest.raises(errors.BadInput, match=message):
+        recipes.build(settings)
+
+
+def test_unknown_stage(config):
+    config.stages = ("points", "sound")
+    with pytest.raises(errors.BadInput, match="choose from points, depth, rgb"):
+        stages.listed(config)
+
+
+def test_stages_are_trained_in_their_order(config):
+    config.stages = ("rgb", "points")
+    assert stages.listed(config) == ("points", "rgb")
+
+
+def test_points_alone_need_no_crops(config):
+    folder = pathlib.Path("nowhere")
+    for modality in stages.MODALITIES:
+        assert stages.config_of(config, modality, folder).data.crop_size == 32
+    config.stages = ("points",)
+    assert stages.config_of(config, "points", folder).data.crop_size == 0
+
+
+def test_a_students_checkpoint_is_known_by_its_network(config, tmp_path):
+    settings = student(config, "depth")
+    meta = {"config": checkpoint.describe(settings)}
+    assert not checkpoint.difference(meta, settings)
+    other = student(config, "rgb")
+    assert "model.name" in checkpoint.difference(meta, other, ("model.",))
+
+
+def test_all_student_terms_can_be_weighed_together(config, clip):
+    """Every stage-1 term works on a student's joints, and gradients add up."""
+    settings = student(config, "depth", kind="truth")
+    weights = {name: 1.0 for name in settings.loss_weights}
+    weights |= {"reprojection": 1.0}
+    settings.loss_weights.update(weights)
+    recipe = recipes.build(settings)
+    batch = {name: jnp.asarray(clip[name]) for name in recipe.fields}
+    estimate = perfect("depth", batch)(
+        jnp.zeros(()), **{name: batch[name] for name in recipe.inputs}
+    )
+    terms = recipe.validation_terms(estimate, batch)
+    assert set(terms) == set(weights)
+    assert np.isfinite(float(objective.total(terms, weights)))

@@ -1,0 +1,153 @@
+"""Anchors vote for joints: A2J (Xiong et al., ICCV 2019, arXiv 1908.09999).
+
+A crop is covered by anchors, one every 4 pixels. Each says of each joint how much it
+counts, in which direction the joint lies, and how deep; the softmax-weighted vote is
+the joint.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from unipose_jax.models import image_net
+from unipose_jax.models.estimate import CropEstimate
+
+SPACING = 4  # pixels between anchors; the first ones lie at half of that
+_DEPTH_UNIT = 0.2  # metres: how far joints typically are from the middle of a person
+
+
+class Votes(NamedTuple):
+    """What each anchor says about each joint."""
+
+    weight_logit: Array  # (*batch, anchors, joints)
+    offset: Array  # (*batch, anchors, joints, 2), pixels from the anchor to the joint
+    depth: Array  # (*batch, anchors, joints), metres
+    confidence_logit: Array  # (*batch, anchors, joints)
+
+
+def anchors(rows: int, columns: int, *, stride: int) -> Float[Array, "anchors 2"]:
+    """Places of the anchors, cell by cell, row by row within the grid and each cell.
+
+    Args:
+        rows: of the grid of cells.
+        columns: of the grid of cells.
+        stride: side of a cell, pixels; a multiple of `SPACING`.
+
+    Returns:
+        (u, v), pixels of the crop: 2, 6, 10, ... along both axes.
+
+    Raises:
+        ValueError: cells that do not hold a whole number of anchors.
+    """
+    if stride % SPACING:
+        raise ValueError(f"stride must be a multiple of {SPACING} pixels, got {stride}")
+    inner = np.arange(SPACING / 2, stride, SPACING)
+    v = stride * np.arange(rows)[:, None, None, None] + inner[:, None]
+    u = stride * np.arange(columns)[:, None, None] + inner
+    uv = np.stack(np.broadcast_arrays(u, v), axis=-1)
+    return jnp.asarray(uv.reshape(-1, 2), jnp.float32)
+
+
+def elect(
+    votes: Votes, anchor_uv: Float[Array, "anchors 2"]
+) -> tuple[CropEstimate, Float[Array, "*batch joints"]]:
+    r"""The joints that the anchors vote for (A2J, section 3: joints from anchors).
+
+    With anchors S_a and the softmax P_aj of the logits over anchors,
+    uv_j = sum_a P_aj (S_a + offset_aj), z_j = sum_a P_aj depth_aj, and the proposal
+    sum_a P_aj S_a, which A2J's loss of informative anchors leads to the joint.
+    Confidences are averaged alike.
+
+    Args:
+        votes: of any float type; results are float32.
+        anchor_uv: S, pixels of the crop.
+
+    Returns:
+        Joints, pixels and metres as in `votes`, and the logits of their confidences.
+    """
+    votes = Votes(*(vote.astype(jnp.float32) for vote in votes))
+    share = jax.nn.softmax(votes.weight_logit, axis=-2)
+    # Pixels are sums over hundreds of products: accelerators would round the factors.
+    proposal = jnp.einsum("...aj,ai->...ji", share, anchor_uv, precision="highest")
+    offset = jnp.sum(share[..., None] * votes.offset, axis=-3)
+    joints = CropEstimate(
+        uv=proposal + offset,
+        depth=jnp.sum(share * votes.depth, axis=-2),
+        anchor_uv=proposal,
+    )
+    return joints, jnp.sum(share * votes.confidence_logit, axis=-2)
+
+
+class AnchorHead(nn.Module):
+    """Votes of the anchors from features, and the joints that they elect.
+
+    A fresh head weighs all anchors nearly alike: all joints start in the middle of the
+    crop, at a depth near 0.
+
+    Attributes:
+        num_joints: joints to predict.
+        stride: side of a cell of the features, pixels.
+        width: channels of the branches.
+        depth: layers of each branch before its output.
+        dtype: of activations; parameters, votes and joints stay float32.
+    """
+
+    num_joints: int
+    stride: int
+    width: int = 256
+    depth: int = 4
+    dtype: jnp.dtype = jnp.dtype("float32")
+
+    @nn.compact
+    def __call__(
+        self,
+        early: Float[Array, "crops rows columns c4"],
+        late: Float[Array, "crops rows columns c5"],
+    ) -> tuple[CropEstimate, Float[Array, "crops joints"]]:
+        """Predicts joints.
+
+        Args:
+            early: features to weigh anchors by.
+            late: features to place joints by.
+
+        Returns:
+            As of `elect`.
+        """
+        places = anchors(*early.shape[1:3], stride=self.stride)
+        weight = self._branch("weights", early, values=1)
+        offset = self._branch("offsets", late, values=2)
+        depth = self._branch("depths", late, values=2)
+        votes = Votes(
+            weight_logit=weight[..., 0],
+            offset=self.stride * offset,  # in cells
+            depth=_DEPTH_UNIT * depth[..., 0],
+            confidence_logit=depth[..., 1],
+        )
+        return elect(votes, places)
+
+    def _branch(self, name: str, x: Array, *, values: int) -> Array:
+        """Values of each anchor for each joint: (crops, anchors, joints, values)."""
+        for index in range(self.depth):
+            x = nn.Conv(
+                self.width,
+                (3, 3),
+                use_bias=False,
+                kernel_init=nn.initializers.he_normal(),
+                dtype=self.dtype,
+                name=f"{name}_{index}",
+            )(x)
+            x = nn.relu(image_net.normalize(x, self.dtype))
+        in_cell = (self.stride // SPACING) ** 2
+        x = nn.Conv(
+            in_cell * self.num_joints * values,
+            (3, 3),
+            kernel_init=nn.initializers.variance_scaling(0.01, "fan_in", "normal"),
+            dtype=self.dtype,
+            name=f"{name}_out",
+        )(x)
+        shape = (x.shape[0], -1, self.num_joints, values)
+        return x.reshape(shape).astype(jnp.float32)

@@ -1,0 +1,249 @@
+"""The stage-2 networks: joints of one person from a depth crop or from a colour crop.
+
+A crop's camera is a matrix P: pixel = P (x / z, y / z, 1). Both networks find joints in
+the pixels of the crop, and their depth; P makes metres of pixels. So a view of a crop
+that is turned, scaled, shifted or mirrored needs nothing but its own P.
+"""
+
+import math
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+
+from unipose_jax.geometry import numerics, transforms
+from unipose_jax.models import anchor_head, image_net
+from unipose_jax.models.estimate import CropEstimate, PoseEstimate
+
+_DEPTH_SPAN = 0.5  # metres of the person's depth that make one unit of the input
+_DEPTH_LIMIT = 2.0  # units; what is farther away is not the person
+# Mean and deviation of photographs, RGB in [0, 1] (ImageNet's, widely used).
+_COLOR_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+_COLOR_SPREAD = np.array([0.229, 0.224, 0.225], np.float32)
+_PERSON = 2.0  # metres that a person fills ...
+_FILLED = 0.7  # ... of the height of a crop, before a network has learnt better
+
+
+class AnchorCore(nn.Module):
+    """What both networks share: images of clips to joints in their pixels.
+
+    Attributes:
+        num_joints: joints to predict.
+        backbone: one of `image_net.KINDS`.
+        head_width: channels of the head's branches.
+        head_depth: layers of the head's branches.
+        dtype: of activations.
+    """
+
+    num_joints: int
+    backbone: str
+    head_width: int
+    head_depth: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(
+        self, images: Float[Array, "batch frames size size channels"]
+    ) -> tuple[
+        CropEstimate,
+        Float[Array, "batch frames joints"],
+        Float[Array, "batch frames features"],
+    ]:
+        """Joints (depth relative to something), confidence logits, pooled features."""
+        batch, frames, *image = images.shape
+        images = images.reshape(batch * frames, *image)
+        early, late = image_net.ImageNet(self.backbone, self.dtype, name="backbone")(
+            images
+        )
+        joints, confidence = anchor_head.AnchorHead(
+            self.num_joints,
+            image_net.stride_of(self.backbone),
+            self.head_width,
+            self.head_depth,
+            self.dtype,
+            name="head",
+        )(early, late)
+        pooled = late.astype(jnp.float32).mean(axis=(1, 2))
+        shape = (batch, frames)
+        return (
+            CropEstimate(
+                uv=joints.uv.reshape(*shape, self.num_joints, 2),
+                depth=joints.depth.reshape(*shape, self.num_joints),
+                anchor_uv=joints.anchor_uv.reshape(*shape, self.num_joints, 2),
+            ),
+            confidence.reshape(*shape, self.num_joints),
+            pooled.reshape(*shape, -1),
+        )
+
+
+class DepthAnchorNet(nn.Module):
+    """Joints from depth crops, each frame by itself.
+
+    The network sees depth relative to a reference depth of the person, and predicts
+    depth relative to it: moving scene and reference away by a distance moves joints by
+    as much along z, at the same pixels.
+
+    Attributes:
+        num_joints: joints to predict.
+        backbone: one of `image_net.KINDS`.
+        head_width: channels of the head's branches.
+        head_depth: layers of the head's branches.
+        dtype: of activations; parameters, pixels and metres stay float32.
+    """
+
+    num_joints: int
+    backbone: str = "small"
+    head_width: int = 64
+    head_depth: int = 1
+    dtype: jnp.dtype = jnp.dtype("float32")
+
+    @nn.compact
+    def __call__(
+        self,
+        depth_crop: Float[Array, "batch frames size size"],
+        depth_crop_matrix: Float[Array, "batch frames 3 3"],
+        reference_depth: Float[Array, "batch frames"],
+    ) -> PoseEstimate:
+        """Predicts joints in the frame of the depth camera.
+
+        Args:
+            depth_crop: metres, 0 where there is none.
+            depth_crop_matrix: P of the depth camera, last row (0, 0, 1).
+            reference_depth: of the person in each frame, metres; 0 where there is no
+                person, and then the joints mean nothing.
+        """
+        reference = reference_depth[..., None]
+        images = _depth_image(depth_crop, reference[..., None])
+        core = _core(self)
+        joints, confidence, _ = core(images)
+        joints = _at_depth(joints, reference)
+        xyz = xyz_from_crop(joints.uv, joints.depth, depth_crop_matrix)
+        return PoseEstimate(xyz=xyz, confidence_logit=confidence, crop=joints)
+
+
+class ColorAnchorNet(nn.Module):
+    r"""Joints from colour crops, each frame by itself.
+
+    Depth is relative to the person, whose own depth follows from the apparent size. The
+    picture tells the network how many metres a pixel spans at the person: log metres
+    per pixel is what it predicts, s. A pixel spans z / f metres at depth z, hence
+    z_root = f exp(s) with the focal length f = sqrt(|det P[:2, :2]|) in pixels of the
+    crop. Scaling a crop by k multiplies f by k and divides the true exp(s) by k, as the
+    picture shows; another camera or zoom has another f, for the same picture: what s
+    has to say is always in the picture, and f adds all that is not. Turns and mirrors
+    leave f alone. What remains unknown is the person's true size: children look like
+    adults farther away.
+
+    Attributes:
+        num_joints: joints to predict.
+        backbone: one of `image_net.KINDS`.
+        head_width: channels of the head's branches.
+        head_depth: layers of the head's branches.
+        dtype: of activations; parameters, pixels and metres stay float32.
+    """
+
+    num_joints: int
+    backbone: str = "small"
+    head_width: int = 64
+    head_depth: int = 1
+    dtype: jnp.dtype = jnp.dtype("float32")
+
+    @nn.compact
+    def __call__(
+        self,
+        color_crop: UInt8[Array, "batch frames size size 3"],
+        color_crop_matrix: Float[Array, "batch frames 3 3"],
+        cam_from_points: Float[Array, "batch 4 4"],
+    ) -> PoseEstimate:
+        """Predicts joints in the frame of the depth camera.
+
+        Args:
+            color_crop: RGB.
+            color_crop_matrix: P of the colour camera, last row (0, 0, 1).
+            cam_from_points: from the depth camera to the colour camera, metres.
+        """
+        core = _core(self)
+        joints, confidence, pooled = core(_color_image(color_crop))
+        span = nn.Dense(
+            1,
+            kernel_init=nn.initializers.variance_scaling(0.01, "fan_in", "normal"),
+            precision="highest",
+            name="log_metres_per_pixel",
+        )(pooled)
+        usual = math.log(_PERSON / (_FILLED * color_crop.shape[2]))
+        determinant = _determinant(color_crop_matrix)
+        focal = jnp.sqrt(jnp.abs(determinant))[..., None]
+        joints = _at_depth(joints, focal * jnp.exp(span + usual))
+        xyz = xyz_from_crop(joints.uv, joints.depth, color_crop_matrix)
+        points_from_cam = transforms.invert(cam_from_points)[:, None]
+        return PoseEstimate(
+            xyz=transforms.apply(points_from_cam, xyz),
+            confidence_logit=confidence,
+            crop=joints,
+        )
+
+
+def xyz_from_crop(
+    uv: Float[Array, "*batch joints 2"],
+    depth: Float[Array, "*batch joints"],
+    crop_matrix: Float[Array, "*batch 3 3"],
+) -> Float[Array, "*batch joints 3"]:
+    """Points at z-depth `depth` behind the pixels of a crop: z P^-1 (u, v, 1).
+
+    Args:
+        uv: pixels of the crop.
+        depth: z, metres.
+        crop_matrix: P, last row (0, 0, 1). All points of a crop whose P has no inverse,
+            such as zeros, lie on the optical axis.
+
+    Returns:
+        Points, metres, frame of the crop's camera.
+    """
+    p = crop_matrix[..., None, :, :]
+    du, dv = uv[..., 0] - p[..., 0, 2], uv[..., 1] - p[..., 1, 2]
+    # By hand: no solver, and no product that an accelerator would round.
+    determinant = jnp.broadcast_to(_determinant(p), du.shape)
+    x = numerics.safe_divide(p[..., 1, 1] * du - p[..., 0, 1] * dv, determinant)
+    y = numerics.safe_divide(p[..., 0, 0] * dv - p[..., 1, 0] * du, determinant)
+    return jnp.stack([x * depth, y * depth, depth], axis=-1)
+
+
+def _core(network: DepthAnchorNet | ColorAnchorNet) -> AnchorCore:
+    return AnchorCore(
+        network.num_joints,
+        network.backbone,
+        network.head_width,
+        network.head_depth,
+        network.dtype,
+        name="core",
+    )
+
+
+def _depth_image(depth: Array, reference: Array) -> Array:
+    """Channels: depth about the reference, and where there is depth."""
+    seen = depth > 0.0
+    relative = (depth - reference) / _DEPTH_SPAN
+    relative = jnp.where(seen, jnp.clip(relative, -_DEPTH_LIMIT, _DEPTH_LIMIT), 0.0)
+    return jnp.stack([relative, seen.astype(relative.dtype)], axis=-1)
+
+
+def _color_image(color: Array) -> Array:
+    """RGB about zero mean and unit variance."""
+    mean, spread = (
+        value.reshape(1, 1, 1, 1, 3) for value in (_COLOR_MEAN, _COLOR_SPREAD)
+    )
+    return (color.astype(jnp.float32) / 255.0 - mean) / spread
+
+
+def _at_depth(joints: CropEstimate, base: Array) -> CropEstimate:
+    """Joints whose depth is counted from the camera instead of from `base`."""
+    return CropEstimate(
+        uv=joints.uv, depth=base + joints.depth, anchor_uv=joints.anchor_uv
+    )
+
+
+def _determinant(matrix: Array) -> Array:
+    """Determinant of the upper left 2x2 block."""
+    m = matrix
+    return m[..., 0, 0] * m[..., 1, 1] - m[..., 0, 1] * m[..., 1, 0]

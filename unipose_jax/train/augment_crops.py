@@ -1,0 +1,165 @@
+"""Views of a crop: turned, scaled, shifted or mirrored, with its camera matrix.
+
+A view maps the pixels of a crop by an affine matrix A, and the crop's camera matrix P
+becomes A P, so a joint that projects on a pixel of the crop projects on the same spot
+of the view. Metric depth and joints stay as they are. Values are changed as a sensor
+would change them: erased rectangles, depth noise, colour jitter (augmentations as A2J,
+Xiong et al., ICCV 2019, section 4.2, uses them).
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Key, UInt8
+
+from unipose_jax.geometry import warp
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class CropView:
+    """Pixels of the view from pixels of the crop, and whether left is right there."""
+
+    matrix: Array  # (*batch, 3, 3), affine
+    mirrored: Array  # (*batch,) bool
+
+
+def draw_view(
+    key: Key[Array, ""],
+    *,
+    size: int,
+    turn: float,
+    scale: float,
+    shift: float,
+    mirror: bool,
+) -> CropView:
+    """Draws one view of a square crop.
+
+    Args:
+        key: a `jax.random.key`.
+        size: of the crop, pixels.
+        turn: largest turn about the crop's centre, radians.
+        scale: sizes are drawn from [1 / (1 + scale), 1 + scale], log-uniformly.
+        shift: largest shift along each axis, as a share of `size`.
+        mirror: whether half of the views swap left and right.
+    """
+    turn_key, scale_key, shift_key, mirror_key = jax.random.split(key, 4)
+    angle = turn * jax.random.uniform(turn_key, minval=-1.0, maxval=1.0)
+    factor = jnp.exp(
+        jnp.log1p(scale) * jax.random.uniform(scale_key, minval=-1.0, maxval=1.0)
+    )
+    moved = shift * size * jax.random.uniform(shift_key, (2,), minval=-1.0, maxval=1.0)
+    mirrored = jax.random.bernoulli(mirror_key, 0.5 if mirror else 0.0)
+    cos, sin = factor * jnp.cos(angle), factor * jnp.sin(angle)
+    side = jnp.where(mirrored, -1.0, 1.0)
+    linear = jnp.array([[cos * side, -sin], [sin * side, cos]])
+    center = jnp.full(2, size / 2.0)
+    offset = center + moved - jnp.matmul(linear, center, precision="highest")
+    matrix = jnp.eye(3).at[:2, :2].set(linear).at[:2, 2].set(offset)
+    return CropView(matrix=matrix, mirrored=mirrored)
+
+
+def matrix_of_view(
+    view: CropView, crop_matrix: Float[Array, "*batch 3 3"]
+) -> Float[Array, "*batch 3 3"]:
+    """The camera matrix of the view of a crop: A P."""
+    return jnp.matmul(view.matrix, crop_matrix, precision="highest")
+
+
+def depth_in_view(
+    view: CropView, depth: Float[Array, "size size"]
+) -> Float[Array, "size size"]:
+    """A depth crop as the view has it: nearest pixels, metres; 0 beyond the crop."""
+    return warp.affine(
+        depth,
+        jnp.linalg.inv(view.matrix),
+        size=(len(depth), len(depth)),
+        method="nearest",
+    )
+
+
+def color_in_view(
+    view: CropView, color: UInt8[Array, "size size 3"]
+) -> UInt8[Array, "size size 3"]:
+    """A colour crop as the view has it: bilinear; black beyond the crop."""
+    seen = warp.affine(
+        color.astype(jnp.float32),
+        jnp.linalg.inv(view.matrix),
+        size=(len(color), len(color)),
+        method="linear",
+    )
+    return jnp.round(seen).astype(jnp.uint8)
+
+
+def erased(
+    key: Key[Array, ""],
+    *,
+    size: int,
+    probability: float,
+    area: tuple[float, float],
+) -> Bool[Array, "size size"]:
+    """The pixels of a random rectangle, as an object before the person would hide.
+
+    Args:
+        key: a `jax.random.key`.
+        size: of the crop, pixels.
+        probability: of a rectangle; without one nothing is erased.
+        area: smallest and largest, as shares of the crop.
+    """
+    gate_key, area_key, aspect_key, place_key = jax.random.split(key, 4)
+    share = jax.random.uniform(area_key, minval=area[0], maxval=area[1])
+    aspect = jnp.exp(
+        jnp.log(3.3) * jax.random.uniform(aspect_key, minval=-1.0, maxval=1.0)
+    )
+    sides = size * jnp.minimum(jnp.sqrt(share * jnp.stack([aspect, 1.0 / aspect])), 1.0)
+    corner = jax.random.uniform(place_key, (2,)) * (size - sides)
+    pixel = (jnp.arange(size) + 0.5)[None]
+    inside = (pixel > corner[:, None]) & (pixel < (corner + sides)[:, None])
+    hit = jax.random.bernoulli(gate_key, probability)
+    return inside[1][:, None] & inside[0][None, :] & hit
+
+
+def noisy_depth(
+    key: Key[Array, ""], depth: Float[Array, "size size"], *, spread: float
+) -> Float[Array, "size size"]:
+    """Depth with noise that grows with its square, where there is depth.
+
+    Args:
+        key: a `jax.random.key`.
+        depth: metres, 0 where there is none.
+        spread: standard deviation at 1 m, metres.
+    """
+    noise = spread * depth**2 * jax.random.normal(key, depth.shape)
+    return jnp.where(depth > 0, jnp.maximum(depth + noise, 1e-3), 0.0)
+
+
+def jittered_color(
+    key: Key[Array, ""],
+    color: UInt8[Array, "size size 3"],
+    *,
+    contrast: float,
+    brightness: float,
+    tint: float,
+) -> UInt8[Array, "size size 3"]:
+    """Colour under another light: contrast, brightness and a gain per channel.
+
+    Args:
+        key: a `jax.random.key`.
+        color: RGB.
+        contrast: factors about the mean, from [1 / (1 + contrast), 1 + contrast].
+        brightness: factors of the whole, likewise.
+        tint: factors of each channel, likewise.
+    """
+    keys = jax.random.split(key, 3)
+
+    def factor(key, limit, shape):
+        draw = jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+        return jnp.exp(jnp.log1p(limit) * draw)
+
+    value = color.astype(jnp.float32)
+    mean = value.mean()
+    value = mean + (value - mean) * factor(keys[0], contrast, ())
+    value = value * factor(keys[1], brightness, ())
+    value = value * factor(keys[2], tint, (3,))[None, None]
+    return jnp.clip(jnp.round(value), 0.0, 255.0).astype(jnp.uint8)

@@ -1,0 +1,253 @@
+"""UniPose stage 2: anchor-to-joint networks learn from a point network's joints.
+
+DESIGN.md section 2.1. The student sees the depth crop or the colour crop. Its labels
+are the joints that a frozen teacher finds in the clouds (`train.teacher`), believed as
+far as the teacher believes in them and as they agree with the 2D keypoints; every term
+of stage 1 may join. True joints are read in the ablations `teacher.kind = "truth"` and
+`joint_position` only; otherwise training steps do not even receive them.
+"""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+
+from data_pipelines import errors
+from unipose_jax import models, skeleton
+from unipose_jax.geometry import transforms
+from unipose_jax.losses import crops, keypoints
+from unipose_jax.train import augment_crops
+from unipose_jax.train.recipes import stage1
+from unipose_jax.train.recipes.recipe import Recipe
+
+INPUTS = {
+    "depth_anchor_net": ("depth_crop", "depth_crop_matrix", "reference_depth"),
+    "color_anchor_net": ("color_crop", "color_crop_matrix", "cam_from_points"),
+}
+"""Batch fields that each network takes."""
+
+PSEUDO = ("pseudo_pixel", "pseudo_anchor", "pseudo_depth", "pseudo_root")
+"""Terms that compare with the teacher."""
+
+TEACHERS = ("network", "truth", "none")
+_CLOUD = ("points", "points_valid", "time")
+
+
+def build(config: ml_collections.ConfigDict) -> Recipe:
+    """The recipe of a config with `model`, `teacher`, `crop_augment` and `loss`.
+
+    Raises:
+        errors.BadInput: a teacher or network that is not of stage 2, or no crops.
+    """
+    _check(config)
+    skel = skeleton.by_name(config.data.skeleton)
+    terms = make_terms(config, skel)
+    inputs = INPUTS[config.model.name]
+    labels: tuple[str, ...] = stage1.LABELS if _reads_truth(config) else ()
+    if config.teacher.kind == "network":
+        labels += ("teacher_xyz", "teacher_confidence")
+    evidence = tuple(name for name in stage1.EVIDENCE if name not in inputs)
+
+    def train_terms(apply_fn, params, batch, keys):
+        seen = {name: batch[name] for name in inputs}
+        views, seen = jax.vmap(lambda k, s: _look_again(k, s, config))(keys, seen)
+        estimate = apply_fn(params, **seen)
+        estimate = _in_order(estimate, views.mirrored, skel)
+        return terms(estimate, batch | seen)
+
+    return Recipe(
+        network=models.build(config.model.to_dict(), num_joints=skel.num_joints),
+        inputs=inputs,
+        fields=inputs + _CLOUD + evidence + labels,
+        train_terms=train_terms,
+        validation_terms=terms,
+        taught=config.teacher.kind == "network",
+    )
+
+
+def _check(config: ml_collections.ConfigDict) -> None:
+    if config.model.name not in INPUTS:
+        raise errors.BadInput(
+            f"recipe stage2 trains {' or '.join(INPUTS)}, not {config.model.name}"
+        )
+    if config.teacher.kind not in TEACHERS:
+        raise errors.BadInput(
+            f"config.teacher.kind is {config.teacher.kind!r}; use one of "
+            f"{', '.join(TEACHERS)}"
+        )
+    if not config.data.crop_size:
+        raise errors.BadInput("recipe stage2 needs config.data.crop_size above 0")
+
+
+def _reads_truth(config: ml_collections.ConfigDict) -> bool:
+    return config.teacher.kind == "truth" or config.loss_weights.joint_position > 0
+
+
+def _look_again(key, seen: dict, config: ml_collections.ConfigDict):
+    """Another view of every frame of a clip: the views, and the inputs through them."""
+    name = "depth_crop" if "depth_crop" in seen else "color_crop"
+    image, matrix = seen[name], seen[f"{name}_matrix"]
+    change = _change_depth if name == "depth_crop" else _change_color
+
+    def look(index, image, matrix):
+        frame_key = jax.random.fold_in(key, index)
+        view_key, value_key = jax.random.split(frame_key)
+        view = augment_crops.draw_view(
+            view_key,
+            size=image.shape[0],
+            turn=config.crop_augment.turn,
+            scale=config.crop_augment.scale,
+            shift=config.crop_augment.shift,
+            mirror=config.crop_augment.mirror,
+        )
+        changed = change(value_key, view, image, config.crop_augment)
+        return view, changed, augment_crops.matrix_of_view(view, matrix)
+
+    views, images, matrices = jax.vmap(look)(jnp.arange(len(image)), image, matrix)
+    return views, seen | {name: images, f"{name}_matrix": matrices}
+
+
+def _change_depth(key, view, depth, config):
+    noise_key, erase_key, near_key = jax.random.split(key, 3)
+    depth = augment_crops.depth_in_view(view, depth)
+    depth = augment_crops.noisy_depth(noise_key, depth, spread=config.depth_noise)
+    hidden = augment_crops.erased(
+        erase_key, size=len(depth), probability=config.erase, area=config.erase_area
+    )
+    # What hides the person is nearer, or gives no depth at all.
+    nearer = jnp.where(
+        jax.random.bernoulli(near_key), jnp.maximum(depth - 0.4, 0.0), 0.0
+    )
+    return jnp.where(hidden, nearer, depth)
+
+
+def _change_color(key, view, color, config):
+    jitter_key, erase_key, paint_key = jax.random.split(key, 3)
+    color = augment_crops.color_in_view(view, color)
+    color = augment_crops.jittered_color(
+        jitter_key,
+        color,
+        contrast=config.contrast,
+        brightness=config.brightness,
+        tint=config.tint,
+    )
+    hidden = augment_crops.erased(
+        erase_key, size=len(color), probability=config.erase, area=config.erase_area
+    )
+    paint = jax.random.randint(paint_key, (1, 1, 3), 0, 256).astype(jnp.uint8)
+    return jnp.where(hidden[..., None], paint, color)
+
+
+def _in_order(
+    estimate: models.PoseEstimate, mirrored, skel: skeleton.Skeleton
+) -> models.PoseEstimate:
+    """Joints of mirrored views under the names that they have in the original."""
+    swapped = jnp.array(skel.mirror)
+
+    def back(value):  # (batch, frames, joints, ...)
+        flag = mirrored.reshape(*mirrored.shape, *(1,) * (value.ndim - 2))
+        return jnp.where(flag, value[:, :, swapped], value)
+
+    return jax.tree.map(back, estimate)
+
+
+def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Callable:
+    """Builds `terms(estimate, batch) -> dict` of the terms whose weight is not zero."""
+    weights = config.loss_weights
+    pseudo = [name for name in PSEUDO if weights[name]]
+    shared = ml_collections.ConfigDict(
+        {name: weight for name, weight in weights.items() if name not in PSEUDO}
+    )
+    evidence_terms = stage1.make_terms(
+        ml_collections.ConfigDict({"loss": config.loss, "loss_weights": shared}), skel
+    )
+    if pseudo and config.teacher.kind == "none":
+        raise errors.BadInput(f"no teacher, but config.loss_weights has {pseudo[0]}")
+
+    def terms(estimate: models.PoseEstimate, batch: Mapping) -> dict:
+        found = evidence_terms(estimate, batch)
+        if not pseudo:
+            return found
+        compared = _compare(estimate, batch, config)
+        return found | {name: compared[name] for name in pseudo}
+
+    return terms
+
+
+def _compare(estimate: models.PoseEstimate, batch: Mapping, config) -> dict:
+    """The terms of `PSEUDO`; pixels are those of the crop that the network saw."""
+    assert estimate.crop is not None  # networks of stage 2 look at crops
+    xyz, weight, valid = pseudo_labels(batch, config.teacher)
+    matrix = batch.get("depth_crop_matrix")
+    if config.model.name == "color_anchor_net":
+        matrix = batch["color_crop_matrix"]
+        xyz = transforms.apply(batch["cam_from_points"][:, None], xyz)
+    uv, depth = _project(xyz, matrix)
+    valid &= depth > 0.1  # metres: behind the lens there are no pixels
+    trust = {"weight": weight, "valid": valid}
+    # Where the person is as a whole, and where joints are relative to that.
+    share = jnp.where(valid, weight, 0.0)
+    share /= jnp.maximum(share.sum(-1, keepdims=True), 1e-6)
+    offset = jnp.where(valid, estimate.crop.depth - depth, 0.0)
+    whole = (share * offset).sum(-1, keepdims=True)
+    return {
+        "pseudo_pixel": crops.pixel_loss(estimate.crop.uv, uv, **trust),
+        "pseudo_anchor": crops.pixel_loss(estimate.crop.anchor_uv, uv, **trust),
+        "pseudo_depth": crops.depth_loss(estimate.crop.depth - whole, depth, **trust),
+        "pseudo_root": crops.depth_loss(
+            whole,
+            jnp.zeros_like(whole),
+            weight=jnp.ones_like(whole),
+            valid=valid.any(-1, keepdims=True),
+        ),
+    }
+
+
+def _project(xyz, matrix):
+    """Pixels of a crop, and depth, of joints in the frame of its camera."""
+    depth = xyz[..., 2]
+    homogeneous = jnp.einsum(
+        "btij,btnj->btni",
+        matrix,
+        xyz / jnp.maximum(depth, 0.1)[..., None],
+        precision="highest",
+    )
+    return homogeneous[..., :2], depth
+
+
+def pseudo_labels(batch: Mapping, config: ml_collections.ConfigDict):
+    """Joints to learn, how far to believe them, and which are known.
+
+    Args:
+        batch: with the teacher's joints, or the true ones if `kind` is "truth".
+        config: `config.teacher`: `kind`; `by_confidence`, to weigh by the teacher's
+            own confidence; `by_rays`, to weigh joints that have a keypoint by their
+            distance to its ray, with `ray_scale` in metres.
+
+    Returns:
+        Joints in the frame of the points, metres; weights in [0, 1]; validity.
+    """
+    if config.kind == "truth":
+        known = batch["xyz_valid"]
+        xyz = jnp.where(known[..., None], batch["xyz"], 0.0)
+        return xyz, jnp.ones_like(xyz[..., 0]), known
+    xyz, weight = batch["teacher_xyz"], jnp.ones_like(batch["teacher_confidence"])
+    if config.by_confidence:
+        weight *= batch["teacher_confidence"]
+    if config.by_rays:
+        seen = batch["confidence"] > 0
+        agreement = keypoints.ray_agreement(
+            xyz,
+            batch["uv"],
+            batch["intrinsics"][:, None],
+            confidence=jnp.ones_like(weight),
+            visible=seen,
+            scale=config.ray_scale,
+            cam_from_xyz=batch["cam_from_points"][:, None],
+        )
+        # A keypoint that is not believed in says little against the teacher.
+        believed = batch["confidence"]
+        weight *= jnp.where(seen, believed * agreement + 1.0 - believed, 1.0)
+    found = batch["points_valid"].any(-1, keepdims=True)
+    return xyz, weight, jnp.broadcast_to(found, weight.shape)

@@ -1,0 +1,88 @@
+"""From a workdir to a training state: the newest checkpoint, the best, or none yet."""
+
+import pathlib
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+
+from data_pipelines import errors, schema
+from unipose_jax.train import checkpoint, optimizer, recipes
+from unipose_jax.train import state as train_state
+
+
+def newest_or_new(
+    config: ml_collections.ConfigDict,
+    recipe: recipes.Recipe,
+    checkpoints: checkpoint.Checkpoints,
+    workdir: pathlib.Path,
+) -> tuple[train_state.TrainState, dict[str, Any] | None]:
+    """The newest state and its position in the data, or a fresh state and None.
+
+    Raises:
+        errors.BadInput: the checkpoint is of another model.
+    """
+    return _restore(config, recipe, checkpoints, workdir, checkpoints.latest_step())
+
+
+def best(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path
+) -> tuple[recipes.Recipe, train_state.TrainState]:
+    """The recipe of a config, and the best state of its run in a workdir.
+
+    Raises:
+        errors.BadInput: there is no checkpoint, or it is of another model.
+    """
+    recipe = recipes.build(config)
+    checkpoints = opened(workdir)
+    step = checkpoints.best_step()
+    state, _ = _restore(config, recipe, checkpoints, workdir, step)
+    checkpoints.close()
+    return recipe, state
+
+
+def opened(workdir: pathlib.Path) -> checkpoint.Checkpoints:
+    """The checkpoints in a workdir, of which there is one at least.
+
+    Raises:
+        errors.BadInput: there is none.
+    """
+    if not (workdir / "checkpoints").is_dir():
+        raise errors.BadInput(f"no checkpoint in {workdir}; train there first")
+    checkpoints = checkpoint.Checkpoints(workdir)
+    if checkpoints.latest_step() is None:
+        raise errors.BadInput(f"no finished checkpoint in {workdir}; train there first")
+    return checkpoints
+
+
+def example_inputs(
+    config: ml_collections.ConfigDict, inputs: tuple[str, ...]
+) -> dict[str, np.ndarray]:
+    """Batch fields of the right shapes for one clip, to initialise a network with."""
+    data = config.data
+    sizes: dict[str | int, int] = {
+        "T": data.frames,
+        "N": data.num_points,
+        "S": data.crop_size,
+    }
+    fields = {name: (schema.FIELDS | schema.EXTRAS)[name] for name in inputs}
+    return {
+        name: np.zeros([1, *(int(sizes.get(axis, axis)) for axis in shape)], dtype)
+        for name, (shape, dtype, _) in fields.items()
+    }
+
+
+def _restore(config, recipe, checkpoints, workdir, step):
+    """The state of a step, or of before the first if `step` is None."""
+    state = train_state.create(
+        recipe.network,
+        optimizer.make_optimizer(config.optimizer, config.num_train_steps),
+        example_inputs(config, recipe.inputs),
+        jax.random.fold_in(jax.random.key(config.seed), 0),
+    )
+    if step is None:
+        return state, None
+    meta = checkpoints.read_meta(step)
+    checkpoint.check_model(meta, config, workdir)
+    return checkpoints.restore(step, state), meta["position"]

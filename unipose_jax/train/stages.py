@@ -1,0 +1,82 @@
+"""The stages of UniPose: points learn from evidence, then depth and colour from them.
+
+A stage is a training run of its own: its config is made from the whole one, it has its
+own folder, and it resumes by itself.
+"""
+
+import pathlib
+
+import ml_collections
+
+from data_pipelines import errors
+from unipose_jax.train import checkpoint
+
+MODALITIES = ("points", "depth", "rgb")
+"""What a network looks at; a stage has the name of its modality."""
+
+NETWORKS = {"depth": "depth_anchor_net", "rgb": "color_anchor_net"}
+_PLAN = ("stages", "student")
+
+
+def listed(config: ml_collections.ConfigDict) -> tuple[str, ...]:
+    """The stages that a config asks for, in the order to be trained.
+
+    Raises:
+        errors.BadInput: none, or one that does not exist.
+    """
+    wanted = config.stages
+    wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    unknown = [name for name in wanted if name not in MODALITIES]
+    if unknown or not wanted:
+        raise errors.BadInput(
+            f"config.stages is {config.stages!r}; choose from {', '.join(MODALITIES)}"
+        )
+    return tuple(name for name in MODALITIES if name in wanted)
+
+
+def config_of(
+    config: ml_collections.ConfigDict, modality: str, workdir: pathlib.Path
+) -> ml_collections.ConfigDict:
+    """The config of one stage: a student's settings replace those of the points.
+
+    Args:
+        config: the whole config.
+        modality: one of `MODALITIES`.
+        workdir: of the whole run; its points teach the students, where they have been
+            trained there and `student.teacher.workdir` names no other run.
+    """
+    stage = ml_collections.ConfigDict(
+        {name: value for name, value in config.to_dict().items() if name not in _PLAN}
+    )
+    if listed(config) != ("points",):
+        # The points do not look at crops, but share their students' clips.
+        stage.data.crop_size = config.student.crop_size
+    if modality == "points":
+        return stage
+    for name, value in config.student.to_dict().items():
+        if name != "crop_size":
+            stage[name] = value
+    stage.recipe = "stage2"
+    stage.model.name = NETWORKS[modality]
+    if not stage.teacher.workdir and _has_checkpoint(workdir):
+        stage.teacher.workdir = str(workdir)
+    return stage
+
+
+def folder_of(workdir: pathlib.Path, modality: str) -> pathlib.Path:
+    """Where the run of a stage lives: the points in the workdir, students below it."""
+    return workdir if modality == "points" else workdir / modality
+
+
+def trained(workdir: pathlib.Path) -> tuple[str, ...]:
+    """The stages that have a finished checkpoint in a workdir."""
+    return tuple(
+        name for name in MODALITIES if _has_checkpoint(folder_of(workdir, name))
+    )
+
+
+def _has_checkpoint(folder: pathlib.Path) -> bool:
+    checkpoints = checkpoint.Checkpoints(folder)
+    found = checkpoints.latest_step() is not None
+    checkpoints.close()
+    return found

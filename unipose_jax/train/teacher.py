@@ -1,0 +1,157 @@
+"""Pseudo-labels: a trained point network says where joints are, and students learn it.
+
+The teacher is frozen by construction: clips are labelled before a student sees them,
+and only the labels reach its training step.
+"""
+
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ml_collections
+import numpy as np
+import tqdm
+
+from data_pipelines import errors
+from unipose_jax import models, skeleton
+from unipose_jax.train import evaluate, parallel, restore
+from unipose_jax.weights import store
+
+FIELDS = ("teacher_xyz", "teacher_confidence")
+_INPUTS = ("points", "points_valid", "time")
+
+
+class Teacher:
+    """A trained point network that adds its joints to clips, as fields `FIELDS`."""
+
+    def __init__(self, apply_fn: Callable, params, *, batch_size: int):
+        """Takes a network.
+
+        Args:
+            apply_fn: `apply_fn(params, points=, points_valid=, time=)` returns a
+                `models.PoseEstimate`.
+            params: its parameters, one copy.
+            batch_size: clips labelled at a time over all hosts.
+        """
+        self._predict = evaluate.make_predict(apply_fn, _INPUTS)
+        self._params = parallel.replicate(params)
+        self._batch_size = batch_size
+
+    def of_source(self, source) -> "LabelledSource":
+        """A random-access source with labels; labels every clip at once."""
+        size = evaluate.fitting_batch_size(source, self._batch_size)
+        with tqdm.tqdm(
+            total=len(source),
+            desc="label",
+            unit="clip",
+            mininterval=1.0,
+            disable=not parallel.is_lead(),
+        ) as bar:
+            found = evaluate.predict_split(
+                self._predict,
+                self._params,
+                source,
+                batch_size=size,
+                progress=lambda done: bar.update(done - bar.n),
+            )
+        return LabelledSource(source, _fields(found))
+
+    def of_batches(self, batches) -> "LabelledBatches":
+        """An endless stream of batches with labels; labels each when it is drawn."""
+        return LabelledBatches(batches, self)
+
+    def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The labels of one host's share of a batch, on its devices."""
+        return _fields(self._predict(self._params, batch))
+
+
+class LabelledSource:
+    """A source whose examples carry a teacher's joints."""
+
+    def __init__(self, source, labels: Mapping[str, np.ndarray]):
+        """Takes a source and its labels, stacked in its order."""
+        self._source, self._labels = source, labels
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        return self._source[index] | self._at(index)
+
+    def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Example `index`; `rng` as of the source. Its labels are always the same."""
+        return self._source.example(index, rng) | self._at(index)
+
+    def _at(self, index: int) -> dict[str, np.ndarray]:
+        return {name: value[index] for name, value in self._labels.items()}
+
+
+class LabelledBatches:
+    """A stream of batches that carry a teacher's joints."""
+
+    def __init__(self, batches, teacher: Teacher):
+        """Takes a stream with `get_state` and `set_state`."""
+        self._batches, self._teacher = batches, teacher
+
+    def __next__(self) -> dict[str, np.ndarray]:
+        batch = next(self._batches)
+        return batch | self._teacher(batch)
+
+    def get_state(self) -> dict[str, Any]:
+        """The position in the data, JSON-able."""
+        return self._batches.get_state()
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Goes to a position from `get_state`."""
+        self._batches.set_state(state)
+
+
+def load(config: ml_collections.ConfigDict) -> Teacher:
+    """The teacher of a student's config: a finished run, or the weights that ship.
+
+    Args:
+        config: with `teacher.workdir`, a stage-1 run, or "" for shipped weights.
+
+    Raises:
+        errors.BadInput: there is no such run, or its skeleton is another one.
+    """
+    if config.teacher.workdir:
+        where = pathlib.Path(config.teacher.workdir).expanduser()
+        apply_fn, params, name = _from_run(where)
+    else:
+        where = store.FOLDER / store.SHIPPED
+        apply_fn, params, name = _from_weights(where)
+    if name != config.data.skeleton:
+        raise errors.BadInput(
+            f"the teacher in {where} knows the joints of {name}, the student is to "
+            f"learn {config.data.skeleton}"
+        )
+    return Teacher(apply_fn, params, batch_size=config.global_batch_size)
+
+
+def _from_run(workdir: pathlib.Path):
+    checkpoints = restore.opened(workdir)
+    meta = checkpoints.read_meta(checkpoints.best_step() or 0)
+    checkpoints.close()
+    settings = ml_collections.ConfigDict(meta["config"])
+    if settings.recipe != "stage1":
+        raise errors.BadInput(
+            f"a teacher is a run of recipe stage1; {workdir} holds one of "
+            f"{settings.recipe}"
+        )
+    _, state = restore.best(settings, workdir)
+    return state.apply_fn, state.ema_params, settings.data.skeleton
+
+
+def _from_weights(path: pathlib.Path):
+    params, meta = store.load(path)
+    joints = skeleton.by_name(meta["skeleton"]).num_joints
+    network = models.build(meta["model"], num_joints=joints)
+    return network.apply, params, meta["skeleton"]
+
+
+def _fields(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {
+        "teacher_xyz": np.asarray(found["xyz"], np.float32),
+        "teacher_confidence": np.asarray(found["confidence"], np.float32),
+    }
