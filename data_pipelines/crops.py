@@ -7,6 +7,7 @@ maps (x / z, y / z, 1) in the camera's frame to pixels, centres at +0.5.
 
 from collections.abc import Mapping, Sequence
 
+import cv2
 import numpy as np
 
 from data_pipelines import calibration, schema, sequence, transforms
@@ -128,8 +129,7 @@ def color_fields(
     samples = int(np.clip(np.ceil(shrink), *_SAMPLES))
     fine = np.diag([samples, samples, 1]) @ matrix
     found = look_up(color, fine, camera, size=size * samples)
-    blocks = found.reshape(size, samples, size, samples, 3)
-    crop = np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
+    crop = cv2.resize(found, (size, size), interpolation=cv2.INTER_AREA)  # means
     return {"color_crop": crop, "color_crop_matrix": matrix}
 
 
@@ -156,7 +156,7 @@ def crop_matrix(
     if len(uv):
         drop = len(uv) // _DROPPED
         low, high = uv[drop], uv[len(uv) - 1 - drop]
-        left, top, right, _ = transforms.square_box((*low, *high), margin=margin)
+        left, _, right, _ = transforms.square_box((*low, *high), margin=margin)
         center, side = (low + high) / 2, max(right - left, 1.0 + 2.0 * margin)
     else:
         center = np.array([camera.width, camera.height]) / 2
@@ -187,8 +187,9 @@ def look_up(
     v, u = np.indices((size, size)) + 0.5
     pixels = np.stack([u, v, np.ones_like(u)], axis=-1)
     xy = (pixels @ np.linalg.inv(matrix.astype(np.float64)).T)[..., :2]
-    lit = (xy**2).sum(axis=-1) < _reach(camera.distortion)
+    lit = np.ones((size, size), bool)
     if camera.distortion.any():
+        lit = (xy**2).sum(axis=-1) < _reach(camera.distortion)
         xy = calibration.distort(np.where(lit[..., None], xy, 0.0), camera.distortion)
     column, row = np.moveaxis(xy * camera.intrinsics[:2] + camera.intrinsics[2:], -1, 0)
     height, width = image.shape[:2]

@@ -14,6 +14,7 @@ def make_config(path, **changes):
         "frames": 2,
         "num_points": 16,
         "stored_points": 64,
+        "crop_size": 0,
         "frame_step": 1,
         "workers": 0,
         "skip_corrupt": False,
@@ -50,6 +51,15 @@ def test_a_recording_trains(make_recording):
     batch = next(sources.open_train(config, host=0, hosts=1))
     schema.validate(batch)
     assert batch["points"].shape == (2, 2, 16, 3)
+    assert not set(schema.CROPS) & batch.keys()
+
+
+def test_a_recording_gives_the_crops_that_the_config_asks_for(make_recording):
+    config = make_config(make_recording(frames=20), crop_size=12)
+    batch = next(sources.open_train(config, host=0, hosts=1))
+    schema.validate(batch)
+    assert batch["depth_crop"].shape == (2, 2, 12, 12)
+    assert batch["color_crop"].shape == (2, 2, 12, 12, 3)
 
 
 def test_recording_without_keypoints_cannot_teach(make_recording):

@@ -92,7 +92,7 @@ def make_clip(
         extras: images to add, of `EXTRAS`: "depth" (measured, metres, 0 = none),
             "mask" (segmented person), "color" (8-bit sRGB of the keypoint camera),
             "true_depth" (exact, metres), "depth_crop" and "color_crop" (the fields of
-            `crops`, but for depth in uint16 millimetres: crops are kept in numbers).
+            `crops`, but for depth in uint16 millimetres: pools hold thousands).
 
     Returns:
         The fields of the batch schema for `params.skeleton`: points, points_valid,
