@@ -139,7 +139,7 @@ def test_unknown_split_and_extras_are_refused():
 def test_progress_counts_clips():
     done = []
     render("train", 0, 4, progress=done.append)
-    assert done == [2, 4]
+    assert done in ([2, 4], [1, 2, 3, 4])  # an accelerator, a CPU
 
 
 def test_people_differ(pool):
