@@ -123,7 +123,7 @@ def students() -> ml_collections.ConfigDict:
     """Stage 2: what differs from stage 1 in a network that looks at crops."""
     student = ml_collections.ConfigDict()
     student.num_train_steps = 1_500
-    student.crop_size = 64  # pixels; becomes data.crop_size
+    student.crop_size = 64  # pixels; is data.crop_size there
     student.model = ml_collections.ConfigDict()
     student.model.name = ""  # by the stage
     student.model.backbone = "small"  # or resnet18, resnet50

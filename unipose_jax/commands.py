@@ -50,7 +50,8 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
 
         rendered = config.data.name == "synthetic"  # of no files
         source = pathlib.Path() if rendered else _needed(options, "source")
-        config = stages.config_of(config, "points", pathlib.Path())
+        if stages.listed(config) != ("points",):
+            config.data.crop_size = config.student.crop_size  # students look at crops
         return data_commands.prepare_data(config, source, **host)
     workdir = _needed(options, "workdir")
     parallel.initialize(options.coordinator, options.num_processes, options.process_id)

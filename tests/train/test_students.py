@@ -226,12 +226,15 @@ def test_stages_are_trained_in_their_order(config):
     assert stages.listed(config) == ("points", "rgb")
 
 
-def test_points_alone_need_no_crops(config):
+@pytest.mark.parametrize("wanted", [("points",), ("depth", "rgb")])
+def test_a_stage_is_the_same_whatever_is_trained_beside_it(config, wanted):
+    """So stages can be added to a finished run, and evaluated one by one."""
     folder = pathlib.Path("nowhere")
-    for modality in stages.MODALITIES:
-        assert stages.config_of(config, modality, folder).data.crop_size == 32
-    config.stages = ("points",)
-    assert stages.config_of(config, "points", folder).data.crop_size == 0
+    together = [stages.config_of(config, m, folder) for m in stages.MODALITIES]
+    assert [stage.data.crop_size for stage in together] == [0, 32, 32]
+    config.stages = wanted
+    alone = [stages.config_of(config, m, folder) for m in stages.MODALITIES]
+    assert [a.to_dict() for a in alone] == [t.to_dict() for t in together]
 
 
 def test_a_students_checkpoint_is_known_by_its_network(config, tmp_path):

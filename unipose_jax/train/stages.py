@@ -48,14 +48,12 @@ def config_of(
     stage = ml_collections.ConfigDict(
         {name: value for name, value in config.to_dict().items() if name not in _PLAN}
     )
-    if listed(config) != ("points",):
-        # The points do not look at crops, but share their students' clips.
-        stage.data.crop_size = config.student.crop_size
     if modality == "points":
         return stage
-    for name, value in config.student.to_dict().items():
-        if name != "crop_size":
-            stage[name] = value
+    settings = config.student.to_dict()
+    stage.data.crop_size = settings.pop("crop_size")
+    for name, value in settings.items():
+        stage[name] = value
     stage.recipe = "stage2"
     stage.model.name = NETWORKS[modality]
     if not stage.teacher.workdir and _has_checkpoint(workdir):
