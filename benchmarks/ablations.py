@@ -6,8 +6,8 @@
 Each run is `run.py` in its own folder; runs that are complete are not repeated, so an
 interrupted study goes on. The table goes to `<workdir>/table.md` and the terminal, the
 output of a run to `train.log` in its folder. `--modality=depth` with
-`--set=config.stages=('depth',)` compares students. On a CPU, `--jobs=2` trains two at a
-time, each on its half of the cores: of more use to a small network than more threads.
+`--set="config.stages=('depth',)"` compares students. On a CPU, `--jobs=2` trains two at
+a time, each on its half of the cores: of more use to a small network than more threads.
 """
 
 import concurrent.futures

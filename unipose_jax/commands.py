@@ -122,14 +122,16 @@ def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> in
     """Scores the best checkpoints on the test split: JSON, tables, pictures, pages.
 
     They go to the folder of each stage, or, of other data than it was trained for, to
-    a folder below it. The page of the points shows the other modalities beside them.
+    a folder below it. The last page, of the points where they were trained, shows all
+    modalities side by side.
     """
     trained = stages.trained(workdir) or ("points",)
     results: dict[str, Any] = {}
     for modality in reversed(trained):
         stage = stages.config_of(config, modality, workdir)
         folder = stages.folder_of(workdir, modality)
-        results[modality] = _evaluate_stage(stage, folder, others=results)
+        others = {name: results[name] for name in trained if name in results}
+        results[modality] = _evaluate_stage(modality, stage, folder, others=others)
     if parallel.is_lead() and len(trained) > 1:
         from unipose_jax.report import experiment
 
@@ -139,12 +141,13 @@ def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> in
 
 
 def _evaluate_stage(
-    config: ml_collections.ConfigDict, workdir: pathlib.Path, *, others
+    modality: str, config: ml_collections.ConfigDict, workdir: pathlib.Path, *, others
 ) -> dict[str, Any]:
     """Scores one network, writes its report and returns its results."""
     recipe, state = restore.best(config, workdir)
     target = _evaluation_folder(config, workdir)
     test = sources.open_split(config, "test")
+    evaluate.check_fields(test, recipe.inputs, config)
     predicted = evaluate.predict_split(
         evaluate.make_predict(state.apply_fn, recipe.inputs),
         parallel.replicate(state.ema_params),
@@ -169,6 +172,7 @@ def _evaluate_stage(
         predicted,
         protocol=protocol,
         log=workdir / "log.jsonl",
+        modality=modality,
         others=others,
     )
     if target == workdir:

@@ -7,7 +7,7 @@ import jax
 import ml_collections
 import numpy as np
 
-from data_pipelines import crops, errors, pose_file, recording, schema, tracks
+from data_pipelines import crops, errors, pose_file, recording, tracks
 from unipose_jax import estimator, skeleton
 from unipose_jax.train import restore, stages
 
@@ -135,15 +135,27 @@ def _from_crops(
         if not len(cloud.xyz):
             yield index, cloud, None
             continue
-        fields = crops.of_frame(
-            opened, index, cloud.xyz, cloud.depth, size=network.crop_size
-        )
-        if "color_crop" in network.inputs and "color_crop" not in fields:
-            raise errors.BadInput(
-                f"{opened.path}: frame {opened.frames[index]} has no colour, which "
-                "--modality=rgb needs"
-            )
-        clip = {name: v[None, None] for name, v in schema.unpacked(fields).items()}
+        fields = _crop(network, opened, index, cloud)
+        clip = {name: np.asarray(value)[None, None] for name, value in fields.items()}
         clip["cam_from_points"] = np.asarray(opened.color_from_depth, np.float32)[None]
         xyz, confidence = network.from_fields(clip)
         yield index, cloud, (xyz[0, 0], confidence[0, 0])
+
+
+def _crop(
+    network: estimator.Estimator,
+    opened: recording.Recording,
+    index: int,
+    cloud: tracks.Cloud,
+) -> dict[str, np.ndarray]:
+    """What the network sees of a frame; nothing else is read."""
+    size = network.crop_size
+    if "color_crop" not in network.inputs:
+        return crops.depth_fields(opened, cloud.xyz, cloud.depth, size=size)
+    fields = crops.color_fields(opened, cloud.xyz, opened.color(index), size=size)
+    if "color_crop" not in fields:
+        raise errors.BadInput(
+            f"{opened.path}: frame {opened.frames[index]} has no colour, which "
+            "--modality=rgb needs"
+        )
+    return fields

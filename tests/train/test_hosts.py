@@ -42,7 +42,8 @@ def start(workdir, cache, *, processes: int, port: int = 0) -> list[subprocess.P
         subprocess.Popen(
             command + (host if processes > 1 else []),
             cwd=ROOT,
-            env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+            env=os.environ
+            | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONFAULTHANDLER": "1"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -52,9 +53,16 @@ def start(workdir, cache, *, processes: int, port: int = 0) -> list[subprocess.P
 
 
 def finish(processes: list[subprocess.Popen]) -> None:
+    """Waits for all; those that hang tell where, and none is left behind."""
+    deadline, printed = time.time() + 400, []
     for process in processes:
-        _, errors = process.communicate(timeout=600)
-        assert process.returncode == 0, errors[-2000:]
+        try:
+            _, errors = process.communicate(timeout=max(deadline - time.time(), 1))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)
+            _, errors = process.communicate()
+        printed.append(errors[-4000:])
+    assert all(process.returncode == 0 for process in processes), "\n".join(printed)
 
 
 def free_port() -> int:

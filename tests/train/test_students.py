@@ -1,6 +1,5 @@
-"""Stage 2: what a teacher says, what students make of it, and all stages in a row."""
+"""Stage 2: what a teacher says, and what students make of it."""
 
-import json
 import pathlib
 
 import chex
@@ -11,7 +10,6 @@ import pytest
 
 from configs import unipose
 from data_pipelines import errors, sources, synthetic
-from tests.test_run import run
 from unipose_jax import models, skeleton
 from unipose_jax.losses import objective
 from unipose_jax.train import checkpoint, evaluate, loop, recipes, stages, teacher
@@ -110,12 +108,13 @@ def test_labels_are_believed_as_they_agree_with_rays(config):
     assert not stage2.pseudo_labels(nobody, settings)[2].any()
 
 
-def test_labels_belong_to_their_clips(config):
+def test_labels_belong_to_their_clips(config, tmp_path):
     settings = student(config, "depth")
     source = sources.open_split(settings, "validation")
-    labelled = teacher.load(settings).of_source(source)
+    labelled = teacher.load(settings, tmp_path).of_source(source)
     assert len(labelled) == len(source)
-    again = teacher.load(settings)(evaluate.stack(source[i] for i in range(4)))
+    batch = evaluate.stack(source[i] for i in range(4))
+    again = teacher.load(settings, tmp_path)(batch)
     for index in range(4):
         example = labelled[index]
         for name in teacher.FIELDS:
@@ -126,9 +125,9 @@ def test_labels_belong_to_their_clips(config):
     assert np.median(error) < 0.25
 
 
-def test_labels_of_fresh_clips_are_those_of_stored_ones(config):
+def test_labels_of_fresh_clips_are_those_of_stored_ones(config, tmp_path):
     settings = student(config, "depth")
-    guide = teacher.load(settings)
+    guide = teacher.load(settings, tmp_path)
     settings.data.train_clips = 0
     batches = sources.open_train(settings, host=0, hosts=1, teacher=guide)
     state = batches.get_state()
@@ -137,32 +136,6 @@ def test_labels_of_fresh_clips_are_those_of_stored_ones(config):
         np.testing.assert_allclose(first[name], guide(first)[name], atol=1e-6)
     batches.set_state(state)
     chex.assert_trees_all_equal(next(batches), first)
-
-
-@pytest.mark.slow
-def test_three_stages_train_report_and_rest(config, tmp_path, capsys):
-    assert run("train", config, workdir=tmp_path) == 0
-    printed = capsys.readouterr().out
-    assert "rgb, all joints" in printed
-    page = (tmp_path / "report/index.html").read_text()
-    assert "Modalities" in page
-    for modality in stages.MODALITIES:
-        folder = stages.folder_of(tmp_path, modality)
-        assert (folder / "metrics.json").is_file()
-    saved = sorted((tmp_path / "checkpoints").rglob("*"))
-    assert saved  # and students, who had these for a teacher, left them as they are
-    assert max(path.stat().st_mtime for path in saved) < started_at(tmp_path / "depth")
-    for modality in stages.MODALITIES:  # what is finished is not trained again
-        settings = stages.config_of(config, modality, tmp_path)
-        log = stages.folder_of(tmp_path, modality) / "log.jsonl"
-        before = log.read_bytes()
-        assert loop.train(settings, log.parent)
-        assert log.read_bytes() == before
-
-
-def started_at(folder):
-    """When the first line of a training log was written, seconds since 1970."""
-    return json.loads((folder / "log.jsonl").read_text().splitlines()[0])["time"]
 
 
 @pytest.mark.slow
@@ -185,18 +158,18 @@ def test_no_true_joint_reaches_a_student(config, tmp_path, monkeypatch, final_st
     )
 
 
-def test_teacher_of_another_skeleton(config):
+def test_teacher_of_another_skeleton(config, tmp_path):
     settings = student(config, "depth")
     settings.data.skeleton = "COCO17"
     with pytest.raises(errors.BadInput, match="knows the joints of ITOP15, the stu"):
-        teacher.load(settings)
+        teacher.load(settings, tmp_path)
 
 
 def test_teacher_that_is_not_there(config, tmp_path):
     settings = student(config, "depth")
     settings.teacher.workdir = str(tmp_path / "none")
     with pytest.raises(errors.BadInput, match="no checkpoint in .*none"):
-        teacher.load(settings)
+        teacher.load(settings, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +178,9 @@ def test_teacher_that_is_not_there(config, tmp_path):
         (lambda c: c.model.update(name="point_net"), "recipe stage2 trains"),
         (lambda c: c.teacher.update(kind="me"), "config.teacher.kind is 'me'"),
         (lambda c: c.teacher.update(kind="none"), "no teacher, but"),
-        (lambda c: c.data.update(crop_size=0), "needs config.data.crop_size"),
+        (lambda c: c.data.update(crop_size=0), "small needs a multiple of 8"),
+        (lambda c: c.data.update(crop_size=60), "small needs a multiple of 8"),
+        (lambda c: c.model.update(backbone="vgg"), "small, resnet18, resnet50"),
     ],
 )
 def test_what_stage_2_cannot_do_is_said(config, change, message):
@@ -213,6 +188,48 @@ def test_what_stage_2_cannot_do_is_said(config, change, message):
     change(settings)
     with pytest.raises(errors.BadInput, match=message):
         recipes.build(settings)
+
+
+@pytest.mark.slow
+def test_data_without_colour_cannot_be_looked_at_in_colour(
+    config, tmp_path, monkeypatch
+):
+    open_split = sources.open_split
+
+    class Colourless:
+        def __init__(self, source):
+            self._source = source
+
+        def __len__(self):
+            return len(self._source)
+
+        def __getitem__(self, index):
+            example = self._source[index]
+            return {name: example[name] for name in example if "color" not in name}
+
+    monkeypatch.setattr(
+        sources, "open_split", lambda *wanted: Colourless(open_split(*wanted))
+    )
+    with pytest.raises(errors.BadInput, match="has no color_crop, .*which color_anc"):
+        loop.train(student(config, "rgb"), tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_teacher_is_part_of_the_run(config, tmp_path):
+    """A student that goes on has the teacher that it began with, or says so."""
+    shipped = stages.config_of(config, "depth", tmp_path)
+    assert shipped.teacher.workdir == ""
+    saved = {"config": checkpoint.describe(shipped)}
+    (tmp_path / "checkpoints" / "2").mkdir(parents=True)  # points, trained since
+    own = stages.config_of(config, "depth", tmp_path)
+    assert own.teacher.workdir == ".."
+    assert "teacher.workdir is '' there" in checkpoint.difference(saved, own)
+    config.student.teacher.workdir = "elsewhere"
+    other = stages.config_of(config, "depth", tmp_path)
+    assert pathlib.Path(other.teacher.workdir) == pathlib.Path.cwd() / "elsewhere"
+    config.student.teacher.kind = "truth"
+    untaught = stages.config_of(config, "depth", tmp_path)
+    assert untaught.teacher.workdir == ""
 
 
 def test_unknown_stage(config):

@@ -55,7 +55,7 @@ def anchors(rows: int, columns: int, *, stride: int) -> Float[Array, "anchors 2"
 def elect(
     votes: Votes, anchor_uv: Float[Array, "anchors 2"]
 ) -> tuple[CropEstimate, Float[Array, "*batch joints"]]:
-    r"""The joints that the anchors vote for (A2J, section 3: joints from anchors).
+    r"""The joints that the anchors vote for (A2J: joints from anchors).
 
     With anchors S_a and the softmax P_aj of the logits over anchors,
     uv_j = sum_a P_aj (S_a + offset_aj), z_j = sum_a P_aj depth_aj, and the proposal

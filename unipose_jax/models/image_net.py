@@ -83,7 +83,7 @@ class Layout(NamedTuple):
 
 _RESNET = functools.partial(Layout, stem=64, stem_kernel=7, pooled=True)
 KINDS = {
-    # For 64x64 crops on a few CPU cores: 15 million multiplications a crop.
+    # For 64x64 crops on a few CPU cores.
     "small": Layout(
         BasicBlock,
         stem=16,

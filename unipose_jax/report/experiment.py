@@ -34,6 +34,7 @@ def report_run(
     *,
     protocol: str,
     log: pathlib.Path,
+    modality: str = "points",
     others: Mapping[str, Results] | None = None,
 ) -> pathlib.Path:
     """Writes `metrics.json`, tables, curves, pictures and `index.html` of a run.
@@ -47,6 +48,7 @@ def report_run(
         predicted: `xyz` and `confidence` of the same clips.
         protocol: from `protocol`.
         log: of the training.
+        modality: what the network sees.
         others: results of other modalities that were trained beside, by name.
 
     Returns:
@@ -79,7 +81,7 @@ def report_run(
         joint_errors_mm=errors_mm,
         clips=_test_clips(config, truth, predicted),
         config=config.to_dict(),
-        sections=_modalities(results, others) if others else (),
+        sections=_modalities({modality: results, **others}) if others else (),
     )
 
 
@@ -97,16 +99,15 @@ def _comparison(results: Mapping[str, Results]) -> tables.Table:
     return tables.metrics_table(rows, keys=COMPARED)
 
 
-def _modalities(results: Results, others: Mapping[str, Results]) -> list[page.Section]:
-    """Points beside the students that learnt from them."""
-    in_order = {"points": results} | {name: others[name] for name in sorted(others)}
+def _modalities(results: Mapping[str, Results]) -> list[page.Section]:
+    """Networks of one run that see different things, side by side."""
     return [
         page.Section(
             "Modalities",
-            text="Networks that see points, the depth crop or the colour crop. The "
-            "latter two learnt from the joints that the first finds; their own "
-            f"reports are beside this one: {', '.join(sorted(others))}/report.",
-            numbers=[_comparison(in_order)],
+            text="Networks that see points, the depth crop or the colour crop of the "
+            "same test clips. The latter two learnt from the joints that a network of "
+            "points finds; their reports are in the folders depth and rgb of the run.",
+            numbers=[_comparison(results)],
         )
     ]
 

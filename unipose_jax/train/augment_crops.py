@@ -4,7 +4,7 @@ A view maps the pixels of a crop by an affine matrix A, and the crop's camera ma
 becomes A P, so a joint that projects on a pixel of the crop projects on the same spot
 of the view. Metric depth and joints stay as they are. Values are changed as a sensor
 would change them: erased rectangles, depth noise, colour jitter (augmentations as A2J,
-Xiong et al., ICCV 2019, section 4.2, uses them).
+Xiong et al., ICCV 2019, uses them).
 """
 
 import dataclasses

@@ -22,7 +22,6 @@ INCIDENTAL = {
     "data.cache_dir",
     "data.test_clips",
     "data.workers",
-    "teacher.workdir",
 }
 """Settings that a run may change when it goes on."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import ml_collections
 import numpy as np
 
 from data_pipelines import errors
@@ -112,6 +113,26 @@ def make_validate(
         return parallel.first(mapped(params, parallel.split(fed)))
 
     return validate
+
+
+def check_fields(
+    source, names: Iterable[str], config: ml_collections.ConfigDict
+) -> None:
+    """Refuses data that lack what a network or its terms need.
+
+    Args:
+        source: random access to examples.
+        names: the fields that are needed.
+        config: of the run, to say whose they are.
+
+    Raises:
+        errors.BadInput: names what is missing.
+    """
+    if missing := sorted(set(names) - source[0].keys()):
+        raise errors.BadInput(
+            f"{config.data.name} has no {', '.join(missing)}, which "
+            f"{config.model.name} needs"
+        )
 
 
 def fitting_batch_size(source, most: int) -> int:

@@ -53,11 +53,7 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
     if first_step >= num_steps:
         return True
 
-    hosts = {"host": jax.process_index(), "hosts": jax.process_count()}
-    teacher = teachers.load(config) if recipe.taught else None
-    batches = sources.open_train(config, **hosts, teacher=teacher)
-    if position is not None:
-        batches.set_state(position)
+    teacher = teachers.load(config, workdir) if recipe.taught else None
     weights_at = optimizer.make_weight_schedule(
         config.loss_weights.to_dict(), config.ramp, num_steps
     )
@@ -69,6 +65,10 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
     validate = make_validation(
         config, recipe, state.apply_fn, weights_at(num_steps), teacher
     )
+    hosts = {"host": jax.process_index(), "hosts": jax.process_count()}
+    batches = sources.open_train(config, **hosts, teacher=teacher)
+    if position is not None:
+        batches.set_state(position)
     key = jax.random.key(config.seed)
     state = parallel.replicate(state)
 
@@ -92,12 +92,11 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
             log.add(step, scalars)
             bar.update()
 
-            done = step == num_steps
-            stopping = (one_host or step % config.log_every == 0) and (
-                parallel.any_host(stop.requested)  # all hosts save the same step
-            )
-            if done or step % config.log_every == 0:
+            done, logging = step == num_steps, step % config.log_every == 0
+            if done or logging:
                 bar.set_postfix_str(log.flush())
+            # All hosts save the same step. They ask each other while devices rest.
+            stopping = (one_host or logging) and parallel.any_host(stop.requested)
             if done or step % config.checkpoint_every == 0:
                 log.flush()
                 scores = validate(state.ema_params)
@@ -128,6 +127,8 @@ def make_validation(
     skel = skeleton.by_name(config.data.skeleton)
     validate = evaluate.make_validate(recipe, apply_fn, skel)
     source = sources.open_split(config, "validation")
+    found = teachers.FIELDS if teacher else ()
+    evaluate.check_fields(source, set(recipe.fields) - set(found), config)
     source = teacher.of_source(source) if teacher else source
     batch_size = evaluate.fitting_batch_size(source, config.global_batch_size)
 

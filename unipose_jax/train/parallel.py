@@ -40,6 +40,10 @@ def initialize(coordinator: str | None, num_processes: int, process_id: int) -> 
         jax.distributed.initialize()
     elif coordinator:
         jax.distributed.initialize(coordinator, num_processes, process_id)
+    if jax.process_count() > 1 and jax.default_backend() == "cpu":
+        # The lead alone would find programs that it kept; the others, who compile them,
+        # would miss its first collective, which waits for 30 seconds (jaxlib 0.10).
+        jax.config.update("jax_enable_compilation_cache", False)
 
 
 def is_lead() -> bool:

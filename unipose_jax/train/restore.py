@@ -64,7 +64,7 @@ def example_inputs(
     sizes: dict[str | int, int] = {
         "T": data.frames,
         "N": data.num_points,
-        "S": data.crop_size,
+        "S": data.get("crop_size", 0),  # runs before there were crops have none
     }
     fields = {name: (schema.FIELDS | schema.EXTRAS)[name] for name in inputs}
     return {

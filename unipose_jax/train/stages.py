@@ -44,6 +44,11 @@ def config_of(
         modality: one of `MODALITIES`.
         workdir: of the whole run; its points teach the students, where they have been
             trained there and `student.teacher.workdir` names no other run.
+
+    Returns:
+        A student's `teacher.workdir` is "" for the weights that ship, "..", from the
+        student's own folder, for the points of this run, or else absolute: the run may
+        be moved as a whole, and does not go on with another teacher unnoticed.
     """
     stage = ml_collections.ConfigDict(
         {name: value for name, value in config.to_dict().items() if name not in _PLAN}
@@ -56,9 +61,16 @@ def config_of(
         stage[name] = value
     stage.recipe = "stage2"
     stage.model.name = NETWORKS[modality]
-    if not stage.teacher.workdir and _has_checkpoint(workdir):
-        stage.teacher.workdir = str(workdir)
+    stage.teacher.workdir = _teachers_folder(stage.teacher, workdir)
     return stage
+
+
+def _teachers_folder(teacher: ml_collections.ConfigDict, workdir: pathlib.Path) -> str:
+    if teacher.kind != "network":
+        return ""
+    if teacher.workdir:
+        return str(pathlib.Path(teacher.workdir).expanduser().absolute())
+    return ".." if _has_checkpoint(workdir) else ""
 
 
 def folder_of(workdir: pathlib.Path, modality: str) -> pathlib.Path:

@@ -106,17 +106,18 @@ class LabelledBatches:
         self._batches.set_state(state)
 
 
-def load(config: ml_collections.ConfigDict) -> Teacher:
+def load(config: ml_collections.ConfigDict, folder: pathlib.Path) -> Teacher:
     """The teacher of a student's config: a finished run, or the weights that ship.
 
     Args:
         config: with `teacher.workdir`, a stage-1 run, or "" for shipped weights.
+        folder: of the student's run, where a relative `teacher.workdir` starts.
 
     Raises:
         errors.BadInput: there is no such run, or its skeleton is another one.
     """
     if config.teacher.workdir:
-        where = pathlib.Path(config.teacher.workdir).expanduser()
+        where = (folder / config.teacher.workdir).resolve()
         apply_fn, params, name = _from_run(where)
     else:
         where = store.FOLDER / store.SHIPPED

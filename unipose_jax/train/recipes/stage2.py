@@ -17,6 +17,7 @@ from data_pipelines import errors
 from unipose_jax import models, skeleton
 from unipose_jax.geometry import transforms
 from unipose_jax.losses import crops, keypoints
+from unipose_jax.models import image_net
 from unipose_jax.train import augment_crops
 from unipose_jax.train.recipes import stage1
 from unipose_jax.train.recipes.recipe import Recipe
@@ -76,8 +77,16 @@ def _check(config: ml_collections.ConfigDict) -> None:
             f"config.teacher.kind is {config.teacher.kind!r}; use one of "
             f"{', '.join(TEACHERS)}"
         )
-    if not config.data.crop_size:
-        raise errors.BadInput("recipe stage2 needs config.data.crop_size above 0")
+    if config.model.backbone not in image_net.KINDS:
+        raise errors.BadInput(
+            f"config.model.backbone is {config.model.backbone!r}; use one of "
+            f"{', '.join(image_net.KINDS)}"
+        )
+    stride, size = image_net.stride_of(config.model.backbone), config.data.crop_size
+    if size < stride or size % stride:
+        raise errors.BadInput(
+            f"crop_size is {size}; {config.model.backbone} needs a multiple of {stride}"
+        )
 
 
 def _reads_truth(config: ml_collections.ConfigDict) -> bool:

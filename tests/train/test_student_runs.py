@@ -1,0 +1,122 @@
+"""All stages in a row, from `run.py`: train, report, predict."""
+
+import json
+import pathlib
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from configs import unipose
+from data_pipelines import calibration, errors, pose_file, recording, synthetic
+from tests.test_run import run
+from unipose_jax.train import loop, stages
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    config = unipose.get_config("smoke")
+    config.stages = stages.MODALITIES
+    config.data.cache_dir = str(tmp_path_factory.mktemp("pools"))
+    return config
+
+
+@pytest.fixture(scope="module")
+def trained(config, tmp_path_factory) -> pathlib.Path:
+    """A run of all three stages."""
+    workdir = tmp_path_factory.mktemp("run")
+    assert run("train", config, workdir=workdir) == 0
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory) -> pathlib.Path:
+    """A rendered person, recorded by a camera for depth and another for colour."""
+    data = unipose.get_config("smoke").data
+    data.frames = 2
+    clip = synthetic.render_images(data, "test", 1)
+    height, width = clip["depth"].shape[2:]
+    path = tmp_path_factory.mktemp("recordings") / "person"
+    recording.write_recording(
+        path,
+        depth=list(clip["depth"][0]),
+        depth_camera=calibration.make(width, height, clip["depth_intrinsics"][0]),
+        fps=15.0,
+        color=list(clip["color"][0]),
+        color_camera=calibration.make(width, height, clip["intrinsics"][0]),
+        color_from_depth=clip["cam_from_points"][0],
+    )
+    return path
+
+
+def test_every_stage_has_its_report_and_the_points_show_all(trained):
+    for modality in stages.MODALITIES:
+        folder = stages.folder_of(trained, modality)
+        assert (folder / "metrics.json").is_file()
+        assert (folder / "report/index.html").is_file()
+    assert rows_of(trained) == ["points", "depth", "rgb"]
+
+
+def test_students_without_points_are_compared_under_their_own_names(
+    config, trained, tmp_path, capsys
+):
+    for modality in ("depth", "rgb"):
+        shutil.copytree(trained / modality, tmp_path / modality)
+    assert run("evaluate", config, workdir=tmp_path) == 0
+    assert "rgb, all joints" in capsys.readouterr().out
+    assert rows_of(tmp_path / "depth") == ["depth", "rgb"]
+
+
+def rows_of(workdir: pathlib.Path) -> list[str]:
+    """The modalities that a page compares, in its order."""
+    page = (workdir / "report/index.html").read_text()
+    section = page[page.index("Modalities") :]
+    return re.findall(r"(\w+), all joints", section)
+
+
+def test_teacher_is_left_as_it_was(trained):
+    saved = [path.stat().st_mtime for path in (trained / "checkpoints").rglob("*")]
+    first = (trained / "depth/log.jsonl").read_text().splitlines()[0]
+    assert max(saved) < json.loads(first)["time"]
+
+
+def test_finished_stages_rest(config, trained):
+    for modality in stages.MODALITIES:
+        settings = stages.config_of(config, modality, trained)
+        log = stages.folder_of(trained, modality) / "log.jsonl"
+        before = log.read_bytes()
+        assert loop.train(settings, log.parent)
+        assert log.read_bytes() == before
+
+
+@pytest.mark.parametrize("modality", ["depth", "rgb"])
+def test_students_predict_a_recording(config, trained, filmed, tmp_path, modality):
+    where = {"workdir": trained, "input": filmed, "output": tmp_path / "p.npz"}
+    assert run("predict", config, modality=modality, **where) == 0
+    poses = pose_file.read(tmp_path / "p.npz")
+    assert poses.xyz.shape == (2, 15, 3)
+    assert np.isfinite(poses.xyz[poses.is_valid()]).all()
+
+
+def test_only_what_a_student_looks_at_is_read(config, trained, filmed, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(filmed, broken)
+    for image in (broken / "color").iterdir():
+        image.write_bytes(b"not an image")
+    where = {"workdir": trained, "input": broken, "output": tmp_path / "p.npz"}
+    assert run("predict", config, modality="depth", **where) == 0
+    with pytest.raises(errors.BadInput, match="color"):
+        run("predict", config, modality="rgb", **where)
+
+
+def test_recording_without_colour_is_said(config, trained, filmed, tmp_path):
+    gray = tmp_path / "gray"
+    shutil.copytree(filmed, gray)
+    shutil.rmtree(gray / "color")
+    where = {"workdir": trained, "input": gray, "output": tmp_path / "p.npz"}
+    with pytest.raises(errors.BadInput, match="frame 0 has no colour, which --moda"):
+        run("predict", config, modality="rgb", **where)
+    assert not (tmp_path / "p.npz").exists()
