@@ -30,18 +30,16 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.model.width = 96
     config.model.num_blocks = 4
     config.model.num_heads = 2
+    config.model.fusion = "none"  # or depth, rgb, rgbd: crops beside the points ...
+    config.model.backbone = "small"  # ... seen by this network (image_net.KINDS) ...
+    config.model.image_grid = 4  # ... as so many tokens along a side
     config.model.dtype = "float32"
 
-    config.optimizer = ml_collections.ConfigDict()
-    config.optimizer.learning_rate = 1e-2
-    config.optimizer.warmup_steps = 100
-    config.optimizer.weight_decay = 1e-2
-    config.optimizer.clip_norm = 1.0
-    config.optimizer.ema_decay = 0.998
-
+    config.optimizer = gradient_steps()
     config.stages = ("points",)  # then "depth" and "rgb", which learn from points
     config.student = students()
     config.augment = views()
+    config.crop_augment = crop_views()
     config.loss_weights = loss_weights()
     config.ramp = ramp()
     config.loss = loss_scales()
@@ -53,6 +51,17 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     elif mode != "quick":
         raise ValueError(f"unknown mode {mode!r}; use 'quick', 'full' or 'smoke'")
     return config
+
+
+def gradient_steps() -> ml_collections.ConfigDict:
+    """Muon and AdamW, with warm-up and cosine decay (train/optimizer.py)."""
+    optimizer = ml_collections.ConfigDict()
+    optimizer.learning_rate = 1e-2
+    optimizer.warmup_steps = 100
+    optimizer.weight_decay = 1e-2
+    optimizer.clip_norm = 1.0
+    optimizer.ema_decay = 0.998
+    return optimizer
 
 
 def rendered_people() -> ml_collections.ConfigDict:
@@ -93,6 +102,23 @@ def views() -> ml_collections.ConfigDict:
     augment.mirror = True
     augment.cut_out = 0.3  # share of clips with a hole in the cloud
     augment.cut_out_radius = (0.1, 0.3)  # metres
+    augment.drop_modality = 0.3  # share of clips, in a fusion, without one of them
+    return augment
+
+
+def crop_views() -> ml_collections.ConfigDict:
+    """What networks see of crops; views of points do not turn or shift them."""
+    augment = ml_collections.ConfigDict()
+    augment.turn = 0.3  # radians
+    augment.scale = 0.2
+    augment.shift = 0.06  # of the crop's size
+    augment.mirror = True
+    augment.erase = 0.3  # share of frames with a hidden rectangle
+    augment.erase_area = (0.02, 0.2)  # of the crop
+    augment.depth_noise = 0.001  # metres at 1 m
+    augment.contrast = 0.3
+    augment.brightness = 0.3
+    augment.tint = 0.15
     return augment
 
 
@@ -109,6 +135,7 @@ def loss_weights() -> ml_collections.ConfigDict:
     weights.occlusion = 0.05
     weights.coverage = 0.0
     weights.confidence = 0.01  # nats
+    weights.cross_modal = 0.1  # in a fusion
     weights.symmetry = 0.05  # log-ratio
     weights.bone_constancy = 0.05  # log-ratio
     weights.bone_ratio = 0.1
@@ -131,6 +158,9 @@ def students() -> ml_collections.ConfigDict:
     student.model.head_depth = 1
     student.model.dtype = "float32"
 
+    student.optimizer = gradient_steps()
+    student.optimizer.learning_rate = 2e-3
+
     student.teacher = ml_collections.ConfigDict()
     student.teacher.kind = "network"  # or, for ablations, "truth" or "none"
     student.teacher.workdir = ""  # of a stage-1 run; "" is this one, or shipped weights
@@ -138,18 +168,7 @@ def students() -> ml_collections.ConfigDict:
     student.teacher.by_rays = True  # and by their distance to the keypoints' rays
     student.teacher.ray_scale = 0.05  # metres
 
-    student.crop_augment = ml_collections.ConfigDict()
-    student.crop_augment.turn = 0.3  # radians
-    student.crop_augment.scale = 0.2
-    student.crop_augment.shift = 0.06  # of the crop's size
-    student.crop_augment.mirror = True
-    student.crop_augment.erase = 0.3  # share of frames with a hidden rectangle
-    student.crop_augment.erase_area = (0.02, 0.2)  # of the crop
-    student.crop_augment.depth_noise = 0.001  # metres at 1 m
-    student.crop_augment.contrast = 0.3
-    student.crop_augment.brightness = 0.3
-    student.crop_augment.tint = 0.15
-
+    student.crop_augment = crop_views()
     student.loss_weights = loss_weights()
     for name in student.loss_weights:
         student.loss_weights[name] = 0.0
@@ -207,6 +226,7 @@ def enlarge(config: ml_collections.ConfigDict) -> None:
     config.data.num_points, config.model.num_patches = 1_024, 96
     config.model.width, config.model.num_blocks = 192, 6
     config.model.num_heads, config.model.dtype = 6, "bfloat16"
+    config.model.backbone = "resnet18"
 
 
 def shrink(config: ml_collections.ConfigDict) -> None:

@@ -1,6 +1,10 @@
 import os
 import pathlib
 
+# Most time goes to compiling what runs for a moment: half of it without optimisation.
+# Set before JAX is imported; the processes that tests start have it, too.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
 import jax
 import pytest
 

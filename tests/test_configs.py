@@ -3,7 +3,7 @@ import pathlib
 
 import pytest
 
-from unipose_jax.train import recipes
+from unipose_jax.train import recipes, stages
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 NAMES = sorted(
@@ -30,7 +30,8 @@ def keys(config, prefix=""):
 def test_builds_with_the_keys_of_the_base(name, mode):
     config = load(name, mode)
     assert set(keys(config)) == set(keys(load("configs.unipose", "quick")))
-    recipes.build(config)
+    for modality in stages.MODALITIES:
+        recipes.build(stages.config_of(config, modality, pathlib.Path("nowhere")))
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if "ablations" in n])

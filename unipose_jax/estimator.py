@@ -17,13 +17,12 @@ import numpy as np
 
 from data_pipelines import errors, segmentation, tracks, transforms
 from unipose_jax import models, skeleton
-from unipose_jax.train.recipes import stage2
 from unipose_jax.weights import store
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Estimator:
-    """A network with its parameters; it sees points, or crops where it has their size.
+    """A network with its parameters; it sees points, crops, or both.
 
     Attributes:
         params: of the network.
@@ -31,7 +30,7 @@ class Estimator:
         skeleton: name of the skeleton that it predicts.
         frames: per clip.
         num_points: per frame.
-        crop_size: of the crops that it sees, pixels; 0 if it sees points.
+        crop_size: of the crops that it sees, pixels; 0 if it sees none.
     """
 
     params: dict
@@ -44,7 +43,7 @@ class Estimator:
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the batch fields that the network takes (data_pipelines.schema)."""
-        return stage2.INPUTS.get(self.model["name"], _POINTS)
+        return models.inputs_of(self.model)
 
     @functools.cached_property
     def _apply(self):
@@ -78,8 +77,11 @@ class Estimator:
     def from_fields(
         self, fields: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As a call, from the batch fields `inputs`, with leading clip axes."""
-        fed = {name: fields[name] for name in self.inputs}
+        """As a call, from the batch fields `inputs`, with leading clip axes.
+
+        A network that fuses points with crops does without those that are missing.
+        """
+        fed = {name: fields[name] for name in self.inputs if name in fields}
         return jax.tree.map(np.asarray, self._apply(fed))
 
 
@@ -91,7 +93,7 @@ def from_config(config: ml_collections.ConfigDict, params) -> Estimator:
         skeleton=config.data.skeleton,
         frames=config.data.frames,
         num_points=config.data.num_points,
-        crop_size=config.data.crop_size if config.model.name in stage2.INPUTS else 0,
+        crop_size=config.data.crop_size,
     )
 
 
@@ -126,7 +128,6 @@ def export(path: str | pathlib.Path, estimator: Estimator, notes: dict) -> None:
 
 
 _META = ("model", "skeleton", "frames", "num_points", "crop_size")
-_POINTS = ("points", "points_valid", "time")
 
 
 class Live:
@@ -147,7 +148,7 @@ class Live:
         """
         self._estimator, self._rays = estimator, rays
         self._segmenter = segmentation.Segmenter(rays, intrinsics)
-        self._window: list[tuple[np.ndarray, np.ndarray, float]] = []
+        self._window: list[dict[str, np.ndarray]] = []
 
     def __call__(
         self, depth: np.ndarray, time: float
@@ -166,21 +167,35 @@ class Live:
         return self.from_points(tracks.points_in(mask, depth, self._rays), time)
 
     def from_points(
-        self, xyz: np.ndarray, time: float
+        self,
+        xyz: np.ndarray,
+        time: float,
+        crops: Mapping[str, np.ndarray] | None = None,
+        cam_from_points: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """As a call, from the person's points (points, 3) of a frame."""
+        """As a call, from the person's points (points, 3) of a frame.
+
+        Args:
+            xyz: metres, depth-camera frame.
+            time: seconds.
+            crops: of a network that fuses: the fields of this frame's crops, without
+                those of a camera that has no picture of it.
+            cam_from_points: (4, 4), from the depth camera to the colour camera.
+        """
         if not len(xyz):
             self._window = []
             return None
         rng = np.random.default_rng(0)
         points, valid = transforms.sample_points(xyz, self._estimator.num_points, rng)
-        self._window = [*self._window, (points, valid, time)]
+        frame = {"points": points, "points_valid": valid, "time": np.asarray(time)}
+        self._window = [*self._window, frame | dict(crops or {})]
         self._window = self._window[-self._estimator.frames :]
         missing = self._estimator.frames - len(self._window)
         window = [self._window[0]] * missing + self._window
-        points, valid, times = (
-            np.stack(part)[None] for part in zip(*window, strict=True)
-        )
-        times = (times - times[:, :1]).astype(np.float32)
-        xyz, confidence = self._estimator(points, valid, times)
-        return xyz[0, -1], confidence[0, -1]
+        shared = set.intersection(*(set(fields) for fields in window))
+        clip = {name: np.stack([f[name] for f in window])[None] for name in shared}
+        clip["time"] = (clip["time"] - clip["time"][:, :1]).astype(np.float32)
+        if "color_crop" in clip and cam_from_points is not None:
+            clip["cam_from_points"] = np.asarray(cam_from_points, np.float32)[None]
+        found, confidence = self._estimator.from_fields(clip)
+        return found[0, -1], confidence[0, -1]

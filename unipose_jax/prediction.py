@@ -91,7 +91,7 @@ def predict_recording(
     joints = skeleton.by_name(network.skeleton).num_joints
     xyz = np.full((len(opened), joints, 3), np.nan, np.float32)
     confidence = np.zeros((len(opened), joints), np.float32)
-    look = _from_crops if network.crop_size else _from_points
+    look = _from_points if "points" in network.inputs else _from_crops
     shown: dict[int, tracks.Cloud] = {}
     found, every = 0, 1
     for index, cloud, result in look(network, opened):
@@ -124,7 +124,10 @@ def _from_points(
     """(position, person, pose or None) of each frame, from clips of clouds."""
     live = estimator.Live(network, opened.rays, opened.depth_camera.intrinsics)
     for index, cloud in enumerate(tracks.clouds(opened)):
-        yield index, cloud, live.from_points(cloud.xyz, float(opened.time[index]))
+        seen = _crops(network, opened, index, cloud) if len(cloud.xyz) else {}
+        time = float(opened.time[index])
+        pose = live.from_points(cloud.xyz, time, seen, opened.color_from_depth)
+        yield index, cloud, pose
 
 
 def _from_crops(
@@ -135,27 +138,29 @@ def _from_crops(
         if not len(cloud.xyz):
             yield index, cloud, None
             continue
-        fields = _crop(network, opened, index, cloud)
+        fields = _crops(network, opened, index, cloud)
+        if "color_crop" in network.inputs and "color_crop" not in fields:
+            raise errors.BadInput(
+                f"{opened.path}: frame {opened.frames[index]} has no colour, which "
+                "--modality=rgb needs"
+            )
         clip = {name: np.asarray(value)[None, None] for name, value in fields.items()}
         clip["cam_from_points"] = np.asarray(opened.color_from_depth, np.float32)[None]
         xyz, confidence = network.from_fields(clip)
         yield index, cloud, (xyz[0, 0], confidence[0, 0])
 
 
-def _crop(
+def _crops(
     network: estimator.Estimator,
     opened: recording.Recording,
     index: int,
     cloud: tracks.Cloud,
 ) -> dict[str, np.ndarray]:
-    """What the network sees of a frame; nothing else is read."""
-    size = network.crop_size
-    if "color_crop" not in network.inputs:
-        return crops.depth_fields(opened, cloud.xyz, cloud.depth, size=size)
-    fields = crops.color_fields(opened, cloud.xyz, opened.color(index), size=size)
-    if "color_crop" not in fields:
-        raise errors.BadInput(
-            f"{opened.path}: frame {opened.frames[index]} has no colour, which "
-            "--modality=rgb needs"
-        )
+    """The crops that the network sees of a frame; no other image is read."""
+    size, fields = network.crop_size, {}
+    if "depth_crop" in network.inputs:
+        fields = crops.depth_fields(opened, cloud.xyz, cloud.depth, size=size)
+    if "color_crop" in network.inputs:
+        color = opened.color(index)
+        fields |= crops.color_fields(opened, cloud.xyz, color, size=size)
     return fields

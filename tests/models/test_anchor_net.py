@@ -206,8 +206,8 @@ def test_a_colour_network_that_knows_nothing_sees_an_adult_who_fills_the_crop(ne
     blank = jax.tree.map(jnp.zeros_like, params)
     estimate = apply(blank, **make_inputs("color_anchor_net"))
     np.testing.assert_allclose(estimate.crop.uv, SIZE / 2, rtol=1e-5)
-    # Two metres in 0.7 crops, and pixels span z / f metres.
-    depth = np.sqrt(40.0 * 42.0) * 2.0 / (0.7 * SIZE)
+    # A metre and a half without the crop's margins, and pixels span z / f metres.
+    depth = np.sqrt(40.0 * 42.0) * 1.5 / (SIZE / 1.2)
     np.testing.assert_allclose(estimate.crop.depth, depth, rtol=1e-5)
 
 

@@ -2,6 +2,8 @@ import pathlib
 
 import pytest
 
+from configs import unipose
+from data_pipelines import calibration, recording, synthetic
 from unipose_jax.train import checkpoint, recipes, restore
 
 
@@ -18,3 +20,23 @@ def final_state():
         return state
 
     return read
+
+
+@pytest.fixture(scope="session")
+def filmed(tmp_path_factory) -> pathlib.Path:
+    """A rendered person, recorded by a camera for depth and another for colour."""
+    data = unipose.get_config("smoke").data
+    data.frames = 2
+    clip = synthetic.render_images(data, "test", 1)
+    height, width = clip["depth"].shape[2:]
+    path = tmp_path_factory.mktemp("recordings") / "person"
+    recording.write_recording(
+        path,
+        depth=list(clip["depth"][0]),
+        depth_camera=calibration.make(width, height, clip["depth_intrinsics"][0]),
+        fps=15.0,
+        color=list(clip["color"][0]),
+        color_camera=calibration.make(width, height, clip["intrinsics"][0]),
+        color_from_depth=clip["cam_from_points"][0],
+    )
+    return path

@@ -70,3 +70,52 @@ def test_hole_is_a_ball_around_a_point():
         jax.random.key(2), points, valid, **options | {"probability": 0.0}
     )
     np.testing.assert_array_equal(never, valid)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_crops_see_the_view_where_they_saw_the_original(seed):
+    """A joint of the view lies on its old pixel, or on the mirror image of that."""
+    size, frames = 32, 2
+    rng = np.random.default_rng(seed)
+    view = augment.draw_view(jax.random.key(seed), **DRAW)
+    matrix = np.array([[40.0, 0, 15], [0, 41.0, 17], [0, 0, 1]], np.float32)
+    pose = np.eye(4, dtype=np.float32)
+    pose[:3, 3] = rng.normal(size=3) * 0.1
+    crops = {
+        "depth_crop": rng.uniform(2, 3, (frames, size, size)).astype(np.float32),
+        "depth_crop_matrix": np.tile(matrix, (frames, 1, 1)),
+        "reference_depth": np.full(frames, 2.5, np.float32),
+        "color_crop": rng.integers(0, 255, (frames, size, size, 3), np.uint8),
+        "color_crop_matrix": np.tile(matrix + 1.0, (frames, 1, 1)),
+        "cam_from_points": pose,
+    }
+    seen = augment.crops_in_view(view, crops)
+    pose_in_front = pose_of(rng)
+    moved = augment.to_view(view, pose_in_front)
+    for name, before, after in (
+        ("depth", np.eye(4), np.eye(4)),
+        ("color", pose, seen["cam_from_points"]),
+    ):
+        old = pixels(crops[f"{name}_crop_matrix"], before, pose_in_front)
+        new = pixels(seen[f"{name}_crop_matrix"], after, moved)
+        if view.mirrored:
+            old = old * [-1.0, 1.0] + [size, 0.0]
+        np.testing.assert_allclose(new, old, atol=1e-2)
+        image = crops[f"{name}_crop"]
+        shown = image[:, :, ::-1] if view.mirrored else image
+        factor = 1.0 if name == "color" else np.cbrt(abs(np.linalg.det(view.matrix)))
+        np.testing.assert_allclose(seen[f"{name}_crop"], factor * shown, rtol=1e-5)
+    # Where the person is, and how far, grow alike.
+    scale = np.cbrt(abs(np.linalg.det(view.matrix)))
+    np.testing.assert_allclose(seen["reference_depth"], 2.5 * scale, rtol=1e-5)
+
+
+def pose_of(rng):
+    return (rng.normal(size=(2, 5, 3)) * 0.4 + [0, 0, 2.5]).astype(np.float32)
+
+
+def pixels(matrix, transform, xyz):
+    linear = np.asarray(matrix) @ np.asarray(transform)[:3, :3]
+    shift = np.asarray(matrix) @ np.asarray(transform)[:3, 3]
+    seen = np.einsum("tij,tnj->tni", linear, xyz) + shift[:, None]
+    return seen[..., :2] / seen[..., 2:]

@@ -14,41 +14,40 @@ import numpy as np
 import pytest
 
 from configs import unipose
+from data_pipelines import sources
 from unipose_jax.report import logs
+from unipose_jax.train import loop
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def start(workdir, cache, *, processes: int, port: int = 0) -> list[subprocess.Popen]:
-    """`run.py` on the smoke config, on `processes` hosts with four devices in all."""
+def start(workdir, cache) -> list[subprocess.Popen]:
+    """`run.py` on the smoke config, on two hosts with two devices each."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     command = [
         sys.executable,
         "run.py",
         "--config=configs/unipose.py:smoke",
         f"--workdir={workdir}",
         f"--config.data.cache_dir={cache}",
-        f"--compile_cache={ROOT / '.pytest_cache/compiled'}",
+        f"--coordinator=127.0.0.1:{port}",
+        "--num_processes=2",
     ]
-    flags = f"--xla_force_host_platform_device_count={4 // processes}"
-    hosts = [
-        [
-            f"--coordinator=127.0.0.1:{port}",
-            f"--num_processes={processes}",
-            f"--process_id={number}",
-        ]
-        for number in range(processes)
-    ]
+    devices = "--xla_force_host_platform_device_count=2"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {devices}"
+    asked = {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONFAULTHANDLER": "1"}
     return [
         subprocess.Popen(
-            command + (host if processes > 1 else []),
+            [*command, f"--process_id={number}"],
             cwd=ROOT,
-            env=os.environ
-            | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONFAULTHANDLER": "1"},
+            env=os.environ | asked,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for host in hosts
+        for number in range(2)
     ]
 
 
@@ -63,12 +62,6 @@ def finish(processes: list[subprocess.Popen]) -> None:
             _, errors = process.communicate()
         printed.append(errors[-4000:])
     assert all(process.returncode == 0 for process in processes), "\n".join(printed)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def losses(workdir) -> np.ndarray:
@@ -89,10 +82,12 @@ def settled(params) -> dict[str, np.ndarray]:
 
 @pytest.mark.slow
 def test_two_hosts_train_as_one_and_survive_a_kill(tmp_path, final_state):
-    cache = tmp_path / "pools"
-    finish(start(tmp_path / "one", cache, processes=1))
+    config = unipose.get_config("smoke")
+    config.data.cache_dir = str(tmp_path / "pools")
+    assert loop.train(config, tmp_path / "one")  # this process has four devices
+    sources.open_split(config, "test")  # rendered once for all
     # One of two hosts dies as soon as a checkpoint exists; both start again.
-    hosts = start(tmp_path / "two", cache, processes=2, port=free_port())
+    hosts = start(tmp_path / "two", tmp_path / "pools")
     deadline = time.time() + 300
     while not (tmp_path / "two" / "checkpoints" / "2").exists():
         assert time.time() < deadline
@@ -103,8 +98,7 @@ def test_two_hosts_train_as_one_and_survive_a_kill(tmp_path, final_state):
     for host in hosts:
         host.kill()
         host.communicate()
-    finish(start(tmp_path / "two", cache, processes=2, port=free_port()))
-    config = unipose.get_config("smoke")
+    finish(start(tmp_path / "two", tmp_path / "pools"))
     fresh, one, two = (
         settled(final_state(config, tmp_path / name).params)
         for name in ("none", "one", "two")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from configs import unipose
-from data_pipelines import calibration, errors, pose_file, recording, synthetic
+from data_pipelines import errors, pose_file
 from tests.test_run import run
 from unipose_jax.train import loop, stages
 
@@ -30,26 +30,6 @@ def trained(config, tmp_path_factory) -> pathlib.Path:
     workdir = tmp_path_factory.mktemp("run")
     assert run("train", config, workdir=workdir) == 0
     return workdir
-
-
-@pytest.fixture(scope="module")
-def filmed(tmp_path_factory) -> pathlib.Path:
-    """A rendered person, recorded by a camera for depth and another for colour."""
-    data = unipose.get_config("smoke").data
-    data.frames = 2
-    clip = synthetic.render_images(data, "test", 1)
-    height, width = clip["depth"].shape[2:]
-    path = tmp_path_factory.mktemp("recordings") / "person"
-    recording.write_recording(
-        path,
-        depth=list(clip["depth"][0]),
-        depth_camera=calibration.make(width, height, clip["depth_intrinsics"][0]),
-        fps=15.0,
-        color=list(clip["color"][0]),
-        color_camera=calibration.make(width, height, clip["intrinsics"][0]),
-        color_from_depth=clip["cam_from_points"][0],
-    )
-    return path
 
 
 def test_every_stage_has_its_report_and_the_points_show_all(trained):

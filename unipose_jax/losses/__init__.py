@@ -1,6 +1,7 @@
 """Loss terms: arrays in, `WeightedMean` out; no model, config or device inside."""
 
 from unipose_jax.losses import (
+    agreement,
     anatomy,
     crops,
     keypoints,
@@ -11,6 +12,7 @@ from unipose_jax.losses import (
 )
 
 __all__ = [
+    "agreement",
     "anatomy",
     "crops",
     "keypoints",

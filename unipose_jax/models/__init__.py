@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from unipose_jax.models.anchor_net import ColorAnchorNet, DepthAnchorNet
 from unipose_jax.models.estimate import CropEstimate, PoseEstimate
-from unipose_jax.models.point_net import PointNet
+from unipose_jax.models.point_net import FUSIONS, PointNet, modalities
 
 NETWORKS = {
     "color_anchor_net": ColorAnchorNet,
@@ -15,14 +15,26 @@ NETWORKS = {
     "point_net": PointNet,
 }
 
+POINTS = ("points", "points_valid", "time")
+CROPS = {
+    "depth": ("depth_crop", "depth_crop_matrix", "reference_depth"),
+    "rgb": ("color_crop", "color_crop_matrix", "cam_from_points"),
+}
+"""Batch fields (data_pipelines.schema) that networks take by keyword."""
+
 __all__ = [
+    "CROPS",
+    "FUSIONS",
     "NETWORKS",
+    "POINTS",
     "ColorAnchorNet",
     "CropEstimate",
     "DepthAnchorNet",
     "PointNet",
     "PoseEstimate",
     "build",
+    "inputs_of",
+    "modalities",
 ]
 
 
@@ -42,3 +54,24 @@ def build(config: Mapping, *, num_joints: int) -> nn.Module:
         raise ValueError(f"unknown network {name!r}; choose from {sorted(NETWORKS)}")
     dtype = jnp.dtype(attributes.pop("dtype"))
     return NETWORKS[name](num_joints=num_joints, dtype=dtype, **attributes)
+
+
+def inputs_of(config: Mapping) -> tuple[str, ...]:
+    """The batch fields that the network of a config takes, by keyword.
+
+    Args:
+        config: as of `build`.
+
+    Raises:
+        ValueError: no such network, or no such fusion.
+    """
+    if config["name"] == "depth_anchor_net":
+        return CROPS["depth"]
+    if config["name"] == "color_anchor_net":
+        return CROPS["rgb"]
+    if config["name"] != "point_net":
+        raise ValueError(
+            f"unknown network {config['name']!r}; choose from {sorted(NETWORKS)}"
+        )
+    images = modalities(config.get("fusion", "none"))[1:]
+    return sum((CROPS[name] for name in images), POINTS)

@@ -9,20 +9,14 @@ import math
 
 import flax.linen as nn
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from unipose_jax.geometry import numerics, transforms
 from unipose_jax.models import anchor_head, image_net
 from unipose_jax.models.estimate import CropEstimate, PoseEstimate
 
-_DEPTH_SPAN = 0.5  # metres of the person's depth that make one unit of the input
-_DEPTH_LIMIT = 2.0  # units; what is farther away is not the person
-# Mean and deviation of photographs, RGB in [0, 1] (ImageNet's, widely used).
-_COLOR_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-_COLOR_SPREAD = np.array([0.229, 0.224, 0.225], np.float32)
-_PERSON = 2.0  # metres that a person fills ...
-_FILLED = 0.7  # ... of the height of a crop, before a network has learnt better
+_PERSON = 1.5  # metres, a person's larger side as it is seen, which fills ...
+_FILLED = 1 / 1.2  # ... so much of a crop, before a network has learnt better
 
 
 class AnchorCore(nn.Module):
@@ -114,7 +108,7 @@ class DepthAnchorNet(nn.Module):
                 person, and then the joints mean nothing.
         """
         reference = reference_depth[..., None]
-        images = _depth_image(depth_crop, reference[..., None])
+        images = image_net.depth_image(depth_crop, reference_depth)
         core = _core(self)
         joints, confidence, _ = core(images)
         joints = _at_depth(joints, reference)
@@ -164,7 +158,7 @@ class ColorAnchorNet(nn.Module):
             cam_from_points: from the depth camera to the colour camera, metres.
         """
         core = _core(self)
-        joints, confidence, pooled = core(_color_image(color_crop))
+        joints, confidence, pooled = core(image_net.color_image(color_crop))
         span = nn.Dense(
             1,
             kernel_init=nn.initializers.variance_scaling(0.01, "fan_in", "normal"),
@@ -218,22 +212,6 @@ def _core(network: DepthAnchorNet | ColorAnchorNet) -> AnchorCore:
         network.dtype,
         name="core",
     )
-
-
-def _depth_image(depth: Array, reference: Array) -> Array:
-    """Channels: depth about the reference, and where there is depth."""
-    seen = depth > 0.0
-    relative = (depth - reference) / _DEPTH_SPAN
-    relative = jnp.where(seen, jnp.clip(relative, -_DEPTH_LIMIT, _DEPTH_LIMIT), 0.0)
-    return jnp.stack([relative, seen.astype(relative.dtype)], axis=-1)
-
-
-def _color_image(color: Array) -> Array:
-    """RGB about zero mean and unit variance."""
-    mean, spread = (
-        value.reshape(1, 1, 1, 1, 3) for value in (_COLOR_MEAN, _COLOR_SPREAD)
-    )
-    return (color.astype(jnp.float32) / 255.0 - mean) / spread
 
 
 def _at_depth(joints: CropEstimate, base: Array) -> CropEstimate:

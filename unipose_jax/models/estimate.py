@@ -24,3 +24,4 @@ class PoseEstimate:
     xyz: Array  # (*batch, frames, joints, 3), metres, depth-camera frame
     confidence_logit: Array  # (*batch, frames, joints); sigmoid is the confidence
     crop: CropEstimate | None = None  # of networks that look at crops
+    parts: dict[str, "PoseEstimate"] | None = None  # by modality, where several vote

@@ -10,9 +10,15 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, UInt8
 
 _GROUP = 16  # channels that are normalised together (Wu and He, table 3)
+_DEPTH_SPAN = 0.5  # metres of the person's depth that make one unit of the input
+_DEPTH_LIMIT = 2.0  # units; what is farther away is not the person
+# Mean and deviation of photographs, RGB in [0, 1] (ImageNet's, widely used).
+_COLOR_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+_COLOR_SPREAD = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 class Features(NamedTuple):
@@ -158,6 +164,30 @@ class ImageNet(nn.Module):
                 )(x)
             maps.append(x)
         return Features(early=maps[-2], late=maps[-1])
+
+
+def depth_image(
+    depth: Float[Array, "*batch height width"], reference: Float[Array, "*batch"]
+) -> Float[Array, "*batch height width 2"]:
+    """Depth as a network sees it: about the reference, and where there is any.
+
+    Args:
+        depth: metres, 0 where there is none.
+        reference: depth of the person, metres.
+    """
+    seen = depth > 0.0
+    relative = (depth - reference[..., None, None]) / _DEPTH_SPAN
+    relative = jnp.where(seen, jnp.clip(relative, -_DEPTH_LIMIT, _DEPTH_LIMIT), 0.0)
+    return jnp.stack([relative, seen.astype(relative.dtype)], axis=-1)
+
+
+def color_image(
+    color: UInt8[Array, "*batch height width 3"],
+) -> Float[Array, "*batch height width 3"]:
+    """RGB as a network sees it: about zero mean and unit variance."""
+    ones = (1,) * (color.ndim - 1)
+    mean, spread = (v.reshape(*ones, 3) for v in (_COLOR_MEAN, _COLOR_SPREAD))
+    return (color.astype(jnp.float32) / 255.0 - mean) / spread
 
 
 def stride_of(kind: str) -> int:

@@ -6,18 +6,30 @@ joint (Hough voting as in VoteNet, Qi et al., ICCV 2019, with a soft choice inst
 clustering).
 """
 
+import dataclasses
+from typing import NamedTuple
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, UInt8
 
-from unipose_jax.models import sampling
+from unipose_jax.models import image_net, image_tokens, sampling
 from unipose_jax.models.estimate import PoseEstimate
 
 WINDOWS = (0.08, 0.20)  # metres: a limb's thickness, and a limb
 WAVES = 64  # random frequencies of the patch features
+FUSIONS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "depth": ("depth",),
+    "rgb": ("rgb",),
+    "rgbd": ("depth", "rgb"),
+}
+"""Images that a network looks at beside the points, by the name that configs use."""
 OCTAVES = 5  # of the sinusoids that encode a patch's place, from 1 m of wavelength on
+_IGNORED = -1e9  # a score that takes no share
+_UNSURE = -20.0  # the logit of no confidence
 
 
 def _frequencies() -> Float[Array, "3 waves"]:
@@ -33,10 +45,17 @@ class Block(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[Array, "batch tokens width"]):
+    def __call__(
+        self,
+        x: Float[Array, "batch tokens width"],
+        active: Bool[Array, "batch tokens"] | None = None,
+    ):
+        """`active` tokens are seen by all; None are all of them."""
         width = x.shape[-1]
+        mask = None if active is None else active[:, None, None, :]
         y = nn.LayerNorm(dtype=self.dtype)(x)
-        x = x + nn.MultiHeadDotProductAttention(self.num_heads, dtype=self.dtype)(y)
+        attend = nn.MultiHeadDotProductAttention(self.num_heads, dtype=self.dtype)
+        x = x + attend(y, mask=mask)
         y = nn.LayerNorm(dtype=self.dtype)(x)
         y = nn.gelu(nn.Dense(4 * width, dtype=self.dtype)(y))
         return x + nn.Dense(width, dtype=self.dtype)(y)
@@ -72,12 +91,25 @@ class PatchEmbedding(nn.Module):
         return nn.LayerNorm(dtype=self.dtype)(x), centers
 
 
+class Tokens(NamedTuple):
+    """What one modality contributes; places are relative to the clip's centroid."""
+
+    features: Array  # (batch, frames, tokens, width)
+    places: Array  # (batch, frames, tokens, 3), metres
+    active: Array  # (batch, frames, tokens) bool: looked at
+
+
 class PointNet(nn.Module):
-    """Joints of one person from a clip of camera-frame clouds.
+    """Joints of one person from a clip of camera-frame clouds, and of crops beside.
 
     Moves with the cloud by construction: the network sees points relative to the clip's
     centroid and the centroid is added back. It does not depend on the order of points,
     and takes any number of them, in any number of frames.
+
+    With `fusion`, crops of depth or colour become tokens too, at places on their rays.
+    Patches take up image features where they project, all tokens attend to each other,
+    and all vote. The tokens of each modality also vote among themselves: predictions
+    that can be made to agree (DESIGN.md section 2.1, `cross_modal`).
 
     Attributes:
         num_joints: joints to predict.
@@ -86,6 +118,9 @@ class PointNet(nn.Module):
         num_blocks: transformer blocks; by turns they attend within each frame and over
             the whole clip.
         num_heads: attention heads per block.
+        fusion: images beside the points, one of `FUSIONS`.
+        backbone: that sees them, one of `image_net.KINDS`.
+        image_grid: tokens along a side of a crop.
         dtype: of activations; parameters, coordinates and votes stay float32.
     """
 
@@ -94,6 +129,9 @@ class PointNet(nn.Module):
     width: int = 96
     num_blocks: int = 3
     num_heads: int = 4
+    fusion: str = "none"
+    backbone: str = "small"
+    image_grid: int = 4
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -102,6 +140,14 @@ class PointNet(nn.Module):
         points: Float[Array, "batch frames points 3"],
         points_valid: Bool[Array, "batch frames points"],
         time: Float[Array, "batch frames"],
+        *,
+        depth_crop: Float[Array, "batch frames size size"] | None = None,
+        depth_crop_matrix: Float[Array, "batch frames 3 3"] | None = None,
+        reference_depth: Float[Array, "batch frames"] | None = None,
+        color_crop: UInt8[Array, "batch frames size size 3"] | None = None,
+        color_crop_matrix: Float[Array, "batch frames 3 3"] | None = None,
+        cam_from_points: Float[Array, "batch 4 4"] | None = None,
+        sees: Bool[Array, "batch modalities"] | None = None,
     ) -> PoseEstimate:
         """Predicts joints.
 
@@ -109,6 +155,16 @@ class PointNet(nn.Module):
             points: metres, camera frame. Ignored, even if NaN, where not valid.
             points_valid: which points exist.
             time: seconds; only differences inside a clip matter.
+            depth_crop: metres, 0 where there is none; for a `fusion` with depth. A
+                network that was initialised with crops does without those that are
+                None.
+            depth_crop_matrix: P of the depth camera.
+            reference_depth: of the person in each frame, metres.
+            color_crop: RGB; for a `fusion` with rgb.
+            color_crop_matrix: P of the colour camera.
+            cam_from_points: from the depth camera to the colour camera, metres.
+            sees: which of `modalities(fusion)` is looked at; None for all. Points that
+                are not still say where the person is.
         """
         batch, frames, num_points, _ = points.shape
         points = jnp.where(points_valid[..., None], points, 0.0)
@@ -128,15 +184,83 @@ class PointNet(nn.Module):
         )
         centers = centers.reshape(batch, frames, self.num_patches, 3)
         tokens = tokens.reshape(batch, frames, self.num_patches, self.width)
-        tokens = tokens + self._position(centers, time)
+        groups = {"points": Tokens(tokens, centers, jnp.ones(centers.shape[:3], bool))}
+        cameras = self._cameras(
+            depth_crop,
+            depth_crop_matrix,
+            reference_depth,
+            color_crop,
+            color_crop_matrix,
+            cam_from_points,
+        )
+        if sees is not None:
+            groups["points"] = _looked_at(groups["points"], sees[:, 0])
+        for name, (images, camera) in cameras.items():
+            seen = (
+                None if sees is None else sees[:, modalities(self.fusion).index(name)]
+            )
+            groups = self._look(name, images, camera, centroid, groups, seen)
 
+        places = jnp.concatenate([g.places for g in groups.values()], axis=2)
+        tokens = jnp.concatenate([g.features for g in groups.values()], axis=2)
+        active = jnp.concatenate([g.active for g in groups.values()], axis=2)
+        tokens = tokens + self._position(places, time)
+        count = places.shape[2]
         for index in range(self.num_blocks):
-            span = frames * self.num_patches if index % 2 else self.num_patches
+            span = frames * count if index % 2 else count
             tokens = tokens.reshape(-1, span, self.width)
-            tokens = Block(self.num_heads, self.dtype)(tokens)
+            seen = None if self.fusion == "none" else active.reshape(-1, span)
+            tokens = Block(self.num_heads, self.dtype)(tokens, seen)
         tokens = nn.LayerNorm(dtype=self.dtype)(tokens)
-        tokens = tokens.reshape(batch, frames, self.num_patches, self.width)
-        return self._vote(tokens, centers, centroid[:, :, 0, None, :])
+        tokens = tokens.reshape(batch, frames, count, self.width)
+        sizes = {name: group.places.shape[2] for name, group in groups.items()}
+        return self._vote(tokens, places, active, centroid[:, :, 0, None, :], sizes)
+
+    def _cameras(
+        self, depth, depth_matrix, reference, color, color_matrix, pose
+    ) -> dict[str, tuple[Array, Array]]:
+        """Images and 3x4 camera matrices of the crops that are there."""
+        found = {}
+        if "depth" in modalities(self.fusion) and depth is not None:
+            no_shift = jnp.zeros((*depth_matrix.shape[:-1], 1))
+            camera = jnp.concatenate([depth_matrix, no_shift], axis=-1)
+            found["depth"] = image_net.depth_image(depth, reference), camera
+        if "rgb" in modalities(self.fusion) and color is not None:
+            camera = jnp.matmul(color_matrix, pose[:, None, :3], precision="highest")
+            found["rgb"] = image_net.color_image(color), camera
+        return found
+
+    def _look(self, name, images, camera, centroid, groups, seen) -> dict[str, Tokens]:
+        """The groups with tokens of a crop beside, and with its features in patches."""
+        batch, frames = images.shape[:2]
+        shift = jnp.einsum(
+            "btij,bj->bti", camera[..., :3], centroid[:, 0, 0], precision="highest"
+        )
+        camera = camera.at[..., 3].add(shift)  # from points about the centroid
+        camera, given = image_tokens.usable(camera.reshape(-1, 3, 4))
+        patches = groups["points"]
+        tokens, places, found = image_tokens.ImageTokens(
+            self.width, self.image_grid, self.backbone, self.dtype, name=name
+        )(
+            images.reshape(batch * frames, *images.shape[2:]),
+            camera,
+            patches.places.reshape(batch * frames, -1, 3),
+        )
+        mark = self.param(f"{name}_mark", nn.initializers.normal(0.02), (self.width,))
+        shape = (batch, frames, -1)
+        crops = Tokens(
+            features=(tokens + mark.astype(tokens.dtype)[None, None]).reshape(
+                *shape, self.width
+            ),
+            places=places.reshape(*shape, 3),
+            active=jnp.broadcast_to(given[:, None], tokens.shape[:2]).reshape(*shape),
+        )
+        crops = crops if seen is None else _looked_at(crops, seen)
+        # Cameras that were not given, or are not looked at, give no features either.
+        used = crops.active[:, :, :1, None]
+        found = jnp.where(used, found.reshape(patches.features.shape), 0.0)
+        patches = patches._replace(features=patches.features + found)
+        return groups | {"points": patches, name: crops}
 
     def _position(self, centers, time):
         """Embeds where (relative to the centroid) and when a patch is."""
@@ -152,14 +276,44 @@ class PointNet(nn.Module):
         x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="position_in")(x))
         return nn.Dense(self.width, dtype=self.dtype, name="position_out")(x)
 
-    def _vote(self, tokens, centers, centroid) -> PoseEstimate:
+    def _vote(self, tokens, places, active, centroid, sizes) -> PoseEstimate:
         """Softmax-weighted votes of a frame's tokens for each joint."""
         # Votes are metres: accelerators would round the product to bfloat16 or TF32.
         votes = nn.Dense(
             5 * self.num_joints, dtype=jnp.float32, precision="highest", name="votes"
         )(tokens)
         votes = votes.reshape(*tokens.shape[:3], self.num_joints, 5)
-        share = jax.nn.softmax(votes[..., 0], axis=2)[..., None]
-        xyz = (share * (centers[..., None, :] + votes[..., 1:4])).sum(axis=2)
-        logit = (share[..., 0] * votes[..., 4]).sum(axis=2)
-        return PoseEstimate(xyz=xyz + centroid, confidence_logit=logit)
+
+        def joints(votes, places, active) -> PoseEstimate:
+            score = jnp.where(active[..., None], votes[..., 0], _IGNORED)
+            share = jax.nn.softmax(score, axis=2)[..., None]
+            xyz = (share * (places[..., None, :] + votes[..., 1:4])).sum(axis=2)
+            logit = (share[..., 0] * votes[..., 4]).sum(axis=2)
+            # Who sees nothing is sure of nothing.
+            logit = jnp.where(active.any(2, keepdims=True), logit, _UNSURE)
+            return PoseEstimate(xyz=xyz + centroid, confidence_logit=logit)
+
+        whole = joints(votes, places, active)
+        if len(sizes) == 1:
+            return whole
+        ends = np.cumsum(list(sizes.values()))
+        parts = {
+            name: joints(*(x[:, :, end - size : end] for x in (votes, places, active)))
+            for (name, size), end in zip(sizes.items(), ends, strict=True)
+        }
+        return dataclasses.replace(whole, parts=parts)
+
+
+def modalities(fusion: str) -> tuple[str, ...]:
+    """What a network of this `fusion` looks at, points first.
+
+    Raises:
+        ValueError: no such fusion.
+    """
+    if fusion not in FUSIONS:
+        raise ValueError(f"unknown fusion {fusion!r}; choose from {', '.join(FUSIONS)}")
+    return ("points", *FUSIONS[fusion])
+
+
+def _looked_at(group: Tokens, seen: Bool[Array, " batch"]) -> Tokens:
+    return group._replace(active=group.active & seen[:, None, None])

@@ -6,6 +6,7 @@ exactly what panning, tilting or rolling the camera does.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -112,3 +113,48 @@ def cut_out(
     sq_dist = ((points - center[None, None, :]) ** 2).sum(-1)
     hidden = (sq_dist < size**2) & jax.random.bernoulli(gate_key, probability)
     return valid & ~hidden
+
+
+def crops_in_view(view: View, crops: Mapping[str, Array]) -> dict[str, Array]:
+    """The crops of a clip, with the cameras that see the clip's view as they see it.
+
+    Pixels stay, but for mirrors: the image of a mirrored person is mirrored, so that
+    left hands look left. A point M p of the view, p in the original frame, lies on the
+    pixel of p: the camera matrix P becomes P M^-1 (depth), and the transform to the
+    colour camera [R | t] becomes [R M^-1 | t]. Depth grows as sizes do.
+
+    Args:
+        view: as drawn.
+        crops: batch fields of one clip (data_pipelines.schema), of depth or colour or
+            both.
+
+    Returns:
+        The same fields. `depth_crop_matrix` is no longer of a pinhole camera that looks
+        along z, nor `cam_from_points` rigid: of use to networks that only project.
+    """
+    inverse = jnp.linalg.inv(view.matrix)
+    seen = dict(crops)
+    if "depth_crop" in crops:
+        size = jnp.cbrt(jnp.abs(jnp.linalg.det(view.matrix)))
+        image, matrix = _mirrored(view, crops["depth_crop"], crops["depth_crop_matrix"])
+        seen["depth_crop"] = size * image
+        seen["depth_crop_matrix"] = jnp.matmul(matrix, inverse, precision="highest")
+        seen["reference_depth"] = size * crops["reference_depth"]
+    if "color_crop" in crops:
+        seen["color_crop"], seen["color_crop_matrix"] = _mirrored(
+            view, crops["color_crop"], crops["color_crop_matrix"]
+        )
+        undo = jnp.eye(4).at[:3, :3].set(inverse)
+        pose = crops["cam_from_points"]
+        seen["cam_from_points"] = jnp.matmul(pose, undo, precision="highest")
+    return seen
+
+
+def _mirrored(view: View, images: Array, matrix: Array) -> tuple[Array, Array]:
+    """Images (frames, size, size, ...) and camera matrices, flipped if the view is."""
+    flip = jnp.diag(jnp.array([-1.0, 1.0, 1.0])).at[0, 2].set(images.shape[2])
+    flipped = jnp.matmul(flip[None], matrix, precision="highest")
+    return (
+        jnp.where(view.mirrored, images[:, :, ::-1], images),
+        jnp.where(view.mirrored, flipped, matrix),
+    )

@@ -8,9 +8,11 @@ Xiong et al., ICCV 2019, uses them).
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
+import ml_collections
 from jaxtyping import Array, Bool, Float, Key, UInt8
 
 from unipose_jax.geometry import warp
@@ -163,3 +165,68 @@ def jittered_color(
     value = value * factor(keys[1], brightness, ())
     value = value * factor(keys[2], tint, (3,))[None, None]
     return jnp.clip(jnp.round(value), 0.0, 255.0).astype(jnp.uint8)
+
+
+def spoilt_depth(
+    key: Key[Array, ""],
+    depth: Float[Array, "size size"],
+    config: ml_collections.ConfigDict,
+) -> Float[Array, "size size"]:
+    """Depth from a worse sensor, with something before the person.
+
+    Args:
+        key: a `jax.random.key`.
+        depth: metres, 0 where there is none.
+        config: `depth_noise`, metres at 1 m; `erase` and `erase_area` as of `erased`.
+    """
+    noise_key, erase_key, near_key = jax.random.split(key, 3)
+    depth = noisy_depth(noise_key, depth, spread=config.depth_noise)
+    hidden = erased(
+        erase_key, size=len(depth), probability=config.erase, area=config.erase_area
+    )
+    # What hides the person is nearer, or gives no depth at all.
+    nearer = jnp.where(
+        jax.random.bernoulli(near_key), jnp.maximum(depth - 0.4, 0.0), 0.0
+    )
+    return jnp.where(hidden, nearer, depth)
+
+
+def spoilt_color(
+    key: Key[Array, ""],
+    color: UInt8[Array, "size size 3"],
+    config: ml_collections.ConfigDict,
+) -> UInt8[Array, "size size 3"]:
+    """Colour in another light, with something before the person.
+
+    Args:
+        key: a `jax.random.key`.
+        color: RGB.
+        config: `contrast`, `brightness` and `tint` as of `jittered_color`; `erase` and
+            `erase_area` as of `erased`.
+    """
+    jitter_key, erase_key, paint_key = jax.random.split(key, 3)
+    color = jittered_color(
+        jitter_key,
+        color,
+        contrast=config.contrast,
+        brightness=config.brightness,
+        tint=config.tint,
+    )
+    hidden = erased(
+        erase_key, size=len(color), probability=config.erase, area=config.erase_area
+    )
+    paint = jax.random.randint(paint_key, (1, 1, 3), 0, 256).astype(jnp.uint8)
+    return jnp.where(hidden[..., None], paint, color)
+
+
+def spoilt(
+    key: Key[Array, ""], crops: Mapping[str, Array], config: ml_collections.ConfigDict
+) -> dict[str, Array]:
+    """The crops of a clip (batch fields), all frames spoilt alike."""
+    change = {"depth_crop": spoilt_depth, "color_crop": spoilt_color}
+    return {
+        name: jax.vmap(lambda image, f=change[name]: f(key, image, config))(value)
+        if name in change
+        else value
+        for name, value in crops.items()
+    }

@@ -127,8 +127,10 @@ def make_validation(
     skel = skeleton.by_name(config.data.skeleton)
     validate = evaluate.make_validate(recipe, apply_fn, skel)
     source = sources.open_split(config, "validation")
-    found = teachers.FIELDS if teacher else ()
-    evaluate.check_fields(source, set(recipe.fields) - set(found), config)
+    needed = set(recipe.fields)
+    if teacher:
+        needed = needed - set(teachers.FIELDS) | set(teacher.inputs)
+    evaluate.check_fields(source, needed, config)
     source = teacher.of_source(source) if teacher else source
     batch_size = evaluate.fitting_batch_size(source, config.global_batch_size)
 

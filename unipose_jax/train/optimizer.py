@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+import jax
 import jax.numpy as jnp
 import ml_collections
 import optax
@@ -15,8 +16,8 @@ def make_optimizer(
 ) -> optax.GradientTransformation:
     """Muon with clipped gradients, linear warm-up and cosine decay to zero.
 
-    Muon (Jordan et al., 2024) orthogonalises the momentum of matrices and leaves
-    the rest to AdamW.
+    Muon (Jordan et al., 2024) orthogonalises the momentum of matrices, convolutions
+    among them, and leaves the rest to AdamW.
 
     Args:
         config: `learning_rate`, `warmup_steps`, `weight_decay`, `clip_norm`.
@@ -28,8 +29,24 @@ def make_optimizer(
     )
     return optax.chain(
         optax.clip_by_global_norm(config.clip_norm),
-        optax.contrib.muon(rate, weight_decay=config.weight_decay),
+        optax.contrib.muon(
+            rate,
+            weight_decay=config.weight_decay,
+            muon_weight_dimension_numbers=_matrices,
+        ),
     )
+
+
+def _matrices(params):
+    """Which parameters are matrices: dense kernels, and convolutions' when flattened.
+
+    The others (biases, scales, kernels per attention head) are None.
+    """
+    kinds = {
+        2: optax.contrib.MuonDimensionNumbers(),
+        4: optax.contrib.MuonDimensionNumbers(reduction_axis=(0, 1, 2), output_axis=3),
+    }
+    return jax.tree.map(lambda value: kinds.get(value.ndim), params)
 
 
 def make_weight_schedule(

@@ -18,22 +18,24 @@ from unipose_jax.train import evaluate, parallel, restore
 from unipose_jax.weights import store
 
 FIELDS = ("teacher_xyz", "teacher_confidence")
-_INPUTS = ("points", "points_valid", "time")
 
 
 class Teacher:
     """A trained point network that adds its joints to clips, as fields `FIELDS`."""
 
-    def __init__(self, apply_fn: Callable, params, *, batch_size: int):
+    def __init__(
+        self, apply_fn: Callable, params, *, inputs: tuple[str, ...], batch_size: int
+    ):
         """Takes a network.
 
         Args:
-            apply_fn: `apply_fn(params, points=, points_valid=, time=)` returns a
-                `models.PoseEstimate`.
+            apply_fn: `apply_fn(params, **inputs)` returns a `models.PoseEstimate`.
             params: its parameters, one copy.
+            inputs: the batch fields that it takes.
             batch_size: clips labelled at a time over all hosts.
         """
-        self._predict = evaluate.make_predict(apply_fn, _INPUTS)
+        self.inputs = inputs
+        self._predict = evaluate.make_predict(apply_fn, inputs)
         self._params = parallel.replicate(params)
         self._batch_size = batch_size
 
@@ -118,16 +120,17 @@ def load(config: ml_collections.ConfigDict, folder: pathlib.Path) -> Teacher:
     """
     if config.teacher.workdir:
         where = (folder / config.teacher.workdir).resolve()
-        apply_fn, params, name = _from_run(where)
+        apply_fn, params, inputs, name = _from_run(where)
     else:
         where = store.FOLDER / store.SHIPPED
-        apply_fn, params, name = _from_weights(where)
+        apply_fn, params, inputs, name = _from_weights(where)
     if name != config.data.skeleton:
         raise errors.BadInput(
             f"the teacher in {where} knows the joints of {name}, the student is to "
             f"learn {config.data.skeleton}"
         )
-    return Teacher(apply_fn, params, batch_size=config.global_batch_size)
+    size = config.global_batch_size
+    return Teacher(apply_fn, params, inputs=inputs, batch_size=size)
 
 
 def _from_run(workdir: pathlib.Path):
@@ -140,15 +143,16 @@ def _from_run(workdir: pathlib.Path):
             f"a teacher is a run of recipe stage1; {workdir} holds one of "
             f"{settings.recipe}"
         )
-    _, state = restore.best(settings, workdir)
-    return state.apply_fn, state.ema_params, settings.data.skeleton
+    recipe, state = restore.best(settings, workdir)
+    return state.apply_fn, state.ema_params, recipe.inputs, settings.data.skeleton
 
 
 def _from_weights(path: pathlib.Path):
     params, meta = store.load(path)
     joints = skeleton.by_name(meta["skeleton"]).num_joints
     network = models.build(meta["model"], num_joints=joints)
-    return network.apply, params, meta["skeleton"]
+    inputs = models.inputs_of(meta["model"])
+    return network.apply, params, inputs, meta["skeleton"]
 
 
 def _fields(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,47 +1,90 @@
 """UniPose stage 1: the point network learns from 2D keypoints, depth and physics.
 
-DESIGN.md section 2.1. Three-dimensional joints are read only by the `joint_position`
+DESIGN.md section 2.1. With `model.fusion`, crops of depth or colour stand beside the
+points; some modality is left out at random, so that one network serves whatever a user
+has. Three-dimensional joints are read only by the `joint_position`
 term of the supervised ablation; while its weight is zero, training steps do not even
 receive them.
 """
 
+import functools
+import itertools
 from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
 import ml_collections
 
-from unipose_jax import models, skeleton
+from data_pipelines import errors
+from unipose_jax import models, reduction, skeleton
 from unipose_jax.geometry import depth, transforms
-from unipose_jax.losses import anatomy, keypoints, lifting, motion, surface
+from unipose_jax.losses import (
+    agreement,
+    anatomy,
+    keypoints,
+    lifting,
+    motion,
+    surface,
+)
+from unipose_jax.models import image_net
 from unipose_jax.physics import limits
-from unipose_jax.train import augment
+from unipose_jax.train import augment, augment_crops
 from unipose_jax.train.recipes.recipe import Recipe
 
-INPUTS = ("points", "points_valid", "time")
 EVIDENCE = ("uv", "confidence", "intrinsics", "cam_from_points")
 LABELS = ("xyz", "xyz_valid")
 
 
 def build(config: ml_collections.ConfigDict) -> Recipe:
-    """The recipe of a config with `model`, `loss_weights`, `loss` and `augment`."""
+    """The recipe of a config with `model`, `loss_weights`, `loss` and `augment`.
+
+    Raises:
+        errors.BadInput: a fusion that does not exist, or its crops are missing.
+    """
+    _check(config)
     skel = skeleton.by_name(config.data.skeleton)
     network = models.build(config.model.to_dict(), num_joints=skel.num_joints)
+    inputs = models.inputs_of(config.model.to_dict())
     supervised = config.loss_weights.joint_position > 0
+    fields = inputs + EVIDENCE + (LABELS if supervised else ())
     terms = make_terms(config, skel)
 
     def train_terms(apply_fn, params, batch, keys):
         views = jax.vmap(lambda key: _draw_view(key, config.augment))(keys)
-        predict = _through_views(apply_fn, views, keys, skel, config.augment)
+        predict = _through_views(apply_fn, views, keys, skel, config)
         return terms(predict(params, batch), batch)
 
     return Recipe(
         network=network,
-        inputs=INPUTS,
-        fields=INPUTS + EVIDENCE + (LABELS if supervised else ()),
+        inputs=inputs,
+        fields=tuple(dict.fromkeys(fields)),
         train_terms=train_terms,
         validation_terms=terms,
     )
+
+
+def _check(config: ml_collections.ConfigDict) -> None:
+    if config.model.name != "point_net":
+        raise errors.BadInput(
+            f"recipe stage1 trains point_net, not {config.model.name}"
+        )
+    fusion = config.model.fusion
+    if fusion not in models.FUSIONS:
+        raise errors.BadInput(
+            f"config.model.fusion is {fusion!r}; use one of {', '.join(models.FUSIONS)}"
+        )
+    if config.model.backbone not in image_net.KINDS:
+        raise errors.BadInput(
+            f"config.model.backbone is {config.model.backbone!r}; use one of "
+            f"{', '.join(image_net.KINDS)}"
+        )
+    cells = config.model.image_grid * image_net.stride_of(config.model.backbone)
+    size = config.data.crop_size
+    if fusion != "none" and (size < cells or size % cells):
+        raise errors.BadInput(
+            f"config.data.crop_size is {size}; config.model.fusion={fusion} needs a "
+            f"multiple of {cells}"
+        )
 
 
 def _draw_view(key, config) -> augment.View:
@@ -63,29 +106,58 @@ def _through_views(apply_fn, views, keys, skel, config) -> Callable:
             jax.random.fold_in(key, 1),
             points,
             valid,
-            probability=config.cut_out,
-            radius=config.cut_out_radius,
+            probability=config.augment.cut_out,
+            radius=config.augment.cut_out_radius,
         )
 
-    def predict(params, batch) -> models.PoseEstimate:
-        estimate = apply_fn(
-            params,
-            jax.vmap(augment.to_view)(views, batch["points"]),
-            jax.vmap(hide)(keys, batch["points"], batch["points_valid"]),
-            batch["time"],
-        )
-
-        def back(function, value):
+    def back(estimate: models.PoseEstimate) -> models.PoseEstimate:
+        def one_by_one(function, value):
             return jax.vmap(lambda v, x: function(v, x, mirror=skel.mirror))(
                 views, value
             )
 
+        parts = estimate.parts
         return models.PoseEstimate(
-            xyz=back(augment.joints_from_view, estimate.xyz),
-            confidence_logit=back(augment.scores_from_view, estimate.confidence_logit),
+            xyz=one_by_one(augment.joints_from_view, estimate.xyz),
+            confidence_logit=one_by_one(
+                augment.scores_from_view, estimate.confidence_logit
+            ),
+            parts=parts and {name: back(part) for name, part in parts.items()},
         )
 
+    def predict(params, batch) -> models.PoseEstimate:
+        seen = {
+            "points": jax.vmap(augment.to_view)(views, batch["points"]),
+            "points_valid": jax.vmap(hide)(
+                keys, batch["points"], batch["points_valid"]
+            ),
+            "time": batch["time"],
+        }
+        return back(apply_fn(params, **seen, **_look_again(views, keys, batch, config)))
+
     return predict
+
+
+def _look_again(views, keys, batch: Mapping, config) -> dict:
+    """The crops of a fusion in the views, and which modality is left out."""
+    looked_at = models.modalities(config.model.fusion)
+    images = looked_at[1:]
+    if not images:
+        return {}
+    crops = {name: batch[name] for group in images for name in models.CROPS[group]}
+
+    def look(view, key, crops):
+        spoilt = augment_crops.spoilt(key, crops, config.crop_augment)
+        return augment.crops_in_view(view, spoilt)
+
+    def choose(key):
+        gate_key, which_key = jax.random.split(jax.random.fold_in(key, 2))
+        dropped = jax.random.randint(which_key, (), 0, len(looked_at))
+        some = jax.random.bernoulli(gate_key, config.augment.drop_modality)
+        return ~some | (jnp.arange(len(looked_at)) != dropped)
+
+    crop_keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, 3)
+    return jax.vmap(look)(views, crop_keys, crops) | {"sees": jax.vmap(choose)(keys)}
 
 
 def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Callable:
@@ -124,7 +196,7 @@ def _observe(xyz, batch: Mapping, config) -> dict:
 
 
 def _keypoint_terms(config) -> dict[str, Callable]:
-    """Terms that compare joints with labels: 2D keypoints, or 3D if supervised."""
+    """Terms that compare joints with labels, or modalities with each other."""
 
     def keypoint_arguments(batch):
         return {
@@ -169,10 +241,26 @@ def _keypoint_terms(config) -> dict[str, Callable]:
             delta=config.position_delta,
         )
 
+    def cross_modal(estimate, batch, scene):
+        parts = (estimate.parts or {}).values()
+        zero = reduction.WeightedMean(jnp.zeros(()), jnp.zeros(()))
+        pairs = [
+            agreement.cross_modal_loss(
+                one.xyz,
+                other.xyz,
+                confidence=jax.nn.sigmoid(one.confidence_logit),
+                other_confidence=jax.nn.sigmoid(other.confidence_logit),
+                delta=config.agreement_scale,
+            )
+            for one, other in itertools.combinations(parts, 2)
+        ]
+        return functools.reduce(lambda a, b: jax.tree.map(jnp.add, a, b), pairs, zero)
+
     return {
         "point_to_ray": point_to_ray,
         "reprojection": reprojection,
         "confidence": confidence,
+        "cross_modal": cross_modal,
         "joint_position": joint_position,
     }
 

@@ -22,17 +22,18 @@ from unipose_jax.train import augment_crops
 from unipose_jax.train.recipes import stage1
 from unipose_jax.train.recipes.recipe import Recipe
 
-INPUTS = {
-    "depth_anchor_net": ("depth_crop", "depth_crop_matrix", "reference_depth"),
-    "color_anchor_net": ("color_crop", "color_crop_matrix", "cam_from_points"),
-}
-"""Batch fields that each network takes."""
+NETWORKS = ("depth_anchor_net", "color_anchor_net")
 
 PSEUDO = ("pseudo_pixel", "pseudo_anchor", "pseudo_depth", "pseudo_root")
 """Terms that compare with the teacher."""
 
+_CHANGES: dict[str, tuple[Callable, Callable]] = {
+    "depth_crop": (augment_crops.depth_in_view, augment_crops.spoilt_depth),
+    "color_crop": (augment_crops.color_in_view, augment_crops.spoilt_color),
+}
+
+_BEYOND = 0.25  # of a crop's size, around it, where joints are still looked for
 TEACHERS = ("network", "truth", "none")
-_CLOUD = ("points", "points_valid", "time")
 
 
 def build(config: ml_collections.ConfigDict) -> Recipe:
@@ -44,7 +45,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
     _check(config)
     skel = skeleton.by_name(config.data.skeleton)
     terms = make_terms(config, skel)
-    inputs = INPUTS[config.model.name]
+    inputs = models.inputs_of(config.model.to_dict())
     labels: tuple[str, ...] = stage1.LABELS if _reads_truth(config) else ()
     if config.teacher.kind == "network":
         labels += ("teacher_xyz", "teacher_confidence")
@@ -60,7 +61,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
     return Recipe(
         network=models.build(config.model.to_dict(), num_joints=skel.num_joints),
         inputs=inputs,
-        fields=inputs + _CLOUD + evidence + labels,
+        fields=inputs + models.POINTS + evidence + labels,
         train_terms=train_terms,
         validation_terms=terms,
         taught=config.teacher.kind == "network",
@@ -68,9 +69,9 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
 
 
 def _check(config: ml_collections.ConfigDict) -> None:
-    if config.model.name not in INPUTS:
+    if config.model.name not in NETWORKS:
         raise errors.BadInput(
-            f"recipe stage2 trains {' or '.join(INPUTS)}, not {config.model.name}"
+            f"recipe stage2 trains {' or '.join(NETWORKS)}, not {config.model.name}"
         )
     if config.teacher.kind not in TEACHERS:
         raise errors.BadInput(
@@ -97,7 +98,7 @@ def _look_again(key, seen: dict, config: ml_collections.ConfigDict):
     """Another view of every frame of a clip: the views, and the inputs through them."""
     name = "depth_crop" if "depth_crop" in seen else "color_crop"
     image, matrix = seen[name], seen[f"{name}_matrix"]
-    change = _change_depth if name == "depth_crop" else _change_color
+    through, change = _CHANGES[name]
 
     def look(index, image, matrix):
         frame_key = jax.random.fold_in(key, index)
@@ -110,42 +111,11 @@ def _look_again(key, seen: dict, config: ml_collections.ConfigDict):
             shift=config.crop_augment.shift,
             mirror=config.crop_augment.mirror,
         )
-        changed = change(value_key, view, image, config.crop_augment)
+        changed = change(value_key, through(view, image), config.crop_augment)
         return view, changed, augment_crops.matrix_of_view(view, matrix)
 
     views, images, matrices = jax.vmap(look)(jnp.arange(len(image)), image, matrix)
     return views, seen | {name: images, f"{name}_matrix": matrices}
-
-
-def _change_depth(key, view, depth, config):
-    noise_key, erase_key, near_key = jax.random.split(key, 3)
-    depth = augment_crops.depth_in_view(view, depth)
-    depth = augment_crops.noisy_depth(noise_key, depth, spread=config.depth_noise)
-    hidden = augment_crops.erased(
-        erase_key, size=len(depth), probability=config.erase, area=config.erase_area
-    )
-    # What hides the person is nearer, or gives no depth at all.
-    nearer = jnp.where(
-        jax.random.bernoulli(near_key), jnp.maximum(depth - 0.4, 0.0), 0.0
-    )
-    return jnp.where(hidden, nearer, depth)
-
-
-def _change_color(key, view, color, config):
-    jitter_key, erase_key, paint_key = jax.random.split(key, 3)
-    color = augment_crops.color_in_view(view, color)
-    color = augment_crops.jittered_color(
-        jitter_key,
-        color,
-        contrast=config.contrast,
-        brightness=config.brightness,
-        tint=config.tint,
-    )
-    hidden = augment_crops.erased(
-        erase_key, size=len(color), probability=config.erase, area=config.erase_area
-    )
-    paint = jax.random.randint(paint_key, (1, 1, 3), 0, 256).astype(jnp.uint8)
-    return jnp.where(hidden[..., None], paint, color)
 
 
 def _in_order(
@@ -188,12 +158,15 @@ def _compare(estimate: models.PoseEstimate, batch: Mapping, config) -> dict:
     """The terms of `PSEUDO`; pixels are those of the crop that the network saw."""
     assert estimate.crop is not None  # networks of stage 2 look at crops
     xyz, weight, valid = pseudo_labels(batch, config.teacher)
-    matrix = batch.get("depth_crop_matrix")
+    crop = "depth_crop"
     if config.model.name == "color_anchor_net":
-        matrix = batch["color_crop_matrix"]
+        crop = "color_crop"
         xyz = transforms.apply(batch["cam_from_points"][:, None], xyz)
-    uv, depth = _project(xyz, matrix)
+    uv, depth = _project(xyz, batch[f"{crop}_matrix"])
     valid &= depth > 0.1  # metres: behind the lens there are no pixels
+    # Far outside the crop there is nothing to learn from.
+    place = uv / batch[crop].shape[2]
+    valid &= ((place > -_BEYOND) & (place < 1.0 + _BEYOND)).all(-1)
     trust = {"weight": weight, "valid": valid}
     # Where the person is as a whole, and where joints are relative to that.
     share = jnp.where(valid, weight, 0.0)

@@ -1,0 +1,206 @@
+"""The point network with crops beside the points."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from unipose_jax import models
+from unipose_jax.models import image_tokens
+
+BATCH, FRAMES, JOINTS, SIZE = 2, 2, 5, 32
+CONFIG = {
+    "name": "point_net",
+    "num_patches": 8,
+    "width": 16,
+    "num_blocks": 2,
+    "num_heads": 2,
+    "fusion": "rgbd",
+    "backbone": "small",
+    "image_grid": 2,
+    "dtype": "float32",
+}
+
+
+def camera(shift: float):
+    """P of a crop around a person at 2.5 m, its middle `shift` metres to the right."""
+    focal = 30.0
+    left = SIZE / 2 - focal * shift / 2.5
+    return jnp.array([[focal, 0.0, left], [0.0, focal, SIZE / 2], [0.0, 0.0, 1.0]])
+
+
+@pytest.fixture(scope="module")
+def clip():
+    keys = jax.random.split(jax.random.key(0), 4)
+    spread = jnp.array([0.3, 0.6, 0.15]).reshape(1, 1, 1, 3)
+    points = jax.random.normal(keys[0], (BATCH, FRAMES, 64, 3)) * spread
+    shape = (BATCH, FRAMES, SIZE, SIZE)
+    pose = jnp.eye(4).at[:3, 3].set(jnp.array([0.1, 0.02, -0.03]))
+    return {
+        "points": points + jnp.array([0.2, -0.1, 2.5]).reshape(1, 1, 1, 3),
+        "points_valid": jnp.ones((BATCH, FRAMES, 64), bool),
+        "time": jnp.tile(jnp.arange(FRAMES) / 15.0, (BATCH, 1)),
+        "depth_crop": jax.random.uniform(keys[1], shape, minval=2.0, maxval=3.0),
+        "depth_crop_matrix": jnp.broadcast_to(camera(0.2), (BATCH, FRAMES, 3, 3)),
+        "reference_depth": jnp.full((BATCH, FRAMES), 2.5),
+        "color_crop": jax.random.randint(keys[2], (*shape, 3), 0, 256, jnp.uint8),
+        "color_crop_matrix": jnp.broadcast_to(camera(0.3), (BATCH, FRAMES, 3, 3)),
+        "cam_from_points": jnp.broadcast_to(pose, (BATCH, 4, 4)),
+    }
+
+
+@pytest.fixture(scope="module")
+def params(clip):
+    network = models.build(CONFIG, num_joints=JOINTS)
+    params = jax.jit(network.init)(jax.random.key(1), **clip)
+    # Off their zeros: a residual block that is still silent tells nothing.
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(2), len(leaves))
+    moved = [
+        x + 0.1 * jax.random.normal(k, x.shape)
+        for x, k in zip(leaves, keys, strict=True)
+    ]
+    return jax.tree.unflatten(tree, moved)
+
+
+@pytest.fixture(scope="module")
+def net(params):
+    network = models.build(CONFIG, num_joints=JOINTS)
+    apply = jax.jit(lambda inputs: network.apply(params, **inputs))
+    return lambda clip, **changed: apply(clip | changed)
+
+
+def without(clip, modality):
+    gone = models.CROPS[modality]
+    return {name: value for name, value in clip.items() if name not in gone}
+
+
+def sees(*names):
+    seen = [name in names for name in models.modalities("rgbd")]
+    return jnp.tile(jnp.array(seen), (BATCH, 1))
+
+
+def assert_same(a, b, atol=1e-5):
+    np.testing.assert_allclose(a.xyz, b.xyz, atol=atol)
+    np.testing.assert_allclose(a.confidence_logit, b.confidence_logit, atol=atol)
+
+
+def test_every_modality_votes_and_the_whole_lies_between(net, clip):
+    estimate = net(clip)
+    assert estimate.xyz.shape == (BATCH, FRAMES, JOINTS, 3)
+    assert set(estimate.parts) == {"points", "depth", "rgb"}
+    parts = jnp.stack([part.xyz for part in estimate.parts.values()])
+    assert float(jnp.abs(parts[0] - parts[1]).max()) > 1e-2
+    low, high = parts.min(0) - 1e-5, parts.max(0) + 1e-5
+    assert bool(((estimate.xyz >= low) & (estimate.xyz <= high)).all())
+
+
+@pytest.mark.parametrize("modality", ["depth", "rgb"])
+def test_every_image_counts(net, clip, modality):
+    name = "depth_crop" if modality == "depth" else "color_crop"
+    other = net(clip, **{name: clip[name][::-1]})
+    assert float(jnp.abs(other.xyz - net(clip).xyz).max()) > 1e-3
+
+
+@pytest.mark.parametrize("modality", ["depth", "rgb"])
+def test_what_is_not_looked_at_is_as_if_it_were_not_there(net, clip, modality):
+    left = [name for name in models.modalities("rgbd") if name != modality]
+    absent = net(without(clip, modality))
+    ignored = net(clip, sees=sees(*left))
+    assert_same(ignored, absent)
+    assert set(absent.parts) == set(left)
+    blank = {name: jnp.zeros_like(clip[name]) for name in models.CROPS[modality]}
+    assert_same(net(clip, **blank), absent)
+    unsure = ignored.parts[modality].confidence_logit
+    assert float(jax.nn.sigmoid(unsure).max()) < 1e-6
+
+
+def test_points_that_are_not_looked_at_only_say_where_the_person_is(net, clip):
+    seen = sees("depth", "rgb")
+    estimate = net(clip, sees=seen)
+    center = clip["points"].mean(axis=(1, 2), keepdims=True)
+    turned = 2.0 * center - clip["points"]  # another cloud of the same centre
+    assert_same(net(clip, sees=seen, points=turned), estimate, atol=1e-4)
+    assert float(jnp.abs(net(clip, points=turned).xyz - net(clip).xyz).max()) > 1e-3
+
+
+def test_everything_missing_is_finite(net, clip):
+    nothing = {name: jnp.zeros_like(value) for name, value in clip.items()}
+    estimate = net(nothing)
+    assert bool(jnp.isfinite(estimate.xyz).all())
+    blind = net(clip, sees=sees())
+    assert bool(jnp.isfinite(blind.xyz).all())
+
+
+def test_joints_move_with_the_cloud_and_its_colour_camera(net, clip):
+    move = jnp.array([0.4, -0.2, 0.7])
+    pose = clip["cam_from_points"]
+    shift = jnp.einsum("bij,j->bi", pose[:, :3, :3], move)
+    seen = sees("points", "rgb")
+    still = net(clip, sees=seen)
+    moved = net(
+        clip,
+        sees=seen,
+        points=clip["points"] + move.reshape(1, 1, 1, 3),
+        cam_from_points=pose.at[:, :3, 3].add(-shift),
+    )
+    np.testing.assert_allclose(
+        moved.xyz, still.xyz + move.reshape(1, 1, 1, 3), atol=2e-3
+    )
+
+
+def test_gradients_are_finite_without_pictures(clip, params):
+    network = models.build(CONFIG, num_joints=JOINTS)
+    blank = {
+        name: jnp.zeros_like(clip[name])
+        for group in models.CROPS.values()
+        for name in group
+    }
+
+    def loss(params):
+        estimate = network.apply(params, **clip | blank)
+        parts = [part.xyz.sum() for part in estimate.parts.values()]
+        return estimate.xyz.sum() + sum(parts)
+
+    gradients = jax.tree.leaves(jax.jit(jax.grad(loss))(params))
+    assert all(bool(jnp.isfinite(g).all()) for g in gradients)
+
+
+def test_a_feature_is_looked_up_where_a_point_projects():
+    matrix = camera(0.2)
+    shift = jnp.array([0.0, 0.0, 2.5])
+    pixel_from_xyz = jnp.concatenate([matrix, (matrix @ shift)[:, None]], axis=1)
+    xyz = jnp.array([[0.2, 0.1, 0.0], [0.1, -0.3, 0.4], [0.0, 0.0, -3.0]])
+    uv = image_tokens.project(pixel_from_xyz[None], xyz[None])[0]
+    seen = (xyz + shift[None]) @ matrix.T
+    np.testing.assert_allclose(uv[:2], seen[:2, :2] / seen[:2, 2:], rtol=1e-5)
+    assert np.isnan(uv[2]).all()  # behind the camera
+
+
+def test_tokens_lie_on_their_rays_and_near_the_person():
+    matrix = camera(0.2)
+    center = jnp.array([0.2, -0.1, 2.5])
+    pixel_from_xyz = jnp.concatenate([matrix, (matrix @ center)[:, None]], axis=1)
+    uv = jnp.array([[4.0, 4.0], [16.0, 28.0]])
+    places = image_tokens.nearest_on_rays(pixel_from_xyz[None], uv)
+    back = image_tokens.project(pixel_from_xyz[None], places)
+    np.testing.assert_allclose(back[0], uv, atol=1e-3)
+    # A step along the ray, from the camera at -center, leads away from the origin.
+    towards = places[0] + center[None]
+    np.testing.assert_allclose((places[0] * towards).sum(-1), 0.0, atol=1e-5)
+
+
+def test_unknown_fusion():
+    with pytest.raises(ValueError, match="unknown fusion 'sound'"):
+        models.inputs_of(CONFIG | {"fusion": "sound"})
+
+
+def test_weights_without_fusion_are_those_of_a_plain_network(clip):
+    """Weights from before there were fusions still fit."""
+    plain = {name: clip[name] for name in models.POINTS}
+    settings = CONFIG | {"fusion": "none"}
+    old = {k: settings[k] for k in settings if k not in ("backbone", "image_grid")}
+    network = models.build(old, num_joints=JOINTS)
+    params = jax.jit(network.init)(jax.random.key(1), **plain)
+    assert not any("depth" in name or "rgb" in name for name in params["params"])
+    assert jax.jit(network.apply)(params, **plain).parts is None

@@ -1,0 +1,68 @@
+"""Points and crops together: from training to a recording without colour."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from configs import unipose
+from data_pipelines import errors, pose_file
+from tests.test_run import run
+from unipose_jax import models
+from unipose_jax.train import recipes, stages
+
+
+@pytest.fixture
+def config():
+    config = unipose.get_config("smoke")
+    config.model.fusion = "rgb"
+    return config
+
+
+@pytest.mark.slow
+def test_fused_network_trains_and_predicts_with_what_there_is(config, tmp_path, filmed):
+    config.num_train_steps = config.checkpoint_every = 2
+    config.data.cache_dir = str(tmp_path / "pools")
+    workdir = tmp_path / "run"
+    assert run("train", config, workdir=workdir) == 0
+    found = {}
+    for name, cameras in {"both": "color", "gray": ""}.items():
+        shutil.copytree(filmed, tmp_path / name)
+        if not cameras:
+            shutil.rmtree(tmp_path / name / "color")
+        output = tmp_path / f"{name}.npz"
+        where = {"workdir": workdir, "input": tmp_path / name, "output": output}
+        assert run("predict", config, **where) == 0
+        poses = pose_file.read(output)
+        assert np.isfinite(poses.xyz[poses.is_valid()]).all()
+        found[name] = poses.xyz
+    assert np.abs(found["both"] - found["gray"]).max() > 1e-4  # colour was looked at
+
+
+def test_a_stage_of_points_gets_the_crops_that_it_fuses(config, tmp_path):
+    stage = stages.config_of(config, "points", tmp_path)
+    assert stage.data.crop_size == config.student.crop_size
+    recipe = recipes.build(stage)
+    assert set(models.CROPS["rgb"]) < set(recipe.inputs)
+    assert len(set(recipe.fields)) == len(recipe.fields)
+    assert "xyz" not in recipe.fields
+    config.model.fusion = "none"
+    plain = stages.config_of(config, "points", tmp_path)
+    assert plain.data.crop_size == 0
+    assert recipes.build(plain).inputs == models.POINTS
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model.fusion": "sound"}, "fusion is 'sound'; use one of none, depth, rgb"),
+        ({"data.crop_size": 24}, "crop_size is 24; .*rgb needs a multiple of 32"),
+        ({"model.backbone": "vgg"}, "backbone is 'vgg'"),
+        ({"model.name": "depth_anchor_net"}, "stage1 trains point_net, not depth_anch"),
+    ],
+)
+def test_fusions_that_cannot_be(config, tmp_path, changes, message):
+    stage = stages.config_of(config, "points", tmp_path)
+    stage.update_from_flattened_dict(changes)
+    with pytest.raises(errors.BadInput, match=message):
+        recipes.build(stage)

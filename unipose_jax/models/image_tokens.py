@@ -1,0 +1,119 @@
+"""Image crops as tokens with places in space, to stand beside the patches of a cloud.
+
+A crop knows its camera as a 3x4 matrix A that maps points (x, y, z, 1), in the frame of
+the cloud, to pixels (u w, v w, w). So depth and colour crops, of one camera or two, and
+any view of them, are alike.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from unipose_jax.geometry import depth, numerics, warp
+from unipose_jax.models import image_net
+
+_NEAR = 0.1  # metres; what is nearer to the camera, or behind it, has no pixel
+
+
+class ImageTokens(nn.Module):
+    """Crops to tokens, and to features at the pixels of given points.
+
+    Attributes:
+        width: features of a token.
+        grid: tokens along a side of the crop.
+        backbone: one of `image_net.KINDS`.
+        dtype: of activations.
+    """
+
+    width: int
+    grid: int = 4
+    backbone: str = "small"
+    dtype: jnp.dtype = jnp.dtype("float32")
+
+    @nn.compact
+    def __call__(
+        self,
+        images: Float[Array, "crops size size channels"],
+        pixel_from_xyz: Float[Array, "crops 3 4"],
+        xyz: Float[Array, "crops points 3"],
+    ) -> tuple[
+        Float[Array, "crops tokens width"],
+        Float[Array, "crops tokens 3"],
+        Float[Array, "crops points width"],
+    ]:
+        """Looks at crops.
+
+        Args:
+            images: about zero mean and unit variance; `size` is a multiple of `grid`
+                cells of the backbone.
+            pixel_from_xyz: A of each crop, in the frame of `xyz`, metres.
+            xyz: points to be looked up.
+
+        Returns:
+            Tokens; their places, where the ray of each passes the origin nearest; and
+            the features where each point projects, 0 outside the crop.
+        """
+        stride = image_net.stride_of(self.backbone)
+        features = image_net.ImageNet(self.backbone, self.dtype, name="backbone")(
+            images
+        ).late
+        cells = features.shape[1]
+        uv = project(pixel_from_xyz, xyz) / stride
+        found = jax.vmap(warp.linear)(features, uv)
+        found = nn.Dense(self.width, dtype=self.dtype, name="looked_up")(found)
+
+        side = cells // self.grid
+        pooled = nn.avg_pool(features, (side, side), strides=(side, side))
+        tokens = nn.Dense(self.width, dtype=self.dtype, name="tokens")(
+            pooled.reshape(len(pooled), self.grid**2, -1)
+        )
+        tokens = nn.LayerNorm(dtype=self.dtype)(tokens)
+        centers = depth.pixel_centers(self.grid, self.grid) * (side * stride)
+        places = nearest_on_rays(pixel_from_xyz, centers.reshape(-1, 2))
+        return tokens, places, found
+
+
+def project(
+    pixel_from_xyz: Float[Array, "crops 3 4"], xyz: Float[Array, "crops points 3"]
+) -> Float[Array, "crops points 2"]:
+    """Pixels of points; NaN, which is nowhere, for those that no camera could see."""
+    linear, shift = jnp.split(pixel_from_xyz, [3], axis=2)
+    seen = jnp.einsum("cij,cnj->cni", linear, xyz, precision="highest")
+    seen = seen + shift[:, None, :, 0]
+    # Replaced before the division, which no gradient then sees.
+    before = seen[..., 2:] > _NEAR
+    uv = seen[..., :2] / jnp.where(before, seen[..., 2:], 1.0)
+    return jnp.where(before, uv, jnp.nan)
+
+
+def nearest_on_rays(
+    pixel_from_xyz: Float[Array, "crops 3 4"], uv: Float[Array, "pixels 2"]
+) -> Float[Array, "crops pixels 3"]:
+    """Where the rays of pixels pass the origin nearest, metres.
+
+    A ray starts in the camera, o = -A3^-1 a4, towards d = A3^-1 (u, v, 1), with
+    A = [A3 | a4]; its point nearest to the origin is o - d (o . d) / (d . d).
+    """
+    inverse = jnp.linalg.inv(pixel_from_xyz[:, :, :3])
+    pixels = jnp.concatenate([uv, jnp.ones_like(uv[:, :1])], axis=-1)
+    towards = jnp.einsum("cij,nj->cni", inverse, pixels, precision="highest")
+    start = -jnp.einsum(
+        "cij,cj->ci", inverse, pixel_from_xyz[:, :, 3], precision="highest"
+    )[:, None]
+    along = (start * towards).sum(-1, keepdims=True)
+    length = (towards**2).sum(-1, keepdims=True)
+    return start - towards * numerics.safe_divide(along, length)
+
+
+def usable(
+    pixel_from_xyz: Float[Array, "crops 3 4"],
+) -> tuple[Float[Array, "crops 3 4"], Bool[Array, " crops"]]:
+    """Matrices that can be inverted, and which of them were given.
+
+    A crop that is not there has a matrix of zeros; it gets one that does no harm.
+    """
+    determinant = jnp.linalg.det(pixel_from_xyz[:, :, :3])
+    given = jnp.abs(determinant) > 1e-6
+    harmless = jnp.broadcast_to(jnp.eye(3, 4), pixel_from_xyz.shape)
+    return jnp.where(given[:, None, None], pixel_from_xyz, harmless), given
