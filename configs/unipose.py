@@ -35,7 +35,13 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.model.image_grid = 4  # ... as so many tokens along a side
     config.model.dtype = "float32"
 
-    config.optimizer = gradient_steps()
+    config.optimizer = ml_collections.ConfigDict()
+    config.optimizer.learning_rate = 1e-2
+    config.optimizer.warmup_steps = 100
+    config.optimizer.weight_decay = 1e-2
+    config.optimizer.clip_norm = 1.0
+    config.optimizer.ema_decay = 0.998
+
     config.stages = ("points",)  # then "depth" and "rgb", which learn from points
     config.student = students()
     config.augment = views()
@@ -51,17 +57,6 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     elif mode != "quick":
         raise ValueError(f"unknown mode {mode!r}; use 'quick', 'full' or 'smoke'")
     return config
-
-
-def gradient_steps() -> ml_collections.ConfigDict:
-    """Muon and AdamW, with warm-up and cosine decay (train/optimizer.py)."""
-    optimizer = ml_collections.ConfigDict()
-    optimizer.learning_rate = 1e-2
-    optimizer.warmup_steps = 100
-    optimizer.weight_decay = 1e-2
-    optimizer.clip_norm = 1.0
-    optimizer.ema_decay = 0.998
-    return optimizer
 
 
 def rendered_people() -> ml_collections.ConfigDict:
@@ -157,9 +152,6 @@ def students() -> ml_collections.ConfigDict:
     student.model.head_width = 64
     student.model.head_depth = 1
     student.model.dtype = "float32"
-
-    student.optimizer = gradient_steps()
-    student.optimizer.learning_rate = 2e-3
 
     student.teacher = ml_collections.ConfigDict()
     student.teacher.kind = "network"  # or, for ablations, "truth" or "none"
