@@ -7,6 +7,8 @@ or, prepared once for many or long recordings,
     python run.py --mode=prepare --config=configs/recording.py \
         --source=FOLDER --data_dir=D
     python run.py --config=configs/recording.py --workdir=W --data_dir=D
+
+`:adapt` starts with the weights that ship and makes them fit, in minutes.
 """
 
 import ml_collections
@@ -15,8 +17,23 @@ from configs import unipose
 
 
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
-    """Returns the config; `mode` as in `configs/unipose.py`."""
-    config = unipose.get_config(mode)
+    """Returns the config; `mode` is "adapt", or as in `configs/unipose.py`."""
+    config = unipose.get_config("quick" if mode == "adapt" else mode)
     config.data.name = "recording"
     config.data.skeleton = "COCO17"  # the joints that 2D detectors know
+    if mode == "adapt":
+        adapt(config)
     return config
+
+
+def adapt(config: ml_collections.ConfigDict) -> None:
+    """From the weights that ship to one camera, one room and the people in it."""
+    config.data.skeleton = "ITOP15"  # which the weights know
+    config.teacher.start = True
+    config.loss_weights.pseudo_position = 0.5
+    # A joint that the detector has no name for is not hidden.
+    config.loss_weights.occlusion = 0.0
+    config.num_train_steps, config.checkpoint_every = 300, 50
+    config.log_every = 10
+    config.optimizer.learning_rate = 1e-3
+    config.optimizer.warmup_steps = 30

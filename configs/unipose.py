@@ -42,6 +42,9 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.optimizer.clip_norm = 1.0
     config.optimizer.ema_decay = 0.998
 
+    config.teacher = (
+        teachers()
+    )  # of points: only where they start with one, or keep to it
     config.stages = ("points",)  # then "depth" and "rgb", which learn from points
     config.student = students()
     config.augment = views()
@@ -77,6 +80,7 @@ def rendered_people() -> ml_collections.ConfigDict:
     data.variant = ""  # of a data set: a view, or an evaluation protocol
     data.data_dir = ""  # prepared data (--mode=prepare)
     data.path = ""  # original files, read into memory instead
+    data.mixture = ""  # other prepared sets: "ntu_rgbd/cross_subject=0.4,recording=0.1"
     data.keypoints = ""  # folder of 2D keypoints by sequence; "" is the set's own
     data.frame_step = 1  # a clip has every n-th frame
     data.stored_points = 2_048  # most points kept of a frame
@@ -137,6 +141,7 @@ def loss_weights() -> ml_collections.ConfigDict:
     weights.joint_limit = 0.01  # radians
     weights.speed = 0.1
     weights.acceleration = 0.1
+    weights.pseudo_position = 0.0  # to a teacher's joints that no keypoint is known of
     weights.joint_position = 0.0  # 3D labels: the supervised ablation only
     return weights
 
@@ -153,13 +158,7 @@ def students() -> ml_collections.ConfigDict:
     student.model.head_depth = 1
     student.model.dtype = "float32"
 
-    student.teacher = ml_collections.ConfigDict()
-    student.teacher.kind = "network"  # or, for ablations, "truth" or "none"
-    student.teacher.workdir = ""  # of a stage-1 run; "" is this one, or shipped weights
-    student.teacher.by_confidence = True  # weigh labels by the teacher's confidence
-    student.teacher.by_rays = True  # and by their distance to the keypoints' rays
-    student.teacher.ray_scale = 0.05  # metres
-
+    student.teacher = teachers()
     student.crop_augment = crop_views()
     student.loss_weights = loss_weights()
     for name in student.loss_weights:
@@ -171,6 +170,18 @@ def students() -> ml_collections.ConfigDict:
     student.loss_weights.pseudo_root = 1.0  # metres
     student.ramp = ramp()
     return student
+
+
+def teachers() -> ml_collections.ConfigDict:
+    """A trained point network to learn from."""
+    teacher = ml_collections.ConfigDict()
+    teacher.kind = "network"  # or, for ablations of students, "truth" or "none"
+    teacher.workdir = ""  # of a stage-1 run; "" is this one, or the weights that ship
+    teacher.start = False  # whether points start with its parameters
+    teacher.by_confidence = True  # weigh labels by the teacher's confidence
+    teacher.by_rays = True  # and by their distance to the keypoints' rays
+    teacher.ray_scale = 0.05  # metres
+    return teacher
 
 
 def ramp() -> ml_collections.ConfigDict:

@@ -41,19 +41,42 @@ def open_train(
     if _is_rendered(config):
         from data_pipelines import synthetic
 
+        if config.data.mixture:
+            raise errors.BadInput(
+                "config.data.mixture needs prepared data sets (--data_dir); rendered "
+                "people are one of them, too (--mode=prepare)"
+            )
         return synthetic.open_train(config, host=host, hosts=hosts, teacher=teacher)
     from data_pipelines import loader
 
-    source = open_split(config, "train")
-    source.check_supervision()
     return loader.Loader(
-        teacher.of_source(source) if teacher else source,
+        _mixed(config, teacher),
         batch_size=config.global_batch_size,
         seed=config.seed,
         host=host,
         hosts=hosts,
         workers=config.data.workers,
     )
+
+
+def _mixed(config: ml_collections.ConfigDict, teacher):
+    """The training source of a config, with the other sets of its mixture."""
+    from data_pipelines import mixture
+
+    def opened(data):
+        source = open_split(ml_collections.ConfigDict({"data": data}), "train")
+        source.check_supervision()
+        return teacher.of_source(source) if teacher else source
+
+    shares = mixture.parse(config.data.mixture)
+    if not shares:
+        return opened(config.data)
+    if not config.data.data_dir:
+        raise errors.BadInput("config.data.mixture needs prepared sets (--data_dir)")
+    print(mixture.describe(shares))
+    others = [opened(mixture.config_of(config.data, name)) for name in shares]
+    main = 1.0 - sum(shares.values())
+    return mixture.Mixture([opened(config.data), *others], [main, *shares.values()])
 
 
 def open_split(config: ml_collections.ConfigDict, split: str):

@@ -73,7 +73,8 @@ class Checkpoints:
     def best_step(self) -> int | None:
         """The saved step with the lowest validation score, or None."""
         newest = self.latest_step()
-        return newest if newest is None else self._manager.best_step() or newest
+        best = None if newest is None else self._manager.best_step()
+        return newest if best is None else best
 
     def save(
         self, state: TrainState, *, meta: dict[str, Any], score: float | None

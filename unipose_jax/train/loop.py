@@ -53,7 +53,11 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
     if first_step >= num_steps:
         return True
 
-    teacher = teachers.load(config, workdir) if recipe.taught else None
+    teacher = None
+    if recipe.taught or config.teacher.start:
+        teacher = teachers.load(config, workdir)
+    if teacher and config.teacher.start and saved is None:
+        state = restore.started_from(teacher.params, state)
     weights_at = optimizer.make_weight_schedule(
         config.loss_weights.to_dict(), config.ramp, num_steps
     )
@@ -72,6 +76,11 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
     key = jax.random.key(config.seed)
     state = parallel.replicate(state)
 
+    def check(step: int) -> None:
+        scores = validate(state.ema_params)
+        log.write(step, "validation", scores)
+        save(scores["loss/total"])
+
     def save(score: float | None) -> None:
         meta = {
             "config": checkpoint.describe(config),
@@ -85,6 +94,8 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
         journal.Journal(workdir, first_step=first_step) as log,
         progress_bar(first_step, num_steps) as bar,
     ):
+        if config.teacher.start and saved is None:
+            check(0)  # what becomes of the start may be worse than it
         for step in range(first_step + 1, num_steps + 1):
             batch = next(batches)
             fed = parallel.split({name: batch[name] for name in recipe.fields})
@@ -99,9 +110,7 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
             stopping = (one_host or logging) and parallel.any_host(stop.requested)
             if done or step % config.checkpoint_every == 0:
                 log.flush()
-                scores = validate(state.ema_params)
-                log.write(step, "validation", scores)
-                save(scores["loss/total"])
+                check(step)
             elif stopping:
                 log.flush()
                 save(None)

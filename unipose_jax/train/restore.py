@@ -42,6 +42,25 @@ def best(
     return recipe, state
 
 
+def started_from(params, state: train_state.TrainState) -> train_state.TrainState:
+    """A fresh state with other parameters.
+
+    Raises:
+        errors.BadInput: they are of another network.
+    """
+    theirs, ours = (
+        {jax.tree_util.keystr(path): np.shape(leaf) for path, leaf in leaves}
+        for leaves in map(jax.tree_util.tree_leaves_with_path, (params, state.params))
+    )
+    if theirs != ours:
+        name = min(name for name in theirs | ours if theirs.get(name) != ours.get(name))
+        raise errors.BadInput(
+            "config.teacher.start: the teacher has another network than config.model: "
+            f"{name} is {theirs.get(name)} there and {ours.get(name)} here"
+        )
+    return state.replace(params=params, ema_params=params)
+
+
 def opened(workdir: pathlib.Path) -> checkpoint.Checkpoints:
     """The checkpoints in a workdir, of which there is one at least.
 

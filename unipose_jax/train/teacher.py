@@ -15,9 +15,10 @@ import tqdm
 from data_pipelines import errors
 from unipose_jax import models, skeleton
 from unipose_jax.train import evaluate, parallel, restore
+from unipose_jax.train.recipes import stage1
 from unipose_jax.weights import store
 
-FIELDS = ("teacher_xyz", "teacher_confidence")
+FIELDS = stage1.TAUGHT
 
 
 class Teacher:
@@ -34,9 +35,9 @@ class Teacher:
             inputs: the batch fields that it takes.
             batch_size: clips labelled at a time over all hosts.
         """
-        self.inputs = inputs
+        self.inputs, self.params = inputs, params
         self._predict = evaluate.make_predict(apply_fn, inputs)
-        self._params = parallel.replicate(params)
+        self._replicated = parallel.replicate(params)
         self._batch_size = batch_size
 
     def of_source(self, source) -> "LabelledSource":
@@ -51,7 +52,7 @@ class Teacher:
         ) as bar:
             found = evaluate.predict_split(
                 self._predict,
-                self._params,
+                self._replicated,
                 source,
                 batch_size=size,
                 progress=lambda done: bar.update(done - bar.n),
@@ -64,7 +65,7 @@ class Teacher:
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The labels of one host's share of a batch, on its devices."""
-        return _fields(self._predict(self._params, batch))
+        return _fields(self._predict(self._replicated, batch))
 
 
 class LabelledSource:

@@ -33,6 +33,7 @@ from unipose_jax.train.recipes.recipe import Recipe
 
 EVIDENCE = ("uv", "confidence", "intrinsics", "cam_from_points")
 LABELS = ("xyz", "xyz_valid")
+TAUGHT = ("teacher_xyz", "teacher_confidence")
 
 
 def build(config: ml_collections.ConfigDict) -> Recipe:
@@ -46,7 +47,9 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
     network = models.build(config.model.to_dict(), num_joints=skel.num_joints)
     inputs = models.inputs_of(config.model.to_dict())
     supervised = config.loss_weights.joint_position > 0
+    taught = config.loss_weights.pseudo_position > 0
     fields = inputs + EVIDENCE + (LABELS if supervised else ())
+    fields += TAUGHT if taught else ()
     terms = make_terms(config, skel)
 
     def train_terms(apply_fn, params, batch, keys):
@@ -60,6 +63,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         fields=tuple(dict.fromkeys(fields)),
         train_terms=train_terms,
         validation_terms=terms,
+        taught=taught,
     )
 
 
@@ -256,12 +260,24 @@ def _keypoint_terms(config) -> dict[str, Callable]:
         ]
         return functools.reduce(lambda a, b: jax.tree.map(jnp.add, a, b), pairs, zero)
 
+    def pseudo_position(estimate, batch, scene):
+        # What keypoints say nothing of stays where the teacher has it.
+        return lifting.joint_position_loss(
+            estimate.xyz,
+            batch["teacher_xyz"],
+            weight=batch["teacher_confidence"] * (1.0 - batch["confidence"]),
+            valid=batch["points_valid"].any(-1, keepdims=True)
+            & jnp.ones_like(batch["confidence"], dtype=bool),
+            delta=config.position_delta,
+        )
+
     return {
         "point_to_ray": point_to_ray,
         "reprojection": reprojection,
         "confidence": confidence,
         "cross_modal": cross_modal,
         "joint_position": joint_position,
+        "pseudo_position": pseudo_position,
     }
 
 

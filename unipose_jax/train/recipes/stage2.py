@@ -48,7 +48,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
     inputs = models.inputs_of(config.model.to_dict())
     labels: tuple[str, ...] = stage1.LABELS if _reads_truth(config) else ()
     if config.teacher.kind == "network":
-        labels += ("teacher_xyz", "teacher_confidence")
+        labels += stage1.TAUGHT
     evidence = tuple(name for name in stage1.EVIDENCE if name not in inputs)
 
     def train_terms(apply_fn, params, batch, keys):
@@ -141,6 +141,11 @@ def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Ca
     evidence_terms = stage1.make_terms(
         ml_collections.ConfigDict({"loss": config.loss, "loss_weights": shared}), skel
     )
+    if weights.pseudo_position and config.teacher.kind != "network":
+        raise errors.BadInput(
+            f"config.teacher.kind is {config.teacher.kind!r}, but config.loss_weights "
+            "has pseudo_position, which needs a network's joints"
+        )
     if pseudo and config.teacher.kind == "none":
         raise errors.BadInput(f"no teacher, but config.loss_weights has {pseudo[0]}")
 

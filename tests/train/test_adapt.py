@@ -1,0 +1,86 @@
+"""From the weights that ship to weights that fit a recording."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import recording
+from data_pipelines import errors, sources
+from tests.test_data_sets import write_recordings
+from unipose_jax import models, skeleton
+from unipose_jax.report import logs
+from unipose_jax.synthesis import scene
+from unipose_jax.train import checkpoint, evaluate, loop, recipes, stages, teacher
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory):
+    """Recordings of rendered people with COCO17 keypoints, all of them right."""
+    params = scene.SceneParams(
+        frames=12, fps=30.0, height=240, width=320, points=8, skeleton="BODY"
+    )
+    extras = ("depth", "mask", "color")
+    people = scene.render_pool(0, "test", 0, 6, params, extras=extras)
+    folder = tmp_path_factory.mktemp("recordings")
+    write_recordings(folder, people)
+    return folder
+
+
+@pytest.fixture
+def config(filmed):
+    config = recording.get_config("adapt")
+    config.data.path = str(filmed)
+    config.global_batch_size = 4
+    config.num_train_steps, config.checkpoint_every = 6, 3
+    return stages.config_of(config, "points", filmed)
+
+
+@pytest.mark.slow
+def test_adapting_starts_with_the_shipped_weights_and_keeps_the_best(
+    config, tmp_path, final_state
+):
+    assert loop.train(config, tmp_path)
+    log = logs.read_log(tmp_path / "log.jsonl")
+    scores = {r["step"]: r["loss/total"] for r in log if r["split"] == "validation"}
+    assert list(scores) == [0, 3, 6]
+    checkpoints = checkpoint.Checkpoints(tmp_path)
+    assert scores[checkpoints.best_step()] == min(scores.values())
+    checkpoints.close()
+    shipped = jax.tree.leaves(teacher.load(config, tmp_path).params)
+    adapted = jax.tree.leaves(final_state(config, tmp_path).params)
+    moved = [np.abs(a - b).max() for a, b in zip(adapted, shipped, strict=True)]
+    assert 0 < max(moved) < 0.1  # the same network, a little different
+
+
+def test_only_joints_without_keypoints_keep_to_the_teacher(config):
+    for name in config.loss_weights:
+        config.loss_weights[name] = float(name == "pseudo_position")
+    recipe = recipes.build(config)
+    assert recipe.taught
+    source = sources.open_split(config, "validation")
+    batch = evaluate.stack([source[0]])
+    silent = batch["confidence"] == 0
+    lacking = skeleton.ITOP15.index("right_hand")  # of which COCO17 knows nothing
+    assert silent[..., lacking].all()
+    assert not silent.all()
+    batch |= {
+        "teacher_xyz": np.nan_to_num(batch["xyz"]),
+        "teacher_confidence": np.ones_like(batch["confidence"]),
+    }
+
+    def loss(away):
+        xyz = jnp.asarray(batch["teacher_xyz"] + 0.1 * away[..., None])
+        estimate = models.PoseEstimate(xyz=xyz, confidence_logit=jnp.zeros(away.shape))
+        return float(recipe.validation_terms(estimate, batch)["pseudo_position"].mean())
+
+    assert loss(np.zeros_like(silent)) == 0.0
+    assert loss(~silent) == 0.0
+    assert loss(silent) > 0.03
+
+
+def test_another_network_cannot_start_with_the_weights(config, tmp_path):
+    config.model.width = 32
+    with pytest.raises(errors.BadInput, match="teacher has another network .*there"):
+        loop.train(config, tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
