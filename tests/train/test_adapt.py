@@ -68,9 +68,10 @@ def test_only_joints_without_keypoints_keep_to_the_teacher(config):
         "teacher_xyz": np.nan_to_num(batch["xyz"]),
         "teacher_confidence": np.ones_like(batch["confidence"]),
     }
+    batch = jax.tree.map(jnp.asarray, batch)
 
     def loss(away):
-        xyz = jnp.asarray(batch["teacher_xyz"] + 0.1 * away[..., None])
+        xyz = batch["teacher_xyz"] + 0.1 * jnp.asarray(away, jnp.float32)[..., None]
         estimate = models.PoseEstimate(xyz=xyz, confidence_logit=jnp.zeros(away.shape))
         return float(recipe.validation_terms(estimate, batch)["pseudo_position"].mean())
 
