@@ -50,8 +50,8 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
 
         rendered = config.data.name == "synthetic"  # of no files
         source = pathlib.Path() if rendered else _needed(options, "source")
-        if stages.listed(config) != ("points",):
-            config.data.crop_size = config.student.crop_size  # students look at crops
+        if stages.listed(config) != ("points",) or config.model.fusion != "none":
+            config.data.crop_size = config.student.crop_size  # they look at crops
         return data_commands.prepare_data(config, source, **host)
     workdir = _needed(options, "workdir")
     parallel.initialize(options.coordinator, options.num_processes, options.process_id)
