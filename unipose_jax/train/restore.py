@@ -83,7 +83,7 @@ def example_inputs(
     sizes: dict[str | int, int] = {
         "T": data.frames,
         "N": data.num_points,
-        "S": data.get("crop_size", 0),  # runs before there were crops have none
+        "S": data.crop_size,
     }
     fields = {name: (schema.FIELDS | schema.EXTRAS)[name] for name in inputs}
     return {
