@@ -8,7 +8,7 @@ or, prepared once for many or long recordings,
         --source=FOLDER --data_dir=D
     python run.py --config=configs/recording.py --workdir=W --data_dir=D
 
-`:adapt` starts with the weights that ship and makes them fit, in minutes.
+`:adapt` starts with the weights that ship and makes them fit.
 """
 
 import ml_collections

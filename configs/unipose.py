@@ -42,9 +42,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.optimizer.clip_norm = 1.0
     config.optimizer.ema_decay = 0.998
 
-    config.teacher = (
-        teachers()
-    )  # of points: only where they start with one, or keep to it
+    config.teacher = teachers()  # of points that start with one, or keep to one
     config.stages = ("points",)  # then "depth" and "rgb", which learn from points
     config.student = students()
     config.augment = views()
