@@ -1,27 +1,18 @@
-import ml_collections
 import numpy as np
 import pytest
 
+from configs import recording
 from data_pipelines import detections, errors, recording_source, schema, sources
 
 
 def make_config(path, **changes):
-    data = {
-        "name": "recording",
-        "path": str(path),
-        "data_dir": "",
-        "skeleton": "ITOP15",
-        "frames": 2,
-        "num_points": 16,
-        "stored_points": 64,
-        "crop_size": 0,
-        "frame_step": 1,
-        "workers": 0,
-        "skip_corrupt": False,
-    }
-    return ml_collections.ConfigDict(
-        {"data": data | changes, "global_batch_size": 2, "seed": 0}
+    config = recording.get_config("quick")
+    config.global_batch_size, config.data.skeleton = 2, "ITOP15"
+    config.data.update(
+        path=str(path), frames=2, num_points=16, stored_points=64, frame_step=1
     )
+    config.data.update(changes)
+    return config
 
 
 def open_data_set(path, **changes):
