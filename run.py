@@ -5,16 +5,20 @@ import sys
 from absl import app, flags
 from ml_collections import config_flags
 
-MODES = ("train", "evaluate", "predict", "score", "prepare", "convert", "keypoints")
+MODES = (
+    *("train", "evaluate", "predict", "refine", "score"),
+    *("prepare", "convert", "keypoints"),
+)
 
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "File in configs/, with a variant: configs/unipose.py:quick."
 )
 flags.DEFINE_string("workdir", None, "Folder of a training run.")
-flags.DEFINE_string("input", None, "Recording folder, or pose file (score).")
+flags.DEFINE_string("input", None, "Recording folder, or pose file (refine, score).")
 flags.DEFINE_string("output", None, "Pose file, or folder (convert), to write.")
 flags.DEFINE_string("truth", None, "Pose file with the truth (score).")
+flags.DEFINE_string("recording", None, "Recording of the poses' frames (refine).")
 flags.DEFINE_string("model", None, "ONNX 2D pose network (keypoints).")
 flags.DEFINE_string("skeleton", "COCO17", "Of the keypoints (keypoints).")
 flags.DEFINE_float("fps", 30.0, "Frames per second (convert).")
@@ -24,7 +28,7 @@ flags.DEFINE_string("data_dir", None, "Prepared data sets; is config.data.data_d
 flags.DEFINE_enum(
     "modality", "points", ("points", "depth", "rgb"), "What predict looks at."
 )
-flags.DEFINE_bool("pictures", True, "predict: also draw, beside the output.")
+flags.DEFINE_bool("pictures", True, "predict, refine: also draw, beside the output.")
 flags.DEFINE_string("coordinator", "", "Several hosts: host:port of process 0 or auto.")
 flags.DEFINE_integer("num_processes", 1, "Several hosts: how many.")
 flags.DEFINE_integer("process_id", 0, "Several hosts: this one's number from 0.")

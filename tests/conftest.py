@@ -6,10 +6,12 @@ import pathlib
 # instead of 17 seconds without optimisation and with the older code for fusions, which
 # jaxlib 0.11 no longer has.
 # Set before JAX is imported; the processes that tests start have it, too.
-_flags = ["--xla_backend_optimization_level=0"]
-if importlib.metadata.version("jaxlib").startswith("0.10."):
-    _flags.append("--xla_cpu_use_fusion_emitters=false")
-os.environ.setdefault("XLA_FLAGS", " ".join(_flags))
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0"
+    + " --xla_cpu_use_fusion_emitters=false"
+    * importlib.metadata.version("jaxlib").startswith("0.10."),
+)
 
 import jax
 import pytest

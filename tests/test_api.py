@@ -5,7 +5,15 @@ import inspect
 
 import pytest
 
-PACKAGES = ["geometry", "skeleton", "physics", "synthesis", "losses", "metrics"]
+PACKAGES = [
+    "geometry",
+    "skeleton",
+    "physics",
+    "synthesis",
+    "losses",
+    "metrics",
+    "refine",
+]
 
 
 def offered(package):

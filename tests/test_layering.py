@@ -32,6 +32,7 @@ ENTRY = {
     "commands",
     "prediction",
     "data_commands",
+    "refinement",
 }  # what run.py calls, above everything
 TIERS = {
     **dict.fromkeys(PURE, STANDARD),
@@ -163,6 +164,7 @@ def test_only_what_users_call_imports_reports(path):
             "unipose_jax/train/loop.py",
             "unipose_jax/commands.py",
             "unipose_jax/prediction.py",
+            "unipose_jax/refinement.py",
             "unipose_jax/data_commands.py",
         )
 

@@ -28,7 +28,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 def run(mode: str, config=None, **options) -> int:
     defaults = dict.fromkeys(
-        ["workdir", "input", "output", "truth", "source", "data_dir", "model"]
+        [
+            *("workdir", "input", "output", "truth", "source", "data_dir", "model"),
+            "recording",
+        ]
     )
     flags = defaults | {
         "pictures": False,
@@ -41,7 +44,10 @@ def run(mode: str, config=None, **options) -> int:
         "fps": 30.0,
         "depth_unit": 0.001,
     }
-    flags |= {key: str(v) if key in defaults else v for key, v in options.items()}
+    flags |= {
+        key: str(v) if key in defaults and v is not None else v
+        for key, v in options.items()
+    }
     return commands.run(mode, config, types.SimpleNamespace(**flags))
 
 

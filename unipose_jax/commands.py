@@ -38,7 +38,7 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
     """
     quiet_logs()
     use_compile_cache(options.compile_cache)
-    if mode in ("predict", "score", "convert", "keypoints"):
+    if mode in ("predict", "refine", "score", "convert", "keypoints"):
         return _use(mode, config, options)
     if config is None:
         raise errors.BadInput(f"--mode={mode} needs --config=configs/<name>.py")
@@ -76,6 +76,14 @@ def _use(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
             _needed(options, "output"),
             modality=options.modality,
             pictures=options.pictures,
+        )
+    if mode == "refine":
+        from unipose_jax import refinement
+
+        seen = pathlib.Path(options.recording) if options.recording else None
+        output = _needed(options, "output")
+        return refinement.refine_file(
+            path, output, seen=seen, pictures=options.pictures
         )
     from unipose_jax import data_commands
 

@@ -1,0 +1,155 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from unipose_jax import refine, skeleton
+from unipose_jax.geometry import transforms
+
+BODY = skeleton.ITOP15
+TIME = jnp.arange(60) / 15.0
+
+
+@pytest.fixture(scope="module")
+def refined():
+    """`refined(xyz, valid)`, compiled once."""
+
+    @jax.jit
+    def compiled(xyz, valid):
+        return refine.refine(xyz, skeleton=BODY, valid=valid, time=TIME)
+
+    def call(xyz, valid=None):
+        valid = np.ones(xyz.shape[:2], bool) if valid is None else valid
+        return compiled(jnp.asarray(xyz, jnp.float32), jnp.asarray(valid))
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def noisy(person):
+    rng = np.random.default_rng(0)
+    xyz = person + 0.03 * rng.normal(size=person.shape).astype(np.float32)
+    wild = rng.random(xyz.shape[:2]) < 0.04
+    xyz[wild] += 0.4 * rng.choice([-1.0, 1.0], size=(wild.sum(), 3)).astype(np.float32)
+    return xyz
+
+
+@pytest.fixture(scope="module")
+def gentle(person):
+    """Noise of a centimetre and no outliers: nothing to be in two minds about."""
+    rng = np.random.default_rng(1)
+    return person + 0.01 * rng.normal(size=person.shape).astype(np.float32)
+
+
+def error(xyz, truth):
+    return np.linalg.norm(np.asarray(xyz) - truth, axis=-1).mean()
+
+
+def test_consistent_poses_are_left_alone(refined, person):
+    found = refined(person)
+    # Noise is never taken to be below a millimetre.
+    assert np.abs(np.asarray(found.xyz) - person).max() < 2e-3
+    assert not found.swapped.any()
+    assert found.valid.all()
+
+
+def test_noise_and_wild_joints_are_removed(refined, noisy, person):
+    found = refined(noisy)
+    assert error(found.xyz, person) < 0.5 * error(noisy, person)
+    lengths = np.linalg.norm(found.xyz[:, 4] - found.xyz[:, 2], axis=-1)
+    assert lengths.std() < 0.01
+
+
+def test_sides_are_put_right(refined, gentle, person):
+    swapped = gentle.copy()
+    swapped[30:32] = swapped[30:32, list(BODY.mirror)]
+    found = refined(swapped)
+    sides = np.asarray(BODY.mirror) != np.arange(15)
+    np.testing.assert_array_equal(found.swapped[30:32], [sides, sides])
+    assert error(found.xyz[30:32], person[30:32]) < 0.02
+
+
+def test_refinement_moves_with_the_poses(refined, gentle):
+    rotation = transforms.rotation_from_euler(jnp.array([0.3, -0.5, 0.2]))
+    shift = jnp.array([0.4, -0.2, 1.0])
+    turned = jnp.einsum("ij,tkj->tki", rotation, gentle, precision="highest")
+    turned = turned + shift.reshape(1, 1, 3)
+    expected = jnp.einsum(
+        "ij,tkj->tki", rotation, refined(gentle).xyz, precision="highest"
+    )
+    # Conjugate gradients end early, after other roundings.
+    np.testing.assert_allclose(
+        refined(turned).xyz, np.asarray(expected) + np.asarray(shift), atol=1e-3
+    )
+
+
+def test_what_is_not_valid_does_not_count(refined, noisy):
+    valid = np.ones(noisy.shape[:2], bool)
+    valid[10, 3] = valid[20:22] = valid[:, 0] = False
+    clean = refined(noisy, valid)
+    dirty = refined(np.where(valid[..., None], noisy, np.nan), valid)
+    np.testing.assert_array_equal(dirty.xyz, clean.xyz)
+    assert np.isfinite(clean.xyz).all()
+    assert clean.valid[10, 3]
+    assert not clean.valid[:, 0].any()
+
+
+def test_padding_changes_nothing(refined, gentle):
+    after, before = np.full((2, *gentle.shape), np.nan, np.float32)
+    after[:48], before[12:] = gentle[:48], gentle[:48]
+    ends = [np.isfinite(xyz).all(axis=-1) for xyz in (after, before)]
+    found = refined(after, ends[0]).xyz[:48]
+    # Other roundings, as above.
+    np.testing.assert_allclose(found, refined(before, ends[1]).xyz[12:], atol=3e-3)
+
+
+def test_nothing_moves_across_a_cut(refined, gentle):
+    apart = gentle.copy()
+    apart[30:] += np.float32([1.0, 0.0, 0.5])
+    further = gentle.copy()
+    further[30:] += np.float32([3.0, 0.0, 2.0])
+    near, far = refined(apart), refined(further)
+    np.testing.assert_array_equal(near.run, np.arange(60) >= 30)
+    np.testing.assert_allclose(near.xyz[:30], far.xyz[:30], atol=1e-3)
+    np.testing.assert_allclose(
+        np.asarray(near.xyz[30:]) + np.float32([2.0, 0.0, 1.5]), far.xyz[30:], atol=1e-3
+    )
+
+
+def test_many_sequences_at_once_are_as_one_by_one(refined, gentle, person):
+    both = jnp.stack([jnp.asarray(gentle), jnp.asarray(person)])
+    together = jax.jit(
+        jax.vmap(functools.partial(refine.refine, skeleton=BODY, time=TIME))
+    )(both)
+    for one, xyz in zip(together.xyz, both, strict=True):
+        np.testing.assert_allclose(one, refined(xyz).xyz, atol=1e-3)
+
+
+def test_keypoints_pull_joints_to_their_rays(refined, noisy, person):
+    fx, fy, cx, cy = intrinsics = jnp.array([285.7, 285.7, 160.0, 120.0])
+    x, y, z = jnp.moveaxis(jnp.asarray(person), -1, 0)
+    keypoints = refine.Keypoints(
+        uv=jnp.stack([fx * x / z + cx, fy * y / z + cy], axis=-1),
+        confidence=jnp.ones((60, 15)),
+        intrinsics=intrinsics,
+        cam_from_xyz=jnp.eye(4),
+    )
+    with_rays = jax.jit(
+        lambda xyz, seen: refine.refine(xyz, skeleton=BODY, time=TIME, keypoints=seen)
+    )(jnp.asarray(noisy), keypoints)
+    aside, without = (
+        error(xyz[..., :2], person[..., :2])
+        for xyz in (with_rays.xyz, refined(noisy).xyz)
+    )
+    assert aside < 0.7 * without
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [((2, 15, 3), "three frames or more"), ((9, 14, 3), "skeleton ITOP15 has 15")],
+)
+def test_what_cannot_be_refined(shape, message):
+    with pytest.raises(ValueError, match=message):
+        refine.refine(jnp.zeros(shape), skeleton=BODY)

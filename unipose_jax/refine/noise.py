@@ -1,0 +1,141 @@
+"""How noisy each joint of a sequence is, and how it moves, from the sequence alone."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from unipose_jax.refine import robust
+
+# Frames from one to the next in the second differences that are compared.
+LAGS = (1, 2, 3, 4)
+# The median length of a vector whose 3 (2) components are standard normal.
+MEDIAN_LENGTH = {3: 1.538, 2: 1.177}
+# Where a sequence is too short to tell, and least values, metres.
+UNKNOWN, LEAST_NOISE, LEAST_MOTION = 0.02, 1e-3, 1e-4
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Levels:
+    """Standard deviations per coordinate, of one sequence."""
+
+    noise: Array  # (joints,), of what is observed around the truth
+    motion: Array  # (joints,), of the second difference of the truth over a frame
+
+
+def levels(
+    track: Float[Array, "time joints d"],
+    *,
+    valid: Bool[Array, "time joints"],
+    run: Int[Array, " time"],
+    least: float = LEAST_NOISE,
+) -> Levels:
+    r"""Noise and motion of each joint by second differences over several lags.
+
+    Noise that is new in each frame adds 6 n^2 to the variance of y(t + k) - 2 y(t) +
+    y(t - k) at every lag k; a point whose velocity is a random walk adds (2 k^3 + k)
+    m^2 / 3, which grows. The squared medians over time, lag by lag, give both by least
+    squares (relative errors, neither below zero). Medians, since wild joints are few.
+
+    Args:
+        track: joints over time, metres (d = 3) or pixels (d = 2), evenly in time.
+        valid: False leaves a joint of a frame out, whatever it holds.
+        run: differences are taken within frames of the same number.
+        least: noise is at least this.
+
+    Returns:
+        Levels in the unit of `track`; `UNKNOWN` where no three frames of a joint follow
+        each other.
+    """
+    lags = [lag for lag in LAGS if len(track) > 2 * lag]
+    if not lags:
+        unknown = jnp.full(track.shape[1], UNKNOWN)
+        return Levels(noise=unknown, motion=unknown)
+    found = [_variance(track, valid, run, lag) for lag in lags]
+    variance, counts = (jnp.stack(part) for part in zip(*found, strict=True))
+    shape = np.asarray([(2 * lag**3 + lag) / 3 for lag in lags], np.float32)[:, None]
+    noise_sq, motion_sq = _fit(variance, counts > 0, shape)
+    noise = jnp.maximum(jnp.sqrt(noise_sq), least)
+    motion = jnp.maximum(jnp.sqrt(motion_sq), LEAST_MOTION)
+    known = counts[0] > 0
+    return Levels(
+        noise=jnp.where(known, noise, UNKNOWN), motion=jnp.where(known, motion, UNKNOWN)
+    )
+
+
+def local_motion(
+    xyz: Float[Array, "time joints 3"],
+    *,
+    found: Levels,
+    valid: Bool[Array, "time joints"],
+    run: Int[Array, " time"],
+    window: int = 7,
+) -> Float[Array, "time joints"]:
+    """Motion around each frame: people stand still, and then they hurry.
+
+    The median second difference over `window` frames before and after, less what noise
+    adds to it, and at least 0.7 of the whole sequence's level.
+
+    Args:
+        xyz: joints over time, metres, evenly in time.
+        found: noise and motion of the whole sequence.
+        valid: False leaves a joint of a frame out.
+        run: differences are taken within frames of the same number.
+        window: frames to each side.
+    """
+    length, known = _second_difference(xyz, valid, run, 1)
+    pad = ((window, window), (0, 0))
+    length, known = jnp.pad(length, pad), jnp.pad(known, pad)
+    count = len(xyz) - 2
+    near = range(2 * window + 1)
+    around = jnp.stack([length[i : i + count] for i in near])
+    around_known = jnp.stack([known[i : i + count] for i in near])
+    median = robust.masked_median(around, around_known, axis=0) / MEDIAN_LENGTH[3]
+    motion_sq = jnp.maximum(
+        median**2 - 6.0 * found.noise[None] ** 2, (0.7 * found.motion[None]) ** 2
+    )
+    return jnp.pad(jnp.sqrt(motion_sq), ((1, 1), (0, 0)), mode="edge")
+
+
+def _second_difference(track, valid, run, lag):
+    """Lengths of second differences over a lag, and which are known."""
+    past, now, future = track[: -2 * lag], track[lag:-lag], track[2 * lag :]
+    known = valid[: -2 * lag] & valid[lag:-lag] & valid[2 * lag :]
+    known &= (run[: -2 * lag] == run[2 * lag :])[:, None]
+    difference = jnp.where(known[..., None], future - 2.0 * now + past, 0.0)
+    return jnp.sqrt(jnp.sum(difference**2, axis=-1)), known
+
+
+def _variance(track, valid, run, lag):
+    """Variance per coordinate, by the median, and the number of differences."""
+    length, known = _second_difference(track, valid, run, lag)
+    median = robust.masked_median(length, known, axis=0)
+    return (median / MEDIAN_LENGTH[track.shape[-1]]) ** 2, jnp.sum(known, axis=0)
+
+
+def _fit(variance, known, shape):
+    """Least squares of variance = 6 noise + shape motion, neither below zero."""
+    weight = known / jnp.maximum(variance, 1e-8) ** 2
+    noise_noise = jnp.sum(36.0 * weight, axis=0)
+    noise_motion = jnp.sum(6.0 * weight * shape, axis=0)
+    motion_motion = jnp.sum(weight * shape**2, axis=0)
+    noise_right = jnp.sum(6.0 * weight * variance, axis=0)
+    motion_right = jnp.sum(weight * shape * variance, axis=0)
+    # With a single lag nothing tells the two apart: all of it is motion.
+    determinant = noise_noise * motion_motion - noise_motion**2
+    sound = determinant > 1e-6 * noise_noise * motion_motion
+    determinant = jnp.where(sound, determinant, 1.0)
+    noise = noise_right * motion_motion - motion_right * noise_motion
+    motion = motion_right * noise_noise - noise_right * noise_motion
+    noise = jnp.where(sound, noise / determinant, -1.0)
+    motion = jnp.where(sound, motion / determinant, -1.0)
+    alone = motion_right / jnp.maximum(motion_motion, 1e-30)
+    still = noise_right / jnp.maximum(noise_noise, 1e-30)
+    only_noise = (motion < 0.0) & sound
+    only_motion = (noise < 0.0) & ~only_noise
+    noise = jnp.where(only_noise, still, jnp.where(only_motion, 0.0, noise))
+    motion = jnp.where(only_motion, alone, jnp.where(only_noise, 0.0, motion))
+    return noise, motion

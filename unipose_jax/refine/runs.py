@@ -1,0 +1,107 @@
+"""Stretches of frames that belong together, and what lies in between."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from unipose_jax.physics import finite_differences
+from unipose_jax.refine import robust
+from unipose_jax.skeleton import definitions
+
+# A cut moves the middle joint by this much at least, metres, ...
+JUMP = 0.12
+# ... and by this many times what it moves in frames nearby.
+UNUSUAL = 2.5
+_NEARBY = 8  # frames to each side
+
+
+def runs(
+    xyz: Float[Array, "time joints 3"],
+    time: Float[Array, " time"],
+    *,
+    valid: Bool[Array, "time joints"],
+    skeleton: definitions.Skeleton,
+) -> Int[Array, " time"]:
+    """Number of the run of each frame: a new one starts at every cut.
+
+    A cut is a gap in time (`finite_differences.MAX_GAP`), a stamp that does not
+    increase, or a jump of the body: the median joint moves further than `JUMP` and than
+    `UNUSUAL` times what it does in frames nearby. Neither a wild joint nor sides that
+    are mistaken for each other are a cut.
+
+    Args:
+        xyz: joints, metres.
+        time: seconds.
+        valid: False leaves a joint of a frame out, whatever it holds.
+        skeleton: knows the sides.
+
+    Returns:
+        From 0, increasing.
+    """
+    mirror = np.asarray(skeleton.mirror)
+    both = valid[1:] & valid[:-1]
+    distance = _distance(xyz[1:], xyz[:-1], both)
+    other_side = _distance(xyz[1:], xyz[:-1, mirror], both & valid[:-1, mirror])
+    mistaken = both & valid[:-1, mirror] & (other_side < distance)
+    moved = jnp.where(mistaken, other_side, distance)
+    moved = robust.masked_median(moved, both, axis=1)
+    known = jnp.any(both, axis=1)
+    pad = (_NEARBY, _NEARBY)
+    near, near_known = jnp.pad(moved, pad), jnp.pad(known, pad)
+    shifts = range(2 * _NEARBY + 1)
+    count = len(moved)
+    around = jnp.stack([near[i : i + count] for i in shifts])
+    around_known = jnp.stack([near_known[i : i + count] for i in shifts])
+    usual = robust.masked_median(around, around_known, axis=0)
+    cut = (moved > jnp.maximum(JUMP, UNUSUAL * usual)) & known
+    cut |= ~finite_differences.connected(time)
+    return jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(cut, dtype=jnp.int32)])
+
+
+def _distance(xyz, other, known):
+    step = jnp.where(known[..., None], xyz - other, 0.0)
+    return jnp.sqrt(jnp.sum(step**2, axis=-1))
+
+
+def bridge(
+    xyz: Float[Array, "time joints 3"],
+    *,
+    valid: Bool[Array, "time joints"],
+    run: Int[Array, " time"],
+    time: Float[Array, " time"],
+) -> tuple[Float[Array, "time joints 3"], Bool[Array, "time joints"]]:
+    """Joints where none was observed: on the line between those before and after.
+
+    Args:
+        xyz: joints, metres; ignored, even if NaN, where not `valid`.
+        valid: what was observed.
+        run: nothing is bridged across runs.
+        time: seconds.
+
+    Returns:
+        Finite joints, and which are known: observed, or no more than
+        `finite_differences.MAX_GAP` between two that are.
+    """
+    index = jnp.arange(len(xyz))[:, None]
+    before = _latest(jnp.where(valid, index, -1))
+    after = len(xyz) - 1 - _latest(jnp.where(valid[::-1], index, -1))[::-1]
+    has_before = (before >= 0) & _same(run, before)
+    has_after = (after < len(xyz)) & _same(run, after)
+    before = jnp.where(has_before, before, jnp.clip(after, 0, len(xyz) - 1))
+    after = jnp.where(has_after, after, jnp.clip(before, 0, len(xyz) - 1))
+    clean = jnp.where(valid[..., None], xyz, 0.0)
+    start = jnp.take_along_axis(clean, before[..., None], axis=0)
+    end = jnp.take_along_axis(clean, after[..., None], axis=0)
+    span = jnp.where(after > before, time[after] - time[before], 1.0)
+    share = jnp.where(after > before, (time[:, None] - time[before]) / span, 0.0)
+    filled = start + share[..., None] * (end - start)
+    between = has_before & has_after & (span <= finite_differences.MAX_GAP)
+    return jnp.where(valid[..., None], clean, filled), valid | between
+
+
+def _latest(index):
+    return jnp.maximum.accumulate(index, axis=0)
+
+
+def _same(run, index):
+    return run[jnp.clip(index, 0, len(run) - 1)] == run[:, None]

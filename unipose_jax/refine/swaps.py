@@ -1,0 +1,56 @@
+"""Left and right, told apart by where each joint was a moment before and after."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from unipose_jax.refine import terms
+from unipose_jax.skeleton import definitions
+
+# Log-likelihood by which swapping a pair must be better.
+MARGIN = 4.0
+
+
+def swapped(
+    observed: Float[Array, "time joints 3"],
+    expected: Float[Array, "time joints 3"],
+    *,
+    valid: Bool[Array, "time joints"],
+    noise: Float[Array, "time joints"],
+    skeleton: definitions.Skeleton,
+) -> Bool[Array, "time joints"]:
+    """Which joints were taken for those of the other side.
+
+    A pair is, where its two joints lie so much nearer to where the other was expected
+    that the log-likelihood (Student's t) rises by more than `MARGIN`.
+
+    Args:
+        observed: joints, metres.
+        expected: joints without this frame's error, metres.
+        valid: False for joints that were not observed; their pairs are left alone.
+        noise: standard deviation of observed around expected joints, metres.
+        skeleton: knows the pairs.
+    """
+    mirror = np.asarray(skeleton.mirror)
+
+    def cost(seen):
+        sq = jnp.sum((seen - expected) ** 2, axis=-1) / noise**2
+        half = 0.5 * (terms.FREEDOM + 3.0)
+        return half * jnp.log1p(sq / terms.FREEDOM)
+
+    gain = cost(observed) - cost(observed[:, mirror])
+    gain = gain + gain[:, mirror]
+    paired = jnp.asarray(mirror != np.arange(len(mirror)))[None]
+    return (gain > MARGIN) & valid & valid[:, mirror] & paired
+
+
+def undo(
+    values: Float[Array, "time joints ..."],
+    wrong: Bool[Array, "time joints"],
+    *,
+    skeleton: definitions.Skeleton,
+) -> Float[Array, "time joints ..."]:
+    """Values with those of the other side where `wrong`."""
+    mirrored = values[:, np.asarray(skeleton.mirror)]
+    mask = wrong.reshape(wrong.shape + (1,) * (values.ndim - 2))
+    return jnp.where(mask, mirrored, values)
