@@ -3,6 +3,7 @@
 from unipose_jax.refine import (
     evidence,
     noise,
+    online,
     people,
     robust,
     runs,
@@ -12,14 +13,16 @@ from unipose_jax.refine import (
     terms,
 )
 from unipose_jax.refine.evidence import Clouds, Keypoints
-from unipose_jax.refine.sequence import Refined, refine
+from unipose_jax.refine.sequence import Effort, Refined, refine
 
 __all__ = [
     "Clouds",
+    "Effort",
     "Keypoints",
     "Refined",
     "evidence",
     "noise",
+    "online",
     "people",
     "refine",
     "robust",

@@ -11,8 +11,6 @@ from unipose_jax.refine import evidence, robust, runs, solver, swaps, terms
 from unipose_jax.refine import noise as noises
 from unipose_jax.skeleton import definitions, kinematics
 
-# Steps before and after left and right are sorted out, from wide to narrow.
-_FIRST, _THEN = (2.0, 1.5, 1.0), (1.5, 1.0, 1.0, 1.0, 1.0)
 # A joint is wild where it is this much further from its neighbours in time than noise
 # and motion explain, ...
 _WILD = 3.0
@@ -26,6 +24,21 @@ _BELIEVED = 0.2
 _SLOW = 0.005  # ... and joints are this much less sure for it at most, metres.
 _UV_NOISE = 0.25  # pixels, at least
 _FPS = 30.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """How much is computed; widths of `solver.gauss_newton`, a step each.
+
+    The first steps come before left and right are sorted out.
+    """
+
+    first: tuple[float, ...] = (2.0, 1.5, 1.0)
+    then: tuple[float, ...] = (1.5, 1.0, 1.0, 1.0, 1.0)
+    cg_steps: int = 40
+
+
+OFFLINE = Effort()
 
 
 @jax.tree_util.register_dataclass
@@ -51,6 +64,7 @@ def refine(
     person: Int[Array, " time"] | None = None,
     keypoints: evidence.Keypoints | None = None,
     clouds: evidence.Clouds | None = None,
+    effort: Effort = OFFLINE,
 ) -> Refined:
     r"""Poses that agree with what was observed, with physics and with each other.
 
@@ -75,6 +89,7 @@ def refine(
             `people.people_of`.
         keypoints: 2D evidence.
         clouds: the person's visible surface.
+        effort: how much is computed.
 
     Raises:
         ValueError: fewer than three frames, or joints of another skeleton.
@@ -112,7 +127,7 @@ def refine(
         uv_noise=_uv_noise(keypoints, run),
         clouds=clouds,
     )
-    expected = _solve(start, problem, _FIRST, skeleton)
+    expected = _solve(start, problem, skeleton, effort.first, effort.cg_steps)
     around = jnp.sqrt(level.noise[None] ** 2 + motion**2)
     wrong = swaps.swapped(
         filled, expected, valid=valid, noise=around, skeleton=skeleton
@@ -121,7 +136,7 @@ def refine(
     lengths = _bone_lengths(expected, valid, level, person, skeleton)
     problem = dataclasses.replace(problem, observed=observed, length=lengths["length"])
     return Refined(
-        xyz=_solve(expected, problem, _THEN, skeleton),
+        xyz=_solve(expected, problem, skeleton, effort.then, effort.cg_steps),
         valid=known,
         noise=level.noise,
         run=run,
@@ -130,7 +145,7 @@ def refine(
     )
 
 
-def _solve(start, problem, widths, skeleton):
+def _solve(start, problem, skeleton, widths, cg_steps):
     # About the inverse root of the curvature of the terms that always act.
     precision = problem.sure / problem.noise[None] ** 2
     steady = jnp.pad(problem.steady, ((1, 1), (0, 0)))
@@ -143,6 +158,7 @@ def _solve(start, problem, widths, skeleton):
         start,
         widths=jnp.asarray(widths, start.dtype),
         scale=jnp.broadcast_to(scale[..., None], start.shape),
+        cg_steps=cg_steps,
     )
 
 

@@ -19,7 +19,7 @@ def gauss_newton(
     *,
     widths: Float[Array, " steps"],
     scale: Float[Array, "*shape"],
-    cg_steps: int = 40,
+    cg_steps: int,
     damping: float = 1e-3,
 ) -> Float[Array, "*shape"]:
     r"""Iteratively reweighted Gauss-Newton steps, each solved by conjugate gradients.

@@ -1,0 +1,93 @@
+"""Refined frames per second, whole sequences and live.
+
+    python -m benchmarks.refine
+
+Prints one JSON object; medians after warm-up, on whatever device JAX finds. The poses are
+of rendered people with noise, since time does not depend on whose they are.
+"""
+
+import functools
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import app, flags
+
+from unipose_jax import commands, refine, skeleton
+from unipose_jax.refine import online
+from unipose_jax.synthesis import motion, shape
+
+_FRAMES = flags.DEFINE_integer("frames", 10_000, "Of the long sequence.")
+BODY = skeleton.ITOP15
+
+
+def main(argv: list[str]) -> None:
+    """Times a long sequence, then live frames."""
+    del argv
+    commands.quiet_logs()
+    poses = noisy_poses(_FRAMES.value)
+    stamps = jnp.arange(len(poses)) / 30.0
+    whole = jax.jit(functools.partial(refine.refine, skeleton=BODY))
+    offline = seconds(lambda: whole(poses, time=stamps), repeats=3)
+    print(
+        json.dumps(
+            {
+                "device": jax.devices()[0].device_kind,
+                "frames": len(poses),
+                "offline_frames_per_s": round(len(poses) / offline, 1),
+                "live_frames_per_s": round(1.0 / live_seconds(poses), 1),
+                "live_lag_frames": online.LAG,
+            },
+            indent=1,
+        )
+    )
+
+
+def noisy_poses(count: int) -> jax.Array:
+    """Joints of a rendered person who does one thing after another, with noise."""
+    frames = 200
+    stamps = jnp.arange(frames) / 30.0
+
+    @jax.jit
+    def clip(key):
+        person = shape.sample_shape(key, shape.ShapeParams())
+        return motion.sample_motion(key, person, stamps, motion.MotionParams())
+
+    keys = jax.random.split(jax.random.key(0), -(-count // frames))
+    clips = [np.asarray(clip(key)) for key in keys]
+    body = np.concatenate(clips)[:count]
+    xyz, _ = skeleton.convert(body, "BODY", BODY.name)
+    rng = np.random.default_rng(0)
+    return jnp.asarray(xyz + 0.03 * rng.normal(size=xyz.shape), jnp.float32)
+
+
+def live_seconds(poses: jax.Array) -> float:
+    """Median seconds of a live frame."""
+    push = jax.jit(functools.partial(online.push, skeleton=BODY))
+    history = online.begin(skeleton=BODY)
+    taken = []
+    for index in range(100):
+        start = time.perf_counter()
+        history, xyz, _ = push(history, poses[index], jnp.float32(index / 30.0))
+        xyz.block_until_ready()
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken[20:])
+
+
+def seconds(call: Callable, *, repeats: int) -> float:
+    """Median seconds of a call, after one that compiles."""
+    jax.block_until_ready(call())
+    taken = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        jax.block_until_ready(call())
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+if __name__ == "__main__":
+    app.run(main)

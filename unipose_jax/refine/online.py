@@ -1,0 +1,84 @@
+"""Refinement while poses come in: each is ready a few frames later."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from unipose_jax.refine import sequence
+from unipose_jax.skeleton import definitions
+
+# Frames that a live pose is judged by, and how many of them are later ones.
+WINDOW, LAG = 48, 5
+# Neighbouring windows differ by a frame, so little is left to find.
+LIVE = sequence.Effort(first=(1.5, 1.0), then=(1.0, 1.0), cg_steps=12)
+_LONG_AGO = 1e3  # seconds
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class History:
+    """The latest frames, oldest first."""
+
+    xyz: Array  # (window, joints, 3), metres
+    valid: Array  # (window, joints), bool
+    time: Array  # (window,), seconds
+
+
+def begin(*, skeleton: definitions.Skeleton, window: int = WINDOW) -> History:
+    """A history without frames.
+
+    Args:
+        skeleton: names the joints.
+        window: frames to remember.
+    """
+    return History(
+        xyz=jnp.zeros((window, skeleton.num_joints, 3)),
+        valid=jnp.zeros((window, skeleton.num_joints), bool),
+        time=jnp.linspace(-2.0 * _LONG_AGO, -_LONG_AGO, window),
+    )
+
+
+def push(
+    history: History,
+    xyz: Float[Array, "joints 3"],
+    time: Float[Array, ""],
+    *,
+    skeleton: definitions.Skeleton,
+    valid: Bool[Array, " joints"] | None = None,
+    lag: int = LAG,
+    effort: sequence.Effort = LIVE,
+) -> tuple[History, Float[Array, "joints 3"], Bool[Array, " joints"]]:
+    """Takes the next pose and gives the refined pose of `lag` frames ago.
+
+    Pure: jit it, with everything after `time` but `valid` static. It is `refine` of the
+    history, so it knows nothing later than this pose.
+
+    Args:
+        history: of `begin` or the push before.
+        xyz: joints, metres, any frame at rest.
+        time: seconds since the first pose, increasing.
+        skeleton: names the joints.
+        valid: False for joints that were not observed; None is all.
+        lag: frames to wait, less than the history has.
+        effort: how much is computed.
+
+    Returns:
+        The history with this pose; the refined joints of `lag` pushes ago, metres, and
+        which of them are known (none, before there was such a push).
+    """
+    valid = jnp.ones(len(xyz), bool) if valid is None else valid
+    history = History(
+        xyz=jnp.concatenate([history.xyz[1:], xyz[None]]),
+        valid=jnp.concatenate([history.valid[1:], valid[None]]),
+        time=jnp.concatenate([history.time[1:], time[None]]),
+    )
+    refined = sequence.refine(
+        history.xyz,
+        skeleton=skeleton,
+        valid=history.valid,
+        time=history.time,
+        effort=effort,
+    )
+    return history, refined.xyz[-1 - lag], refined.valid[-1 - lag]
