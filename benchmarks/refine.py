@@ -2,8 +2,8 @@
 
     python -m benchmarks.refine
 
-Prints one JSON object; medians after warm-up, on whatever device JAX finds. The poses are
-of rendered people with noise, since time does not depend on whose they are.
+Prints one JSON object; medians after warm-up, on whatever device JAX finds. The poses
+are those of rendered people with noise: time does not depend on whose they are.
 """
 
 import functools

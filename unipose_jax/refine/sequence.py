@@ -35,7 +35,7 @@ class Effort:
 
     first: tuple[float, ...] = (2.0, 1.5, 1.0)
     then: tuple[float, ...] = (1.5, 1.0, 1.0, 1.0, 1.0)
-    cg_steps: int = 40
+    cg_steps: int = 20
 
 
 OFFLINE = Effort()
