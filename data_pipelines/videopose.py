@@ -44,6 +44,7 @@ class Layout:
     fps: float
     sizes: Sequence[tuple[int, int]]  # width and height of the cameras, in file order
     splits: Mapping[str, str]  # split of each subject
+    validated: str = ""  # action of the training subjects that validates instead
     joints: Mapping[int, Sequence[int]]  # which to keep, by how many a file has
     wrong: Callable[[np.ndarray], np.ndarray] | None = None
     # From (frames, joints, 3), world: bool (frames, joints), True where known wrong.
@@ -125,14 +126,25 @@ def open_views(
     for clip in clips:
         for number, placed in enumerate(cameras[clip.person]):
             view = _view(clip, number, placed, layout, data.keypoints)
-            views[layout.splits[clip.subject]].append(view)
+            views[_split_of(clip, layout)].append(view)
     return views, skipped
+
+
+def _split_of(clip: _Clip, layout: Layout) -> str:
+    split = layout.splits[clip.subject]
+    held_out = layout.validated and clip.action.startswith(layout.validated)
+    return "validation" if split == "train" and held_out else split
 
 
 def _read(
     source: pathlib.Path, name: str
 ) -> tuple[Mapping[str, Any], Mapping[str, Any], pathlib.Path]:
-    """3D and 2D by subject and action, and the file to name in messages."""
+    """3D and 2D by subject and action, and the file to name in messages.
+
+    `source` is a folder, or the flat file itself.
+    """
+    if source.is_file():
+        return *_unflattened(safe_pickle.read_npz(source)), source
     paths = source / f"data_3d_{name}.npz", source / f"data_2d_{name}_gt.npz"
     missing = [path.name for path in paths if not path.exists()]
     if not missing:

@@ -50,7 +50,8 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
 
         rendered = config.data.name == "synthetic"  # of no files
         source = pathlib.Path() if rendered else _needed(options, "source")
-        if stages.listed(config) != ("points",) or config.model.fusion != "none":
+        fusion = config.model.get("fusion", "none")
+        if stages.listed(config) != ("points",) or fusion != "none":
             config.data.crop_size = config.student.crop_size  # they look at crops
         return data_commands.prepare_data(config, source, **host)
     workdir = _needed(options, "workdir")
@@ -149,7 +150,7 @@ def _evaluate_stage(
     test = sources.open_split(config, "test")
     evaluate.check_fields(test, recipe.inputs, config)
     predicted = evaluate.predict_split(
-        evaluate.make_predict(state.apply_fn, recipe.inputs),
+        evaluate.make_predict(recipe.at_test_time or state.apply_fn, recipe.inputs),
         parallel.replicate(state.ema_params),
         test,
         batch_size=config.global_batch_size,
