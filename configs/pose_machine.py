@@ -27,6 +27,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.ramp = ramp()
     config.loss = loss_scales()
     config.correction = correction()
+    config.study = tried()
     if mode == "full":
         config.num_train_steps, config.global_batch_size = 20_000, 256
         config.model.width, config.model.depth = 512, 2
@@ -115,6 +116,15 @@ def correction() -> ml_collections.ConfigDict:
     return settings
 
 
+def tried() -> ml_collections.ConfigDict:
+    """What the evaluation compares."""
+    study = ml_collections.ConfigDict()
+    study.noise = (0.0, 2.0, 5.0)  # pixels
+    study.steps = (0, 1, 2, 5, 10)
+    study.kinds = ("rays", "projector")
+    return study
+
+
 def shrink(config: ml_collections.ConfigDict) -> None:
     """For tests: seconds."""
     config.num_train_steps, config.global_batch_size = 4, 4
@@ -122,3 +132,4 @@ def shrink(config: ml_collections.ConfigDict) -> None:
     config.data.frames = 4
     config.model.width, config.model.hidden = 16, 16
     config.correction.steps = 2
+    config.study.noise, config.study.steps = (0.0, 2.0), (0, 2)

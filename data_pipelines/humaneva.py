@@ -66,6 +66,7 @@ def open_data_set(
         sequences=views,
         protocol=PROTOCOLS[data.variant],
         skipped=skipped,
+        read=videopose.read_track,
     )
 
 

@@ -25,6 +25,7 @@ from data_pipelines import (
     resection,
     safe_pickle,
     sequence,
+    tracks,
 )
 from unipose_jax import skeleton as skeletons
 
@@ -78,6 +79,47 @@ class View(sequence.Sequence):
         person = np.concatenate([uv, self.valid[..., None]], axis=-1, dtype=np.float32)
         people = {frame: person[i][None] for i, frame in enumerate(self.frames)}
         return detections.Detections(skeletons.by_name(self.skeleton), people)
+
+
+def read_track(
+    view: View,
+    *,
+    skeleton: str,
+    stored_points: int,
+    skipped: list[str] | None = None,
+    crop_size: int = 0,
+) -> tracks.Track:
+    """As `tracks.read`, without looking frame by frame for what is not there.
+
+    Raises:
+        errors.BadInput: as of `tracks.read`.
+    """
+    if view.detector_file is not None or skeleton != view.skeleton:
+        return tracks.read(
+            view,
+            skeleton=skeleton,
+            stored_points=stored_points,
+            skipped=skipped,
+            crop_size=crop_size,
+        )
+    uv = view.keypoint_camera.undistort(view.uv)
+    return tracks.Track(
+        [np.zeros((0, 3), np.float32)] * len(view),
+        view.time,
+        per_frame={
+            "uv": np.where(view.valid[..., None], uv, 0.0).astype(np.float32),
+            "confidence": view.valid.astype(np.float32),
+            "xyz": view.joints().xyz,
+            "xyz_valid": view.valid,
+            "visible": view.valid,
+        },
+        constant={
+            "intrinsics": view.keypoint_camera.intrinsics,
+            "cam_from_points": view.color_from_depth,
+        },
+        name=view.name,
+        subject=view.subject,
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
