@@ -2,8 +2,8 @@
 
     python run.py --config=configs/pose_machine.py --workdir=W --config.data.path=NPZ
 
-NPZ is a flat file, or the folder with VideoPose3D's two (docs/datasets/humaneva.md). The
-same command with another file of the same format scores the finished run on it.
+NPZ is a flat file, or the folder with VideoPose3D's two (docs/datasets/humaneva.md).
+The same command with another file of the same format scores the finished run on it.
 Variants: `:quick` (the default; two CPU cores, minutes), `:full` and `:smoke` (tests).
 """
 

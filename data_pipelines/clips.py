@@ -141,9 +141,7 @@ class ClipSource:
             )
 
 
-def is_first_time(
-    clips: Sequence[tuple[int, np.ndarray]], index: int
-) -> np.ndarray:
+def is_first_time(clips: Sequence[tuple[int, np.ndarray]], index: int) -> np.ndarray:
     """Which frames of a clip no clip before holds: bool (frames,).
 
     Args:

@@ -87,7 +87,9 @@ class PoseClips:
         if len(problems) == len(self.tracks):
             raise errors.BadInput(problems[0])
         if not any(self._has_labels):
-            raise errors.BadInput("config.data.labelled names nobody in the train split")
+            raise errors.BadInput(
+                "config.data.labelled names nobody in the train split"
+            )
 
     def groups(self) -> list[str]:
         """Person and action of each clip, as far as the names of sequences tell."""

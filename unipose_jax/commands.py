@@ -18,6 +18,7 @@ from unipose_jax.train import (
     checkpoint,
     evaluate,
     journal,
+    lifting_study,
     loop,
     parallel,
     restore,
@@ -161,9 +162,12 @@ def _evaluate_stage(
     results = evaluate.measure(
         predicted, examples, skeleton.by_name(config.data.skeleton)
     )
-    from unipose_jax.report import experiment
+    from unipose_jax.report import experiment, tables
 
     protocol = experiment.protocol(config, results, test.protocol)
+    studied = {}
+    if config.recipe == "pose_machine":
+        studied = lifting_study.study(recipe, config, state.ema_params, test)
     page = experiment.report_run(
         config,
         target,
@@ -175,10 +179,13 @@ def _evaluate_stage(
         log=workdir / "log.jsonl",
         modality=modality,
         others=others,
+        studied=studied,
     )
     if target == workdir:
         journal.write_pictures(workdir, int(state.step), page.parent / "figures")
     print(f"{protocol}\n{experiment.summary_text(results)}")
+    for table in experiment.study_tables(studied).values():
+        print(tables.to_text(table))
     if not results["all"]["num_frames"]:
         print(
             "the test split has no 3D truth (joints.npz), so there is only to look at"

@@ -76,8 +76,8 @@ def inputs_of(config: Mapping) -> tuple[str, ...]:
     if config["name"] == "color_anchor_net":
         return CROPS["rgb"]
     if config["name"] == "pose_machine":
-        images = ("color_crop", "color_crop_matrix")
-        return KEYPOINTS + (images if config["features"] != "keypoints" else ())
+        looks = config["features"] != "keypoints"
+        return KEYPOINTS + (("color_crop", "color_crop_matrix") if looks else ())
     if config["name"] != "point_net":
         raise ValueError(
             f"unknown network {config['name']!r}; choose from {sorted(NETWORKS)}"

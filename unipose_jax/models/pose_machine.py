@@ -7,6 +7,8 @@ back. Ours looks along the line of sight (`viewing`), so that poses do not depen
 camera, and finds the distance of the person from the apparent size.
 """
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
@@ -125,7 +127,7 @@ class PoseMachine(nn.Module):
             raise ValueError(
                 f"unknown features {self.features!r}; choose from {', '.join(FEATURES)}"
             )
-        sizes = {"width": self.width, "dtype": self.dtype}
+        sizes: dict[str, Any] = {"width": self.width, "dtype": self.dtype}
         if self.features != "image":
             self.keypoint_features = KeypointFeatures(**sizes)
         if self.features != "keypoints":
@@ -169,6 +171,7 @@ class PoseMachine(nn.Module):
         """
         view, plane = viewing.towards_rays(uv, confidence > 0, intrinsics)
         if self.features == "image":
+            assert color_crop is not None and color_crop_matrix is not None
             view = viewing.towards_crop(color_crop_matrix, size=color_crop.shape[2])
             plane = viewing.plane_of_uv(view, uv, confidence > 0, intrinsics)
         x = jnp.zeros((), self.dtype)

@@ -4,6 +4,8 @@ All have one interface, `core(x: (batch, frames, width)) -> (batch, frames, widt
 that one can stand in for another.
 """
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -100,7 +102,7 @@ def build(kind: str, *, width: int, depth: int, dtype: jnp.dtype) -> nn.Module:
     Raises:
         ValueError: no such core.
     """
-    sizes = {"width": width, "depth": depth, "dtype": dtype}
+    sizes: dict[str, Any] = {"width": width, "depth": depth, "dtype": dtype}
     if kind == "lstm":
         return Recurrent(cell=nn.OptimizedLSTMCell, **sizes)
     if kind == "gru":

@@ -142,6 +142,16 @@ def check_config(
         )
 
 
+def differs_in_path_only(
+    meta: dict[str, Any], config: ml_collections.ConfigDict
+) -> bool:
+    """Whether a config names other original files than a checkpoint's, and no more."""
+    saved = _flat(meta["config"])
+    same = ml_collections.ConfigDict(config.to_dict())
+    same.data.path = saved.get("data.path", "")
+    return same.data.path != config.data.path and not difference(meta, same)
+
+
 def difference(
     meta: dict[str, Any],
     config: ml_collections.ConfigDict,

@@ -103,14 +103,14 @@ def by_group(
         known = truth["xyz_valid"][chosen]
         some = known.any(-1)
         pair = [jnp.asarray(values[chosen][some]) for values in (xyz, truth["xyz"])]
-        valid = {"valid": jnp.asarray(known[some])}
+        valid = jnp.asarray(known[some])
         root = metrics.root(skel)
         scores[group] = {
-            "root_mpjpe_mm": _mm(metrics.root_mpjpe(*pair, **valid, root=root)),
-            "pa_mpjpe_mm": _mm(metrics.pa_mpjpe(*pair, **valid)),
+            "root_mpjpe_mm": _mm(metrics.root_mpjpe(*pair, valid=valid, root=root)),
+            "pa_mpjpe_mm": _mm(metrics.pa_mpjpe(*pair, valid=valid)),
         }
         if absolute:
-            scores[group]["mpjpe_mm"] = _mm(metrics.mpjpe(*pair, **valid))
+            scores[group]["mpjpe_mm"] = _mm(metrics.mpjpe(*pair, valid=valid))
     if not scores:
         return {"mean": {}}
     names = next(iter(scores.values()))

@@ -46,7 +46,9 @@ def make_trajectory(
     """Builds `apply(params, **inputs)`: estimates (batch, 1 + steps, ...).
 
     Args:
-        network: as of `make_apply`; so are the others.
+        network: as of `make_apply`.
+        config: likewise.
+        skel: likewise.
     """
     adam = optax.adam(config.learning_rate)
 
