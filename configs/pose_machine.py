@@ -16,7 +16,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` is "quick", "full" or "smoke"."""
     config = unipose.get_config("quick")
     config.recipe = "pose_machine"
-    config.num_train_steps, config.global_batch_size = 2_500, 64
+    config.num_train_steps, config.global_batch_size = 4_000, 32
     config.log_every, config.checkpoint_every = 50, 500
     lifted_people(config.data)
     config.model = network()
@@ -30,7 +30,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.study = tried()
     if mode == "full":
         config.num_train_steps, config.global_batch_size = 20_000, 256
-        config.model.width, config.model.depth = 512, 2
+        config.model.width, config.model.hidden = 512, 1_024
     elif mode == "smoke":
         shrink(config)
     elif mode != "quick":
@@ -55,9 +55,9 @@ def network() -> ml_collections.ConfigDict:
     model.name = "pose_machine"
     model.features = "keypoints"  # or image, both
     model.backbone = "small"  # of images
-    model.core = "lstm"  # or gru, convolutions, attention
-    model.width, model.depth = 256, 1
-    model.hidden = 1_024  # of correction and projector
+    model.core = "convolutions"  # or lstm (the paper's), gru, attention
+    model.width, model.depth = 128, 3
+    model.hidden = 256  # of correction and projector; 1024 in the paper
     model.dtype = "float32"
     return model
 
@@ -79,9 +79,10 @@ def loss_weights() -> ml_collections.ConfigDict:
     weights = ml_collections.ConfigDict()
     weights.coarse_position = 1.0  # relative to the root; so is position
     weights.coarse_bone_vector = 0.5
+    weights.coarse_whole_position = 0.1
     weights.position = 1.0
     weights.bone_vector = 0.5
-    weights.whole_position = 0.1
+    weights.whole_position = 0.2
     weights.point_to_ray = 0.1
     weights.projection = 0.1  # squares of the apparent size, as is bone_extent
     weights.bone_extent = 0.0
@@ -91,7 +92,13 @@ def loss_weights() -> ml_collections.ConfigDict:
 def ramp() -> ml_collections.ConfigDict:
     """The paper's stages: the coarse pose first, then correction and projector."""
     schedule = ml_collections.ConfigDict()
-    schedule.terms = ("position", "bone_vector", "projection", "point_to_ray")
+    schedule.terms = (
+        "position",
+        "bone_vector",
+        "whole_position",
+        "projection",
+        "point_to_ray",
+    )
     schedule.start, schedule.end = 0.1, 0.3  # shares of the run
     return schedule
 

@@ -28,7 +28,8 @@ def inputs():
     confidence = np.ones((2, 3, 15), np.float32)
     confidence[0, 1, 4] = 0.0
     intrinsics = np.array([[700, 710, 320, 240]] * 2, np.float32)
-    return {"uv": uv, "confidence": confidence, "intrinsics": intrinsics}
+    found = {"uv": uv, "confidence": confidence, "intrinsics": intrinsics}
+    return {name: jnp.asarray(value) for name, value in found.items()}
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +111,11 @@ def test_mirror_images_are_corrected_to_mirror_images(params, inputs):
     config = settings(mirror=True, steps=0)
     apply = jax.jit(self_correction.make_apply(NETWORK, config, SKELETON))
     center = inputs["intrinsics"][:, None, None, 2]
-    uv, swapped = inputs["uv"], list(SKELETON.mirror)
-    flipped = np.stack([2 * center - uv[..., 0], uv[..., 1]], -1)[:, :, swapped]
+    uv, swapped = inputs["uv"], jnp.array(SKELETON.mirror)
+    flipped = jnp.stack([2 * center - uv[..., 0], uv[..., 1]], -1)[:, :, swapped]
     confidence = inputs["confidence"][:, :, swapped]
     other = apply(params, **inputs | {"uv": flipped, "confidence": confidence})
-    mirrored = other.lift.coarse_xyz[:, :, swapped] * np.array([-1, 1, 1])
+    mirrored = np.asarray(other.lift.coarse_xyz[:, :, swapped]) * [-1, 1, 1]
     np.testing.assert_allclose(
         mirrored, apply(params, **inputs).lift.coarse_xyz, atol=1e-4
     )

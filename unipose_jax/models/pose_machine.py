@@ -189,7 +189,7 @@ class PoseMachine(nn.Module):
         """Corrects what `coarse` gave, and projects it."""
         middle = jnp.stack([0.0 * depth, 0.0 * depth, depth], axis=-1)[:, :, None]
         xyz = self.correction(joints) + middle
-        usual = view.depth[:, None, None, None] * jnp.array([0.0, 0.0, 1.0])
+        usual = view.depth[:, None, None, None] * jnp.eye(3)[None, None, None, 2]
         logit = jnp.log(jnp.clip(confidence, 0.01, 0.99))
         return PoseEstimate(
             xyz=view.to_camera(xyz),

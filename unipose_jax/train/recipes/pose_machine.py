@@ -111,21 +111,22 @@ def _label_terms(config, skel: skeleton.Skeleton) -> dict[str, Callable]:
             delta=config.position_delta,
         )
 
-    def whole(estimate, batch):
+    def whole(xyz, batch):
         return lifting.joint_position_loss(
-            estimate.xyz,
+            xyz,
             batch["xyz"],
-            weight=jnp.ones_like(estimate.xyz[..., 0]),
+            weight=jnp.ones_like(xyz[..., 0]),
             valid=batch["xyz_valid"],
             delta=config.whole_delta,
         )
 
     return {
         "coarse_position": lambda e, b: relative(e.lift.coarse_xyz, b),
+        "coarse_whole_position": lambda e, b: whole(e.lift.coarse_xyz, b),
         "coarse_bone_vector": lambda e, b: bones(e.lift.coarse_xyz, b),
         "position": lambda e, b: relative(e.xyz, b),
         "bone_vector": lambda e, b: bones(e.xyz, b),
-        "whole_position": whole,
+        "whole_position": lambda e, b: whole(e.xyz, b),
     }
 
 
