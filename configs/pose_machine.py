@@ -117,7 +117,7 @@ def correction() -> ml_collections.ConfigDict:
     settings = ml_collections.ConfigDict()
     settings.kind = "rays"  # or projector, the learnt one of the paper
     settings.steps = 5
-    settings.learning_rate = 3e-4  # of Adam
+    settings.learning_rate = 1e-4  # of Adam
     settings.bones = 0.0  # weight of the paper's bone term
     settings.mirror = True  # averages the coarse pose over the mirror image
     return settings
@@ -137,6 +137,6 @@ def shrink(config: ml_collections.ConfigDict) -> None:
     config.num_train_steps, config.global_batch_size = 4, 4
     config.log_every, config.checkpoint_every = 1, 2
     config.data.frames = 4
-    config.model.width, config.model.hidden = 16, 16
+    config.model.width, config.model.depth, config.model.hidden = 16, 1, 16
     config.correction.steps = 2
     config.study.noise, config.study.steps = (0.0, 2.0), (0, 2)

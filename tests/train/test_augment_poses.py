@@ -20,7 +20,7 @@ def config(**changes):
 
 def make_clip(labelled=True):
     xyz = jax.random.normal(jax.random.key(0), (3, 15, 3)) * 0.4
-    xyz = xyz + jnp.array([0.3, 0.1, 4.0])
+    xyz = xyz + jnp.array([0.3, 0.1, 4.0])[None, None]
     return {
         "uv": camera.uv_from_xyz(xyz, INTRINSICS[None]),
         "confidence": jnp.ones((3, 15)),
@@ -72,7 +72,8 @@ def test_turning_keeps_the_person_and_the_vertical():
 def test_mirrors_swap_the_sides():
     clip = make_clip()
     mirrored = [again(clip, seed, mirror=True) for seed in range(8)]
-    flipped = clip["xyz"][:, jnp.array(SKELETON.mirror)] * jnp.array([-1.0, 1.0, 1.0])
+    flip = jnp.array([-1.0, 1.0, 1.0])[None, None]
+    flipped = clip["xyz"][:, jnp.array(SKELETON.mirror)] * flip
     same = [bool(jnp.allclose(m["xyz"], flipped, atol=1e-4)) for m in mirrored]
     assert any(same)
     assert not all(same)

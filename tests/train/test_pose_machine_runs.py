@@ -12,7 +12,7 @@ from configs import pose_machine
 from data_pipelines import sources
 from tests.data_pipelines.originals import videopose
 from unipose_jax import commands
-from unipose_jax.train import loop, recipes, restore
+from unipose_jax.train import loop, recipes, restore, stages
 from unipose_jax.train import state as train_state
 
 
@@ -41,7 +41,7 @@ def smoke(folder):
 def trained(folder, tmp_path_factory):
     """The folder of a finished run; not to be trained in."""
     workdir = tmp_path_factory.mktemp("run")
-    assert loop.train(smoke(folder), workdir)
+    assert loop.train(stages.config_of(smoke(folder), "points", workdir), workdir)
     return workdir
 
 

@@ -1,5 +1,7 @@
 """Correction at test time against a plain loop over samples and steps."""
 
+import operator
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -66,7 +68,7 @@ def plain_loop(params, inputs, config):
             return NETWORK.apply(used, **alone)
 
         def loss(weights, alone=alone, forward=forward):
-            estimate = jax.tree.map(lambda value: value[0], forward(weights))
+            estimate = jax.tree.map(operator.itemgetter(0), forward(weights))
             return self_correction.consistency(
                 estimate.lift, alone["confidence"][0], config, SKELETON
             )

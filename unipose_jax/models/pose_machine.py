@@ -171,7 +171,8 @@ class PoseMachine(nn.Module):
         """
         view, plane = viewing.towards_rays(uv, confidence > 0, intrinsics)
         if self.features == "image":
-            assert color_crop is not None and color_crop_matrix is not None
+            assert color_crop is not None
+            assert color_crop_matrix is not None
             view = viewing.towards_crop(color_crop_matrix, size=color_crop.shape[2])
             plane = viewing.plane_of_uv(view, uv, confidence > 0, intrinsics)
         x = jnp.zeros((), self.dtype)

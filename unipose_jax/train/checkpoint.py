@@ -25,6 +25,9 @@ INCIDENTAL = {
 }
 """Settings that a run may change when it goes on."""
 
+AT_TEST_TIME = ("correction.", "study.")
+"""Beginnings of settings that training does not read."""
+
 
 class Checkpoints:
     """The checkpoints of one work folder.
@@ -169,6 +172,8 @@ def difference(
     """
     saved, mine = _flat(meta["config"]), _flat(describe(config))
     for key in sorted((saved.keys() | mine.keys()) - INCIDENTAL):
+        if key.startswith(AT_TEST_TIME):
+            continue
         there, here = saved.get(key), mine.get(key)
         if key.startswith(prefixes) and there != here:
             return f"{key} is {there!r} there and {here!r} in the config"
