@@ -119,7 +119,7 @@ def correction() -> ml_collections.ConfigDict:
     settings.steps = 5
     settings.learning_rate = 1e-4  # of Adam
     settings.bones = 0.0  # weight of the paper's bone term
-    settings.mirror = True  # averages the coarse pose over the mirror image
+    settings.mirror = True  # averages over the mirror image
     return settings
 
 

@@ -5,6 +5,7 @@ its poses agree with the keypoints it was given. Every sample starts with the tr
 weights and a fresh optimiser, so that samples neither meet nor leave a trace.
 """
 
+import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -28,7 +29,7 @@ def make_apply(
         config: `correction` of the run: `kind`, one of `KINDS`: how joints are
             projected, by the known camera or by the learnt projector; `steps`;
             `learning_rate` of Adam; `bones`, the weight of the bone term; `mirror`,
-            whether the coarse pose is the mean over the clip and its mirror image.
+            whether poses are means over the clip and its mirror image.
         skel: of the poses.
     """
     every_step = make_trajectory(network, config, skel)
@@ -76,11 +77,15 @@ def make_trajectory(
         last = finished(params, weights, coarse)
         return jax.tree.map(lambda a, b: jnp.append(a, b[None], 0), before, last)
 
-    def apply(params, **inputs) -> models.PoseEstimate:
+    def every_step(params, inputs) -> models.PoseEstimate:
         coarse = network.apply(params, **inputs, method="coarse")
-        if config.mirror:
-            coarse = _with_mirrored(network, params, inputs, coarse, skel)
         return jax.vmap(correct, in_axes=(None, 0))(params, coarse)
+
+    def apply(params, **inputs) -> models.PoseEstimate:
+        found = every_step(params, inputs)
+        if not config.mirror:
+            return found
+        return _mean(found, every_step(params, _mirrored(inputs, skel)), skel)
 
     return apply
 
@@ -101,22 +106,31 @@ def consistency(
     return position + config.bones * bones.mean()
 
 
-def _with_mirrored(network, params, inputs, coarse, skel: skeleton.Skeleton):
-    """The coarse pose as the mean over a clip and its mirror image."""
-    view, plane, confidence, joints, depth = coarse
+def _mirrored(inputs, skel: skeleton.Skeleton) -> dict:
+    """The keypoints of clips as a mirror would show them."""
     swapped = jnp.array(skel.mirror)
+    u, v = jnp.moveaxis(inputs["uv"], -1, 0)
     center = inputs["intrinsics"][:, None, None, 2]
-    uv = inputs["uv"]
-    flipped = jnp.stack([2.0 * center - uv[..., 0], uv[..., 1]], axis=-1)
-    other = network.apply(
-        params,
-        **inputs
-        | {
-            "uv": flipped[:, :, swapped],
-            "confidence": inputs["confidence"][:, :, swapped],
-        },
-        method="coarse",
+    flipped = jnp.stack([2.0 * center - u, v], axis=-1)
+    confidence = inputs["confidence"][:, :, swapped]
+    return {**inputs, "uv": flipped[:, :, swapped], "confidence": confidence}
+
+
+def _mean(
+    estimate: models.PoseEstimate, mirrored: models.PoseEstimate, skel
+) -> models.PoseEstimate:
+    """The mean of poses of clips and of their mirror images.
+
+    Each goes through the correction by itself, which knows the network's own errors.
+    """
+    flip = jnp.array([-1.0, 1.0, 1.0]).reshape(1, 1, 1, 1, 3)
+
+    def mean(xyz, other):
+        return (xyz + flip * other[..., jnp.array(skel.mirror), :]) / 2.0
+
+    coarse = mean(estimate.lift.coarse_xyz, mirrored.lift.coarse_xyz)
+    return dataclasses.replace(
+        estimate,
+        xyz=mean(estimate.xyz, mirrored.xyz),
+        lift=dataclasses.replace(estimate.lift, coarse_xyz=coarse),
     )
-    flip = jnp.array([-1.0, 1.0, 1.0])[None, None, None]
-    mean = (joints + flip * other[3][:, :, swapped]) / 2.0
-    return view, plane, confidence, mean, (depth + other[4]) / 2.0
