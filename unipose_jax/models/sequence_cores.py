@@ -4,6 +4,7 @@ All have one interface, `core(x: (batch, frames, width)) -> (batch, frames, widt
 that one can stand in for another.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -22,7 +23,7 @@ class Recurrent(nn.Module):
 
     width: int
     depth: int
-    cell: type[nn.RNNCellBase]
+    cell: Callable[..., nn.RNNCellBase]
     dtype: jnp.dtype = jnp.dtype("float32")
 
     @nn.compact
@@ -35,7 +36,8 @@ class Recurrent(nn.Module):
                 turned = direction == "reversed"
                 name = f"{direction}_{number}"
                 read = nn.LayerNorm(dtype=self.dtype, name=f"norm_{name}")(x)
-                x = x + nn.RNN(cell, reverse=turned, keep_order=True, name=name)(read)
+                walk = nn.RNN(cell, reverse=turned, keep_order=True, name=name)
+                x = x + jnp.asarray(walk(read))
         return x
 
 

@@ -128,6 +128,8 @@ def _mean(
     def mean(xyz, other):
         return (xyz + flip * other[..., jnp.array(skel.mirror), :]) / 2.0
 
+    assert estimate.lift is not None  # pose machines have it
+    assert mirrored.lift is not None
     coarse = mean(estimate.lift.coarse_xyz, mirrored.lift.coarse_xyz)
     return dataclasses.replace(
         estimate,
