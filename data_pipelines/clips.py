@@ -14,6 +14,14 @@ class Track(Protocol):
     """One person; `len` is the number of frames."""
 
     @property
+    def name(self) -> str:
+        """Of the sequence."""
+
+    @property
+    def subject(self) -> str:
+        """The person."""
+
+    @property
     def constant(self) -> Mapping[str, np.ndarray]:
         """Schema fields of the whole track."""
 
@@ -75,7 +83,7 @@ class ClipSource:
         self.clips = [
             (number, window)
             for number, track in enumerate(tracks)
-            for window in _windows(len(track), num_frames, frame_step)
+            for window in windows(len(track), num_frames, frame_step)
         ]
         """(track number, frame positions) of each example."""
 
@@ -96,7 +104,7 @@ class ClipSource:
             for frame in frames
         ]
         fields = {name: np.stack([f[name] for f in frames]) for name in self._names}
-        fields["xyz_valid"] &= self._is_first_time(index)[:, None]
+        fields["xyz_valid"] &= is_first_time(self.clips, index)[:, None]
         time = np.array([frame["time"] for frame in frames])
         return {
             **track.constant,
@@ -132,16 +140,22 @@ class ClipSource:
                 "have no crops of colour"
             )
 
-    def _is_first_time(self, index: int) -> np.ndarray:
-        """Which frames of a clip no clip before holds: bool (frames,)."""
-        number, window = self.clips[index]
-        first = np.diff(window, prepend=-1) > 0
-        if index and self.clips[index - 1][0] == number:
-            first &= ~np.isin(window, self.clips[index - 1][1])
-        return first
+
+def is_first_time(clips: Sequence[tuple[int, np.ndarray]], index: int) -> np.ndarray:
+    """Which frames of a clip no clip before holds: bool (frames,).
+
+    Args:
+        clips: (track number, frame positions) of all clips.
+        index: of the clip.
+    """
+    number, window = clips[index]
+    first = np.diff(window, prepend=-1) > 0
+    if index and clips[index - 1][0] == number:
+        first &= ~np.isin(window, clips[index - 1][1])
+    return first
 
 
-def _windows(length: int, num_frames: int, step: int) -> list[np.ndarray]:
+def windows(length: int, num_frames: int, step: int) -> list[np.ndarray]:
     """Positions of the clips that cover a track, `num_frames` apart."""
     return [
         positions[window]

@@ -44,5 +44,9 @@ def open_data_set(
     )
     views, skipped = videopose.open_views(source, data, layout)
     return sequence.DataSet(
-        name="human36m", sequences=views, protocol=PROTOCOL, skipped=skipped
+        name="human36m",
+        sequences=views,
+        protocol=PROTOCOL,
+        skipped=skipped,
+        read=videopose.read_track,
     )

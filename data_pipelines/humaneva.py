@@ -5,16 +5,23 @@ import pathlib
 import ml_collections
 import numpy as np
 
-from data_pipelines import sequence, videopose
+from data_pipelines import errors, sequence, videopose
 from unipose_jax import skeleton as skeletons
 
 SKELETON = "HUMANEVA15"
 
-PROTOCOL = (
+_TEST = (
     "HumanEva-I: all frames of Validate/S1-S3 with valid motion capture, 3 colour"
     " cameras, 15 joints, but no head that lies below the thorax; the same persons"
-    " train (Train/S1, Train/S3), as is usual there. Our validation split is Train/S2."
+    " train"
 )
+PROTOCOLS = {
+    "": f"{_TEST} (Train/S1, Train/S3), as is usual there. Our validation split is"
+    " Train/S2.",
+    "usual": f"{_TEST} (Train/S1-S3), as is usual there. Our validation split is the"
+    " action ThrowCatch of Train, which Validate lacks.",
+}
+"""What is trained on and scored, by `config.data.variant`."""
 
 
 def open_data_set(
@@ -23,12 +30,19 @@ def open_data_set(
     """Opens `data_3d_humaneva15.npz` and `data_2d_humaneva15_gt.npz` in a folder.
 
     Args:
-        source: the folder.
-        data: `config.data`; with `check_counts`, a missing subject is an error.
+        source: the folder, or a flat file (see `videopose`).
+        data: `config.data`; `variant` is "" or "usual"; with `check_counts`, a missing
+            subject is an error.
 
     Raises:
-        errors.BadInput: see `videopose.open_views`.
+        errors.BadInput: no such variant; or see `videopose.open_views`.
     """
+    if data.variant not in PROTOCOLS:
+        raise errors.BadInput(
+            f"config.data.variant is {data.variant!r}; humaneva has "
+            f"{', '.join(map(repr, PROTOCOLS))}"
+        )
+    usual = data.variant == "usual"
     layout = videopose.Layout(
         name="humaneva15",
         skeleton=SKELETON,
@@ -36,18 +50,23 @@ def open_data_set(
         sizes=((640, 480),) * 3,
         splits={
             "Train/S1": "train",
-            "Train/S2": "validation",
+            "Train/S2": "train" if usual else "validation",
             "Train/S3": "train",
             "Validate/S1": "test",
             "Validate/S2": "test",
             "Validate/S3": "test",
         },
+        validated="ThrowCatch" if usual else "",
         joints={15: range(15)},
         wrong=_fallen_heads,
     )
     views, skipped = videopose.open_views(source, data, layout)
     return sequence.DataSet(
-        name="humaneva", sequences=views, protocol=PROTOCOL, skipped=skipped
+        name="humaneva",
+        sequences=views,
+        protocol=PROTOCOLS[data.variant],
+        skipped=skipped,
+        read=videopose.read_track,
     )
 
 

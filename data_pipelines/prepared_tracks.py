@@ -143,6 +143,8 @@ class StoredTrack:
     problem: str
     has_points: bool
     crops: Sequence[str]  # names of the fields of crops that frames have
+    name: str = ""  # of the sequence
+    subject: str = ""  # the person
 
     def __len__(self) -> int:
         return self.length
@@ -186,6 +188,8 @@ def open_tracks(
                 problem=entry["problem"],
                 has_points=entry["with_points"] > 0,
                 crops=entry["crops"] if data.crop_size else (),
+                name=entry["name"],
+                subject=entry["subject"],
             )
         )
         first += entry["frames"]

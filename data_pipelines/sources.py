@@ -102,17 +102,38 @@ def open_split(config: ml_collections.ConfigDict, split: str):
         tracks, protocol = prepared_tracks.open_tracks(data, split)
     else:
         tracks, protocol = _read_tracks(data, split)
-    source = clips.ClipSource(
-        tracks,
-        num_frames=data.frames,
-        num_points=data.num_points,
-        frame_step=data.frame_step,
-        protocol=protocol,
-    )
+    if data.num_points:
+        source = clips.ClipSource(
+            tracks,
+            num_frames=data.frames,
+            num_points=data.num_points,
+            frame_step=data.frame_step,
+            protocol=protocol,
+        )
+    else:
+        source = _pose_clips(tracks, data, split, protocol)
     if not len(source):
         where = data.data_dir or data.path
         raise errors.BadInput(f"{where} is too short to hold a {split} split")
     return source
+
+
+def _pose_clips(tracks, data: ml_collections.ConfigDict, split: str, protocol: str):
+    """Clips without points; of people without labels, to train on, perhaps none."""
+    from data_pipelines import pose_clips
+
+    labelled = tuple(filter(None, data.get("labelled", "").split(",")))
+    if split != "train":
+        labelled = ()
+    elif labelled and not data.keypoints_only:
+        tracks = [track for track in tracks if track.subject in labelled]
+    return pose_clips.PoseClips(
+        tracks,
+        num_frames=data.frames,
+        frame_step=data.frame_step,
+        labelled=labelled,
+        protocol=protocol,
+    )
 
 
 def open_data_set(data: ml_collections.ConfigDict, source: pathlib.Path):

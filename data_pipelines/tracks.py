@@ -45,6 +45,8 @@ class Track:
     per_frame: dict[str, np.ndarray]  # packed schema fields, with an axis of frames
     constant: dict[str, np.ndarray]  # schema fields of the whole track
     problem: str = ""  # why nothing can be learnt from it
+    name: str = ""  # of the sequence
+    subject: str = ""  # the person
 
     def __len__(self) -> int:
         return len(self.time)
@@ -121,6 +123,8 @@ def read(
             "cam_from_points": source.color_from_depth,
         },
         problem=_problem(source, skeleton, known[kept], fields["confidence"][kept]),
+        name=source.name,
+        subject=source.subject,
     )
 
 

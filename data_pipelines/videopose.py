@@ -25,6 +25,7 @@ from data_pipelines import (
     resection,
     safe_pickle,
     sequence,
+    tracks,
 )
 from unipose_jax import skeleton as skeletons
 
@@ -44,6 +45,7 @@ class Layout:
     fps: float
     sizes: Sequence[tuple[int, int]]  # width and height of the cameras, in file order
     splits: Mapping[str, str]  # split of each subject
+    validated: str = ""  # action of the training subjects that validates instead
     joints: Mapping[int, Sequence[int]]  # which to keep, by how many a file has
     wrong: Callable[[np.ndarray], np.ndarray] | None = None
     # From (frames, joints, 3), world: bool (frames, joints), True where known wrong.
@@ -77,6 +79,47 @@ class View(sequence.Sequence):
         person = np.concatenate([uv, self.valid[..., None]], axis=-1, dtype=np.float32)
         people = {frame: person[i][None] for i, frame in enumerate(self.frames)}
         return detections.Detections(skeletons.by_name(self.skeleton), people)
+
+
+def read_track(
+    view: View,
+    *,
+    skeleton: str,
+    stored_points: int,
+    skipped: list[str] | None = None,
+    crop_size: int = 0,
+) -> tracks.Track:
+    """As `tracks.read`, without looking frame by frame for what is not there.
+
+    Raises:
+        errors.BadInput: as of `tracks.read`.
+    """
+    if view.detector_file is not None or skeleton != view.skeleton:
+        return tracks.read(
+            view,
+            skeleton=skeleton,
+            stored_points=stored_points,
+            skipped=skipped,
+            crop_size=crop_size,
+        )
+    uv = view.keypoint_camera.undistort(view.uv)
+    return tracks.Track(
+        [np.zeros((0, 3), np.float32)] * len(view),
+        view.time,
+        per_frame={
+            "uv": np.where(view.valid[..., None], uv, 0.0).astype(np.float32),
+            "confidence": view.valid.astype(np.float32),
+            "xyz": view.joints().xyz,
+            "xyz_valid": view.valid,
+            "visible": view.valid,
+        },
+        constant={
+            "intrinsics": view.keypoint_camera.intrinsics,
+            "cam_from_points": view.color_from_depth,
+        },
+        name=view.name,
+        subject=view.subject,
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -125,14 +168,25 @@ def open_views(
     for clip in clips:
         for number, placed in enumerate(cameras[clip.person]):
             view = _view(clip, number, placed, layout, data.keypoints)
-            views[layout.splits[clip.subject]].append(view)
+            views[_split_of(clip, layout)].append(view)
     return views, skipped
+
+
+def _split_of(clip: _Clip, layout: Layout) -> str:
+    split = layout.splits[clip.subject]
+    held_out = layout.validated and clip.action.startswith(layout.validated)
+    return "validation" if split == "train" and held_out else split
 
 
 def _read(
     source: pathlib.Path, name: str
 ) -> tuple[Mapping[str, Any], Mapping[str, Any], pathlib.Path]:
-    """3D and 2D by subject and action, and the file to name in messages."""
+    """3D and 2D by subject and action, and the file to name in messages.
+
+    `source` is a folder, or the flat file itself.
+    """
+    if source.is_file():
+        return *_unflattened(safe_pickle.read_npz(source)), source
     paths = source / f"data_3d_{name}.npz", source / f"data_2d_{name}_gt.npz"
     missing = [path.name for path in paths if not path.exists()]
     if not missing:

@@ -18,6 +18,7 @@ from unipose_jax.train import (
     checkpoint,
     evaluate,
     journal,
+    lifting_study,
     loop,
     parallel,
     restore,
@@ -50,7 +51,8 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
 
         rendered = config.data.name == "synthetic"  # of no files
         source = pathlib.Path() if rendered else _needed(options, "source")
-        if stages.listed(config) != ("points",) or config.model.fusion != "none":
+        fusion = config.model.get("fusion", "none")
+        if stages.listed(config) != ("points",) or fusion != "none":
             config.data.crop_size = config.student.crop_size  # they look at crops
         return data_commands.prepare_data(config, source, **host)
     workdir = _needed(options, "workdir")
@@ -157,7 +159,7 @@ def _evaluate_stage(
     test = sources.open_split(config, "test")
     evaluate.check_fields(test, recipe.inputs, config)
     predicted = evaluate.predict_split(
-        evaluate.make_predict(state.apply_fn, recipe.inputs),
+        evaluate.make_predict(recipe.at_test_time or state.apply_fn, recipe.inputs),
         parallel.replicate(state.ema_params),
         test,
         batch_size=config.global_batch_size,
@@ -168,9 +170,12 @@ def _evaluate_stage(
     results = evaluate.measure(
         predicted, examples, skeleton.by_name(config.data.skeleton)
     )
-    from unipose_jax.report import experiment
+    from unipose_jax.report import experiment, tables
 
     protocol = experiment.protocol(config, results, test.protocol)
+    studied = {}
+    if config.recipe == "pose_machine":
+        studied = lifting_study.study(recipe, config, state.ema_params, test)
     page = experiment.report_run(
         config,
         target,
@@ -182,10 +187,13 @@ def _evaluate_stage(
         log=workdir / "log.jsonl",
         modality=modality,
         others=others,
+        studied=studied,
     )
     if target == workdir:
         journal.write_pictures(workdir, int(state.step), page.parent / "figures")
     print(f"{protocol}\n{experiment.summary_text(results)}")
+    for table in experiment.study_tables(studied).values():
+        print(tables.to_text(table))
     if not results["all"]["num_frames"]:
         print(
             "the test split has no 3D truth (joints.npz), so there is only to look at"

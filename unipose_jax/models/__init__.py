@@ -6,16 +6,19 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from unipose_jax.models.anchor_net import ColorAnchorNet, DepthAnchorNet
-from unipose_jax.models.estimate import CropEstimate, PoseEstimate
+from unipose_jax.models.estimate import CropEstimate, LiftEstimate, PoseEstimate
 from unipose_jax.models.point_net import FUSIONS, PointNet, modalities
+from unipose_jax.models.pose_machine import PoseMachine
 
 NETWORKS = {
     "color_anchor_net": ColorAnchorNet,
     "depth_anchor_net": DepthAnchorNet,
     "point_net": PointNet,
+    "pose_machine": PoseMachine,
 }
 
 POINTS = ("points", "points_valid", "time")
+KEYPOINTS = ("uv", "confidence", "intrinsics")
 CROPS = {
     "depth": ("depth_crop", "depth_crop_matrix", "reference_depth"),
     "rgb": ("color_crop", "color_crop_matrix", "cam_from_points"),
@@ -25,13 +28,16 @@ CROPS = {
 __all__ = [
     "CROPS",
     "FUSIONS",
+    "KEYPOINTS",
     "NETWORKS",
     "POINTS",
     "ColorAnchorNet",
     "CropEstimate",
     "DepthAnchorNet",
+    "LiftEstimate",
     "PointNet",
     "PoseEstimate",
+    "PoseMachine",
     "build",
     "inputs_of",
     "modalities",
@@ -69,6 +75,9 @@ def inputs_of(config: Mapping) -> tuple[str, ...]:
         return CROPS["depth"]
     if config["name"] == "color_anchor_net":
         return CROPS["rgb"]
+    if config["name"] == "pose_machine":
+        looks = config["features"] != "keypoints"
+        return KEYPOINTS + (("color_crop", "color_crop_matrix") if looks else ())
     if config["name"] != "point_net":
         raise ValueError(
             f"unknown network {config['name']!r}; choose from {sorted(NETWORKS)}"

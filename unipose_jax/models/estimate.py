@@ -18,10 +18,23 @@ class CropEstimate:
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
+class LiftEstimate:
+    """What a pose machine found on its way: before its correction, and back in 2D."""
+
+    coarse_xyz: Array  # (*batch, frames, joints, 3), metres, camera frame
+    plane: Array  # (*batch, frames, joints, 2), where joints are, by true projection
+    projected: Array  # (*batch, frames, joints, 2), the same, by the learnt projector
+    observed: Array  # (*batch, frames, joints, 2), where keypoints are
+    # All three on the plane of the viewing frame (models.viewing), by apparent size.
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
 class PoseEstimate:
     """Joints of one person in each frame."""
 
     xyz: Array  # (*batch, frames, joints, 3), metres, depth-camera frame
     confidence_logit: Array  # (*batch, frames, joints); sigmoid is the confidence
     crop: CropEstimate | None = None  # of networks that look at crops
+    lift: LiftEstimate | None = None  # of pose machines
     parts: dict[str, "PoseEstimate"] | None = None  # by modality, where several vote

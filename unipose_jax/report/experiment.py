@@ -36,6 +36,7 @@ def report_run(
     log: pathlib.Path,
     modality: str = "points",
     others: Mapping[str, Results] | None = None,
+    studied: Mapping[str, Results] | None = None,
 ) -> pathlib.Path:
     """Writes `metrics.json`, tables, curves, pictures and `index.html` of a run.
 
@@ -50,6 +51,7 @@ def report_run(
         log: of the training.
         modality: what the network sees.
         others: results of other modalities that were trained beside, by name.
+        studied: from `train.lifting_study`, for pose machines.
 
     Returns:
         Path of the page.
@@ -60,6 +62,7 @@ def report_run(
         "protocol": protocol,
         "provenance": provenance(),
         "results": results,
+        **({"study": studied} if studied else {}),
     }
     text = json.dumps(files.plain(record), indent=1)
     files.write_text(workdir / "metrics.json", text + "\n")
@@ -75,7 +78,7 @@ def report_run(
         skeleton=skeleton,
         rendered=config.data.name == "synthetic",
         subtitle=" · ".join(str(value) for value in provenance().values()),
-        results={"metrics": table},
+        results={"metrics": table, **study_tables(studied or {})},
         headlines=_headlines(results),
         log=log,
         joint_errors_mm=errors_mm,
@@ -83,6 +86,25 @@ def report_run(
         config=config.to_dict(),
         sections=_modalities({modality: results, **others}) if others else (),
     )
+
+
+def study_tables(studied: Mapping[str, Results]) -> dict[str, tables.Table]:
+    """Tables of what `train.lifting_study` found, by file name.
+
+    Args:
+        studied: by name, rows of metrics by name.
+    """
+    titles = {
+        "actions": "By person and action: before the correction network (coarse), after"
+        " it (uncorrected), and after correction at test time (corrected)",
+        "noise": "By noise of the keypoints and steps of correction at test time, mean"
+        " over actions",
+    }
+    return {
+        name: tables.metrics_table(rows, title=titles[name])
+        for name, rows in studied.items()
+        if rows
+    }
 
 
 def comparison_text(results: Mapping[str, Results]) -> str:

@@ -67,6 +67,7 @@ COLUMNS = {
         Column("bone_length_error_mm", "bone length", "mm", better="lower"),
         Column("num_frames", "frames", digits=0),
         Column("steps_per_s", "steps/s", better="higher"),
+        Column("ms_per_frame", "time a frame", "ms", digits=3, better="lower"),
         Column("frames_per_s", "frames/s", better="higher"),
     )
 }

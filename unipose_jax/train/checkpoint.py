@@ -25,6 +25,9 @@ INCIDENTAL = {
 }
 """Settings that a run may change when it goes on."""
 
+AT_TEST_TIME = ("correction.", "study.")
+"""Beginnings of settings that training does not read."""
+
 
 class Checkpoints:
     """The checkpoints of one work folder.
@@ -142,6 +145,16 @@ def check_config(
         )
 
 
+def differs_in_path_only(
+    meta: dict[str, Any], config: ml_collections.ConfigDict
+) -> bool:
+    """Whether a config names other original files than a checkpoint's, and no more."""
+    saved = _flat(meta["config"])
+    same = ml_collections.ConfigDict(config.to_dict())
+    same.data.path = saved.get("data.path", "")
+    return same.data.path != config.data.path and not difference(meta, same)
+
+
 def difference(
     meta: dict[str, Any],
     config: ml_collections.ConfigDict,
@@ -159,6 +172,8 @@ def difference(
     """
     saved, mine = _flat(meta["config"]), _flat(describe(config))
     for key in sorted((saved.keys() | mine.keys()) - INCIDENTAL):
+        if key.startswith(AT_TEST_TIME):
+            continue
         there, here = saved.get(key), mine.get(key)
         if key.startswith(prefixes) and there != here:
             return f"{key} is {there!r} there and {here!r} in the config"

@@ -47,7 +47,10 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
     recipe = recipes.build(config)
     checkpoints = checkpoint.Checkpoints(workdir)
     if (saved := checkpoints.latest_step()) is not None:
-        checkpoint.check_config(checkpoints.read_meta(saved), config, workdir)
+        meta = checkpoints.read_meta(saved)
+        if saved >= num_steps and checkpoint.differs_in_path_only(meta, config):
+            return True  # a finished run, to be scored on other files
+        checkpoint.check_config(meta, config, workdir)
     state, position = restore.newest_or_new(config, recipe, checkpoints, workdir)
     first_step = int(state.step)
     if first_step >= num_steps:

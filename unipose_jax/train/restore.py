@@ -8,6 +8,7 @@ import ml_collections
 import numpy as np
 
 from data_pipelines import errors, schema
+from unipose_jax import skeleton
 from unipose_jax.train import checkpoint, optimizer, recipes
 from unipose_jax.train import state as train_state
 
@@ -84,6 +85,7 @@ def example_inputs(
         "T": data.frames,
         "N": data.num_points,
         "S": data.crop_size,
+        "J": skeleton.by_name(data.skeleton).num_joints,
     }
     fields = {name: (schema.FIELDS | schema.EXTRAS)[name] for name in inputs}
     return {

@@ -54,7 +54,7 @@ def config_of(
         {name: value for name, value in config.to_dict().items() if name not in _PLAN}
     )
     if modality == "points":
-        if config.model.fusion != "none" and not stage.data.crop_size:
+        if config.model.get("fusion", "none") != "none" and not stage.data.crop_size:
             stage.data.crop_size = config.student.crop_size
         return stage
     settings = config.student.to_dict()

@@ -20,6 +20,8 @@ class Recipe:
             one key per example.
         validation_terms: `(estimate, batch) -> terms` of what the network returned.
         taught: whether the fields of `train.teacher` are among `fields`.
+        at_test_time: `(params, **inputs) -> estimate` that stands in for the network
+            in tests; None is the network.
     """
 
     network: nn.Module
@@ -28,3 +30,4 @@ class Recipe:
     train_terms: Callable
     validation_terms: Callable
     taught: bool = False
+    at_test_time: Callable | None = None

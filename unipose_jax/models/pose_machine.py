@@ -1,0 +1,204 @@
+"""3D Human Pose Machines: 2D keypoints or images over time, to 3D poses.
+
+K. Wang et al., "3D Human Pose Machines with Self-supervised Learning", T-PAMI 2019,
+arXiv 1901.03798: 2D-aware features go through a recurrent 2D-to-3D pose transformer to
+coarse 3D joints, which a correction network refines; a 3D-to-2D projector maps them
+back. Ours looks along the line of sight (`viewing`), so that poses do not depend on the
+camera, and finds the distance of the person from the apparent size.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float, UInt8
+
+from unipose_jax.models import image_net, sequence_cores, viewing
+from unipose_jax.models.estimate import LiftEstimate, PoseEstimate
+
+FEATURES = ("keypoints", "image", "both")
+
+
+class KeypointFeatures(nn.Module):
+    """Features of the 2D joints of each frame, and of where in the view they are."""
+
+    width: int
+    dtype: jnp.dtype = jnp.dtype("float32")
+
+    @nn.compact
+    def __call__(
+        self,
+        plane: Float[Array, "batch frames joints 2"],
+        confidence: Float[Array, "batch frames joints"],
+        view: viewing.Viewing,
+    ) -> Float[Array, "batch frames width"]:
+        ahead = view.rotation[..., 2, :]  # the line of sight in the camera's frame
+        mean = jnp.mean(ahead, axis=1, keepdims=True)
+        moved = (ahead - mean)[..., :2] / view.size[:, None, None]
+        distance = jnp.log(view.depth)[:, None, None] - 1.0  # about zero
+        known = [
+            plane.reshape(*plane.shape[:2], -1),
+            confidence,
+            moved,
+            ahead[..., 1:2],
+            jnp.broadcast_to(distance, (*plane.shape[:2], 1)),
+        ]
+        x = nn.Dense(self.width, dtype=self.dtype)(jnp.concatenate(known, axis=-1))
+        y = nn.LayerNorm(dtype=self.dtype)(nn.gelu(x))
+        return x + nn.Dense(self.width, dtype=self.dtype)(y)
+
+
+class ImageFeatures(nn.Module):
+    """Features of the colour crop of each frame."""
+
+    width: int
+    backbone: str = "small"
+    dtype: jnp.dtype = jnp.dtype("float32")
+
+    @nn.compact
+    def __call__(
+        self, crop: UInt8[Array, "batch frames size size 3"]
+    ) -> Float[Array, "batch frames width"]:
+        images = image_net.color_image(crop.reshape(-1, *crop.shape[2:]))
+        network = image_net.ImageNet(self.backbone, self.dtype, name="backbone")
+        pooled = network(images).late.mean(axis=(1, 2))
+        return nn.Dense(self.width, dtype=self.dtype)(
+            pooled.reshape(*crop.shape[:2], -1)
+        )
+
+
+class Correction(nn.Module):
+    """The self-supervised correction: a residual network with one hidden layer."""
+
+    hidden: int
+
+    @nn.compact
+    def __call__(
+        self, xyz: Float[Array, "*batch joints 3"]
+    ) -> Float[Array, "*batch joints 3"]:
+        flat = xyz.reshape(*xyz.shape[:-2], -1)
+        small = nn.initializers.variance_scaling(0.01, "fan_in", "normal")
+        hidden = nn.relu(nn.Dense(self.hidden, name="hidden")(flat))
+        change = nn.Dense(flat.shape[-1], kernel_init=small, name="change")(hidden)
+        return xyz + change.reshape(xyz.shape)
+
+
+class Projector(nn.Module):
+    """The learnt 3D-to-2D projector: two hidden layers, the second residual."""
+
+    hidden: int
+
+    @nn.compact
+    def __call__(
+        self, xyz: Float[Array, "*batch joints 3"]
+    ) -> Float[Array, "*batch joints 2"]:
+        flat = xyz.reshape(*xyz.shape[:-2], -1)
+        x = nn.relu(nn.Dense(self.hidden, name="hidden")(flat))
+        x = x + nn.relu(nn.Dense(self.hidden, name="residual")(x))
+        plane = nn.Dense(2 * xyz.shape[-2], name="plane")(x)
+        return plane.reshape(*xyz.shape[:-1], 2)
+
+
+class PoseMachine(nn.Module):
+    """The whole network.
+
+    Attributes:
+        num_joints: of the skeleton to predict.
+        features: what it looks at, one of `FEATURES`.
+        backbone: of images, one of `image_net.KINDS`.
+        core: the pose transformer, one of `sequence_cores.CORES`.
+        width: channels of features and core.
+        depth: pairs of passes, or blocks, of the core.
+        hidden: of the correction and the projector (1024 in the paper).
+        dtype: of activations up to the coarse pose.
+    """
+
+    num_joints: int
+    features: str = "keypoints"
+    backbone: str = "small"
+    core: str = "lstm"
+    width: int = 256
+    depth: int = 1
+    hidden: int = 1024
+    dtype: jnp.dtype = jnp.dtype("float32")
+
+    def setup(self):
+        if self.features not in FEATURES:
+            raise ValueError(
+                f"unknown features {self.features!r}; choose from {', '.join(FEATURES)}"
+            )
+        sizes: dict[str, Any] = {"width": self.width, "dtype": self.dtype}
+        if self.features != "image":
+            self.keypoint_features = KeypointFeatures(**sizes)
+        if self.features != "keypoints":
+            self.image_features = ImageFeatures(backbone=self.backbone, **sizes)
+        self.transformer = sequence_cores.build(self.core, depth=self.depth, **sizes)
+        self.norm = nn.LayerNorm(dtype=self.dtype)
+        small = nn.initializers.variance_scaling(0.1, "fan_in", "normal")
+        self.joints = nn.Dense(3 * self.num_joints, kernel_init=small)
+        self.distance = nn.Dense(1, kernel_init=small)
+        self.correction = Correction(self.hidden)
+        self.projector = Projector(self.hidden)
+
+    def __call__(self, **inputs) -> PoseEstimate:
+        """Poses of clips.
+
+        Args:
+            inputs: see `coarse`.
+        """
+        return self.finish(*self.coarse(**inputs))
+
+    def coarse(
+        self,
+        uv: Float[Array, "batch frames joints 2"],
+        confidence: Float[Array, "batch frames joints"],
+        intrinsics: Float[Array, "batch 4"],
+        color_crop: UInt8[Array, "batch frames size size 3"] | None = None,
+        color_crop_matrix: Float[Array, "batch frames 3 3"] | None = None,
+    ):
+        """Poses before their correction.
+
+        Args:
+            uv: keypoints, undistorted pixels.
+            confidence: in [0, 1]; 0 where there is none.
+            intrinsics: (fx, fy, cx, cy), pixels.
+            color_crop: the person in colour; not for features "keypoints".
+            color_crop_matrix: P of the crops.
+
+        Returns:
+            The viewing frame; keypoints on its plane; their confidence; joints around
+            the middle of the person, metres, viewing frame; and depth of that, metres.
+        """
+        view, plane = viewing.towards_rays(uv, confidence > 0, intrinsics)
+        if self.features == "image":
+            assert color_crop is not None
+            assert color_crop_matrix is not None
+            view = viewing.towards_crop(color_crop_matrix, size=color_crop.shape[2])
+            plane = viewing.plane_of_uv(view, uv, confidence > 0, intrinsics)
+        x = jnp.zeros((), self.dtype)
+        if self.features != "image":
+            x = x + self.keypoint_features(plane, confidence, view)
+        if self.features != "keypoints":
+            x = x + self.image_features(color_crop)
+        x = self.norm(self.transformer(x))
+        joints = self.joints(x).astype(jnp.float32)
+        joints = joints.reshape(*joints.shape[:2], self.num_joints, 3)
+        stretch = jnp.exp(self.distance(x).astype(jnp.float32))[..., 0]
+        return view, plane, confidence, joints, view.depth[:, None] * stretch
+
+    def finish(self, view, plane, confidence, joints, depth) -> PoseEstimate:
+        """Corrects what `coarse` gave, and projects it."""
+        middle = jnp.stack([0.0 * depth, 0.0 * depth, depth], axis=-1)[:, :, None]
+        xyz = self.correction(joints) + middle
+        usual = view.depth[:, None, None, None] * jnp.eye(3)[None, None, None, 2]
+        logit = jnp.log(jnp.clip(confidence, 0.01, 0.99))
+        return PoseEstimate(
+            xyz=view.to_camera(xyz),
+            confidence_logit=logit - jnp.log1p(-jnp.clip(confidence, 0.01, 0.99)),
+            lift=LiftEstimate(
+                coarse_xyz=view.to_camera(joints + middle),
+                plane=view.on_plane(xyz),
+                projected=self.projector(4.0 * (xyz - usual) / usual[..., 2:]),
+                observed=plane,
+            ),
+        )

@@ -1,0 +1,166 @@
+"""Pose machines: 2D keypoints over time to 3D poses, with and without 3D labels.
+
+DESIGN.md section 2.3. Terms on the coarse and on the corrected pose where there are 3D
+labels; terms in 2D on all clips. In the paper's stages, first the coarse pose is
+learnt, then correction and projector join it: here those terms come in by
+`config.ramp`.
+"""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+
+from data_pipelines import errors
+from unipose_jax import metrics, models, skeleton
+from unipose_jax.losses import keypoints, lifting
+from unipose_jax.models import pose_machine, sequence_cores
+from unipose_jax.train import augment_poses, self_correction
+from unipose_jax.train.recipes.recipe import Recipe
+
+LABELS = ("xyz", "xyz_valid")
+
+
+def build(config: ml_collections.ConfigDict) -> Recipe:
+    """The recipe of a config with `model`, `loss_weights`, `loss`, `augment`.
+
+    Raises:
+        errors.BadInput: the config asks for what does not exist.
+    """
+    _check(config)
+    skel = skeleton.by_name(config.data.skeleton)
+    network = models.build(config.model.to_dict(), num_joints=skel.num_joints)
+    inputs = models.inputs_of(config.model.to_dict())
+    terms = make_terms(config, skel)
+
+    def train_terms(apply_fn, params, batch, keys):
+        def look(key, clip):
+            return augment_poses.seen_anew(
+                key, clip, config=config.augment, skeleton=skel
+            )
+
+        # Pictures cannot be seen from elsewhere.
+        looked_at = batch
+        if config.model.features == "keypoints":
+            looked_at = jax.vmap(look)(keys, {name: batch[name] for name in fields})
+        estimate = apply_fn(params, **{name: looked_at[name] for name in inputs})
+        return terms(estimate, looked_at)
+
+    fields = inputs + LABELS
+    return Recipe(
+        network=network,
+        inputs=inputs,
+        fields=fields,
+        train_terms=train_terms,
+        validation_terms=terms,
+        at_test_time=self_correction.make_apply(network, config.correction, skel),
+    )
+
+
+def _check(config: ml_collections.ConfigDict) -> None:
+    choices = {
+        "model.name": ("pose_machine",),
+        "model.features": pose_machine.FEATURES,
+        "model.core": sequence_cores.CORES,
+        "correction.kind": self_correction.KINDS,
+    }
+    for key, known in choices.items():
+        section, name = key.split(".")
+        if config[section][name] not in known:
+            raise errors.BadInput(
+                f"config.{key} is {config[section][name]!r}; use one of "
+                f"{', '.join(known)}"
+            )
+
+
+def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Callable:
+    """Builds `terms(estimate, batch) -> dict` of the terms whose weight is not zero."""
+    functions = _label_terms(config.loss, skel) | _keypoint_terms(config.loss, skel)
+    chosen = {name for name, weight in config.loss_weights.items() if weight}
+
+    def terms(estimate: models.PoseEstimate, batch: Mapping) -> dict:
+        return {name: functions[name](estimate, batch) for name in sorted(chosen)}
+
+    return terms
+
+
+def _label_terms(config, skel: skeleton.Skeleton) -> dict[str, Callable]:
+    """Terms that compare with 3D labels, of clips that have them."""
+    root = jnp.array(metrics.root(skel))
+
+    def of_root(xyz):
+        return jnp.mean(xyz[..., root, :], axis=-2, keepdims=True)
+
+    def relative(xyz, batch):
+        rooted = batch["xyz_valid"][..., root].all(-1, keepdims=True)
+        return lifting.joint_position_loss(
+            xyz - of_root(xyz),
+            batch["xyz"] - of_root(batch["xyz"]),
+            weight=jnp.ones_like(xyz[..., 0]),
+            valid=batch["xyz_valid"] & rooted,
+            delta=config.position_delta,
+        )
+
+    def bones(xyz, batch):
+        return lifting.bone_vector_loss(
+            xyz,
+            batch["xyz"],
+            skeleton=skel,
+            valid=batch["xyz_valid"],
+            delta=config.position_delta,
+        )
+
+    def whole(xyz, batch):
+        return lifting.joint_position_loss(
+            xyz,
+            batch["xyz"],
+            weight=jnp.ones_like(xyz[..., 0]),
+            valid=batch["xyz_valid"],
+            delta=config.whole_delta,
+        )
+
+    return {
+        "coarse_position": lambda e, b: relative(e.lift.coarse_xyz, b),
+        "coarse_whole_position": lambda e, b: whole(e.lift.coarse_xyz, b),
+        "coarse_bone_vector": lambda e, b: bones(e.lift.coarse_xyz, b),
+        "position": lambda e, b: relative(e.xyz, b),
+        "bone_vector": lambda e, b: bones(e.xyz, b),
+        "whole_position": lambda e, b: whole(e.xyz, b),
+    }
+
+
+def _keypoint_terms(config, skel: skeleton.Skeleton) -> dict[str, Callable]:
+    """Terms that compare with keypoints, of every clip."""
+
+    def projection(estimate, batch):
+        return lifting.plane_loss(
+            estimate.lift.projected,
+            estimate.lift.observed,
+            confidence=batch["confidence"],
+        )
+
+    def bone_extent(estimate, batch):
+        return lifting.bone_extent_loss(
+            estimate.lift.projected,
+            estimate.lift.observed,
+            skeleton=skel,
+            confidence=batch["confidence"],
+        )
+
+    def point_to_ray(estimate, batch):
+        return keypoints.point_to_ray_loss(
+            estimate.xyz,
+            batch["uv"],
+            batch["intrinsics"][:, None],
+            confidence=batch["confidence"],
+            visible=batch["confidence"] > 0,
+            delta=config.ray_delta,
+            reference_depth=jnp.mean(estimate.xyz[..., 2], axis=-1),
+        )
+
+    return {
+        "projection": projection,
+        "bone_extent": bone_extent,
+        "point_to_ray": point_to_ray,
+    }
