@@ -10,6 +10,7 @@ camera, and finds the distance of the person from the apparent size.
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
@@ -188,13 +189,12 @@ class PoseMachine(nn.Module):
 
     def finish(self, view, plane, confidence, joints, depth) -> PoseEstimate:
         """Corrects what `coarse` gave, and projects it."""
-        middle = jnp.stack([0.0 * depth, 0.0 * depth, depth], axis=-1)[:, :, None]
+        middle = jnp.pad(depth[:, :, None, None], ((0, 0), (0, 0), (0, 0), (2, 0)))
         xyz = self.correction(joints) + middle
         usual = view.depth[:, None, None, None] * jnp.eye(3)[None, None, None, 2]
-        logit = jnp.log(jnp.clip(confidence, 0.01, 0.99))
         return PoseEstimate(
             xyz=view.to_camera(xyz),
-            confidence_logit=logit - jnp.log1p(-jnp.clip(confidence, 0.01, 0.99)),
+            confidence_logit=jax.scipy.special.logit(jnp.clip(confidence, 0.01, 0.99)),
             lift=LiftEstimate(
                 coarse_xyz=view.to_camera(joints + middle),
                 plane=view.on_plane(xyz),
