@@ -38,7 +38,7 @@ _TEST_PART = {
     "cross_subject": "the persons outside the official list of 20 for training",
     "cross_view": f"camera {TEST_CAMERA}, all persons",
 }
-_FPS = 30.0
+FPS = 30.0
 _SAME_CAMERA = np.eye(4, dtype=np.float32)
 
 
@@ -189,7 +189,7 @@ def _people(
             name=f"{clip}-{number}",
             subject=clip[8:12],
             frames=tuple(body.frames.tolist()),
-            time=(body.frames - body.frames[0]) / _FPS,
+            time=(body.frames - body.frames[0]) / FPS,
             depth_camera=cameras.depth,
             color_camera=cameras.color if color else None,
             color_from_depth=cameras.color_from_depth if color else _SAME_CAMERA,

@@ -41,7 +41,7 @@ def refine_file(
     _check(poses, source)
     opened = recording.open_recording(seen) if seen else None
     refined = refine_poses(poses, opened)
-    after = _as_file(poses, refined)
+    after = as_file(poses, refined)
     pose_file.write(output, after)
     print(f"{_summary(poses, after, refined)}\nposes: {output}")
     if pictures:
@@ -86,6 +86,13 @@ def refine_poses(
         keypoints=keypoints,
         clouds=clouds,
     )
+
+
+def as_file(poses: pose_file.PoseFile, refined: refine.Refined) -> pose_file.PoseFile:
+    """The refined poses, with all else that the file held."""
+    valid = np.asarray(refined.valid)
+    xyz = np.where(valid[..., None], refined.xyz, np.nan).astype(np.float32)
+    return dataclasses.replace(poses, xyz=xyz, valid=valid)
 
 
 def _check(poses: pose_file.PoseFile, source: pathlib.Path) -> None:
@@ -153,13 +160,6 @@ def _places(poses: pose_file.PoseFile, opened: recording.Recording) -> np.ndarra
         if frame not in where:
             raise errors.BadInput(f"{opened.path} has no frame {frame} of the poses")
     return np.array([where[frame] for frame in poses.frame.tolist()])
-
-
-def _as_file(poses: pose_file.PoseFile, refined: refine.Refined) -> pose_file.PoseFile:
-    """The refined poses, with all else that the file held."""
-    valid = np.asarray(refined.valid)
-    xyz = np.where(valid[..., None], refined.xyz, np.nan).astype(np.float32)
-    return dataclasses.replace(poses, xyz=xyz, valid=valid)
 
 
 def _summary(

@@ -62,6 +62,11 @@ def test_too_few_frames_to_tell_are_finite(frames):
     assert np.isfinite(found.motion).all()
 
 
+def test_two_frames_have_the_noise_that_the_caller_expects():
+    found = levels(walk(2, motion=0.01), unknown=2.0)
+    np.testing.assert_array_equal(found.noise, np.full(6, 2.0, np.float32))
+
+
 def test_motion_is_larger_where_somebody_hurries():
     track = walk(200, motion=0.002)
     track[150:] += walk(50, motion=0.05, seed=3)

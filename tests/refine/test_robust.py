@@ -42,3 +42,8 @@ def test_weight_is_the_slope_of_the_likelihood(sq):
     slope = 0.5 * (f + d) * (np.log1p((sq + h) / f) - np.log1p((sq - h) / f)) / (2 * h)
     weight = robust.student_weight(jnp.float32(sq), freedom=f, size=d)
     np.testing.assert_allclose(weight, 2.0 * slope, rtol=1e-4)
+
+
+def test_neighbours_are_those_in_time():
+    near = robust.neighbours(jnp.arange(1, 5), reach=1, fill=-1)
+    np.testing.assert_array_equal(near, [[-1, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, -1]])

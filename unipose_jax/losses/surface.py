@@ -107,6 +107,40 @@ def coverage_loss(
     Returns:
         Mean penalty over points, metres, not yet divided.
     """
+    excess, counted = capsule_excess(
+        xyz,
+        points,
+        skeleton=skeleton,
+        radii=radii,
+        points_valid=points_valid,
+        valid=valid,
+    )
+    penalty = scale * numerics.saturating(excess**2, scale=scale)
+    return reduction.weighted_mean(penalty, jnp.ones_like(penalty), counted)
+
+
+def capsule_excess(
+    xyz: Float[Array, "*batch joints 3"],
+    points: Float[Array, "*batch points 3"],
+    *,
+    skeleton: definitions.Skeleton,
+    radii: Float[Array, " bones"],
+    points_valid: Bool[Array, "*batch points"],
+    valid: Bool[Array, "*batch joints"] | None = None,
+) -> tuple[Float[Array, "*batch points"], Bool[Array, "*batch points"]]:
+    """How far each body point lies outside the nearest capsule around a bone, metres.
+
+    Args:
+        xyz: joints, metres.
+        points: body points, metres, frame of `xyz`; taken as constant.
+        skeleton: names the bones.
+        radii: of the capsules, metres (`physics.limits.capsule_radii`).
+        points_valid: False for what is no point, whatever it holds.
+        valid: False removes the bones of a joint, whatever it holds; None is all.
+
+    Returns:
+        The excess, 0 inside, and whether it counts: a valid point, and a bone is left.
+    """
     points = jnp.where(points_valid[..., None], points, 0.0)
     valid = jnp.ones_like(xyz[..., 0], dtype=bool) if valid is None else valid
     xyz = jnp.where(valid[..., None], xyz, 0.0)
@@ -125,9 +159,8 @@ def coverage_loss(
     radius = jnp.sum(nearest * jnp.broadcast_to(radii, nearest.shape), axis=-1)
     # The root of a point on a bone has no gradient; it lies inside the capsule anyway.
     excess = jnp.maximum(jnp.sqrt(jnp.maximum(sq_dist, 1e-8)) - radius, 0.0)
-    penalty = scale * numerics.saturating(excess**2, scale=scale)
     counted = points_valid & jnp.any(present, axis=-1, keepdims=True)
-    return reduction.weighted_mean(penalty, jnp.ones_like(penalty), counted)
+    return excess, counted
 
 
 def _below_skin(surface_depth: Array, skin_depth: Array, visible: Array) -> Array:

@@ -13,7 +13,7 @@ from unipose_jax.refine import robust
 LAGS = (1, 2, 3, 4)
 # The median length of a vector whose 3 (2) components are standard normal.
 MEDIAN_LENGTH = {3: 1.538, 2: 1.177}
-# Where a sequence is too short to tell, and least values, metres.
+# Metres: where a sequence is too short to tell, and least values.
 UNKNOWN, LEAST_NOISE, LEAST_MOTION = 0.02, 1e-3, 1e-4
 
 
@@ -32,6 +32,7 @@ def levels(
     valid: Bool[Array, "time joints"],
     run: Int[Array, " time"],
     least: float = LEAST_NOISE,
+    unknown: float = UNKNOWN,
 ) -> Levels:
     r"""Noise and motion of each joint by second differences over several lags.
 
@@ -45,15 +46,15 @@ def levels(
         valid: False leaves a joint of a frame out, whatever it holds.
         run: differences are taken within frames of the same number.
         least: noise is at least this.
+        unknown: both levels where no three frames of a joint follow each other.
 
     Returns:
-        Levels in the unit of `track`; `UNKNOWN` where no three frames of a joint follow
-        each other.
+        Levels in the unit of `track`.
     """
     lags = [lag for lag in LAGS if len(track) > 2 * lag]
     if not lags:
-        unknown = jnp.full(track.shape[1], UNKNOWN)
-        return Levels(noise=unknown, motion=unknown)
+        nothing = jnp.full(track.shape[1], unknown)
+        return Levels(noise=nothing, motion=nothing)
     found = [_variance(track, valid, run, lag) for lag in lags]
     variance, counts = (jnp.stack(part) for part in zip(*found, strict=True))
     shape = np.asarray([(2 * lag**3 + lag) / 3 for lag in lags], np.float32)[:, None]
@@ -62,7 +63,7 @@ def levels(
     motion = jnp.maximum(jnp.sqrt(motion_sq), LEAST_MOTION)
     known = counts[0] > 0
     return Levels(
-        noise=jnp.where(known, noise, UNKNOWN), motion=jnp.where(known, motion, UNKNOWN)
+        noise=jnp.where(known, noise, unknown), motion=jnp.where(known, motion, unknown)
     )
 
 
@@ -87,12 +88,9 @@ def local_motion(
         window: frames to each side.
     """
     length, known = _second_difference(xyz, valid, run, 1)
-    pad = ((window, window), (0, 0))
-    length, known = jnp.pad(length, pad), jnp.pad(known, pad)
-    count = len(xyz) - 2
-    near = range(2 * window + 1)
-    around = jnp.stack([length[i : i + count] for i in near])
-    around_known = jnp.stack([known[i : i + count] for i in near])
+    around, around_known = (
+        robust.neighbours(part, reach=window) for part in (length, known)
+    )
     median = robust.masked_median(around, around_known, axis=0) / MEDIAN_LENGTH[3]
     motion_sq = jnp.maximum(
         median**2 - 6.0 * found.noise[None] ** 2, (0.7 * found.motion[None]) ** 2

@@ -23,6 +23,19 @@ def masked_median(
     return jnp.squeeze(jnp.where(count > 0, median, 0.0), axis=axis)
 
 
+def neighbours(values: Array, *, reach: int, fill: int = 0) -> Array:
+    """Values before and after each, stacked: (2 reach + 1, time, ...).
+
+    Args:
+        values: (time, ...).
+        reach: how many to each side.
+        fill: stands for what lies beyond the ends.
+    """
+    ends = ((reach, reach),) + ((0, 0),) * (values.ndim - 1)
+    padded = jnp.pad(values, ends, constant_values=fill)
+    return jnp.stack([padded[i : i + len(values)] for i in range(2 * reach + 1)])
+
+
 def median_by_group(
     values: Float[Array, " n"],
     valid: Bool[Array, " n"],

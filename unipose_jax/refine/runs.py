@@ -46,12 +46,9 @@ def runs(
     moved = jnp.where(mistaken, other_side, distance)
     moved = robust.masked_median(moved, both, axis=1)
     known = jnp.any(both, axis=1)
-    pad = (_NEARBY, _NEARBY)
-    near, near_known = jnp.pad(moved, pad), jnp.pad(known, pad)
-    shifts = range(2 * _NEARBY + 1)
-    count = len(moved)
-    around = jnp.stack([near[i : i + count] for i in shifts])
-    around_known = jnp.stack([near_known[i : i + count] for i in shifts])
+    around, around_known = (
+        robust.neighbours(part, reach=_NEARBY) for part in (moved, known)
+    )
     usual = robust.masked_median(around, around_known, axis=0)
     cut = (moved > jnp.maximum(JUMP, UNUSUAL * usual)) & known
     cut |= ~finite_differences.connected(time)

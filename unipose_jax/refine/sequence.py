@@ -20,22 +20,32 @@ _HALF = 3  # ... of which so many to each side count.
 _LENGTH, _SIDES = 0.001, 0.02
 # Bones are steady. Where their lengths vary by more than what noise explains, joints
 # err slowly; so much of it is believed (a joint's definition drifts, too), ...
-_BELIEVED = 0.2
+_BELIEVED = 0.28
 _SLOW = 0.005  # ... and joints are this much less sure for it at most, metres.
-_UV_NOISE = 0.25  # pixels, at least
+# Pixels: at least, and where keypoints are too few to tell.
+_UV_NOISE, _UV_UNKNOWN = 0.25, 2.0
 _FPS = 30.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Effort:
-    """How much is computed; widths of `solver.gauss_newton`, a step each.
+    """How much is computed: a step of `solver.gauss_newton` for each pair of settings.
 
-    The first steps come before left and right are sorted out.
+    Settings are those of `terms.evaluate`. They go from wide to narrow, so that what
+    seems an outlier at first gets a chance (graduated non-convexity). The first steps
+    come before left and right are sorted out, which needs stiff bones; then bones start
+    slack, so that wild joints are let go before they drag their neighbours along.
     """
 
-    first: tuple[float, ...] = (2.0, 1.5, 1.0)
-    then: tuple[float, ...] = (1.5, 1.0, 1.0, 1.0, 1.0)
-    cg_steps: int = 20
+    first: tuple[tuple[float, float], ...] = ((2.0, 1.0), (1.5, 1.0), (1.0, 1.0))
+    then: tuple[tuple[float, float], ...] = (
+        (1.5, 10.0),
+        (1.0, 5.0),
+        (1.0, 3.0),
+        (1.0, 2.0),
+        (1.0, 1.0),
+    )
+    cg_steps: int = 32
 
 
 OFFLINE = Effort()
@@ -132,9 +142,12 @@ def refine(
     wrong = swaps.swapped(
         filled, expected, valid=valid, noise=around, skeleton=skeleton
     )
-    observed = swaps.undo(filled, wrong, skeleton=skeleton)
-    lengths = _bone_lengths(expected, valid, level, person, skeleton)
-    problem = dataclasses.replace(problem, observed=observed, length=lengths["length"])
+    problem = dataclasses.replace(
+        problem,
+        observed=swaps.undo(filled, wrong, skeleton=skeleton),
+        sure=swaps.undo(problem.sure, wrong, skeleton=skeleton),
+        length=_bone_lengths(expected, valid, level, person, skeleton)["length"],
+    )
     return Refined(
         xyz=_solve(expected, problem, skeleton, effort.then, effort.cg_steps),
         valid=known,
@@ -145,21 +158,28 @@ def refine(
     )
 
 
-def _solve(start, problem, skeleton, widths, cg_steps):
-    # About the inverse root of the curvature of the terms that always act.
+def _solve(start, problem, skeleton, schedule, cg_steps):
+    return solver.gauss_newton(
+        lambda x, settings: terms.evaluate(
+            x, settings, problem=problem, skeleton=skeleton
+        ),
+        start,
+        schedule=jnp.asarray(schedule, start.dtype),
+        scale=lambda settings: _scale(problem, skeleton, slack=settings[1]),
+        cg_steps=cg_steps,
+    )
+
+
+def _scale(problem, skeleton, *, slack):
+    """About the inverse root of the curvature of the terms that always act."""
     precision = problem.sure / problem.noise[None] ** 2
     steady = jnp.pad(problem.steady, ((1, 1), (0, 0)))
     precision = precision + 6.0 * steady / problem.motion**2
-    for end in np.asarray(skeleton.bones, np.int32).T:  # a third of it is along x
-        precision = precision.at[:, end].add(1.0 / (3.0 * problem.length_noise**2))
+    stiff = 1.0 / (3.0 * (slack * problem.length_noise) ** 2)  # a third is along x
+    for end in np.asarray(skeleton.bones, np.int32).T:
+        precision = precision.at[:, end].add(stiff)
     scale = jnp.where(precision > 0.0, precision, 1.0) ** -0.5
-    return solver.gauss_newton(
-        lambda x, width: terms.evaluate(x, width, problem=problem, skeleton=skeleton),
-        start,
-        widths=jnp.asarray(widths, start.dtype),
-        scale=jnp.broadcast_to(scale[..., None], start.shape),
-        cg_steps=cg_steps,
-    )
+    return jnp.broadcast_to(scale[..., None], problem.observed.shape)
 
 
 def _steady(known, run):
@@ -180,15 +200,9 @@ def _relative(confidence, valid):
 
 def _tamed(xyz, valid, run, level, motion):
     """Where to start: wild joints at the most central of their neighbours in time."""
-    pad = (_HALF, _HALF)
-    near = jnp.pad(xyz, (pad, (0, 0), (0, 0)))
-    near_valid = jnp.pad(valid, (pad, (0, 0)))
-    near_run = jnp.pad(run, pad, constant_values=-1)
-    shifts = range(2 * _HALF + 1)
-    count = len(xyz)
-    around = jnp.stack([near[i : i + count] for i in shifts])
-    used = jnp.stack([near_valid[i : i + count] for i in shifts])
-    used &= jnp.stack([near_run[i : i + count] == run for i in shifts])[..., None]
+    around = robust.neighbours(xyz, reach=_HALF)
+    used = robust.neighbours(valid, reach=_HALF)
+    used &= (robust.neighbours(run, reach=_HALF, fill=-1) == run[None])[..., None]
     distance = jnp.sqrt(jnp.sum((around[:, None] - around[None]) ** 2, axis=-1))
     distance = jnp.sum(jnp.where(used[None], distance, 0.0), axis=1)
     best = jnp.argmin(jnp.where(used, distance, jnp.inf), axis=0)
@@ -242,4 +256,6 @@ def _uv_noise(keypoints, run):
         return None
     known = keypoints.confidence > 0.0
     uv = jnp.where(known[..., None], keypoints.uv, 0.0)
-    return noises.levels(uv, valid=known, run=run, least=_UV_NOISE).noise
+    return noises.levels(
+        uv, valid=known, run=run, least=_UV_NOISE, unknown=_UV_UNKNOWN
+    ).noise

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 
 import jax
-import jax.numpy as jnp
 from jax.scipy.sparse import linalg
 from jaxtyping import Array, Float
 
@@ -17,8 +16,8 @@ def gauss_newton(
     residuals: Callable[[Array, Array], tuple[Residuals, Weights]],
     xyz: Float[Array, "*shape"],
     *,
-    widths: Float[Array, " steps"],
-    scale: Float[Array, "*shape"],
+    schedule: Float[Array, "steps settings"],
+    scale: Callable[[Array], Float[Array, "*shape"]],
     cg_steps: int,
     damping: float = 1e-3,
 ) -> Float[Array, "*shape"]:
@@ -28,33 +27,34 @@ def gauss_newton(
     (J^T W J + damping / scale^2) v = -J^T W r for x + v. J is never formed.
 
     Args:
-        residuals: `residuals(x, width)` gives residuals and weights; weights are not
-            differentiated.
+        residuals: `residuals(x, settings)` gives residuals and weights; weights are
+            not differentiated.
         xyz: where to start.
-        widths: passed on, step by step: from wide to narrow, so that what seems an
-            outlier at first gets a chance (graduated non-convexity).
-        scale: about how far each unknown is determined; conditions the equations.
+        schedule: the settings of each step.
+        scale: `scale(settings)`, about how far each unknown is determined; conditions
+            the equations.
         cg_steps: at most, in each step.
         damping: keeps unknowns of which nothing is known where they are.
     """
 
-    def step(x, width):
+    def step(x, settings):
         def whitened(unknown):
-            return residuals(unknown, width)
+            return residuals(unknown, settings)
 
+        size = scale(settings)
         found, push, weights = jax.linearize(whitened, x, has_aux=True)
         pull = jax.linear_transpose(push, x)
 
         def normal(v):
-            pushed = push(scale * v)
+            pushed = push(size * v)
             (pulled,) = pull(_weighted(pushed, weights))
-            return scale * pulled + damping * v
+            return size * pulled + damping * v
 
         (gradient,) = pull(_weighted(found, weights))
-        move, _ = linalg.cg(normal, -scale * gradient, maxiter=cg_steps, tol=1e-3)
-        return x + scale * move, None
+        move, _ = linalg.cg(normal, -size * gradient, maxiter=cg_steps, tol=1e-3)
+        return x + size * move, None
 
-    xyz, _ = jax.lax.scan(step, xyz, widths)
+    xyz, _ = jax.lax.scan(step, xyz, schedule)
     return xyz
 
 
@@ -63,8 +63,3 @@ def _weighted(residuals, weights):
         name: jax.lax.stop_gradient(weights[name])[..., None] * residual
         for name, residual in residuals.items()
     }
-
-
-def squared(residuals: Residuals) -> dict[str, Array]:
-    """Squared lengths of the vectors of each term."""
-    return {name: jnp.sum(r**2, axis=-1) for name, r in residuals.items()}

@@ -9,16 +9,17 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from unipose_jax.geometry import depth, transforms
+from unipose_jax.losses import surface
 from unipose_jax.physics import finite_differences, limits, residuals
 from unipose_jax.refine import evidence, robust
 from unipose_jax.skeleton import definitions, kinematics
 
-# Degrees of freedom of Student's t: real errors have heavier tails than a Gaussian.
+# Degrees of freedom of Student's t: real errors have heavier tails than a Gaussian; ...
 FREEDOM = 3.0
+BONE_FREEDOM = 30.0  # ... but bones are rigid, and only what bends them is an outlier.
 LIMIT = 0.1  # radians: how sharply elbows and knees stop
 SURFACE = 0.06  # metres: how well skin depths are known
 IN_FRONT = 0.02  # metres: of a joint before the surface that hides it
@@ -46,7 +47,7 @@ class Problem:
 
 def evaluate(
     xyz: Float[Array, "time joints 3"],
-    width: Float[Array, ""],
+    settings: Float[Array, "2"],
     *,
     problem: Problem,
     skeleton: definitions.Skeleton,
@@ -55,14 +56,17 @@ def evaluate(
 
     Args:
         xyz: joints, metres.
-        width: factor on all scales at which residuals count as outliers.
+        settings: width, a factor on all scales at which residuals count as outliers;
+            and slack, a factor on how far bones may be from their lengths.
         problem: what is observed.
         skeleton: names the joints.
     """
+    width, slack = settings
     found, expected = {}, {}
     for term in (_position, _acceleration, _bones, _hinges, _keypoints, _surface):
         for name, (residual, sure) in term(xyz, problem, skeleton).items():
             found[name], expected[name] = residual, sure
+    found["bones"] = found["bones"] / slack
     weights = {}
     for name, residual in found.items():
         sq = jnp.sum(residual**2, axis=-1)
@@ -70,7 +74,9 @@ def evaluate(
             hurry = 1.0 + (problem.motion / (width * problem.noise[None])) ** 2
             sq = sq / hurry
         robustly = robust.student_weight(
-            sq / width**2, freedom=FREEDOM, size=residual.shape[-1]
+            sq / width**2,
+            freedom=BONE_FREEDOM if name == "bones" else FREEDOM,
+            size=residual.shape[-1],
         )
         weights[name] = jax.lax.stop_gradient(expected[name] * robustly)
     return found, weights
@@ -137,18 +143,14 @@ def _surface(xyz, problem, skeleton):
 
 def _coverage(xyz, clouds, skeleton):
     """Distances of body points from the nearest capsule around a bone."""
-    points = jnp.where(clouds.valid[..., None], clouds.points, 0.0)
-    child, parent = np.asarray(skeleton.bones, np.int32).T
-    start, end = xyz[:, None, parent], xyz[:, None, child]
-    axis = end - start
-    along = jnp.sum((points[:, :, None] - start) * axis, axis=-1)
-    sq_length = jnp.maximum(jnp.sum(axis**2, axis=-1), 1e-8)
-    share = jax.lax.stop_gradient(jnp.clip(along / sq_length, 0.0, 1.0))
-    offset = points[:, :, None] - start - share[..., None] * axis
-    outside = jnp.sqrt(jnp.sum(offset**2, axis=-1) + 1e-8)
-    outside = outside - limits.capsule_radii(skeleton)[None, None]
-    excess = jnp.maximum(jnp.min(outside, axis=-1), 0.0)
+    excess, counted = surface.capsule_excess(
+        xyz,
+        clouds.points,
+        skeleton=skeleton,
+        radii=limits.capsule_radii(skeleton),
+        points_valid=clouds.valid,
+    )
     # All points of a frame together say as much as its joints do.
     number = jnp.maximum(jnp.sum(clouds.valid, axis=-1, keepdims=True), 1)
-    sure = clouds.valid * (skeleton.num_joints / number)
+    sure = counted * (skeleton.num_joints / number)
     return excess[..., None] / COVER, sure

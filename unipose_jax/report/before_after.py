@@ -106,7 +106,12 @@ def _draw_small(path, names, time, before, after, *, title, columns=_COLUMNS) ->
     for index, name in enumerate(names):
         left, top = index % columns * width + 52, index // columns * height + 66
         ax = canvas.chart_at(fig, left, top, width - 70, height - 48)
-        ax.plot(seconds, before[:, index], color=palette.MIDDLE, linewidth=0.8)
+        ax.plot(
+            seconds,
+            before[:, index],
+            color=palette.lighter(palette.MIDDLE),
+            linewidth=0.8,
+        )
         ax.plot(seconds, after[:, index], color=palette.series_color(0), linewidth=1.2)
         ax.set_title(name, loc="left", fontsize=canvas.TEXT)
         _frame(ax, np.concatenate([before[:, index], after[:, index]]))

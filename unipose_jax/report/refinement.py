@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines import pose_file, recording
+from data_pipelines import pose_file, sequence
 from unipose_jax import skeleton as skeletons
 from unipose_jax.report import page
 
@@ -18,7 +18,7 @@ def report_refinement(
     before: pose_file.PoseFile,
     after: pose_file.PoseFile,
     output: pathlib.Path,
-    opened: recording.Recording | None = None,
+    opened: sequence.Sequence | None = None,
 ) -> pathlib.Path | None:
     """Draws a refinement into a folder beside its pose file.
 
@@ -61,7 +61,7 @@ def report_refinement(
 
 
 def _colors(
-    opened: recording.Recording, chosen: Sequence[int], poses: pose_file.PoseFile
+    opened: sequence.Sequence, chosen: Sequence[int], poses: pose_file.PoseFile
 ) -> dict[str, Any]:
     """Colour images of some poses, and how to draw over them; nothing without them."""
     camera = opened.color_camera
