@@ -2,8 +2,8 @@
 
     python -m examples.refine_kinect_clip FOLDER S001C001P001R001A001 clip.npz
 
-The folder (../shared/data/ntu) holds CLIP.skeleton and CLIP_rgb.avi of NTU RGB+D. Writes
-the refined poses of the first person, and `clip/index.html` beside them.
+The folder (../shared/data/ntu) holds CLIP.skeleton and CLIP_rgb.avi of NTU RGB+D.
+Writes the refined poses of the first person, and `clip/index.html` beside them.
 """
 
 import pathlib
