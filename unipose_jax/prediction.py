@@ -140,10 +140,10 @@ def _from_crops(
             continue
         fields = _crops(network, opened, index, cloud)
         if "color_crop" in network.inputs and "color_crop" not in fields:
-            raise errors.BadInput(
-                f"{opened.path}: frame {opened.frames[index]} has no colour, which "
-                "--modality=rgb needs"
-            )
+            what = f"frame {opened.frames[index]} has no colour"
+            if opened.color_camera is None:
+                what = "camera.json has no intrinsics for 'color'"
+            raise errors.BadInput(f"{opened.path}: {what}, which --modality=rgb needs")
         clip = {name: np.asarray(value)[None, None] for name, value in fields.items()}
         clip["cam_from_points"] = np.asarray(opened.color_from_depth, np.float32)[None]
         xyz, confidence = network.from_fields(clip)

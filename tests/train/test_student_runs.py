@@ -99,4 +99,9 @@ def test_recording_without_colour_is_said(config, trained, filmed, tmp_path):
     where = {"workdir": trained, "input": gray, "output": tmp_path / "p.npz"}
     with pytest.raises(errors.BadInput, match="frame 0 has no colour, which --moda"):
         run("predict", config, modality="rgb", **where)
+    camera = json.loads((gray / "camera.json").read_text())
+    del camera["color"]
+    (gray / "camera.json").write_text(json.dumps(camera))
+    with pytest.raises(errors.BadInput, match="no intrinsics for 'color', which"):
+        run("predict", config, modality="rgb", **where)
     assert not (tmp_path / "p.npz").exists()
