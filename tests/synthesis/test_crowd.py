@@ -27,7 +27,8 @@ def rendered():
         drawn = crowd.sample_crowd(jax.random.split(key)[0], PARAMS)
         return crowd.make_picture(key, PARAMS), drawn
 
-    return jax.device_get(draw(jnp.arange(6)))
+    pictures, crowds = draw(jnp.arange(6))
+    return jax.device_get(pictures), crowds
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def test_depth_at_a_visible_joint_is_its_skin(pictures):
 
 
 def test_who_stands_before_another_hides_him(rendered):
-    drawn = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), rendered[1])
+    drawn = jax.tree.map(lambda leaf: leaf[0], rendered[1])
 
     @functools.partial(jax.jit, static_argnames="nearer")
     def owner(nearer):

@@ -40,7 +40,7 @@ class Order(NamedTuple):
 def order_people(
     sizes: apparent_size.Sizes,
     *,
-    margin: float = 1.3,
+    margin: float = 1.0,
     equal: float = 0.0,
     feet: Float[Array, "*batch people"] | None = None,
     feet_known: Bool[Array, "*batch people"] | None = None,

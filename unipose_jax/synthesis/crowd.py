@@ -179,7 +179,7 @@ def _joint_fields(
     target = definitions.by_name(params.skeleton)
     # BODY has every joint that there is.
     world, _ = definitions.convert(crowd.xyz_world, definitions.BODY, target)
-    xyz = transforms.apply(crowd.view.cam_from_world, world)
+    xyz = transforms.apply(crowd.view.cam_from_world, jnp.asarray(world))
     ahead = crowd.present[:, None] & (xyz[..., 2] > 0.1)
     xyz = jnp.where(ahead[..., None], xyz, jnp.array([0.0, 0.0, 1.0]).reshape(1, 1, 3))
     uv = camera.uv_from_xyz(xyz, crowd.view.intrinsics)

@@ -158,8 +158,8 @@ def shade_person(
         cam_from_world: the camera.
         dirs: rays of its pixels.
     """
-    one = jax.tree.map(lambda leaf: leaf[None], (person, part, depth))
-    return _person_colors(looks, *one, cam_from_world, dirs)[0]
+    one = jax.tree.map(lambda leaf: leaf[None], person)
+    return _person_colors(looks, one, part[None], depth[None], cam_from_world, dirs)[0]
 
 
 def _person_colors(
