@@ -66,7 +66,14 @@ def _people(area: axes.Axes, uv, confidence, labels) -> None:
         seen = places[weight > 0]
         if len(seen):
             color = palette.series_color(person)
-            area.scatter(*seen.T, s=9, color=color, edgecolors="white", linewidths=0.3)
+            area.scatter(
+                seen[:, 0],
+                seen[:, 1],
+                s=9,
+                color=color,
+                edgecolors="white",
+                linewidths=0.3,
+            )
             middles[person] = np.median(seen, axis=0)
     for near, far in np.argwhere(np.asarray(labels) > 0):
         if near in middles and far in middles:
@@ -99,7 +106,7 @@ def _known(value: float | None) -> float | tuple[()]:
 
 def write_run(
     workdir: pathlib.Path,
-    studied: Mapping[str, Mapping[Any, Any]],
+    studied: Mapping[str, Any],
     *,
     step: int,
     protocol: str,
@@ -114,7 +121,7 @@ def write_run(
         protocol: how it was scored.
         config: of the run.
     """
-    scores, shown = studied["scores"], list(studied["shown"].values())
+    scores, shown = studied["scores"], studied["shown"]
     record = {"step": step, "protocol": protocol, **scores}
     files.write_text(
         workdir / "metrics.json", json.dumps(files.plain(record), indent=1)

@@ -14,10 +14,8 @@ from unipose_jax.train.recipes import wsp
 _SHOWN = 6  # pictures
 
 
-def study(
-    recipe, config: ml_collections.ConfigDict, params, source
-) -> dict[str, dict[str, Any]]:
-    """Accuracies of a trained network, and of what it would be without training.
+def study(recipe, config: ml_collections.ConfigDict, params, source) -> dict[str, Any]:
+    """Accuracies of a trained network on a split, and of the rule that taught it.
 
     Args:
         recipe: of the config.
@@ -56,4 +54,4 @@ def study(
         pairs = float(mean.weight)
         scores[name] = float(mean.mean()) if pairs else None
         scores[f"{name}_pairs"] = pairs
-    return {"scores": scores, "shown": dict(enumerate(shown))}
+    return {"scores": scores, "shown": shown}
