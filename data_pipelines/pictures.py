@@ -59,6 +59,27 @@ def parse(text: str) -> list[Collection]:
     return found
 
 
+class Rendered:
+    """Rendered pictures in memory, with their truth."""
+
+    protocol = "The people are rendered; keypoints come from a simulated 2D detector."
+
+    def __init__(self, stacked: dict[str, np.ndarray]):
+        """Wraps fields with a leading axis of pictures."""
+        self._stacked = stacked
+
+    def __len__(self) -> int:
+        return len(self._stacked["picture"])
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        return {name: value[index] for name, value in self._stacked.items()}
+
+    def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Example `index`; nothing is random."""
+        del rng
+        return self[index]
+
+
 class Photographs:
     """Pictures of at least two people from a file in COCO's format.
 
@@ -146,7 +167,7 @@ def _opened(one: Collection, data: ml_collections.ConfigDict, split: str):
 
         if data.people < 2:
             raise errors.BadInput(_alone("config.data.people=1"))
-        return synthetic.open_pictures(data, split)
+        return Rendered(synthetic.pictures_of(data, split))
     images = coco.open_images(
         pathlib.Path(one.annotations).expanduser(),
         pathlib.Path(one.images).expanduser(),

@@ -94,29 +94,11 @@ class Pool:
         return schema.unpacked(example)
 
 
-class Pictures:
-    """Rendered pictures of several people in memory (`schema.PICTURES`)."""
+def pictures_of(data: ml_collections.ConfigDict, split: str) -> Clips:
+    """Renders pictures of several people, or reads them from the cache folder.
 
-    protocol = Pool.protocol
-
-    def __init__(self, stacked: Clips):
-        """Wraps fields with a leading axis of pictures."""
-        self._stacked = stacked
-
-    def __len__(self) -> int:
-        return len(self._stacked["picture"])
-
-    def __getitem__(self, index: int) -> Clips:
-        return {name: value[index] for name, value in self._stacked.items()}
-
-    def example(self, index: int, rng: np.random.Generator) -> Clips:
-        """Example `index`; nothing is random."""
-        del rng
-        return self[index]
-
-
-def open_pictures(data: ml_collections.ConfigDict, split: str) -> Pictures:
-    """Renders pictures of a split, or reads them from the cache folder.
+    Returns:
+        The fields of `schema.PICTURES` with a leading axis of pictures.
 
     Raises:
         errors.BadInput: the cache folder cannot be written to.
@@ -130,7 +112,7 @@ def open_pictures(data: ml_collections.ConfigDict, split: str) -> Pictures:
     count = data[f"{split}_clips"]
     render = functools.partial(_render_pictures, data.seed, split, count, params)
     if not data.cache_dir:
-        return Pictures(render())
+        return render()
     parts = [_source_hash(), repr(params), str(data.seed), jax.__version__]
     name = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     folder = pathlib.Path(data.cache_dir).expanduser()
@@ -140,7 +122,7 @@ def open_pictures(data: ml_collections.ConfigDict, split: str) -> Pictures:
         with files.replacing(path) as aside, aside.open("wb") as file:
             stacked = render()
             np.savez(file, allow_pickle=False, **stacked)
-    return Pictures(stacked)
+    return stacked
 
 
 def _render_pictures(
