@@ -146,7 +146,7 @@ def of_keypoints(people: Order, *, joints: int) -> Order:
     """Labels of all pairs of keypoints, (*batch, people * joints, same), by person.
 
     Keypoint j of person p is at p * joints + j. Keypoints of one person have no label:
-    no rule for them was found that holds (docs/wsp.md).
+    of two ankles the lower is nearer in three of four cases only (docs/wsp.md).
     """
     return Order(
         *(jnp.repeat(jnp.repeat(v, joints, axis=-1), joints, axis=-2) for v in people)
