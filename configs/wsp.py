@@ -63,6 +63,8 @@ def views() -> ml_collections.ConfigDict:
     """How pictures are shown in training."""
     augment = ml_collections.ConfigDict()
     augment.mirror = True
+    augment.zoom = 0.3  # largest factor beyond 1
+    augment.shift = 0.15  # of the sides
     augment.contrast = 0.3
     augment.tint = 0.1
     return augment

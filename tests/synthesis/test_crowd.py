@@ -23,9 +23,9 @@ def rendered():
     @jax.jit
     @jax.vmap
     def draw(index):
-        key = scene.clip_key(0, "train", index)
-        drawn = crowd.sample_crowd(jax.random.split(key)[0], PARAMS)
-        return crowd.make_picture(key, PARAMS), drawn
+        key, key_uv = jax.random.split(scene.clip_key(0, "train", index))
+        drawn = crowd.sample_crowd(key, PARAMS)
+        return crowd.fields_of(key_uv, drawn, PARAMS), drawn
 
     pictures, crowds = draw(jnp.arange(6))
     return jax.device_get(pictures), crowds

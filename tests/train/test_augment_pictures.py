@@ -25,7 +25,9 @@ def example():
 
 
 def views(**settings):
-    config = ml_collections.ConfigDict({"mirror": True, "contrast": 0.0, "tint": 0.0})
+    config = ml_collections.ConfigDict(
+        {"mirror": True, "contrast": 0.0, "tint": 0.0, "zoom": 0.0, "shift": 0.0}
+    )
     config.update(settings)
     view = functools.partial(augment_pictures.seen_anew, config=config, skeleton=COCO17)
     keys = jax.random.split(jax.random.key(0), 16)
@@ -56,3 +58,18 @@ def test_light_changes_pictures_and_nothing_else():
     seen = views(mirror=False, contrast=0.5, tint=0.2)
     assert len({picture.tobytes() for picture in seen["picture"]}) > 8
     assert (seen["people_uv"] == np.asarray(example()["people_uv"])).all()
+
+
+def test_zoomed_keypoints_are_where_the_picture_shows_them():
+    seen = views(mirror=False, zoom=0.5, shift=0.2)
+    plain = example()
+    # The picture's value is its column: it says where a pixel has come from.
+    for picture, uv in zip(seen["picture"], seen["people_uv"], strict=True):
+        known = (uv[0, :, 0] > 1) & (uv[0, :, 0] < 7) & (uv[0, :, 1] < 3)
+        known &= uv[0, :, 1] > 1
+        column, row = np.floor(uv[0, known]).astype(int).T
+        origin = np.asarray(plain["people_uv"])[0, known, 0] - 0.5
+        np.testing.assert_allclose(picture[row, column, 0], origin, atol=1.8)  # a pixel
+    outside = (seen["people_uv"] < 0).any(-1) | (seen["people_uv"] >= [8, 4]).any(-1)
+    assert not seen["people_confidence"][outside].any()
+    assert outside.any()

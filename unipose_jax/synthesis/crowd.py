@@ -77,7 +77,12 @@ def make_picture(key: jax.Array, params: CrowdParams) -> dict[str, Array]:
         "stature" (P,), metres; "intrinsics" (4,), pixels.
     """
     key_crowd, key_uv = jax.random.split(key)
-    crowd = render.materialize(sample_crowd(key_crowd, params))
+    return fields_of(key_uv, sample_crowd(key_crowd, params), params)
+
+
+def fields_of(key: jax.Array, crowd: Crowd, params: CrowdParams) -> dict[str, Array]:
+    """What `make_picture` returns of a crowd; the key is of the detector's errors."""
+    crowd = render.materialize(crowd)
     color, depth, person = picture(crowd, height=params.height, width=params.width)
     return {
         "color": color,
@@ -86,7 +91,7 @@ def make_picture(key: jax.Array, params: CrowdParams) -> dict[str, Array]:
         "present": crowd.present,
         "stature": jnp.where(crowd.present, crowd.stature, 0.0),
         "intrinsics": crowd.view.intrinsics,
-        **_joint_fields(key_uv, crowd, params),
+        **_joint_fields(key, crowd, params),
     }
 
 
