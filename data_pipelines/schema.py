@@ -52,6 +52,16 @@ A crop is the square around the person, background included. Its matrix P maps
 flipped crop has a negative determinant.
 """
 
+PICTURES: dict[str, Field] = {
+    "picture": Field(("H", "W", 3), "uint8", "RGB, 0 where there is none"),
+    "people_uv": Field(("P", "J", 2), "float32", "keypoints, pixels of the picture"),
+    "people_confidence": Field(("P", "J"), "float32", "0 where none was found"),
+    "people_xyz": Field(("P", "J", 3), "float32", "truth, metres, camera frame"),
+    "people_known": Field(("P", "J"), "bool", "truth: seen, and where is known"),
+}
+"""An example of a picture of up to P people has these, and none of the above. The last
+two serve evaluation only."""
+
 CROPS = tuple(name for name in EXTRAS if "crop" in name or name == "reference_depth")
 """Names of the fields of crops; there may be those of depth alone."""
 

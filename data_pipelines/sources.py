@@ -38,6 +38,16 @@ def open_train(
     Raises:
         errors.BadInput: `config.data.name` is unknown, or its files cannot be used.
     """
+    if config.data.get("collections", ""):
+        from data_pipelines import pictures, synthetic
+
+        return synthetic.PoolBatches(
+            pictures.open_train(config),
+            seed=config.seed,
+            batch_size=config.global_batch_size,
+            host=host,
+            hosts=hosts,
+        )
     if _is_rendered(config):
         from data_pipelines import synthetic
 
@@ -90,6 +100,10 @@ def open_split(config: ml_collections.ConfigDict, split: str):
         errors.BadInput: as `open_train`.
     """
     data = config.data
+    if data.get("collections", ""):
+        from data_pipelines import pictures
+
+        return pictures.open_split(config, split)
     if _is_rendered(config):
         from data_pipelines import synthetic
 

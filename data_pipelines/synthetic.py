@@ -23,9 +23,19 @@ import tqdm
 
 from data_pipelines import errors, files, schema, transforms
 from unipose_jax import geometry, skeleton, synthesis
-from unipose_jax.synthesis import mocap, scene
+from unipose_jax.synthesis import crowd, mocap, scene
 
 Clips = dict[str, np.ndarray]
+
+
+class Source(typing.Protocol):
+    """Random access to examples; `rng` decides what differs from time to time."""
+
+    def __len__(self) -> int: ...
+
+    def example(self, index: int, rng: np.random.Generator) -> Clips: ...
+
+
 MOTION_FRAMES = 30  # length of the pieces that motion clips are cut into
 
 
@@ -84,16 +94,61 @@ class Pool:
         return schema.unpacked(example)
 
 
+def pictures_of(data: ml_collections.ConfigDict, split: str) -> Clips:
+    """Renders pictures of several people, or reads them from the cache folder.
+
+    Returns:
+        The fields of `schema.PICTURES` with a leading axis of pictures.
+
+    Raises:
+        errors.BadInput: the cache folder cannot be written to.
+    """
+    params = crowd.CrowdParams(
+        people=(2, data.people),
+        height=data.height,
+        width=data.width,
+        skeleton=data.skeleton,
+    )
+    count = data[f"{split}_clips"]
+    render = functools.partial(_render_pictures, data.seed, split, count, params)
+    if not data.cache_dir:
+        return render()
+    parts = [_source_hash(), repr(params), str(data.seed), jax.__version__]
+    name = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    folder = pathlib.Path(data.cache_dir).expanduser()
+    path = folder / f"pictures-{split}-{count}-{name}.npz"
+    stacked = _read_pool(path)
+    if stacked is None:
+        with files.replacing(path) as aside, aside.open("wb") as file:
+            stacked = render()
+            np.savez(file, allow_pickle=False, **stacked)
+    return stacked
+
+
+def _render_pictures(
+    seed: int, split: str, count: int, params: crowd.CrowdParams
+) -> Clips:
+    """The fields of `schema.PICTURES`, stacked."""
+    drawn = crowd.render_pictures(seed, split, 0, count, params)
+    return {
+        "picture": drawn["color"],
+        "people_uv": drawn["uv"],
+        "people_confidence": drawn["confidence"],
+        "people_xyz": drawn["xyz"],
+        "people_known": drawn["visible"],
+    }
+
+
 class PoolBatches:
     """Endless shuffled batches from a pool; a batch is a function of (seed, step)."""
 
     def __init__(
-        self, pool: Pool, *, seed: int, batch_size: int, host: int, hosts: int
+        self, pool: Source, *, seed: int, batch_size: int, host: int, hosts: int
     ):
         """Prepares the batches of one host.
 
         Args:
-            pool: the clips.
+            pool: the clips, or other examples in memory.
             seed: of the order and of the choice of points.
             batch_size: clips over all hosts.
             host: this host's number; it gets the contiguous share `host` of a batch.

@@ -9,6 +9,7 @@ PACKAGES = [
     "geometry",
     "skeleton",
     "physics",
+    "perspective",
     "synthesis",
     "losses",
     "metrics",

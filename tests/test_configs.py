@@ -13,7 +13,7 @@ NAMES = sorted(
 
 
 # Methods of their own, with keys of their own; the others are variants of UniPose.
-METHODS = ("configs.pose_machine",)
+METHODS = ("configs.pose_machine", "configs.wsp")
 
 
 def base_of(name: str) -> str:

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "skeleton": {"geometry"},
     "physics": {"geometry", "skeleton"},
     "synthesis": {"geometry", "skeleton"},
+    "perspective": {"geometry", "skeleton", "physics"},
     "losses": {"reduction", "geometry", "skeleton", "physics"},
     "metrics": {"reduction", "geometry", "skeleton", "physics"},
     "refine": {"reduction", "geometry", "skeleton", "physics", "losses"},

@@ -21,6 +21,7 @@ from unipose_jax.train import (
     lifting_study,
     loop,
     parallel,
+    ranking_study,
     restore,
     stages,
 )
@@ -135,6 +136,8 @@ def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> in
     a folder below it. The last page, of the points where they were trained, shows all
     modalities side by side.
     """
+    if config.recipe == "wsp":
+        return _evaluate_ranking(stages.config_of(config, "points", workdir), workdir)
     trained = stages.trained(workdir) or ("points",)
     results: dict[str, Any] = {}
     for modality in reversed(trained):
@@ -200,6 +203,28 @@ def _evaluate_stage(
         )
     print(f"report: {page}")
     return results
+
+
+def _evaluate_ranking(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:
+    """Scores a network that ranks keypoints by depth, and writes its report."""
+    recipe, state = restore.best(config, workdir)
+    target = _evaluation_folder(config, workdir)
+    test = sources.open_split(config, "test")
+    studied = ranking_study.study(recipe, config, state.ema_params, test)
+    if not parallel.is_lead():
+        return 0
+    from unipose_jax.report import depth_order, tables
+
+    page = depth_order.write_run(
+        target,
+        studied,
+        step=int(state.step),
+        protocol=test.protocol,
+        config=checkpoint.describe(config),
+    )
+    print(f"{test.protocol}\n{tables.to_text(depth_order.table_of(studied['scores']))}")
+    print(f"report: {page}")
+    return 0
 
 
 def _evaluation_folder(

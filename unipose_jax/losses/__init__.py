@@ -8,6 +8,7 @@ from unipose_jax.losses import (
     lifting,
     motion,
     objective,
+    ranking,
     surface,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "lifting",
     "motion",
     "objective",
+    "ranking",
     "surface",
 ]

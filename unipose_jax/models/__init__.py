@@ -6,19 +6,27 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from unipose_jax.models.anchor_net import ColorAnchorNet, DepthAnchorNet
-from unipose_jax.models.estimate import CropEstimate, LiftEstimate, PoseEstimate
+from unipose_jax.models.estimate import (
+    CropEstimate,
+    LiftEstimate,
+    PoseEstimate,
+    RankEstimate,
+)
 from unipose_jax.models.point_net import FUSIONS, PointNet, modalities
 from unipose_jax.models.pose_machine import PoseMachine
+from unipose_jax.models.rank_net import RankNet
 
 NETWORKS = {
     "color_anchor_net": ColorAnchorNet,
     "depth_anchor_net": DepthAnchorNet,
     "point_net": PointNet,
     "pose_machine": PoseMachine,
+    "rank_net": RankNet,
 }
 
 POINTS = ("points", "points_valid", "time")
 KEYPOINTS = ("uv", "confidence", "intrinsics")
+PICTURES = ("picture", "people_uv")
 CROPS = {
     "depth": ("depth_crop", "depth_crop_matrix", "reference_depth"),
     "rgb": ("color_crop", "color_crop_matrix", "cam_from_points"),
@@ -30,6 +38,7 @@ __all__ = [
     "FUSIONS",
     "KEYPOINTS",
     "NETWORKS",
+    "PICTURES",
     "POINTS",
     "ColorAnchorNet",
     "CropEstimate",
@@ -38,6 +47,8 @@ __all__ = [
     "PointNet",
     "PoseEstimate",
     "PoseMachine",
+    "RankEstimate",
+    "RankNet",
     "build",
     "inputs_of",
     "modalities",
@@ -75,6 +86,8 @@ def inputs_of(config: Mapping) -> tuple[str, ...]:
         return CROPS["depth"]
     if config["name"] == "color_anchor_net":
         return CROPS["rgb"]
+    if config["name"] == "rank_net":
+        return PICTURES
     if config["name"] == "pose_machine":
         looks = config["features"] != "keypoints"
         return KEYPOINTS + (("color_crop", "color_crop_matrix") if looks else ())

@@ -38,3 +38,11 @@ class PoseEstimate:
     crop: CropEstimate | None = None  # of networks that look at crops
     lift: LiftEstimate | None = None  # of pose machines
     parts: dict[str, "PoseEstimate"] | None = None  # by modality, where several vote
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class RankEstimate:
+    """What a network says of the order of keypoints by depth."""
+
+    depth: Array  # (batch, people, joints), of no unit; larger is farther away

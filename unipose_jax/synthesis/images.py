@@ -4,7 +4,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
 from unipose_jax.geometry import numerics, transforms
 from unipose_jax.synthesis import body, cloud, paint, render, room, sensor, viewpoint
@@ -113,39 +113,68 @@ def color_images(
 ) -> UInt8[Array, "frames height width 3"]:
     """What the keypoint camera sees, 8-bit sRGB."""
     cam_from_world = keypoint_camera(scene)
-    dirs = render.pixel_dirs(scene.view.color_intrinsics, height=height, width=width)
-    behind, back = _room_colors(scene, cam_from_world, dirs)
-    depth, front = _person_colors(scene, cam_from_world, dirs)
+    intrinsics = scene.view.color_intrinsics
+    dirs = render.pixel_dirs(intrinsics, height=height, width=width)
+    behind, back = room_colors(scene.surroundings, scene.looks, cam_from_world, dirs)
+    person = render.transform(scene.person, cam_from_world)
+    depth, part = render.cast(person, intrinsics, height=height, width=width)
+    front = _person_colors(scene.looks, person, part, depth, cam_from_world, dirs)
     is_person = depth < behind[None]
     return paint.to_srgb(jnp.where(is_person[..., None], front, back[None]))
 
 
-def _room_colors(
-    scene: Scene, cam_from_world: Array, dirs: Array
-) -> tuple[Array, Array]:
-    """Depth and linear RGB (height, width, 3) of the room."""
+def room_colors(
+    surroundings: room.Room,
+    looks: paint.Looks,
+    cam_from_world: Float[Array, "4 4"],
+    dirs: Float[Array, "height width 3"],
+) -> tuple[Float[Array, "height width"], Float[Array, "height width 3"]]:
+    """Depth, metres, and linear RGB of the room, along the rays of a camera."""
     world_from_cam = transforms.invert(cam_from_world)
-    depth, surface, normal = _cast_room(scene, cam_from_world, dirs)
+    world_dirs = _turn(world_from_cam, dirs)
+    depth, surface, normal = room.cast(surroundings, world_from_cam[:3, 3], world_dirs)
     xyz = (dirs * depth[..., None]).reshape(-1, 3)
     xyz = transforms.apply(world_from_cam, xyz).reshape(dirs.shape)
-    albedo = paint.room_albedo(scene.looks, surface, xyz)
+    albedo = paint.room_albedo(looks, surface, xyz)
     views = _turn(world_from_cam, numerics.safe_normalize(dirs))
-    return depth, paint.shade(scene.looks, albedo, normal, views)
+    return depth, paint.shade(looks, albedo, normal, views)
+
+
+def shade_person(
+    looks: paint.Looks,
+    person: render.Primitives,
+    part: Int[Array, "height width"],
+    depth: Float[Array, "height width"],
+    cam_from_world: Float[Array, "4 4"],
+    dirs: Float[Array, "height width 3"],
+) -> Float[Array, "height width 3"]:
+    """Linear RGB of a person whom `render.cast` has found; any where it has not.
+
+    Args:
+        looks: colours and light.
+        person: one person's parts, camera frame.
+        part: which part is seen, -1 for none.
+        depth: z of what is seen, metres.
+        cam_from_world: the camera.
+        dirs: rays of its pixels.
+    """
+    one = jax.tree.map(lambda leaf: leaf[None], person)
+    return _person_colors(looks, one, part[None], depth[None], cam_from_world, dirs)[0]
 
 
 def _person_colors(
-    scene: Scene, cam_from_world: Array, dirs: Array
-) -> tuple[Array, Array]:
-    """Depth and linear RGB (frames, height, width, 3) of the person."""
+    looks: paint.Looks,
+    person: render.Primitives,
+    part: Array,
+    depth: Array,
+    cam_from_world: Array,
+    dirs: Array,
+) -> Array:
+    """Linear RGB (frames, height, width, 3) of the person."""
     world_from_cam = transforms.invert(cam_from_world)
-    person = render.transform(scene.person, cam_from_world)
-    height, width = dirs.shape[:2]
-    depth, part = render.cast(
-        person, scene.view.color_intrinsics, height=height, width=width
-    )
     xyz = dirs[None] * jnp.where(part >= 0, depth, 1.0)[..., None]
     normal, local = render.normals(person, part, xyz)
-    albedo = paint.person_albedo(scene.looks, part, local)
+    albedo = paint.person_albedo(looks, part, local)
     views = _turn(world_from_cam, numerics.safe_normalize(dirs))
     views = jnp.broadcast_to(views[None], normal.shape)
-    return depth, paint.shade(scene.looks, albedo, _turn(world_from_cam, normal), views)
+    return paint.shade(looks, albedo, _turn(world_from_cam, normal), views)

@@ -101,15 +101,19 @@ def make_validate(
     def apply(params, batch):
         estimate = apply_fn(params, **{name: batch[name] for name in recipe.inputs})
         terms = recipe.validation_terms(estimate, batch)
-        measured = metrics.accumulate(
-            estimate.xyz, batch["xyz"], valid=batch["xyz_valid"], skeleton=skeleton
-        )
+        if recipe.measure is not None:
+            measured = recipe.measure(estimate, batch)
+        else:
+            measured = metrics.accumulate(
+                estimate.xyz, batch["xyz"], valid=batch["xyz_valid"], skeleton=skeleton
+            )
         return jax.lax.psum((terms, measured), parallel.AXIS)
 
     mapped = parallel.map_apply(apply)
+    labels = () if recipe.measure is not None else LABELS
 
     def validate(params, batch: Mapping[str, np.ndarray]):
-        fed = {name: batch[name] for name in {*recipe.fields, *LABELS}}
+        fed = {name: batch[name] for name in {*recipe.fields, *labels}}
         return parallel.first(mapped(params, parallel.split(fed)))
 
     return validate
@@ -159,6 +163,7 @@ def score_split(
     skeleton: definitions.Skeleton,
     weights: Mapping[str, float],
     batch_size: int,
+    own_measures: bool = False,
 ) -> dict[str, float]:
     """The training objective on a split, and the errors where there is a 3D truth.
 
@@ -172,6 +177,7 @@ def score_split(
         skeleton: of the poses.
         weights: of the terms, by name.
         batch_size: clips at a time over all hosts, from `fitting_batch_size`.
+        own_measures: whether the recipe has a `measure`, whose means are given.
 
     Returns:
         `loss/<term>`, `loss/total` and, with a truth, the metrics in `CURVES`.
@@ -189,6 +195,8 @@ def score_split(
     means = {name: float(term.mean()) for name, term in terms.items()}
     scores = {f"loss/{name}": value for name, value in means.items()}
     scores["loss/total"] = sum(weights[name] * means[name] for name in weights)
+    if own_measures:
+        return scores | {name: float(mean.mean()) for name, mean in measured.items()}
     summary: Mapping[str, Any] = metrics.summarize(measured, skeleton=skeleton)
     known = {name: summary[name] for name in CURVES if math.isfinite(summary[name])}
     return scores | known

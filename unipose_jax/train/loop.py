@@ -154,6 +154,7 @@ def make_validation(
             skeleton=skel,
             weights={name: float(weight) for name, weight in weights.items()},
             batch_size=batch_size,
+            own_measures=recipe.measure is not None,
         )
 
     return scores

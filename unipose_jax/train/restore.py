@@ -86,8 +86,12 @@ def example_inputs(
         "N": data.num_points,
         "S": data.crop_size,
         "J": skeleton.by_name(data.skeleton).num_joints,
+        "H": data.get("height", 0),
+        "W": data.get("width", 0),
+        "P": data.get("people", 0),
     }
-    fields = {name: (schema.FIELDS | schema.EXTRAS)[name] for name in inputs}
+    known = schema.FIELDS | schema.EXTRAS | schema.PICTURES
+    fields = {name: known[name] for name in inputs}
     return {
         name: np.zeros([1, *(int(sizes.get(axis, axis)) for axis in shape)], dtype)
         for name, (shape, dtype, _) in fields.items()

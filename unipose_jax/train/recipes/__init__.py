@@ -3,13 +3,14 @@
 import ml_collections
 
 from data_pipelines import errors
-from unipose_jax.train.recipes import pose_machine, stage1, stage2
+from unipose_jax.train.recipes import pose_machine, stage1, stage2, wsp
 from unipose_jax.train.recipes.recipe import Recipe
 
 RECIPES = {
     "pose_machine": pose_machine.build,
     "stage1": stage1.build,
     "stage2": stage2.build,
+    "wsp": wsp.build,
 }
 
 

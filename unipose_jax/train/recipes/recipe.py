@@ -22,6 +22,8 @@ class Recipe:
         taught: whether the fields of `train.teacher` are among `fields`.
         at_test_time: `(params, **inputs) -> estimate` that stands in for the network
             in tests; None is the network.
+        measure: `(estimate, batch) -> dict of WeightedMean` that validation shows
+            beside the loss; None measures errors of poses.
     """
 
     network: nn.Module
@@ -31,3 +33,4 @@ class Recipe:
     validation_terms: Callable
     taught: bool = False
     at_test_time: Callable | None = None
+    measure: Callable | None = None

@@ -1,0 +1,91 @@
+"""WSP: pre-training an image network on depth order from 2D keypoints alone.
+
+    python run.py --config=configs/wsp.py --workdir=W
+
+Rendered pictures of several people by default; photographs in COCO's format with
+--config.data.collections=person_keypoints_train2017.json@train2017 (docs/wsp.md).
+Variants: `:quick` (the default; two CPU cores, minutes), `:full` and `:smoke` (tests).
+"""
+
+import ml_collections
+
+from configs import unipose
+
+
+def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
+    """Returns the config; `mode` is "quick", "full" or "smoke"."""
+    config = unipose.get_config("quick")
+    config.recipe = "wsp"
+    config.num_train_steps, config.global_batch_size = 2_000, 16
+    config.log_every, config.checkpoint_every = 50, 500
+    crowds(config.data)
+    config.model = network()
+    config.optimizer.learning_rate = 5e-3
+    config.augment = views()
+    config.rule = rule()
+    config.pairs = 128  # of keypoints, drawn from each picture
+    config.loss_weights = ml_collections.ConfigDict()
+    config.loss_weights.ranking = 1.0
+    config.ramp.terms = ()
+    if mode == "full":
+        config.num_train_steps, config.global_batch_size = 50_000, 128
+        config.data.train_clips = 20_000
+        config.augment.zoom, config.augment.shift = 0.3, 0.15
+        config.data.height, config.data.width = 192, 256
+        config.model.backbone, config.model.dtype = "resnet18", "bfloat16"
+    elif mode == "smoke":
+        shrink(config)
+    elif mode != "quick":
+        raise ValueError(f"unknown mode {mode!r}; use 'quick', 'full' or 'smoke'")
+    return config
+
+
+def crowds(data: ml_collections.ConfigDict) -> None:
+    """Pictures of several people, with keypoints."""
+    data.name = "crowd"
+    data.collections = "rendered"  # or "A.json@IMAGES=0.7,B.json=0.3", by weight
+    data.skeleton = "COCO17"
+    data.height, data.width = 96, 128  # pixels
+    data.people = 4  # at most, of a picture
+    data.train_clips, data.validation_clips, data.test_clips = 3_000, 160, 500
+
+
+def network() -> ml_collections.ConfigDict:
+    """The backbone, and the head that ranks."""
+    model = ml_collections.ConfigDict()
+    model.name = "rank_net"
+    model.backbone = "small"
+    model.width = 64
+    model.dtype = "float32"
+    return model
+
+
+def views() -> ml_collections.ConfigDict:
+    """How pictures are shown in training."""
+    augment = ml_collections.ConfigDict()
+    augment.mirror = True
+    augment.zoom = 0.0  # largest factor beyond 1
+    augment.shift = 0.0  # of the sides
+    augment.contrast = 0.3
+    augment.tint = 0.1
+    return augment
+
+
+def rule() -> ml_collections.ConfigDict:
+    """From keypoints to labels; see `unipose_jax.perspective`."""
+    settings = ml_collections.ConfigDict()
+    settings.min_confidence = 0.2
+    settings.margin = 1.0  # standard deviations of the difference of two sizes
+    settings.equal = 0.0  # the same, below which people are equally far; 0 is never
+    settings.feet = True  # whether feet on the floor may contradict
+    settings.apart = 0.3  # metres between the keypoints of pairs that are scored
+    return settings
+
+
+def shrink(config: ml_collections.ConfigDict) -> None:
+    """For tests: seconds."""
+    config.num_train_steps, config.global_batch_size = 4, 4
+    config.log_every, config.checkpoint_every = 1, 2
+    config.data.height, config.data.width, config.data.people = 48, 64, 3
+    config.data.train_clips, config.data.validation_clips = 8, 4
+    config.data.test_clips, config.pairs, config.model.width = 6, 16, 8

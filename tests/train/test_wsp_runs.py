@@ -1,0 +1,110 @@
+"""Facts about whole runs of WSP pre-training, on a tiny collection in a folder."""
+
+import functools
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import wsp as config_file
+from data_pipelines import errors
+from tests.data_pipelines.originals import coco as original
+from tests.perspective import people
+from unipose_jax import commands, models, skeleton
+from unipose_jax.train import loop, stages
+from unipose_jax.train.recipes import wsp
+
+
+def photographs(folder, *scales):
+    """Pictures of two people, 20 and 8 pixels per metre, and of those of `scales`."""
+    found = []
+    for pair in ((20.0, 8.0), *scales):
+        uv = [
+            people.standing(s, u=15.0 + 25.0 * i, floor=40.0 - i)
+            for i, s in enumerate(pair)
+        ]
+        flags = np.full((len(pair), 17, 1), 2.0)
+        found.append(np.concatenate([np.asarray(uv), flags], axis=-1))
+    return "@".join(map(str, original.write(folder, found)))
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photographs")
+    return photographs(folder, *[(20.0, 8.0)] * 5)
+
+
+def smoke(collection):
+    config = config_file.get_config("smoke")
+    config.data.collections, config.data.people = collection, 2
+    return config
+
+
+def test_run_trains_evaluates_and_reports(collection, tmp_path):
+    config = smoke(collection)
+    assert loop.train(stages.config_of(config, "points", tmp_path), tmp_path)
+    assert commands.evaluate_run(config, tmp_path) == 0
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    assert record["pair_accuracy"] is None  # photographs have no true depth
+    assert record["label_accuracy_pairs"] > 0
+    assert 0 <= record["label_accuracy"] <= 1
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "by true depth" in page
+    assert (tmp_path / "report" / "figures" / "order.png").is_file()
+    log = (tmp_path / "log.jsonl").read_text()
+    assert "label_accuracy" in log
+    assert "mpjpe" not in log
+
+
+def test_one_person_per_picture_leaves_nothing_to_train_on(tmp_path):
+    config = smoke("@".join(map(str, original.write(tmp_path, original.people(1, 1)))))
+    with pytest.raises(errors.BadInput, match="nothing left to train on"):
+        loop.train(stages.config_of(config, "points", tmp_path), tmp_path / "run")
+
+
+def example():
+    """Two people, the first of whom is larger and nearer; and the truth."""
+    uv = jnp.stack(
+        [people.standing(20.0, floor=40.0), people.standing(8.0, floor=39.0)]
+    )
+    z = jnp.broadcast_to(jnp.array([2.0, 5.0])[:, None], (2, 17))
+    xyz = jnp.zeros((2, 17, 3)).at[..., 2].set(z)
+    batch = {
+        "people_uv": uv,
+        "people_confidence": jnp.ones((2, 17)),
+        "people_xyz": xyz,
+        "people_known": jnp.ones((2, 17), bool),
+    }
+    return {name: value[None] for name, value in batch.items()}, z[None]
+
+
+@pytest.mark.parametrize(("sign", "expected"), [(1.0, 1.0), (-1.0, 0.0)])
+def test_accuracy_is_that_of_the_order(sign, expected):
+    batch, depth = example()
+    rule = smoke("rendered").rule
+    score = functools.partial(wsp.accuracies, rule=rule, skel=skeleton.COCO17)
+    found = jax.jit(score)(models.RankEstimate(sign * depth), batch)
+    assert found["pair_accuracy"].mean() == expected
+    assert found["label_accuracy"].mean() == expected
+    assert found["rule_precision"].mean() == 1.0
+    assert found["rule_coverage"].mean() == 1.0
+    assert found["pair_accuracy"].weight == 2 * 17**2
+    assert found["inside_accuracy"].weight == 0
+
+
+def test_the_right_order_costs_less_and_one_person_nothing():
+    batch, depth = example()
+    config = smoke("rendered")
+    keys = jax.random.split(jax.random.key(0), 1)
+
+    @jax.jit
+    def cost(depth, confidence):
+        seen = batch | {"people_confidence": confidence}
+        estimate = models.RankEstimate(depth)
+        return wsp.sampled_loss(estimate, seen, keys, config, skeleton.COCO17).mean()
+
+    everyone = jnp.ones((1, 2, 17))
+    assert cost(depth, everyone) < np.log(2.0) < cost(-depth, everyone)
+    assert cost(depth, everyone.at[:, 1].set(0.0)) == 0.0

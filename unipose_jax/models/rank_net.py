@@ -1,0 +1,55 @@
+"""Relative depth of keypoints from a picture: what WSP trains a backbone with."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, UInt8
+
+from unipose_jax.geometry import warp
+from unipose_jax.models import image_net
+from unipose_jax.models.estimate import RankEstimate
+
+
+class RankNet(nn.Module):
+    """Features of a picture at keypoints, and a small head that ranks them.
+
+    Attributes:
+        num_joints: joints of a person; the head knows which one it looks at.
+        backbone: one of `image_net.KINDS`.
+        width: of the head's hidden layer.
+        dtype: of activations; parameters stay float32.
+    """
+
+    num_joints: int
+    backbone: str = "small"
+    width: int = 64
+    dtype: jnp.dtype = jnp.dtype("float32")
+
+    @nn.compact
+    def __call__(
+        self,
+        picture: UInt8[Array, "batch height width 3"],
+        people_uv: Float[Array, "batch people joints 2"],
+    ) -> RankEstimate:
+        """Predicts a depth for each keypoint, comparable within a picture.
+
+        Args:
+            picture: sRGB.
+            people_uv: keypoints, pixels; what is outside sees nothing.
+        """
+        early, late = image_net.ImageNet(self.backbone, self.dtype, name="backbone")(
+            image_net.color_image(picture)
+        )
+        maps = jnp.concatenate([early, late], axis=-1).astype(jnp.float32)
+        uv = people_uv / image_net.stride_of(self.backbone)
+        seen = jax.vmap(warp.linear)(maps, uv)
+        whole = maps.mean(axis=(1, 2))[:, None, None]
+        x = nn.Dense(self.width, dtype=self.dtype, name="seen")(seen)
+        x += nn.Dense(self.width, dtype=self.dtype, name="whole")(whole)
+        joint = self.param(
+            "joint", nn.initializers.normal(0.02), (1, 1, self.num_joints, self.width)
+        )
+        x = nn.gelu(nn.LayerNorm(dtype=self.dtype)(x + joint))
+        x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="hidden")(x))
+        depth = nn.Dense(1, name="depth")(x.astype(jnp.float32))
+        return RankEstimate(depth[..., 0])

@@ -1,0 +1,265 @@
+"""Rendered pictures of several people, who stand before and behind each other.
+
+Made of the parts that make a clip of one person: here a frame is a person, and what is
+nearest to the camera is seen. Pure functions of (seed, split, index).
+"""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from unipose_jax.geometry import camera, transforms
+from unipose_jax.skeleton import definitions
+from unipose_jax.synthesis import body, images, paint, render, scene, viewpoint
+from unipose_jax.synthesis import detector as detectors
+from unipose_jax.synthesis import motion as motions
+from unipose_jax.synthesis import room as rooms
+from unipose_jax.synthesis import shape as shapes
+
+_AWAY = 100.0  # metres behind the camera: where those are who are not there
+_SKIN = 0.12  # metres that a visible joint may lie under the surface
+
+
+@dataclasses.dataclass(frozen=True)
+class CrowdParams:
+    """Everything that a picture depends on, but for its key.
+
+    Everyone stands on one floor, in lanes side by side that are wider farther away, so
+    that nobody stands in anybody.
+    """
+
+    people: tuple[int, int] = (2, 4)  # fewest and most
+    height: int = 96  # pixels
+    width: int = 128  # pixels
+    skeleton: str = "COCO17"
+    depth_range: float = 4.0  # metres from the nearest to the farthest place
+    lane: float = 0.6  # metres, at the nearest place
+    jitter: float = 0.12  # metres, uniform, +-
+    hidden_margin: float = 0.1  # metres behind another surface that hide a joint
+    shape: shapes.ShapeParams = shapes.ShapeParams(child_share=0.1)
+    motion: motions.MotionParams = motions.MotionParams()
+    view: viewpoint.ViewParams = viewpoint.ViewParams(distance=(1.8, 3.6))
+    room: rooms.RoomParams = rooms.RoomParams(occluder_share=0.1)
+    detector: detectors.DetectorParams = detectors.DetectorParams()
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Crowd:
+    """The people of a picture and what is around them, without any error."""
+
+    xyz_world: Array  # (people, BODY joints, 3) metres
+    flesh: render.Primitives  # (people, parts), metres, world
+    stature: Array  # (people,) metres
+    present: Array  # (people,) bool; the others are behind the camera
+    surroundings: rooms.Room
+    view: viewpoint.View
+    looks: paint.Looks  # (people, ...)
+
+
+def make_picture(key: jax.Array, params: CrowdParams) -> dict[str, Array]:
+    """Renders one picture; `vmap` over keys for many.
+
+    Args:
+        key: from `scene.clip_key`.
+        params: static; a jitted caller closes over it.
+
+    Returns:
+        For at most P = `params.people[1]` people of J joints: "color" uint8
+        (height, width, 3), sRGB; "depth" (height, width), exact z, metres; "person"
+        int32 (height, width), whose pixel it is, -1 nobody's; "uv" (P, J, 2) pixels
+        and "confidence" (P, J), as detected, 0 where nothing was; "xyz" (P, J, 3),
+        metres, camera frame, and "visible" (P, J), the truth; "present" (P,);
+        "stature" (P,), metres; "intrinsics" (4,), pixels.
+    """
+    key_crowd, key_uv = jax.random.split(key)
+    return fields_of(key_uv, sample_crowd(key_crowd, params), params)
+
+
+def fields_of(key: jax.Array, crowd: Crowd, params: CrowdParams) -> dict[str, Array]:
+    """What `make_picture` returns of a crowd; the key is of the detector's errors."""
+    crowd = render.materialize(crowd)
+    color, depth, person = picture(crowd, height=params.height, width=params.width)
+    return {
+        "color": color,
+        "depth": depth,
+        "person": person,
+        "present": crowd.present,
+        "stature": jnp.where(crowd.present, crowd.stature, 0.0),
+        "intrinsics": crowd.view.intrinsics,
+        **_joint_fields(key, crowd, params),
+    }
+
+
+def sample_crowd(key: jax.Array, params: CrowdParams) -> Crowd:
+    """Draws people, where they stand, room, camera and colours."""
+    keys = jax.random.split(key, 7)
+    most = params.people[1]
+    people = jax.vmap(lambda k: shapes.sample_shape(k, params.shape))(
+        jax.random.split(keys[0], most)
+    )
+    xyz = jax.vmap(functools.partial(_posed, params=params))(
+        jax.random.split(keys[1], most), people
+    )
+    count = jax.random.randint(keys[2], (), params.people[0], most + 1)
+    present = jnp.arange(most) < count
+    xyz = xyz + _places(keys[3], count, params)[:, None, :]
+    # Those who are not there stand with the first, for camera and room to be drawn.
+    there = jnp.where(present[:, None, None], xyz, xyz[:1])
+    size = {"height": params.height, "width": params.width}
+    view = viewpoint.sample_view(keys[4], there, **size, params=params.view)
+    place = transforms.invert(view.cam_from_world)[:3, 3]
+    surroundings = rooms.sample_room(
+        keys[5], there, place, stature=people.stature[0], params=params.room
+    )
+    looks = jax.vmap(
+        lambda k: paint.sample_looks(k, surfaces=rooms.num_surfaces(surroundings))
+    )(jax.random.split(keys[6], most))
+    away = place - _AWAY * transforms.invert(view.cam_from_world)[:3, 2]
+    xyz = jnp.where(present[:, None, None], xyz, away.reshape(1, 1, 3))
+    flesh = body.primitives(
+        jnp.where(present[:, None, None], xyz, there + away.reshape(1, 1, 3)),
+        stature=people.stature,
+        girth=people.girth,
+        looseness=looks.looseness,
+    )
+    return Crowd(xyz, flesh, people.stature, present, surroundings, view, looks)
+
+
+def _posed(key: jax.Array, person: shapes.Shape, *, params: CrowdParams) -> Array:
+    """One moment of a motion, at the origin of the floor, (BODY joints, 3)."""
+    key_motion, key_turn = jax.random.split(key)
+    moment = jnp.zeros(1)
+    xyz = motions.sample_motion(key_motion, person, moment, params.motion)
+    xyz = render.materialize(xyz)
+    return viewpoint.turn_to_camera(key_turn, xyz, params.view)[0]
+
+
+def _places(key: jax.Array, count: Array, params: CrowdParams) -> Array:
+    """Where people stand on the floor, (people, 3), metres, world."""
+    most = params.people[1]
+    keys = jax.random.split(key, 3)
+    lane = jax.random.permutation(keys[0], most).astype(jnp.float32)
+    # Lanes of those who are there, without gaps between them.
+    there = jnp.arange(most) < count
+    before = (lane[None, :] < lane[:, None]) & there[None, :]
+    lane = jnp.sum(before, axis=1) - 0.5 * (count - 1)
+    depth = params.depth_range * jax.random.uniform(keys[1], (most,))
+    shift = params.jitter * (2.0 * jax.random.uniform(keys[2], (most,)) - 1.0)
+    widening = 1.0 + depth / (2.0 * params.depth_range)
+    aside = (lane * params.lane + shift) * widening
+    return jnp.stack([aside, jnp.zeros(most), depth], axis=-1)
+
+
+def picture(crowd: Crowd, *, height: int, width: int) -> tuple[Array, Array, Array]:
+    """Colour, depth and owner of each pixel: the nearest of people and room."""
+    view, size = crowd.view, {"height": height, "width": width}
+    dirs = render.pixel_dirs(view.intrinsics, **size)
+    flesh = render.transform(crowd.flesh, view.cam_from_world)
+    depths, part = render.cast(flesh, view.intrinsics, **size)
+    fronts = jax.vmap(images.shade_person, in_axes=(0, 0, 0, 0, None, None))(
+        crowd.looks, flesh, part, depths, view.cam_from_world, dirs
+    )
+    first = jax.tree.map(lambda leaf: leaf[0], crowd.looks)
+    behind, back = images.room_colors(
+        crowd.surroundings, first, view.cam_from_world, dirs
+    )
+    owner = jnp.argmin(depths, axis=0)
+    front = jnp.take_along_axis(depths, owner[None], axis=0)[0]
+    color = jnp.take_along_axis(fronts, owner[None, ..., None], axis=0)[0]
+    is_person = front < behind
+    color = paint.to_srgb(jnp.where(is_person[..., None], color, back))
+    depth = jnp.minimum(front, behind)
+    return color, depth, jnp.where(is_person, owner, -1)
+
+
+def _joint_fields(
+    key: jax.Array, crowd: Crowd, params: CrowdParams
+) -> dict[str, Array]:
+    """Truth and detected keypoints in the output skeleton."""
+    target = definitions.by_name(params.skeleton)
+    # BODY has every joint that there is.
+    world, _ = definitions.convert(crowd.xyz_world, definitions.BODY, target)
+    xyz = transforms.apply(crowd.view.cam_from_world, jnp.asarray(world))
+    ahead = crowd.present[:, None] & (xyz[..., 2] > 0.1)
+    xyz = jnp.where(ahead[..., None], xyz, jnp.array([0.0, 0.0, 1.0]).reshape(1, 1, 3))
+    uv = camera.uv_from_xyz(xyz, crowd.view.intrinsics)
+    visible = joint_visibility(crowd, xyz, params) & ahead
+
+    def detect(key, uv, visible):
+        found = detectors.detect(
+            key,
+            uv[None],
+            visible[None],
+            width=params.width,
+            skeleton=target,
+            params=params.detector,
+        )
+        return jax.tree.map(lambda value: value[0], found)
+
+    detected, confidence = jax.vmap(detect)(jax.random.split(key, len(uv)), uv, visible)
+    limit = jnp.array([params.width, params.height]).reshape(1, 1, 2)
+    inside = ahead & jnp.all((detected >= 0.0) & (detected < limit), axis=-1)
+    return {
+        "uv": jnp.where(inside[..., None], detected, 0.0),
+        "confidence": jnp.where(inside, confidence, 0.0),
+        "xyz": jnp.where(ahead[..., None], xyz, 0.0),
+        "visible": visible,
+    }
+
+
+def joint_visibility(
+    crowd: Crowd, xyz: Float[Array, "people joints 3"], params: CrowdParams
+) -> Bool[Array, "people joints"]:
+    """Whether the camera sees each joint: in the picture, nobody and nothing before it.
+
+    Args:
+        crowd: what stands in the way.
+        xyz: joints, metres, camera frame, in front of the camera.
+        params: size of the picture, and margin.
+    """
+    dirs = (xyz / xyz[..., 2:]).reshape(-1, 3)
+    view = crowd.view
+    flesh = render.transform(crowd.flesh, view.cam_from_world)
+    everyone = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), flesh)
+    first = render.cast_rays(everyone, dirs).min(axis=-1)
+    world_from_cam = transforms.invert(view.cam_from_world)
+    world_dirs = transforms.rotate(world_from_cam, dirs)
+    behind, *_ = rooms.cast(crowd.surroundings, world_from_cam[:3, 3], world_dirs)
+    first = jnp.minimum(first, behind).reshape(xyz.shape[:-1])
+    uv = camera.uv_from_xyz(xyz, view.intrinsics)
+    limit = jnp.array([params.width, params.height]).reshape(1, 1, 2)
+    inside = jnp.all((uv >= 0.0) & (uv < limit), axis=-1)
+    allowed = params.hidden_margin + _SKIN * (crowd.stature[:, None] / 1.8)
+    return inside & (xyz[..., 2] - first < allowed)
+
+
+def render_pictures(
+    seed: int, split: str, start: int, count: int, params: CrowdParams
+) -> dict[str, np.ndarray]:
+    """Renders pictures `start` to `start + count` of a split.
+
+    Args:
+        seed: of the whole data set.
+        split: one of `scene.SPLITS`.
+        start: index of the first picture.
+        count: number of pictures.
+        params: what to render.
+
+    Returns:
+        The dict of `make_picture`, NumPy arrays with a leading axis.
+    """
+    key, draw = scene.split_key(seed, split), _renderer(params)
+    rows = [jax.device_get(draw(key, start + index)) for index in range(count)]
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+@functools.lru_cache(maxsize=8)
+def _renderer(params: CrowdParams):
+    return jax.jit(
+        lambda key, index: make_picture(jax.random.fold_in(key, index), params)
+    )

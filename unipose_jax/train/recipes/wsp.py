@@ -1,0 +1,170 @@
+"""WSP: a backbone learns who is nearer, from 2D keypoints and perspective alone.
+
+DESIGN.md section 2.2. Labels come from `perspective`, out of the same keypoints at
+which the network's features are looked up; true depth serves evaluation only.
+"""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+from jaxtyping import Array
+
+from data_pipelines import errors
+from unipose_jax import models, perspective, reduction, skeleton
+from unipose_jax.losses import ranking
+from unipose_jax.train import augment_pictures
+from unipose_jax.train.recipes.recipe import Recipe
+
+Order = perspective.order.Order
+_FIELDS = ("picture", "people_uv", "people_confidence")
+_TRUTH = ("people_xyz", "people_known")
+
+
+def build(config: ml_collections.ConfigDict) -> Recipe:
+    """The recipe of a config with `model`, `rule`, `pairs`, `augment`, `loss_weights`.
+
+    Raises:
+        errors.BadInput: the config asks for what does not exist.
+    """
+    if config.model.name != "rank_net":
+        raise errors.BadInput(
+            f"config.model.name is {config.model.name!r}; recipe wsp has rank_net"
+        )
+    skel = skeleton.by_name(config.data.skeleton)
+
+    def train_terms(apply_fn, params, batch, keys):
+        fed = {name: batch[name] for name in _FIELDS}
+        view = jax.vmap(
+            lambda key, example: augment_pictures.seen_anew(
+                key, example, config=config.augment, skeleton=skel
+            )
+        )
+        seen = view(keys, fed)
+        estimate = apply_fn(params, **{name: seen[name] for name in models.PICTURES})
+        return {"ranking": sampled_loss(estimate, seen, keys, config, skel)}
+
+    def validation_terms(estimate, batch):
+        keys = jax.vmap(jax.random.key)(jnp.arange(len(batch["picture"])))
+        return {"ranking": sampled_loss(estimate, batch, keys, config, skel)}
+
+    def measure(estimate, batch):
+        return accuracies(estimate, batch, rule=config.rule, skel=skel)
+
+    return Recipe(
+        network=models.build(config.model.to_dict(), num_joints=skel.num_joints),
+        inputs=models.PICTURES,
+        fields=(*_FIELDS, *_TRUTH),
+        train_terms=train_terms,
+        validation_terms=validation_terms,
+        measure=measure,
+    )
+
+
+def labels_of(
+    batch: Mapping, rule: ml_collections.ConfigDict, skel: skeleton.Skeleton
+) -> Order:
+    """Labels of all ordered pairs of people in each picture, from keypoints."""
+    uv, confidence = batch["people_uv"], batch["people_confidence"]
+    sizes = perspective.apparent_size.apparent_sizes(
+        uv,
+        confidence=confidence,
+        segments=perspective.apparent_size.segments_of(skel),
+        min_confidence=rule.min_confidence,
+    )
+    feet, known = perspective.order.lower_feet(
+        uv, confidence=confidence, skeleton=skel, min_confidence=rule.min_confidence
+    )
+    return perspective.order.order_people(
+        sizes,
+        margin=rule.margin,
+        equal=rule.equal,
+        feet=feet if rule.feet else None,
+        feet_known=known,
+    )
+
+
+def sampled_loss(
+    estimate: models.RankEstimate,
+    batch: Mapping,
+    keys: Array,
+    config: ml_collections.ConfigDict,
+    skel: skeleton.Skeleton,
+) -> reduction.WeightedMean:
+    """Ranking loss of pairs of keypoints that are drawn from each picture."""
+    people = labels_of(batch, config.rule, skel)
+    pairs = perspective.order.of_keypoints(people, joints=skel.num_joints)
+    found = _flat(batch["people_confidence"]) >= config.rule.min_confidence
+    labelled = pairs.labelled & found[:, :, None] & found[:, None, :]
+    classes = ranking.num_classes(batch["people_uv"].shape[1])
+
+    def draw(key, labelled, label):
+        return ranking.sample_pairs(
+            jax.random.fold_in(key, 1),
+            labelled,
+            classes=ranking.pair_classes(label, skeleton=skel),
+            num_classes=classes,
+            count=config.pairs,
+        )
+
+    first, second, valid = jax.vmap(draw)(keys, labelled, pairs.label)
+    depth = _flat(estimate.depth)
+    row = jnp.arange(len(depth))[:, None]
+    return ranking.ranking_loss(
+        jnp.take_along_axis(depth, first, axis=1),
+        jnp.take_along_axis(depth, second, axis=1),
+        label=pairs.label[row, first, second],
+        weight=jnp.ones(first.shape),
+        valid=valid,
+    )
+
+
+def accuracies(
+    estimate: models.RankEstimate,
+    batch: Mapping,
+    *,
+    rule: ml_collections.ConfigDict,
+    skel: skeleton.Skeleton,
+) -> dict[str, reduction.WeightedMean]:
+    """How often predictions order pairs of detected keypoints rightly.
+
+    `pair_accuracy`: of different people, at least `rule.apart` metres apart in truth;
+    `label_accuracy`: those that the rule labels, by its labels; `rule_precision` and
+    `rule_coverage`: of the labels, by truth; `inside_accuracy`: pairs of keypoints of
+    one person that far apart, of which nothing is ever labelled.
+    """
+    joints = skel.num_joints
+    truth = perspective.order.order_depths(
+        _flat(batch["people_xyz"][..., 2]),
+        valid=_flat(batch["people_known"]),
+        margin=rule.apart,
+    )
+    people = labels_of(batch, rule, skel)
+    labels = perspective.order.of_keypoints(people, joints=joints)
+    found = _flat(batch["people_confidence"]) >= rule.min_confidence
+    found = found[:, :, None] & found[:, None, :]
+    person = jnp.arange(found.shape[-1]) // joints
+    other = (person[:, None] != person[None, :])[None]
+    depth = _flat(estimate.depth)
+    guess = jnp.sign(depth[:, None, :] - depth[:, :, None]).astype(jnp.int32)
+    known = truth.labelled & found
+    given = labels.labelled & (labels.label != 0) & found
+    return {
+        "pair_accuracy": _share(guess == truth.label, known & other),
+        "inside_accuracy": _share(guess == truth.label, known & ~other),
+        "label_accuracy": _share(guess == labels.label, given),
+        "rule_precision": _share(labels.label == truth.label, known & given),
+        "rule_coverage": _share(given, known & other),
+    }
+
+
+def _share(right: Array, counted: Array) -> reduction.WeightedMean:
+    return reduction.weighted_mean(
+        right.astype(jnp.float32), jnp.ones(right.shape), counted
+    )
+
+
+def _flat(values: Array) -> Array:
+    """(batch, people, joints) as (batch, keypoints)."""
+    return values.reshape(len(values), -1)
