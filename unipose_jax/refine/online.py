@@ -12,7 +12,7 @@ from unipose_jax.skeleton import definitions
 # Frames that a live pose is judged by, and how many of them are later ones.
 WINDOW, LAG = 24, 5
 # Neighbouring windows differ by a frame, so little is left to find.
-LIVE = sequence.Effort(first=((1.5, 3.0),), then=((1.0, 1.0),), cg_steps=20)
+LIVE = sequence.Effort(first=((1.5, 3.0),), then=((1.0, 1.0),), cg_steps=18)
 _LONG_AGO = 1e3  # seconds
 
 

@@ -20,7 +20,7 @@ _HALF = 3  # ... of which so many to each side count.
 _LENGTH, _SIDES = 0.001, 0.02
 # Bones are steady. Where their lengths vary by more than what noise explains, joints
 # err slowly; so much of it is believed (a joint's definition drifts, too), ...
-_BELIEVED = 0.28
+_BELIEVED = 0.3
 _SLOW = 0.005  # ... and joints are this much less sure for it at most, metres.
 # Pixels: at least, and where keypoints are too few to tell.
 _UV_NOISE, _UV_UNKNOWN = 0.25, 2.0
