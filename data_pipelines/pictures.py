@@ -4,6 +4,7 @@ Collections of photographs in COCO's format and rendered pictures, mixed by weig
 example has the fields of `schema.PICTURES`.
 """
 
+import math
 import pathlib
 import zlib
 from collections.abc import Sequence
@@ -97,13 +98,13 @@ class Photographs:
             data: with `height`, `width`, `people` and `skeleton`.
         """
         self._data = data
-        self._images = [image for image in images if len(self._largest(image)) > 1]
+        self.images = [image for image in images if len(self._largest(image)) > 1]
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self.images)
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        image, data = self._images[index], self._data
+        image, data = self.images[index], self._data
         scale = min(data.width / image.width, data.height / image.height)
         size = (round(scale * image.width), round(scale * image.height))
         picture = np.zeros((data.height, data.width, 3), np.uint8)
@@ -172,16 +173,28 @@ def _opened(one: Collection, data: ml_collections.ConfigDict, split: str):
         pathlib.Path(one.annotations).expanduser(),
         pathlib.Path(one.images).expanduser(),
     )
-    everything = Photographs(images, data)
-    if not len(everything):
+    usable = Photographs(images, data).images
+    if not usable:
         raise errors.BadInput(_alone(one.annotations))
-    places = {"validation": (0,), "test": (1,)}.get(split, range(2, _SHARES))
-    chosen = [i for i in images if zlib.crc32(i.path.name.encode()) % _SHARES in places]
-    source = Photographs(chosen, data)
-    if not len(source):
-        # A handful of pictures has no splits.
-        return everything
-    return source
+    if len(usable) < 3:
+        raise errors.BadInput(
+            f"{one.annotations}: pictures of several people: {len(usable)}; training, "
+            "validation and test need one each"
+        )
+    return Photographs(_part(usable, split), data)
+
+
+def _part(images: Sequence[coco.Image], split: str) -> Sequence[coco.Image]:
+    """The pictures of a split: a twentieth validates, and one tests."""
+
+    def shuffled(image: coco.Image) -> tuple[int, str]:
+        return zlib.crc32(image.path.name.encode()), image.path.name
+
+    ordered = sorted(images, key=shuffled)
+    held = math.ceil(len(ordered) / _SHARES)
+    validation, test, train = np.split(np.arange(len(ordered)), [held, 2 * held])
+    parts = {"validation": validation, "test": test, "train": train}
+    return [ordered[index] for index in parts[split]]
 
 
 def _alone(where: str) -> str:

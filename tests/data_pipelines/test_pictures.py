@@ -1,8 +1,10 @@
+import pathlib
+
 import ml_collections
 import numpy as np
 import pytest
 
-from data_pipelines import errors, pictures, schema
+from data_pipelines import coco, errors, pictures, schema, sequence
 from tests.data_pipelines.originals import coco as original
 
 
@@ -19,6 +21,12 @@ def write(folder, *counts):
     return f"{annotations}@{images}"
 
 
+def photographs(place, **changes):
+    annotations, images = map(pathlib.Path, place.split("@"))
+    opened = coco.open_images(annotations, images)
+    return pictures.Photographs(opened, data("", **changes).data)
+
+
 def test_collections_are_files_folders_and_weights():
     found = pictures.parse("rendered=0.5, a/b.json, c.json@d=2")
     assert found == [("rendered", ".", 0.5), ("a/b.json", "a", 1.0), ("c.json", "d", 2)]
@@ -31,7 +39,7 @@ def test_what_is_no_list_of_collections_is_refused(text):
 
 
 def test_photographs_are_scaled_with_their_keypoints(tmp_path):
-    source = pictures.open_train(data(write(tmp_path / "a", 2, 3)))
+    source = photographs(write(tmp_path / "a", 2, 3))
     example = source.example(1, np.random.default_rng(0))
     assert {n: v.dtype.name for n, v in example.items()} == {
         name: field.dtype for name, field in schema.PICTURES.items()
@@ -61,13 +69,13 @@ def test_of_more_people_than_fit_the_largest_stay(tmp_path):
             )
         ],
     )
-    source = pictures.open_train(data(f"{annotations}@{images}"))
+    source = photographs(f"{annotations}@{images}")
     example = source.example(0, np.random.default_rng(0))
     np.testing.assert_allclose(example["people_uv"][:, 0, 1], [3.25, 3.75])
 
 
 def test_fewer_people_than_fit_are_filled_up_with_nobody(tmp_path):
-    source = pictures.open_split(data(write(tmp_path / "a", 2), people=5), "test")
+    source = photographs(write(tmp_path / "a", 2), people=5)
     example = source[0]
     assert example["people_uv"].shape == (5, 17, 2)
     assert not example["people_confidence"][2:].any()
@@ -81,7 +89,7 @@ def test_pictures_of_one_person_leave_nothing_to_train_on(tmp_path):
 
 
 def test_pictures_of_one_person_are_left_out(tmp_path):
-    source = pictures.open_train(data(write(tmp_path / "a", 1, 2, 1, 3)))
+    source = photographs(write(tmp_path / "a", 1, 2, 1, 3))
     assert len(source) == 2
 
 
@@ -96,14 +104,16 @@ def test_collections_are_mixed_by_weight(tmp_path):
     assert np.mean(np.array(counts) == 2) == 0.25
 
 
-def test_splits_of_a_collection_do_not_overlap(tmp_path):
-    config = data(write(tmp_path / "a", *[2] * 60))
-    splits = [
-        {int(s[i]["picture"][0, 0, 0]) for i in range(len(s))}
-        for s in (
-            pictures.open_split(config, name)
-            for name in ("train", "validation", "test")
-        )
-    ]
-    assert all(splits)
-    assert len(splits[0]) + len(splits[1]) + len(splits[2]) == len(set().union(*splits))
+@pytest.mark.parametrize("count", [3, 60])
+def test_splits_of_a_collection_do_not_overlap(tmp_path, count):
+    config = data(write(tmp_path / "a", *[2] * count))
+    parts = [pictures.open_split(config, name) for name in sequence.SPLITS]
+    seen = [{int(s[i]["picture"][0, 0, 0]) for i in range(len(s))} for s in parts]
+    assert all(seen)
+    assert sum(map(len, parts)) == count
+    assert sum(map(len, seen)) == len(set().union(*seen))
+
+
+def test_two_pictures_cannot_be_split(tmp_path):
+    with pytest.raises(errors.BadInput, match="several people: 2; training, validat"):
+        pictures.open_train(data(write(tmp_path / "a", 2, 2, 1)))

@@ -33,7 +33,8 @@ def photographs(folder, *scales):
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photographs")
-    return photographs(folder, *[(20.0, 8.0)] * 5)
+    # A twentieth of them, which validates, is one for each of the tests' devices.
+    return photographs(folder, *[(20.0, 8.0)] * 79)
 
 
 def smoke(collection):
