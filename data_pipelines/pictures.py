@@ -167,7 +167,10 @@ def _opened(one: Collection, data: ml_collections.ConfigDict, split: str):
         from data_pipelines import synthetic
 
         if data.people < 2:
-            raise errors.BadInput(_alone("config.data.people=1"))
+            raise errors.BadInput(
+                f"config.data.people={data.people}: one person is no pair to order, "
+                "and there is nothing left to train on"
+            )
         return Rendered(synthetic.pictures_of(data, split))
     images = coco.open_images(
         pathlib.Path(one.annotations).expanduser(),
