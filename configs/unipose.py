@@ -18,10 +18,10 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
     config.recipe = "stage1"
     config.seed = 0  # of the parameters, the order of the data and the augmentation
-    config.num_train_steps = 3_500
+    config.num_train_steps = 2_000
     config.global_batch_size = 16  # clips over all devices of all hosts
     config.log_every = 50
-    config.checkpoint_every = 1_000  # validates, too
+    config.checkpoint_every = 500  # validates, too
 
     config.data = rendered_people()
     config.model = ml_collections.ConfigDict()
@@ -69,6 +69,7 @@ def rendered_people() -> ml_collections.ConfigDict:
     data.frames = 3
     data.num_points = 512
     data.crop_size = 0  # pixels, of square crops of depth and colour; 0 for none
+    data.crops = ("depth", "rgb")  # those that are rendered; a stage renders its own
     data.train_clips = 4_000  # rendered once; 0 renders fresh ones for each step
     data.validation_clips = 160
     data.test_clips = 500

@@ -330,7 +330,8 @@ def render(
 
 def _crops(data: ml_collections.ConfigDict) -> tuple[str, ...]:
     """The images that clips have beside the fields of the schema."""
-    return scene.CROPS if data.crop_size else ()
+    kinds = dict(zip(("depth", "rgb"), scene.CROPS, strict=True))
+    return tuple(kinds[name] for name in data.crops) if data.crop_size else ()
 
 
 def _schema_fields(clips: Clips) -> Clips:
@@ -358,7 +359,7 @@ def _source_hash() -> str:
 
 def _fingerprint(data: ml_collections.ConfigDict) -> str:
     parts = [_source_hash(), repr(scene_params(data)), str(data.seed)]
-    parts += [jax.__version__, jax.default_backend()]
+    parts += [jax.__version__, jax.default_backend(), *_crops(data)]
     if data.motion:
         parts.append(hashlib.sha256(_motion_path(data).read_bytes()).hexdigest())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -81,6 +81,15 @@ def test_crops_come_with_clips_and_change_nothing_else(config, cropped):
     assert batch["color_crop"].shape == (4, 3, 16, 16, 3)
 
 
+def test_crops_that_nobody_looks_at_are_not_rendered(cropped):
+    both = synthetic.open_pool(cropped.data, "validation")
+    data = cropped.copy_and_resolve_references().data
+    data.crops = ("depth",)
+    pool = synthetic.open_pool(data, "validation")
+    assert both.clips.keys() - pool.clips.keys() == {"color_crop", "color_crop_matrix"}
+    np.testing.assert_array_equal(pool.clips["depth_crop"], both.clips["depth_crop"])
+
+
 def test_fresh_clips_have_crops(cropped):
     data = cropped.copy_and_resolve_references().data
     data.train_clips, data.scene.points = 0, data.num_points

@@ -40,6 +40,34 @@ def test_cells_must_hold_whole_anchors():
         anchor_head.anchors(2, 2, stride=6)
 
 
+@pytest.mark.parametrize("stride", [4, 8, 16])
+def test_anchors_lie_on_the_surface_of_their_pixels(stride):
+    rng = np.random.default_rng(0)
+    depth = rng.normal(size=(2, 32, 48)).astype(np.float32)
+    seen = rng.random((2, 32, 48)) < 0.5
+    seen[0, 4:8, 8:12] = False
+    dirty = jnp.where(seen, depth, jnp.nan)
+    found = anchor_head.depth_at_anchors(dirty, jnp.asarray(seen), stride=stride)
+    places = anchor_head.anchors(32 // stride, 48 // stride, stride=stride)
+    for anchor, (u, v) in enumerate(np.asarray(places, int)):
+        window = np.s_[:, v - 2 : v + 2, u - 2 : u + 2]
+        total = np.where(seen, depth, 0.0)[window].sum(axis=(1, 2))
+        mean = total / np.maximum(seen[window].sum(axis=(1, 2)), 1)
+        np.testing.assert_allclose(found[:, anchor], mean, atol=1e-6)
+
+
+def test_a_fresh_head_puts_joints_at_the_mean_depth_of_the_anchors():
+    head = anchor_head.AnchorHead(num_joints=3, stride=8, depth=0)
+    features = jax.random.normal(jax.random.key(0), (1, 2, 3, 4))
+    params = jax.tree.map(
+        lambda x: jnp.zeros(x.shape),
+        jax.eval_shape(head.init, jax.random.key(0), features, features),
+    )
+    base = jnp.linspace(-0.3, 0.5, len(PLACES))[None]
+    joints, _ = head.apply(params, features, features, base)
+    np.testing.assert_allclose(joints.depth, 0.1, rtol=1e-5)
+
+
 def test_election_equals_a_slow_sum():
     votes = random_votes(0)
     joints, confidence = ELECT(votes, PLACES)
@@ -132,8 +160,8 @@ def test_votes_of_a_cell_are_of_the_anchors_in_it(row, column, inner, joint):
     shapes = jax.eval_shape(head.init, jax.random.key(0), early, early)
     params = jax.tree.map(lambda x: jnp.zeros(x.shape), shapes)
     weights = params["params"]["weights_out"]["kernel"]
-    weights = weights.reshape(3, 3, 1, 4, 3).at[1, 1, 0, inner, joint].set(100.0)
-    params["params"]["weights_out"]["kernel"] = weights.reshape(3, 3, 1, 12)
+    weights = weights.reshape(1, 4, 3).at[0, inner, joint].set(100.0)
+    params["params"]["weights_out"]["kernel"] = weights.reshape(1, 1, 1, 12)
     offset = jnp.zeros((4, 3, 2)).at[inner, joint].set(jnp.array([0.25, -0.5]))
     params["params"]["offsets_out"]["bias"] = offset.ravel()
     joints, _ = head.apply(params, early, early)

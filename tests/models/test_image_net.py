@@ -32,11 +32,20 @@ def random_parameters(network, *args, **inputs):
     return jax.tree_util.tree_map_with_path(draw, shapes)
 
 
-@pytest.fixture(scope="module")
-def small():
-    network = image_net.ImageNet("small")
+def built(kind):
+    network = image_net.ImageNet(kind)
     params = random_parameters(network, jnp.zeros((1, 16, 16, 2)))
     return jax.jit(network.apply), params
+
+
+@pytest.fixture(scope="module")
+def small():
+    return built("small")
+
+
+@pytest.fixture(scope="module", params=["small", "tokens"])
+def for_a_cpu(request):
+    return built(request.param)
 
 
 # Of torchvision's models without their last layer: 11,689,512 - 513,000 and
@@ -50,15 +59,17 @@ def test_residual_networks_have_the_published_number_of_parameters(kind, count):
     assert sum(leaf.size for leaf in leaves) == count
 
 
-def test_small_is_small():
-    leaves = jax.tree.leaves(parameters("small", (1, 64, 64, 3)))
-    assert 150_000 < sum(leaf.size for leaf in leaves) < 250_000
+@pytest.mark.parametrize(("kind", "most"), [("small", 250_000), ("tokens", 550_000)])
+def test_networks_for_a_cpu_are_small(kind, most):
+    leaves = jax.tree.leaves(parameters(kind, (1, 64, 64, 3)))
+    assert 150_000 < sum(leaf.size for leaf in leaves) < most
 
 
 @pytest.mark.parametrize(
     ("kind", "stride", "widths"),
     [
         ("small", 8, (64, 96)),
+        ("tokens", 8, (96, 96)),
         ("resnet18", 16, (256, 512)),
         ("resnet50", 16, (1024, 2048)),
     ],
@@ -89,7 +100,7 @@ def test_the_last_stage_dilates_all_blocks_but_its_first(kind):
 
 
 def test_unknown_kind_names_the_choices():
-    with pytest.raises(ValueError, match="resnet18.*resnet50.*small"):
+    with pytest.raises(ValueError, match="resnet18.*resnet50.*small.*tokens"):
         image_net.stride_of("large")
 
 
@@ -121,8 +132,8 @@ def test_features_move_with_the_image(small):
         assert np.ptp(a[8:18, 8:18]) > 1.0
 
 
-def test_images_do_not_see_each_other(small):
-    apply, params = small
+def test_images_do_not_see_each_other(for_a_cpu):
+    apply, params = for_a_cpu
     images = jax.random.normal(jax.random.key(3), (2, 16, 16, 2))
     seen = apply(params, images)
     beside = apply(params, images.at[1].multiply(-5.0))
@@ -131,8 +142,8 @@ def test_images_do_not_see_each_other(small):
         assert np.abs(a[1] - b[1]).max() > 0.1
 
 
-def test_constant_images_give_finite_gradients(small):
-    apply, params = small
+def test_constant_images_give_finite_gradients(for_a_cpu):
+    apply, params = for_a_cpu
 
     def total(params, images):
         return sum(jnp.sum(x**2) for x in apply(params, images))

@@ -42,6 +42,7 @@ def test_fused_network_trains_and_predicts_with_what_there_is(config, tmp_path, 
 def test_a_stage_of_points_gets_the_crops_that_it_fuses(config, tmp_path):
     stage = stages.config_of(config, "points", tmp_path)
     assert stage.data.crop_size == config.student.crop_size
+    assert stage.data.crops == ("rgb",)
     recipe = recipes.build(stage)
     assert set(models.CROPS["rgb"]) < set(recipe.inputs)
     assert len(set(recipe.fields)) == len(recipe.fields)

@@ -187,7 +187,7 @@ def test_teacher_that_is_not_there(config, tmp_path):
             ),
             "kind is 'truth', but config.loss_weights has pseudo_position",
         ),
-        (lambda c: c.model.update(backbone="vgg"), "small, resnet18, resnet50"),
+        (lambda c: c.model.update(backbone="vgg"), "tokens, small, resnet18, resnet50"),
     ],
 )
 def test_what_stage_2_cannot_do_is_said(config, change, message):
@@ -256,6 +256,7 @@ def test_a_stage_is_the_same_whatever_is_trained_beside_it(config, wanted):
     folder = pathlib.Path("nowhere")
     together = [stages.config_of(config, m, folder) for m in stages.MODALITIES]
     assert [stage.data.crop_size for stage in together] == [0, 32, 32]
+    assert [stage.data.crops for stage in together[1:]] == [("depth",), ("rgb",)]
     config.stages = wanted
     alone = [stages.config_of(config, m, folder) for m in stages.MODALITIES]
     assert [a.to_dict() for a in alone] == [t.to_dict() for t in together]

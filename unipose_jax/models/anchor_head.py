@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from unipose_jax.models import image_net
 from unipose_jax.models.estimate import CropEstimate
@@ -52,6 +52,32 @@ def anchors(rows: int, columns: int, *, stride: int) -> Float[Array, "anchors 2"
     return jnp.asarray(uv.reshape(-1, 2), jnp.float32)
 
 
+def depth_at_anchors(
+    relative: Float[Array, "crops height width"],
+    seen: Bool[Array, "crops height width"],
+    *,
+    stride: int,
+) -> Float[Array, "crops anchors"]:
+    """Depth of the surface at each anchor: the mean of the pixels that it stands for.
+
+    Args:
+        relative: depth against a reference, metres.
+        seen: pixels that count; anchors without any are at the reference.
+        stride: side of a cell, pixels.
+
+    Returns:
+        Metres against the reference, in the order of `anchors`.
+    """
+    crops, height, width = relative.shape
+    inner = stride // SPACING
+    rows, columns = height // stride, width // stride
+    shape = (crops, rows, inner, SPACING, columns, inner, SPACING)
+    count = seen.reshape(shape).sum(axis=(3, 6))
+    total = jnp.where(seen, relative, 0.0).reshape(shape).sum(axis=(3, 6))
+    mean = total / jnp.maximum(count, 1)  # (crops, rows, inner, columns, inner)
+    return mean.transpose(0, 1, 3, 2, 4).reshape(crops, -1)
+
+
 def elect(
     votes: Votes, anchor_uv: Float[Array, "anchors 2"]
 ) -> tuple[CropEstimate, Float[Array, "*batch joints"]]:
@@ -86,13 +112,14 @@ class AnchorHead(nn.Module):
     """Votes of the anchors from features, and the joints that they elect.
 
     A fresh head weighs all anchors nearly alike: all joints start in the middle of the
-    crop, at a depth near 0.
+    crop, at the mean depth of the anchors.
 
     Attributes:
         num_joints: joints to predict.
         stride: side of a cell of the features, pixels.
         width: channels of the branches.
-        depth: layers of each branch before its output.
+        depth: layers of each branch before its output; with none, a cell's votes are
+            linear in its own features, which for tokens is enough.
         dtype: of activations; parameters, votes and joints stay float32.
     """
 
@@ -107,12 +134,15 @@ class AnchorHead(nn.Module):
         self,
         early: Float[Array, "crops rows columns c4"],
         late: Float[Array, "crops rows columns c5"],
+        anchor_depth: Float[Array, "crops anchors"] | None = None,
     ) -> tuple[CropEstimate, Float[Array, "crops joints"]]:
         """Predicts joints.
 
         Args:
             early: features to weigh anchors by.
             late: features to place joints by.
+            anchor_depth: from which anchors count the depth of joints, metres, as of
+                `depth_at_anchors`; None is 0.
 
         Returns:
             As of `elect`.
@@ -121,10 +151,11 @@ class AnchorHead(nn.Module):
         weight = self._branch("weights", early, values=1)
         offset = self._branch("offsets", late, values=2)
         depth = self._branch("depths", late, values=2)
+        base = 0.0 if anchor_depth is None else anchor_depth[..., None]
         votes = Votes(
             weight_logit=weight[..., 0],
             offset=self.stride * offset,  # in cells
-            depth=_DEPTH_UNIT * depth[..., 0],
+            depth=base + _DEPTH_UNIT * depth[..., 0],
             confidence_logit=depth[..., 1],
         )
         return elect(votes, places)
@@ -141,10 +172,10 @@ class AnchorHead(nn.Module):
                 name=f"{name}_{index}",
             )(x)
             x = nn.relu(image_net.normalize(x, self.dtype))
-        in_cell = (self.stride // SPACING) ** 2
+        side = 3 if self.depth else 1
         x = nn.Conv(
-            in_cell * self.num_joints * values,
-            (3, 3),
+            (self.stride // SPACING) ** 2 * self.num_joints * values,
+            (side, side),
             kernel_init=nn.initializers.variance_scaling(0.01, "fan_in", "normal"),
             dtype=self.dtype,
             name=f"{name}_out",

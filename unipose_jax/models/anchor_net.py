@@ -17,6 +17,7 @@ from unipose_jax.models.estimate import CropEstimate, PoseEstimate
 
 _PERSON = 1.5  # metres, a person's larger side as it is seen, which fills ...
 _FILLED = 1 / 1.2  # ... so much of a crop, before a network has learnt better
+_NEAR = 1.0  # metres from the reference depth; what is farther is not the person
 
 
 class AnchorCore(nn.Module):
@@ -38,26 +39,38 @@ class AnchorCore(nn.Module):
 
     @nn.compact
     def __call__(
-        self, images: Float[Array, "batch frames size size channels"]
+        self,
+        images: Float[Array, "batch frames size size channels"],
+        surface: tuple[Array, Array] | None = None,
     ) -> tuple[
         CropEstimate,
         Float[Array, "batch frames joints"],
         Float[Array, "batch frames features"],
     ]:
-        """Joints (depth relative to something), confidence logits, pooled features."""
+        """Joints (depth relative to something), confidence logits, pooled features.
+
+        With a `surface` (depth relative to that, and where it is seen), anchors lie on
+        it.
+        """
         batch, frames, *image = images.shape
         images = images.reshape(batch * frames, *image)
         early, late = image_net.ImageNet(self.backbone, self.dtype, name="backbone")(
             images
         )
+        stride, base = image_net.stride_of(self.backbone), None
+        if surface is not None:
+            base = anchor_head.depth_at_anchors(
+                *(x.reshape(batch * frames, *x.shape[2:]) for x in surface),
+                stride=stride,
+            )
         joints, confidence = anchor_head.AnchorHead(
             self.num_joints,
-            image_net.stride_of(self.backbone),
+            stride,
             self.head_width,
             self.head_depth,
             self.dtype,
             name="head",
-        )(early, late)
+        )(early, late, base)
         pooled = late.astype(jnp.float32).mean(axis=(1, 2))
         shape = (batch, frames)
         return (
@@ -109,8 +122,10 @@ class DepthAnchorNet(nn.Module):
         """
         reference = reference_depth[..., None]
         images = image_net.depth_image(depth_crop, reference_depth)
+        relative = depth_crop - reference[..., None]
+        seen = (depth_crop > 0.0) & (jnp.abs(relative) < _NEAR)
         core = _core(self)
-        joints, confidence, _ = core(images)
+        joints, confidence, _ = core(images, (relative, seen))
         joints = _at_depth(joints, reference)
         xyz = xyz_from_crop(joints.uv, joints.depth, depth_crop_matrix)
         return PoseEstimate(xyz=xyz, confidence_logit=confidence, crop=joints)

@@ -1,7 +1,8 @@
 """Image networks: crops to feature maps on a coarse grid of cells.
 
 Residual networks (He et al., CVPR 2016) with group normalisation (Wu and He, ECCV
-2018): without statistics over a batch, nothing has to agree between devices.
+2018): without statistics over a batch, nothing has to agree between devices. And a
+small transformer of patches, for CPUs.
 """
 
 import functools
@@ -12,6 +13,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
+
+from unipose_jax.models.patch_transformer import PatchTransformer
 
 _GROUP = 16  # channels that are normalised together (Wu and He, table 3)
 _DEPTH_SPAN = 0.5  # metres of the person's depth that make one unit of the input
@@ -87,9 +90,19 @@ class Layout(NamedTuple):
     stages: tuple[Stage, ...]
 
 
+class Tokens(NamedTuple):
+    """How a `PatchTransformer` is built."""
+
+    patch: int
+    width: int
+    num_blocks: int
+    num_heads: int
+
+
 _RESNET = functools.partial(Layout, stem=64, stem_kernel=7, pooled=True)
-KINDS = {
+KINDS: dict[str, Layout | Tokens] = {
     # For 64x64 crops on a few CPU cores.
+    "tokens": Tokens(patch=8, width=96, num_blocks=4, num_heads=2),
     "small": Layout(
         BasicBlock,
         stem=16,
@@ -147,6 +160,8 @@ class ImageNet(nn.Module):
                 f"images of {images.shape[1:3]} pixels do not divide into the cells of "
                 f"{self.kind!r}: use multiples of {stride}"
             )
+        if isinstance(layout, Tokens):
+            return Features(*PatchTransformer(*layout, self.dtype)(images))
         x = images.astype(self.dtype)
         x = _conv(layout.stem, layout.stem_kernel, stride=2, dtype=self.dtype)(x)
         x = nn.relu(normalize(x, self.dtype))
@@ -197,6 +212,8 @@ def stride_of(kind: str) -> int:
         ValueError: no such kind.
     """
     layout = _layout(kind)
+    if isinstance(layout, Tokens):
+        return layout.patch
     stem = 4 if layout.pooled else 2
     return stem * math.prod(stage.stride for stage in layout.stages)
 
@@ -227,7 +244,7 @@ def normalize(
     return norm(x)
 
 
-def _layout(kind: str) -> Layout:
+def _layout(kind: str) -> Layout | Tokens:
     if kind not in KINDS:
         raise ValueError(f"unknown image network {kind!r}; choose from {sorted(KINDS)}")
     return KINDS[kind]

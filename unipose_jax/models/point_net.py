@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, UInt8
 
-from unipose_jax.models import image_net, image_tokens, sampling
+from unipose_jax.models import image_net, image_tokens, sampling, transformer
 from unipose_jax.models.estimate import PoseEstimate
 
 WINDOWS = (0.08, 0.20)  # metres: a limb's thickness, and a limb
@@ -36,29 +36,6 @@ def _frequencies() -> Float[Array, "3 waves"]:
     """Fixed random frequencies, radians per metre, as wide as the windows are."""
     draws = np.random.default_rng(0).standard_normal((3, WAVES))
     return jnp.asarray(draws / np.where(np.arange(WAVES) % 2, 0.06, 0.15), jnp.float32)
-
-
-class Block(nn.Module):
-    """Pre-norm transformer block."""
-
-    num_heads: int
-    dtype: jnp.dtype = jnp.float32
-
-    @nn.compact
-    def __call__(
-        self,
-        x: Float[Array, "batch tokens width"],
-        active: Bool[Array, "batch tokens"] | None = None,
-    ):
-        """`active` tokens are seen by all; None are all of them."""
-        width = x.shape[-1]
-        mask = None if active is None else active[:, None, None, :]
-        y = nn.LayerNorm(dtype=self.dtype)(x)
-        attend = nn.MultiHeadDotProductAttention(self.num_heads, dtype=self.dtype)
-        x = x + attend(y, mask=mask)
-        y = nn.LayerNorm(dtype=self.dtype)(x)
-        y = nn.gelu(nn.Dense(4 * width, dtype=self.dtype)(y))
-        return x + nn.Dense(width, dtype=self.dtype)(y)
 
 
 class PatchEmbedding(nn.Module):
@@ -210,7 +187,7 @@ class PointNet(nn.Module):
             span = frames * count if index % 2 else count
             tokens = tokens.reshape(-1, span, self.width)
             seen = None if self.fusion == "none" else active.reshape(-1, span)
-            tokens = Block(self.num_heads, self.dtype)(tokens, seen)
+            tokens = transformer.Block(self.num_heads, self.dtype)(tokens, seen)
         tokens = nn.LayerNorm(dtype=self.dtype)(tokens)
         tokens = tokens.reshape(batch, frames, count, self.width)
         sizes = {name: group.places.shape[2] for name, group in groups.items()}

@@ -9,6 +9,7 @@ import pathlib
 import ml_collections
 
 from data_pipelines import errors
+from unipose_jax import models
 from unipose_jax.train import checkpoint
 
 MODALITIES = ("points", "depth", "rgb")
@@ -54,11 +55,14 @@ def config_of(
         {name: value for name, value in config.to_dict().items() if name not in _PLAN}
     )
     if modality == "points":
-        if config.model.get("fusion", "none") != "none" and not stage.data.crop_size:
-            stage.data.crop_size = config.student.crop_size
+        fusion = config.model.get("fusion", "none")
+        if fusion != "none":
+            stage.data.crop_size = stage.data.crop_size or config.student.crop_size
+            stage.data.crops = models.modalities(fusion)[1:]
         return stage
     settings = config.student.to_dict()
     stage.data.crop_size = settings.pop("crop_size")
+    stage.data.crops = (modality,)
     for name, value in settings.items():
         stage[name] = value
     stage.recipe = "stage2"
