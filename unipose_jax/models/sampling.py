@@ -103,7 +103,7 @@ def _cos_sin(angle: Float[Array, "*shape"]) -> tuple[Array, Array]:
     """
     half = 0.5 * (angle - 2.0 * jnp.pi * jnp.round(angle / (2.0 * jnp.pi)))
     sq = half * half
-    sine, cosine = 1.0, 1.0
+    sine = cosine = jnp.ones_like(half)
     for n in (11, 9, 7, 5, 3):
         sine = 1.0 - sine * sq / (n * (n - 1))
         cosine = 1.0 - cosine * sq / ((n - 1) * (n - 2))

@@ -21,7 +21,7 @@ class Block(nn.Module):
         """`active` tokens are seen by all; None are all of them."""
         batch, count, width = x.shape
         mask = None if active is None else active[:, None, None, :]
-        # Products of tokens in one row: XLA's CPU has slow gradients for batches of them.
+        # All tokens in one row: of batches, XLA's CPU computes gradients slowly.
         x = x.reshape(-1, width)
         y = nn.LayerNorm(dtype=self.dtype)(x)
         query, key, value = (
