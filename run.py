@@ -1,5 +1,6 @@
 """Trains, evaluates and uses 3D pose networks; see README.md and `--help`."""
 
+import os
 import sys
 
 from absl import app, flags
@@ -45,10 +46,15 @@ def main(argv: list[str]) -> int:
     try:
         if len(argv) > 1:
             raise errors.BadInput(f"unexpected argument {argv[1]!r}; see --help")
-        return commands.run(_MODE.value, _CONFIG.value, flags.FLAGS)
+        status = commands.run(_MODE.value, _CONFIG.value, flags.FLAGS)
+        sys.stdout.flush()
+        return status
     except errors.BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # who reads the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def parse_flags(argv: list[str]) -> list[str]:

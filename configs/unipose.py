@@ -152,9 +152,9 @@ def students() -> ml_collections.ConfigDict:
     student.crop_size = 64  # pixels; is data.crop_size there
     student.model = ml_collections.ConfigDict()
     student.model.name = ""  # by the stage
-    student.model.backbone = "small"  # or resnet18, resnet50
+    student.model.backbone = "tokens"  # or small, resnet18, resnet50
     student.model.head_width = 64
-    student.model.head_depth = 1
+    student.model.head_depth = 0  # votes straight from the features
     student.model.dtype = "float32"
 
     student.teacher = teachers()

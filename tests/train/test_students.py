@@ -178,8 +178,8 @@ def test_teacher_that_is_not_there(config, tmp_path):
         (lambda c: c.model.update(name="point_net"), "recipe stage2 trains"),
         (lambda c: c.teacher.update(kind="me"), "config.teacher.kind is 'me'"),
         (lambda c: c.teacher.update(kind="none"), "no teacher, but"),
-        (lambda c: c.data.update(crop_size=0), "small needs a multiple of 8"),
-        (lambda c: c.data.update(crop_size=60), "small needs a multiple of 8"),
+        (lambda c: c.data.update(crop_size=0), "tokens needs a multiple of 8"),
+        (lambda c: c.data.update(crop_size=60), "tokens needs a multiple of 8"),
         (
             lambda c: (
                 c.teacher.update(kind="truth"),
