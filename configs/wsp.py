@@ -26,6 +26,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.pairs = 128  # of keypoints, drawn from each picture
     config.loss_weights = ml_collections.ConfigDict()
     config.loss_weights.ranking = 1.0
+    config.loss_weights.location = 0.1  # nats
     config.ramp.terms = ()
     if mode == "full":
         config.num_train_steps, config.global_batch_size = 50_000, 128
@@ -74,6 +75,8 @@ def views() -> ml_collections.ConfigDict:
 def rule() -> ml_collections.ConfigDict:
     """From keypoints to labels; see `unipose_jax.perspective`."""
     settings = ml_collections.ConfigDict()
+    settings.source = "keypoints"  # or "depth", as RGB-D pictures measure it
+    settings.depth_margin = 0.05  # metres that make two measured depths differ
     settings.min_confidence = 0.2
     settings.margin = 1.0  # standard deviations of the difference of two sizes
     settings.equal = 0.0  # the same, below which people are equally far; 0 is never
