@@ -16,11 +16,11 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` is "quick", "full" or "smoke"."""
     config = unipose.get_config("quick")
     config.recipe = "wsp"
-    config.num_train_steps, config.global_batch_size = 2_000, 16
-    config.log_every, config.checkpoint_every = 50, 500
+    config.num_train_steps, config.global_batch_size = 1_200, 16
+    config.log_every, config.checkpoint_every = 50, 400
     crowds(config.data)
     config.model = network()
-    config.optimizer.learning_rate = 5e-3
+    config.optimizer.learning_rate, config.optimizer.ema_decay = 0.015, 0.99
     config.augment = views()
     config.rule = rule()
     config.pairs = 128  # of keypoints, drawn from each picture
@@ -30,6 +30,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.ramp.terms = ()
     if mode == "full":
         config.num_train_steps, config.global_batch_size = 50_000, 128
+        config.optimizer.learning_rate, config.optimizer.ema_decay = 5e-3, 0.998
         config.data.train_clips = 20_000
         config.augment.zoom, config.augment.shift = 0.3, 0.15
         config.data.height, config.data.width = 192, 256

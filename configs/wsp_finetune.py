@@ -21,16 +21,22 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config = unipose.get_config(mode)
     config.stages = ("rgb",)
     config.init = ""
-    config.student.teacher.kind = "truth"
     config.data.label_share = 0.1
-    # Of the learning rate of the head, for the backbone.
-    config.optimizer.backbone_rate = 1.0
-    config.data.frames = 1
+    config.optimizer.learning_rate = 0.03
+    config.optimizer.backbone_rate = 1.0  # of the backbone, as a share of that
+    config.student.teacher.kind = "truth"
+    # Distance, the loudest term, would drown where the joints are in few steps.
+    config.student.loss_weights.pseudo_pixel = 0.3
+    config.student.loss_weights.pseudo_anchor = 0.3
     if mode == "quick":
-        config.student.num_train_steps, config.checkpoint_every = 1_000, 250
+        config.student.num_train_steps, config.checkpoint_every = 500, 250
+        config.student.model.head_width = 32
+        config.optimizer.ema_decay = 0.99
+        config.data.frames = 1
         config.data.train_clips, config.data.num_points = 3_000, 64
     elif mode == "full":
-        config.data.train_clips = 20_000
+        config.data.train_clips = 20_000  # of which there are shares
+        config.data.frames = 1
     elif mode == "smoke":
         config.data.label_share = 0.5
     return config
