@@ -56,7 +56,8 @@ class RankNet(nn.Module):
         x = nn.gelu(nn.LayerNorm(dtype=self.dtype)(x + joint))
         x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="hidden")(x))
         depth = nn.Dense(1, name="depth")(x.astype(jnp.float32))
-        where = nn.Dense(self.num_joints, dtype=self.dtype, name="where")(maps)
+        # Anchors are weighed by the early features, too (`anchor_head`).
+        where = nn.Dense(self.num_joints, dtype=self.dtype, name="where")(early)
         return RankEstimate(depth[..., 0], _log_shares(where, uv))
 
 
