@@ -168,18 +168,18 @@ def to_markdown(records: dict[tuple[str, str, str], dict[str, Any]]) -> str:
 
 
 def gains(rows: dict[str, dict[str, list[float]]]) -> str:
-    """By how much each start beats the first one of the table, in one line."""
+    """How each start compares with the first one of the table, seed by seed."""
     first, *others = rows
     lines = []
     for start in others:
         found = []
         for key in ("root_mpjpe_mm", "mpjpe_mm"):
             base, mine = np.array(rows[first][key]), np.array(rows[start][key])
-            share = 100.0 * (1.0 - mine / base)
-            wins = int((mine < base).sum())
+            change = 100.0 * (mine / base - 1.0)
+            shown = tables.column(key)
             found.append(
-                f"{tables.column(key).label} {share.mean():+.1f} % less ± "
-                f"{share.std(ddof=1):.1f}, in {wins} of {len(base)} seeds"
+                f"{shown.label} {tables.cell_text(tables.spread(change), shown)} %, "
+                f"lower in {(mine < base).sum()} of {len(base)} seeds"
             )
         lines.append(f"- {start} against {first}: {'; '.join(found)}")
     return "\n".join(lines) + "\n"

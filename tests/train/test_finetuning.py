@@ -1,6 +1,6 @@
 """Facts about fine-tuning: what is taken over from another run, and which labels."""
 
-import shutil
+import json
 
 import chex
 import jax
@@ -12,16 +12,16 @@ import pytest
 from flax import traverse_util
 
 from configs import wsp_finetune
-from configs.ablations import wsp_keypoints
 from data_pipelines import errors, labelled, synthetic
 from tests.test_run import run
-from unipose_jax import models
+from tests.train.test_training import train_until_killed
+from unipose_jax import models, skeleton
 from unipose_jax.train import (
     checkpoint,
+    evaluate,
     loop,
     optimizer,
     pretrained,
-    restore,
     stages,
 )
 from unipose_jax.train import state as train_state
@@ -188,31 +188,13 @@ def test_one_rate_for_all_leaves_the_optimiser_as_it_was():
     chex.assert_trees_all_equal(plain.init(params), equal.init(params))
 
 
-class PartlyBlindPool(synthetic.Pool):
-    """Examples whose 3D labels are NaN but for those of the labelled clips."""
-
-    seen: tuple[int, ...] = ()
-
-    def example(self, index, rng):
-        example = super().example(index, rng)
-        if len(self) == TRAINED and index not in self.seen:
-            example["xyz"] = np.full_like(example["xyz"], np.nan)
-        return example
-
-
 TRAINED = wsp_finetune.get_config("smoke").data.train_clips
 
 
-def smoke(config_file, pools, **settings):
-    config = config_file.get_config("smoke")
-    config.data.cache_dir = str(pools)
-    config.update(settings)
+def smoke(pools, init=""):
+    config = wsp_finetune.get_config("smoke")
+    config.data.cache_dir, config.init = str(pools), str(init)
     return config
-
-
-@pytest.fixture(scope="module")
-def pools(tmp_path_factory):
-    return tmp_path_factory.mktemp("pools")
 
 
 def train(config, workdir) -> None:
@@ -220,93 +202,96 @@ def train(config, workdir) -> None:
     assert loop.train(stage, stages.folder_of(workdir, "rgb"))
 
 
-def final(config, workdir, final_state):
-    stage = stages.config_of(config, "rgb", workdir)
-    return final_state(stage, stages.folder_of(workdir, "rgb")).saved()
+@pytest.fixture(scope="module")
+def pools(tmp_path_factory):
+    return tmp_path_factory.mktemp("pools")
 
 
 @pytest.fixture(scope="module")
-def keypoint_run(pools, tmp_path_factory):
-    """A run that learnt from keypoints; no clip of it had a 3D label."""
-    workdir = tmp_path_factory.mktemp("keypoints")
+def before(ranking, tmp_path_factory):
+    """A run to start from, with any backbone."""
+    rng = np.random.default_rng(0)
+    params = jax.tree.map(lambda leaf: leaf + rng.normal(0, 0.1, leaf.shape), ranking)
+    workdir = tmp_path_factory.mktemp("runs") / "before"
+    save(workdir, (state_of(params), None))
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def paused(pools, before, tmp_path_factory):
+    """A run that died, and went on when what it had started from was gone."""
+    workdir = tmp_path_factory.mktemp("paused")
+    config = smoke(pools, before)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(synthetic, "Pool", PartlyBlindPool)
-        train(smoke(wsp_keypoints, pools), workdir)
-    return workdir
-
-
-@pytest.fixture(scope="module")
-def tuned(pools, keypoint_run, tmp_path_factory):
-    """The command line, from that run's backbone."""
-    workdir = tmp_path_factory.mktemp("tuned")
-    config = smoke(wsp_finetune, pools, init=str(keypoint_run))
-    assert run("train", config, workdir=workdir) == 0
+        stage = stages.config_of(config, "rgb", workdir)
+        train_until_killed(stage, workdir / "rgb", patch, after=3)
+    before.rename(before.with_name("away"))
+    try:
+        assert run("train", config, workdir=workdir) == 0
+    finally:
+        before.with_name("away").rename(before)
     return workdir
 
 
 @pytest.mark.slow
-def test_keypoints_need_no_3d_labels(pools, keypoint_run, tmp_path, final_state):
-    config = smoke(wsp_keypoints, pools)
-    train(config, tmp_path)
-    chex.assert_trees_all_equal(
-        final(config, tmp_path, final_state), final(config, keypoint_run, final_state)
-    )
-
-
-@pytest.mark.slow
-def test_unlabelled_clips_need_no_3d_labels(
-    pools, keypoint_run, tuned, tmp_path, monkeypatch, final_state
+def test_neither_a_pause_nor_labels_of_other_clips_change_a_run(
+    pools, before, paused, tmp_path, monkeypatch, final_state
 ):
-    config = smoke(wsp_finetune, pools, init=str(keypoint_run))
+    config = smoke(pools, before)
     share = labelled.Labelled(range(TRAINED), config.data.label_share, seed=0)
+
+    class PartlyBlindPool(synthetic.Pool):
+        def example(self, index, rng):
+            example = super().example(index, rng)
+            if len(self) == TRAINED and index not in share.indices:
+                example["xyz"] = np.full_like(example["xyz"], np.nan)
+            return example
+
     assert len(share) == TRAINED // 2
-    monkeypatch.setattr(PartlyBlindPool, "seen", tuple(share.indices))
     monkeypatch.setattr(synthetic, "Pool", PartlyBlindPool)
     train(config, tmp_path)
+    stage = stages.config_of(config, "rgb", tmp_path)
     chex.assert_trees_all_equal(
-        final(config, tmp_path, final_state), final(config, tuned, final_state)
+        final_state(stage, tmp_path / "rgb").saved(),
+        final_state(stage, paused / "rgb").saved(),
     )
 
 
 @pytest.mark.slow
-def test_a_run_that_goes_on_does_not_start_again(
-    pools, keypoint_run, tuned, tmp_path, final_state
-):
-    """Its first checkpoint is enough, even if what it started from has gone."""
-    config = smoke(wsp_finetune, pools, init=str(keypoint_run))
-    shutil.copytree(tuned, tmp_path / "run")
-    shutil.rmtree(tmp_path / "run" / "rgb" / "checkpoints" / "4")
-    away = keypoint_run.with_name("away")
-    keypoint_run.rename(away)
-    try:
-        train(config, tmp_path / "run")
-    finally:
-        away.rename(keypoint_run)
-    chex.assert_trees_all_equal(
-        final(config, tmp_path / "run", final_state), final(config, tuned, final_state)
-    )
+def test_a_tuned_run_is_reported(paused):
+    record = json.loads((paused / "rgb" / "metrics.json").read_text())
+    assert record["results"]["all"]["root_mpjpe_mm"] > 0
+    assert (paused / "rgb" / "report" / "index.html").is_file()
 
 
 @pytest.mark.slow
-def test_a_run_has_one_start(pools, keypoint_run, tuned):
-    config = smoke(wsp_finetune, pools)
+def test_a_run_has_one_start(pools, paused):
     with pytest.raises(errors.BadInput, match="init is '.*' there and '' in the conf"):
-        train(config, tuned)
+        train(smoke(pools), paused)
 
 
-@pytest.mark.slow
-def test_training_begins_with_the_start(pools, keypoint_run, tmp_path, final_state):
-    """At a rate of zero a backbone stays the best average of the run before."""
-    config = smoke(wsp_finetune, pools, init=str(keypoint_run))
-    config.optimizer.backbone_rate = 0.0
-    train(config, tmp_path)
-    before = smoke(wsp_keypoints, pools)
-    stage = stages.config_of(before, "rgb", keypoint_run)
-    _, best = restore.best(stage, keypoint_run / "rgb")
-    trained = final(config, tmp_path, final_state)
-    for params in (trained["params"], trained["ema_params"]):
-        chex.assert_trees_all_close(
-            params["params"]["core"]["backbone"],
-            best.ema_params["params"]["core"]["backbone"],
-            rtol=1e-6,  # the average of equals is rounded
-        )
+def test_a_fresh_run_begins_with_the_backbone(pools, tmp_path, monkeypatch):
+    class TakenError(Exception):
+        pass
+
+    def take(state, config):
+        assert state.step == 0
+        assert config.init == str(tmp_path / "before")
+        raise TakenError
+
+    monkeypatch.setattr(pretrained, "with_backbone", take)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TakenError):
+        train(smoke(pools, "before"), tmp_path / "run")
+
+
+def test_single_frames_have_no_acceleration():
+    clips = {
+        "xyz": np.random.default_rng(0).normal(size=(2, 1, 15, 3)).astype(np.float32),
+        "xyz_valid": np.ones((2, 1, 15), bool),
+        "visible": np.ones((2, 1, 15), bool),
+        "time": np.zeros((2, 1), np.float32),
+    }
+    found = evaluate.measure(clips, clips, skeleton.ITOP15)["all"]
+    assert np.isnan(found["accel_error"])
+    assert found["mpjpe_mm"] == found["root_mpjpe_mm"] == 0.0
