@@ -1,6 +1,7 @@
 """Facts about fine-tuning: what is taken over from another run, and which labels."""
 
 import json
+import signal
 
 import chex
 import jax
@@ -14,7 +15,6 @@ from flax import traverse_util
 from configs import wsp_finetune
 from data_pipelines import errors, labelled, synthetic
 from tests.test_run import run
-from tests.train.test_training import train_until_killed
 from unipose_jax import models, skeleton
 from unipose_jax.train import (
     checkpoint,
@@ -219,12 +219,20 @@ def before(ranking, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def paused(pools, before, tmp_path_factory):
-    """A run that died, and went on when what it had started from was gone."""
+    """A run that was stopped, and went on when what it had started from was gone."""
     workdir = tmp_path_factory.mktemp("paused")
     config = smoke(pools, before)
+
+    class Stopping(synthetic.PoolBatches):
+        def __next__(self):
+            if self.get_state()["step"] == 2:
+                signal.raise_signal(signal.SIGTERM)
+            return super().__next__()
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthetic, "PoolBatches", Stopping)
         stage = stages.config_of(config, "rgb", workdir)
-        train_until_killed(stage, workdir / "rgb", patch, after=3)
+        assert not loop.train(stage, workdir / "rgb")
     before.rename(before.with_name("away"))
     try:
         assert run("train", config, workdir=workdir) == 0
