@@ -146,8 +146,15 @@ def test_measured_depth_orders_limbs_of_one_person():
     assert cost(right).mean() < np.log(2.0) < cost(-right).mean()
 
 
-def test_unknown_source_of_labels():
-    config = smoke("rendered")
-    config.rule.source = "guess"
-    with pytest.raises(errors.BadInput, match="source is 'guess'; use one of keypoi"):
+@pytest.mark.parametrize(
+    ("source", "collection", "message"),
+    [
+        ("guess", "rendered", "source is 'guess'; use one of keypoints, depth"),
+        ("depth", "people.json", "photographs lack; .* is 'people.json', not 'ren"),
+    ],
+)
+def test_source_that_there_is_not(source, collection, message):
+    config = smoke(collection)
+    config.rule.source = source
+    with pytest.raises(errors.BadInput, match=message):
         recipes.build(config)

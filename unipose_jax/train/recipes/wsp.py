@@ -40,6 +40,11 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
             f"config.rule.source is {config.rule.source!r}; use one of "
             f"{', '.join(SOURCES)}"
         )
+    if config.rule.source == "depth" and config.data.collections != "rendered":
+        raise errors.BadInput(
+            "config.rule.source is 'depth', which photographs lack; "
+            f"config.data.collections is {config.data.collections!r}, not 'rendered'"
+        )
     skel = skeleton.by_name(config.data.skeleton)
 
     def train_terms(apply_fn, params, batch, keys):
