@@ -22,8 +22,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.stages = ("rgb",)
     config.init = ""
     config.data.label_share = 0.1
-    config.optimizer.learning_rate = 0.03
-    config.optimizer.backbone_rate = 1.0  # of the backbone, as a share of that
+    config.optimizer.backbone_rate = 1.0  # of the backbone, a share of learning_rate
     config.student.teacher.kind = "truth"
     # Distance, the loudest term, would drown where the joints are in few steps.
     config.student.loss_weights.pseudo_pixel = 0.3
@@ -31,7 +30,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     if mode == "quick":
         config.student.num_train_steps, config.checkpoint_every = 500, 250
         config.student.model.head_width = 32
-        config.optimizer.ema_decay = 0.99
+        config.optimizer.learning_rate, config.optimizer.ema_decay = 0.03, 0.99
         config.data.frames = 1
         config.data.train_clips, config.data.num_points = 3_000, 64
     elif mode == "full":
