@@ -14,6 +14,7 @@ import json
 import pathlib
 from typing import Any
 
+import jax
 import ml_collections
 import numpy as np
 from absl import app, flags
@@ -118,6 +119,7 @@ def result(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict[str,
         score = rank_scores if stage.recipe == "wsp" else pose_scores
         scores = score(stage, where) | experiment.provenance()
         files.write_text(record, json.dumps(files.plain(scores), indent=1))
+        jax.clear_caches()  # programs keep pages mapped, of which Linux allows 65,530
         print(json.dumps({k: files.plain(v) for k, v in scores.items() if "_" in k}))
     return json.loads(record.read_text())
 
