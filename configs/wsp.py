@@ -16,19 +16,21 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` is "quick", "full" or "smoke"."""
     config = unipose.get_config("quick")
     config.recipe = "wsp"
-    config.num_train_steps, config.global_batch_size = 2_000, 16
-    config.log_every, config.checkpoint_every = 50, 500
+    config.num_train_steps, config.global_batch_size = 1_200, 16
+    config.log_every, config.checkpoint_every = 50, 400
     crowds(config.data)
     config.model = network()
-    config.optimizer.learning_rate = 5e-3
+    config.optimizer.learning_rate, config.optimizer.ema_decay = 0.015, 0.99
     config.augment = views()
     config.rule = rule()
     config.pairs = 128  # of keypoints, drawn from each picture
     config.loss_weights = ml_collections.ConfigDict()
     config.loss_weights.ranking = 1.0
+    config.loss_weights.location = 0.1  # nats
     config.ramp.terms = ()
     if mode == "full":
         config.num_train_steps, config.global_batch_size = 50_000, 128
+        config.optimizer.learning_rate, config.optimizer.ema_decay = 5e-3, 0.998
         config.data.train_clips = 20_000
         config.augment.zoom, config.augment.shift = 0.3, 0.15
         config.data.height, config.data.width = 192, 256
@@ -74,6 +76,8 @@ def views() -> ml_collections.ConfigDict:
 def rule() -> ml_collections.ConfigDict:
     """From keypoints to labels; see `unipose_jax.perspective`."""
     settings = ml_collections.ConfigDict()
+    settings.source = "keypoints"  # or "depth", as RGB-D pictures measure it
+    settings.depth_margin = 0.05  # metres that make two measured depths differ
     settings.min_confidence = 0.2
     settings.margin = 1.0  # standard deviations of the difference of two sizes
     settings.equal = 0.0  # the same, below which people are equally far; 0 is never

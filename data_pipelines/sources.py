@@ -71,11 +71,12 @@ def open_train(
 
 def _mixed(config: ml_collections.ConfigDict, teacher):
     """The training source of a config, with the other sets of its mixture."""
-    from data_pipelines import mixture
+    from data_pipelines import labelled, mixture
 
     def opened(data):
         source = open_split(ml_collections.ConfigDict({"data": data}), "train")
         source.check_supervision()
+        source = labelled.of_config(source, data)
         return teacher.of_source(source) if teacher else source
 
     shares = mixture.parse(config.data.mixture)

@@ -21,7 +21,7 @@ import ml_collections
 import numpy as np
 import tqdm
 
-from data_pipelines import errors, files, schema, transforms
+from data_pipelines import errors, files, labelled, schema, transforms
 from unipose_jax import geometry, skeleton, synthesis
 from unipose_jax.synthesis import crowd, mocap, scene
 
@@ -49,9 +49,14 @@ def open_train(
     data = config.data
     options = {"batch_size": config.global_batch_size, "host": host, "hosts": hosts}
     if data.train_clips == 0:
+        if data.get("label_share", 1.0) != 1.0:
+            raise errors.BadInput(
+                f"config.data.label_share={data.label_share} is a share of a number of "
+                "clips; set config.data.train_clips, which is 0 (always fresh ones)"
+            )
         fresh = FreshBatches(data, **options)
         return teacher.of_batches(fresh) if teacher else fresh
-    pool = open_pool(data, "train")
+    pool = labelled.of_config(open_pool(data, "train"), data)
     pool = teacher.of_source(pool) if teacher else pool
     return PoolBatches(pool, seed=config.seed, **options)
 

@@ -73,3 +73,19 @@ def test_zoomed_keypoints_are_where_the_picture_shows_them():
     outside = (seen["people_uv"] < 0).any(-1) | (seen["people_uv"] >= [8, 4]).any(-1)
     assert not seen["people_confidence"][outside].any()
     assert outside.any()
+
+
+def test_depths_go_with_their_joints():
+    config = ml_collections.ConfigDict(
+        {"mirror": True, "contrast": 0.0, "tint": 0.0, "zoom": 0.0, "shift": 0.0}
+    )
+    depth = jnp.arange(34.0).reshape(2, 17)
+    fed = example() | {"people_depth": depth, "people_known": depth > 5.0}
+    view = functools.partial(augment_pictures.seen_anew, config=config, skeleton=COCO17)
+    keys = jax.random.split(jax.random.key(0), 16)
+    seen = jax.device_get(jax.jit(jax.vmap(view, in_axes=(0, None)))(keys, fed))
+    turned = seen["picture"][:, 0, 0, 0] == 7
+    for name in ("people_depth", "people_known"):
+        mirrored = np.asarray(fed[name])[:, list(COCO17.mirror)]
+        assert (seen[name][turned] == mirrored).all()
+        assert (seen[name][~turned] == np.asarray(fed[name])).all()

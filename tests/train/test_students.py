@@ -172,6 +172,45 @@ def test_teacher_that_is_not_there(config, tmp_path):
         teacher.load(settings, tmp_path)
 
 
+def test_keypoints_are_labels_of_pixels_alone(config, clip):
+    """Whoever projects on the keypoints has no loss, at any depth; no truth is read."""
+    settings = student(config, "rgb", kind="keypoints")
+    for name in ("pseudo_depth", "pseudo_root", "confidence"):
+        settings.loss_weights[name] = 0.0
+    recipe = recipes.build(settings)
+    assert not {"xyz", "xyz_valid", *teacher.FIELDS} & set(recipe.fields)
+    batch = {name: jnp.asarray(clip[name]) for name in recipe.fields}
+    pose = jnp.asarray(clip["cam_from_points"])[:, None, None]
+    truth = jnp.asarray(clip["xyz"])
+    seen = (pose[..., :3, :3] @ truth[..., None])[..., 0] + pose[..., :3, 3]
+    focal, center = (
+        batch["intrinsics"][:, None, None, part] for part in (np.s_[:2], np.s_[2:])
+    )
+    batch["uv"] = focal * seen[..., :2] / seen[..., 2:] + center
+    missed = jnp.zeros(truth.shape[:-1], bool).at[..., 3].set(True)
+    batch["uv"] = jnp.where(missed[..., None], jnp.nan, batch["uv"])
+    batch["confidence"] = jnp.where(missed, 0.0, 0.5)
+    keys = jax.random.split(jax.random.key(0), len(truth))
+    apply = perfect("rgb", batch | {"xyz": truth})
+    terms = recipe.train_terms(apply, jnp.zeros(()), batch, keys)
+    assert set(terms) == {"pseudo_pixel", "pseudo_anchor"}
+    for term in terms.values():
+        assert 0 < float(term.weight) <= 0.5 * (~missed).sum()
+        np.testing.assert_allclose(float(term.mean()), 0.0, atol=1e-3)  # of a pixel
+
+
+@pytest.mark.parametrize(
+    ("modality", "message"),
+    [
+        ("depth", "which are of the colour camera; only color_anchor_net"),
+        ("rgb", "which have no depth, but config.loss_weights has pseudo_depth"),
+    ],
+)
+def test_what_keypoints_cannot_teach_is_said(config, modality, message):
+    with pytest.raises(errors.BadInput, match=message):
+        recipes.build(student(config, modality, kind="keypoints"))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

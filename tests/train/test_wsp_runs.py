@@ -13,7 +13,7 @@ from data_pipelines import errors
 from tests.data_pipelines.originals import coco as original
 from tests.perspective import people
 from unipose_jax import commands, models, skeleton
-from unipose_jax.train import loop, stages
+from unipose_jax.train import loop, recipes, stages
 from unipose_jax.train.recipes import wsp
 
 
@@ -86,7 +86,7 @@ def test_accuracy_is_that_of_the_order(sign, expected):
     batch, depth = example()
     rule = smoke("rendered").rule
     score = functools.partial(wsp.accuracies, rule=rule, skel=skeleton.COCO17)
-    found = jax.jit(score)(models.RankEstimate(sign * depth), batch)
+    found = jax.jit(score)(models.RankEstimate(sign * depth, 0.0 * depth), batch)
     assert found["pair_accuracy"].mean() == expected
     assert found["label_accuracy"].mean() == expected
     assert found["rule_precision"].mean() == 1.0
@@ -103,9 +103,58 @@ def test_the_right_order_costs_less_and_one_person_nothing():
     @jax.jit
     def cost(depth, confidence):
         seen = batch | {"people_confidence": confidence}
-        estimate = models.RankEstimate(depth)
+        estimate = models.RankEstimate(depth, 0.0 * depth)
         return wsp.sampled_loss(estimate, seen, keys, config, skeleton.COCO17).mean()
 
     everyone = jnp.ones((1, 2, 17))
     assert cost(depth, everyone) < np.log(2.0) < cost(-depth, everyone)
     assert cost(depth, everyone.at[:, 1].set(0.0)) == 0.0
+
+
+def test_location_costs_the_nats_of_believed_keypoints():
+    batch, depth = example()
+    rule = smoke("rendered").rule
+    shares = jnp.log(jnp.full((1, 2, 17), 0.25)).at[0, 1].set(-jnp.inf)
+    trust = batch["people_confidence"].at[0, 1].set(0.0)  # nobody knows where
+    trust = trust.at[0, 0, :8].set(0.5)
+    shares = shares.at[0, 0, :8].set(jnp.log(0.5))
+    loss = wsp.location_loss(
+        models.RankEstimate(depth, shares), {"people_confidence": trust}, rule
+    )
+    expected = (4.0 * np.log(2.0) + 9.0 * np.log(4.0)) / 13.0
+    np.testing.assert_allclose(loss.mean(), expected, rtol=1e-6)
+
+
+def test_measured_depth_orders_limbs_of_one_person():
+    batch, depth = example()
+    config = smoke("rendered")
+    config.rule.source = "depth"
+    alone = jnp.arange(17.0).at[3].set(jnp.nan) * 0.1 + depth[0, 0, 0]
+    seen = batch | {
+        "people_depth": jnp.stack([alone, jnp.full(17, jnp.nan)])[None],
+        "people_known": jnp.isfinite(jnp.stack([alone, alone * jnp.nan]))[None],
+    }
+    keys = jax.random.split(jax.random.key(0), 1)
+
+    @jax.jit
+    def cost(guess):
+        estimate = models.RankEstimate(guess, 0.0 * guess)
+        return wsp.sampled_loss(estimate, seen, keys, config, skeleton.COCO17)
+
+    right = jnp.stack([jnp.arange(17.0), jnp.zeros(17)])[None]
+    assert cost(right).weight == config.pairs
+    assert cost(right).mean() < np.log(2.0) < cost(-right).mean()
+
+
+@pytest.mark.parametrize(
+    ("source", "collection", "message"),
+    [
+        ("guess", "rendered", "source is 'guess'; use one of keypoints, depth"),
+        ("depth", "people.json", "photographs lack; .* is 'people.json', not 'ren"),
+    ],
+)
+def test_source_that_there_is_not(source, collection, message):
+    config = smoke(collection)
+    config.rule.source = source
+    with pytest.raises(errors.BadInput, match=message):
+        recipes.build(config)

@@ -43,6 +43,7 @@ class PoseEstimate:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class RankEstimate:
-    """What a network says of the order of keypoints by depth."""
+    """What a network says of the order of keypoints by depth, and of where they are."""
 
     depth: Array  # (batch, people, joints), of no unit; larger is farther away
+    place_log_share: Array  # (batch, people, joints), of all cells, the keypoint's own

@@ -33,6 +33,10 @@ class RankNet(nn.Module):
     ) -> RankEstimate:
         """Predicts a depth for each keypoint, comparable within a picture.
 
+        A map of each joint, a softmax over the cells of the picture, says where such
+        joints are; the estimate has its logarithm in the cells of the keypoints. Depth
+        is read off at the keypoints that are given, and does not depend on the maps.
+
         Args:
             picture: sRGB.
             people_uv: keypoints, pixels; what is outside sees nothing.
@@ -52,4 +56,17 @@ class RankNet(nn.Module):
         x = nn.gelu(nn.LayerNorm(dtype=self.dtype)(x + joint))
         x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="hidden")(x))
         depth = nn.Dense(1, name="depth")(x.astype(jnp.float32))
-        return RankEstimate(depth[..., 0])
+        # Anchors are weighed by the early features, too (`anchor_head`).
+        where = nn.Dense(self.num_joints, dtype=self.dtype, name="where")(early)
+        return RankEstimate(depth[..., 0], _log_shares(where, uv))
+
+
+def _log_shares(
+    logits: Float[Array, "batch rows columns joints"],
+    uv: Float[Array, "batch people joints 2"],
+) -> Float[Array, "batch people joints"]:
+    """Log-softmax over the cells, of joint j's map in the cell of keypoint j."""
+    logits = logits.astype(jnp.float32)
+    shares = logits - jax.nn.logsumexp(logits, axis=(1, 2), keepdims=True)
+    look_up = jax.vmap(warp.nearest, in_axes=(2, 1), out_axes=1)  # over joints
+    return jax.vmap(look_up)(shares, uv)

@@ -23,7 +23,8 @@ def seen_anew(
 
     Args:
         key: random key.
-        example: `picture`, `people_uv`, `people_confidence`, and others, which stay.
+        example: `picture`, `people_uv`, `people_confidence`; perhaps `people_depth` and
+            `people_known`, which go with their joints; and others, which stay.
         config: `mirror`; largest changes: `zoom`, a factor beyond 1, `shift`, a share
             of the sides, `contrast` and `tint`.
         skeleton: of the people.
@@ -44,11 +45,20 @@ def seen_anew(
     lit, uv, confidence = _zoomed(
         lit, uv, confidence, zoom, config.shift * (2.0 * draw[6:] - 1.0)
     )
-    return dict(example) | {
-        "picture": jnp.clip(lit, 0.0, 255.0).astype(jnp.uint8),
-        "people_uv": uv,
-        "people_confidence": confidence,
+    sided = {
+        name: jnp.where(turned, example[name][:, sides], example[name])
+        for name in ("people_depth", "people_known")
+        if name in example
     }
+    return (
+        dict(example)
+        | sided
+        | {
+            "picture": jnp.clip(lit, 0.0, 255.0).astype(jnp.uint8),
+            "people_uv": uv,
+            "people_confidence": confidence,
+        }
+    )
 
 
 def _zoomed(

@@ -15,6 +15,7 @@ from orbax.checkpoint import checkpoint_managers
 from data_pipelines import errors
 from unipose_jax.train.state import TrainState
 
+FOLDER = "checkpoints"
 SCORE = "score"  # the validation score that ranks checkpoints, lower is better
 INCIDENTAL = {
     "log_every",
@@ -38,7 +39,7 @@ class Checkpoints:
 
     def __init__(self, workdir: pathlib.Path):
         """Opens `workdir`/checkpoints, made at the first save."""
-        self._folder = (workdir / "checkpoints").absolute()
+        self._folder = (workdir / FOLDER).absolute()
         self._opened: ocp.CheckpointManager | None = None
 
     @property
@@ -112,6 +113,27 @@ class Checkpoints:
             step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template))
         )
         return state.replace(**restored["state"])
+
+    def shapes(self, step: int) -> dict[str, Any]:
+        """The tree of a saved state, with the shape of each array in its place."""
+        saved = ocp.PyTreeCheckpointer().metadata(self._folder / str(step) / "state")
+        return jax.tree.map(lambda leaf: tuple(leaf.shape), saved.item_metadata.tree)
+
+    def read_part(self, step: int, part: Mapping[str, Any]) -> dict[str, Any]:
+        """Reads a part of a saved state and leaves the rest alone.
+
+        Args:
+            step: of the checkpoint.
+            part: the wanted branches of its tree, with arrays of the right shapes.
+        """
+        template = jax.tree.map(np.asarray, jax.device_get(part))
+        arguments = ocp.args.PyTreeRestore(
+            item=template,
+            restore_args=ocp.checkpoint_utils.construct_restore_args(template),
+            partial_restore=True,
+        )
+        path = self._folder / str(step) / "state"
+        return ocp.PyTreeCheckpointer().restore(path, args=arguments)
 
     def close(self) -> None:
         """Waits until every save is on disk."""

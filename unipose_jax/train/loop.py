@@ -16,6 +16,7 @@ from unipose_jax.train import (
     journal,
     optimizer,
     parallel,
+    pretrained,
     recipes,
     restore,
 )
@@ -55,6 +56,8 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
     first_step = int(state.step)
     if first_step >= num_steps:
         return True
+    if saved is None and config.get("init", ""):
+        state = pretrained.with_backbone(state, config)
 
     teacher = None
     if recipe.taught or config.teacher.start:

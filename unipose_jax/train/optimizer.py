@@ -10,6 +10,8 @@ import optax.contrib
 
 from data_pipelines import errors
 
+BACKBONE = "backbone"
+
 
 def make_optimizer(
     config: ml_collections.ConfigDict, num_steps: int
@@ -20,21 +22,38 @@ def make_optimizer(
     among them, and leaves the rest to AdamW.
 
     Args:
-        config: `learning_rate`, `warmup_steps`, `weight_decay`, `clip_norm`.
+        config: `learning_rate`, `warmup_steps`, `weight_decay`, `clip_norm`; and
+            `backbone_rate`, 1 if absent, by which updates of the backbone are scaled:
+            its learning rate, and with it its decay, as a share of the others'.
         num_steps: length of the whole run.
     """
     warmup = min(config.warmup_steps, num_steps // 4)
     rate = optax.warmup_cosine_decay_schedule(
         0.0, config.learning_rate, warmup, num_steps, end_value=0.0
     )
-    return optax.chain(
+    parts = [
         optax.clip_by_global_norm(config.clip_norm),
         optax.contrib.muon(
             rate,
             weight_decay=config.weight_decay,
             muon_weight_dimension_numbers=_matrices,
         ),
-    )
+    ]
+    if (share := config.get("backbone_rate", 1.0)) != 1.0:
+        parts.append(optax.masked(optax.scale(share), in_backbone))
+    return optax.chain(*parts)
+
+
+def in_backbone(params):
+    """Which parameters belong to an image network, as a tree of bool.
+
+    Networks that have one call it `BACKBONE`, wherever they keep it.
+    """
+
+    def belongs(path, _):
+        return any(getattr(entry, "key", None) == BACKBONE for entry in path)
+
+    return jax.tree_util.tree_map_with_path(belongs, params)
 
 
 def _matrices(params):

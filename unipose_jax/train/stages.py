@@ -54,6 +54,8 @@ def config_of(
     stage = ml_collections.ConfigDict(
         {name: value for name, value in config.to_dict().items() if name not in _PLAN}
     )
+    if stage.get("init", ""):
+        stage.init = str(pathlib.Path(stage.init).expanduser().absolute())
     if modality == "points":
         fusion = config.model.get("fusion", "none")
         if fusion != "none":

@@ -3,7 +3,8 @@
 DESIGN.md section 2.1. The student sees the depth crop or the colour crop. Its labels
 are the joints that a frozen teacher finds in the clouds (`train.teacher`), believed as
 far as the teacher believes in them and as they agree with the 2D keypoints; every term
-of stage 1 may join. True joints are read in the ablations `teacher.kind = "truth"` and
+of stage 1 may join. With `teacher.kind = "keypoints"` the labels are the pixels of the
+2D keypoints, without depth. True joints are read with `teacher.kind = "truth"` and by
 `joint_position` only; otherwise training steps do not even receive them.
 """
 
@@ -15,7 +16,7 @@ import ml_collections
 
 from data_pipelines import errors
 from unipose_jax import models, skeleton
-from unipose_jax.geometry import transforms
+from unipose_jax.geometry import camera, transforms
 from unipose_jax.losses import crops, keypoints
 from unipose_jax.models import image_net
 from unipose_jax.train import augment_crops
@@ -33,7 +34,8 @@ _CHANGES: dict[str, tuple[Callable, Callable]] = {
 }
 
 _BEYOND = 0.25  # of a crop's size, around it, where joints are still looked for
-TEACHERS = ("network", "truth", "none")
+TEACHERS = ("network", "truth", "keypoints", "none")
+_NEEDS_DEPTH = ("pseudo_depth", "pseudo_root")
 
 
 def build(config: ml_collections.ConfigDict) -> Recipe:
@@ -77,6 +79,11 @@ def _check(config: ml_collections.ConfigDict) -> None:
         raise errors.BadInput(
             f"config.teacher.kind is {config.teacher.kind!r}; use one of "
             f"{', '.join(TEACHERS)}"
+        )
+    if config.teacher.kind == "keypoints" and config.model.name != "color_anchor_net":
+        raise errors.BadInput(
+            "config.teacher.kind is 'keypoints', which are of the colour camera; only "
+            f"color_anchor_net sees its pixels, not {config.model.name}"
         )
     if config.model.backbone not in image_net.KINDS:
         raise errors.BadInput(
@@ -148,6 +155,12 @@ def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Ca
         )
     if pseudo and config.teacher.kind == "none":
         raise errors.BadInput(f"no teacher, but config.loss_weights has {pseudo[0]}")
+    if config.teacher.kind == "keypoints":
+        if deep := [name for name in _NEEDS_DEPTH if weights[name]]:
+            raise errors.BadInput(
+                "config.teacher.kind is 'keypoints', which have no depth, but "
+                f"config.loss_weights has {deep[0]}"
+            )
 
     def terms(estimate: models.PoseEstimate, batch: Mapping) -> dict:
         found = evidence_terms(estimate, batch)
@@ -207,14 +220,24 @@ def pseudo_labels(batch: Mapping, config: ml_collections.ConfigDict):
     """Joints to learn, how far to believe them, and which are known.
 
     Args:
-        batch: with the teacher's joints, or the true ones if `kind` is "truth".
+        batch: with the teacher's joints, the true ones if `kind` is "truth", or only
+            the keypoints if it is "keypoints".
         config: `config.teacher`: `kind`; `by_confidence`, to weigh by the teacher's
             own confidence; `by_rays`, to weigh joints that have a keypoint by their
             distance to its ray, with `ray_scale` in metres.
 
     Returns:
-        Joints in the frame of the points, metres; weights in [0, 1]; validity.
+        Joints in the frame of the points, metres; weights in [0, 1]; validity. Of
+        keypoints, the points 1 m before the colour camera: only pixels mean anything.
     """
+    if config.kind == "keypoints":
+        found = batch["confidence"] > 0
+        uv = jnp.where(found[..., None], batch["uv"], 0.0)
+        xyz = camera.xyz_from_uv_depth(
+            uv, jnp.ones_like(batch["confidence"]), batch["intrinsics"][:, None]
+        )
+        points_from_cam = transforms.invert(batch["cam_from_points"])[:, None]
+        return transforms.apply(points_from_cam, xyz), batch["confidence"], found
     if config.kind == "truth":
         known = batch["xyz_valid"]
         xyz = jnp.where(known[..., None], batch["xyz"], 0.0)

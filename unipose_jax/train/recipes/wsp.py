@@ -1,7 +1,8 @@
 """WSP: a backbone learns who is nearer, from 2D keypoints and perspective alone.
 
 DESIGN.md section 2.2. Labels come from `perspective`, out of the same keypoints at
-which the network's features are looked up; true depth serves evaluation only.
+which the network's features are looked up; true depth serves evaluation only, unless
+`rule.source` is "depth". The term `location` asks where the keypoints are.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ from unipose_jax.train.recipes.recipe import Recipe
 Order = perspective.order.Order
 _FIELDS = ("picture", "people_uv", "people_confidence")
 _TRUTH = ("people_xyz", "people_known")
+SOURCES = ("keypoints", "depth")
+"""Where labels may come from: `rule.source`."""
 
 
 def build(config: ml_collections.ConfigDict) -> Recipe:
@@ -32,10 +35,22 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         raise errors.BadInput(
             f"config.model.name is {config.model.name!r}; recipe wsp has rank_net"
         )
+    if config.rule.source not in SOURCES:
+        raise errors.BadInput(
+            f"config.rule.source is {config.rule.source!r}; use one of "
+            f"{', '.join(SOURCES)}"
+        )
+    if config.rule.source == "depth" and config.data.collections != "rendered":
+        raise errors.BadInput(
+            "config.rule.source is 'depth', which photographs lack; "
+            f"config.data.collections is {config.data.collections!r}, not 'rendered'"
+        )
     skel = skeleton.by_name(config.data.skeleton)
 
     def train_terms(apply_fn, params, batch, keys):
         fed = {name: batch[name] for name in _FIELDS}
+        if config.rule.source == "depth":
+            fed |= _measured(batch)
         view = jax.vmap(
             lambda key, example: augment_pictures.seen_anew(
                 key, example, config=config.augment, skeleton=skel
@@ -43,11 +58,17 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         )
         seen = view(keys, fed)
         estimate = apply_fn(params, **{name: seen[name] for name in models.PICTURES})
-        return {"ranking": sampled_loss(estimate, seen, keys, config, skel)}
+        return terms(estimate, seen, keys)
+
+    def terms(estimate, seen, keys):
+        return {
+            "ranking": sampled_loss(estimate, seen, keys, config, skel),
+            "location": location_loss(estimate, seen, config.rule),
+        }
 
     def validation_terms(estimate, batch):
         keys = jax.vmap(jax.random.key)(jnp.arange(len(batch["picture"])))
-        return {"ranking": sampled_loss(estimate, batch, keys, config, skel)}
+        return terms(estimate, batch | _measured(batch), keys)
 
     def measure(estimate, batch):
         return accuracies(estimate, batch, rule=config.rule, skel=skel)
@@ -93,8 +114,15 @@ def sampled_loss(
     skel: skeleton.Skeleton,
 ) -> reduction.WeightedMean:
     """Ranking loss of pairs of keypoints that are drawn from each picture."""
-    people = labels_of(batch, config.rule, skel)
-    pairs = perspective.order.of_keypoints(people, joints=skel.num_joints)
+    if config.rule.source == "depth":
+        pairs = perspective.order.order_depths(
+            _flat(batch["people_depth"]),
+            valid=_flat(batch["people_known"]),
+            margin=config.rule.depth_margin,
+        )
+    else:
+        people = labels_of(batch, config.rule, skel)
+        pairs = perspective.order.of_keypoints(people, joints=skel.num_joints)
     found = _flat(batch["people_confidence"]) >= config.rule.min_confidence
     labelled = pairs.labelled & found[:, :, None] & found[:, None, :]
     classes = ranking.num_classes(batch["people_uv"].shape[1])
@@ -118,6 +146,23 @@ def sampled_loss(
         weight=jnp.ones(first.shape),
         valid=valid,
     )
+
+
+def location_loss(
+    estimate: models.RankEstimate, batch: Mapping, rule: ml_collections.ConfigDict
+) -> reduction.WeightedMean:
+    """How little of a joint's map lies in the cells of its keypoints, nats."""
+    confidence = batch["people_confidence"]
+    found = confidence >= rule.min_confidence
+    return reduction.weighted_mean(-estimate.place_log_share, confidence, found)
+
+
+def _measured(batch: Mapping) -> dict[str, Array]:
+    """Depth of keypoints as a depth map would give it: of those in view."""
+    return {
+        "people_depth": batch["people_xyz"][..., 2],
+        "people_known": batch["people_known"],
+    }
 
 
 def accuracies(
