@@ -104,6 +104,13 @@ def test_keypoints_of_no_confidence_are_left_out(tmp_path):
     np.testing.assert_allclose(at(hidden, UV[7], scale=3), 120 / 255, atol=0.01)
 
 
+def test_a_window_that_is_too_long_is_the_whole_image():
+    far = np.array([[0.0, 0.0], [319.0, 239.0]], np.float32)
+    window = overlays.image_window(COLOR, far, zoom=True, aspect=1.0)
+    assert window == (0.0, 0.0, 320.0, 240.0)
+    assert all(isinstance(edge, float) for edge in window)
+
+
 def test_zoomed_window_holds_the_person_and_stays_inside():
     left, top, right, bottom = overlays.image_window(COLOR, UV, zoom=True, aspect=0.8)
     assert (left, top) >= (0.0, 0.0)

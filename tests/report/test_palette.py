@@ -51,6 +51,14 @@ def test_person_range_ignores_joints_on_the_wall_and_outside():
     assert (near, far) == (pytest.approx(2.3), pytest.approx(2.7))
 
 
+def test_person_range_of_joints_that_two_depths_share_evenly_is_of_the_nearer():
+    depth = np.full((4, 4), 5.0, np.float32)
+    depth[:2] = 2.0
+    uv = np.array([[0.5, 0.5], [1.5, 1.5], [0.5, 2.5], [1.5, 3.5]], np.float32)
+    near, far = palette.person_range(depth, uv, margin=0.1)
+    np.testing.assert_allclose([near, far], [1.9, 2.1])
+
+
 def test_person_range_without_any_depth_is_a_room():
     assert palette.person_range(np.zeros((4, 4)), np.zeros((3, 2))) == (0.5, 5.0)
 

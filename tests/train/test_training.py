@@ -264,7 +264,8 @@ def test_four_devices_equal_one(config):
     one, loss_one = gradient_step(config, 1)
     four, loss_four = gradient_step(config, 4)
     np.testing.assert_allclose(loss_four, loss_one, rtol=1e-5)
-    chex.assert_trees_all_close(four, one, atol=1e-5)
+    # Sums of thousands of products in another order; gradients reach 0.7.
+    chex.assert_trees_all_close(four, one, atol=1e-5, rtol=1e-5)
     assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(one)) > 1e-3
 
 

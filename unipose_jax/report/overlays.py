@@ -197,7 +197,7 @@ def at(values: np.ndarray | None, index: int) -> np.ndarray | None:
 
 def _moved_inside(low: float, high: float, limit: int) -> tuple[float, float]:
     """An interval shifted, and cut if it is too long, to lie within [0, limit]."""
-    length = min(high - low, limit)
+    length = min(high - low, float(limit))
     low = min(max(low, 0.0), limit - length)
     return low, low + length
 

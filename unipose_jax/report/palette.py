@@ -168,7 +168,8 @@ def person_range(
     if seen.size == 0:
         return 0.5, 5.0
     # A joint may miss the body and hit the wall: half of them set the centre.
-    center = float(np.median(seen))
+    # One of them, not the middle of two that are far apart.
+    center = float(np.quantile(seen, 0.5, method="lower"))
     close = seen[np.abs(seen - center) < 0.8]
     low, high = float(close.min()), float(close.max())
     return max(low - margin, 0.05), high + margin
