@@ -146,29 +146,47 @@ def loss_weights() -> ml_collections.ConfigDict:
 
 
 def students() -> ml_collections.ConfigDict:
-    """Stage 2: what differs from stage 1 in a network that looks at crops."""
+    """Stage 2: what differs from stage 1 in networks that look at crops."""
     student = ml_collections.ConfigDict()
     student.num_train_steps = 1_500
     student.crop_size = 64  # pixels; is data.crop_size there
-    student.model = ml_collections.ConfigDict()
-    student.model.name = ""  # by the stage
-    student.model.backbone = "tokens"  # or small, resnet18, resnet50
-    student.model.head_width = 64
-    student.model.head_depth = 0  # votes straight from the features
-    student.model.dtype = "float32"
-
+    student.models = ml_collections.ConfigDict()
+    student.models.depth = anchor_net("depth_anchor_net", "tokens", head_depth=0)
+    student.models.rgb = anchor_net("color_anchor_net", "small", head_depth=1)
+    student.loss_weights = ml_collections.ConfigDict()
+    student.loss_weights.depth = pseudo_weights(pixel=0.03, anchor=0.01)
+    # Distance is seen badly, and would drown where joints are in the picture.
+    student.loss_weights.rgb = pseudo_weights(pixel=0.3, anchor=0.3)
     student.teacher = teachers()
     student.crop_augment = crop_views()
-    student.loss_weights = loss_weights()
-    for name in student.loss_weights:
-        student.loss_weights[name] = 0.0
-    student.loss_weights.confidence = 0.01  # nats
-    student.loss_weights.pseudo_pixel = 0.03  # crop pixels; a pixel is about 3 cm
-    student.loss_weights.pseudo_anchor = 0.01  # crop pixels
-    student.loss_weights.pseudo_depth = 1.0  # metres, relative to the whole person
-    student.loss_weights.pseudo_root = 1.0  # metres
     student.ramp = ramp()
     return student
+
+
+def pseudo_weights(*, pixel: float, anchor: float) -> ml_collections.ConfigDict:
+    """The objective of a student; any term of stage 1 may join."""
+    weights = loss_weights()
+    for name in weights:
+        weights[name] = 0.0
+    weights.confidence = 0.01  # nats
+    weights.pseudo_pixel = pixel  # crop pixels; a pixel is about 3 cm
+    weights.pseudo_anchor = anchor  # crop pixels
+    weights.pseudo_depth = 1.0  # metres, relative to the whole person
+    weights.pseudo_root = 1.0  # metres
+    return weights
+
+
+def anchor_net(
+    name: str, backbone: str, *, head_depth: int
+) -> ml_collections.ConfigDict:
+    """A network of stage 2."""
+    model = ml_collections.ConfigDict()
+    model.name = name
+    model.backbone = backbone  # tokens, small, resnet18 or resnet50
+    model.head_width = 32
+    model.head_depth = head_depth  # 0: votes straight from the features
+    model.dtype = "float32"
+    return model
 
 
 def teachers() -> ml_collections.ConfigDict:
@@ -221,8 +239,9 @@ def enlarge(config: ml_collections.ConfigDict) -> None:
     """For an accelerator: more of everything, and fresh people for every batch."""
     config.num_train_steps, config.global_batch_size = 50_000, 128
     config.student.num_train_steps, config.student.crop_size = 50_000, 128
-    config.student.model.backbone, config.student.model.dtype = "resnet18", "bfloat16"
-    config.student.model.head_width, config.student.model.head_depth = 256, 4
+    for model in config.student.models.values():
+        model.backbone, model.dtype = "resnet18", "bfloat16"
+        model.head_width, model.head_depth = 256, 4
     config.log_every, config.checkpoint_every = 200, 2_500
     config.data.train_clips = 0
     config.data.num_points, config.model.num_patches = 1_024, 96
@@ -234,8 +253,9 @@ def enlarge(config: ml_collections.ConfigDict) -> None:
 def shrink(config: ml_collections.ConfigDict) -> None:
     """For tests: seconds."""
     config.num_train_steps, config.global_batch_size = 4, 4
-    config.student.num_train_steps, config.student.model.head_width = 4, 8
-    config.student.crop_size = 32
+    config.student.num_train_steps, config.student.crop_size = 4, 32
+    for model in config.student.models.values():
+        model.head_width = 8
     config.log_every, config.checkpoint_every = 1, 2
     config.data.train_clips, config.data.num_points = 8, 64
     config.data.validation_clips, config.data.test_clips = 4, 6

@@ -23,14 +23,10 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.init = ""
     config.data.label_share = 0.1
     config.optimizer.backbone_rate = 1.0  # of the backbone, a share of learning_rate
-    config.student.model.backbone = wsp.get_config(mode).model.backbone
+    config.student.models.rgb.backbone = wsp.get_config(mode).model.backbone
     config.student.teacher.kind = "truth"
-    # Distance, the loudest term, would drown where the joints are in few steps.
-    config.student.loss_weights.pseudo_pixel = 0.3
-    config.student.loss_weights.pseudo_anchor = 0.3
     if mode == "quick":
         config.student.num_train_steps, config.checkpoint_every = 500, 250
-        config.student.model.head_width, config.student.model.head_depth = 32, 1
         config.optimizer.learning_rate, config.optimizer.ema_decay = 0.03, 0.99
         config.data.frames = 1
         config.data.train_clips, config.data.num_points = 3_000, 64

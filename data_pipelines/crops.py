@@ -32,7 +32,7 @@ def of_frame(
         source: any sequence; its colour is read here.
         index: of the frame.
         xyz: (points, 3), the person, metres, depth-camera frame; may be empty.
-        depth: (height, width), z-depth, metres, 0 where there is none.
+        depth: (height, width), z-depth of the person alone, metres, 0 elsewhere.
         size: height and width of the crops, pixels.
 
     Returns:
@@ -75,12 +75,12 @@ def depth_fields(
     size: int,
     margin: float = MARGIN,
 ) -> dict[str, np.ndarray]:
-    """The person in a depth image, pixel by nearest pixel, background included.
+    """The person in a depth image, pixel by nearest pixel.
 
     Args:
         source: has the camera.
         xyz: (points, 3), the person, metres, depth-camera frame; may be empty.
-        depth: (height, width), z-depth, metres, 0 where there is none.
+        depth: (height, width), z-depth of the person alone, metres, 0 elsewhere.
         size: height and width of the crop, pixels.
         margin: what is added on each side of the person's square, as a share of it.
 

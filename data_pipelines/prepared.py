@@ -13,7 +13,7 @@ import ml_collections
 
 from data_pipelines import errors, files
 
-FORMAT = 1
+FORMAT = 2
 INDEX = "index.json"
 
 

@@ -39,7 +39,9 @@ EXTRAS: dict[str, Field] = {
     "depth": Field(("T", "H", "W"), "float32", "metres, 0 where there is none"),
     "color": Field(("T", "Hc", "Wc", 3), "uint8", "RGB"),
     "mask": Field(("T", "H", "W"), "bool", "the person"),
-    "depth_crop": Field(("T", "S", "S"), "float32", "metres, 0 where there is none"),
+    "depth_crop": Field(
+        ("T", "S", "S"), "float32", "metres, 0 where the person is not"
+    ),
     "depth_crop_matrix": Field(("T", 3, 3), "float32", "P of the depth camera"),
     "color_crop": Field(("T", "S", "S", 3), "uint8", "RGB, 0 where there is none"),
     "color_crop_matrix": Field(("T", 3, 3), "float32", "P of the keypoint camera"),
@@ -47,9 +49,9 @@ EXTRAS: dict[str, Field] = {
 }
 """An example may have these; the point network never needs them.
 
-A crop is the square around the person, background included. Its matrix P maps
-(x / z, y / z, 1) in the camera's frame to pixels of the crop, centres at +0.5; a
-flipped crop has a negative determinant.
+A crop is the square around the person; in colour with the background, in depth
+without. Its matrix P maps (x / z, y / z, 1) in the camera's frame to pixels of the
+crop, centres at +0.5; a flipped crop has a negative determinant.
 """
 
 PICTURES: dict[str, Field] = {

@@ -192,9 +192,8 @@ def _readable_frames(
         fields: dict[str, np.ndarray] = {}
         try:
             if crop_size:
-                fields = crops.of_frame(
-                    source, index, cloud.xyz, cloud.depth, size=crop_size
-                )
+                alone = np.where(cloud.mask, cloud.depth, 0.0)
+                fields = crops.of_frame(source, index, cloud.xyz, alone, size=crop_size)
         except errors.BadInput as error:
             _leave_out(error, skipped)
         else:

@@ -14,6 +14,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config = unipose.get_config(mode)
     student = config.student
     student.teacher.kind = "none"
-    for name in student.loss_weights:
-        student.loss_weights[name] = config.loss_weights.get(name, 0.0)
+    for weights in student.loss_weights.values():
+        for name in weights:
+            weights[name] = config.loss_weights.get(name, 0.0)
     return config

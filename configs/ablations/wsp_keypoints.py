@@ -17,5 +17,5 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
         config.student.num_train_steps, config.checkpoint_every = 1_000, 500
     config.student.teacher.kind = "keypoints"
     for name in ("pseudo_depth", "pseudo_root", "confidence"):
-        config.student.loss_weights[name] = 0.0
+        config.student.loss_weights.rgb[name] = 0.0
     return config

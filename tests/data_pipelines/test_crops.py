@@ -60,7 +60,7 @@ def recorded(camera, xyz):
 def rendered():
     # A prime number of pixels: few samples then fall on the edge of two.
     params = scene.SceneParams(frames=2, height=48, width=64, points=150, crop_size=17)
-    extras = ("depth", "color", *scene.CROPS)
+    extras = ("depth", "mask", "color", *scene.CROPS)
     return scene.render_pool(1, "train", 0, 6, params, extras=extras, batch_size=6)
 
 
@@ -91,7 +91,8 @@ def test_rendered_people_are_cut_alike(rendered, clip):
     )
     for frame in range(2):
         xyz = one["points"][frame][one["points_valid"][frame]]
-        got = crops.of_frame(source, frame, xyz, one["depth"][frame], size=17)
+        alone = np.where(one["mask"][frame], one["depth"][frame], 0.0)
+        got = crops.of_frame(source, frame, xyz, alone, size=17)
         assert set(got) == set(schema.CROPS)
         for name, value in got.items():
             expected = one[name][frame]

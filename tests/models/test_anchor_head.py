@@ -175,6 +175,16 @@ def test_votes_of_a_cell_are_of_the_anchors_in_it(row, column, inner, joint):
     np.testing.assert_allclose(others, np.tile([12.0, 8.0], (2, 1)), rtol=1e-6)
 
 
+def test_anchors_of_cells_that_are_not_active_do_not_count(head):
+    apply, params, early, late = head
+    active = jnp.zeros((2, 4, 4), bool).at[0, 1, 2].set(True)
+    joints, _ = apply(params, early, late, None, active)
+    # The four anchors of the cell of 8 pixels; of the other crop all, as none is left.
+    assert np.abs(np.asarray(joints.anchor_uv[0]) - [20.0, 12.0]).max() <= 2.0
+    everywhere, _ = apply(params, early, late)
+    np.testing.assert_allclose(joints.uv[1], everywhere.uv[1], atol=1e-5)
+
+
 @pytest.fixture(scope="module")
 def head():
     network = anchor_head.AnchorHead(num_joints=3, stride=8, depth=0)

@@ -59,7 +59,7 @@ def test_residual_networks_have_the_published_number_of_parameters(kind, count):
     assert sum(leaf.size for leaf in leaves) == count
 
 
-@pytest.mark.parametrize(("kind", "most"), [("small", 250_000), ("tokens", 550_000)])
+@pytest.mark.parametrize(("kind", "most"), [("small", 250_000), ("tokens", 600_000)])
 def test_networks_for_a_cpu_are_small(kind, most):
     leaves = jax.tree.leaves(parameters(kind, (1, 64, 64, 3)))
     assert 150_000 < sum(leaf.size for leaf in leaves) < most
@@ -69,7 +69,7 @@ def test_networks_for_a_cpu_are_small(kind, most):
     ("kind", "stride", "widths"),
     [
         ("small", 8, (64, 96)),
-        ("tokens", 8, (96, 96)),
+        ("tokens", 4, (96, 96)),
         ("resnet18", 16, (256, 512)),
         ("resnet50", 16, (1024, 2048)),
     ],
@@ -126,7 +126,7 @@ def test_features_move_with_the_image(small):
     here, there = (
         jax.tree.map(lambda x, i=i: x[i], apply(params, images)) for i in (0, 1)
     )
-    for a, b in zip(here, there, strict=True):
+    for a, b in zip(here[:2], there[:2], strict=True):
         # The means of a normalisation are sums of 50,000 values in another order.
         np.testing.assert_allclose(a[8:18, 8:18], b[9:19, 7:17], rtol=1e-4, atol=1e-4)
         assert np.ptp(a[8:18, 8:18]) > 1.0
@@ -137,7 +137,7 @@ def test_images_do_not_see_each_other(for_a_cpu):
     images = jax.random.normal(jax.random.key(3), (2, 16, 16, 2))
     seen = apply(params, images)
     beside = apply(params, images.at[1].multiply(-5.0))
-    for a, b in zip(seen, beside, strict=True):
+    for a, b in zip(seen[:2], beside[:2], strict=True):
         np.testing.assert_array_equal(a[0], b[0])
         assert np.abs(a[1] - b[1]).max() > 0.1
 
@@ -146,7 +146,7 @@ def test_constant_images_give_finite_gradients(for_a_cpu):
     apply, params = for_a_cpu
 
     def total(params, images):
-        return sum(jnp.sum(x**2) for x in apply(params, images))
+        return sum(jnp.sum(x**2) for x in apply(params, images)[:2])
 
     slope = jax.jit(jax.grad(total, argnums=(0, 1)))
     for value in (0.0, 1.0):
@@ -158,5 +158,5 @@ def test_bfloat16_is_of_activations_only():
     features, params = jax.eval_shape(
         network.init_with_output, jax.random.key(0), jnp.zeros((1, 16, 16, 2))
     )
-    assert {x.dtype.name for x in features} == {"bfloat16"}
+    assert {x.dtype.name for x in features[:2]} == {"bfloat16"}
     assert {x.dtype.name for x in jax.tree.leaves(params)} == {"float32"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.models.test_image_net import random_parameters
-from unipose_jax.models import patch_transformer, transformer
+from unipose_jax.models import transformer
 
 TOKENS = jax.random.normal(jax.random.key(0), (2, 5, 8))
 
@@ -56,25 +56,3 @@ def test_tokens_that_are_not_active_are_seen_by_nobody(block):
     kept = np.array([0, 1, 2, 4])
     expected = apply(params, TOKENS[:, kept])
     np.testing.assert_allclose(found[:, kept], expected, atol=1e-5)
-
-
-def test_places_are_counted_from_the_middle():
-    places = np.asarray(patch_transformer.encoded_places(2, 4))
-    assert places.shape == (1, 8, 18)
-    # The last two: (column, row) from the middle, in eighths.
-    np.testing.assert_allclose(places[0, 0, -2:], [-1.5 / 8, -0.5 / 8])
-    np.testing.assert_allclose(places[0, 7, -2:], [1.5 / 8, 0.5 / 8])
-    assert len(np.unique(places[0], axis=0)) == 8
-
-
-def test_a_patch_reads_its_own_pixels_only():
-    """Without blocks, a pixel changes the token of its patch and no other."""
-    network = patch_transformer.PatchTransformer(
-        patch=4, width=8, num_blocks=0, num_heads=2
-    )
-    images = jax.random.normal(jax.random.key(1), (1, 8, 12, 2))
-    params = random_parameters(network, images)
-    seen = network.apply(params, images)[1]
-    changed = network.apply(params, images.at[0, 5, 9].add(1.0))[1]
-    different = np.any(np.asarray(seen != changed)[0], axis=-1)
-    np.testing.assert_array_equal(different, [[False] * 3, [False, False, True]])

@@ -17,6 +17,7 @@ from unipose_jax.models import image_net
 from unipose_jax.models.estimate import CropEstimate
 
 SPACING = 4  # pixels between anchors; the first ones lie at half of that
+_IGNORED = -1e9  # a logit that takes no share
 _DEPTH_UNIT = 0.2  # metres: how far joints typically are from the middle of a person
 
 
@@ -135,6 +136,7 @@ class AnchorHead(nn.Module):
         early: Float[Array, "crops rows columns c4"],
         late: Float[Array, "crops rows columns c5"],
         anchor_depth: Float[Array, "crops anchors"] | None = None,
+        active: Bool[Array, "crops rows columns"] | None = None,
     ) -> tuple[CropEstimate, Float[Array, "crops joints"]]:
         """Predicts joints.
 
@@ -143,6 +145,7 @@ class AnchorHead(nn.Module):
             late: features to place joints by.
             anchor_depth: from which anchors count the depth of joints, metres, as of
                 `depth_at_anchors`; None is 0.
+            active: cells whose anchors count; where there are none, all do.
 
         Returns:
             As of `elect`.
@@ -152,8 +155,15 @@ class AnchorHead(nn.Module):
         offset = self._branch("offsets", late, values=2)
         depth = self._branch("depths", late, values=2)
         base = 0.0 if anchor_depth is None else anchor_depth[..., None]
+        weight = weight[..., 0]
+        if active is not None:
+            counts = jnp.repeat(
+                active.reshape(len(active), -1), (self.stride // SPACING) ** 2, axis=1
+            )
+            counts |= ~counts.any(axis=1, keepdims=True)
+            weight = jnp.where(counts[..., None], weight, _IGNORED)
         votes = Votes(
-            weight_logit=weight[..., 0],
+            weight_logit=weight,
             offset=self.stride * offset,  # in cells
             depth=base + _DEPTH_UNIT * depth[..., 0],
             confidence_logit=depth[..., 1],

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, UInt8
 from unipose_jax.geometry import numerics, transforms
 from unipose_jax.models import anchor_head, image_net
 from unipose_jax.models.estimate import CropEstimate, PoseEstimate
+from unipose_jax.models.patch_transformer import Surface
 
 _PERSON = 1.5  # metres, a person's larger side as it is seen, which fills ...
 _FILLED = 1 / 1.2  # ... so much of a crop, before a network has learnt better
@@ -41,7 +42,7 @@ class AnchorCore(nn.Module):
     def __call__(
         self,
         images: Float[Array, "batch frames size size channels"],
-        surface: tuple[Array, Array] | None = None,
+        surface: Surface | None = None,
     ) -> tuple[
         CropEstimate,
         Float[Array, "batch frames joints"],
@@ -49,20 +50,17 @@ class AnchorCore(nn.Module):
     ]:
         """Joints (depth relative to something), confidence logits, pooled features.
 
-        With a `surface` (depth relative to that, and where it is seen), anchors lie on
-        it.
+        With a `surface`, of each frame and relative to the same, anchors lie on it.
         """
         batch, frames, *image = images.shape
         images = images.reshape(batch * frames, *image)
-        early, late = image_net.ImageNet(self.backbone, self.dtype, name="backbone")(
-            images
-        )
         stride, base = image_net.stride_of(self.backbone), None
         if surface is not None:
-            base = anchor_head.depth_at_anchors(
-                *(x.reshape(batch * frames, *x.shape[2:]) for x in surface),
-                stride=stride,
-            )
+            surface = Surface(*(x.reshape(-1, *x.shape[2:]) for x in surface))
+            base = anchor_head.depth_at_anchors(*surface, stride=stride)
+        early, late, active = image_net.ImageNet(
+            self.backbone, self.dtype, name="backbone"
+        )(images, surface)
         joints, confidence = anchor_head.AnchorHead(
             self.num_joints,
             stride,
@@ -70,7 +68,7 @@ class AnchorCore(nn.Module):
             self.head_depth,
             self.dtype,
             name="head",
-        )(early, late, base)
+        )(early, late, base, active)
         pooled = late.astype(jnp.float32).mean(axis=(1, 2))
         shape = (batch, frames)
         return (
@@ -125,7 +123,7 @@ class DepthAnchorNet(nn.Module):
         relative = depth_crop - reference[..., None]
         seen = (depth_crop > 0.0) & (jnp.abs(relative) < _NEAR)
         core = _core(self)
-        joints, confidence, _ = core(images, (relative, seen))
+        joints, confidence, _ = core(images, Surface(relative, seen))
         joints = _at_depth(joints, reference)
         xyz = xyz_from_crop(joints.uv, joints.depth, depth_crop_matrix)
         return PoseEstimate(xyz=xyz, confidence_logit=confidence, crop=joints)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from unipose_jax.models.patch_transformer import PatchTransformer
+from unipose_jax.models.patch_transformer import PatchTransformer, Surface
 
 _GROUP = 16  # channels that are normalised together (Wu and He, table 3)
 _DEPTH_SPAN = 0.5  # metres of the person's depth that make one unit of the input
@@ -29,6 +29,7 @@ class Features(NamedTuple):
 
     early: Array  # A2J's C4: what is where
     late: Array  # A2J's C5: the same cells, seen more widely
+    active: Array | None = None  # cells that were looked at, bool; None is all
 
 
 class BasicBlock(nn.Module):
@@ -94,15 +95,17 @@ class Tokens(NamedTuple):
     """How a `PatchTransformer` is built."""
 
     patch: int
+    window: int
     width: int
     num_blocks: int
     num_heads: int
+    keep: int
 
 
 _RESNET = functools.partial(Layout, stem=64, stem_kernel=7, pooled=True)
 KINDS: dict[str, Layout | Tokens] = {
     # For 64x64 crops on a few CPU cores.
-    "tokens": Tokens(patch=8, width=96, num_blocks=4, num_heads=2),
+    "tokens": Tokens(patch=4, window=12, width=96, num_blocks=4, num_heads=2, keep=64),
     "small": Layout(
         BasicBlock,
         stem=16,
@@ -145,11 +148,16 @@ class ImageNet(nn.Module):
     dtype: jnp.dtype = jnp.dtype("float32")
 
     @nn.compact
-    def __call__(self, images: Float[Array, "batch height width channels"]) -> Features:
+    def __call__(
+        self,
+        images: Float[Array, "batch height width channels"],
+        surface: Surface | None = None,
+    ) -> Features:
         """Computes the last two stages.
 
         Args:
             images: about zero mean and unit variance.
+            surface: the person in depth images; networks of tokens look nowhere else.
 
         Raises:
             ValueError: no such kind, or sides that are no multiple of the stride.
@@ -161,7 +169,7 @@ class ImageNet(nn.Module):
                 f"{self.kind!r}: use multiples of {stride}"
             )
         if isinstance(layout, Tokens):
-            return Features(*PatchTransformer(*layout, self.dtype)(images))
+            return Features(*PatchTransformer(*layout, self.dtype)(images, surface))
         x = images.astype(self.dtype)
         x = _conv(layout.stem, layout.stem_kernel, stride=2, dtype=self.dtype)(x)
         x = nn.relu(normalize(x, self.dtype))

@@ -256,8 +256,9 @@ class PointNet(nn.Module):
     def _vote(self, tokens, places, active, centroid, sizes) -> PoseEstimate:
         """Softmax-weighted votes of a frame's tokens for each joint."""
         # Votes are metres: accelerators would round the product to bfloat16 or TF32.
+        exact = jnp.promote_types(self.dtype, jnp.float32)
         votes = nn.Dense(
-            5 * self.num_joints, dtype=jnp.float32, precision="highest", name="votes"
+            5 * self.num_joints, dtype=exact, precision="highest", name="votes"
         )(tokens)
         votes = votes.reshape(*tokens.shape[:3], self.num_joints, 5)
 

@@ -41,10 +41,12 @@ class RankNet(nn.Module):
             picture: sRGB.
             people_uv: keypoints, pixels; what is outside sees nothing.
         """
-        early, late = image_net.ImageNet(self.backbone, self.dtype, name="backbone")(
+        features = image_net.ImageNet(self.backbone, self.dtype, name="backbone")(
             image_net.color_image(picture)
         )
-        maps = jnp.concatenate([early, late], axis=-1).astype(jnp.float32)
+        maps = jnp.concatenate([features.early, features.late], axis=-1).astype(
+            jnp.float32
+        )
         uv = people_uv / image_net.stride_of(self.backbone)
         seen = jax.vmap(warp.linear)(maps, uv)
         whole = maps.mean(axis=(1, 2))[:, None, None]
@@ -57,7 +59,9 @@ class RankNet(nn.Module):
         x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="hidden")(x))
         depth = nn.Dense(1, name="depth")(x.astype(jnp.float32))
         # Anchors are weighed by the early features, too (`anchor_head`).
-        where = nn.Dense(self.num_joints, dtype=self.dtype, name="where")(early)
+        where = nn.Dense(self.num_joints, dtype=self.dtype, name="where")(
+            features.early
+        )
         return RankEstimate(depth[..., 0], _log_shares(where, uv))
 
 

@@ -28,10 +28,10 @@ def depth_fields(
     size: int,
     margin: float = MARGIN,
 ) -> dict[str, Array]:
-    """The person in the depth image, pixel by nearest pixel, background included.
+    """The person in the depth image, pixel by nearest pixel.
 
     Args:
-        depth: z-depth, metres, 0 where there is none.
+        depth: z-depth of the person alone, metres, 0 elsewhere.
         points: the person, metres, depth-camera frame.
         intrinsics: (fx, fy, cx, cy) of the depth camera, pixels.
         points_valid: False removes a point, whatever it holds.

@@ -160,7 +160,7 @@ def _crop_fields(
     points, valid = render.materialize((clip["points"], clip["points_valid"]))
     if "depth_crop" in extras:
         fields |= crops.depth_fields(
-            pictures["depth"],
+            jnp.where(*render.materialize((pictures["mask"], pictures["depth"])), 0.0),
             points,
             clip["depth_intrinsics"],
             points_valid=valid,

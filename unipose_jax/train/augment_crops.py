@@ -179,16 +179,12 @@ def spoilt_depth(
         depth: metres, 0 where there is none.
         config: `depth_noise`, metres at 1 m; `erase` and `erase_area` as of `erased`.
     """
-    noise_key, erase_key, near_key = jax.random.split(key, 3)
+    noise_key, erase_key = jax.random.split(key)
     depth = noisy_depth(noise_key, depth, spread=config.depth_noise)
     hidden = erased(
         erase_key, size=len(depth), probability=config.erase, area=config.erase_area
     )
-    # What hides the person is nearer, or gives no depth at all.
-    nearer = jnp.where(
-        jax.random.bernoulli(near_key), jnp.maximum(depth - 0.4, 0.0), 0.0
-    )
-    return jnp.where(hidden, nearer, depth)
+    return jnp.where(hidden, 0.0, depth)
 
 
 def spoilt_color(

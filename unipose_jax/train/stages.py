@@ -15,7 +15,6 @@ from unipose_jax.train import checkpoint
 MODALITIES = ("points", "depth", "rgb")
 """What a network looks at; a stage has the name of its modality."""
 
-NETWORKS = {"depth": "depth_anchor_net", "rgb": "color_anchor_net"}
 _PLAN = ("stages", "student")
 
 
@@ -65,10 +64,11 @@ def config_of(
     settings = config.student.to_dict()
     stage.data.crop_size = settings.pop("crop_size")
     stage.data.crops = (modality,)
+    settings["model"] = settings.pop("models")[modality]
+    settings["loss_weights"] = settings["loss_weights"][modality]
     for name, value in settings.items():
         stage[name] = value
     stage.recipe = "stage2"
-    stage.model.name = NETWORKS[modality]
     stage.teacher.workdir = _teachers_folder(stage.teacher, workdir)
     return stage
 
