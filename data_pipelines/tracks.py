@@ -23,6 +23,11 @@ class Cloud(NamedTuple):
     mask: np.ndarray  # bool (height, width)
     depth: np.ndarray  # float32 (height, width), metres
 
+    @property
+    def person_depth(self) -> np.ndarray:
+        """Depth of the person alone, metres, 0 elsewhere."""
+        return np.where(self.mask, self.depth, np.float32(0.0))
+
 
 _NOTHING = Cloud(
     np.zeros((0, 3), np.float32), np.zeros((1, 1), bool), np.zeros((1, 1), np.float32)
@@ -192,8 +197,9 @@ def _readable_frames(
         fields: dict[str, np.ndarray] = {}
         try:
             if crop_size:
-                alone = np.where(cloud.mask, cloud.depth, 0.0)
-                fields = crops.of_frame(source, index, cloud.xyz, alone, size=crop_size)
+                fields = crops.of_frame(
+                    source, index, cloud.xyz, cloud.person_depth, size=crop_size
+                )
         except errors.BadInput as error:
             _leave_out(error, skipped)
         else:

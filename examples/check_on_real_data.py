@@ -1,9 +1,11 @@
 """What a network makes of real recordings that have no 3D labels.
 
     python -m examples.make_sample_recordings ../shared/data recordings
-    python -m examples.check_on_real_data recordings
+    python -m examples.check_on_real_data recordings            # or:
+    python -m examples.check_on_real_data recordings depth [WEIGHTS]
 
-Uses the weights that ship with the package and prints one JSON object:
+Uses the weights that ship with the package, or exported ones (WEIGHTS, a path without a
+suffix), for points, depth or rgb, and prints one JSON object:
 
 - turning_person: the person stands still while the camera turns, so a joint that is
   right stays put in the world. Scatter of head, neck and shoulders over the frames, and
@@ -80,9 +82,9 @@ def ray_gaps_mm(opened: recording.Recording, depth: np.ndarray) -> np.ndarray:
     )
 
 
-def main(folder: pathlib.Path) -> None:
+def main(folder: pathlib.Path, modality: str = "points", weights: str = "") -> None:
     """Prints the report."""
-    network = estimator.load_shipped()
+    network = estimator.load(weights) if weights else estimator.load_shipped(modality)
     names = skeleton.by_name(network.skeleton).joints
     person = recording.open_recording(folder / "turning_person")
     world, xyz, clouds = world_joints(network, person)
@@ -111,4 +113,4 @@ def main(folder: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]))
+    main(pathlib.Path(sys.argv[1]), *sys.argv[2:])

@@ -159,7 +159,7 @@ def _crops(
     """The crops that the network sees of a frame; no other image is read."""
     size, fields = network.crop_size, {}
     if "depth_crop" in network.inputs:
-        fields = crops.depth_fields(opened, cloud.xyz, cloud.depth, size=size)
+        fields = crops.depth_fields(opened, cloud.xyz, cloud.person_depth, size=size)
     if "color_crop" in network.inputs:
         color = opened.color(index)
         fields |= crops.color_fields(opened, cloud.xyz, color, size=size)

@@ -5,13 +5,15 @@ import pathlib
 import re
 import shutil
 
+import jax
 import numpy as np
 import pytest
 
 from configs import unipose
-from data_pipelines import errors, pose_file
+from data_pipelines import errors, pose_file, recording, tracks
 from tests.test_run import run
-from unipose_jax.train import loop, stages
+from unipose_jax import estimator
+from unipose_jax.train import loop, restore, stages
 
 pytestmark = pytest.mark.slow
 
@@ -79,6 +81,16 @@ def test_students_predict_a_recording(config, trained, filmed, tmp_path, modalit
     poses = pose_file.read(tmp_path / "p.npz")
     assert poses.xyz.shape == (2, 15, 3)
     assert np.isfinite(poses.xyz[poses.is_valid()]).all()
+    # They see what they were trained on: crops as data sets have them.
+    stage = stages.config_of(config, modality, trained)
+    _, state = restore.best(stage, trained / modality)
+    network = estimator.from_config(stage, jax.device_get(state.ema_params))
+    opened = recording.open_recording(filmed)
+    track = tracks.read(opened, skeleton="ITOP15", stored_points=64, crop_size=32)
+    frame = {name: value[None, None] for name, value in track.frame(1).items()}
+    frame["cam_from_points"] = np.asarray(opened.color_from_depth, np.float32)[None]
+    xyz, _ = network.from_fields(frame)
+    np.testing.assert_allclose(poses.xyz[1], xyz[0, 0], atol=3e-3)  # of whole mm
 
 
 def test_only_what_a_student_looks_at_is_read(config, trained, filmed, tmp_path):
