@@ -18,7 +18,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
     config.recipe = "stage1"
     config.seed = 0  # of the parameters, the order of the data and the augmentation
-    config.num_train_steps = 2_000
+    config.num_train_steps = 1_500
     config.global_batch_size = 16  # clips over all devices of all hosts
     config.log_every = 50
     config.checkpoint_every = 500  # validates, too
@@ -43,7 +43,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.optimizer.ema_decay = 0.998
 
     config.teacher = teachers()  # of points that start with one, or keep to one
-    config.stages = ("points",)  # then "depth" and "rgb", which learn from points
+    config.stages = ("points", "depth")  # and "rgb": they learn from points
     config.student = students()
     config.augment = views()
     config.crop_augment = crop_views()
@@ -148,8 +148,9 @@ def loss_weights() -> ml_collections.ConfigDict:
 def students() -> ml_collections.ConfigDict:
     """Stage 2: what differs from stage 1 in networks that look at crops."""
     student = ml_collections.ConfigDict()
-    student.num_train_steps = 1_500
+    student.num_train_steps = 1_000
     student.crop_size = 64  # pixels; is data.crop_size there
+    student.single_frames = True  # of each clip; False where motion terms join
     student.models = ml_collections.ConfigDict()
     student.models.depth = anchor_net("depth_anchor_net", "tokens", head_depth=0)
     student.models.rgb = anchor_net("color_anchor_net", "small", head_depth=1)

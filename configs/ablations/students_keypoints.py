@@ -14,6 +14,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config = unipose.get_config(mode)
     student = config.student
     student.teacher.kind = "none"
+    student.single_frames = False  # motion is among the terms
     for weights in student.loss_weights.values():
         for name in weights:
             weights[name] = config.loss_weights.get(name, 0.0)

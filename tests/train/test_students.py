@@ -32,8 +32,9 @@ def config(pools):
     return config
 
 
-def student(config, modality, **settings):
+def student(config, modality, *, single_frames=False, **settings):
     config.student.teacher.update(settings)
+    config.student.single_frames = single_frames
     return stages.config_of(config, modality, pathlib.Path("nowhere"))
 
 
@@ -69,6 +70,51 @@ def perfect(modality, truth):
         )
 
     return apply
+
+
+def test_a_single_frame_is_one_of_the_clip_in_every_field(config, clip):
+    settings = student(config, "depth", kind="truth")
+    names = (*recipes.build(settings).fields, "teacher_xyz")
+    one = {name: jnp.asarray(clip[name][0]) for name in names if name in clip}
+    one["teacher_xyz"] = one["xyz"] + 1.0
+    draw = jax.jit(jax.vmap(lambda key: stage2.single_frame(key, one)))
+    drawn = draw(jax.random.split(jax.random.key(0), 30))
+    frames = []
+    for index in range(30):
+        found = {name: np.asarray(value[index]) for name, value in drawn.items()}
+        frame = np.flatnonzero(np.asarray(one["time"]) == found["time"])
+        frames.append(int(frame[0]))
+        for name, value in found.items():
+            of_clip = name in ("intrinsics", "cam_from_points")
+            expected = one[name] if of_clip else one[name][frame]
+            np.testing.assert_array_equal(value, expected, err_msg=name)
+    assert set(frames) == {0, 1, 2}
+
+
+def test_students_may_train_on_single_frames(config, clip):
+    """The terms are those of one frame of each clip."""
+    settings = student(config, "depth", single_frames=True, kind="truth")
+    recipe = recipes.build(settings)
+    batch = {name: jnp.asarray(clip[name]) for name in recipe.fields}
+    looked = []
+
+    def apply(params, **seen):
+        looked.append(seen["depth_crop"].shape[:2])
+        shape = (*seen["depth_crop"].shape[:2], ITOP.num_joints)
+        crop = models.CropEstimate(
+            uv=jnp.zeros((*shape, 2)) + params,
+            depth=jnp.ones(shape),
+            anchor_uv=jnp.zeros((*shape, 2)),
+        )
+        xyz = jnp.ones((*shape, 3))
+        return models.PoseEstimate(
+            xyz=xyz, confidence_logit=jnp.zeros(shape), crop=crop
+        )
+
+    keys = jax.random.split(jax.random.key(0), len(clip["xyz"]))
+    terms = recipe.train_terms(apply, jnp.zeros(()), batch, keys)
+    assert looked == [(4, 1)]
+    assert float(terms["pseudo_pixel"].weight) <= 4 * ITOP.num_joints
 
 
 @pytest.mark.parametrize("modality", STUDENTS)

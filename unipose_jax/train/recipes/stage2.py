@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from data_pipelines import errors
+from data_pipelines import errors, schema
 from unipose_jax import models, skeleton
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.losses import crops, keypoints
@@ -54,6 +54,8 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
     evidence = tuple(name for name in stage1.EVIDENCE if name not in inputs)
 
     def train_terms(apply_fn, params, batch, keys):
+        if config.single_frames:
+            batch = jax.vmap(single_frame)(keys, batch)
         seen = {name: batch[name] for name in inputs}
         views, seen = jax.vmap(lambda k, s: _look_again(k, s, config))(keys, seen)
         estimate = apply_fn(params, **seen)
@@ -68,6 +70,28 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         validation_terms=terms,
         taught=config.teacher.kind == "network",
     )
+
+
+def single_frame(key: jax.Array, clip: Mapping) -> dict:
+    """One frame of a clip, drawn at random, as a clip of its own.
+
+    Frames of a clip are much alike: with one of each, a batch costs less and says
+    nearly as much. The teacher has seen them all before.
+
+    Args:
+        key: a `jax.random.key`.
+        clip: batch fields of one clip, and those of the teacher.
+    """
+    count = clip["time"].shape[0]
+    index = jax.random.randint(jax.random.fold_in(key, count), (), 0, count)
+    known = schema.FIELDS | schema.EXTRAS
+
+    def of_frame(name, value):
+        if name in known and known[name].shape[0] != "T":
+            return value  # of the whole clip
+        return jax.lax.dynamic_slice_in_dim(value, index, 1)
+
+    return {name: of_frame(name, value) for name, value in clip.items()}
 
 
 def _check(config: ml_collections.ConfigDict) -> None:
