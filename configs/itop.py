@@ -14,7 +14,7 @@ from configs import unipose
 
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` as in `configs/unipose.py`."""
-    config = unipose.get_config(mode)
+    config = unipose.stage_1(mode)
     config.data.name = "itop"
     config.data.variant = "side"
     config.data.skeleton = "ITOP15"

@@ -16,7 +16,7 @@ from configs import unipose
 
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` as in `configs/unipose.py`."""
-    config = unipose.get_config(mode)
+    config = unipose.stage_1(mode)
     config.data.name = "ntu_rgbd"
     config.data.variant = "cross_subject"
     config.data.skeleton = "NTU25"

@@ -14,7 +14,7 @@ from configs import unipose
 
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` is "quick", "full" or "smoke"."""
-    config = unipose.get_config("quick")
+    config = unipose.stage_1("quick")
     config.recipe = "pose_machine"
     config.num_train_steps, config.global_batch_size = 4_000, 32
     config.log_every, config.checkpoint_every = 50, 500

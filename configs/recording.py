@@ -18,7 +18,7 @@ from configs import unipose
 
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` is "adapt", or as in `configs/unipose.py`."""
-    config = unipose.get_config("quick" if mode == "adapt" else mode)
+    config = unipose.stage_1("quick" if mode == "adapt" else mode)
     config.data.name = "recording"
     config.data.skeleton = "COCO17"  # the joints that 2D detectors know
     if mode == "adapt":

@@ -1,4 +1,7 @@
-"""UniPose stage 1 on rendered people: 2D keypoints and depth, no 3D labels.
+"""UniPose on rendered people: 2D keypoints and depth, no 3D labels.
+
+Points, which learn from evidence and physics, then a network on depth images, which
+learns from them.
 
     python run.py --config=configs/unipose.py --workdir=runs/unipose
 
@@ -15,6 +18,14 @@ from unipose_jax.synthesis import scene
 
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` is "quick", "full" or "smoke"."""
+    config = stage_1(mode)
+    if mode != "smoke":
+        config.stages = ("points", "depth")
+    return config
+
+
+def stage_1(mode: str) -> ml_collections.ConfigDict:
+    """The same without students; other configs start from it."""
     config = ml_collections.ConfigDict()
     config.recipe = "stage1"
     config.seed = 0  # of the parameters, the order of the data and the augmentation
@@ -43,7 +54,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.optimizer.ema_decay = 0.998
 
     config.teacher = teachers()  # of points that start with one, or keep to one
-    config.stages = ("points", "depth")  # and "rgb": they learn from points
+    config.stages = ("points",)  # then "depth" and "rgb", which learn from points
     config.student = students()
     config.augment = views()
     config.crop_augment = crop_views()

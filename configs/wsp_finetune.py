@@ -18,7 +18,7 @@ from configs import unipose, wsp
 
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` is "quick", "full" or "smoke"."""
-    config = unipose.get_config(mode)
+    config = unipose.stage_1(mode)
     config.stages = ("rgb",)
     config.init = ""
     config.data.label_share = 0.1

@@ -48,7 +48,9 @@ def test_builds_with_the_keys_of_the_base(name, mode):
 
 @pytest.mark.parametrize("name", [n for n in NAMES if "ablations" in n])
 def test_ablation_changes_something(name):
-    assert load(name, "quick").to_dict() != load(base_of(name), "quick").to_dict()
+    changed, base = (load(n, "quick").to_dict() for n in (name, base_of(name)))
+    # Ablations of points train no students.
+    assert changed | {"stages": base["stages"]} != base
 
 
 @pytest.mark.parametrize("name", NAMES)

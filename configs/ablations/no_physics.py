@@ -7,7 +7,7 @@ from configs import unipose
 
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` as in `configs/unipose.py`."""
-    config = unipose.get_config(mode)
+    config = unipose.stage_1(mode)
     for name in config.ramp.terms:
         config.loss_weights[name] = 0.0
     return config

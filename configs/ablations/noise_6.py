@@ -7,6 +7,6 @@ from configs import unipose
 
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` as in `configs/unipose.py`."""
-    config = unipose.get_config(mode)
+    config = unipose.stage_1(mode)
     config.data.scene.detector.noise = 6.0
     return config

@@ -7,7 +7,7 @@ from configs import unipose
 
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` as in `configs/unipose.py`."""
-    config = unipose.get_config(mode)
+    config = unipose.stage_1(mode)
     config.loss_weights.point_to_ray = 0.0
     # 1 m at 3 m is 48 px at 160 wide: the weight that gives both terms one gradient.
     config.loss_weights.reprojection = 1.0 / 48.0

@@ -1,7 +1,7 @@
 """Students that learn from the true joints instead of a teacher's.
 
 python -m benchmarks.ablations --configs=unipose,ablations/students_supervised \
-    --modality=depth --set="config.stages=('depth',)" --workdir=runs/students
+    --modality=depth --workdir=runs/students
 """
 
 import ml_collections
@@ -11,6 +11,6 @@ from configs import unipose
 
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` as in `configs/unipose.py`."""
-    config = unipose.get_config(mode)
+    config = unipose.stage_1(mode)
     config.student.teacher.kind = "truth"
     return config
