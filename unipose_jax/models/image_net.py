@@ -105,7 +105,7 @@ class Tokens(NamedTuple):
 _RESNET = functools.partial(Layout, stem=64, stem_kernel=7, pooled=True)
 KINDS: dict[str, Layout | Tokens] = {
     # For 64x64 crops on a few CPU cores.
-    "tokens": Tokens(patch=4, window=12, width=96, num_blocks=4, num_heads=2, keep=64),
+    "tokens": Tokens(patch=4, window=12, width=96, num_blocks=4, num_heads=2, keep=80),
     "small": Layout(
         BasicBlock,
         stem=16,
