@@ -5,10 +5,10 @@
 
 Each run is `run.py` in its own folder; runs that are complete are not repeated, so an
 interrupted study goes on. The table goes to `<workdir>/table.md` and the terminal, the
-output of a run to `train.log` in its folder. `--modality=depth` or `rgb` compares
-students, of the weights that ship unless --set="config.student.teacher.workdir=W" names
-a run. On a CPU, `--jobs=2` trains two at a time, each on its half of the cores: of more
-use to a small network than more threads.
+output of a run to `train.log` in its folder. The stage of `--modality` alone is
+trained: depth or rgb compares students, taught by the weights that ship unless
+--set=config.student.teacher.workdir=W names a run. On a CPU, `--jobs=2` trains two at a
+time, each on its half of the cores: of more use to a small network than more threads.
 """
 
 import concurrent.futures

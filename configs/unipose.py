@@ -6,7 +6,8 @@ learns from them.
     python run.py --config=configs/unipose.py --workdir=runs/unipose
 
 Variants: `:quick` (the default; two CPU cores, minutes), `:full` (an accelerator,
-fresh people for every batch) and `:smoke` (tests). Override: `--config.seed=1`.
+fresh people for every batch) and `:smoke` (tests; points alone). Override:
+`--config.seed=1`.
 """
 
 import dataclasses

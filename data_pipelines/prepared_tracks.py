@@ -66,7 +66,7 @@ def records(
         read: makes a track of the sequence; None is `tracks.read`.
 
     Raises:
-        errors.BadInput: the sequence cannot be read.
+        errors.BadInput: the sequence cannot be read, or has no images for crops.
     """
     track = (read or tracks.read)(
         one,
@@ -75,6 +75,12 @@ def records(
         skipped=skipped,
         crop_size=data["crop_size"],
     )
+    if data["crop_size"] and len(track) and not track.crops:
+        raise errors.BadInput(
+            f"{one.name} has no images to cut crops from, but "
+            f"config.data.crop_size is {data['crop_size']}: for points alone use "
+            "--config.stages=\"('points',)\""
+        )
     entry = {
         "name": one.name,
         "subject": one.subject,

@@ -1,11 +1,10 @@
 """What a network makes of real recordings that have no 3D labels.
 
     python -m examples.make_sample_recordings ../shared/data recordings
-    python -m examples.check_on_real_data recordings            # or:
-    python -m examples.check_on_real_data recordings depth [WEIGHTS]
+    python -m examples.check_on_real_data recordings [WEIGHTS]
 
-Uses the weights that ship with the package, or exported ones (WEIGHTS, a path without a
-suffix), for points, depth or rgb, and prints one JSON object:
+Uses weights that ship with the package, by their modality ("points" if not said), or
+exported ones (a path without a suffix), and prints one JSON object:
 
 - turning_person: the person stands still while the camera turns, so a joint that is
   right stays put in the world. Scatter of head, neck and shoulders over the frames, and
@@ -23,6 +22,7 @@ import numpy as np
 
 from data_pipelines import recording, tracks
 from unipose_jax import estimator, prediction, skeleton
+from unipose_jax.train import stages
 
 STILL = ("head", "neck", "right_shoulder", "left_shoulder")
 
@@ -82,9 +82,10 @@ def ray_gaps_mm(opened: recording.Recording, depth: np.ndarray) -> np.ndarray:
     )
 
 
-def main(folder: pathlib.Path, modality: str = "points", weights: str = "") -> None:
+def main(folder: pathlib.Path, weights: str = "points") -> None:
     """Prints the report."""
-    network = estimator.load(weights) if weights else estimator.load_shipped(modality)
+    ships = weights in stages.MODALITIES
+    network = estimator.load_shipped(weights) if ships else estimator.load(weights)
     names = skeleton.by_name(network.skeleton).joints
     person = recording.open_recording(folder / "turning_person")
     world, xyz, clouds = world_joints(network, person)

@@ -53,6 +53,15 @@ def test_ablation_changes_something(name):
     assert changed | {"stages": base["stages"]} != base
 
 
+def test_only_the_main_job_trains_points_and_a_student():
+    trained = {name: stages.listed(load(name, "quick")) for name in NAMES}
+    assert trained.pop("configs.unipose") == ("points", "depth")
+    alone = [n for n in trained if "students_" in n or "wsp_" in n]
+    assert all(len(trained[name]) == 1 for name in alone)
+    others = {trained[name] for name in trained if name not in alone}
+    assert others == {("points",)}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_unknown_mode_names_the_choices(name):
     with pytest.raises(ValueError, match="'quick', 'full' or 'smoke'"):

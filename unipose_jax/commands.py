@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import ml_collections
 
 from data_pipelines import errors, pose_file, sources
-from unipose_jax import metrics, skeleton
+from unipose_jax import metrics, models, skeleton
 from unipose_jax.report import files as report_files
 from unipose_jax.train import (
     checkpoint,
@@ -52,9 +52,10 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
 
         rendered = config.data.name == "synthetic"  # of no files
         source = pathlib.Path() if rendered else _needed(options, "source")
-        fusion = config.model.get("fusion", "none")
-        if stages.listed(config) != ("points",) or fusion != "none":
-            config.data.crop_size = config.student.crop_size  # they look at crops
+        fused = models.FUSIONS.get(config.model.get("fusion", "none"), ())
+        if seen := {*stages.listed(config), *fused} - {"points"}:  # in crops
+            config.data.crop_size = config.student.crop_size
+            config.data.crops = tuple(sorted(seen))
         return data_commands.prepare_data(config, source, **host)
     workdir = _needed(options, "workdir")
     parallel.initialize(options.coordinator, options.num_processes, options.process_id)
@@ -117,8 +118,11 @@ def use_compile_cache(folder: str) -> None:
 
 def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:
     """Trains the stages of a config, or goes on; then evaluates and reports."""
-    for modality in stages.listed(config):
-        stage = stages.config_of(config, modality, workdir)
+    plan = {m: stages.config_of(config, m, workdir) for m in stages.listed(config)}
+    if config.data.data_dir:  # what a later stage lacks is said before the first trains
+        for stage in plan.values():
+            sources.open_split(stage, "validation")
+    for modality, stage in plan.items():
         try:
             complete = loop.train(stage, stages.folder_of(workdir, modality))
         except journal.NonFiniteLoss as error:

@@ -12,5 +12,6 @@ from configs import unipose
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` as in `configs/unipose.py`."""
     config = unipose.stage_1(mode)
+    config.stages = ("depth",)
     config.student.teacher.kind = "truth"
     return config

@@ -15,8 +15,11 @@ COLOR_FROM_DEPTH = transforms.from_rotation_translation(
     transforms.rotation_from_euler(jnp.array([0.02, -0.1, 0.05])),
     jnp.array([0.05, -0.01, 0.02]),
 )
-NAMES = ("depth_anchor_net", "color_anchor_net")
+NAMES = ("depth_anchor_net", "color_anchor_net", "depth_tokens")
 every_network = pytest.mark.parametrize("name", NAMES)
+every_depth_network = pytest.mark.parametrize(
+    "name", ["depth_anchor_net", "depth_tokens"]
+)
 
 
 def affine(turn=0.0, scale=1.0, shift=(0.0, 0.0), mirror=False):
@@ -43,7 +46,7 @@ def matrices(p):
 def make_inputs(name, seed=0):
     """Two clips of two frames: someone before a wall, or random colours."""
     keys = jax.random.split(jax.random.key(seed), 2)
-    if name == "depth_anchor_net":
+    if name != "color_anchor_net":
         body = 2.0 + 0.2 * jax.random.normal(keys[0], (2, 2, 20, 8))
         depth = jnp.full((2, 2, SIZE, SIZE), 4.0).at[:, :, 6:26, 12:20].set(body)
         return {
@@ -61,6 +64,8 @@ def make_inputs(name, seed=0):
 
 def build(name, **changed):
     config = {"backbone": "small", "head_width": 8, "head_depth": 1, "dtype": "float32"}
+    if name == "depth_tokens":
+        name, config = "depth_anchor_net", config | {"backbone": "tokens"}
     return models.build({"name": name, **config, **changed}, num_joints=3)
 
 
@@ -77,7 +82,7 @@ def nets():
 
 
 def in_crop_camera(name, xyz):
-    if name == "depth_anchor_net":
+    if name != "color_anchor_net":
         return np.asarray(xyz)
     pose = np.asarray(COLOR_FROM_DEPTH)
     return np.asarray(xyz) @ pose[:3, :3].T + pose[:3, 3]
@@ -124,7 +129,7 @@ def test_the_same_picture_of_another_view_is_seen_through_its_matrix(nets, name,
     inputs = make_inputs(name)
     estimate = apply(params, **inputs)
     matrix = view @ P.astype(np.float64)
-    field = "depth_crop_matrix" if name == "depth_anchor_net" else "color_crop_matrix"
+    field = "color_crop_matrix" if name == "color_anchor_net" else "depth_crop_matrix"
     viewed = apply(params, **inputs | {field: matrices(matrix)})
     np.testing.assert_array_equal(viewed.crop.uv, estimate.crop.uv)
     ones = np.ones_like(viewed.crop.depth)[..., None]
@@ -138,15 +143,16 @@ def test_the_same_picture_of_another_view_is_seen_through_its_matrix(nets, name,
 def test_a_view_of_the_same_scale_leaves_depth_alone(nets, name, view):
     apply, params = nets[name]
     inputs = make_inputs(name)
-    field = "depth_crop_matrix" if name == "depth_anchor_net" else "color_crop_matrix"
+    field = "color_crop_matrix" if name == "color_anchor_net" else "depth_crop_matrix"
     viewed = apply(params, **inputs | {field: matrices(VIEWS[view] @ P)})
     depth = apply(params, **inputs).crop.depth
     np.testing.assert_allclose(viewed.crop.depth, depth, rtol=1e-5)
 
 
-def test_depth_network_follows_a_scene_that_moves_away(nets):
-    apply, params = nets["depth_anchor_net"]
-    inputs = make_inputs("depth_anchor_net")
+@every_depth_network
+def test_depth_network_follows_a_scene_that_moves_away(nets, name):
+    apply, params = nets[name]
+    inputs = make_inputs(name)
     near, away = apply(params, **inputs), 1.5
     depth = inputs["depth_crop"]
     far = apply(
@@ -162,17 +168,19 @@ def test_depth_network_follows_a_scene_that_moves_away(nets):
     np.testing.assert_allclose(far.confidence_logit, near.confidence_logit, atol=1e-3)
 
 
-def test_depth_network_does_not_care_how_far_the_background_is(nets):
-    apply, params = nets["depth_anchor_net"]
-    inputs = make_inputs("depth_anchor_net")
+@every_depth_network
+def test_depth_network_does_not_care_how_far_the_background_is(nets, name):
+    apply, params = nets[name]
+    inputs = make_inputs(name)
     wall = inputs["depth_crop"] == 4.0
     farther = inputs | {"depth_crop": jnp.where(wall, 9.0, inputs["depth_crop"])}
     chex.assert_trees_all_equal(apply(params, **farther), apply(params, **inputs))
 
 
-def test_depth_network_tells_no_depth_from_the_reference(nets):
-    apply, params = nets["depth_anchor_net"]
-    inputs = make_inputs("depth_anchor_net")
+@every_depth_network
+def test_depth_network_tells_no_depth_from_the_reference(nets, name):
+    apply, params = nets[name]
+    inputs = make_inputs(name)
     hole = inputs["depth_crop"] == 0.0
     reference = inputs["reference_depth"][..., None, None]
     filled = inputs | {"depth_crop": jnp.where(hole, reference, inputs["depth_crop"])}
@@ -238,7 +246,7 @@ def empty(name, matrix):
     inputs = make_inputs(name)
     pose = {k: v for k, v in inputs.items() if k == "cam_from_points"}
     nothing = {k: jnp.zeros_like(v) for k, v in inputs.items() if k not in pose}
-    field = "depth_crop_matrix" if name == "depth_anchor_net" else "color_crop_matrix"
+    field = "color_crop_matrix" if name == "color_anchor_net" else "depth_crop_matrix"
     return nothing | pose | {field: matrices(matrix)}
 
 

@@ -53,6 +53,10 @@ def perfect(modality, truth):
     def apply(params, *, cam_from_points=None, reference_depth=None, **seen):
         name = "depth_crop_matrix" if modality == "depth" else "color_crop_matrix"
         matrix, xyz = seen[name], truth["xyz"]
+        if matrix.shape[1] == 1:  # a single frame
+            frame = jnp.argmax(truth["reference_depth"] == reference_depth, axis=1)
+            xyz = jnp.take_along_axis(xyz, frame[:, None, None, None], axis=1)
+        here = xyz
         if cam_from_points is not None:
             pose = cam_from_points[:, None, None]
             xyz = (pose[..., :3, :3] @ xyz[..., None])[..., 0] + pose[..., :3, 3]
@@ -61,7 +65,7 @@ def perfect(modality, truth):
         mirrored = jnp.linalg.det(matrix)[..., None, None] < 0
         swap = jnp.array(ITOP.mirror)
         uv = jnp.where(mirrored, uv[:, :, swap], uv)
-        back = jnp.where(mirrored, truth["xyz"][:, :, swap], truth["xyz"])
+        back = jnp.where(mirrored, here[:, :, swap], here)
         depth = jnp.where(mirrored[..., 0], xyz[:, :, swap, 2], xyz[..., 2])
         return models.PoseEstimate(
             xyz=back,
@@ -91,38 +95,19 @@ def test_a_single_frame_is_one_of_the_clip_in_every_field(config, clip):
     assert set(frames) == {0, 1, 2}
 
 
-def test_students_may_train_on_single_frames(config, clip):
-    """The terms are those of one frame of each clip."""
-    settings = student(config, "depth", single_frames=True, kind="truth")
-    recipe = recipes.build(settings)
-    batch = {name: jnp.asarray(clip[name]) for name in recipe.fields}
-    looked = []
-
-    def apply(params, **seen):
-        looked.append(seen["depth_crop"].shape[:2])
-        shape = (*seen["depth_crop"].shape[:2], ITOP.num_joints)
-        crop = models.CropEstimate(
-            uv=jnp.zeros((*shape, 2)) + params,
-            depth=jnp.ones(shape),
-            anchor_uv=jnp.zeros((*shape, 2)),
-        )
-        xyz = jnp.ones((*shape, 3))
-        return models.PoseEstimate(
-            xyz=xyz, confidence_logit=jnp.zeros(shape), crop=crop
-        )
-
-    keys = jax.random.split(jax.random.key(0), len(clip["xyz"]))
-    terms = recipe.train_terms(apply, jnp.zeros(()), batch, keys)
-    assert looked == [(4, 1)]
-    assert float(terms["pseudo_pixel"].weight) <= 4 * ITOP.num_joints
-
-
-@pytest.mark.parametrize("modality", STUDENTS)
-def test_views_and_mirrors_do_not_move_the_target(config, clip, modality):
+@pytest.mark.parametrize(
+    ("modality", "single_frames"), [("depth", False), ("depth", True), ("rgb", False)]
+)
+def test_views_and_mirrors_do_not_move_the_target(
+    config, clip, modality, single_frames
+):
     """In every augmented view, a network that sees perfectly has no loss."""
-    settings = student(config, modality, kind="truth")
+    settings = student(config, modality, single_frames=single_frames, kind="truth")
     recipe = recipes.build(settings)
     batch = {name: jnp.asarray(clip[name]) for name in recipe.fields}
+    if single_frames:  # to know frames by
+        numbers = jnp.arange(1.0, 4.0)[None]
+        batch["reference_depth"] = jnp.broadcast_to(numbers, (4, 3))
     keys = jax.random.split(jax.random.key(0), len(clip["xyz"]))
     terms = recipe.train_terms(perfect(modality, batch), jnp.zeros(()), batch, keys)
     for name in stage2.PSEUDO:
@@ -263,6 +248,13 @@ def test_what_keypoints_cannot_teach_is_said(config, modality, message):
         (lambda c: c.model.update(name="point_net"), "recipe stage2 trains"),
         (lambda c: c.teacher.update(kind="me"), "config.teacher.kind is 'me'"),
         (lambda c: c.teacher.update(kind="none"), "no teacher, but"),
+        (
+            lambda c: (
+                c.update(single_frames=True),
+                c.loss_weights.update(speed=1.0),
+            ),
+            "has speed, which compares frames of a clip, but .* is True",
+        ),
         (lambda c: c.data.update(crop_size=0), "tokens needs a multiple of 4"),
         (lambda c: c.data.update(crop_size=62), "tokens needs a multiple of 4"),
         (
@@ -351,8 +343,9 @@ def test_a_students_checkpoint_is_known_by_its_network(config, tmp_path):
     settings = student(config, "depth")
     meta = {"config": checkpoint.describe(settings)}
     assert not checkpoint.difference(meta, settings)
-    other = student(config, "rgb")
-    assert "model." in checkpoint.difference(meta, other, ("model.",))
+    other = student(config, "depth")
+    other.model.name = "color_anchor_net"
+    assert "model.name" in checkpoint.difference(meta, other, ("model.",))
 
 
 def test_all_student_terms_can_be_weighed_together(config, clip):

@@ -35,14 +35,18 @@ _CHANGES: dict[str, tuple[Callable, Callable]] = {
 
 _BEYOND = 0.25  # of a crop's size, around it, where joints are still looked for
 TEACHERS = ("network", "truth", "keypoints", "none")
+_NEEDS_FRAMES = ("bone_constancy", "speed", "acceleration")
 _NEEDS_DEPTH = ("pseudo_depth", "pseudo_root")
 
 
 def build(config: ml_collections.ConfigDict) -> Recipe:
     """The recipe of a config with `model`, `teacher`, `crop_augment` and `loss`.
 
+    With `single_frames` a step takes one frame of each clip.
+
     Raises:
-        errors.BadInput: a teacher or network that is not of stage 2, or no crops.
+        errors.BadInput: a teacher or network that is not of stage 2, no crops, or terms
+            that need what is not there.
     """
     _check(config)
     skel = skeleton.by_name(config.data.skeleton)
@@ -108,6 +112,12 @@ def _check(config: ml_collections.ConfigDict) -> None:
         raise errors.BadInput(
             "config.teacher.kind is 'keypoints', which are of the colour camera; only "
             f"color_anchor_net sees its pixels, not {config.model.name}"
+        )
+    moving = [name for name in _NEEDS_FRAMES if config.loss_weights[name]]
+    if config.single_frames and moving:
+        raise errors.BadInput(
+            f"config.loss_weights has {moving[0]}, which compares frames of a clip, "
+            "but config.student.single_frames is True"
         )
     if config.model.backbone not in image_net.KINDS:
         raise errors.BadInput(
