@@ -103,9 +103,11 @@ def test_smoke_run_writes_metrics_pictures_and_page(tmp_path, capsys):
     assert again["results"] == before
 
 
-def test_shipped_weights_predict_a_recording(rendered_recording, tmp_path):
+@pytest.mark.parametrize("modality", ["points", "depth"])
+def test_shipped_weights_predict_a_recording(rendered_recording, tmp_path, modality):
     output = tmp_path / "poses.npz"
-    assert run("predict", input=rendered_recording, output=output, pictures=True) == 0
+    what = {"input": rendered_recording, "output": output, "modality": modality}
+    assert run("predict", pictures=True, **what) == 0
     poses = pose_file.read(output)
     assert poses.skeleton == "ITOP15"
     assert len(poses) == 4
