@@ -310,6 +310,21 @@ def test_missing_workdir_or_checkpoint_is_said(tmp_path):
         run("train", workdir=tmp_path)
 
 
+def test_what_a_later_stage_lacks_is_said_before_the_first_trains(
+    tmp_path, monkeypatch
+):
+    def open_split(stage, split):
+        if stage.data.crop_size:
+            raise errors.BadInput(f"no crops for {split}")
+
+    monkeypatch.setattr(commands.sources, "open_split", open_split)
+    monkeypatch.setattr(commands.loop, "train", lambda *_: pytest.fail("it trained"))
+    config = unipose.get_config("smoke")
+    config.stages, config.data.data_dir = ("points", "depth"), "prepared"
+    with pytest.raises(errors.BadInput, match="no crops for validation"):
+        run("train", config, workdir=tmp_path / "w")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

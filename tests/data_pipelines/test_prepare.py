@@ -16,6 +16,7 @@ from data_pipelines import (
     prepare,
     prepared,
     prepared_tracks,
+    recording,
     schema,
     sources,
     tracks,
@@ -120,6 +121,18 @@ def test_sequences_without_pictures_are_prepared_without_them(make_recording, tm
     schema.validate(example)
     assert "depth_crop" in example
     assert not {"color_crop", "color_crop_matrix"} & example.keys()
+
+
+def test_crops_of_sequences_without_images_are_refused(make_recording):
+    one = recording.open_recording(make_recording())
+
+    def read(one, **asked):
+        return tracks.read(one, **asked | {"crop_size": 0})
+
+    asked = {"skeleton": "ITOP15", "stored_points": 64, "crop_size": 8}
+    with pytest.raises(errors.BadInput, match="no images to cut crops from.*is 8"):
+        prepared_tracks.records(one, asked, None, read)
+    prepared_tracks.records(one, asked | {"crop_size": 0}, None, read)
 
 
 def test_crops_of_another_size_are_not_there(recordings, tmp_path):
