@@ -118,11 +118,13 @@ def use_compile_cache(folder: str) -> None:
 
 def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:
     """Trains the stages of a config, or goes on; then evaluates and reports."""
-    plan = {m: stages.config_of(config, m, workdir) for m in stages.listed(config)}
     if config.data.data_dir:  # what a later stage lacks is said before the first trains
-        for stage in plan.values():
+        for modality in stages.listed(config):
+            stage = stages.config_of(config, modality, workdir)
             sources.open_split(stage, "validation")
-    for modality, stage in plan.items():
+    for modality in stages.listed(config):
+        # Only now: the points that teach a student may have come into being just before.
+        stage = stages.config_of(config, modality, workdir)
         try:
             complete = loop.train(stage, stages.folder_of(workdir, modality))
         except journal.NonFiniteLoss as error:
