@@ -123,7 +123,7 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:
             stage = stages.config_of(config, modality, workdir)
             sources.open_split(stage, "validation")
     for modality in stages.listed(config):
-        # Only now: the points that teach a student may have come into being just before.
+        # Only now: the points that teach a student may have been trained just before.
         stage = stages.config_of(config, modality, workdir)
         try:
             complete = loop.train(stage, stages.folder_of(workdir, modality))
