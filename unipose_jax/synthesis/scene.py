@@ -104,14 +104,30 @@ def make_clip(
             too short.
     """
     _check_extras(extras, params)
+    shot = _shoot(key, params, motion_clip)
+    return shot.clip | _add(shot, params, extras)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class _Shot:
+    """A clip and what else can be had of it."""
+
+    clip: dict[str, Array]
+    pictures: dict[str, Array]  # of the depth camera
+    scene: images.Scene
+
+
+def _shoot(key: jax.Array, params: SceneParams, motion_clip: Array | None) -> _Shot:
+    """A clip without extras."""
     key_scene, key_depth, key_points, key_uv = jax.random.split(key, 4)
     scene = sample_scene(key_scene, params, motion_clip=motion_clip)
     scene = render.materialize(scene)
-    size = {"height": params.height, "width": params.width}
     pictures = images.depth_images(
         key_depth,
         scene,
-        **size,
+        height=params.height,
+        width=params.width,
         sensor_params=params.sensor,
         segmentation=params.segmentation,
     )
@@ -132,10 +148,17 @@ def make_clip(
         "depth_intrinsics": scene.view.intrinsics,
     }
     clip |= _joint_fields(key_uv, scene, params)
+    return _Shot(clip, pictures, scene)
+
+
+def _add(shot: _Shot, params: SceneParams, extras: tuple[str, ...]) -> dict[str, Array]:
+    """The extras of a clip."""
+    pictures = dict(shot.pictures)
     if {"color", "color_crop"} & set(extras):
-        pictures["color"] = images.color_images(scene, **size)
-    clip |= _crop_fields(clip, pictures, extras, params)
-    return clip | {name: pictures[name] for name in extras if name in pictures}
+        size = {"height": params.height, "width": params.width}
+        pictures["color"] = images.color_images(shot.scene, **size)
+    fields = {name: pictures[name] for name in extras if name in pictures}
+    return fields | _crop_fields(shot.clip, pictures, extras, params)
 
 
 def _check_extras(extras: tuple[str, ...], params: SceneParams) -> None:
@@ -154,16 +177,12 @@ def _crop_fields(
 ) -> dict[str, Array]:
     """The fields of the crops that are asked for, depth in uint16 millimetres."""
     fields: dict[str, Array] = {}
-    if not set(CROPS) & set(extras):
-        return fields
-    # A stage of its own, so that the rest of a clip is the same with or without it.
-    points, valid = render.materialize((clip["points"], clip["points_valid"]))
     if "depth_crop" in extras:
         fields |= crops.depth_fields(
-            jnp.where(*render.materialize((pictures["mask"], pictures["depth"])), 0.0),
-            points,
+            jnp.where(pictures["mask"], pictures["depth"], 0.0),
+            clip["points"],
             clip["depth_intrinsics"],
-            points_valid=valid,
+            points_valid=clip["points_valid"],
             size=params.crop_size,
         )
         counts = jnp.round(1000.0 * fields["depth_crop"])
@@ -172,10 +191,10 @@ def _crop_fields(
     if "color_crop" in extras:
         fields |= crops.color_fields(
             render.materialize(pictures["color"]),
-            points,
+            clip["points"],
             clip["intrinsics"],
             clip["cam_from_points"],
-            points_valid=valid,
+            points_valid=clip["points_valid"],
             size=params.crop_size,
         )
     return fields
@@ -332,11 +351,28 @@ def render_pool(
 
 @functools.lru_cache(maxsize=16)
 def _batch_renderer(params: SceneParams, extras: tuple[str, ...]) -> Callable:
+    """Function of (split key, clip indices, motion clips or None), compiled in parts.
+
+    Extras are a program of their own: compiled together, they would change how the
+    rest is rounded.
+    """
+    _check_extras(extras, params)
+    shoot = _batch_shooter(dataclasses.replace(params, crop_size=0))
+    add = jax.jit(jax.vmap(functools.partial(_add, params=params, extras=extras)))
+
+    def render_batch(key, index, clips):
+        shot = shoot(key, index, clips)
+        return shot.clip | add(shot) if extras else shot.clip
+
+    return render_batch
+
+
+@functools.lru_cache(maxsize=16)
+def _batch_shooter(params: SceneParams) -> Callable:
     """Compiled function of (split key, clip indices, motion clips or None)."""
 
-    def render_clip(key, index, clips):
+    def shoot(key, index, clips):
         motion_clip = None if clips is None else clips[index % clips.shape[0]]
-        key = jax.random.fold_in(key, index)
-        return make_clip(key, params, motion_clip=motion_clip, extras=extras)
+        return _shoot(jax.random.fold_in(key, index), params, motion_clip)
 
-    return jax.jit(jax.vmap(render_clip, in_axes=(None, 0, None)))
+    return jax.jit(jax.vmap(shoot, in_axes=(None, 0, None)))
