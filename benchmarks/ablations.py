@@ -4,24 +4,33 @@
         --seeds=0,1,2 --workdir=runs/study --set=config.num_train_steps=1200
 
 Each run is `run.py` in its own folder; runs that are complete are not repeated, so an
-interrupted study goes on. The table goes to `<workdir>/table.md` and the terminal, the
+interrupted study goes on. The tables go to `<workdir>/table.md` and the terminal, the
 output of a run to `train.log` in its folder. The stage of `--modality` alone is
 trained: depth or rgb compares students, taught by the weights that ship unless
---set=config.student.teacher.workdir=W names a run. On a CPU, `--jobs=2` trains two at a
-time, each on its half of the cores: of more use to a small network than more threads.
+--set=config.student.teacher.workdir=W names a run. `unipose+depth` among the configs is
+the student of that run's own points. On a CPU, `--jobs=2` trains two at a time, each on
+its half of the cores: of more use to a small network than more threads.
+
+`--sweep` trains every config with each value of a setting, and draws `sweep.png`:
+
+    python -m benchmarks.ablations --configs=ablations/no_physics,unipose,unipose+depth\
+        --sweep=config.data.scene.detector.noise=0.0,3.0,8.0 --workdir=runs/noise
 """
 
 import concurrent.futures
+import dataclasses
+import itertools
 import json
 import os
 import pathlib
 import queue
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from absl import app, flags
 
-from unipose_jax.report import files, tables
+from unipose_jax.report import files, studies, sweeps
 from unipose_jax.train import stages
 
 _CONFIGS = flags.DEFINE_list("configs", None, "Files in configs/, without .py.")
@@ -31,96 +40,150 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study.")
 _MODALITY = flags.DEFINE_enum(
     "modality", "points", stages.MODALITIES, "Whose results make the table."
 )
+_SWEEP = flags.DEFINE_string("sweep", None, "Values of a setting: config.key=1,2,3.")
+_LABEL = flags.DEFINE_string(
+    "label", "", "Of the setting, with its unit, in sweep.png."
+)
 _JOBS = flags.DEFINE_integer("jobs", 1, "Runs at a time, each on its own CPU cores.")
 _SET = flags.DEFINE_multi_string("set", [], "Override for all runs: config.key=value.")
 flags.mark_flags_as_required(["configs", "workdir"])
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-KEYS = ("map_10cm", "mpjpe_mm", "pa_mpjpe_mm", "accel_error", "bone_length_error_mm")
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One of `--configs`.
+
+    Attributes:
+        config: its path in configs/, without ending.
+        trained: the stages that its runs train.
+    """
+
+    config: str
+    trained: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Its row in the table."""
+        return "+".join([pathlib.PurePath(self.config).name, *self.trained[1:]])
+
+    def folder(self, study: pathlib.Path, value: str, seed: str) -> pathlib.Path:
+        """Where a run lives; `value` is "" without a sweep."""
+        name = pathlib.PurePath(self.config).name
+        return study / "-".join([name, *filter(None, [value]), seed])
+
+    def record(self, folder: pathlib.Path) -> pathlib.Path:
+        """The results of a run: of its last stage."""
+        return stages.folder_of(folder, self.trained[-1]) / "metrics.json"
 
 
 def main(argv: list[str]) -> None:
     """Runs the study."""
     del argv
-    study = pathlib.Path(_WORKDIR.value)
+    study = pathlib.Path(_WORKDIR.value).absolute()
+    entries = [entry_of(text, _MODALITY.value) for text in _CONFIGS.value]
+    setting, values = parse_sweep(_SWEEP.value)
+    runs = list(itertools.product(_SEEDS.value, values, entries))  # seeds outermost:
+    train_all(study, runs, setting)  # a study cut short still compares all configs
+    records = {
+        (entry.name, value, seed): json.loads(
+            entry.record(entry.folder(study, value, seed)).read_text()
+        )
+        for seed, value, entry in runs
+    }
+    text = studies.to_markdown(records, setting=setting, overrides=_SET.value)
+    files.write_text(study / "table.md", text)
+    if setting:
+        sweeps.draw_sweep(
+            study / "sweep.png",
+            studies.curves_of(records),
+            setting=_LABEL.value or setting.removeprefix("config."),
+        )
+    print(text)
+
+
+def entry_of(text: str, modality: str) -> Entry:
+    """An entry of `--configs`: "ablations/projection", or "unipose+depth".
+
+    Raises:
+        app.UsageError: no such student.
+    """
+    config, _, student = text.partition("+")
+    if not student:
+        return Entry(config, (modality,))
+    if student not in stages.MODALITIES[1:]:
+        known = " or ".join(stages.MODALITIES[1:])
+        raise app.UsageError(f"{text!r} names no student; use {known} after the +")
+    return Entry(config, ("points", student))
+
+
+def parse_sweep(text: str | None) -> tuple[str, list[str]]:
+    """The key and the values of `--sweep`; no key and one value "" without it.
+
+    Raises:
+        app.UsageError: it has no values.
+    """
+    if not text:
+        return "", [""]
+    key, _, values = text.partition("=")
+    if not values:
+        raise app.UsageError(f"--sweep={text} has no values; write config.key=1,2,3")
+    return key, values.split(",")
+
+
+def train_all(
+    study: pathlib.Path, runs: Sequence[tuple[str, str, Entry]], setting: str
+) -> None:
+    """Trains what is not complete, `--jobs` at a time, each on cores of its own."""
     shares: queue.Queue[set[int]] = queue.Queue()
     cores = sorted(os.sched_getaffinity(0))
     for job in range(_JOBS.value):
         shares.put(set(cores[job :: _JOBS.value]))
 
-    def result(config: str, seed: str) -> dict:
+    def train_entries(folder: pathlib.Path, entries: list[Entry], settings: list[str]):
         mine = shares.get()
         try:
-            return train(config, seed, study / f"{_name(config)}-{seed}", mine)
+            for entry in entries:
+                if not entry.record(folder).exists():
+                    train(entry, folder, settings, mine)
         finally:
             shares.put(mine)
 
+    # Entries that share a folder, as points and their student do, take turns.
+    plan: dict[pathlib.Path, tuple[list[Entry], list[str]]] = {}
+    for seed, value, entry in runs:
+        settings = [f"config.seed={seed}"] + [f"{setting}={value}"] * bool(setting)
+        folder = entry.folder(study, value, seed)
+        plan.setdefault(folder, ([], settings))[0].append(entry)
     with concurrent.futures.ThreadPoolExecutor(_JOBS.value) as pool:
-        # Seeds outermost: a study cut short still compares all configs.
-        runs = {
-            (config, seed): pool.submit(result, config, seed)
-            for seed in _SEEDS.value
-            for config in _CONFIGS.value
-        }
-        records = {run: future.result() for run, future in runs.items()}
-    table = to_markdown(records)
-    files.write_text(study / "table.md", table)
-    print(table)
+        for job in [pool.submit(train_entries, f, *rest) for f, rest in plan.items()]:
+            job.result()
 
 
-def train(config: str, seed: str, workdir: pathlib.Path, cores: set[int]) -> dict:
-    """Results of one run, trained on `cores` unless they are there already."""
-    record = stages.folder_of(workdir, _MODALITY.value) / "metrics.json"
-    if not record.exists():
-        workdir.mkdir(parents=True, exist_ok=True)
-        print(f"train {workdir}", flush=True)
-        command = [
-            sys.executable,
-            str(ROOT / "run.py"),
-            f"--config={ROOT / 'configs' / config}.py:{_VARIANT.value}",
-            f"--workdir={workdir.absolute()}",
-            f"--config.seed={seed}",
-            f"--config.stages=('{_MODALITY.value}',)",
-            *(f"--{override}" for override in _SET.value),
-        ]
-        with (workdir / "train.log").open("w") as log:
-            subprocess.run(
-                command,
-                cwd=ROOT,
-                check=True,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                preexec_fn=lambda: os.sched_setaffinity(0, cores),
-            )
-    return json.loads(record.read_text())
-
-
-def to_markdown(records: dict[tuple[str, str], dict]) -> str:
-    """One table per group of joints; `records` are by config and seed."""
-    record = next(iter(records.values()))
-    note = (
-        f"{len(_SEEDS.value)} seeds, mean ± standard deviation; {record['protocol']}; "
-        f"{', '.join(record['provenance'].values())}; "
-        f"overrides: {' '.join(_SET.value) or 'none'}"
-    )
-    parts = []
-    for group in ("all", "visible", "occluded"):
-        rows = {
-            _name(config): {
-                key: [records[config, s]["results"][group][key] for s in _SEEDS.value]
-                for key in KEYS
-            }
-            for config in _CONFIGS.value
-        }
-        table = tables.metrics_table(
-            rows, keys=KEYS, title=f"{group} joints", note=note
+def train(
+    entry: Entry, workdir: pathlib.Path, settings: list[str], cores: set[int]
+) -> None:
+    """Runs `run.py` on `cores`."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    print(f"train {workdir} {' '.join(entry.trained)}", flush=True)
+    command = [
+        sys.executable,
+        str(ROOT / "run.py"),
+        f"--config={ROOT / 'configs' / entry.config}.py:{_VARIANT.value}",
+        f"--workdir={workdir}",
+        f"--config.stages={entry.trained}",
+        *(f"--{override}" for override in [*_SET.value, *settings]),
+    ]
+    with (workdir / "train.log").open("a") as log:
+        subprocess.run(
+            command,
+            cwd=ROOT,
+            check=True,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
-        parts.append(tables.to_markdown(table))
-    return "\n".join(parts)
-
-
-def _name(config: str) -> str:
-    return pathlib.PurePath(config).name
 
 
 if __name__ == "__main__":
