@@ -36,7 +36,7 @@ def draw_sweep(
     """
     fig = canvas.new_figure(width, 430)
     canvas.write_line(fig, title, 14, 12, points=canvas.TITLE, bold=True)
-    legend = 30 + max(8 * len(name) for name in rows)
+    legend = 50 + max(8 * len(name) for name in rows)
     panel = (width - legend) / len(keys)
     for index, key in enumerate(keys):
         ax = canvas.chart_at(fig, index * panel + 60, 70, panel - 80, 290)

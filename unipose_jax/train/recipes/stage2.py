@@ -21,6 +21,7 @@ from unipose_jax.losses import crops, keypoints
 from unipose_jax.models import image_net
 from unipose_jax.train import augment_crops
 from unipose_jax.train.recipes import stage1
+from unipose_jax.train.recipes import terms as recipe_terms
 from unipose_jax.train.recipes.recipe import Recipe
 
 NETWORKS = ("depth_anchor_net", "color_anchor_net")
@@ -179,7 +180,7 @@ def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Ca
     shared = ml_collections.ConfigDict(
         {name: weight for name, weight in weights.items() if name not in PSEUDO}
     )
-    evidence_terms = stage1.make_terms(
+    evidence_terms = recipe_terms.make_terms(
         ml_collections.ConfigDict({"loss": config.loss, "loss_weights": shared}), skel
     )
     if weights.pseudo_position and config.teacher.kind != "network":
