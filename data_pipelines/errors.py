@@ -1,4 +1,4 @@
-"""The one exception that means "the user's input is wrong"."""
+"""The exceptions that mean "the user's input is wrong"."""
 
 
 class BadInput(ValueError):
@@ -7,3 +7,7 @@ class BadInput(ValueError):
     The message is one line: what is wrong, where, and what was expected. `run.py`
     prints it without a traceback and exits with status 2.
     """
+
+
+class NoCrops(BadInput):
+    """Data that hold no crops, or not those that a network looks at."""

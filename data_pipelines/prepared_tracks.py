@@ -168,15 +168,16 @@ def open_tracks(
     """The tracks of a split, and the protocol of the data set.
 
     Raises:
-        errors.BadInput: as `prepared.open_split`; or the config asks for crops that
-            are not there, or are of another size.
+        errors.BadInput: as `prepared.open_split`.
+        errors.NoCrops: the config asks for crops that are not there, or are of another
+            size.
     """
     stored, entries, protocol = prepared.open_split(data, split, kind="tracks")
     found, first = [], 0
     for entry in entries:
         size = entry.get("crop_size", 0)
         if data.crop_size and data.crop_size != size:
-            raise errors.BadInput(
+            raise errors.NoCrops(
                 f"{prepared.folder_of(data)} was prepared with crop_size={size}, "
                 f"config.data.crop_size is {data.crop_size}; prepare it again into "
                 "another --data_dir"

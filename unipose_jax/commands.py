@@ -140,7 +140,11 @@ def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> in
 
     They go to the folder of each stage, or, of other data than it was trained for, to
     a folder below it. The last page, of the points where they were trained, shows all
-    modalities side by side.
+    modalities side by side. Students are left out, with a line that says why, where
+    data have no crops for them and another network can be scored.
+
+    Raises:
+        errors.BadInput: there is no checkpoint, or nothing to score it on.
     """
     if config.recipe == "wsp":
         return _evaluate_ranking(stages.config_of(config, "points", workdir), workdir)
@@ -150,11 +154,16 @@ def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> in
         stage = stages.config_of(config, modality, workdir)
         folder = stages.folder_of(workdir, modality)
         others = {name: results[name] for name in trained if name in results}
-        results[modality] = _evaluate_stage(modality, stage, folder, others=others)
-    if parallel.is_lead() and len(trained) > 1:
+        try:
+            results[modality] = _evaluate_stage(modality, stage, folder, others=others)
+        except errors.NoCrops as error:
+            if modality == trained[0] and not results:
+                raise
+            print(f"{modality} is not scored: {error}", file=sys.stderr)
+    if parallel.is_lead() and len(results) > 1:
         from unipose_jax.report import experiment
 
-        in_order = {name: results[name] for name in trained}
+        in_order = {name: results[name] for name in trained if name in results}
         print(experiment.comparison_text(in_order))
     return 0
 

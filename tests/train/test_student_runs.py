@@ -1,5 +1,6 @@
 """All stages in a row, from `run.py`: train, report, predict."""
 
+import copy
 import json
 import pathlib
 import re
@@ -50,6 +51,24 @@ def test_students_without_points_are_compared_under_their_own_names(
     assert run("evaluate", config, workdir=tmp_path) == 0
     assert "rgb, all joints" in capsys.readouterr().out
     assert rows_of(tmp_path / "depth") == ["depth", "rgb"]
+
+
+def test_points_are_scored_on_data_without_crops(config, trained, tmp_path, capsys):
+    of_points, config = copy.deepcopy(config), copy.deepcopy(config)
+    of_points.stages = ("points",)
+    made = tmp_path / "prepared"
+    assert run("prepare", of_points, data_dir=made) == 0
+    workdir = shutil.copytree(trained, tmp_path / "run")
+    assert run("evaluate", config, workdir=workdir, data_dir=made) == 0
+    said = capsys.readouterr()
+    for modality in ("depth", "rgb"):
+        assert f"{modality} is not scored: {made}" in said.err
+    assert "prepared with crop_size=0" in said.err
+    assert "all joints" in said.out
+    # Where there are only students, nothing is left to score.
+    shutil.rmtree(workdir / "checkpoints")
+    with pytest.raises(errors.NoCrops, match="prepared with crop_size=0"):
+        run("evaluate", config, workdir=workdir, data_dir=made)
 
 
 def rows_of(workdir: pathlib.Path) -> list[str]:

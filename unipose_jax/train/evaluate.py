@@ -131,9 +131,11 @@ def check_fields(
 
     Raises:
         errors.BadInput: names what is missing.
+        errors.NoCrops: crops are.
     """
     if missing := sorted(set(names) - source[0].keys()):
-        raise errors.BadInput(
+        crops = any("_crop" in name for name in missing)
+        raise (errors.NoCrops if crops else errors.BadInput)(
             f"{config.data.name} has no {', '.join(missing)}, which "
             f"{config.model.name} needs"
         )
