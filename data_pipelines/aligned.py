@@ -3,12 +3,16 @@
     color/000000.jpg ...   depth/000000.png ...   camera_intrinsic.json
 
 Depth is aligned to colour, so that one camera serves both. `camera_intrinsic.json` is
-Open3D's: width, height and `intrinsic_matrix`, nine numbers column by column.
+Open3D's: width, height and `intrinsic_matrix`, nine numbers column by column. Where
+Open3D unpacks a RealSense .bag (`RGBDVideoReader.save_frames`), the file is called
+`intrinsic.json` and also has `fps` and `depth_scale`, counts per metre.
 """
 
+import math
 import os
 import pathlib
 import shutil
+from typing import Any
 
 import numpy as np
 
@@ -16,24 +20,27 @@ from data_pipelines import calibration, errors, files
 
 _PIXEL_CENTER = 0.5  # librealsense and Open3D: the first pixel's centre is at (0, 0)
 _IMAGES = (".jpg", ".jpeg", ".png")
+_CAMERA_FILES = ("camera_intrinsic.json", "intrinsic.json")
+_FPS, _DEPTH_UNIT = 30.0, 0.001  # where nothing says better
 
 
 def convert(
     source: str | os.PathLike,
     output: str | os.PathLike,
     *,
-    fps: float,
-    depth_unit: float = 0.001,
+    fps: float | None = None,
+    depth_unit: float | None = None,
 ) -> int:
     """Writes a recording folder from aligned pairs of colour and depth pictures.
 
     Pictures are copied, not encoded again.
 
     Args:
-        source: folder with `color`, `depth` and `camera_intrinsic.json`.
+        source: folder with `color`, `depth` and the camera.
         output: the new recording; it must not exist.
-        fps: frames per second.
-        depth_unit: metres per count of the depth pictures.
+        fps: frames per second; None for what the camera's file says, or 30.
+        depth_unit: metres per count of the depth pictures; None for what the camera's
+            file says, or 0.001.
 
     Returns:
         The number of frames.
@@ -42,7 +49,13 @@ def convert(
         errors.BadInput: something is missing, or colour and depth are not pairs.
     """
     source = pathlib.Path(source)
-    camera = read_camera(source / "camera_intrinsic.json")
+    path = _camera_file(source)
+    raw = files.read_json(path)
+    camera = read_camera(path, raw)
+    if fps is None:
+        fps = _positive(path, raw, "fps", _FPS)
+    if depth_unit is None:
+        depth_unit = 1.0 / _positive(path, raw, "depth_scale", 1.0 / _DEPTH_UNIT)
     pairs = _pairs(source)
     with files.replacing(output) as folder:
         for kind in ("depth", "color"):
@@ -62,13 +75,31 @@ def convert(
     return len(pairs)
 
 
-def read_camera(path: pathlib.Path) -> calibration.Camera:
+def _camera_file(source: pathlib.Path) -> pathlib.Path:
+    for name in _CAMERA_FILES:
+        if (source / name).is_file():
+            return source / name
+    raise errors.BadInput(f"{source} has no {' or '.join(_CAMERA_FILES)}")
+
+
+def _positive(path: pathlib.Path, raw: Any, name: str, otherwise: float) -> float:
+    """A number of a camera's file, if it has it."""
+    value = raw.get(name, otherwise)
+    if not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise errors.BadInput(f"{path}: {name} is {value!r}, not a positive number")
+    return float(value)
+
+
+def read_camera(path: pathlib.Path, raw: Any) -> calibration.Camera:
     """Open3D's pinhole camera.
 
+    Args:
+        path: of the file, for messages.
+        raw: what it holds.
+
     Raises:
-        errors.BadInput: the file is missing, or holds something else.
+        errors.BadInput: it is no camera.
     """
-    raw = files.read_json(path)
     try:
         width, height = (int(raw[key]) for key in ("width", "height"))
         matrix = np.array(raw["intrinsic_matrix"], np.float64).reshape(3, 3, order="F")

@@ -41,8 +41,8 @@ def run(mode: str, config=None, **options) -> int:
         "process_id": 0,
         "compile_cache": "",
         "skeleton": "COCO17",
-        "fps": 30.0,
-        "depth_unit": 0.001,
+        "fps": None,
+        "depth_unit": None,
     }
     flags |= {
         key: str(v) if key in defaults and v is not None else v

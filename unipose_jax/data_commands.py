@@ -19,7 +19,11 @@ from unipose_jax.report import keypoints as report_keypoints
 
 
 def convert_recording(
-    source: pathlib.Path, output: pathlib.Path, *, fps: float, depth_unit: float
+    source: pathlib.Path,
+    output: pathlib.Path,
+    *,
+    fps: float | None,
+    depth_unit: float | None,
 ) -> int:
     """Makes a recording folder of aligned colour and depth pictures."""
     frames = aligned.convert(source, output, fps=fps, depth_unit=depth_unit)

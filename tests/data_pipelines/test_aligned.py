@@ -47,13 +47,50 @@ def test_depth_unit_is_kept(source, tmp_path):
     np.testing.assert_allclose(opened.depth(0), 0.1, rtol=1e-6)
 
 
+def test_unpacked_bag_says_rate_and_unit(source, tmp_path):
+    (source / "camera_intrinsic.json").unlink()
+    unpacked = CAMERA | {"fps": 15.0, "depth_scale": 10_000.0}  # counts per metre
+    (source / "intrinsic.json").write_text(json.dumps(unpacked))
+    aligned.convert(source, tmp_path / "r")
+    opened = recording.open_recording(tmp_path / "r")
+    np.testing.assert_allclose(opened.time, [0, 1 / 15, 2 / 15])
+    np.testing.assert_allclose(opened.depth(0), 0.1, rtol=1e-6)
+    aligned.convert(source, tmp_path / "other", fps=30.0, depth_unit=0.001)
+    opened = recording.open_recording(tmp_path / "other")
+    np.testing.assert_allclose(opened.time[1], 1 / 30)
+    np.testing.assert_allclose(opened.depth(0), 1.0, rtol=1e-6)
+
+
+def test_camera_that_says_neither_has_the_usual_ones(source, tmp_path):
+    aligned.convert(source, tmp_path / "r")
+    opened = recording.open_recording(tmp_path / "r")
+    np.testing.assert_allclose(opened.time[1], 1 / 30)
+    np.testing.assert_allclose(opened.depth(0), 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("key", ["fps", "depth_scale"])
+@pytest.mark.parametrize("value", [0, -1.0, "30", None, float("inf"), float("nan")])
+def test_rate_and_unit_are_positive_numbers(source, tmp_path, key, value):
+    (source / "camera_intrinsic.json").write_text(json.dumps(CAMERA | {key: value}))
+    with pytest.raises(errors.BadInput, match=f"{key} is .*, not a positive number"):
+        aligned.convert(source, tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (lambda p: (p / "depth" / "000008.png").unlink(), "000008 has no depth"),
         (lambda p: (p / "color" / "000009.jpg").unlink(), "000009 has no colour"),
         (lambda p: [f.unlink() for f in (p / "color").iterdir()], "has no pictures"),
-        (lambda p: (p / "camera_intrinsic.json").unlink(), "camera_intrinsic.json"),
+        (
+            lambda p: (p / "camera_intrinsic.json").unlink(),
+            "has no camera_intrinsic.json or intrinsic.json",
+        ),
+        (
+            lambda p: (p / "camera_intrinsic.json").write_text("[1, 2]"),
+            "expected width, height and intrinsic_matrix",
+        ),
         (
             lambda p: (p / "camera_intrinsic.json").write_text('{"width": 8}'),
             "expected width, height and intrinsic_matrix",
