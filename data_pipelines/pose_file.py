@@ -1,7 +1,7 @@
 """The pose file: what `predict` writes, and `score`, `refine` and viewers read.
 
 An `.npz` with `xyz`, `confidence`, `skeleton`, `time` and, optionally, `uv`,
-`intrinsics`, `valid` and `frame`; DESIGN.md section 3 fixes names and units.
+`intrinsics`, `valid` and `frame`; docs/refinement.md has shapes and units.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Recording folders: a user's own RGB-D sequence (format: DESIGN.md section 3).
+"""Recording folders: a user's own RGB-D sequence (docs/datasets/recording.md).
 
     camera.json  depth/000000.png  color/000000.{png,jpg}  mask/000000.png
     keypoints.json (or keypoints/*.json of OpenPose)  joints.npz

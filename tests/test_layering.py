@@ -1,4 +1,4 @@
-"""Imports point down only: STYLE section 1 for layers, DESIGN section 7 for tiers."""
+"""Imports point down only."""
 
 import ast
 import pathlib

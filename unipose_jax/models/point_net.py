@@ -86,7 +86,7 @@ class PointNet(nn.Module):
     With `fusion`, crops of depth or colour become tokens too, at places on their rays.
     Patches take up image features where they project, all tokens attend to each other,
     and all vote. The tokens of each modality also vote among themselves: predictions
-    that can be made to agree (DESIGN.md section 2.1, `cross_modal`).
+    that can be made to agree (`losses.agreement`).
 
     Attributes:
         num_joints: joints to predict.

@@ -78,7 +78,7 @@ def refine(
 ) -> Refined:
     r"""Poses that agree with what was observed, with physics and with each other.
 
-    DESIGN.md section 2.4. Minimises, over all joints of all frames, Student's t
+    docs/refinement.md. Minimises, over all joints of all frames, Student's t
     log-likelihoods of how far a joint lies from where it was observed (in units of its
     noise), of second differences over time (in units of its motion) and of how far
     bones are from their person's lengths; and the limits of elbows and knees. Noise,

@@ -1,4 +1,4 @@
-"""Self-supervised correction at test time (DESIGN.md section 2.3).
+"""Self-supervised correction at test time (arXiv 1901.03798).
 
 For each sample, a few steps of Adam on the weights of the correction network alone make
 its poses agree with the keypoints it was given. Every sample starts with the trained

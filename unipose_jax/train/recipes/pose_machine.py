@@ -1,6 +1,6 @@
 """Pose machines: 2D keypoints over time to 3D poses, with and without 3D labels.
 
-DESIGN.md section 2.3. Terms on the coarse and on the corrected pose where there are 3D
+Wang et al., arXiv 1901.03798. Terms on the coarse and on the corrected pose where there are 3D
 labels; terms in 2D on all clips. In the paper's stages, first the coarse pose is
 learnt, then correction and projector join it: here those terms come in by
 `config.ramp`.

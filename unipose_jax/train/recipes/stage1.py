@@ -1,6 +1,6 @@
 """UniPose stage 1: the point network learns from 2D keypoints, depth and physics.
 
-DESIGN.md section 2.1. With `model.fusion`, crops of depth or colour stand beside the
+docs/method.md. With `model.fusion`, crops of depth or colour stand beside the
 points; some modality is left out at random, so that one network serves whatever a user
 has. Three-dimensional joints are read only by the `joint_position`
 term of the supervised ablation; while its weight is zero, training steps do not even

@@ -1,6 +1,6 @@
 """UniPose stage 2: anchor-to-joint networks learn from a point network's joints.
 
-DESIGN.md section 2.1. The student sees the depth crop or the colour crop. Its labels
+docs/method.md. The student sees the depth crop or the colour crop. Its labels
 are the joints that a frozen teacher finds in the clouds (`train.teacher`), believed as
 far as the teacher believes in them and as they agree with the 2D keypoints; every term
 of stage 1 may join. With `teacher.kind = "keypoints"` the labels are the pixels of the

@@ -1,6 +1,6 @@
 """The terms of UniPose's objective, from configs and batches to `losses`.
 
-DESIGN.md section 2.1. A term is a function of an estimate, a batch and what depth says
+docs/method.md. A term is a function of an estimate, a batch and what depth says
 around the estimate's joints.
 """
 

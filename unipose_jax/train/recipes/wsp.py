@@ -1,6 +1,6 @@
 """WSP: a backbone learns who is nearer, from 2D keypoints and perspective alone.
 
-DESIGN.md section 2.2. Labels come from `perspective`, out of the same keypoints at
+docs/wsp.md. Labels come from `perspective`, out of the same keypoints at
 which the network's features are looked up; true depth serves evaluation only, unless
 `rule.source` is "depth". The term `location` asks where the keypoints are.
 """
