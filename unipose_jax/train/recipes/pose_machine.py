@@ -1,7 +1,7 @@
 """Pose machines: 2D keypoints over time to 3D poses, with and without 3D labels.
 
-Wang et al., arXiv 1901.03798. Terms on the coarse and on the corrected pose where there are 3D
-labels; terms in 2D on all clips. In the paper's stages, first the coarse pose is
+Wang et al., arXiv 1901.03798. Terms on the coarse and on the corrected pose where there
+are 3D labels; terms in 2D on all clips. In the paper's stages, first the coarse pose is
 learnt, then correction and projector join it: here those terms come in by
 `config.ramp`.
 """
