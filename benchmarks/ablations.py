@@ -147,6 +147,8 @@ def train_all(
             for entry in entries:
                 if not entry.record(folder).exists():
                     train(entry, folder, settings, mine)
+                if not entry.record(folder).exists():  # somebody has stopped it
+                    raise SystemExit(f"{folder} is not finished; start again to go on")
         finally:
             shares.put(mine)
 
@@ -157,8 +159,13 @@ def train_all(
         folder = entry.folder(study, value, seed)
         plan.setdefault(folder, ([], settings))[0].append(entry)
     with concurrent.futures.ThreadPoolExecutor(_JOBS.value) as pool:
-        for job in [pool.submit(train_entries, f, *rest) for f, rest in plan.items()]:
-            job.result()
+        jobs = [pool.submit(train_entries, f, *rest) for f, rest in plan.items()]
+        try:
+            for job in jobs:
+                job.result()
+        except BaseException:  # an interrupted study starts no more runs
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def train(

@@ -9,6 +9,7 @@ repeated. The tables go to `<workdir>/table.md` and the terminal. `--set` overri
 settings of the fine-tuning, `--set_pretraining` those of all pre-training.
 """
 
+import ast
 import importlib
 import json
 import pathlib
@@ -96,6 +97,7 @@ def overridden(config: ml_collections.ConfigDict, settings: list[str]):
 
     Raises:
         KeyError: there is no such setting.
+        ValueError: the value is of another kind.
     """
     for setting in settings:
         key, _, text = setting.removeprefix("config.").partition("=")
@@ -103,7 +105,9 @@ def overridden(config: ml_collections.ConfigDict, settings: list[str]):
         part = config
         for name in path:
             part = part[name]
-        part[last] = type(part[last])(text)
+        text_wanted = isinstance(part[last], str)
+        value = text if text_wanted else ast.literal_eval(text)
+        part[last] = type(part[last])(value)
     return config
 
 
@@ -115,7 +119,8 @@ def result(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict[str,
         (modality,) = stages.listed(config)
         stage = stages.config_of(config, modality, folder)
         where = stages.folder_of(folder, modality)
-        loop.train(stage, where)
+        if not loop.train(stage, where):
+            raise SystemExit(f"{folder} is not finished; start again to go on")
         score = rank_scores if stage.recipe == "wsp" else pose_scores
         scores = score(stage, where) | experiment.provenance()
         files.write_text(record, json.dumps(files.plain(scores), indent=1))

@@ -54,7 +54,9 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.optimizer.clip_norm = 1.0
     config.optimizer.ema_decay = 0.998
 
-    config.teacher = teachers()  # of points that start with one, or keep to one
+    config.teacher = ml_collections.ConfigDict()  # of points that go on from others
+    config.teacher.workdir = ""  # of their run; "" is the weights that ship
+    config.teacher.start = False  # whether to start with its parameters
     config.stages = ("points",)  # then "depth" and "rgb", which learn from points
     config.student = students()
     config.augment = views()
@@ -203,11 +205,10 @@ def anchor_net(
 
 
 def teachers() -> ml_collections.ConfigDict:
-    """A trained point network to learn from."""
+    """What a student learns from: a trained point network."""
     teacher = ml_collections.ConfigDict()
-    teacher.kind = "network"  # or, for ablations of students, "truth" or "none"
+    teacher.kind = "network"  # or, for ablations, "truth", "keypoints" or "none"
     teacher.workdir = ""  # of a stage-1 run; "" is this one, or the weights that ship
-    teacher.start = False  # whether points start with its parameters
     teacher.by_confidence = True  # weigh labels by the teacher's confidence
     teacher.by_rays = True  # and by their distance to the keypoints' rays
     teacher.ray_scale = 0.05  # metres

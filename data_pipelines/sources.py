@@ -39,9 +39,9 @@ def open_train(
         errors.BadInput: `config.data.name` is unknown, or its files cannot be used.
     """
     if config.data.get("collections", ""):
-        from data_pipelines import pictures, synthetic
+        from data_pipelines import pictures, pool_batches
 
-        return synthetic.PoolBatches(
+        return pool_batches.PoolBatches(
             pictures.open_train(config),
             seed=config.seed,
             batch_size=config.global_batch_size,

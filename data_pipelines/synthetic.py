@@ -21,21 +21,18 @@ import ml_collections
 import numpy as np
 import tqdm
 
-from data_pipelines import errors, files, labelled, schema, transforms
+from data_pipelines import (
+    errors,
+    files,
+    labelled,
+    pool_batches,
+    schema,
+    transforms,
+)
 from unipose_jax import geometry, skeleton, synthesis
 from unipose_jax.synthesis import crowd, mocap, scene
 
 Clips = dict[str, np.ndarray]
-
-
-class Source(typing.Protocol):
-    """Random access to examples; `rng` decides what differs from time to time."""
-
-    def __len__(self) -> int: ...
-
-    def example(self, index: int, rng: np.random.Generator) -> Clips: ...
-
-
 MOTION_FRAMES = 30  # length of the pieces that motion clips are cut into
 
 
@@ -58,7 +55,7 @@ def open_train(
         return teacher.of_batches(fresh) if teacher else fresh
     pool = labelled.of_config(open_pool(data, "train"), data)
     pool = teacher.of_source(pool) if teacher else pool
-    return PoolBatches(pool, seed=config.seed, **options)
+    return pool_batches.PoolBatches(pool, seed=config.seed, **options)
 
 
 def open_split(config: ml_collections.ConfigDict, split: str) -> "Pool":
@@ -144,52 +141,6 @@ def _render_pictures(
     }
 
 
-class PoolBatches:
-    """Endless shuffled batches from a pool; a batch is a function of (seed, step)."""
-
-    def __init__(
-        self, pool: Source, *, seed: int, batch_size: int, host: int, hosts: int
-    ):
-        """Prepares the batches of one host.
-
-        Args:
-            pool: the clips, or other examples in memory.
-            seed: of the order and of the choice of points.
-            batch_size: clips over all hosts.
-            host: this host's number; it gets the contiguous share `host` of a batch.
-            hosts: how many there are.
-        """
-        self._pool, self._seed, self._batch_size = pool, seed, batch_size
-        share = batch_size // hosts
-        self._share = np.arange(host * share, (host + 1) * share)
-        self._step = 0
-        self._order = functools.lru_cache(maxsize=2)(self._permutation)
-
-    def _permutation(self, epoch: int) -> np.ndarray:
-        rng = np.random.default_rng((self._seed, 0, epoch))
-        return rng.permutation(len(self._pool))
-
-    def __next__(self) -> Clips:
-        places = self._step * self._batch_size + self._share
-        examples = [self._example(int(place)) for place in places]
-        self._step += 1
-        return {name: np.stack([e[name] for e in examples]) for name in examples[0]}
-
-    def _example(self, place: int) -> Clips:
-        epoch, offset = divmod(place, len(self._pool))
-        order = self._order(epoch)
-        rng = np.random.default_rng((self._seed, 1, place))
-        return self._pool.example(int(order[offset]), rng)
-
-    def get_state(self) -> dict[str, Any]:
-        """The position in the data, JSON-able."""
-        return {"step": self._step}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Goes to a position from `get_state`."""
-        self._step = int(state["step"])
-
-
 class FreshBatches:
     """Batches that are rendered when asked for: clip i of training is drawn once.
 
@@ -205,7 +156,7 @@ class FreshBatches:
         host: int,
         hosts: int,
     ):
-        """Prepares the batches of one host; arguments as in `PoolBatches`."""
+        """Prepares the batches of one host; arguments as of `PoolBatches`."""
         self._batch_size, self._step = batch_size, 0
         self._count = batch_size // hosts
         self._first = host * self._count
@@ -232,6 +183,19 @@ class FreshBatches:
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Goes to a position from `get_state`."""
         self._step = int(state["step"])
+
+
+def check_counts(data: ml_collections.ConfigDict) -> None:
+    """Refuses a config without clips to validate or to test on.
+
+    Raises:
+        errors.BadInput: names the setting.
+    """
+    for split in ("validation", "test"):
+        if (count := data[f"{split}_clips"]) < 1:
+            raise errors.BadInput(
+                f"config.data.{split}_clips is {count}; use 1 or more"
+            )
 
 
 def open_pool(data: ml_collections.ConfigDict, split: str) -> Pool:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from configs import unipose
+from configs import pose_machine, unipose
 from data_pipelines import (
     calibration,
     detections,
@@ -20,7 +20,7 @@ from data_pipelines import (
     recording,
     synthetic,
 )
-from unipose_jax import commands, estimator
+from unipose_jax import commands, data_commands, estimator
 from unipose_jax.synthesis import scene
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -318,11 +318,67 @@ def test_what_a_later_stage_lacks_is_said_before_the_first_trains(
             raise errors.BadInput(f"no crops for {split}")
 
     monkeypatch.setattr(commands.sources, "open_split", open_split)
+    monkeypatch.setattr(commands.evaluate, "check_fields", lambda *_: None)
     monkeypatch.setattr(commands.loop, "train", lambda *_: pytest.fail("it trained"))
     config = unipose.get_config("smoke")
     config.stages, config.data.data_dir = ("points", "depth"), "prepared"
     with pytest.raises(errors.BadInput, match="no crops for validation"):
         run("train", config, workdir=tmp_path / "w")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data.skeleton": "ITOP"}, "data.skeleton is 'ITOP'; use one of .*ITOP15"),
+        ({"data.test_clips": 0}, "data.test_clips is 0; use 1 or more"),
+        ({"model.fusion": "rgdb"}, "model.fusion is 'rgdb'; use one of none, depth"),
+        ({"student.crop_size": 50}, "crop_size is 50; tokens needs a multiple of 4"),
+        ({"student.models.depth.backbone": "vgg"}, "model.backbone is 'vgg'; use one"),
+        ({"student.teacher.kind": "none"}, "no teacher, but"),
+        ({"student.teacher.workdir": "nowhere"}, "no checkpoint in .*nowhere"),
+        ({"teacher.start": True, "teacher.workdir": "there"}, "checkpoint in .*there"),
+    ],
+)
+def test_what_is_wrong_with_any_stage_is_said_before_the_first_trains(
+    tmp_path, monkeypatch, changes, message
+):
+    monkeypatch.setattr(commands.loop, "train", lambda *_: pytest.fail("it trained"))
+    config = unipose.get_config("smoke")
+    config.stages = ("points", "depth")
+    config.update_from_flattened_dict(changes)
+    with pytest.raises(errors.BadInput, match=message):
+        run("train", config, workdir=tmp_path / "w")
+    assert not (tmp_path / "w").exists()
+
+
+def test_workdir_that_is_a_file_is_said(tmp_path):
+    (tmp_path / "w").write_text("")
+    with pytest.raises(errors.BadInput, match="--workdir=.*w: File exists"):
+        run("train", unipose.get_config("smoke"), workdir=tmp_path / "w")
+
+
+def test_prediction_is_of_networks_that_see(rendered_recording, tmp_path):
+    where = {"workdir": tmp_path, "input": rendered_recording, "output": "p.npz"}
+    with pytest.raises(errors.BadInput, match="recordings; pose_machine does not"):
+        run("predict", pose_machine.get_config("smoke"), **where)
+
+
+@pytest.mark.parametrize(
+    ("stages", "fusion", "crop_size"),
+    [(("points",), "none", 0), (("rgb",), "none", 32), (("points",), "rgb", 32)],
+)
+def test_prepared_data_have_all_crops_or_none(
+    monkeypatch, tmp_path, stages, fusion, crop_size
+):
+    asked = []
+    monkeypatch.setattr(
+        data_commands, "prepare_data", lambda config, *_, **__: asked.append(config)
+    )
+    config = unipose.get_config("smoke")
+    config.stages, config.model.fusion = stages, fusion
+    run("prepare", config, data_dir=tmp_path)
+    assert asked[0].data.crop_size == crop_size
+    assert asked[0].data.crops == ("depth", "rgb")
 
 
 @pytest.mark.parametrize(

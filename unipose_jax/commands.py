@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import pathlib
 import sys
 from typing import Any
@@ -11,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from data_pipelines import errors, pose_file, sources
+from data_pipelines import errors, pose_file, sources, synthetic
 from unipose_jax import metrics, models, skeleton
 from unipose_jax.report import files as report_files
 from unipose_jax.train import (
@@ -22,9 +23,11 @@ from unipose_jax.train import (
     loop,
     parallel,
     ranking_study,
+    recipes,
     restore,
     stages,
 )
+from unipose_jax.train import teacher as teachers
 
 
 def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
@@ -53,9 +56,8 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
         rendered = config.data.name == "synthetic"  # of no files
         source = pathlib.Path() if rendered else _needed(options, "source")
         fused = models.FUSIONS.get(config.model.get("fusion", "none"), ())
-        if seen := {*stages.listed(config), *fused} - {"points"}:  # in crops
+        if {*stages.listed(config), *fused} - {"points"}:  # are seen in crops
             config.data.crop_size = config.student.crop_size
-            config.data.crops = tuple(sorted(seen))
         return data_commands.prepare_data(config, source, **host)
     workdir = _needed(options, "workdir")
     parallel.initialize(options.coordinator, options.num_processes, options.process_id)
@@ -118,10 +120,7 @@ def use_compile_cache(folder: str) -> None:
 
 def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:
     """Trains the stages of a config, or goes on; then evaluates and reports."""
-    if config.data.data_dir:  # what a later stage lacks is said before the first trains
-        for modality in stages.listed(config):
-            stage = stages.config_of(config, modality, workdir)
-            sources.open_split(stage, "validation")
+    _check_stages(config, workdir)
     for modality in stages.listed(config):
         # Only now: the points that teach a student may have been trained just before.
         stage = stages.config_of(config, modality, workdir)
@@ -133,6 +132,33 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:
         if not complete:
             return 0
     return evaluate_run(config, workdir)
+
+
+def _check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
+    """Says what is wrong with any stage before the first one trains.
+
+    Raises:
+        errors.BadInput: a setting that does not exist, data that a stage cannot use, a
+            teacher that is not there, or a workdir that cannot be written to.
+    """
+    if config.data.name == "synthetic" and not config.data.data_dir:
+        synthetic.check_counts(config.data)
+    for modality in stages.listed(config):
+        stage = stages.config_of(config, modality, workdir)
+        recipe = recipes.build(stage)
+        taught = recipe.taught or stage.get("teacher", {}).get("start", False)
+        if taught and pathlib.Path(stage.teacher.workdir).is_absolute():
+            restore.opened(pathlib.Path(stage.teacher.workdir)).close()
+        if config.data.data_dir:
+            split = sources.open_split(stage, "validation")
+            needed = set(recipe.fields) - set(teachers.FIELDS)
+            evaluate.check_fields(split, needed, stage)
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.BadInput(f"--workdir={workdir}: {error.strerror}") from error
+    if not os.access(workdir, os.W_OK):
+        raise errors.BadInput(f"--workdir={workdir} cannot be written to")
 
 
 def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:

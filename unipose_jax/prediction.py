@@ -10,8 +10,10 @@ import numpy as np
 from data_pipelines import crops, errors, pose_file, recording, tracks
 from unipose_jax import estimator, skeleton
 from unipose_jax.train import restore, stages
+from unipose_jax.train.recipes import stage2
 
 MAX_PICTURES = 24  # frames drawn of a prediction
+_LOOKING = ("point_net", *stage2.NETWORKS)  # networks that see what cameras see
 
 
 def predict(
@@ -71,6 +73,10 @@ def _trained(
 ) -> estimator.Estimator:
     """The network of a modality that a run has trained."""
     stage = stages.config_of(config, modality, workdir)
+    if stage.model.name not in _LOOKING:
+        raise errors.BadInput(
+            f"predict looks at depth recordings; {stage.model.name} does not"
+        )
     _, state = restore.best(stage, stages.folder_of(workdir, modality))
     return estimator.from_config(stage, jax.device_get(state.ema_params))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from configs import unipose
-from data_pipelines import errors, schema, sources, synthetic
+from data_pipelines import errors, pool_batches, schema, sources, synthetic
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def test_batches_fit_the_schema(config):
 
 def test_every_clip_comes_once_an_epoch(config):
     pool = synthetic.open_pool(config.data, "train")
-    batches = synthetic.PoolBatches(pool, seed=3, batch_size=4, host=0, hosts=1)
+    batches = pool_batches.PoolBatches(pool, seed=3, batch_size=4, host=0, hosts=1)
     heads = [next(batches)["xyz"][:, 0, 0] for _ in range(4)]  # two epochs of 8 clips
     stored = np.sort(pool.clips["xyz"][:, 0, 0], axis=0)
     for epoch in (heads[:2], heads[2:]):

@@ -13,7 +13,7 @@ import pytest
 from flax import traverse_util
 
 from configs import wsp_finetune
-from data_pipelines import errors, labelled, synthetic
+from data_pipelines import errors, labelled, pool_batches, synthetic
 from tests.test_run import run
 from unipose_jax import models, skeleton
 from unipose_jax.train import (
@@ -22,6 +22,7 @@ from unipose_jax.train import (
     loop,
     optimizer,
     pretrained,
+    restore,
     stages,
 )
 from unipose_jax.train import state as train_state
@@ -223,14 +224,14 @@ def paused(pools, before, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("paused")
     config = smoke(pools, before)
 
-    class Stopping(synthetic.PoolBatches):
+    class Stopping(pool_batches.PoolBatches):
         def __next__(self):
             if self.get_state()["step"] == 2:
                 signal.raise_signal(signal.SIGTERM)
             return super().__next__()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(synthetic, "PoolBatches", Stopping)
+        patch.setattr(pool_batches, "PoolBatches", Stopping)
         stage = stages.config_of(config, "rgb", workdir)
         assert not loop.train(stage, workdir / "rgb")
     before.rename(before.with_name("away"))
@@ -270,6 +271,16 @@ def test_a_tuned_run_is_reported(paused):
     record = json.loads((paused / "rgb" / "metrics.json").read_text())
     assert record["results"]["all"]["root_mpjpe_mm"] > 0
     assert (paused / "rgb" / "report" / "index.html").is_file()
+
+
+@pytest.mark.slow
+def test_a_run_is_scored_without_the_rates_that_trained_it(pools, paused):
+    stage = stages.config_of(smoke(pools), "rgb", paused)
+    _, as_trained = restore.best(stage, paused / "rgb")
+    stage.optimizer.backbone_rate = 0.5
+    _, state = restore.best(stage, paused / "rgb")
+    assert int(state.step) == int(as_trained.step) > 0
+    chex.assert_trees_all_equal(state.ema_params, as_trained.ema_params)
 
 
 @pytest.mark.slow

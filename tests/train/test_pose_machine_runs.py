@@ -9,10 +9,10 @@ import optax
 import pytest
 
 from configs import pose_machine
-from data_pipelines import sources
+from data_pipelines import errors, sources
 from tests.data_pipelines.originals import videopose
 from unipose_jax import commands
-from unipose_jax.train import loop, recipes, restore, stages
+from unipose_jax.train import lifting_study, loop, recipes, restore, stages
 from unipose_jax.train import state as train_state
 
 
@@ -46,7 +46,9 @@ def trained(folder, tmp_path_factory):
 
 
 def test_run_trains_evaluates_and_reports(folder, trained):
-    assert commands.evaluate_run(smoke(folder), trained) == 0
+    config = smoke(folder)
+    config.correction.steps = 3  # more than the study asks for
+    assert commands.evaluate_run(config, trained) == 0
     record = json.loads((trained / "metrics.json").read_text())
     assert {"S1 Walking, corrected", "mean, coarse"} <= set(record["study"]["actions"])
     assert "projector, 2 px, 2 steps" in record["study"]["noise"]
@@ -54,6 +56,39 @@ def test_run_trains_evaluates_and_reports(folder, trained):
     assert 0 < mean["pa_mpjpe_mm"] < mean["root_mpjpe_mm"]
     page = (trained / "report" / "index.html").read_text()
     assert "By noise of the keypoints" in page
+
+
+def test_clips_without_actions_are_studied_together(folder, trained):
+    class Plain:
+        def __init__(self, source):
+            self.examples = [source[index] for index in range(len(source))]
+
+        def __len__(self):
+            return len(self.examples)
+
+        def __getitem__(self, index):
+            return self.examples[index]
+
+    config = stages.config_of(smoke(folder), "points", trained)
+    recipe, state = restore.best(config, trained)
+    source = Plain(sources.open_split(config, "test"))
+    found = lifting_study.study(recipe, config, state.ema_params, source)
+    assert set(found["actions"]) >= {"all, corrected", "mean, corrected"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"study.kinds": ("ray",)}, "study.kinds has 'ray'; choose from rays"),
+        ({"model.features": "both", "data.crop_size": 12}, "crop_size is 12; small"),
+        ({"model.features": "both", "model.backbone": "vgg"}, "backbone is 'vgg'"),
+    ],
+)
+def test_settings_that_there_are_not_are_said(folder, trained, changes, message):
+    config = smoke(folder)
+    config.update_from_flattened_dict(changes)
+    with pytest.raises(errors.BadInput, match=message):
+        recipes.build(config)
 
 
 def test_the_same_command_scores_a_finished_run_on_other_files(

@@ -12,7 +12,7 @@ import optax
 import pytest
 
 from configs import unipose
-from data_pipelines import errors, sources, synthetic
+from data_pipelines import errors, pool_batches, sources, synthetic
 from unipose_jax import models
 from unipose_jax.train import (
     checkpoint,
@@ -82,14 +82,14 @@ class BlindPool(synthetic.Pool):
 def train_until_killed(config, workdir, monkeypatch, *, after: int) -> None:
     """Trains, and dies when batch number `after` + 1 is asked for."""
 
-    class Dying(synthetic.PoolBatches):
+    class Dying(pool_batches.PoolBatches):
         def __next__(self):
             if self.get_state()["step"] == after:
                 raise KilledError
             return super().__next__()
 
     with monkeypatch.context() as patch:
-        patch.setattr(synthetic, "PoolBatches", Dying)
+        patch.setattr(pool_batches, "PoolBatches", Dying)
         with pytest.raises(KilledError):
             loop.train(config, workdir)
 
@@ -191,7 +191,7 @@ def test_config_that_cannot_work_is_refused_before_training(
 
 
 def test_sigterm_saves_and_ends(config, straight, tmp_path, monkeypatch, final_state):
-    class Signalled(synthetic.PoolBatches):
+    class Signalled(pool_batches.PoolBatches):
         def __next__(self):
             if self.get_state()["step"] == 2:
                 signal.raise_signal(signal.SIGTERM)
@@ -199,7 +199,7 @@ def test_sigterm_saves_and_ends(config, straight, tmp_path, monkeypatch, final_s
 
     config.checkpoint_every = 100
     with monkeypatch.context() as patch:
-        patch.setattr(synthetic, "PoolBatches", Signalled)
+        patch.setattr(pool_batches, "PoolBatches", Signalled)
         assert not loop.train(config, tmp_path)
     assert checkpoint.Checkpoints(tmp_path).latest_step() == 3
     assert loop.train(config, tmp_path)

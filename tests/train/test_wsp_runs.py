@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from configs import wsp as config_file
-from data_pipelines import errors
+from data_pipelines import errors, sources
 from tests.data_pipelines.originals import coco as original
 from tests.perspective import people
 from unipose_jax import commands, models, skeleton
-from unipose_jax.train import loop, recipes, stages
+from unipose_jax.train import loop, ranking_study, recipes, restore, stages
 from unipose_jax.train.recipes import wsp
 
 
@@ -56,7 +56,24 @@ def test_run_trains_evaluates_and_reports(collection, tmp_path):
     assert (tmp_path / "report" / "figures" / "order.png").is_file()
     log = (tmp_path / "log.jsonl").read_text()
     assert "label_accuracy" in log
+    assert "pair_accuracy" not in log  # 0 of 0 pairs
     assert "mpjpe" not in log
+
+
+def test_every_picture_is_scored_whatever_the_batch(collection, tmp_path):
+    config = stages.config_of(smoke(collection), "points", tmp_path)
+    recipe, source = recipes.build(config), sources.open_split(config, "validation")
+    example = jax.tree.map(jnp.asarray, restore.example_inputs(config, recipe.inputs))
+    params = recipe.network.init(jax.random.key(0), **example)
+    scores = {}
+    for size in (len(source) - 1, len(source)):
+        config.global_batch_size = size
+        scores[size] = ranking_study.study(recipe, config, params, source)["scores"]
+    some, every = scores.values()
+    assert every["label_accuracy_pairs"] > 0
+    for name, value in every.items():
+        if name.endswith("_pairs"):
+            assert some[name] == value, name
 
 
 def test_one_person_per_picture_leaves_nothing_to_train_on(tmp_path):

@@ -120,7 +120,11 @@ def make_validate(
 
 
 def check_fields(
-    source, names: Iterable[str], config: ml_collections.ConfigDict
+    source,
+    names: Iterable[str],
+    config: ml_collections.ConfigDict,
+    *,
+    who: str = "",
 ) -> None:
     """Refuses data that lack what a network or its terms need.
 
@@ -128,6 +132,7 @@ def check_fields(
         source: random access to examples.
         names: the fields that are needed.
         config: of the run, to say whose they are.
+        who: needs them; "" for the network of the config.
 
     Raises:
         errors.BadInput: names what is missing.
@@ -137,7 +142,7 @@ def check_fields(
         crops = any("_crop" in name for name in missing)
         raise (errors.NoCrops if crops else errors.BadInput)(
             f"{config.data.name} has no {', '.join(missing)}, which "
-            f"{config.model.name} needs"
+            f"{who or config.model.name} needs"
         )
 
 
@@ -198,7 +203,8 @@ def score_split(
     scores = {f"loss/{name}": value for name, value in means.items()}
     scores["loss/total"] = sum(weights[name] * means[name] for name in weights)
     if own_measures:
-        return scores | {name: float(mean.mean()) for name, mean in measured.items()}
+        counted = {name: mean for name, mean in measured.items() if mean.weight > 0}
+        return scores | {name: float(mean.mean()) for name, mean in counted.items()}
     summary: Mapping[str, Any] = metrics.summarize(measured, skeleton=skeleton)
     known = {name: summary[name] for name in CURVES if math.isfinite(summary[name])}
     return scores | known

@@ -30,7 +30,7 @@ def study(
             keypoints in pixels; `steps`, numbers of steps of correction; `kinds`, of
             `self_correction.KINDS`.
         params: of the network, not replicated.
-        source: random access to test clips, with `groups()`.
+        source: random access to test clips, with `groups()` or all of one.
 
     Returns:
         "actions": by "S1 Walking" and so on, and "mean": corrected, coarse and
@@ -39,12 +39,13 @@ def study(
     """
     skel = skeleton.by_name(config.data.skeleton)
     truth = evaluate.stack(source[index] for index in range(len(source)))
-    groups = source.groups()
+    groups = source.groups() if hasattr(source, "groups") else ["all"] * len(source)
+    most = max(*config.study.steps, config.correction.steps)
     noise: dict[str, Scores] = {}
     actions: dict[str, Scores] = {}
     for kind in config.study.kinds:
         settings = ml_collections.ConfigDict(config.correction.to_dict())
-        settings.kind, settings.steps = kind, max(config.study.steps)
+        settings.kind, settings.steps = kind, most
         run = _runner(recipe, settings, skel, params, config.global_batch_size)
         for size in config.study.noise:
             seen = _with_noise(truth, size, config.seed)
@@ -53,7 +54,7 @@ def study(
                 scores = by_group(estimates["xyz"][:, steps], truth, groups, skel)
                 shown = f"{kind}, {size:g} px, {steps} steps"
                 noise[shown] = scores["mean"]
-                if steps == max(config.study.steps):
+                if steps == most:
                     noise[shown] |= {"ms_per_frame": cost}
             if kind == config.correction.kind and size == 0:
                 actions = _by_action(estimates, truth, groups, skel, config)

@@ -59,10 +59,10 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
     if saved is None and config.get("init", ""):
         state = pretrained.with_backbone(state, config)
 
-    teacher = None
-    if recipe.taught or config.teacher.start:
+    teacher, starts = None, config.get("teacher", {}).get("start", False)
+    if recipe.taught or starts:
         teacher = teachers.load(config, workdir)
-    if teacher and config.teacher.start and saved is None:
+    if teacher and starts and saved is None:
         state = restore.started_from(teacher.params, state)
     weights_at = optimizer.make_weight_schedule(
         config.loss_weights.to_dict(), config.ramp, num_steps
@@ -100,7 +100,7 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
         journal.Journal(workdir, first_step=first_step) as log,
         progress_bar(first_step, num_steps) as bar,
     ):
-        if config.teacher.start and saved is None:
+        if starts and saved is None:
             check(0)  # what becomes of the start may be worse than it
         for step in range(first_step + 1, num_steps + 1):
             batch = next(batches)
@@ -142,11 +142,10 @@ def make_validation(
     skel = skeleton.by_name(config.data.skeleton)
     validate = evaluate.make_validate(recipe, apply_fn, skel)
     source = sources.open_split(config, "validation")
-    needed = set(recipe.fields)
+    evaluate.check_fields(source, set(recipe.fields) - set(teachers.FIELDS), config)
     if teacher:
-        needed = needed - set(teachers.FIELDS) | set(teacher.inputs)
-    evaluate.check_fields(source, needed, config)
-    source = teacher.of_source(source) if teacher else source
+        evaluate.check_fields(source, teacher.inputs, config, who="the teacher")
+        source = teacher.of_source(source)
     batch_size = evaluate.fitting_batch_size(source, config.global_batch_size)
 
     def scores(params) -> dict[str, float]:

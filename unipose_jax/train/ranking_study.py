@@ -40,14 +40,16 @@ def study(recipe, config: ml_collections.ConfigDict, params, source) -> dict[str
     size = min(config.global_batch_size, len(source))
     sums = None
     shown: list[dict[str, np.ndarray]] = []
-    for start in range(0, len(source) - size + 1, size):
-        batch = evaluate.stack(source[start + i] for i in range(size))
+    for start in range(0, len(source), size):  # the last batch may be smaller
+        indices = range(start, min(start + size, len(source)))
+        batch = evaluate.stack(source[index] for index in indices)
         fields = {name: jnp.asarray(batch[name]) for name in recipe.fields}
         found, label, depth = score(params, fields)
         sums = jax.tree.map(jnp.add, sums, found) if sums else found
         batch |= {"label": np.asarray(label), "depth": np.asarray(depth)}
         room = max(0, _SHOWN - len(shown))
-        shown += [{n: v[i] for n, v in batch.items()} for i in range(size)][:room]
+        each = [{n: v[i] for n, v in batch.items()} for i in range(len(indices))]
+        shown += each[:room]
     assert sums is not None  # a source is never empty
     scores: dict[str, float | None] = {}
     for name, mean in sums.items():

@@ -30,7 +30,7 @@ def newest_or_new(
 def best(
     config: ml_collections.ConfigDict, workdir: pathlib.Path
 ) -> tuple[recipes.Recipe, train_state.TrainState]:
-    """The recipe of a config, and the best state of its run in a workdir.
+    """The recipe of a config, and the best step and average of its run in a workdir.
 
     Raises:
         errors.BadInput: there is no checkpoint, or it is of another model.
@@ -38,7 +38,12 @@ def best(
     recipe = recipes.build(config)
     checkpoints = opened(workdir)
     step = checkpoints.best_step()
-    state, _ = _restore(config, recipe, checkpoints, workdir, step)
+    assert step is not None  # there is one at least
+    checkpoint.check_model(checkpoints.read_meta(step), config, workdir)
+    state = _new(config, recipe)
+    # The optimizer of the run may have been another.
+    used = {"step": state.step, "ema_params": state.ema_params}
+    state = state.replace(**checkpoints.read_part(step, used))
     checkpoints.close()
     return recipe, state
 
@@ -100,14 +105,21 @@ def example_inputs(
 
 def _restore(config, recipe, checkpoints, workdir, step):
     """The state of a step, or of before the first if `step` is None."""
-    state = train_state.create(
-        recipe.network,
-        optimizer.make_optimizer(config.optimizer, config.num_train_steps),
-        example_inputs(config, recipe.inputs),
-        jax.random.fold_in(jax.random.key(config.seed), 0),
-    )
+    state = _new(config, recipe)
     if step is None:
         return state, None
     meta = checkpoints.read_meta(step)
     checkpoint.check_model(meta, config, workdir)
     return checkpoints.restore(step, state), meta["position"]
+
+
+def _new(
+    config: ml_collections.ConfigDict, recipe: recipes.Recipe
+) -> train_state.TrainState:
+    """The state before the first step."""
+    return train_state.create(
+        recipe.network,
+        optimizer.make_optimizer(config.optimizer, config.num_train_steps),
+        example_inputs(config, recipe.inputs),
+        jax.random.fold_in(jax.random.key(config.seed), 0),
+    )

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import optax
+from jaxtyping import Array, Float
 
 from unipose_jax import models, skeleton
 from unipose_jax.losses import lifting
@@ -107,13 +108,35 @@ def consistency(
 
 
 def _mirrored(inputs, skel: skeleton.Skeleton) -> dict:
-    """The keypoints of clips as a mirror would show them."""
+    """The keypoints of clips, and their crops, as a mirror would show them."""
     swapped = jnp.array(skel.mirror)
     u, v = jnp.moveaxis(inputs["uv"], -1, 0)
-    center = inputs["intrinsics"][:, None, None, 2]
-    flipped = jnp.stack([2.0 * center - u, v], axis=-1)
-    confidence = inputs["confidence"][:, :, swapped]
-    return {**inputs, "uv": flipped[:, :, swapped], "confidence": confidence}
+    center = inputs["intrinsics"][:, 2]
+    flipped = jnp.stack([2.0 * center[:, None, None] - u, v], axis=-1)
+    seen = {
+        **inputs,
+        "uv": flipped[:, :, swapped],
+        "confidence": inputs["confidence"][:, :, swapped],
+    }
+    if "color_crop" in inputs:
+        seen["color_crop"] = inputs["color_crop"][:, :, :, ::-1]
+        seen["color_crop_matrix"] = _mirrored_matrix(
+            inputs["color_crop_matrix"], size=inputs["color_crop"].shape[3]
+        )
+    return seen
+
+
+def _mirrored_matrix(
+    matrix: Float[Array, "batch frames 3 3"], *, size: int
+) -> Float[Array, "batch frames 3 3"]:
+    """The camera of flipped crops that sees a mirrored person.
+
+    Where P maps (x / z, y / z, 1) to (u, v, 1), this maps (-x / z, y / z, 1) to
+    (size - u, v, 1).
+    """
+    flip = jnp.diag(jnp.array([-1.0, 1.0, 1.0])).at[0, 2].set(size)
+    negate = jnp.diag(jnp.array([-1.0, 1.0, 1.0]))
+    return jnp.einsum("ij,btjk,kl->btil", flip, matrix, negate, precision="highest")
 
 
 def _mean(

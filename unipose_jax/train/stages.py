@@ -54,22 +54,25 @@ def config_of(
         {name: value for name, value in config.to_dict().items() if name not in _PLAN}
     )
     if stage.get("init", ""):
-        stage.init = str(pathlib.Path(stage.init).expanduser().absolute())
+        stage.init = _absolute(stage.init)
+    fused = models.FUSIONS.get(config.model.get("fusion", "none"), ())
     if modality == "points":
-        fusion = config.model.get("fusion", "none")
-        if fusion != "none":
+        if fused:
             stage.data.crop_size = stage.data.crop_size or config.student.crop_size
-            stage.data.crops = models.modalities(fusion)[1:]
+            stage.data.crops = fused
+        if stage.teacher.workdir:
+            stage.teacher.workdir = _absolute(stage.teacher.workdir)
         return stage
     settings = config.student.to_dict()
     stage.data.crop_size = settings.pop("crop_size")
-    stage.data.crops = (modality,)
     settings["model"] = settings.pop("models")[modality]
     settings["loss_weights"] = settings["loss_weights"][modality]
     for name, value in settings.items():
         stage[name] = value
     stage.recipe = "stage2"
     stage.teacher.workdir = _teachers_folder(stage.teacher, workdir)
+    seen = {modality, *(fused if stage.teacher.workdir == ".." else ())}
+    stage.data.crops = tuple(name for name in MODALITIES if name in seen)
     return stage
 
 
@@ -77,8 +80,12 @@ def _teachers_folder(teacher: ml_collections.ConfigDict, workdir: pathlib.Path) 
     if teacher.kind != "network":
         return ""
     if teacher.workdir:
-        return str(pathlib.Path(teacher.workdir).expanduser().absolute())
+        return _absolute(teacher.workdir)
     return ".." if _has_checkpoint(workdir) else ""
+
+
+def _absolute(path: str) -> str:
+    return str(pathlib.Path(path).expanduser().absolute())
 
 
 def folder_of(workdir: pathlib.Path, modality: str) -> pathlib.Path:

@@ -4,6 +4,7 @@ The `.npz` holds one array per parameter, under its path in the tree; the `.json
 what is needed to use them: the model's settings, skeleton, frames and points.
 """
 
+import io
 import json
 import os
 import pathlib
@@ -27,15 +28,31 @@ def save(path: str | os.PathLike, params, meta: dict[str, Any]) -> None:
     """
     flat = traverse_util.flatten_dict(params, sep="/")
     arrays = {name: np.asarray(value, np.float16) for name, value in flat.items()}
-    path = pathlib.Path(path)
-    np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, **arrays)
-    path.with_suffix(".json").write_text(json.dumps(meta, indent=1) + "\n")
+    arrays_path, meta_path = _paths(path)
+    stream = io.BytesIO()
+    np.savez_compressed(stream, allow_pickle=False, **arrays)
+    _write(arrays_path, stream.getvalue())
+    _write(meta_path, (json.dumps(meta, indent=1) + "\n").encode())
 
 
 def load(path: str | os.PathLike = FOLDER / SHIPPED) -> tuple[Any, dict[str, Any]]:
     """Reads (float32 params, meta) that `save` wrote; the shipped ones by default."""
-    path = pathlib.Path(path)
-    with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+    arrays_path, meta_path = _paths(path)
+    with np.load(arrays_path, allow_pickle=False) as arrays:
         flat = {name: arrays[name].astype(np.float32) for name in arrays.files}
     params = traverse_util.unflatten_dict(flat, sep="/")
-    return params, json.loads(path.with_suffix(".json").read_text())
+    return params, json.loads(meta_path.read_text())
+
+
+def _write(path: pathlib.Path, content: bytes) -> None:
+    """Writes a file aside and renames it, so that no half a file is ever seen."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_bytes(content)
+    os.replace(aside, path)
+
+
+def _paths(path: str | os.PathLike) -> tuple[pathlib.Path, pathlib.Path]:
+    """The two files; a dot in the name, as in "v1.2", is part of it."""
+    path = pathlib.Path(path)
+    name = path.name.removesuffix(".npz").removesuffix(".json")
+    return path.with_name(f"{name}.npz"), path.with_name(f"{name}.json")

@@ -17,6 +17,7 @@ from unipose_jax import metrics, models, skeleton
 from unipose_jax.losses import keypoints, lifting
 from unipose_jax.models import pose_machine, sequence_cores
 from unipose_jax.train import augment_poses, self_correction
+from unipose_jax.train.recipes import checks
 from unipose_jax.train.recipes.recipe import Recipe
 
 LABELS = ("xyz", "xyz_valid")
@@ -29,7 +30,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         errors.BadInput: the config asks for what does not exist.
     """
     _check(config)
-    skel = skeleton.by_name(config.data.skeleton)
+    skel = checks.skeleton_of(config)
     network = models.build(config.model.to_dict(), num_joints=skel.num_joints)
     inputs = models.inputs_of(config.model.to_dict())
     terms = make_terms(config, skel)
@@ -59,19 +60,17 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
 
 
 def _check(config: ml_collections.ConfigDict) -> None:
-    choices = {
-        "model.name": ("pose_machine",),
-        "model.features": pose_machine.FEATURES,
-        "model.core": sequence_cores.CORES,
-        "correction.kind": self_correction.KINDS,
-    }
-    for key, known in choices.items():
-        section, name = key.split(".")
-        if config[section][name] not in known:
-            raise errors.BadInput(
-                f"config.{key} is {config[section][name]!r}; use one of "
-                f"{', '.join(known)}"
-            )
+    checks.choice(config, "model.name", ("pose_machine",))
+    checks.choice(config, "model.features", pose_machine.FEATURES)
+    checks.choice(config, "model.core", sequence_cores.CORES)
+    checks.choice(config, "correction.kind", self_correction.KINDS)
+    if config.model.features != "keypoints":
+        checks.backbone(config, "crop_size")
+    if unknown := set(config.study.kinds) - set(self_correction.KINDS):
+        raise errors.BadInput(
+            f"config.study.kinds has {min(unknown)!r}; choose from "
+            f"{', '.join(self_correction.KINDS)}"
+        )
 
 
 def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Callable:

@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import ml_collections
 
 from data_pipelines import errors
-from unipose_jax import models, skeleton
+from unipose_jax import models
 from unipose_jax.models import image_net
 from unipose_jax.train import augment, augment_crops
+from unipose_jax.train.recipes import checks
 from unipose_jax.train.recipes import terms as recipe_terms
 from unipose_jax.train.recipes.recipe import Recipe
 
@@ -32,7 +33,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         errors.BadInput: a fusion that does not exist, or its crops are missing.
     """
     _check(config)
-    skel = skeleton.by_name(config.data.skeleton)
+    skel = checks.skeleton_of(config)
     network = models.build(config.model.to_dict(), num_joints=skel.num_joints)
     inputs = models.inputs_of(config.model.to_dict())
     supervised = config.loss_weights.joint_position > 0
@@ -61,16 +62,9 @@ def _check(config: ml_collections.ConfigDict) -> None:
         raise errors.BadInput(
             f"recipe stage1 trains point_net, not {config.model.name}"
         )
+    checks.choice(config, "model.fusion", list(models.FUSIONS))
+    checks.backbone(config)
     fusion = config.model.fusion
-    if fusion not in models.FUSIONS:
-        raise errors.BadInput(
-            f"config.model.fusion is {fusion!r}; use one of {', '.join(models.FUSIONS)}"
-        )
-    if config.model.backbone not in image_net.KINDS:
-        raise errors.BadInput(
-            f"config.model.backbone is {config.model.backbone!r}; use one of "
-            f"{', '.join(image_net.KINDS)}"
-        )
     cells = config.model.image_grid * image_net.stride_of(config.model.backbone)
     size = config.data.crop_size
     if fusion != "none" and (size < cells or size % cells):

@@ -18,9 +18,8 @@ from data_pipelines import errors, schema
 from unipose_jax import models, skeleton
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.losses import crops, keypoints
-from unipose_jax.models import image_net
 from unipose_jax.train import augment_crops
-from unipose_jax.train.recipes import stage1
+from unipose_jax.train.recipes import checks, stage1
 from unipose_jax.train.recipes import terms as recipe_terms
 from unipose_jax.train.recipes.recipe import Recipe
 
@@ -50,7 +49,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
             that need what is not there.
     """
     _check(config)
-    skel = skeleton.by_name(config.data.skeleton)
+    skel = checks.skeleton_of(config)
     terms = make_terms(config, skel)
     inputs = models.inputs_of(config.model.to_dict())
     labels: tuple[str, ...] = stage1.LABELS if _reads_truth(config) else ()
@@ -104,11 +103,7 @@ def _check(config: ml_collections.ConfigDict) -> None:
         raise errors.BadInput(
             f"recipe stage2 trains {' or '.join(NETWORKS)}, not {config.model.name}"
         )
-    if config.teacher.kind not in TEACHERS:
-        raise errors.BadInput(
-            f"config.teacher.kind is {config.teacher.kind!r}; use one of "
-            f"{', '.join(TEACHERS)}"
-        )
+    checks.choice(config, "teacher.kind", TEACHERS)
     if config.teacher.kind == "keypoints" and config.model.name != "color_anchor_net":
         raise errors.BadInput(
             "config.teacher.kind is 'keypoints', which are of the colour camera; only "
@@ -120,16 +115,7 @@ def _check(config: ml_collections.ConfigDict) -> None:
             f"config.loss_weights has {moving[0]}, which compares frames of a clip, "
             "but config.student.single_frames is True"
         )
-    if config.model.backbone not in image_net.KINDS:
-        raise errors.BadInput(
-            f"config.model.backbone is {config.model.backbone!r}; use one of "
-            f"{', '.join(image_net.KINDS)}"
-        )
-    stride, size = image_net.stride_of(config.model.backbone), config.data.crop_size
-    if size < stride or size % stride:
-        raise errors.BadInput(
-            f"crop_size is {size}; {config.model.backbone} needs a multiple of {stride}"
-        )
+    checks.backbone(config, "crop_size")
 
 
 def _reads_truth(config: ml_collections.ConfigDict) -> bool:

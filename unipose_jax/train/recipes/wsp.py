@@ -16,6 +16,7 @@ from data_pipelines import errors
 from unipose_jax import models, perspective, reduction, skeleton
 from unipose_jax.losses import ranking
 from unipose_jax.train import augment_pictures
+from unipose_jax.train.recipes import checks
 from unipose_jax.train.recipes.recipe import Recipe
 
 Order = perspective.order.Order
@@ -35,17 +36,14 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         raise errors.BadInput(
             f"config.model.name is {config.model.name!r}; recipe wsp has rank_net"
         )
-    if config.rule.source not in SOURCES:
-        raise errors.BadInput(
-            f"config.rule.source is {config.rule.source!r}; use one of "
-            f"{', '.join(SOURCES)}"
-        )
+    checks.choice(config, "rule.source", SOURCES)
+    checks.backbone(config, "height", "width")
     if config.rule.source == "depth" and config.data.collections != "rendered":
         raise errors.BadInput(
             "config.rule.source is 'depth', which photographs lack; "
             f"config.data.collections is {config.data.collections!r}, not 'rendered'"
         )
-    skel = skeleton.by_name(config.data.skeleton)
+    skel = checks.skeleton_of(config)
 
     def train_terms(apply_fn, params, batch, keys):
         fed = {name: batch[name] for name in _FIELDS}
