@@ -26,6 +26,7 @@ import pathlib
 import queue
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 
 from absl import app, flags
@@ -141,14 +142,19 @@ def train_all(
     for job in range(_JOBS.value):
         shares.put(set(cores[job :: _JOBS.value]))
 
+    stopped = threading.Event()  # an interrupted study starts no more runs
+
     def train_entries(folder: pathlib.Path, entries: list[Entry], settings: list[str]):
         mine = shares.get()
         try:
             for entry in entries:
-                if not entry.record(folder).exists():
+                if not entry.record(folder).exists() and not stopped.is_set():
                     train(entry, folder, settings, mine)
-                if not entry.record(folder).exists():  # somebody has stopped it
+                if not entry.record(folder).exists():
                     raise SystemExit(f"{folder} is not finished; start again to go on")
+        except BaseException:
+            stopped.set()
+            raise
         finally:
             shares.put(mine)
 
@@ -163,8 +169,8 @@ def train_all(
         try:
             for job in jobs:
                 job.result()
-        except BaseException:  # an interrupted study starts no more runs
-            pool.shutdown(wait=False, cancel_futures=True)
+        except BaseException:
+            stopped.set()
             raise
 
 
