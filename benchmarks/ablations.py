@@ -100,6 +100,7 @@ def main(argv: list[str]) -> None:
             study / "sweep.png",
             studies.curves_of(records),
             setting=_LABEL.value or setting.removeprefix("config."),
+            title=f"Mean and standard deviation over {len(_SEEDS.value)} seeds",
         )
     print(text)
 
