@@ -69,10 +69,18 @@ class Entry:
         """Its row in the table."""
         return "+".join([pathlib.PurePath(self.config).name, *self.trained[1:]])
 
-    def folder(self, study: pathlib.Path, value: str, seed: str) -> pathlib.Path:
-        """Where a run lives; `value` is "" without a sweep."""
+    def folder(self, study: pathlib.Path, varied: str, seed: str) -> pathlib.Path:
+        """Where a run lives; points share it with their students.
+
+        Args:
+            study: folder of all runs.
+            varied: "noise=8.0", or "" without a sweep.
+            seed: of the run.
+        """
         name = pathlib.PurePath(self.config).name
-        return study / "-".join([name, *filter(None, [value]), seed])
+        if self.trained[0] != "points":
+            name += f".{self.trained[0]}"
+        return study / "-".join([name, *filter(None, [varied]), seed])
 
     def record(self, folder: pathlib.Path) -> pathlib.Path:
         """The results of a run: of its last stage."""
@@ -89,7 +97,7 @@ def main(argv: list[str]) -> None:
     train_all(study, runs, setting)  # a study cut short still compares all configs
     records = {
         (entry.name, value, seed): json.loads(
-            entry.record(entry.folder(study, value, seed)).read_text()
+            entry.record(entry.folder(study, varied(setting, value), seed)).read_text()
         )
         for seed, value, entry in runs
     }
@@ -134,6 +142,11 @@ def parse_sweep(text: str | None) -> tuple[str, list[str]]:
     return key, values.split(",")
 
 
+def varied(setting: str, value: str) -> str:
+    """A value of a sweep as the names of folders have it; "" without a sweep."""
+    return f"{setting.rpartition('.')[2]}={value}" if setting else ""
+
+
 def train_all(
     study: pathlib.Path, runs: Sequence[tuple[str, str, Entry]], setting: str
 ) -> None:
@@ -163,7 +176,7 @@ def train_all(
     plan: dict[pathlib.Path, tuple[list[Entry], list[str]]] = {}
     for seed, value, entry in runs:
         settings = [f"config.seed={seed}"] + [f"{setting}={value}"] * bool(setting)
-        folder = entry.folder(study, value, seed)
+        folder = entry.folder(study, varied(setting, value), seed)
         plan.setdefault(folder, ([], settings))[0].append(entry)
     with concurrent.futures.ThreadPoolExecutor(_JOBS.value) as pool:
         jobs = [pool.submit(train_entries, f, *rest) for f, rest in plan.items()]

@@ -105,9 +105,13 @@ def overridden(config: ml_collections.ConfigDict, settings: list[str]):
         part = config
         for name in path:
             part = part[name]
-        text_wanted = isinstance(part[last], str)
-        value = text if text_wanted else ast.literal_eval(text)
-        part[last] = type(part[last])(value)
+        kind = type(part[last])
+        value = text if kind is str else ast.literal_eval(text)
+        if kind is float and isinstance(value, int):
+            value = float(value)
+        if not isinstance(value, kind):
+            raise ValueError(f"{setting}: {key} is of type {kind.__name__}")
+        part[last] = value
     return config
 
 

@@ -351,6 +351,24 @@ def test_what_is_wrong_with_any_stage_is_said_before_the_first_trains(
     assert not (tmp_path / "w").exists()
 
 
+def test_points_to_come_may_teach_another_skeleton(tmp_path, monkeypatch):
+    class Trains(Exception):
+        pass
+
+    def train(*_):
+        raise Trains
+
+    monkeypatch.setattr(commands.loop, "train", train)
+    config = unipose.get_config("smoke")
+    config.data.skeleton = "COCO17"
+    config.stages = ("points", "depth")
+    with pytest.raises(Trains):
+        run("train", config, workdir=tmp_path / "w")
+    config.stages = ("depth",)  # taught by the weights that ship
+    with pytest.raises(errors.BadInput, match="knows the joints of ITOP15"):
+        run("train", config, workdir=tmp_path / "w")
+
+
 def test_workdir_that_is_a_file_is_said(tmp_path):
     (tmp_path / "w").write_text("")
     with pytest.raises(errors.BadInput, match="--workdir=.*w: File exists"):

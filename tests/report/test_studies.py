@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from unipose_jax.report import studies
@@ -64,6 +65,14 @@ def test_curves_have_a_list_of_seeds_for_each_value():
     assert curves.keys() == {"teacher", "student"}
     assert list(curves["student"]) == ["0", "8"]
     assert curves["student"]["8"]["mpjpe_mm"] == [50.0, 90.0]
+
+
+def test_what_was_not_measured_is_missing():
+    rows = {name: {key: [2.0, 3.0] for key in studies.KEYS} for name in "ab"}
+    rows["b"]["accel_error"] = [None, None]  # as JSON has it
+    found = studies.differences(rows)["a less b"]
+    assert np.isnan(found["accel_error"]).all()
+    assert found["mpjpe_mm"] == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("key", studies.KEYS)

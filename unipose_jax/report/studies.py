@@ -63,10 +63,15 @@ def differences(
     rows: Mapping[str, Mapping[str, list[float]]],
 ) -> dict[str, dict[str, list[float]]]:
     """The first row less each of the others, seed by seed."""
-    first, *others = rows
+    # What a run could not measure is None in its records.
+    values = {
+        name: {key: np.array(row[key], np.float64) for key in KEYS}
+        for name, row in rows.items()
+    }
+    first, *others = values
     return {
         f"{first} less {other}": {
-            key: list(np.subtract(rows[first][key], rows[other][key])) for key in KEYS
+            key: list(values[first][key] - values[other][key]) for key in KEYS
         }
         for other in others
     }

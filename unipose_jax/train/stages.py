@@ -71,7 +71,7 @@ def config_of(
         stage[name] = value
     stage.recipe = "stage2"
     stage.teacher.workdir = _teachers_folder(stage.teacher, workdir)
-    seen = {modality, *(fused if stage.teacher.workdir == ".." else ())}
+    seen = {modality, *(fused if stage.teacher.workdir else ())}  # the teacher, too
     stage.data.crops = tuple(name for name in MODALITIES if name in seen)
     return stage
 

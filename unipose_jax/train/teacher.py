@@ -119,41 +119,59 @@ def load(config: ml_collections.ConfigDict, folder: pathlib.Path) -> Teacher:
     Raises:
         errors.BadInput: there is no such run, or its skeleton is another one.
     """
+    inputs, size = check(config, folder), config.global_batch_size
     if config.teacher.workdir:
-        where = (folder / config.teacher.workdir).resolve()
-        apply_fn, params, inputs, name = _from_run(where)
+        where = _run_of(config, folder)
+        _, state = restore.best(_settings(where), where)
+        apply_fn, params = state.apply_fn, state.ema_params
+    else:
+        params, meta = store.load()
+        joints = skeleton.by_name(meta["skeleton"]).num_joints
+        apply_fn = models.build(meta["model"], num_joints=joints).apply
+    return Teacher(apply_fn, params, inputs=inputs, batch_size=size)
+
+
+def check(config: ml_collections.ConfigDict, folder: pathlib.Path) -> tuple[str, ...]:
+    """The batch fields that a teacher takes, without loading it.
+
+    Args:
+        config: as of `load`.
+        folder: likewise.
+
+    Raises:
+        errors.BadInput: there is no such run, or its skeleton is another one.
+    """
+    if config.teacher.workdir:
+        where = _run_of(config, folder)
+        settings = _settings(where)
+        if settings.recipe != "stage1":
+            raise errors.BadInput(
+                f"a teacher is a run of recipe stage1; {where} holds one of "
+                f"{settings.recipe}"
+            )
+        model, name = settings.model.to_dict(), settings.data.skeleton
     else:
         where = store.FOLDER / store.SHIPPED
-        apply_fn, params, inputs, name = _from_weights(where)
+        _, meta = store.load(where)
+        model, name = meta["model"], meta["skeleton"]
     if name != config.data.skeleton:
         raise errors.BadInput(
             f"the teacher in {where} knows the joints of {name}, the student is to "
             f"learn {config.data.skeleton}"
         )
-    size = config.global_batch_size
-    return Teacher(apply_fn, params, inputs=inputs, batch_size=size)
+    return models.inputs_of(model)
 
 
-def _from_run(workdir: pathlib.Path):
+def _run_of(config: ml_collections.ConfigDict, folder: pathlib.Path) -> pathlib.Path:
+    return (folder / config.teacher.workdir).resolve()
+
+
+def _settings(workdir: pathlib.Path) -> ml_collections.ConfigDict:
+    """The config that a run was trained with."""
     checkpoints = restore.opened(workdir)
     meta = checkpoints.read_meta(checkpoints.best_step() or 0)
     checkpoints.close()
-    settings = ml_collections.ConfigDict(meta["config"])
-    if settings.recipe != "stage1":
-        raise errors.BadInput(
-            f"a teacher is a run of recipe stage1; {workdir} holds one of "
-            f"{settings.recipe}"
-        )
-    recipe, state = restore.best(settings, workdir)
-    return state.apply_fn, state.ema_params, recipe.inputs, settings.data.skeleton
-
-
-def _from_weights(path: pathlib.Path):
-    params, meta = store.load(path)
-    joints = skeleton.by_name(meta["skeleton"]).num_joints
-    network = models.build(meta["model"], num_joints=joints)
-    inputs = models.inputs_of(meta["model"])
-    return network.apply, params, inputs, meta["skeleton"]
+    return ml_collections.ConfigDict(meta["config"])
 
 
 def _fields(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

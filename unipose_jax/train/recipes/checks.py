@@ -56,6 +56,6 @@ def backbone(config: ml_collections.ConfigDict, *sides: str) -> None:
         size = config.data[name]
         if size < stride or size % stride:
             raise errors.BadInput(
-                f"config.data.{name} is {size}; {config.model.backbone} needs a "
-                f"multiple of {stride}"
+                f"{name} is {size}; {config.model.backbone} needs a multiple of "
+                f"{stride}"
             )
