@@ -13,7 +13,7 @@ its half of the cores: of more use to a small network than more threads.
 
 `--sweep` trains every config with each value of a setting, and draws `sweep.png`:
 
-    python -m benchmarks.ablations --configs=ablations/no_physics,unipose,unipose+depth\
+    python -m benchmarks.ablations --configs=unipose,unipose+depth \
         --sweep=config.data.scene.detector.noise=0.0,3.0,8.0 --workdir=runs/noise
 """
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 import pathlib
 import sys
 from typing import Any
@@ -12,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from data_pipelines import errors, pose_file, sources, synthetic
+from data_pipelines import errors, pose_file, sources
 from unipose_jax import metrics, models, skeleton
 from unipose_jax.report import files as report_files
 from unipose_jax.train import (
@@ -22,12 +21,11 @@ from unipose_jax.train import (
     lifting_study,
     loop,
     parallel,
+    preflight,
     ranking_study,
-    recipes,
     restore,
     stages,
 )
-from unipose_jax.train import teacher as teachers
 
 
 def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
@@ -120,7 +118,7 @@ def use_compile_cache(folder: str) -> None:
 
 def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:
     """Trains the stages of a config, or goes on; then evaluates and reports."""
-    _check_stages(config, workdir)
+    preflight.check_stages(config, workdir)
     for modality in stages.listed(config):
         # Only now: the points that teach a student may have been trained just before.
         stage = stages.config_of(config, modality, workdir)
@@ -132,56 +130,6 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:
         if not complete:
             return 0
     return evaluate_run(config, workdir)
-
-
-def _check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
-    """Says what is wrong with any stage before the first one trains.
-
-    Raises:
-        errors.BadInput: a setting that does not exist, data that a stage cannot use, a
-            teacher that is not there, or a workdir that cannot be written to.
-    """
-    if config.data.name == "synthetic" and not config.data.data_dir:
-        synthetic.check_counts(config.data)
-    for modality in stages.listed(config):
-        stage = stages.config_of(config, modality, workdir)
-        recipe, folder = recipes.build(stage), stages.folder_of(workdir, modality)
-        needed = set(recipe.fields) - set(teachers.FIELDS)
-        if _needs_teacher(recipe, stage, folder) and not _teacher_comes(config, stage):
-            needed |= set(teachers.check(stage, folder))
-        if config.data.data_dir:
-            split = sources.open_split(stage, "validation")
-            evaluate.check_fields(split, needed, stage)
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise errors.BadInput(f"--workdir={workdir}: {error.strerror}") from error
-    if not os.access(workdir, os.W_OK):
-        raise errors.BadInput(f"--workdir={workdir} cannot be written to")
-
-
-def _needs_teacher(
-    recipe: recipes.Recipe, config: ml_collections.ConfigDict, folder: pathlib.Path
-) -> bool:
-    """Whether a stage has yet to learn from a teacher, or to start with one."""
-    taught = recipe.taught or config.get("teacher", {}).get("start", False)
-    return taught and not _is_finished(config, folder)
-
-
-def _teacher_comes(
-    config: ml_collections.ConfigDict, stage: ml_collections.ConfigDict
-) -> bool:
-    """Whether a student's teacher is yet to be trained, before it in the same run."""
-    first = stage.recipe == "stage2" and "points" in stages.listed(config)
-    return first and not stage.teacher.workdir
-
-
-def _is_finished(config: ml_collections.ConfigDict, folder: pathlib.Path) -> bool:
-    """Whether the run of a stage has its last checkpoint."""
-    checkpoints = checkpoint.Checkpoints(folder)
-    step = checkpoints.latest_step()
-    checkpoints.close()
-    return step is not None and step >= config.num_train_steps
 
 
 def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:

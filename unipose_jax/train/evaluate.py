@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from data_pipelines import errors
+from data_pipelines import errors, schema
 from unipose_jax import metrics
 from unipose_jax.skeleton import definitions
 from unipose_jax.train import parallel
@@ -139,7 +139,7 @@ def check_fields(
         errors.NoCrops: crops are.
     """
     if missing := sorted(set(names) - source[0].keys()):
-        crops = any("_crop" in name for name in missing)
+        crops = not set(missing).isdisjoint(schema.CROPS)
         raise (errors.NoCrops if crops else errors.BadInput)(
             f"{config.data.name} has no {', '.join(missing)}, which "
             f"{who or config.model.name} needs"

@@ -132,7 +132,7 @@ def load(config: ml_collections.ConfigDict, folder: pathlib.Path) -> Teacher:
 
 
 def check(config: ml_collections.ConfigDict, folder: pathlib.Path) -> tuple[str, ...]:
-    """The batch fields that a teacher takes, without loading it.
+    """The batch fields that a teacher takes, without building its network.
 
     Args:
         config: as of `load`.

@@ -1,0 +1,60 @@
+"""What is wrong with a run is said before it trains, not hours later."""
+
+import os
+import pathlib
+
+import ml_collections
+
+from data_pipelines import errors, sources, synthetic
+from unipose_jax.train import checkpoint, evaluate, recipes, stages
+from unipose_jax.train import teacher as teachers
+
+
+def check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
+    """Says what is wrong with any stage before the first one trains.
+
+    Raises:
+        errors.BadInput: a setting that does not exist, data that a stage cannot use, a
+            teacher that is not there, or a workdir that cannot be written to.
+    """
+    if config.data.name == "synthetic" and not config.data.data_dir:
+        synthetic.check_counts(config.data)
+    for modality in stages.listed(config):
+        stage = stages.config_of(config, modality, workdir)
+        recipe, folder = recipes.build(stage), stages.folder_of(workdir, modality)
+        needed = set(recipe.fields) - set(teachers.FIELDS)
+        if _needs_teacher(recipe, stage, folder) and not _teacher_comes(config, stage):
+            needed |= set(teachers.check(stage, folder))
+        if config.data.data_dir:
+            split = sources.open_split(stage, "validation")
+            evaluate.check_fields(split, needed, stage)
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.BadInput(f"--workdir={workdir}: {error.strerror}") from error
+    if not os.access(workdir, os.W_OK):
+        raise errors.BadInput(f"--workdir={workdir} cannot be written to")
+
+
+def _needs_teacher(
+    recipe: recipes.Recipe, config: ml_collections.ConfigDict, folder: pathlib.Path
+) -> bool:
+    """Whether a stage has yet to learn from a teacher, or to start with one."""
+    taught = recipe.taught or config.get("teacher", {}).get("start", False)
+    return taught and not _is_finished(config, folder)
+
+
+def _teacher_comes(
+    config: ml_collections.ConfigDict, stage: ml_collections.ConfigDict
+) -> bool:
+    """Whether a student's teacher is yet to be trained, before it in the same run."""
+    first = stage.recipe == "stage2" and "points" in stages.listed(config)
+    return first and not stage.teacher.workdir
+
+
+def _is_finished(config: ml_collections.ConfigDict, folder: pathlib.Path) -> bool:
+    """Whether the run of a stage has its last checkpoint."""
+    checkpoints = checkpoint.Checkpoints(folder)
+    step = checkpoints.latest_step()
+    checkpoints.close()
+    return step is not None and step >= config.num_train_steps
