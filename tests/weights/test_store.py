@@ -1,0 +1,25 @@
+import numpy as np
+import pytest
+
+from unipose_jax.weights import store
+
+
+def params(value):
+    return {"params": {"layer": {"kernel": np.full((2, 3), value, np.float32)}}}
+
+
+def test_what_is_written_is_read(tmp_path):
+    store.save(tmp_path / "mine", params(0.5), {"skeleton": "ITOP15"})
+    found, meta = store.load(tmp_path / "mine")
+    np.testing.assert_array_equal(found["params"]["layer"]["kernel"], 0.5)
+    assert meta == {"skeleton": "ITOP15"}
+    assert {p.name for p in tmp_path.iterdir()} == {"mine.npz", "mine.json"}
+
+
+@pytest.mark.parametrize("name", ["v1.2", "v1.2.npz", "v1.2.json"])
+def test_a_dot_is_part_of_the_name(tmp_path, name):
+    store.save(tmp_path / "v1.2", params(0.5), {"version": "1.2"})
+    store.save(tmp_path / "v1.3", params(0.25), {"version": "1.3"})
+    found, meta = store.load(tmp_path / name)
+    np.testing.assert_array_equal(found["params"]["layer"]["kernel"], 0.5)
+    assert meta["version"] == "1.2"
