@@ -1,12 +1,14 @@
 """Rendered frames per second, training steps per second, and peak memory.
 
     python -m benchmarks.train
+    python -m benchmarks.train --variant=full --stage=depth
 
 Prints one JSON object; medians after warm-up, on whatever device JAX finds.
 """
 
 import itertools
 import json
+import pathlib
 import resource
 import statistics
 import time
@@ -18,50 +20,53 @@ from benchmarks import steps
 from configs import unipose
 from data_pipelines import synthetic
 from unipose_jax import commands
-from unipose_jax.synthesis import scene
-from unipose_jax.train import evaluate
+from unipose_jax.train import stages, teacher
 
 _STEPS = flags.DEFINE_integer("steps", 30, "Timed training steps.")
+_VARIANT = flags.DEFINE_string("variant", "quick", "Of configs/unipose.py.")
+_STAGE = flags.DEFINE_enum("stage", "points", stages.MODALITIES, "What is trained.")
+_BATCHES = 6  # timed renderings of a batch
 
 
 def main(argv: list[str]) -> None:
     """Times rendering, then training."""
     del argv
     commands.quiet_logs()
-    config = unipose.get_config("quick")
-    params = synthetic.scene_params(config.data)
-    marks: list[tuple[float, int]] = []
-    clips = scene.render_pool(
-        0,
-        "train",
-        0,
-        256,
-        params,
-        progress=lambda done: marks.append((time.perf_counter(), done)),
-    )
-    rendered = statistics.median(
-        (last[1] - first[1]) / (last[0] - first[0])
-        for first, last in itertools.pairwise(marks)
-    )
-    pool = synthetic.Pool(clips, num_points=config.data.num_points)
-
-    batch = evaluate.stack(pool[i] for i in range(config.global_batch_size))
-    seconds = steps.seconds_per_step(config, batch, steps=_STEPS.value)
-    frames = config.global_batch_size * config.data.frames
+    folder = pathlib.Path()
+    config = stages.config_of(unipose.get_config(_VARIANT.value), _STAGE.value, folder)
+    size = config.global_batch_size
+    fresh = synthetic.FreshBatches(config.data, batch_size=size, host=0, hosts=1)
+    taught = _STAGE.value != "points"
+    batches = teacher.load(config, folder).of_batches(fresh) if taught else fresh
+    times = [time.perf_counter()]
+    for _ in range(_BATCHES):
+        batch = jax.block_until_ready(next(batches))
+        times.append(time.perf_counter())
+    rendering = statistics.median(b - a for a, b in itertools.pairwise(times[1:]))
+    training = steps.seconds_per_step(config, batch, steps=_STEPS.value)
+    frames = size * config.data.frames
+    device = jax.devices()[0]
     print(
         json.dumps(
             {
-                "device": jax.devices()[0].device_kind,
-                "image": [params.height, params.width],
-                "rendered_frames_per_s": round(params.frames * rendered, 1),
+                "device": device.device_kind,
+                "config": f"unipose:{_VARIANT.value}, {_STAGE.value}",
+                "image": [config.data.scene.height, config.data.scene.width],
                 "batch_frames": frames,
-                "steps_per_s": round(1.0 / seconds, 2),
-                "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-                // 1024,
+                "rendered_frames_per_s": round(frames / rendering, 1),
+                "steps_per_s": round(1.0 / training, 2),
+                "peak_memory_mb": _peak_memory(device) // 2**20,
             },
             indent=1,
         )
     )
+
+
+def _peak_memory(device: jax.Device) -> int:
+    """Of an accelerator if it says so, else of this process; bytes."""
+    known = device.memory_stats() or {}
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return known.get("peak_bytes_in_use", own)
 
 
 if __name__ == "__main__":

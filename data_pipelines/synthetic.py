@@ -145,7 +145,7 @@ class FreshBatches:
     """Batches that are rendered when asked for: clip i of training is drawn once.
 
     A batch is a function of (data seed, step) and costs what rendering costs, so this
-    is for accelerators.
+    is for accelerators. It stays there, and is asked for before the last one is done.
     """
 
     def __init__(
@@ -158,23 +158,20 @@ class FreshBatches:
     ):
         """Prepares the batches of one host; arguments as of `PoolBatches`."""
         self._batch_size, self._step = batch_size, 0
-        self._count = batch_size // hosts
-        self._first = host * self._count
-        self._render = functools.partial(
-            scene.render_pool,
+        self._share = (batch_size // hosts) * host + np.arange(batch_size // hosts)
+        self._render = scene.make_renderer(
             data.seed,
             "train",
-            count=self._count,
-            params=dataclasses.replace(scene_params(data), points=data.num_points),
+            dataclasses.replace(scene_params(data), points=data.num_points),
             motion_clips=_motion_clips(data),
             extras=_crops(data),
-            batch_size=self._count,
         )
 
-    def __next__(self) -> Clips:
-        clips = self._render(self._step * self._batch_size + self._first)
+    def __next__(self) -> dict[str, jax.Array]:
+        clips = self._render(self._step * self._batch_size + self._share)
         self._step += 1
-        return schema.unpacked(_schema_fields(clips))
+        valid = _inliers(clips["points"], clips["points_valid"])
+        return schema.unpacked(_chosen(clips) | {"points_valid": valid})
 
     def get_state(self) -> dict[str, Any]:
         """The position in the data, JSON-able."""
@@ -305,13 +302,22 @@ def _crops(data: ml_collections.ConfigDict) -> tuple[str, ...]:
 
 def _schema_fields(clips: Clips) -> Clips:
     """The fields of the schema, with clouds cleaned as those of recordings are."""
-    names = [*schema.FIELDS, *(name for name in schema.CROPS if name in clips)]
-    fields = {name: clips[name] for name in names}
+    fields = _chosen(clips)
     valid = fields["points_valid"] = np.array(fields["points_valid"])
     for clip, frame in np.ndindex(valid.shape[:2]):
         seen = valid[clip, frame]
         seen[seen] = transforms.inliers(fields["points"][clip, frame, seen])
     return fields
+
+
+def _chosen(clips: Mapping[str, Any]) -> dict[str, Any]:
+    """What the schema knows of rendered clips."""
+    names = [*schema.FIELDS, *(name for name in schema.CROPS if name in clips)]
+    return {name: clips[name] for name in names}
+
+
+_inliers = jax.jit(jax.vmap(jax.vmap(transforms.inliers_of_padded)))
+"""Cleans clouds (clips, frames, points, 3) with validities where they are."""
 
 
 @functools.cache

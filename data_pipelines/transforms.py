@@ -4,7 +4,9 @@ A crop moves pixels, keypoints and intrinsics together, so that a point still pr
 on its pixel afterwards.
 """
 
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float
 
 _VOXEL = 0.05  # metres
 
@@ -55,6 +57,25 @@ def inliers(xyz: np.ndarray, *, min_share: float = 0.002) -> np.ndarray:
     for axis in range(3):
         count = count + np.roll(count, 1, axis) + np.roll(count, -1, axis)
     return inside & (count.ravel()[flat] >= max(4, min_share * len(xyz)))
+
+
+def inliers_of_padded(
+    xyz: Float[Array, "points 3"],
+    valid: Bool[Array, " points"],
+    *,
+    min_share: float = 0.002,
+) -> Bool[Array, " points"]:
+    """`inliers` for clouds on an accelerator, of one shape; compares all pairs.
+
+    Args:
+        xyz: metres; one person, within a few metres.
+        valid: False where a point is padding, which is no inlier and nobody's company.
+        min_share: of all valid points.
+    """
+    voxel = jnp.floor(xyz / _VOXEL)
+    near = jnp.abs(voxel[:, None] - voxel[None]).max(-1) <= 1.0
+    company = jnp.sum(near & valid[None], axis=-1)
+    return valid & (company >= jnp.maximum(4, min_share * valid.sum()))
 
 
 def square_box(

@@ -103,6 +103,16 @@ def test_fresh_clips_have_crops(cropped):
     assert np.median(np.abs(batch["reference_depth"] - torso)[seen]) < 0.3
 
 
+def test_fresh_clips_are_those_of_a_pool(config):
+    data = config.copy_and_resolve_references().data
+    data.scene.points = data.num_points  # stored, of which a pool draws
+    stored = synthetic.render(data, "train", 2)
+    batch = next(synthetic.FreshBatches(data, batch_size=2, host=0, hosts=1))
+    assert stored["points_valid"].mean() < 1.0  # some points fly
+    for name, value in stored.items():
+        np.testing.assert_array_equal(batch[name], value, err_msg=name)
+
+
 def test_missing_motion_is_said(config):
     data = config.copy_and_resolve_references().data
     data.motion = "nowhere.npz"

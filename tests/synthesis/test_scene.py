@@ -59,15 +59,19 @@ def test_clip_is_a_function_of_seed_split_and_index(pool):
         np.testing.assert_array_equal(value, pool[name][3:5], err_msg=name)
 
 
-def test_clips_rendered_together_equal_those_rendered_alone(pool):
-    """An accelerator renders batches, a CPU (as `pool` here) clip by clip."""
-    together = scene._batch_renderer(PARAMS, scene.EXTRAS)
-    clips = together(scene.split_key(SEED, "train"), np.array([2, 4, 4]), None)
+@pytest.mark.parametrize("devices", [1, 4])
+def test_clips_rendered_together_equal_those_rendered_alone(pool, monkeypatch, devices):
+    """Accelerators render batches and share them, a CPU (`pool`) goes clip by clip."""
+    monkeypatch.setattr(scene, "_one_by_one", lambda: False)
+    monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:devices])
+    together = scene.make_renderer(SEED, "train", PARAMS, extras=scene.EXTRAS)
+    clips = together(np.array([2, 4, 4, 5]))
     assert clips.keys() == pool.keys()
+    assert len(clips["points"].sharding.device_set) == devices
     # Rounding differs between compilations, and an edge pixel may then fall to the
     # other side: almost all numbers agree.
     for name, value in clips.items():
-        close = np.isclose(value, pool[name][[2, 4, 4]], rtol=1e-3, atol=1e-3)
+        close = np.isclose(value, pool[name][[2, 4, 4, 5]], rtol=1e-3, atol=1e-3)
         assert close.mean() > 0.98, name
 
 

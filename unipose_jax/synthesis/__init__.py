@@ -17,7 +17,13 @@ from unipose_jax.synthesis import (
     shape,
     viewpoint,
 )
-from unipose_jax.synthesis.scene import SceneParams, clip_key, make_clip, render_pool
+from unipose_jax.synthesis.scene import (
+    SceneParams,
+    clip_key,
+    make_clip,
+    make_renderer,
+    render_pool,
+)
 
 __all__ = [
     "SceneParams",
@@ -29,6 +35,7 @@ __all__ = [
     "detector",
     "images",
     "make_clip",
+    "make_renderer",
     "mocap",
     "motion",
     "paint",

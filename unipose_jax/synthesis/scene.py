@@ -11,7 +11,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.skeleton import definitions
@@ -31,6 +31,9 @@ EXTRAS = ("depth", "mask", "color", "true_depth", *CROPS)
 _SKIN = {"head": 0.09, "neck": 0.085, "thorax": 0.11, "torso": 0.12, "pelvis": 0.125}
 _SKIN |= {"shoulder": 0.055, "elbow": 0.045, "hand": 0.03, "hip": 0.10, "knee": 0.06}
 _OTHER_SKIN = 0.04  # metres
+# Where devices share clips: split along their axis, or as a whole on each.
+_CLIPS = jax.sharding.PartitionSpec("clips")
+_WHOLE = jax.sharding.PartitionSpec()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -331,16 +334,15 @@ def render_pool(
     Returns:
         The dict of `make_clip`, NumPy arrays with a leading clip axis.
     """
-    on_cpu = jax.default_backend() == "cpu"
-    batch_size = 1 if on_cpu else max(1, min(batch_size, count))
-    render_batch = _batch_renderer(params, extras)
-    key = split_key(seed, split)
-    clips = None if motion_clips is None else jnp.asarray(motion_clips)
+    batch_size = 1 if _one_by_one() else max(1, min(batch_size, count))
+    render = make_renderer(
+        seed, split, params, motion_clips=motion_clips, extras=extras
+    )
     pool: dict[str, np.ndarray] = {}
     for done in range(0, count, batch_size):
         index = start + np.minimum(done + np.arange(batch_size), count - 1)
         size = min(batch_size, count - done)
-        for name, value in jax.device_get(render_batch(key, index, clips)).items():
+        for name, value in jax.device_get(render(index)).items():
             if name not in pool:
                 pool[name] = np.empty((count, *value.shape[1:]), value.dtype)
             pool[name][done : done + size] = value[:size]
@@ -349,16 +351,61 @@ def render_pool(
     return pool
 
 
+def make_renderer(
+    seed: int,
+    split: str,
+    params: SceneParams,
+    *,
+    motion_clips: Float[np.ndarray, "clips clip_frames joints 3"] | None = None,
+    extras: tuple[str, ...] = (),
+) -> Callable[[Int[np.ndarray, " count"]], dict[str, Array]]:
+    """Builds `render(indices)`, whose clips stay on the device that they train.
+
+    Local accelerators share the clips of a call where their number divides. A call
+    returns before its clips are there, and is compiled once for each number of them.
+
+    Args:
+        seed: as of `render_pool`, like all that follows.
+        split: one of `SPLITS`.
+        params: what to render.
+        motion_clips: what moves the people.
+        extras: as in `make_clip`.
+
+    Returns:
+        Function to the dict of `make_clip` with a leading clip axis.
+    """
+    key = split_key(seed, split)
+    clips = None if motion_clips is None else jnp.asarray(motion_clips)
+
+    def render(index):
+        if not _one_by_one():
+            devices = tuple(jax.local_devices())
+            shared = devices if len(index) % len(devices) == 0 else devices[:1]
+            return _batch_renderer(params, extras, shared)(key, index, clips)
+        render_clip = _batch_renderer(params, extras, tuple(jax.local_devices()[:1]))
+        done = [render_clip(key, index[i : i + 1], clips) for i in range(len(index))]
+        return jax.tree.map(lambda *parts: jnp.concatenate(parts), *done)
+
+    return render
+
+
+def _one_by_one() -> bool:
+    return jax.default_backend() == "cpu"
+
+
 @functools.lru_cache(maxsize=16)
-def _batch_renderer(params: SceneParams, extras: tuple[str, ...]) -> Callable:
+def _batch_renderer(
+    params: SceneParams, extras: tuple[str, ...], devices: tuple[jax.Device, ...]
+) -> Callable:
     """Function of (split key, clip indices, motion clips or None), compiled in parts.
 
-    Extras are a program of their own: compiled together, they would change how the
-    rest is rounded.
+    Each of several devices renders its share of the clips. Extras are a program of
+    their own: compiled together, they would change how the rest is rounded.
     """
     _check_extras(extras, params)
-    shoot = _batch_shooter(dataclasses.replace(params, crop_size=0))
-    add = jax.jit(jax.vmap(functools.partial(_add, params=params, extras=extras)))
+    shoot = _batch_shooter(dataclasses.replace(params, crop_size=0), devices)
+    add = jax.vmap(functools.partial(_add, params=params, extras=extras))
+    add = jax.jit(_shared(add, devices, (_CLIPS,)))
 
     def render_batch(key, index, clips):
         shot = shoot(key, index, clips)
@@ -368,11 +415,26 @@ def _batch_renderer(params: SceneParams, extras: tuple[str, ...]) -> Callable:
 
 
 @functools.lru_cache(maxsize=16)
-def _batch_shooter(params: SceneParams) -> Callable:
+def _batch_shooter(params: SceneParams, devices: tuple[jax.Device, ...]) -> Callable:
     """Compiled function of (split key, clip indices, motion clips or None)."""
 
     def shoot(key, index, clips):
         motion_clip = None if clips is None else clips[index % clips.shape[0]]
         return _shoot(jax.random.fold_in(key, index), params, motion_clip)
 
-    return jax.jit(jax.vmap(shoot, in_axes=(None, 0, None)))
+    many = jax.vmap(shoot, in_axes=(None, 0, None))
+    return jax.jit(_shared(many, devices, (_WHOLE, _CLIPS, _WHOLE)))
+
+
+def _shared(
+    function: Callable,
+    devices: tuple[jax.Device, ...],
+    places: tuple[jax.sharding.PartitionSpec, ...],
+) -> Callable:
+    """`function` of clips, each of several devices computing its share."""
+    if len(devices) == 1:
+        return function
+    mesh = jax.sharding.Mesh(np.array(devices), tuple(_CLIPS))
+    return jax.shard_map(
+        function, mesh=mesh, in_specs=places, out_specs=_CLIPS, check_vma=False
+    )

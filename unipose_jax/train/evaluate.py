@@ -21,11 +21,14 @@ CURVES = ("mpjpe_mm", "pa_mpjpe_mm", "map_10cm")
 
 
 def make_predict(apply_fn: Callable, inputs: tuple[str, ...]) -> Callable:
-    """Builds `predict(replicated params, batch) -> {"xyz", "confidence"}` as NumPy.
+    """Builds `predict(replicated params, batch) -> {"xyz", "confidence"}`.
 
     Args:
         apply_fn: `apply_fn(params, **inputs)` returns a `models.PoseEstimate`.
         inputs: the fields of a batch that the network takes.
+
+    Returns:
+        A function whose results may not be there yet, and stay on the devices.
     """
 
     def apply(params, batch):
@@ -35,7 +38,7 @@ def make_predict(apply_fn: Callable, inputs: tuple[str, ...]) -> Callable:
 
     mapped = parallel.map_apply(apply)
 
-    def predict(params, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def predict(params, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
         fed = {name: batch[name] for name in inputs}
         return parallel.merge(mapped(params, parallel.split(fed)))
 

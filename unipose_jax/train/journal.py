@@ -64,7 +64,7 @@ class Journal:
         if not self._pending:
             return ""
         steps = [step for step, _ in self._pending]
-        values = [parallel.unreplicate(scalars) for _, scalars in self._pending]
+        values = parallel.unreplicate([scalars for _, scalars in self._pending])
         for step, scalars in zip(steps, values, strict=True):
             bad = sorted(k for k, v in scalars.items() if not math.isfinite(v))
             if bad:

@@ -87,8 +87,9 @@ def first(tree):
 
 
 def unreplicate(tree):
-    """Takes the first device's copy, as NumPy arrays."""
-    return jax.tree.map(np.asarray, jax.device_get(first(tree)))
+    """Takes the first device's copy, as NumPy arrays, in one transfer."""
+    copies = jax.device_get(jax.tree.map(lambda x: x.addressable_data(0), tree))
+    return jax.tree.map(lambda x: np.asarray(x)[0], copies)
 
 
 def split(batch):
@@ -98,8 +99,8 @@ def split(batch):
 
 
 def merge(batch):
-    """Undoes `split`, on the host."""
-    return jax.tree.map(lambda x: np.asarray(x).reshape(-1, *x.shape[2:]), batch)
+    """Undoes `split`, where the batch is."""
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch)
 
 
 def example_keys(key: jax.Array, count: int) -> jax.Array:

@@ -63,7 +63,7 @@ class Teacher:
         """An endless stream of batches with labels; labels each when it is drawn."""
         return LabelledBatches(batches, self)
 
-    def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """The labels of one host's share of a batch, on its devices."""
         return _fields(self._predict(self._replicated, batch))
 
@@ -174,8 +174,8 @@ def _settings(workdir: pathlib.Path) -> ml_collections.ConfigDict:
     return ml_collections.ConfigDict(meta["config"])
 
 
-def _fields(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _fields(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "teacher_xyz": np.asarray(found["xyz"], np.float32),
-        "teacher_confidence": np.asarray(found["confidence"], np.float32),
+        "teacher_xyz": found["xyz"].astype(np.float32),
+        "teacher_confidence": found["confidence"].astype(np.float32),
     }
