@@ -197,7 +197,7 @@ def anchor_net(
     """A network of stage 2."""
     model = ml_collections.ConfigDict()
     model.name = name
-    model.backbone = backbone  # tokens, small, resnet18 or resnet50
+    model.backbone = backbone  # one of image_net.KINDS
     model.head_width = 32
     model.head_depth = head_depth  # 0: votes straight from the features
     model.dtype = "float32"
@@ -252,10 +252,12 @@ def loss_scales() -> ml_collections.ConfigDict:
 def enlarge(config: ml_collections.ConfigDict) -> None:
     """For an accelerator: more of everything, and fresh people for every batch."""
     config.num_train_steps, config.global_batch_size = 50_000, 128
-    config.student.num_train_steps, config.student.crop_size = 50_000, 128
+    config.student.num_train_steps = 50_000
+    config.student.models.depth.backbone = "tokens_large"
+    config.student.models.rgb.backbone = "resnet18"
+    config.student.models.rgb.head_width, config.student.models.rgb.head_depth = 64, 2
     for model in config.student.models.values():
-        model.backbone, model.dtype = "resnet18", "bfloat16"
-        model.head_width, model.head_depth = 256, 4
+        model.dtype = "bfloat16"
     config.log_every, config.checkpoint_every = 200, 2_500
     config.data.train_clips = 0
     config.data.num_points, config.model.num_patches = 1_024, 96

@@ -264,7 +264,10 @@ def test_what_keypoints_cannot_teach_is_said(config, modality, message):
             ),
             "kind is 'truth', but config.loss_weights has pseudo_position",
         ),
-        (lambda c: c.model.update(backbone="vgg"), "tokens, small, resnet18, resnet50"),
+        (
+            lambda c: c.model.update(backbone="vgg"),
+            "tokens, tokens_large, small, resnet18",
+        ),
     ],
 )
 def test_what_stage_2_cannot_do_is_said(config, change, message):

@@ -106,6 +106,10 @@ _RESNET = functools.partial(Layout, stem=64, stem_kernel=7, pooled=True)
 KINDS: dict[str, Layout | Tokens] = {
     # For 64x64 crops on a few CPU cores.
     "tokens": Tokens(patch=4, window=12, width=96, num_blocks=4, num_heads=2, keep=80),
+    # Of the same crops, on an accelerator.
+    "tokens_large": Tokens(
+        patch=4, window=12, width=192, num_blocks=6, num_heads=6, keep=96
+    ),
     "small": Layout(
         BasicBlock,
         stem=16,

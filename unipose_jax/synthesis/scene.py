@@ -313,7 +313,7 @@ def render_pool(
     *,
     motion_clips: Float[np.ndarray, "clips clip_frames joints 3"] | None = None,
     extras: tuple[str, ...] = (),
-    batch_size: int = 32,
+    batch_size: int = 128,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, np.ndarray]:
     """Renders clips `start` to `start + count` of a split.
@@ -404,8 +404,8 @@ def _batch_renderer(
     """
     _check_extras(extras, params)
     shoot = _batch_shooter(dataclasses.replace(params, crop_size=0), devices)
-    add = jax.vmap(functools.partial(_add, params=params, extras=extras))
-    add = jax.jit(_shared(add, devices, (_CLIPS,)))
+    together = jax.vmap(functools.partial(_add, params=params, extras=extras))
+    add = jax.jit(_shared(together, devices, (_CLIPS,)))
 
     def render_batch(key, index, clips):
         shot = shoot(key, index, clips)
