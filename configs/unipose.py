@@ -260,6 +260,9 @@ def enlarge(config: ml_collections.ConfigDict) -> None:
         model.dtype = "bfloat16"
     config.log_every, config.checkpoint_every = 200, 2_500
     config.data.train_clips = 0
+    # Enough of them to learn people from all sides, and near ones.
+    config.data.scene.view.frontal_share = 0.5
+    config.data.scene.view.close_share = 0.1
     config.data.num_points, config.model.num_patches = 1_024, 96
     config.model.width, config.model.num_blocks = 192, 6
     config.model.num_heads, config.model.dtype = 6, "bfloat16"
