@@ -14,6 +14,7 @@ or, prepared once for many or long recordings,
 import ml_collections
 
 from configs import unipose
+from unipose_jax.weights import store
 
 
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
@@ -28,12 +29,16 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
 
 def adapt(config: ml_collections.ConfigDict) -> None:
     """From the weights that ship to one camera, one room and the people in it."""
-    config.data.skeleton = "ITOP15"  # which the weights know
+    shipped = store.read_meta()
+    config.data.skeleton = shipped["skeleton"]
+    config.data.num_points = shipped["num_points"]
+    config.model.update(shipped["model"])
     config.teacher.start = True
     config.loss_weights.pseudo_position = 0.5
     # A joint that the detector has no name for is not hidden.
     config.loss_weights.occlusion = 0.0
     config.num_train_steps, config.checkpoint_every = 300, 50
+    config.global_batch_size = 8
     config.log_every = 10
     config.optimizer.learning_rate = 1e-3
     config.optimizer.warmup_steps = 30

@@ -30,7 +30,7 @@ from data_pipelines import (
     transforms,
 )
 from unipose_jax import geometry, skeleton, synthesis
-from unipose_jax.synthesis import crowd, mocap, scene
+from unipose_jax.synthesis import cloud, crowd, mocap, scene
 
 Clips = dict[str, np.ndarray]
 MOTION_FRAMES = 30  # length of the pieces that motion clips are cut into
@@ -316,8 +316,13 @@ def _chosen(clips: Mapping[str, Any]) -> dict[str, Any]:
     return {name: clips[name] for name in names}
 
 
-_inliers = jax.jit(jax.vmap(jax.vmap(transforms.inliers_of_padded)))
-"""Cleans clouds (clips, frames, points, 3) with validities where they are."""
+@jax.jit
+@jax.vmap
+@jax.vmap
+def _inliers(points: jax.Array, valid: jax.Array) -> jax.Array:
+    """`transforms.inliers` of clouds (clips, frames, points, 3) where they are."""
+    options = {"voxel": transforms.VOXEL, "min_share": transforms.MIN_SHARE}
+    return cloud.inliers(points, valid, **options)
 
 
 @functools.cache

@@ -4,11 +4,9 @@ A crop moves pixels, keypoints and intrinsics together, so that a point still pr
 on its pixel afterwards.
 """
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
 
-_VOXEL = 0.05  # metres
+VOXEL, MIN_SHARE = 0.05, 0.002  # metres; of the points: what is company to a point
 
 
 def sample_points(
@@ -33,7 +31,7 @@ def sample_points(
     return points, np.arange(count) < len(chosen)
 
 
-def inliers(xyz: np.ndarray, *, min_share: float = 0.002) -> np.ndarray:
+def inliers(xyz: np.ndarray, *, min_share: float = MIN_SHARE) -> np.ndarray:
     """Which points of a cloud have company; flying pixels have none.
 
     A point stays if the 3x3x3 voxels of 5 cm around its own hold at least 4 points and
@@ -48,7 +46,7 @@ def inliers(xyz: np.ndarray, *, min_share: float = 0.002) -> np.ndarray:
     """
     if not len(xyz):
         return np.zeros(0, bool)
-    voxel = np.floor(xyz / _VOXEL).astype(np.int64)
+    voxel = np.floor(xyz / VOXEL).astype(np.int64)
     voxel -= voxel.min(axis=0) - 1
     shape = np.minimum(voxel.max(axis=0) + 2, 256)
     inside = (voxel < shape - 1).all(axis=1)
@@ -57,28 +55,6 @@ def inliers(xyz: np.ndarray, *, min_share: float = 0.002) -> np.ndarray:
     for axis in range(3):
         count = count + np.roll(count, 1, axis) + np.roll(count, -1, axis)
     return inside & (count.ravel()[flat] >= max(4, min_share * len(xyz)))
-
-
-def inliers_of_padded(
-    xyz: Float[Array, "points 3"],
-    valid: Bool[Array, " points"],
-    *,
-    min_share: float = 0.002,
-) -> Bool[Array, " points"]:
-    """`inliers` for clouds on an accelerator, of one shape; compares all pairs.
-
-    Args:
-        xyz: metres; one person, within a few metres.
-        valid: False where a point is padding, which is no inlier and nobody's company.
-        min_share: of all valid points.
-    """
-    x, y, z = (
-        jnp.abs(axis[:, None] - axis[None]) for axis in jnp.floor(xyz / _VOXEL).T
-    )
-    near = (jnp.maximum(jnp.maximum(x, y), z) <= 1.0) & valid[None]
-    # Numbers, not truths: over a sum of those XLA (0.11) takes minutes for GPUs.
-    company = jnp.sum(jnp.where(near, 1.0, 0.0), axis=-1)
-    return valid & (company >= jnp.maximum(4, min_share * valid.sum()))
 
 
 def square_box(

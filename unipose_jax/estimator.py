@@ -122,8 +122,12 @@ def load_shipped(modality: str = store.SHIPPED) -> Estimator:
 
 
 def export(path: str | pathlib.Path, estimator: Estimator, notes: dict) -> None:
-    """Writes an estimator's weights and settings, with notes on how they were made."""
+    """Writes an estimator's weights and settings, with notes on how they were made.
+
+    It will compute in float32, whatever an accelerator trained it with.
+    """
     meta = {key: getattr(estimator, key) for key in _META}
+    meta["model"] = {**estimator.model, "dtype": "float32"}
     store.save(path, estimator.params, meta | notes)
 
 

@@ -39,18 +39,6 @@ def test_few_points_are_padded(have):
     np.testing.assert_array_equal(points[~valid], 0)
 
 
-def test_inliers_of_padded_clouds_are_those_of_clouds():
-    rng = np.random.default_rng(0)
-    xyz = np.float32(rng.normal(0.0, 0.15, (400, 3)) + [0.0, 0.0, 3.0])
-    valid = rng.random(400) < 0.7
-    expected = np.zeros(400, bool)
-    expected[valid] = transforms.inliers(xyz[valid], min_share=0.02)
-    found = transforms.inliers_of_padded(xyz, valid, min_share=0.02)
-    assert 0.1 < expected.mean() < 0.6
-    np.testing.assert_array_equal(found, expected)
-    assert not transforms.inliers_of_padded(xyz, np.zeros(400, bool)).any()
-
-
 def test_flying_points_are_no_inliers():
     rng = np.random.default_rng(0)
     body = rng.uniform(-1, 1, size=(2000, 3)) * [0.2, 0.6, 0.05] + [0, 0, 3]

@@ -81,7 +81,7 @@ def test_only_joints_without_keypoints_keep_to_the_teacher(config):
 
 
 def test_another_network_cannot_start_with_the_weights(config, tmp_path):
-    config.model.width = 32
+    config.model.width //= 2
     with pytest.raises(errors.BadInput, match="teacher has another network .*there"):
         loop.train(config, tmp_path)
     assert not (tmp_path / "checkpoints").exists()

@@ -32,6 +32,7 @@ def test_what_a_later_stage_lacks_is_said_before_the_first_trains(
         ({"data.test_clips": 0}, "data.test_clips is 0; use 1 or more"),
         ({"model.fusion": "rgdb"}, "model.fusion is 'rgdb'; use one of none, depth"),
         ({"student.crop_size": 50}, "crop_size is 50; tokens needs a multiple of 4"),
+        ({"model.num_heads": 3}, "width is 16, which num_heads=3 .* cannot share"),
         ({"student.models.depth.backbone": "vgg"}, "model.backbone is 'vgg'; use one"),
         ({"student.teacher.kind": "none"}, "no teacher, but"),
         ({"student.teacher.workdir": "nowhere"}, "no checkpoint in .*nowhere"),

@@ -152,7 +152,7 @@ def check(config: ml_collections.ConfigDict, folder: pathlib.Path) -> tuple[str,
         model, name = settings.model.to_dict(), settings.data.skeleton
     else:
         where = store.FOLDER / store.SHIPPED
-        _, meta = store.load(where)
+        meta = store.read_meta(where)
         model, name = meta["model"], meta["skeleton"]
     if name != config.data.skeleton:
         raise errors.BadInput(

@@ -37,11 +37,14 @@ def save(path: str | os.PathLike, params, meta: dict[str, Any]) -> None:
 
 def load(path: str | os.PathLike = FOLDER / SHIPPED) -> tuple[Any, dict[str, Any]]:
     """Reads (float32 params, meta) that `save` wrote; the shipped ones by default."""
-    arrays_path, meta_path = _paths(path)
-    with np.load(arrays_path, allow_pickle=False) as arrays:
+    with np.load(_paths(path)[0], allow_pickle=False) as arrays:
         flat = {name: arrays[name].astype(np.float32) for name in arrays.files}
-    params = traverse_util.unflatten_dict(flat, sep="/")
-    return params, json.loads(meta_path.read_text())
+    return traverse_util.unflatten_dict(flat, sep="/"), read_meta(path)
+
+
+def read_meta(path: str | os.PathLike = FOLDER / SHIPPED) -> dict[str, Any]:
+    """Reads the settings alone; of the shipped weights by default."""
+    return json.loads(_paths(path)[1].read_text())
 
 
 def _write(path: pathlib.Path, content: bytes) -> None:

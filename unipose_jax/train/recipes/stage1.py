@@ -63,6 +63,11 @@ def _check(config: ml_collections.ConfigDict) -> None:
             f"recipe stage1 trains point_net, not {config.model.name}"
         )
     checks.choice(config, "model.fusion", list(models.FUSIONS))
+    if config.model.width % config.model.num_heads:
+        raise errors.BadInput(
+            f"config.model.width is {config.model.width}, which num_heads="
+            f"{config.model.num_heads} attention heads cannot share"
+        )
     checks.backbone(config)
     fusion = config.model.fusion
     cells = config.model.image_grid * image_net.stride_of(config.model.backbone)
