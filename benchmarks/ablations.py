@@ -191,7 +191,7 @@ def train_all(
 def train(
     entry: Entry, workdir: pathlib.Path, settings: list[str], cores: set[int]
 ) -> None:
-    """Runs `run.py` on `cores`."""
+    """Runs `run.py` on `cores`; ends the study, with one line, where it fails."""
     workdir.mkdir(parents=True, exist_ok=True)
     print(f"train {workdir} {' '.join(entry.trained)}", flush=True)
     command = [
@@ -202,15 +202,19 @@ def train(
         f"--config.stages={entry.trained}",
         *(f"--{override}" for override in [*_SET.value, *settings]),
     ]
-    with (workdir / "train.log").open("a") as log:
-        subprocess.run(
+    path = workdir / "train.log"
+    with path.open("a") as log:
+        done = subprocess.run(
             command,
             cwd=ROOT,
-            check=True,
             stdout=log,
             stderr=subprocess.STDOUT,
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
+    if done.returncode:
+        said = path.read_text().strip().splitlines() or ["nothing was said"]
+        print(f"{path}: {said[-1]}", file=sys.stderr)
+        raise SystemExit(done.returncode)
 
 
 if __name__ == "__main__":
