@@ -9,7 +9,7 @@ from configs import unipose
 from data_pipelines import errors, pose_file
 from tests.test_run import run
 from unipose_jax import models
-from unipose_jax.train import recipes, stages
+from unipose_jax.train import recipes, stages, teacher
 
 
 @pytest.fixture
@@ -67,3 +67,16 @@ def test_fusions_that_cannot_be(config, tmp_path, changes, message):
     stage.update_from_flattened_dict(changes)
     with pytest.raises(errors.BadInput, match=message):
         recipes.build(stage)
+
+
+def test_a_fused_teacher_looks_at_crops_of_the_students_size(
+    config, tmp_path, monkeypatch
+):
+    fused = stages.config_of(config, "points", tmp_path)
+    monkeypatch.setattr(teacher, "_settings", lambda workdir: fused)
+    config.student.teacher.workdir = str(tmp_path)
+    student = stages.config_of(config, "depth", tmp_path)
+    assert set(teacher.check(student, tmp_path)) > set(models.CROPS["rgb"])
+    student.data.crop_size = 2 * fused.data.crop_size
+    with pytest.raises(errors.BadInput, match="32 pixels, the student at .*64"):
+        teacher.check(student, tmp_path)

@@ -139,7 +139,8 @@ def check(config: ml_collections.ConfigDict, folder: pathlib.Path) -> tuple[str,
         folder: likewise.
 
     Raises:
-        errors.BadInput: there is no such run, or its skeleton is another one.
+        errors.BadInput: there is no such run, its skeleton is another one, or its crops
+            have another size.
     """
     if config.teacher.workdir:
         where = _run_of(config, folder)
@@ -150,6 +151,12 @@ def check(config: ml_collections.ConfigDict, folder: pathlib.Path) -> tuple[str,
                 f"{settings.recipe}"
             )
         model, name = settings.model.to_dict(), settings.data.skeleton
+        sizes = settings.data.crop_size, config.data.crop_size
+        if models.modalities(model.get("fusion", "none"))[1:] and sizes[0] != sizes[1]:
+            raise errors.BadInput(
+                f"the teacher in {where} looks at crops of {sizes[0]} pixels, the "
+                f"student at crops of {sizes[1]} (config.student.crop_size)"
+            )
     else:
         where = store.FOLDER / store.SHIPPED
         meta = store.read_meta(where)
