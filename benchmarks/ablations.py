@@ -204,6 +204,7 @@ def train(
     ]
     path = workdir / "train.log"
     with path.open("a") as log:
+        before = log.tell()
         done = subprocess.run(
             command,
             cwd=ROOT,
@@ -212,9 +213,10 @@ def train(
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
     if done.returncode:
-        said = path.read_text().strip().splitlines() or ["nothing was said"]
-        print(f"{path}: {said[-1]}", file=sys.stderr)
-        raise SystemExit(done.returncode)
+        text = path.read_bytes()[before:].decode(errors="replace")
+        said = text.strip().splitlines() or ["nothing was said"]
+        print(f"{path} (status {done.returncode}): {said[-1]}", file=sys.stderr)
+        raise SystemExit(abs(done.returncode))
 
 
 if __name__ == "__main__":

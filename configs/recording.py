@@ -8,7 +8,8 @@ or, prepared once for many or long recordings,
         --source=FOLDER --data_dir=D
     python run.py --config=configs/recording.py --workdir=W --data_dir=D
 
-`:adapt` starts with the weights that ship and makes them fit.
+`:adapt` starts with the weights that ship and makes them fit. To start with points of
+your own (`--config.teacher.workdir=RUN`), give it their `config.model`, too.
 """
 
 import ml_collections
@@ -31,7 +32,10 @@ def adapt(config: ml_collections.ConfigDict) -> None:
     """From the weights that ship to one camera, one room and the people in it."""
     shipped = store.read_meta()
     config.data.skeleton = shipped["skeleton"]
-    config.data.num_points = shipped["num_points"]
+    config.data.num_points, config.data.frames = (
+        shipped["num_points"],
+        shipped["frames"],
+    )
     config.model.update(shipped["model"])
     config.teacher.start = True
     config.loss_weights.pseudo_position = 0.5

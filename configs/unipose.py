@@ -13,6 +13,7 @@ fresh people for every batch) and `:smoke` (tests; points alone). Override:
 import dataclasses
 
 import ml_collections
+from ml_collections import config_dict
 
 from unipose_jax.synthesis import scene
 
@@ -101,6 +102,9 @@ def rendered_people() -> ml_collections.ConfigDict:
     data.skip_corrupt = False  # leave out, and list, what cannot be read
     data.check_counts = True  # refuse a data set with fewer frames than published
     data.scene = ml_collections.ConfigDict(dataclasses.asdict(scene.SceneParams()))
+    data.train_view = ml_collections.ConfigDict()  # in place of data.scene.view's
+    data.train_view.frontal_share = config_dict.placeholder(float)
+    data.train_view.close_share = config_dict.placeholder(float)
     return data
 
 
@@ -261,8 +265,8 @@ def enlarge(config: ml_collections.ConfigDict) -> None:
     config.log_every, config.checkpoint_every = 200, 2_500
     config.data.train_clips = 0
     # Enough of them to learn people from all sides, and near ones.
-    config.data.scene.view.frontal_share = 0.5
-    config.data.scene.view.close_share = 0.1
+    config.data.train_view.frontal_share = 0.5
+    config.data.train_view.close_share = 0.1
     config.data.num_points, config.model.num_patches = 1_024, 96
     config.model.width, config.model.num_blocks = 192, 6
     config.model.num_heads, config.model.dtype = 6, "bfloat16"

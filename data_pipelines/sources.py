@@ -32,8 +32,9 @@ def open_train(
             return the same with them. None adds none.
 
     Returns:
-        An iterator of batches (NumPy, schema fields) with `get_state()` and
-        `set_state(state)`, whose state is JSON-able.
+        An iterator of batches (schema fields; NumPy, or on devices where clips are
+        rendered afresh) with `get_state()` and `set_state(state)`, whose state is
+        JSON-able.
 
     Raises:
         errors.BadInput: `config.data.name` is unknown, or its files cannot be used.

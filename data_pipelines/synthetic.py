@@ -162,7 +162,7 @@ class FreshBatches:
         self._render = scene.make_renderer(
             data.seed,
             "train",
-            dataclasses.replace(scene_params(data), points=data.num_points),
+            dataclasses.replace(scene_params(data, "train"), points=data.num_points),
             motion_clips=_motion_clips(data),
             extras=_crops(data),
         )
@@ -215,7 +215,7 @@ def open_pool(data: ml_collections.ConfigDict, split: str) -> Pool:
     if not data.cache_dir:
         return Pool(render(data, split, count), num_points=data.num_points)
     folder = pathlib.Path(data.cache_dir).expanduser()
-    path = folder / f"{split}-{count}-{_fingerprint(data)}.npz"
+    path = folder / f"{split}-{count}-{_fingerprint(data, split)}.npz"
     clips = _read_pool(path)
     if clips is None:
         with files.replacing(path) as aside, aside.open("wb") as file:
@@ -240,15 +240,22 @@ def render_images(data: ml_collections.ConfigDict, split: str, count: int) -> Cl
         split,
         0,
         count,
-        scene_params(data),
+        scene_params(data, split),
         motion_clips=_motion_clips(data),
         extras=("depth", "color"),
     )
 
 
-def scene_params(data: ml_collections.ConfigDict) -> scene.SceneParams:
-    """The renderer's settings: `data.scene`, with length, skeleton and crops of it."""
+def scene_params(data: ml_collections.ConfigDict, split: str) -> scene.SceneParams:
+    """The renderer's settings: `data.scene`, with length, skeleton and crops of `data`.
+
+    Training may have views of its own: what is not None of `data.train_view`.
+    """
     params = _from_dict(scene.SceneParams, data.scene.to_dict())
+    if split == "train":
+        own = {k: v for k, v in data.train_view.to_dict().items() if v is not None}
+        view = dataclasses.replace(params.view, **own)
+        params = dataclasses.replace(params, view=view)
     return dataclasses.replace(
         params,
         frames=data.frames,
@@ -286,7 +293,7 @@ def render(
             split,
             start,
             count,
-            scene_params(data),
+            scene_params(data, split),
             motion_clips=_motion_clips(data),
             extras=_crops(data),
             progress=lambda done: bar.update(done - bar.n),
@@ -337,8 +344,8 @@ def _source_hash() -> str:
     return digest.hexdigest()
 
 
-def _fingerprint(data: ml_collections.ConfigDict) -> str:
-    parts = [_source_hash(), repr(scene_params(data)), str(data.seed)]
+def _fingerprint(data: ml_collections.ConfigDict, split: str) -> str:
+    parts = [_source_hash(), repr(scene_params(data, split)), str(data.seed)]
     parts += [jax.__version__, jax.default_backend(), *_crops(data)]
     if data.motion:
         parts.append(hashlib.sha256(_motion_path(data).read_bytes()).hexdigest())

@@ -130,7 +130,7 @@ def test_recordings_with_keypoints_alone_train_a_network(tmp_path, capsys):
     config.data.skeleton = "COCO17"
     render = config.data.copy_and_resolve_references()
     render.frames, render.scene.height, render.scene.width = 12, 96, 128
-    params = synthetic.scene_params(render)
+    params = synthetic.scene_params(render, "test")
     clip = scene.render_pool(0, "test", 0, 1, params, extras=("depth",))
     keypoints = detections.to_coco(clip["uv"][0], clip["confidence"][0], "COCO17")
     folder = tmp_path / "recordings"

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -111,6 +112,31 @@ def test_fresh_clips_are_those_of_a_pool(config):
     assert stored["points_valid"].mean() < 1.0  # some points fly
     for name, value in stored.items():
         np.testing.assert_array_equal(batch[name], value, err_msg=name)
+
+
+def test_hosts_render_their_shares_of_fresh_batches(config):
+    data = config.copy_and_resolve_references().data
+    whole = synthetic.FreshBatches(data, batch_size=4, host=0, hosts=1)
+    parts = [
+        synthetic.FreshBatches(data, batch_size=4, host=host, hosts=2)
+        for host in (0, 1)
+    ]
+    for _ in range(2):  # steps
+        batch, shares = next(whole), [next(part) for part in parts]
+        for name, value in batch.items():
+            together = np.concatenate([share[name] for share in shares])
+            np.testing.assert_array_equal(together, value, err_msg=name)
+
+
+def test_training_may_have_views_of_its_own(config):
+    data = config.copy_and_resolve_references().data
+    usual = synthetic.scene_params(data, "train")
+    assert usual == synthetic.scene_params(data, "test")
+    data.train_view.frontal_share = 0.25
+    own = synthetic.scene_params(data, "train")
+    assert own.view == dataclasses.replace(usual.view, frontal_share=0.25)
+    assert synthetic.scene_params(data, "test") == usual
+    assert synthetic.scene_params(data, "validation") == usual
 
 
 def test_missing_motion_is_said(config):

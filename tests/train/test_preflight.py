@@ -33,6 +33,11 @@ def test_what_a_later_stage_lacks_is_said_before_the_first_trains(
         ({"model.fusion": "rgdb"}, "model.fusion is 'rgdb'; use one of none, depth"),
         ({"student.crop_size": 50}, "crop_size is 50; tokens needs a multiple of 4"),
         ({"model.num_heads": 3}, "width is 16, which num_heads=3 .* cannot share"),
+        ({"model.num_heads": 0}, "width is 16, which num_heads=0 .* cannot share"),
+        (
+            {"model.fusion": "depth", "data.crop_size": 64},
+            "teacher looks at crops of 64 pixels, the student at crops of 32",
+        ),
         ({"student.models.depth.backbone": "vgg"}, "model.backbone is 'vgg'; use one"),
         ({"student.teacher.kind": "none"}, "no teacher, but"),
         ({"student.teacher.workdir": "nowhere"}, "no checkpoint in .*nowhere"),

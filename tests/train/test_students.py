@@ -14,6 +14,7 @@ from unipose_jax import models, skeleton
 from unipose_jax.losses import objective
 from unipose_jax.train import checkpoint, evaluate, loop, recipes, stages, teacher
 from unipose_jax.train.recipes import stage2
+from unipose_jax.weights import store
 
 ITOP = skeleton.ITOP15
 STUDENTS = ("depth", "rgb")
@@ -366,3 +367,24 @@ def test_all_student_terms_can_be_weighed_together(config, clip):
     terms = recipe.validation_terms(estimate, batch)
     assert set(terms) == set(weights)
     assert np.isfinite(float(objective.total(terms, weights)))
+
+
+def test_clips_have_the_points_that_the_teacher_is_used_to(
+    config, tmp_path, monkeypatch
+):
+    own, shipped = config.data.num_points, store.read_meta()["num_points"]
+    assert own != shipped
+
+    def points(**settings):
+        whole = unipose.get_config("smoke")
+        whole.student.teacher.update(settings)
+        return stages.config_of(whole, "depth", tmp_path).data.num_points
+
+    assert points() == shipped
+    assert points(kind="truth") == own
+    assert points(workdir="nowhere") == own
+    meta = {"config": {"data": {"num_points": 96}}}
+    monkeypatch.setattr(stages, "_has_checkpoint", lambda folder: True)
+    monkeypatch.setattr(stages.checkpoint.Checkpoints, "read_meta", lambda *_: meta)
+    assert points(workdir="there") == 96
+    assert points() == own  # its teacher is the run's own points

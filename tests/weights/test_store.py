@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from configs import unipose
+from unipose_jax import estimator
 from unipose_jax.weights import store
 
 
@@ -23,3 +25,15 @@ def test_a_dot_is_part_of_the_name(tmp_path, name):
     found, meta = store.load(tmp_path / name)
     np.testing.assert_array_equal(found["params"]["layer"]["kernel"], 0.5)
     assert meta["version"] == "1.2"
+
+
+def test_what_ships_or_is_exported_computes_in_float32(tmp_path):
+    config = unipose.get_config("smoke")
+    config.model.dtype = "bfloat16"
+    made = estimator.from_config(config, params(0.5))
+    estimator.export(tmp_path / "mine", made, {"seed": 3})
+    meta = store.read_meta(tmp_path / "mine")
+    assert (meta["model"]["dtype"], meta["seed"]) == ("float32", 3)
+    assert estimator.load(tmp_path / "mine").num_points == config.data.num_points
+    for modality in ("points", "depth"):
+        assert store.read_meta(store.FOLDER / modality)["model"]["dtype"] == "float32"

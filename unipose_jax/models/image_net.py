@@ -1,8 +1,8 @@
 """Image networks: crops to feature maps on a coarse grid of cells.
 
 Residual networks (He et al., CVPR 2016) with group normalisation (Wu and He, ECCV
-2018): without statistics over a batch, nothing has to agree between devices. And a
-small transformer of patches, for CPUs.
+2018): without statistics over a batch, nothing has to agree between devices. And
+transformers of patches, a small one for CPUs.
 """
 
 import functools

@@ -362,7 +362,8 @@ def make_renderer(
     """Builds `render(indices)`, whose clips stay on the device that they train.
 
     Local accelerators share the clips of a call where their number divides. A call
-    returns before its clips are there, and is compiled once for each number of them.
+    returns before its clips are there, and is compiled once for each number of them; a
+    CPU renders one after the other.
 
     Args:
         seed: as of `render_pool`, like all that follows.

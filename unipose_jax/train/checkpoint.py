@@ -29,6 +29,8 @@ INCIDENTAL = {
 AT_TEST_TIME = ("correction.", "study.")
 """Beginnings of settings that training does not read."""
 
+_NAMED = 3  # of the settings that differ
+
 
 class Checkpoints:
     """The checkpoints of one work folder.
@@ -182,7 +184,7 @@ def difference(
     config: ml_collections.ConfigDict,
     prefixes: tuple[str, ...] = ("",),
 ) -> str:
-    """The first setting in which a config differs from a checkpoint's, in words.
+    """The first settings in which a config differs from a checkpoint's, in words.
 
     Args:
         meta: of the checkpoint.
@@ -190,16 +192,18 @@ def difference(
         prefixes: which settings to compare, by the start of their names.
 
     Returns:
-        For example "model.width is 16 there and 32 in the config"; "" if none differs.
+        For example "model.width is 16 there and 32 in the config", up to `_NAMED` of
+        them; "" if none differs.
     """
+    named: list[str] = []
     saved, mine = _flat(meta["config"]), _flat(describe(config))
     for key in sorted((saved.keys() | mine.keys()) - INCIDENTAL):
         if key.startswith(AT_TEST_TIME):
             continue
         there, here = saved.get(key), mine.get(key)
         if key.startswith(prefixes) and there != here:
-            return f"{key} is {there!r} there and {here!r} in the config"
-    return ""
+            named.append(f"{key} is {there!r} there and {here!r} in the config")
+    return "; ".join(named[:_NAMED])
 
 
 def describe(config: ml_collections.ConfigDict) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def predict_split(
         params: replicated parameters.
         source: random access to examples (`len`, `[index]`).
         batch_size: clips at a time over all hosts; a multiple of the device count.
-        progress: called with the number of clips done, after each batch.
+        progress: called with the number of clips asked for, after each batch.
 
     Returns:
         `xyz` (clips, frames, joints, 3), metres, camera frame, and `confidence`.

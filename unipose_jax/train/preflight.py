@@ -23,8 +23,12 @@ def check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> No
         stage = stages.config_of(config, modality, workdir)
         recipe, folder = recipes.build(stage), stages.folder_of(workdir, modality)
         needed = set(recipe.fields) - set(teachers.FIELDS)
-        if _needs_teacher(recipe, stage, folder) and not _teacher_comes(config, stage):
-            needed |= set(teachers.check(stage, folder))
+        if _needs_teacher(recipe, stage, folder):
+            if _teacher_comes(config, stage):
+                points = stages.config_of(config, "points", workdir)
+                teachers.check_crops(points, stage)
+            else:
+                needed |= set(teachers.check(stage, folder))
         if config.data.data_dir:
             split = sources.open_split(stage, "validation")
             evaluate.check_fields(split, needed, stage)

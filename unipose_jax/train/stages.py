@@ -11,6 +11,7 @@ import ml_collections
 from data_pipelines import errors
 from unipose_jax import models
 from unipose_jax.train import checkpoint
+from unipose_jax.weights import store
 
 MODALITIES = ("points", "depth", "rgb")
 """What a network looks at; a stage has the name of its modality."""
@@ -48,7 +49,8 @@ def config_of(
     Returns:
         A student's `teacher.workdir` is "" for the weights that ship, "..", from the
         student's own folder, for the points of this run, or else absolute: the run may
-        be moved as a whole, and does not go on with another teacher unnoticed.
+        be moved as a whole, and does not go on with another teacher unnoticed. Clips
+        have as many points as the teacher is used to.
     """
     stage = ml_collections.ConfigDict(
         {name: value for name, value in config.to_dict().items() if name not in _PLAN}
@@ -71,6 +73,8 @@ def config_of(
         stage[name] = value
     stage.recipe = "stage2"
     stage.teacher.workdir = _teachers_folder(stage.teacher, workdir)
+    if stage.teacher.kind == "network":
+        stage.data.num_points = _points_of(stage.teacher.workdir, stage.data.num_points)
     seen = {modality, *(fused if stage.teacher.workdir else ())}  # the teacher, too
     stage.data.crops = tuple(name for name in MODALITIES if name in seen)
     return stage
@@ -82,6 +86,23 @@ def _teachers_folder(teacher: ml_collections.ConfigDict, workdir: pathlib.Path) 
     if teacher.workdir:
         return _absolute(teacher.workdir)
     return ".." if _has_checkpoint(workdir) else ""
+
+
+def _points_of(teacher: str, own: int) -> int:
+    """Points of a frame that a teacher was trained with.
+
+    Args:
+        teacher: `teacher.workdir` of a student.
+        own: of the run's own points, and where there is no such run.
+    """
+    if not teacher:
+        return store.read_meta()["num_points"]
+    if teacher == ".." or not _has_checkpoint(pathlib.Path(teacher)):
+        return own
+    checkpoints = checkpoint.Checkpoints(pathlib.Path(teacher))
+    meta = checkpoints.read_meta(checkpoints.latest_step() or 0)
+    checkpoints.close()
+    return meta["config"]["data"]["num_points"]
 
 
 def _absolute(path: str) -> str:

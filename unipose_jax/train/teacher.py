@@ -96,7 +96,7 @@ class LabelledBatches:
         """Takes a stream with `get_state` and `set_state`."""
         self._batches, self._teacher = batches, teacher
 
-    def __next__(self) -> dict[str, np.ndarray]:
+    def __next__(self) -> dict[str, Any]:
         batch = next(self._batches)
         return batch | self._teacher(batch)
 
@@ -151,12 +151,7 @@ def check(config: ml_collections.ConfigDict, folder: pathlib.Path) -> tuple[str,
                 f"{settings.recipe}"
             )
         model, name = settings.model.to_dict(), settings.data.skeleton
-        sizes = settings.data.crop_size, config.data.crop_size
-        if models.modalities(model.get("fusion", "none"))[1:] and sizes[0] != sizes[1]:
-            raise errors.BadInput(
-                f"the teacher in {where} looks at crops of {sizes[0]} pixels, the "
-                f"student at crops of {sizes[1]} (config.student.crop_size)"
-            )
+        check_crops(settings, config)
     else:
         where = store.FOLDER / store.SHIPPED
         meta = store.read_meta(where)
@@ -167,6 +162,22 @@ def check(config: ml_collections.ConfigDict, folder: pathlib.Path) -> tuple[str,
             f"learn {config.data.skeleton}"
         )
     return models.inputs_of(model)
+
+
+def check_crops(
+    points: ml_collections.ConfigDict, student: ml_collections.ConfigDict
+) -> None:
+    """Refuses points that look at crops of another size than the student they teach.
+
+    Raises:
+        errors.BadInput: they do.
+    """
+    seen, given = points.data.crop_size, student.data.crop_size
+    if models.modalities(points.model.get("fusion", "none"))[1:] and seen != given:
+        raise errors.BadInput(
+            f"the teacher looks at crops of {seen} pixels, the student at crops of "
+            f"{given} (config.student.crop_size)"
+        )
 
 
 def _run_of(config: ml_collections.ConfigDict, folder: pathlib.Path) -> pathlib.Path:

@@ -63,7 +63,7 @@ def _check(config: ml_collections.ConfigDict) -> None:
             f"recipe stage1 trains point_net, not {config.model.name}"
         )
     checks.choice(config, "model.fusion", list(models.FUSIONS))
-    if config.model.width % config.model.num_heads:
+    if config.model.num_heads < 1 or config.model.width % config.model.num_heads:
         raise errors.BadInput(
             f"config.model.width is {config.model.width}, which num_heads="
             f"{config.model.num_heads} attention heads cannot share"
