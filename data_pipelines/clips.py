@@ -100,7 +100,9 @@ class ClipSource:
         track = self.tracks[number]
         frames = [track.frame(int(position)) for position in window]
         drawn = [
-            transforms.sample_points(frame["points"], self._num_points, rng)
+            transforms.sample_points(
+                frame["points"], self._num_points, rng, repeat=True
+            )
             for frame in frames
         ]
         fields = {name: np.stack([f[name] for f in frames]) for name in self._names}

@@ -10,7 +10,7 @@ VOXEL, MIN_SHARE = 0.05, 0.002  # metres; of the points: what is company to a po
 
 
 def sample_points(
-    xyz: np.ndarray, count: int, rng: np.random.Generator
+    xyz: np.ndarray, count: int, rng: np.random.Generator, *, repeat: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draws points without replacement, every one equally likely.
 
@@ -18,6 +18,8 @@ def sample_points(
         xyz: (points, 3), metres.
         count: how many to return.
         rng: decides which.
+        repeat: where there are fewer, take each of them again, as often as the others
+            or once more. Rendered clouds are filled so, and networks used to it.
 
     Returns:
         float32 (count, 3), zeros after the last point where there are fewer, and bool
@@ -26,6 +28,8 @@ def sample_points(
     chosen = xyz
     if len(xyz) > count:
         chosen = xyz[rng.choice(len(xyz), count, replace=False, shuffle=False)]
+    elif repeat and 0 < len(xyz) < count:
+        chosen = xyz[np.resize(rng.permutation(len(xyz)), count)]
     points = np.zeros((count, 3), np.float32)
     points[: len(chosen)] = chosen
     return points, np.arange(count) < len(chosen)

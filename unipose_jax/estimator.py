@@ -190,7 +190,9 @@ class Live:
             self._window = []
             return None
         rng = np.random.default_rng(0)
-        points, valid = transforms.sample_points(xyz, self._estimator.num_points, rng)
+        points, valid = transforms.sample_points(
+            xyz, self._estimator.num_points, rng, repeat=True
+        )
         frame = {"points": points, "points_valid": valid, "time": np.asarray(time)}
         self._window = [*self._window, frame | dict(crops or {})]
         self._window = self._window[-self._estimator.frames :]

@@ -39,6 +39,20 @@ def test_few_points_are_padded(have):
     np.testing.assert_array_equal(points[~valid], 0)
 
 
+@pytest.mark.parametrize("have", [0, 3, 5, 9])
+def test_few_points_are_taken_again_if_asked_for(have):
+    xyz = np.arange(have, dtype=np.float32)[:, None] * np.ones((1, 3), np.float32)
+    rng = np.random.default_rng(0)
+    points, valid = transforms.sample_points(xyz, 8, rng, repeat=True)
+    assert valid.all() == (have > 0)
+    times = np.bincount(points[valid, 0].astype(int), minlength=have)
+    if have:
+        assert times.sum() == 8
+        assert times.max() - times.min() <= 1
+    else:
+        assert not valid.any()
+
+
 def test_flying_points_are_no_inliers():
     rng = np.random.default_rng(0)
     body = rng.uniform(-1, 1, size=(2000, 3)) * [0.2, 0.6, 0.05] + [0, 0, 3]
