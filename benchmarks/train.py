@@ -3,7 +3,8 @@
     python -m benchmarks.train
     python -m benchmarks.train --variant=full --stage=depth
 
-Prints one JSON object; medians after warm-up, on whatever device JAX finds.
+Prints one JSON object; medians after warm-up, on whatever device JAX finds. A
+student's rendering includes its labels.
 """
 
 import itertools

@@ -32,10 +32,8 @@ def adapt(config: ml_collections.ConfigDict) -> None:
     """From the weights that ship to one camera, one room and the people in it."""
     shipped = store.read_meta()
     config.data.skeleton = shipped["skeleton"]
-    config.data.num_points, config.data.frames = (
-        shipped["num_points"],
-        shipped["frames"],
-    )
+    config.data.num_points = shipped["num_points"]
+    config.data.frames = shipped["frames"]
     config.model.update(shipped["model"])
     config.teacher.start = True
     config.loss_weights.pseudo_position = 0.5

@@ -145,7 +145,7 @@ class FreshBatches:
     """Batches that are rendered when asked for: clip i of training is drawn once.
 
     A batch is a function of (data seed, step) and costs what rendering costs, so this
-    is for accelerators. It stays there, and is asked for before the last one is done.
+    is for accelerators, where it stays: nothing waits for it to be done.
     """
 
     def __init__(

@@ -300,6 +300,18 @@ def test_depth_with_nan_is_depth_without_it(rendered_recording):
     assert dirty(np.full_like(depth, np.nan), 0.1) is None
 
 
+def test_live_takes_few_points_again(rendered_recording):
+    """As of rendered people; networks have seen no padding."""
+    opened = recording.open_recording(rendered_recording)
+    network = estimator.load_shipped()
+    live = estimator.Live(network, opened.rays, opened.depth_camera.intrinsics)
+    xyz = np.random.default_rng(0).normal(0.0, 0.3, (100, 3)) + [0.0, 0.0, 3.0]
+    assert live.from_points(xyz, 0.0) is not None
+    (frame,) = live._window
+    assert frame["points"].shape == (network.num_points, 3)
+    assert frame["points_valid"].all()
+
+
 def test_missing_workdir_or_checkpoint_is_said(tmp_path):
     config = unipose.get_config("smoke")
     with pytest.raises(errors.BadInput, match="--workdir is missing"):

@@ -107,6 +107,16 @@ def test_an_empty_frame_has_no_points(make_recording, room):
     np.testing.assert_array_equal(example["points_valid"].any(-1), [True, False, True])
 
 
+def test_few_points_are_taken_again(make_recording):
+    """As of rendered people; networks have seen no padding."""
+    source = open_source(make_recording())
+    stored = len(source.tracks[0].frame(0)["points"])
+    source._num_points = 3 * stored
+    example = source[0]
+    assert example["points_valid"].all()
+    assert len(np.unique(example["points"][0], axis=0)) <= stored
+
+
 def corrupt(path, frame):
     (path / "depth" / f"{frame:06d}.png").write_bytes(b"\x89PNG\r\n\x1a\n no more")
 
