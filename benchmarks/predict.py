@@ -15,7 +15,7 @@ from absl import app, flags
 
 from data_pipelines import recording, segmentation, tracks
 from unipose_jax import commands, estimator
-from unipose_jax.synthesis import scene
+from unipose_jax.synthesis import pools, scene
 
 _RECORDING = flags.DEFINE_string("recording", "", "Recording folder.")
 _FRAMES = flags.DEFINE_integer("frames", 60, "Frames to time.")
@@ -24,7 +24,7 @@ _FRAMES = flags.DEFINE_integer("frames", 60, "Frames to time.")
 def rendered() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Depth frames of one person, rays and intrinsics, at 320x240."""
     params = scene.SceneParams(frames=12, height=240, width=320)
-    clip = scene.render_pool(0, "test", 0, 1, params, extras=("depth",))
+    clip = pools.render_pool(0, "test", 0, 1, params, extras=("depth",))
     fx, fy, cx, cy = clip["depth_intrinsics"][0]
     u, v = np.meshgrid(np.arange(320) + 0.5, np.arange(240) + 0.5)
     rays = np.stack([(u - cx) / fx, (v - cy) / fy], axis=-1).astype(np.float32)

@@ -30,7 +30,7 @@ from data_pipelines import (
     transforms,
 )
 from unipose_jax import geometry, skeleton, synthesis
-from unipose_jax.synthesis import cloud, crowd, mocap, scene
+from unipose_jax.synthesis import cloud, crowd, mocap, pools, scene
 
 Clips = dict[str, np.ndarray]
 MOTION_FRAMES = 30  # length of the pieces that motion clips are cut into
@@ -159,7 +159,7 @@ class FreshBatches:
         """Prepares the batches of one host; arguments as of `PoolBatches`."""
         self._batch_size, self._step = batch_size, 0
         self._share = (batch_size // hosts) * host + np.arange(batch_size // hosts)
-        self._render = scene.make_renderer(
+        self._render = pools.make_renderer(
             data.seed,
             "train",
             dataclasses.replace(scene_params(data, "train"), points=data.num_points),
@@ -235,7 +235,7 @@ def _read_pool(path: pathlib.Path) -> Clips | None:
 
 def render_images(data: ml_collections.ConfigDict, split: str, count: int) -> Clips:
     """The first clips of a split, with `depth`, `color` and `depth_intrinsics`."""
-    return scene.render_pool(
+    return pools.render_pool(
         data.seed,
         split,
         0,
@@ -288,7 +288,7 @@ def render(
         mininterval=1.0,
         disable=count == 1,
     ) as bar:
-        clips = scene.render_pool(
+        clips = pools.render_pool(
             data.seed,
             split,
             start,

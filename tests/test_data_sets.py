@@ -24,7 +24,7 @@ from tests.data_pipelines.originals import itop as itop_files
 from tests.data_pipelines.originals import ntu_rgbd as ntu_files
 from tests.test_run import run
 from unipose_jax import skeleton
-from unipose_jax.synthesis import scene
+from unipose_jax.synthesis import pools, scene
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def people():
         frames=12, fps=30.0, height=240, width=320, points=8, skeleton="BODY"
     )
     extras = ("depth", "mask", "color")
-    return scene.render_pool(0, "test", 0, 6, params, extras=extras)
+    return pools.render_pool(0, "test", 0, 6, params, extras=extras)
 
 
 def of_skeleton(clips, name):

@@ -21,7 +21,7 @@ from data_pipelines import (
     synthetic,
 )
 from unipose_jax import commands, data_commands, estimator
-from unipose_jax.synthesis import scene
+from unipose_jax.synthesis import pools
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -131,7 +131,7 @@ def test_recordings_with_keypoints_alone_train_a_network(tmp_path, capsys):
     render = config.data.copy_and_resolve_references()
     render.frames, render.scene.height, render.scene.width = 12, 96, 128
     params = synthetic.scene_params(render, "test")
-    clip = scene.render_pool(0, "test", 0, 1, params, extras=("depth",))
+    clip = pools.render_pool(0, "test", 0, 1, params, extras=("depth",))
     keypoints = detections.to_coco(clip["uv"][0], clip["confidence"][0], "COCO17")
     folder = tmp_path / "recordings"
     for split in ("train", "validation", "test"):

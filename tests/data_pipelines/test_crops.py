@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_pipelines import calibration, crops, errors, schema, sequence
-from unipose_jax.synthesis import scene
+from unipose_jax.synthesis import pools, scene
 
 PINHOLE = calibration.make(64, 48, (60.0, 62.0, 33.0, 23.0))
 BENT = calibration.make(64, 48, (60.0, 62.0, 33.0, 23.0), (-0.5, 0.1, 0.02, -0.03, 0.0))
@@ -61,7 +61,7 @@ def rendered():
     # A prime number of pixels: few samples then fall on the edge of two.
     params = scene.SceneParams(frames=2, height=48, width=64, points=150, crop_size=17)
     extras = ("depth", "mask", "color", *scene.CROPS)
-    return scene.render_pool(1, "train", 0, 6, params, extras=extras, batch_size=6)
+    return pools.render_pool(1, "train", 0, 6, params, extras=extras, batch_size=6)
 
 
 def clear_of_edges(matrix, camera, size, samples):

@@ -8,7 +8,16 @@ import pytest
 from data_pipelines import schema
 from unipose_jax import skeleton
 from unipose_jax.geometry import camera, transforms
-from unipose_jax.synthesis import body, images, paint, room, scene, shape, viewpoint
+from unipose_jax.synthesis import (
+    body,
+    images,
+    paint,
+    pools,
+    room,
+    scene,
+    shape,
+    viewpoint,
+)
 
 SEED, COUNT = 3, 6
 PARAMS = scene.SceneParams(frames=3, height=60, width=80, points=128, crop_size=16)
@@ -18,13 +27,13 @@ BODY = skeleton.BODY
 
 @pytest.fixture(scope="module")
 def pool():
-    return scene.render_pool(
+    return pools.render_pool(
         SEED, "train", 0, COUNT, PARAMS, extras=scene.EXTRAS, batch_size=2
     )
 
 
 def render(split, start, count, *, batch_size=2, **options):
-    return scene.render_pool(
+    return pools.render_pool(
         SEED,
         split,
         start,
@@ -51,36 +60,6 @@ def test_clips_follow_the_schema(pool):
     assert pool["points"].shape == (COUNT, 3, 128, 3)
     assert pool["xyz"].shape == (COUNT, 3, 15, 3)
     np.testing.assert_allclose(pool["time"][0], [0.0, 1 / 15, 2 / 15], rtol=1e-6)
-
-
-def test_clip_is_a_function_of_seed_split_and_index(pool):
-    part = render("train", 3, 2)
-    for name, value in part.items():
-        np.testing.assert_array_equal(value, pool[name][3:5], err_msg=name)
-
-
-@pytest.mark.parametrize("devices", [1, 4])
-def test_clips_rendered_together_equal_those_rendered_alone(pool, monkeypatch, devices):
-    """Accelerators render batches and share them, a CPU (`pool`) goes clip by clip."""
-    monkeypatch.setattr(scene, "_one_by_one", lambda: False)
-    monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:devices])
-    together = scene.make_renderer(SEED, "train", PARAMS, extras=scene.EXTRAS)
-    clips = together(np.array([2, 4, 4, 5]))
-    assert clips.keys() == pool.keys()
-    assert len(clips["points"].sharding.device_set) == devices
-    # Rounding differs between compilations, and an edge pixel may then fall to the
-    # other side: almost all numbers agree.
-    for name, value in clips.items():
-        close = np.isclose(value, pool[name][[2, 4, 4, 5]], rtol=1e-3, atol=1e-3)
-        assert close.mean() > 0.98, name
-
-
-def test_crops_change_nothing_else(pool):
-    plain = dataclasses.replace(PARAMS, crop_size=0)
-    without = scene.render_pool(SEED, "train", 0, 2, plain, batch_size=2)
-    assert without.keys() == pool.keys() - schema.EXTRAS.keys() - {"true_depth"}
-    for name, value in without.items():
-        np.testing.assert_array_equal(value, pool[name][:2], err_msg=name)
 
 
 def test_crops_need_a_size():
@@ -135,13 +114,6 @@ def test_unknown_split_and_extras_are_refused():
         scene.clip_key(0, "dev", 0)
     with pytest.raises(ValueError, match=r"unknown extras \['flow'\]"):
         scene.make_clip(jax.random.key(0), PARAMS, extras=("flow",))
-
-
-def test_progress_counts_clips():
-    done = []
-    render("train", 0, 4, progress=done.append)
-    one_by_one = jax.default_backend() == "cpu"
-    assert done == ([1, 2, 3, 4] if one_by_one else [2, 4])
 
 
 def test_people_differ(pool):

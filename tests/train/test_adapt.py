@@ -10,7 +10,7 @@ from data_pipelines import errors, sources
 from tests.test_data_sets import write_recordings
 from unipose_jax import models, skeleton
 from unipose_jax.report import logs
-from unipose_jax.synthesis import scene
+from unipose_jax.synthesis import pools, scene
 from unipose_jax.train import checkpoint, evaluate, loop, recipes, stages, teacher
 
 
@@ -21,7 +21,7 @@ def filmed(tmp_path_factory):
         frames=12, fps=30.0, height=240, width=320, points=8, skeleton="BODY"
     )
     extras = ("depth", "mask", "color")
-    people = scene.render_pool(0, "test", 0, 6, params, extras=extras)
+    people = pools.render_pool(0, "test", 0, 6, params, extras=extras)
     folder = tmp_path_factory.mktemp("recordings")
     write_recordings(folder, people)
     return folder

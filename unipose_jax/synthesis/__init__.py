@@ -10,6 +10,7 @@ from unipose_jax.synthesis import (
     mocap,
     motion,
     paint,
+    pools,
     render,
     room,
     scene,
@@ -17,13 +18,8 @@ from unipose_jax.synthesis import (
     shape,
     viewpoint,
 )
-from unipose_jax.synthesis.scene import (
-    SceneParams,
-    clip_key,
-    make_clip,
-    make_renderer,
-    render_pool,
-)
+from unipose_jax.synthesis.pools import make_renderer, render_pool
+from unipose_jax.synthesis.scene import SceneParams, clip_key, make_clip
 
 __all__ = [
     "SceneParams",
@@ -39,6 +35,7 @@ __all__ = [
     "mocap",
     "motion",
     "paint",
+    "pools",
     "render",
     "render_pool",
     "room",

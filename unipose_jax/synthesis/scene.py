@@ -5,13 +5,11 @@ the batch schema of `data_pipelines.schema`, with images on request.
 """
 
 import dataclasses
-import functools
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.skeleton import definitions
@@ -31,9 +29,6 @@ EXTRAS = ("depth", "mask", "color", "true_depth", *CROPS)
 _SKIN = {"head": 0.09, "neck": 0.085, "thorax": 0.11, "torso": 0.12, "pelvis": 0.125}
 _SKIN |= {"shoulder": 0.055, "elbow": 0.045, "hand": 0.03, "hip": 0.10, "knee": 0.06}
 _OTHER_SKIN = 0.04  # metres
-# Where devices share clips: split along their axis, or as a whole on each.
-_CLIPS = jax.sharding.PartitionSpec("clips")
-_WHOLE = jax.sharding.PartitionSpec()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,23 +101,23 @@ def make_clip(
         ValueError: an unknown extra, crops without a size, or a motion clip that is
             too short.
     """
-    _check_extras(extras, params)
-    shot = _shoot(key, params, motion_clip)
-    return shot.clip | _add(shot, params, extras)
+    check_extras(extras, params)
+    shot = shoot(key, params, motion_clip)
+    return shot.clip | add_extras(shot, params, extras)
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class _Shot:
-    """A clip and what else can be had of it."""
+class Shot:
+    """A clip, and what its extras are made of."""
 
     clip: dict[str, Array]
     pictures: dict[str, Array]  # of the depth camera
     scene: images.Scene
 
 
-def _shoot(key: jax.Array, params: SceneParams, motion_clip: Array | None) -> _Shot:
-    """A clip without extras."""
+def shoot(key: jax.Array, params: SceneParams, motion_clip: Array | None) -> Shot:
+    """A clip without extras; arguments as of `make_clip`."""
     key_scene, key_depth, key_points, key_uv = jax.random.split(key, 4)
     scene = sample_scene(key_scene, params, motion_clip=motion_clip)
     scene = render.materialize(scene)
@@ -151,10 +146,12 @@ def _shoot(key: jax.Array, params: SceneParams, motion_clip: Array | None) -> _S
         "depth_intrinsics": scene.view.intrinsics,
     }
     clip |= _joint_fields(key_uv, scene, params)
-    return _Shot(clip, pictures, scene)
+    return Shot(clip, pictures, scene)
 
 
-def _add(shot: _Shot, params: SceneParams, extras: tuple[str, ...]) -> dict[str, Array]:
+def add_extras(
+    shot: Shot, params: SceneParams, extras: tuple[str, ...]
+) -> dict[str, Array]:
     """The extras of a clip."""
     pictures = dict(shot.pictures)
     if {"color", "color_crop"} & set(extras):
@@ -164,7 +161,12 @@ def _add(shot: _Shot, params: SceneParams, extras: tuple[str, ...]) -> dict[str,
     return fields | _crop_fields(shot.clip, pictures, extras, params)
 
 
-def _check_extras(extras: tuple[str, ...], params: SceneParams) -> None:
+def check_extras(extras: tuple[str, ...], params: SceneParams) -> None:
+    """Refuses extras that cannot be had.
+
+    Raises:
+        ValueError: an unknown extra, or crops without a size.
+    """
     unknown = set(extras) - set(EXTRAS)
     if unknown:
         raise ValueError(f"unknown extras {sorted(unknown)}; choose from {EXTRAS}")
@@ -302,140 +304,3 @@ def joint_visibility(
     limit = jnp.array([params.width, params.height]).reshape(1, 1, 2)
     inside = jnp.all((uv >= 0.0) & (uv < limit), axis=-1) & (xyz[..., 2] > 0.1)
     return inside & (xyz[..., 2] - first < allowed[None])
-
-
-def render_pool(
-    seed: int,
-    split: str,
-    start: int,
-    count: int,
-    params: SceneParams,
-    *,
-    motion_clips: Float[np.ndarray, "clips clip_frames joints 3"] | None = None,
-    extras: tuple[str, ...] = (),
-    batch_size: int = 128,
-    progress: Callable[[int], None] | None = None,
-) -> dict[str, np.ndarray]:
-    """Renders clips `start` to `start + count` of a split.
-
-    Args:
-        seed: of the whole data set.
-        split: one of `SPLITS`.
-        start: index of the first clip.
-        count: number of clips.
-        params: what to render.
-        motion_clips: clip i is driven by `motion_clips[i % clips]`; None for
-            procedural motion.
-        extras: as in `make_clip`.
-        batch_size: clips rendered at a time on an accelerator, compiled once for each
-            batch size; a CPU renders one after the other, which fits its cache.
-        progress: called with the number of clips done, after each batch.
-
-    Returns:
-        The dict of `make_clip`, NumPy arrays with a leading clip axis.
-    """
-    batch_size = 1 if _one_by_one() else max(1, min(batch_size, count))
-    render = make_renderer(
-        seed, split, params, motion_clips=motion_clips, extras=extras
-    )
-    pool: dict[str, np.ndarray] = {}
-    for done in range(0, count, batch_size):
-        index = start + np.minimum(done + np.arange(batch_size), count - 1)
-        size = min(batch_size, count - done)
-        for name, value in jax.device_get(render(index)).items():
-            if name not in pool:
-                pool[name] = np.empty((count, *value.shape[1:]), value.dtype)
-            pool[name][done : done + size] = value[:size]
-        if progress is not None:
-            progress(done + size)
-    return pool
-
-
-def make_renderer(
-    seed: int,
-    split: str,
-    params: SceneParams,
-    *,
-    motion_clips: Float[np.ndarray, "clips clip_frames joints 3"] | None = None,
-    extras: tuple[str, ...] = (),
-) -> Callable[[Int[np.ndarray, " count"]], dict[str, Array]]:
-    """Builds `render(indices)`, whose clips stay on the device that they train.
-
-    Local accelerators share the clips of a call where their number divides. A call
-    returns before its clips are there, and is compiled once for each number of them; a
-    CPU renders one after the other.
-
-    Args:
-        seed: as of `render_pool`, like all that follows.
-        split: one of `SPLITS`.
-        params: what to render.
-        motion_clips: what moves the people.
-        extras: as in `make_clip`.
-
-    Returns:
-        Function to the dict of `make_clip` with a leading clip axis.
-    """
-    key = split_key(seed, split)
-    clips = None if motion_clips is None else jnp.asarray(motion_clips)
-
-    def render(index):
-        if not _one_by_one():
-            devices = tuple(jax.local_devices())
-            shared = devices if len(index) % len(devices) == 0 else devices[:1]
-            return _batch_renderer(params, extras, shared)(key, index, clips)
-        render_clip = _batch_renderer(params, extras, tuple(jax.local_devices()[:1]))
-        done = [render_clip(key, index[i : i + 1], clips) for i in range(len(index))]
-        return jax.tree.map(lambda *parts: jnp.concatenate(parts), *done)
-
-    return render
-
-
-def _one_by_one() -> bool:
-    return jax.default_backend() == "cpu"
-
-
-@functools.lru_cache(maxsize=16)
-def _batch_renderer(
-    params: SceneParams, extras: tuple[str, ...], devices: tuple[jax.Device, ...]
-) -> Callable:
-    """Function of (split key, clip indices, motion clips or None), compiled in parts.
-
-    Each of several devices renders its share of the clips. Extras are a program of
-    their own: compiled together, they would change how the rest is rounded.
-    """
-    _check_extras(extras, params)
-    shoot = _batch_shooter(dataclasses.replace(params, crop_size=0), devices)
-    together = jax.vmap(functools.partial(_add, params=params, extras=extras))
-    add = jax.jit(_shared(together, devices, (_CLIPS,)))
-
-    def render_batch(key, index, clips):
-        shot = shoot(key, index, clips)
-        return shot.clip | add(shot) if extras else shot.clip
-
-    return render_batch
-
-
-@functools.lru_cache(maxsize=16)
-def _batch_shooter(params: SceneParams, devices: tuple[jax.Device, ...]) -> Callable:
-    """Compiled function of (split key, clip indices, motion clips or None)."""
-
-    def shoot(key, index, clips):
-        motion_clip = None if clips is None else clips[index % clips.shape[0]]
-        return _shoot(jax.random.fold_in(key, index), params, motion_clip)
-
-    many = jax.vmap(shoot, in_axes=(None, 0, None))
-    return jax.jit(_shared(many, devices, (_WHOLE, _CLIPS, _WHOLE)))
-
-
-def _shared(
-    function: Callable,
-    devices: tuple[jax.Device, ...],
-    places: tuple[jax.sharding.PartitionSpec, ...],
-) -> Callable:
-    """`function` of clips, each of several devices computing its share."""
-    if len(devices) == 1:
-        return function
-    mesh = jax.sharding.Mesh(np.array(devices), tuple(_CLIPS))
-    return jax.shard_map(
-        function, mesh=mesh, in_specs=places, out_specs=_CLIPS, check_vma=False
-    )

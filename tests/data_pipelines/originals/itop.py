@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import h5py
 import numpy as np
 
-from unipose_jax.synthesis import scene
+from unipose_jax.synthesis import pools, scene
 
 PEOPLE = {"train": (4, 5, 6, 7), "test": (0, 1)}
 INVALID_FRAME = 1  # of the first person of each split
@@ -20,7 +20,7 @@ _JUMP = 100  # in the frame numbers of that person, half-way
 def render() -> dict[str, np.ndarray]:
     """People for `write`: six clips of six frames; compiling takes most of the time."""
     params = scene.SceneParams(frames=6, height=240, width=320, points=8)
-    return scene.render_pool(0, "test", 0, 6, params, extras=("depth",))
+    return pools.render_pool(0, "test", 0, 6, params, extras=("depth",))
 
 
 def write(folder: pathlib.Path, clips: Mapping[str, np.ndarray]) -> None:
@@ -28,7 +28,7 @@ def write(folder: pathlib.Path, clips: Mapping[str, np.ndarray]) -> None:
 
     Args:
         folder: where the files go.
-        clips: from `scene.render_pool`, ITOP15: `depth` (6, frames, 240, 320), `xyz`
+        clips: from `pools.render_pool`, ITOP15: `depth` (6, frames, 240, 320), `xyz`
             (6, frames, 15, 3), `visible` (6, frames, 15), `depth_intrinsics` (6, 4).
     """
     first = 0

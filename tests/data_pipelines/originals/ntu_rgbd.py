@@ -10,7 +10,7 @@ import numpy as np
 
 from data_pipelines import calibration, ntu_rgbd, sequence
 from unipose_jax import skeleton as skeletons
-from unipose_jax.synthesis import scene, viewpoint
+from unipose_jax.synthesis import pools, scene, viewpoint
 
 # A clip of each split, by person and, since camera 1 is tested, by view.
 CLIPS = ("S001C002P001R001A001", "S002C002P008R001A001", "S003C001P003R001A001")
@@ -40,7 +40,7 @@ def render() -> dict[str, np.ndarray]:
         skeleton="NTU25",
         view=viewpoint.ViewParams(close_share=0.0, baseline_share=1.0),
     )
-    return scene.render_pool(
+    return pools.render_pool(
         0, "test", 0, len(CLIPS), params, extras=("depth", "mask", "color")
     )
 
@@ -50,7 +50,7 @@ def write(folder: pathlib.Path, people: Mapping[str, np.ndarray]) -> None:
 
     Args:
         folder: where the data set's folders go.
-        people: three clips of `scene.render_pool`, with `depth`, `mask` and `color`,
+        people: three clips of `pools.render_pool`, with `depth`, `mask` and `color`,
             of NTU25.
     """
     for clip, name in enumerate(CLIPS):

@@ -1,0 +1,160 @@
+"""Many rendered clips at once: batches that devices share, and pools of them in memory.
+
+Whatever batch a clip is rendered in, it is the same but for rounding.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from unipose_jax.synthesis import scene
+
+# Where devices share clips: split along their axis, or as a whole on each.
+_CLIPS = jax.sharding.PartitionSpec("clips")
+_WHOLE = jax.sharding.PartitionSpec()
+
+
+def render_pool(
+    seed: int,
+    split: str,
+    start: int,
+    count: int,
+    params: scene.SceneParams,
+    *,
+    motion_clips: Float[np.ndarray, "clips clip_frames joints 3"] | None = None,
+    extras: tuple[str, ...] = (),
+    batch_size: int = 128,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, np.ndarray]:
+    """Renders clips `start` to `start + count` of a split.
+
+    Args:
+        seed: of the whole data set.
+        split: one of `scene.SPLITS`.
+        start: index of the first clip.
+        count: number of clips.
+        params: what to render.
+        motion_clips: clip i is driven by `motion_clips[i % clips]`; None for
+            procedural motion.
+        extras: as in `scene.make_clip`.
+        batch_size: clips rendered at a time on an accelerator, compiled once for each
+            batch size; a CPU renders one after the other, which fits its cache.
+        progress: called with the number of clips done, after each batch.
+
+    Returns:
+        The dict of `scene.make_clip`, NumPy arrays with a leading clip axis.
+    """
+    batch_size = 1 if _one_by_one() else max(1, min(batch_size, count))
+    render = make_renderer(
+        seed, split, params, motion_clips=motion_clips, extras=extras
+    )
+    pool: dict[str, np.ndarray] = {}
+    for done in range(0, count, batch_size):
+        index = start + np.minimum(done + np.arange(batch_size), count - 1)
+        size = min(batch_size, count - done)
+        for name, value in jax.device_get(render(index)).items():
+            if name not in pool:
+                pool[name] = np.empty((count, *value.shape[1:]), value.dtype)
+            pool[name][done : done + size] = value[:size]
+        if progress is not None:
+            progress(done + size)
+    return pool
+
+
+def make_renderer(
+    seed: int,
+    split: str,
+    params: scene.SceneParams,
+    *,
+    motion_clips: Float[np.ndarray, "clips clip_frames joints 3"] | None = None,
+    extras: tuple[str, ...] = (),
+) -> Callable[[Int[np.ndarray, " count"]], dict[str, Array]]:
+    """Builds `render(indices)`, whose clips stay on the device that they train.
+
+    Local accelerators share the clips of a call where their number divides. A call
+    returns before its clips are there, and is compiled once for each number of them; a
+    CPU renders one after the other.
+
+    Args:
+        seed: as of `render_pool`, like all that follows.
+        split: one of `scene.SPLITS`.
+        params: what to render.
+        motion_clips: what moves the people.
+        extras: as in `scene.make_clip`.
+
+    Returns:
+        Function to the dict of `scene.make_clip` with a leading clip axis.
+    """
+    key = scene.split_key(seed, split)
+    clips = None if motion_clips is None else jnp.asarray(motion_clips)
+
+    def render(index):
+        if not _one_by_one():
+            devices = tuple(jax.local_devices())
+            shared = devices if len(index) % len(devices) == 0 else devices[:1]
+            return _batch_renderer(params, extras, shared)(key, index, clips)
+        render_clip = _batch_renderer(params, extras, tuple(jax.local_devices()[:1]))
+        done = [render_clip(key, index[i : i + 1], clips) for i in range(len(index))]
+        return jax.tree.map(lambda *parts: jnp.concatenate(parts), *done)
+
+    return render
+
+
+def _one_by_one() -> bool:
+    return jax.default_backend() == "cpu"
+
+
+@functools.lru_cache(maxsize=16)
+def _batch_renderer(
+    params: scene.SceneParams, extras: tuple[str, ...], devices: tuple[jax.Device, ...]
+) -> Callable:
+    """Function of (split key, clip indices, motion clips or None), compiled in parts.
+
+    Each of several devices renders its share of the clips. Extras are a program of
+    their own: compiled together, they would change how the rest is rounded.
+    """
+    scene.check_extras(extras, params)
+    shoot = _batch_shooter(dataclasses.replace(params, crop_size=0), devices)
+    together = jax.vmap(
+        functools.partial(scene.add_extras, params=params, extras=extras)
+    )
+    add = jax.jit(_shared(together, devices, (_CLIPS,)))
+
+    def render_batch(key, index, clips):
+        shot = shoot(key, index, clips)
+        return shot.clip | add(shot) if extras else shot.clip
+
+    return render_batch
+
+
+@functools.lru_cache(maxsize=16)
+def _batch_shooter(
+    params: scene.SceneParams, devices: tuple[jax.Device, ...]
+) -> Callable:
+    """Compiled function of (split key, clip indices, motion clips or None)."""
+
+    def shoot(key, index, clips):
+        motion_clip = None if clips is None else clips[index % clips.shape[0]]
+        return scene.shoot(jax.random.fold_in(key, index), params, motion_clip)
+
+    many = jax.vmap(shoot, in_axes=(None, 0, None))
+    return jax.jit(_shared(many, devices, (_WHOLE, _CLIPS, _WHOLE)))
+
+
+def _shared(
+    function: Callable,
+    devices: tuple[jax.Device, ...],
+    places: tuple[jax.sharding.PartitionSpec, ...],
+) -> Callable:
+    """`function` of clips, each of several devices computing its share."""
+    if len(devices) == 1:
+        return function
+    mesh = jax.sharding.Mesh(np.array(devices), tuple(_CLIPS))
+    return jax.shard_map(
+        function, mesh=mesh, in_specs=places, out_specs=_CLIPS, check_vma=False
+    )
