@@ -242,11 +242,8 @@ def _evaluate_ranking(config: ml_collections.ConfigDict, workdir: pathlib.Path) 
 def _evaluation_folder(
     config: ml_collections.ConfigDict, workdir: pathlib.Path
 ) -> pathlib.Path:
-    checkpoints = checkpoint.Checkpoints(workdir)
-    step = checkpoints.latest_step()
-    meta = checkpoints.read_meta(step) if step is not None else {}
-    checkpoints.close()
-    if not checkpoint.difference(meta, config, ("data.",)):
+    meta = checkpoint.newest_meta(workdir)
+    if meta is None or not checkpoint.difference(meta, config, ("data.",)):
         return workdir
     data = json.dumps(checkpoint.describe(config)["data"], sort_keys=True)
     return workdir / "evaluations" / hashlib.sha256(data.encode()).hexdigest()[:8]

@@ -384,7 +384,7 @@ def test_clips_have_the_points_that_the_teacher_is_used_to(
     assert points(kind="truth") == own
     assert points(workdir="nowhere") == own
     meta = {"config": {"data": {"num_points": 96}}}
-    monkeypatch.setattr(stages, "_has_checkpoint", lambda folder: True)
-    monkeypatch.setattr(stages.checkpoint.Checkpoints, "read_meta", lambda *_: meta)
+    monkeypatch.setattr(stages.checkpoint, "newest_step", lambda folder: 4)
+    monkeypatch.setattr(stages.checkpoint, "newest_meta", lambda folder: meta)
     assert points(workdir="there") == 96
     assert points() == own  # its teacher is the run's own points

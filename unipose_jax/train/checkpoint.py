@@ -143,6 +143,23 @@ class Checkpoints:
             self._opened.close()
 
 
+def newest_step(workdir: pathlib.Path) -> int | None:
+    """The newest step that the run in a folder has saved, or None."""
+    checkpoints = Checkpoints(workdir)
+    step = checkpoints.latest_step()
+    checkpoints.close()
+    return step
+
+
+def newest_meta(workdir: pathlib.Path) -> dict[str, Any] | None:
+    """What the run in a folder saved as `meta` with its newest step, or None."""
+    checkpoints = Checkpoints(workdir)
+    step = checkpoints.latest_step()
+    meta = None if step is None else checkpoints.read_meta(step)
+    checkpoints.close()
+    return meta
+
+
 def check_model(
     meta: dict[str, Any], config: ml_collections.ConfigDict, where: pathlib.Path
 ) -> None:

@@ -58,7 +58,5 @@ def _teacher_comes(
 
 def _is_finished(config: ml_collections.ConfigDict, folder: pathlib.Path) -> bool:
     """Whether the run of a stage has its last checkpoint."""
-    checkpoints = checkpoint.Checkpoints(folder)
-    step = checkpoints.latest_step()
-    checkpoints.close()
+    step = checkpoint.newest_step(folder)
     return step is not None and step >= config.num_train_steps

@@ -85,7 +85,7 @@ def _teachers_folder(teacher: ml_collections.ConfigDict, workdir: pathlib.Path) 
         return ""
     if teacher.workdir:
         return _absolute(teacher.workdir)
-    return ".." if _has_checkpoint(workdir) else ""
+    return "" if checkpoint.newest_step(workdir) is None else ".."
 
 
 def _points_of(teacher: str, own: int) -> int:
@@ -97,12 +97,10 @@ def _points_of(teacher: str, own: int) -> int:
     """
     if not teacher:
         return store.read_meta()["num_points"]
-    if teacher == ".." or not _has_checkpoint(pathlib.Path(teacher)):
+    if teacher == "..":
         return own
-    checkpoints = checkpoint.Checkpoints(pathlib.Path(teacher))
-    meta = checkpoints.read_meta(checkpoints.latest_step() or 0)
-    checkpoints.close()
-    return meta["config"]["data"]["num_points"]
+    meta = checkpoint.newest_meta(pathlib.Path(teacher))
+    return meta["config"]["data"]["num_points"] if meta else own
 
 
 def _absolute(path: str) -> str:
@@ -117,12 +115,7 @@ def folder_of(workdir: pathlib.Path, modality: str) -> pathlib.Path:
 def trained(workdir: pathlib.Path) -> tuple[str, ...]:
     """The stages that have a finished checkpoint in a workdir."""
     return tuple(
-        name for name in MODALITIES if _has_checkpoint(folder_of(workdir, name))
+        name
+        for name in MODALITIES
+        if checkpoint.newest_step(folder_of(workdir, name)) is not None
     )
-
-
-def _has_checkpoint(folder: pathlib.Path) -> bool:
-    checkpoints = checkpoint.Checkpoints(folder)
-    found = checkpoints.latest_step() is not None
-    checkpoints.close()
-    return found
