@@ -143,25 +143,8 @@ class PointNet(nn.Module):
             sees: which of `modalities(fusion)` is looked at; None for all. Points that
                 are not still say where the person is.
         """
-        batch, frames, num_points, _ = points.shape
-        points = jnp.where(points_valid[..., None], points, 0.0)
-        weight = points_valid.astype(points.dtype)[..., None]
-        total = jnp.maximum(weight.sum((1, 2), keepdims=True), 1.0)
-        centroid = points.sum((1, 2), keepdims=True) / total
-        local = jnp.where(points_valid[..., None], points - centroid, 0.0)
-
-        tokens, centers = PatchEmbedding(
-            self.num_patches,
-            self.width,
-            self.dtype,
-            name="patches",
-        )(
-            local.reshape(batch * frames, num_points, 3),
-            points_valid.reshape(batch * frames, num_points),
-        )
-        centers = centers.reshape(batch, frames, self.num_patches, 3)
-        tokens = tokens.reshape(batch, frames, self.num_patches, self.width)
-        groups = {"points": Tokens(tokens, centers, jnp.ones(centers.shape[:3], bool))}
+        patches, centroid = self._patches(points, points_valid)
+        groups = {"points": patches}
         cameras = self._cameras(
             depth_crop,
             depth_crop_matrix,
@@ -171,27 +154,51 @@ class PointNet(nn.Module):
             cam_from_points,
         )
         if sees is not None:
-            groups["points"] = _looked_at(groups["points"], sees[:, 0])
+            groups["points"] = _looked_at(patches, sees[:, 0])
         for name, (images, camera) in cameras.items():
             seen = (
                 None if sees is None else sees[:, modalities(self.fusion).index(name)]
             )
             groups = self._look(name, images, camera, centroid, groups, seen)
 
-        places = jnp.concatenate([g.places for g in groups.values()], axis=2)
-        tokens = jnp.concatenate([g.features for g in groups.values()], axis=2)
-        active = jnp.concatenate([g.active for g in groups.values()], axis=2)
-        tokens = tokens + self._position(places, time)
-        count = places.shape[2]
+        sizes = {name: group.places.shape[2] for name, group in groups.items()}
+        everything = jax.tree.map(lambda *x: jnp.concatenate(x, 2), *groups.values())
+        tokens = self._attend(everything, time)
+        return self._vote(tokens, centroid[:, :, 0, None, :], sizes)
+
+    def _patches(self, points, valid) -> tuple[Tokens, Array]:
+        """Tokens of the cloud, and the centroid (batch, 1, 1, 3) of a clip."""
+        batch, frames, count, _ = points.shape
+        points = jnp.where(valid[..., None], points, 0.0)
+        weight = valid.astype(points.dtype)[..., None]
+        total = jnp.maximum(weight.sum((1, 2), keepdims=True), 1.0)
+        centroid = points.sum((1, 2), keepdims=True) / total
+        local = jnp.where(valid[..., None], points - centroid, 0.0)
+        embed = PatchEmbedding(self.num_patches, self.width, self.dtype, name="patches")
+        features, centers = embed(
+            local.reshape(batch * frames, count, 3),
+            valid.reshape(batch * frames, count),
+        )
+        shape = (batch, frames, self.num_patches)
+        patches = Tokens(
+            features=features.reshape(*shape, self.width),
+            places=centers.reshape(*shape, 3),
+            active=jnp.ones(shape, bool),
+        )
+        return patches, centroid
+
+    def _attend(self, tokens: Tokens, time) -> Tokens:
+        """Tokens that know of each other, by turns within a frame and over the clip."""
+        _, frames, count, _ = tokens.places.shape
+        x = tokens.features + self._position(tokens.places, time)
         for index in range(self.num_blocks):
             span = frames * count if index % 2 else count
-            tokens = tokens.reshape(-1, span, self.width)
-            seen = None if self.fusion == "none" else active.reshape(-1, span)
-            tokens = transformer.Block(self.num_heads, self.dtype)(tokens, seen)
-        tokens = nn.LayerNorm(dtype=self.dtype)(tokens)
-        tokens = tokens.reshape(batch, frames, count, self.width)
-        sizes = {name: group.places.shape[2] for name, group in groups.items()}
-        return self._vote(tokens, places, active, centroid[:, :, 0, None, :], sizes)
+            active = tokens.active.reshape(-1, span)
+            seen = None if self.fusion == "none" else active
+            block = transformer.Block(self.num_heads, self.dtype)
+            x = block(x.reshape(-1, span, self.width), seen)
+        x = nn.LayerNorm(dtype=self.dtype)(x)
+        return tokens._replace(features=x.reshape(tokens.features.shape))
 
     def _cameras(
         self, depth, depth_matrix, reference, color, color_matrix, pose
@@ -253,14 +260,14 @@ class PointNet(nn.Module):
         x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="position_in")(x))
         return nn.Dense(self.width, dtype=self.dtype, name="position_out")(x)
 
-    def _vote(self, tokens, places, active, centroid, sizes) -> PoseEstimate:
+    def _vote(self, tokens: Tokens, centroid, sizes) -> PoseEstimate:
         """Softmax-weighted votes of a frame's tokens for each joint."""
         # Votes are metres: accelerators would round the product to bfloat16 or TF32.
         exact = jnp.promote_types(self.dtype, jnp.float32)
         votes = nn.Dense(
             5 * self.num_joints, dtype=exact, precision="highest", name="votes"
-        )(tokens)
-        votes = votes.reshape(*tokens.shape[:3], self.num_joints, 5)
+        )(tokens.features)
+        votes = votes.reshape(*votes.shape[:3], self.num_joints, 5)
 
         def joints(votes, places, active) -> PoseEstimate:
             score = jnp.where(active[..., None], votes[..., 0], _IGNORED)
@@ -271,12 +278,13 @@ class PointNet(nn.Module):
             logit = jnp.where(active.any(2, keepdims=True), logit, _UNSURE)
             return PoseEstimate(xyz=xyz + centroid, confidence_logit=logit)
 
-        whole = joints(votes, places, active)
+        voters = (votes, tokens.places, tokens.active)
+        whole = joints(*voters)
         if len(sizes) == 1:
             return whole
         ends = np.cumsum(list(sizes.values()))
         parts = {
-            name: joints(*(x[:, :, end - size : end] for x in (votes, places, active)))
+            name: joints(*(x[:, :, end - size : end] for x in voters))
             for (name, size), end in zip(sizes.items(), ends, strict=True)
         }
         return dataclasses.replace(whole, parts=parts)

@@ -104,13 +104,8 @@ def refine(
     Raises:
         ValueError: fewer than three frames, or joints of another skeleton.
     """
+    _check_shape(xyz, skeleton)
     count, joints, _ = xyz.shape
-    if count < 3:
-        raise ValueError(f"refinement needs three frames or more, got {count}")
-    if joints != skeleton.num_joints:
-        raise ValueError(
-            f"{joints} joints, but skeleton {skeleton.name} has {skeleton.num_joints}"
-        )
     valid = jnp.ones((count, joints), bool) if valid is None else valid
     valid &= jnp.isfinite(xyz).all(axis=-1)
     time = jnp.arange(count, dtype=xyz.dtype) / _FPS if time is None else time
@@ -121,7 +116,6 @@ def refine(
     level = noises.levels(xyz, valid=valid, run=run)
     motion = noises.local_motion(xyz, found=level, valid=valid, run=run)
     filled, known = runs.bridge(xyz, valid=valid, run=run, time=time)
-    start = _tamed(filled, valid, run, level, motion)
     lengths = _bone_lengths(filled, valid, level, person, skeleton)
     problem = terms.Problem(
         observed=filled,
@@ -137,6 +131,7 @@ def refine(
         uv_noise=_uv_noise(keypoints, run),
         clouds=clouds,
     )
+    start = _tamed(filled, valid, run, level, motion)
     expected = _solve(start, problem, skeleton, effort.first, effort.cg_steps)
     around = jnp.sqrt(level.noise[None] ** 2 + motion**2)
     wrong = swaps.swapped(
@@ -156,6 +151,16 @@ def refine(
         swapped=wrong,
         length=problem.length,
     )
+
+
+def _check_shape(xyz, skeleton):
+    count, joints, _ = xyz.shape
+    if count < 3:
+        raise ValueError(f"refinement needs three frames or more, got {count}")
+    if joints != skeleton.num_joints:
+        raise ValueError(
+            f"{joints} joints, but skeleton {skeleton.name} has {skeleton.num_joints}"
+        )
 
 
 def _solve(start, problem, skeleton, schedule, cg_steps):
