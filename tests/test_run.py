@@ -100,8 +100,10 @@ def test_smoke_run_writes_metrics_pictures_and_page(tmp_path, capsys):
     record = json.loads((tmp_path / "w" / "metrics.json").read_text())
     assert record["step"] == 4 or record["step"] == 2  # the best of two checkpoints
     assert set(record["results"]) == {"all", "visible", "occluded"}
+    assert sum(row["num_frames"] for row in record["conditions"].values()) == 2 * 18
     page = (tmp_path / "w" / "report" / "index.html").read_text()
     assert "rendered" in page
+    assert "turned" in page
     assert list((tmp_path / "w" / "report" / "figures").glob("*.png"))
     assert "mAP@10cm" in capsys.readouterr().out
     before = record["results"]

@@ -182,9 +182,8 @@ def _evaluate_stage(
     if not parallel.is_lead():
         return {}
     examples = evaluate.stack(test[index] for index in range(len(test)))
-    results = evaluate.measure(
-        predicted, examples, skeleton.by_name(config.data.skeleton)
-    )
+    skel = skeleton.by_name(config.data.skeleton)
+    results = evaluate.measure(predicted, examples, skel)
     from unipose_jax.report import experiment, tables
 
     protocol = experiment.protocol(config, results, test.protocol)
@@ -203,6 +202,7 @@ def _evaluate_stage(
         modality=modality,
         others=others,
         studied=studied,
+        conditions=evaluate.measure_conditions(predicted, examples, skel),
     )
     if target == workdir:
         journal.write_pictures(workdir, int(state.step), page.parent / "figures")

@@ -74,3 +74,66 @@ def test_distance_bins_split_people_by_their_mean_depth():
     )
     np.testing.assert_array_equal(middle, near)  # bounds: 2.0 belongs, 2.5 does not
     np.testing.assert_array_equal(near | far, valid)
+
+
+def standing(*, yaw, place=(0.3, 0.2, 2.5), pitch=0.0):
+    """ITOP15 shoulders and hips of who turns left by `yaw` from facing the camera.
+
+    The camera looks down by `pitch`, radians.
+    """
+    xyz = np.zeros((15, 3))
+    for side, x in (("left", 0.2), ("right", -0.2)):
+        xyz[ITOP.index(f"{side}_shoulder")] = [x, -0.5, 0.0]
+        xyz[ITOP.index(f"{side}_hip")] = [x, 0.0, 0.0]
+    away = np.arctan2(-place[0], -place[2]) - np.pi  # of the camera, from -z
+    cos, sin = np.cos(yaw + away), np.sin(yaw + away)
+    xyz = xyz @ np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]]) + place
+    cos, sin = np.cos(pitch), np.sin(pitch)
+    return xyz @ np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]])
+
+
+def turned(target, least, most, valid=None):
+    valid = np.ones(15, bool) if valid is None else valid
+    found = metrics.within_turn(
+        jnp.asarray(target, jnp.float32),
+        valid=jnp.asarray(valid),
+        skeleton=ITOP,
+        least=np.radians(least),
+        most=np.radians(most),
+    )
+    np.testing.assert_array_equal(found, valid & bool(found.any()))
+    return bool(found.any())
+
+
+@pytest.mark.parametrize("pitch", [0.0, 0.7])
+@pytest.mark.parametrize("yaw", [0, 30, -30, 120, -120, 175])
+def test_people_turn_by_their_yaw_whatever_the_camera_does(yaw, pitch):
+    target = standing(yaw=np.radians(yaw), pitch=pitch)
+    assert turned(target, abs(yaw) - 1, abs(yaw) + 1)
+    assert not turned(target, abs(yaw) + 1, 181)
+    assert not turned(target, 0, abs(yaw) - 1)
+
+
+def test_people_without_a_hip_turn_by_no_angle():
+    target, valid = standing(yaw=0.0), np.ones(15, bool)
+    valid[ITOP.index("left_hip")] = False
+    target[ITOP.index("left_hip")] = np.nan
+    assert not turned(target, 0, 181, valid)
+    valid[:], target[ITOP.index("head")] = True, np.nan
+    target[ITOP.index("left_hip")] = standing(yaw=0.0)[ITOP.index("left_hip")]
+    valid[ITOP.index("head")] = False
+    assert turned(target, 0, 1, valid)
+
+
+def test_turns_vmap_equals_batched_equals_jit():
+    def within(target, valid):
+        return metrics.within_turn(
+            target, valid=valid, skeleton=ITOP, least=0.5, most=2.0
+        )
+
+    keys = jax.random.split(jax.random.key(1))
+    target = jax.random.normal(keys[0], (20, 15, 3)).at[..., 2].add(3.0)
+    valid = jax.random.bernoulli(keys[1], 0.95, (20, 15))
+    batched = jax.jit(within)(target, valid)
+    np.testing.assert_array_equal(jax.jit(jax.vmap(within))(target, valid), batched)
+    assert 0 < jnp.sum(batched) < jnp.sum(valid)

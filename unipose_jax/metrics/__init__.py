@@ -1,6 +1,12 @@
 """Measures of pose accuracy, as means that can be added over batches and devices."""
 
-from unipose_jax.metrics.groups import lower_body, root, upper_body, within_distance
+from unipose_jax.metrics.groups import (
+    lower_body,
+    root,
+    upper_body,
+    within_distance,
+    within_turn,
+)
 from unipose_jax.metrics.position import (
     auc,
     map_10cm,
@@ -28,4 +34,5 @@ __all__ = [
     "summary",
     "upper_body",
     "within_distance",
+    "within_turn",
 ]

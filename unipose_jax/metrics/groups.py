@@ -1,8 +1,10 @@
 """Groups of joints and frames that are reported apart."""
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from unipose_jax.geometry import numerics
 from unipose_jax.physics import limits
 from unipose_jax.skeleton import definitions
 
@@ -55,6 +57,49 @@ def within_distance(
     count = jnp.sum(valid, axis=-1, keepdims=True)
     mean = jnp.sum(depth, axis=-1, keepdims=True) / jnp.maximum(count, 1)
     return valid & (mean >= near) & (mean < far)
+
+
+def within_turn(
+    target: Float[Array, "*batch joints 3"],
+    *,
+    valid: Bool[Array, "*batch joints"],
+    skeleton: definitions.Skeleton,
+    least: float,
+    most: float,
+) -> Bool[Array, "*batch joints"]:
+    """Valid joints of the people who face the camera, or turn away, by an angle.
+
+    A person faces along down x across: from the shoulders to the hips, and from the
+    right shoulder to the left one. The angle is that to the way to the camera, seen
+    from above the person.
+
+    Args:
+        target: true joints, metres, camera frame.
+        valid: joints that are there; people without both shoulders and hips turn by
+            no angle.
+        skeleton: of the joints.
+        least: radians, included; 0 faces the camera.
+        most: radians, not included; pi shows the back.
+
+    Raises:
+        ValueError: the skeleton has no shoulders or hips.
+    """
+    left_shoulder, right_shoulder, left_hip, right_hip = (
+        skeleton.index(f"{side}_{kind}")
+        for kind in ("shoulder", "hip")
+        for side in ("left", "right")
+    )
+    needed = np.array([left_shoulder, right_shoulder, left_hip, right_hip])
+    known = valid[..., needed].all(axis=-1)
+    xyz = jnp.where(known[..., None, None], target, 0.0)
+    shoulders = 0.5 * (xyz[..., left_shoulder, :] + xyz[..., right_shoulder, :])
+    hips = 0.5 * (xyz[..., left_hip, :] + xyz[..., right_hip, :])
+    down = numerics.safe_normalize(hips - shoulders)
+    ahead = jnp.cross(down, xyz[..., left_shoulder, :] - xyz[..., right_shoulder, :])
+    to_camera = -shoulders
+    level = to_camera - jnp.sum(to_camera * down, axis=-1, keepdims=True) * down
+    turn = numerics.angle_between(ahead, level)
+    return valid & (known & (turn >= least) & (turn < most))[..., None]
 
 
 def _chosen(skeleton, belongs):

@@ -37,6 +37,7 @@ def report_run(
     modality: str = "points",
     others: Mapping[str, Results] | None = None,
     studied: Mapping[str, Results] | None = None,
+    conditions: Results | None = None,
 ) -> pathlib.Path:
     """Writes `metrics.json`, tables, curves, pictures and `index.html` of a run.
 
@@ -52,6 +53,7 @@ def report_run(
         modality: what the network sees.
         others: results of other modalities that were trained beside, by name.
         studied: from `train.lifting_study`, for pose machines.
+        conditions: from `train.evaluate.measure_conditions`.
 
     Returns:
         Path of the page.
@@ -62,6 +64,7 @@ def report_run(
         "protocol": protocol,
         "provenance": provenance(),
         "results": results,
+        **({"conditions": conditions} if conditions else {}),
         **({"study": studied} if studied else {}),
     }
     text = json.dumps(files.plain(record), indent=1)
@@ -78,7 +81,11 @@ def report_run(
         skeleton=skeleton,
         rendered=config.data.name == "synthetic",
         subtitle=" · ".join(str(value) for value in provenance().values()),
-        results={"metrics": table, **study_tables(studied or {})},
+        results={
+            "metrics": table,
+            **_condition_tables(conditions or {}),
+            **study_tables(studied or {}),
+        },
         headlines=_headlines(results),
         log=log,
         joint_errors_mm=errors_mm,
@@ -105,6 +112,19 @@ def study_tables(studied: Mapping[str, Results]) -> dict[str, tables.Table]:
         for name, rows in studied.items()
         if rows
     }
+
+
+def conditions_text(conditions: Results) -> str:
+    """What `train.evaluate.measure_conditions` found, for the terminal."""
+    return "\n".join(map(tables.to_text, _condition_tables(conditions).values()))
+
+
+def _condition_tables(conditions: Results) -> dict[str, tables.Table]:
+    if not conditions:
+        return {}
+    title = "By depth of the person and by how far they turn away from the camera"
+    shown = ("num_frames", "map_10cm", "mpjpe_mm", "pa_mpjpe_mm")
+    return {"conditions": tables.metrics_table(conditions, keys=shown, title=title)}
 
 
 def comparison_text(results: Mapping[str, Results]) -> str:

@@ -1,5 +1,6 @@
 """Predictions and scores of a network over a whole split, on all devices and hosts."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -18,6 +19,10 @@ from unipose_jax.train.recipes import Recipe
 LABELS = ("xyz", "xyz_valid")
 CURVES = ("mpjpe_mm", "pa_mpjpe_mm", "map_10cm")
 """Metrics that validation writes to the log while a network trains."""
+DISTANCES = (1.5, 2.5, 3.5)
+"""Metres from the camera that part people who are measured apart."""
+TURNS = (45, 90, 135)
+"""Likewise degrees by which they turn away from the camera."""
 
 
 def make_predict(apply_fn: Callable, inputs: tuple[str, ...]) -> Callable:
@@ -228,12 +233,60 @@ def measure(
     Returns:
         `{"all": summary, "visible": summary, "occluded": summary}`.
     """
-    time = jnp.asarray(truth["time"])
     groups = {
         "all": np.ones_like(truth["visible"]),
         "visible": truth["visible"],
         "occluded": ~truth["visible"],
     }
+    return _summaries(predicted, truth, groups, skeleton)
+
+
+def measure_conditions(
+    predicted: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray], skeleton
+) -> dict[str, dict[str, Any]]:
+    """Every metric by how far people are and by where they face.
+
+    Args:
+        predicted: as of `measure`.
+        truth: likewise.
+        skeleton: likewise.
+
+    Returns:
+        A summary by condition, such as "1.5 to 2.5 m" or "turned below 45°"; without
+        those that nobody meets.
+    """
+    xyz, valid = jnp.asarray(truth["xyz"]), jnp.asarray(truth["xyz_valid"])
+    groups = {}
+    for near, far in itertools.pairwise((0.0, *DISTANCES, math.inf)):
+        groups[_range_text(near, far, " m")] = metrics.within_distance(
+            xyz, valid=valid, near=near, far=far
+        )
+    for least, most in itertools.pairwise((0, *TURNS, math.inf)):
+        groups[f"turned {_range_text(least, most, '°')}"] = metrics.within_turn(
+            xyz,
+            valid=valid,
+            skeleton=skeleton,
+            least=math.radians(least),
+            most=math.radians(most),
+        )
+    groups = {name: counted for name, counted in groups.items() if counted.any()}
+    return _summaries(predicted, truth, groups, skeleton)
+
+
+def _range_text(least: float, most: float, unit: str) -> str:
+    if not least:
+        return f"below {most}{unit}"
+    return f"{least}{unit} or more" if math.isinf(most) else f"{least} to {most}{unit}"
+
+
+def _summaries(
+    predicted: Mapping[str, np.ndarray],
+    truth: Mapping[str, np.ndarray],
+    groups: Mapping[str, Any],
+    skeleton: definitions.Skeleton,
+) -> dict[str, dict[str, Any]]:
+    """A summary of each group of joints that count."""
+    time = jnp.asarray(truth["time"])
     return {
         name: metrics.summary(
             jnp.asarray(predicted["xyz"]),
