@@ -178,10 +178,11 @@ def test_other_data_is_evaluated_beside_the_run(tmp_path):
     config.num_train_steps = config.checkpoint_every = 1
     assert run("train", config, workdir=tmp_path / "w") == 0
     before = (tmp_path / "w" / "metrics.json").read_text()
-    config.data.seed = 1
-    assert run("evaluate", config, workdir=tmp_path / "w") == 0
+    for name, value in {"seed": 1, "test_clips": 4}.items():
+        config.data[name] = value
+        assert run("evaluate", config, workdir=tmp_path / "w") == 0
     assert (tmp_path / "w" / "metrics.json").read_text() == before
-    assert len(list((tmp_path / "w" / "evaluations").glob("*/metrics.json"))) == 1
+    assert len(list((tmp_path / "w" / "evaluations").glob("*/metrics.json"))) == 2
 
 
 def test_score_of_a_known_displacement(tmp_path, capsys):

@@ -242,11 +242,17 @@ def _evaluate_ranking(config: ml_collections.ConfigDict, workdir: pathlib.Path) 
 def _evaluation_folder(
     config: ml_collections.ConfigDict, workdir: pathlib.Path
 ) -> pathlib.Path:
-    meta = checkpoint.newest_meta(workdir)
-    if meta is None or not checkpoint.difference(meta, config, ("data.",)):
+    """Of the run, or below it where it is scored in another way than it was."""
+    meta, sections = checkpoint.newest_meta(workdir), ("data", "correction", "study")
+    prefixes = tuple(f"{section}." for section in sections)
+    if meta is None or not checkpoint.difference(
+        meta, config, prefixes, at_test_time=True
+    ):
         return workdir
-    data = json.dumps(checkpoint.describe(config)["data"], sort_keys=True)
-    return workdir / "evaluations" / hashlib.sha256(data.encode()).hexdigest()[:8]
+    described = checkpoint.describe(config)
+    scored = [described.get(section) for section in sections]
+    digest = hashlib.sha256(json.dumps(scored, sort_keys=True).encode()).hexdigest()
+    return workdir / "evaluations" / digest[:8]
 
 
 def score(predicted: pathlib.Path, truth: pathlib.Path) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from data_pipelines import crops, errors, pose_file, recording, tracks
 from unipose_jax import estimator, skeleton
-from unipose_jax.train import restore, stages
+from unipose_jax.train import checkpoint, restore, stages
 from unipose_jax.train.recipes import stage2
 
 MAX_PICTURES = 24  # frames drawn of a prediction
@@ -71,14 +71,18 @@ def predict(
 def _trained(
     config: ml_collections.ConfigDict, workdir: pathlib.Path, modality: str
 ) -> estimator.Estimator:
-    """The network of a modality that a run has trained."""
+    """The network of a modality that a run has trained, on clips as it had them."""
     stage = stages.config_of(config, modality, workdir)
     if stage.model.name not in _LOOKING:
         raise errors.BadInput(
             f"predict looks at depth recordings; {stage.model.name} does not"
         )
-    _, state = restore.best(stage, stages.folder_of(workdir, modality))
-    return estimator.from_config(stage, jax.device_get(state.ema_params))
+    folder = stages.folder_of(workdir, modality)
+    _, state = restore.best(stage, folder)
+    saved = checkpoint.newest_meta(folder)
+    assert saved is not None  # or there were no state
+    used = ml_collections.ConfigDict(saved["config"])
+    return estimator.from_config(used, jax.device_get(state.ema_params))
 
 
 def predict_recording(

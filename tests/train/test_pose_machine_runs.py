@@ -49,12 +49,13 @@ def test_run_trains_evaluates_and_reports(folder, trained):
     config = smoke(folder)
     config.correction.steps = 3  # more than the study asks for
     assert commands.evaluate_run(config, trained) == 0
-    record = json.loads((trained / "metrics.json").read_text())
+    (target,) = (trained / "evaluations").iterdir()  # it was trained for fewer
+    record = json.loads((target / "metrics.json").read_text())
     assert {"S1 Walking, corrected", "mean, coarse"} <= set(record["study"]["actions"])
     assert "projector, 2 px, 2 steps" in record["study"]["noise"]
     mean = record["study"]["actions"]["mean, corrected"]
     assert 0 < mean["pa_mpjpe_mm"] < mean["root_mpjpe_mm"]
-    page = (trained / "report" / "index.html").read_text()
+    page = (target / "report" / "index.html").read_text()
     assert "By noise of the keypoints" in page
 
 

@@ -30,6 +30,10 @@ def test_what_a_later_stage_lacks_is_said_before_the_first_trains(
     [
         ({"data.skeleton": "ITOP"}, "data.skeleton is 'ITOP'; use one of .*ITOP15"),
         ({"data.test_clips": 0}, "data.test_clips is 0; use 1 or more"),
+        ({"log_every": 0}, "config.log_every is 0; use 1 or more"),
+        ({"checkpoint_every": 0}, "config.checkpoint_every is 0; use 1 or more"),
+        ({"global_batch_size": 0}, "config.global_batch_size is 0; use 1 or more"),
+        ({"student.num_train_steps": 0}, "num_train_steps is 0; use 1 or more"),
         ({"model.fusion": "rgdb"}, "model.fusion is 'rgdb'; use one of none, depth"),
         ({"student.crop_size": 50}, "crop_size is 50; tokens needs a multiple of 4"),
         ({"model.num_heads": 3}, "width is 16, which num_heads=3 .* cannot share"),

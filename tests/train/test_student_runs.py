@@ -112,6 +112,40 @@ def test_students_predict_a_recording(config, trained, filmed, tmp_path, modalit
     np.testing.assert_allclose(poses.xyz[1], xyz[0, 0], atol=3e-3)  # of whole mm
 
 
+def test_networks_see_clips_as_they_were_trained_on_them(
+    config, trained, filmed, tmp_path
+):
+    other = copy.deepcopy(config)
+    other.data.frames, other.data.num_points = 1, 16
+    for name, settings in {"own": config, "other": other}.items():
+        where = {
+            "workdir": trained,
+            "input": filmed,
+            "output": tmp_path / f"{name}.npz",
+        }
+        assert run("predict", settings, modality="points", **where) == 0
+    own, others = (pose_file.read(tmp_path / f"{n}.npz").xyz for n in ("own", "other"))
+    np.testing.assert_array_equal(own, others)
+    other.student.crop_size = 64
+    with pytest.raises(errors.BadInput, match="crop_size is 32 there and 64 in the"):
+        run("predict", other, modality="depth", **where)
+
+
+def test_a_teacher_that_stopped_early_is_said(config, trained, tmp_path, capsys):
+    config = copy.deepcopy(config)
+    config.stages, config.num_train_steps = ("depth",), 400  # of the points
+    shutil.copytree(trained / "checkpoints", tmp_path / "w" / "checkpoints")
+    for path in (tmp_path / "w").rglob("meta/metadata"):
+        path.write_text(
+            re.sub(
+                r'"num_train_steps": 4\b', '"num_train_steps": 400', path.read_text()
+            )
+        )
+    assert run("train", config, workdir=tmp_path / "w") == 0
+    said = capsys.readouterr().out
+    assert f"the teacher in {tmp_path / 'w'} stopped at step 4 of 400" in said
+
+
 def test_only_what_a_student_looks_at_is_read(config, trained, filmed, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(filmed, broken)

@@ -303,12 +303,14 @@ def test_data_without_colour_cannot_be_looked_at_in_colour(
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_teacher_is_part_of_the_run(config, tmp_path):
+def test_teacher_is_part_of_the_run(config, tmp_path, monkeypatch):
     """A student that goes on has the teacher that it began with, or says so."""
     shipped = stages.config_of(config, "depth", tmp_path)
     assert shipped.teacher.workdir == ""
     saved = {"config": checkpoint.describe(shipped)}
-    (tmp_path / "checkpoints" / "2").mkdir(parents=True)  # points, trained since
+    points = {"config": checkpoint.describe(config)}  # trained since
+    monkeypatch.setattr(checkpoint, "newest_step", lambda folder: 2)
+    monkeypatch.setattr(checkpoint, "newest_meta", lambda folder: points)
     own = stages.config_of(config, "depth", tmp_path)
     assert own.teacher.workdir == ".."
     assert "teacher.workdir is '' there" in checkpoint.difference(saved, own)
@@ -387,4 +389,4 @@ def test_clips_have_the_points_that_the_teacher_is_used_to(
     monkeypatch.setattr(stages.checkpoint, "newest_step", lambda folder: 4)
     monkeypatch.setattr(stages.checkpoint, "newest_meta", lambda folder: meta)
     assert points(workdir="there") == 96
-    assert points() == own  # its teacher is the run's own points
+    assert points() == 96  # of the run's own points

@@ -17,18 +17,13 @@ from unipose_jax.train.state import TrainState
 
 FOLDER = "checkpoints"
 SCORE = "score"  # the validation score that ranks checkpoints, lower is better
-INCIDENTAL = {
-    "log_every",
-    "checkpoint_every",
-    "data.cache_dir",
-    "data.test_clips",
-    "data.workers",
-}
+INCIDENTAL = {"log_every", "checkpoint_every", "data.cache_dir", "data.workers"}
 """Settings that a run may change when it goes on."""
 
-AT_TEST_TIME = ("correction.", "study.")
+AT_TEST_TIME = ("data.test_clips", "correction.", "study.")
 """Beginnings of settings that training does not read."""
 
+_SEEN = ("data.skeleton", "data.crop_size")  # what a network is made for
 _NAMED = 3  # of the settings that differ
 
 
@@ -163,12 +158,12 @@ def newest_meta(workdir: pathlib.Path) -> dict[str, Any] | None:
 def check_model(
     meta: dict[str, Any], config: ml_collections.ConfigDict, where: pathlib.Path
 ) -> None:
-    """Refuses a checkpoint of another model.
+    """Refuses a checkpoint of another model, or of crops of another size.
 
     Raises:
-        errors.BadInput: names the first setting that differs.
+        errors.BadInput: names the first settings that differ.
     """
-    if found := difference(meta, config, ("model.", "data.skeleton")):
+    if found := difference(meta, config, ("model.", *_SEEN)):
         raise errors.BadInput(f"the checkpoint in {where} is of another model: {found}")
 
 
@@ -178,7 +173,7 @@ def check_config(
     """Refuses to go on with a run under another config.
 
     Raises:
-        errors.BadInput: names the first setting that differs.
+        errors.BadInput: names the first settings that differ.
     """
     if found := difference(meta, config):
         raise errors.BadInput(
@@ -200,6 +195,8 @@ def difference(
     meta: dict[str, Any],
     config: ml_collections.ConfigDict,
     prefixes: tuple[str, ...] = ("",),
+    *,
+    at_test_time: bool = False,
 ) -> str:
     """The first settings in which a config differs from a checkpoint's, in words.
 
@@ -207,6 +204,7 @@ def difference(
         meta: of the checkpoint.
         config: to compare with it.
         prefixes: which settings to compare, by the start of their names.
+        at_test_time: compare those that training does not read, too.
 
     Returns:
         For example "model.width is 16 there and 32 in the config", up to `_NAMED` of
@@ -215,7 +213,7 @@ def difference(
     named: list[str] = []
     saved, mine = _flat(meta["config"]), _flat(describe(config))
     for key in sorted((saved.keys() | mine.keys()) - INCIDENTAL):
-        if key.startswith(AT_TEST_TIME):
+        if key.startswith(AT_TEST_TIME) and not at_test_time:
             continue
         there, here = saved.get(key), mine.get(key)
         if key.startswith(prefixes) and there != here:

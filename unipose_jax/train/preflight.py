@@ -9,6 +9,8 @@ from data_pipelines import errors, sources, synthetic
 from unipose_jax.train import checkpoint, evaluate, recipes, stages
 from unipose_jax.train import teacher as teachers
 
+_COUNTS = ("num_train_steps", "global_batch_size", "log_every", "checkpoint_every")
+
 
 def check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
     """Says what is wrong with any stage before the first one trains.
@@ -21,6 +23,7 @@ def check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> No
         synthetic.check_counts(config.data)
     for modality in stages.listed(config):
         stage = stages.config_of(config, modality, workdir)
+        _check_counts(stage)
         recipe, folder = recipes.build(stage), stages.folder_of(workdir, modality)
         needed = set(recipe.fields) - set(teachers.FIELDS)
         if _needs_teacher(recipe, stage, folder):
@@ -38,6 +41,12 @@ def check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> No
         raise errors.BadInput(f"--workdir={workdir}: {error.strerror}") from error
     if not os.access(workdir, os.W_OK):
         raise errors.BadInput(f"--workdir={workdir} cannot be written to")
+
+
+def _check_counts(config: ml_collections.ConfigDict) -> None:
+    for name in _COUNTS:
+        if config[name] < 1:
+            raise errors.BadInput(f"config.{name} is {config[name]}; use 1 or more")
 
 
 def _needs_teacher(

@@ -74,7 +74,9 @@ def config_of(
     stage.recipe = "stage2"
     stage.teacher.workdir = _teachers_folder(stage.teacher, workdir)
     if stage.teacher.kind == "network":
-        stage.data.num_points = _points_of(stage.teacher.workdir, stage.data.num_points)
+        stage.data.num_points = _points_of(
+            stage.teacher.workdir, workdir, stage.data.num_points
+        )
     seen = {modality, *(fused if stage.teacher.workdir else ())}  # the teacher, too
     stage.data.crops = tuple(name for name in MODALITIES if name in seen)
     return stage
@@ -88,18 +90,18 @@ def _teachers_folder(teacher: ml_collections.ConfigDict, workdir: pathlib.Path) 
     return "" if checkpoint.newest_step(workdir) is None else ".."
 
 
-def _points_of(teacher: str, own: int) -> int:
+def _points_of(teacher: str, workdir: pathlib.Path, own: int) -> int:
     """Points of a frame that a teacher was trained with.
 
     Args:
         teacher: `teacher.workdir` of a student.
-        own: of the run's own points, and where there is no such run.
+        workdir: of the whole run, whose points ".." are.
+        own: where there is no such run yet.
     """
     if not teacher:
         return store.read_meta()["num_points"]
-    if teacher == "..":
-        return own
-    meta = checkpoint.newest_meta(pathlib.Path(teacher))
+    folder = workdir if teacher == ".." else pathlib.Path(teacher)
+    meta = checkpoint.newest_meta(folder)
     return meta["config"]["data"]["num_points"] if meta else own
 
 

@@ -14,7 +14,7 @@ import tqdm
 
 from data_pipelines import errors
 from unipose_jax import models, skeleton
-from unipose_jax.train import evaluate, parallel, restore
+from unipose_jax.train import checkpoint, evaluate, parallel, restore
 from unipose_jax.train.recipes import stage1
 from unipose_jax.weights import store
 
@@ -110,7 +110,9 @@ class LabelledBatches:
 
 
 def load(config: ml_collections.ConfigDict, folder: pathlib.Path) -> Teacher:
-    """The teacher of a student's config: a finished run, or the weights that ship.
+    """The teacher of a student's config: a trained run, or the weights that ship.
+
+    A run that has not come to its end may teach, with a line that says so.
 
     Args:
         config: with `teacher.workdir`, a stage-1 run, or "" for shipped weights.
@@ -122,7 +124,11 @@ def load(config: ml_collections.ConfigDict, folder: pathlib.Path) -> Teacher:
     inputs, size = check(config, folder), config.global_batch_size
     if config.teacher.workdir:
         where = _run_of(config, folder)
-        _, state = restore.best(_settings(where), where)
+        settings, step = _settings(where), checkpoint.newest_step(where) or 0
+        if step < settings.num_train_steps and parallel.is_lead():
+            end = settings.num_train_steps
+            print(f"the teacher in {where} stopped at step {step:,} of {end:,}")
+        _, state = restore.best(settings, where)
         apply_fn, params = state.apply_fn, state.ema_params
     else:
         params, meta = store.load()
