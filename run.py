@@ -1,5 +1,6 @@
 """Trains, evaluates and uses 3D pose networks; see README.md and `--help`."""
 
+import errno
 import os
 import sys
 
@@ -55,6 +56,12 @@ def main(argv: list[str]) -> int:
     except BrokenPipeError:  # who reads the output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror}", file=sys.stderr)
+        return 2
 
 
 def parse_flags(argv: list[str]) -> list[str]:

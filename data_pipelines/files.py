@@ -1,13 +1,14 @@
 """Outputs that appear whole or not at all, and inputs that are checked before use."""
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
 import shutil
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from data_pipelines import errors
@@ -55,11 +56,41 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:
-    """Writes a JSON file aside and renames it, so that no half a file is ever seen."""
+    """Writes a JSON file aside and renames it, so that no half a file is ever seen.
+
+    Raises:
+        errors.BadInput: it cannot be written.
+    """
     path = pathlib.Path(path)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(json.dumps(content))
-    os.replace(aside, path)
+    try:
+        aside.write_text(json.dumps(content))
+        os.replace(aside, path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise errors.BadInput(f"cannot write {path}: {error.strerror}") from error
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Refuses a file that cannot be written, before hours are spent on its content.
+
+    The folders above are made, as they are when it is written.
+
+    Raises:
+        errors.BadInput: the file is a folder, or nothing can be written there.
+    """
+    with contextlib.suppress(FileNotFoundError), replacing(path):
+        pass  # nothing was written: there is nothing to rename
+
+
+def digest(paths: Iterable[pathlib.Path]) -> str:
+    """SHA-256 of the names and contents of files, in their order."""
+    total = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.name} {content}\n".encode())
+    return total.hexdigest()
 
 
 def read_json(path: str | os.PathLike) -> Any:

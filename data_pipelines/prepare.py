@@ -305,13 +305,16 @@ def _verify(folder: pathlib.Path, fingerprint: str) -> None:
 
 
 def _fingerprint(data: ml_collections.ConfigDict, data_set: sequence.DataSet) -> str:
-    """Digest of the settings, and of the names and lengths of all sequences."""
+    """Digest of the settings, the keypoints, and names and lengths of all sequences."""
     settings = (data.name, data.variant, data.skeleton, data.stored_points)
     listed = {
         split: [(one.name, one.subject, len(one)) for one in sequences]
         for split, sequences in data_set.sequences.items()
     }
     made_with = [data.keypoints, dict(data_set.made_with)]
+    if data.keypoints:
+        found = sorted(pathlib.Path(data.keypoints).expanduser().rglob("*.json"))
+        made_with.append(files.digest(found))
     if data.crop_size:
         made_with.append({"crop_size": data.crop_size})
     text = json.dumps([prepared.FORMAT, settings, made_with, listed])

@@ -89,7 +89,9 @@ class Recording(sequence.Sequence):
         return self.path / kind / f"{self.frames[index]:06d}.png"
 
 
-def open_recording(path: str | os.PathLike, name: str = "") -> Recording:
+def open_recording(
+    path: str | os.PathLike, name: str = "", *, skip_corrupt: bool = False
+) -> Recording:
     """Opens a recording folder and checks what can be checked without reading it all.
 
     Depth frames are decoded until one holds a measurement.
@@ -97,6 +99,8 @@ def open_recording(path: str | os.PathLike, name: str = "") -> Recording:
     Args:
         path: the folder.
         name: among other recordings; that of the folder by default.
+        skip_corrupt: whether depth frames that cannot be read are for the reader to
+            leave out, as long as there is one that can.
 
     Raises:
         errors.BadInput: the folder, camera.json, a size, or depth is missing or
@@ -119,10 +123,16 @@ def open_recording(path: str | os.PathLike, name: str = "") -> Recording:
         color_from_depth=camera.color_from_depth,
         world_from_depth=_per_frame(camera.world_from_depth, len(frames), path),
     )
+    unreadable: errors.BadInput | None = None
     for index in range(len(frames)):
-        if recording.depth(index).any():
-            return recording
-    raise errors.BadInput(
+        try:
+            if recording.depth(index).any():
+                return recording
+        except errors.BadInput as error:
+            if not skip_corrupt:
+                raise
+            unreadable = unreadable or error
+    raise unreadable or errors.BadInput(
         f"{path}/depth: all {len(frames)} frames are empty (every pixel is 0)"
     )
 
@@ -273,4 +283,5 @@ def _write_images(
     for index, image in enumerate(images):
         path = folder / f"{index:06d}.png"
         _check_size(path, image.shape[1::-1], camera)
-        cv2.imwrite(str(path), np.ascontiguousarray(image))
+        if not cv2.imwrite(str(path), np.ascontiguousarray(image)):
+            raise errors.BadInput(f"cannot write {path}; is the disk full?")

@@ -1,10 +1,11 @@
 """Recording folders as a data set: which recordings, and which part of each."""
 
 import pathlib
+from typing import Any
 
 import ml_collections
 
-from data_pipelines import errors, recording, sequence
+from data_pipelines import errors, files, recording, sequence
 
 # Where a folder has no train, validation and test of its own, time is cut instead.
 _PARTS = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}
@@ -36,7 +37,14 @@ def open_data_set(
             for split, share in _PARTS.items()
         }
     return sequence.DataSet(
-        name="recording", sequences=opened, protocol=protocol, skipped=skipped
+        name="recording",
+        sequences=opened,
+        protocol=protocol,
+        skipped=skipped,
+        made_with={
+            str(path.relative_to(source)): _state_of(path)
+            for path in find_recordings(source)
+        },
     )
 
 
@@ -52,6 +60,22 @@ def find_recordings(path: pathlib.Path) -> list[pathlib.Path]:
     return found
 
 
+def _state_of(path: pathlib.Path) -> dict[str, Any]:
+    """What changes when a recording does: digests of its texts, sizes of its images."""
+    texts = [path / name for name in ("camera.json", "keypoints.json", "joints.npz")]
+    texts += sorted((path / "keypoints").glob("*.json"))
+    return {
+        "digest": files.digest(text for text in texts if text.is_file()),
+        "images": {
+            kind: sorted(
+                (image.name, image.stat().st_size) for image in (path / kind).iterdir()
+            )
+            for kind in ("depth", "color", "mask")
+            if (path / kind).is_dir()
+        },
+    }
+
+
 def _open_all(
     folder: pathlib.Path,
     root: pathlib.Path,
@@ -63,7 +87,11 @@ def _open_all(
     for path in find_recordings(folder):
         parts = path.relative_to(root).parts or (path.resolve().name,)
         try:
-            opened.append(recording.open_recording(path, name="-".join(parts)))
+            opened.append(
+                recording.open_recording(
+                    path, name="-".join(parts), skip_corrupt=data.skip_corrupt
+                )
+            )
         except errors.BadInput as error:
             if not data.skip_corrupt:
                 raise

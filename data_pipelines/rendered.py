@@ -6,7 +6,7 @@ from typing import Any
 
 import ml_collections
 
-from data_pipelines import sequence, synthetic, tracks
+from data_pipelines import files, sequence, synthetic, tracks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +28,11 @@ def open_data_set(
 ) -> sequence.DataSet:
     """All clips of a config, to be written to disk; `source` is not used."""
     made_with = {
-        name: data.to_dict()[name] for name in ("seed", "frames", "motion", "scene")
+        name: data.to_dict()[name]
+        for name in ("seed", "frames", "motion", "scene", "train_view")
     }
+    if data.motion:
+        made_with["motion"] = files.digest([synthetic.motion_path(data)])
     del made_with["scene"]["crop_size"]  # not looked at: `data.crop_size` counts
     return sequence.DataSet(
         name="synthetic",

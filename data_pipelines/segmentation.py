@@ -258,19 +258,22 @@ def _refined(depth: np.ndarray, grid: _Grid, person: np.ndarray) -> np.ndarray:
     """The person's pixels at full resolution.
 
     A pixel belongs to the person if its depth lies within the range of the person's
-    grid pixels around it, widened by what one pixel may differ.
+    grid pixels around it, widened by what one pixel may differ. Where the grid ends
+    before the image does, its last pixels stand for those that follow.
     """
     near, far = _depth_around(person, grid.z)
     slack = np.maximum(np.float32(0.04), np.float32(0.025) * grid.z)
     size = (person.shape[1] * grid.step, person.shape[0] * grid.step)
+    below, right = depth.shape[0] - size[1], depth.shape[1] - size[0]
     near, far = (
-        cv2.resize(limit, size, interpolation=cv2.INTER_NEAREST)
+        cv2.copyMakeBorder(
+            cv2.resize(limit, size, interpolation=cv2.INTER_NEAREST),
+            *(0, below, 0, right),
+            cv2.BORDER_REPLICATE,
+        )
         for limit in (near - slack, far + slack)
     )
-    mask = np.zeros(depth.shape, bool)
-    inner = depth[: size[1], : size[0]]
-    mask[: size[1], : size[0]] = (inner > near) & (inner < far) & (inner > 0)
-    return mask
+    return (depth > near) & (depth < far) & (depth > 0)
 
 
 def _box(mask: np.ndarray) -> tuple[int, int, int, int]:

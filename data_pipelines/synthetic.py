@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
 import tqdm
@@ -30,10 +31,11 @@ from data_pipelines import (
     transforms,
 )
 from unipose_jax import geometry, skeleton, synthesis
-from unipose_jax.synthesis import cloud, crowd, mocap, pools, scene
+from unipose_jax.synthesis import cloud, crowd, mocap, motion, pools, scene
 
 Clips = dict[str, np.ndarray]
 MOTION_FRAMES = 30  # length of the pieces that motion clips are cut into
+_SAME_RATE = 0.02  # share by which frame rates may differ and be taken for the same
 
 
 def open_train(
@@ -348,11 +350,16 @@ def _fingerprint(data: ml_collections.ConfigDict, split: str) -> str:
     parts = [_source_hash(), repr(scene_params(data, split)), str(data.seed)]
     parts += [jax.__version__, jax.default_backend(), *_crops(data)]
     if data.motion:
-        parts.append(hashlib.sha256(_motion_path(data).read_bytes()).hexdigest())
+        parts.append(files.digest([motion_path(data)]))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _motion_path(data: ml_collections.ConfigDict) -> pathlib.Path:
+def motion_path(data: ml_collections.ConfigDict) -> pathlib.Path:
+    """The file of `data.motion`.
+
+    Raises:
+        errors.BadInput: there is none.
+    """
     path = pathlib.Path(data.motion).expanduser()
     if not path.is_file():
         raise errors.BadInput(f"no motion clips at {path} (config.data.motion)")
@@ -363,20 +370,29 @@ def _motion_clips(data: ml_collections.ConfigDict) -> np.ndarray | None:
     """Pieces of real motion, (pieces, frames, BODY joints, 3), in a fixed order."""
     if not data.motion:
         return None
-    path = _motion_path(data)
-    try:
-        clips = mocap.load_clips(path).values()
-    except ValueError as error:
-        raise errors.BadInput(str(error)) from error
+    path = motion_path(data)
     length = max(MOTION_FRAMES, data.frames)
     pieces = []
-    for clip in clips:
-        step = max(1, round(clip.fps / data.scene.fps))
-        xyz = mocap.to_body(clip)[::step]
-        pieces += [xyz[i : i + length] for i in range(0, len(xyz) - length + 1, length)]
+    try:
+        for clip in mocap.load_clips(path).values():
+            xyz = _at_rate(mocap.to_body(clip), clip.fps, data.scene.fps)
+            whole = range(0, len(xyz) - length + 1, length)
+            pieces += [xyz[i : i + length] for i in whole]
+    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise errors.BadInput(f"{path} holds no motion clips: {error}") from error
     if not pieces:
         raise errors.BadInput(
             f"{path}: no clip lasts {length} frames at {data.scene.fps} Hz"
         )
     order = np.random.default_rng(0).permutation(len(pieces))
     return np.stack([pieces[i] for i in order])
+
+
+def _at_rate(xyz: np.ndarray, own: float, wanted: float) -> np.ndarray:
+    """Frames at another rate, Hz: every n-th, or between them where none are due."""
+    step = max(1, round(own / wanted))
+    if abs(own / wanted - step) < _SAME_RATE * step:
+        return xyz[::step]
+    # The curve between two frames takes a third and a fourth beside them.
+    time = np.arange(1.0 / own, (len(xyz) - 2) / own, 1.0 / wanted)
+    return np.asarray(motion.from_clip(jnp.asarray(xyz), jnp.asarray(time), fps=own))

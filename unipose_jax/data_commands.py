@@ -49,6 +49,7 @@ def show_keypoints(
     if model is not None:
         if opened.people() is not None:
             raise errors.BadInput(f"{path} has keypoints already; remove them first")
+        files.check_writable(path / "keypoints.json")
         found = onnx_pose.detect_recording(opened, onnx_pose.Detector(model, skeleton))
         files.write_json(path / "keypoints.json", found)
         opened = recording.open_recording(path)

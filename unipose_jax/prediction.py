@@ -7,7 +7,7 @@ import jax
 import ml_collections
 import numpy as np
 
-from data_pipelines import crops, errors, pose_file, recording, tracks
+from data_pipelines import crops, errors, files, pose_file, recording, tracks
 from unipose_jax import estimator, skeleton
 from unipose_jax.train import checkpoint, restore, stages
 from unipose_jax.train.recipes import stage2
@@ -48,6 +48,7 @@ def predict(
     if output.suffix != ".npz":
         raise errors.BadInput(f"a pose file must end in .npz, got {output}")
     opened = recording.open_recording(source)
+    files.check_writable(output)
     if pictures and output.with_suffix("").resolve() == opened.path.resolve():
         raise errors.BadInput(
             f"--output={output} would draw into the recording; name it otherwise, or "

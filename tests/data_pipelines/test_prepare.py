@@ -215,6 +215,19 @@ def test_what_cannot_be_read_stops_or_is_listed(recordings, tmp_path):
     assert "1 files or frames skipped" in text
 
 
+@pytest.mark.parametrize(
+    "name", ["a/keypoints.json", "b/camera.json", "a/mask/000001.png"]
+)
+def test_recordings_that_changed_are_not_taken_for_the_prepared_ones(
+    recordings, tmp_path, name
+):
+    prepare.prepare(make_data(tmp_path), recordings)
+    with (recordings / name).open("a") as file:
+        file.write(" ")
+    with pytest.raises(errors.BadInput, match="prepared from other files"):
+        prepare.prepare(make_data(tmp_path), recordings)
+
+
 def test_other_settings_do_not_replace_a_data_set(recordings, tmp_path):
     prepare.prepare(make_data(tmp_path), recordings)
     with pytest.raises(errors.BadInput, match="with other settings"):
@@ -272,6 +285,11 @@ def test_other_rendered_people_are_not_taken_for_these(tmp_path):
     data.update(name="synthetic", train_clips=1, test_clips=1, validation_clips=1)
     data.scene.points = data.stored_points = 256
     prepare.prepare(data, tmp_path)
-    data.scene.detector.noise += 1.0
-    with pytest.raises(errors.BadInput, match="with other settings"):
-        prepare.prepare(data, tmp_path)
+    for part, name, value in (
+        (data.scene.detector, "noise", 1.0),
+        (data.train_view, "close_share", 0.5),
+    ):
+        before, part[name] = part[name], value
+        with pytest.raises(errors.BadInput, match="with other settings"):
+            prepare.prepare(data, tmp_path)
+        part[name] = before

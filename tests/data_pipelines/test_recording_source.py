@@ -98,6 +98,14 @@ def test_a_recording_that_cannot_be_opened_is_left_out_only_if_allowed(
     assert len(opened.skipped) == 1
 
 
+def test_a_first_frame_that_cannot_be_read_does_not_cost_the_recording(make_recording):
+    path = make_recording("cut", frames=20)
+    (path / "depth" / "000000.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    opened = open_data_set(path, skip_corrupt=True)
+    assert not opened.skipped  # frames are left out when they are read
+    assert [len(parts[0]) for parts in opened.sequences.values()] == [16, 2, 2]
+
+
 def test_a_recording_too_short_for_a_split_is_bad_input(make_recording):
     config = make_config(make_recording(frames=1))
     with pytest.raises(errors.BadInput, match="too short to hold a train split"):

@@ -144,6 +144,17 @@ def test_any_resolution(room, width, height):
     assert iou(segmenter(room, camera)(depth).mask, shown == 1) > 0.95
 
 
+def test_people_reach_the_edges_of_images_that_the_grid_does_not_fill(room):
+    # 512x424 in blocks of 3: the last row and two columns are in no block.
+    camera = calibration.make(512, 424, (460.0, 460.0, 470.0, 180.0))
+    depth, shown = room.render(room.person(0.2, 1.6), camera=camera)
+    mask = segmenter(room, camera)(depth).mask
+    for edge in (np.s_[-1], np.s_[:, -1]):
+        person = shown[edge] == 1
+        assert person.sum() > 5, edge
+        assert mask[edge][person].mean() > 0.8, edge
+
+
 def test_real_masks_of_the_turning_person(sample_data):
     camera = calibration.make(640, 480, (525.0, 525.0, 320.0, 240.0))
     follow = segmentation.Segmenter(camera.rays(), camera.intrinsics)

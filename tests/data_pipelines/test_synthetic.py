@@ -6,6 +6,8 @@ import pytest
 
 from configs import unipose
 from data_pipelines import errors, pool_batches, schema, sources, synthetic
+from unipose_jax import skeleton
+from unipose_jax.synthesis import shape
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +145,50 @@ def test_missing_motion_is_said(config):
     data = config.copy_and_resolve_references().data
     data.motion = "nowhere.npz"
     with pytest.raises(errors.BadInput, match="no motion clips at nowhere.npz"):
+        synthetic.open_pool(data, "test")
+
+
+def motion_file(path, *, fps, joints=None):
+    """A person who walks along x at 1 m/s for ten seconds."""
+    body = skeleton.BODY
+    names = list(joints or body.joints)
+    rest = np.zeros((body.num_joints, 3), np.float32)
+    for joint, parent in enumerate(body.parents):
+        rest[joint] = shape.REST_OFFSETS[joint] + (rest[parent] if parent >= 0 else 0)
+    time = np.arange(round(10 * fps)) / fps
+    xyz = np.stack([rest[body.index(name)] for name in names])[None].repeat(
+        len(time), 0
+    )
+    xyz[..., 0] += time[:, None]
+    np.savez(path, walk=xyz, joint_names=names, fps=fps, up="-y")
+    return path
+
+
+@pytest.mark.parametrize("fps", [15.0, 20.0, 24.0, 25.0, 30.0, 60.0, 10.0])
+def test_motion_keeps_its_speed_at_any_rate(config, tmp_path, fps):
+    data = config.copy_and_resolve_references().data
+    data.motion = str(motion_file(tmp_path / "walk.npz", fps=fps))
+    pieces = synthetic._motion_clips(data)
+    speed = data.scene.fps * np.diff(
+        pieces[:, :, skeleton.BODY.index("torso"), 0], axis=1
+    )
+    np.testing.assert_allclose(speed, 1.0, atol=1e-3)
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 cut off", b"", b"\x93NUMPY"])
+def test_motion_that_cannot_be_read_is_said(config, tmp_path, content):
+    data = config.copy_and_resolve_references().data
+    (tmp_path / "walk.npz").write_bytes(content)
+    data.motion = str(tmp_path / "walk.npz")
+    with pytest.raises(errors.BadInput, match="walk.npz holds no motion clips"):
+        synthetic.open_pool(data, "test")
+
+
+def test_motion_without_wrists_is_said(config, tmp_path):
+    data = config.copy_and_resolve_references().data
+    names = [name for name in skeleton.BODY.joints if "wrist" not in name]
+    data.motion = str(motion_file(tmp_path / "walk.npz", fps=30.0, joints=names))
+    with pytest.raises(errors.BadInput, match="motion clips: .*left_wrist"):
         synthetic.open_pool(data, "test")
 
 

@@ -68,7 +68,8 @@ def load_clips(path: str | pathlib.Path, *, max_step: float = 0.35) -> dict[str,
     Raises:
         ValueError: the file holds no clip, or names neither joints nor skeleton.
     """
-    with np.load(path, allow_pickle=False) as file:
+    # A file of our own: of one that is cut off, NumPy would leave its own open.
+    with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
         data = {name: file[name] for name in file.files}
     names = _joint_names(data, path)
     up = str(data.get("up", "-y" if "skeleton" in data else "y"))
