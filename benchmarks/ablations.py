@@ -4,12 +4,13 @@
         --seeds=0,1,2 --workdir=runs/study --set=config.num_train_steps=1200
 
 Each run is `run.py` in its own folder; runs that are complete are not repeated, so an
-interrupted study goes on. The tables go to `<workdir>/table.md` and the terminal, the
-output of a run to `train.log` in its folder. The stage of `--modality` alone is
-trained: depth or rgb compares students, taught by the weights that ship unless
---set=config.student.teacher.workdir=W names a run. `unipose+depth` among the configs is
-the student of that run's own points. On a CPU, `--jobs=2` trains two at a time, each on
-its half of the cores: of more use to a small network than more threads.
+interrupted study goes on, but not with other settings. The tables go to
+`<workdir>/table.md` and the terminal, the output of a run to `train.log` in its folder.
+The stage of `--modality` alone is trained: depth or rgb compares students, taught by
+the weights that ship unless --set=config.student.teacher.workdir=W names a run.
+`unipose+depth` among the configs is the student of that run's own points. On a CPU,
+`--jobs=2` trains two at a time, each on its half of the cores: of more use to a small
+network than more threads.
 
 `--sweep` trains every config with each value of a setting, and draws `sweep.png`:
 
@@ -18,7 +19,6 @@ its half of the cores: of more use to a small network than more threads.
 """
 
 import concurrent.futures
-import dataclasses
 import itertools
 import json
 import os
@@ -31,6 +31,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
+from benchmarks import plan
 from unipose_jax.report import files, studies, sweeps
 from unipose_jax.train import stages
 
@@ -52,52 +53,19 @@ flags.mark_flags_as_required(["configs", "workdir"])
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """One of `--configs`.
-
-    Attributes:
-        config: its path in configs/, without ending.
-        trained: the stages that its runs train.
-    """
-
-    config: str
-    trained: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """Its row in the table."""
-        return "+".join([pathlib.PurePath(self.config).name, *self.trained[1:]])
-
-    def folder(self, study: pathlib.Path, varied: str, seed: str) -> pathlib.Path:
-        """Where a run lives; points share it with their students.
-
-        Args:
-            study: folder of all runs.
-            varied: "noise=8.0", or "" without a sweep.
-            seed: of the run.
-        """
-        name = pathlib.PurePath(self.config).name
-        if self.trained[0] != "points":
-            name += f".{self.trained[0]}"
-        return study / "-".join([name, *filter(None, [varied]), seed])
-
-    def record(self, folder: pathlib.Path) -> pathlib.Path:
-        """The results of a run: of its last stage."""
-        return stages.folder_of(folder, self.trained[-1]) / "metrics.json"
-
-
 def main(argv: list[str]) -> None:
     """Runs the study."""
     del argv
     study = pathlib.Path(_WORKDIR.value).absolute()
-    entries = [entry_of(text, _MODALITY.value) for text in _CONFIGS.value]
-    setting, values = parse_sweep(_SWEEP.value)
+    entries = [plan.entry_of(text, _MODALITY.value) for text in _CONFIGS.value]
+    setting, values = plan.parse_sweep(_SWEEP.value)
     runs = list(itertools.product(_SEEDS.value, values, entries))  # seeds outermost:
     train_all(study, runs, setting)  # a study cut short still compares all configs
     records = {
         (entry.name, value, seed): json.loads(
-            entry.record(entry.folder(study, varied(setting, value), seed)).read_text()
+            entry.record(
+                entry.folder(study, plan.varied(setting, value), seed)
+            ).read_text()
         )
         for seed, value, entry in runs
     }
@@ -113,42 +81,8 @@ def main(argv: list[str]) -> None:
     print(text)
 
 
-def entry_of(text: str, modality: str) -> Entry:
-    """An entry of `--configs`: "ablations/projection", or "unipose+depth".
-
-    Raises:
-        app.UsageError: no such student.
-    """
-    config, _, student = text.partition("+")
-    if not student:
-        return Entry(config, (modality,))
-    if student not in stages.MODALITIES[1:]:
-        known = " or ".join(stages.MODALITIES[1:])
-        raise app.UsageError(f"{text!r} names no student; use {known} after the +")
-    return Entry(config, ("points", student))
-
-
-def parse_sweep(text: str | None) -> tuple[str, list[str]]:
-    """The key and the values of `--sweep`; no key and one value "" without it.
-
-    Raises:
-        app.UsageError: it has no values.
-    """
-    if not text:
-        return "", [""]
-    key, _, values = text.partition("=")
-    if not values:
-        raise app.UsageError(f"--sweep={text} has no values; write config.key=1,2,3")
-    return key, values.split(",")
-
-
-def varied(setting: str, value: str) -> str:
-    """A value of a sweep as the names of folders have it; "" without a sweep."""
-    return f"{setting.rpartition('.')[2]}={value}" if setting else ""
-
-
 def train_all(
-    study: pathlib.Path, runs: Sequence[tuple[str, str, Entry]], setting: str
+    study: pathlib.Path, runs: Sequence[tuple[str, str, plan.Entry]], setting: str
 ) -> None:
     """Trains what is not complete, `--jobs` at a time, each on cores of its own."""
     shares: queue.Queue[set[int]] = queue.Queue()
@@ -158,12 +92,17 @@ def train_all(
 
     stopped = threading.Event()  # an interrupted study starts no more runs
 
-    def train_entries(folder: pathlib.Path, entries: list[Entry], settings: list[str]):
+    def train_entries(
+        folder: pathlib.Path, entries: list[plan.Entry], settings: list[str]
+    ):
         mine = shares.get()
         try:
             for entry in entries:
+                overrides = [*_SET.value, *settings]
+                made = {"variant": _VARIANT.value, "settings": overrides}
+                plan.check_settings(entry.record(folder).parent, made)
                 if not entry.record(folder).exists() and not stopped.is_set():
-                    train(entry, folder, settings, mine)
+                    train(entry, folder, overrides, mine)
                 if not entry.record(folder).exists():
                     raise SystemExit(f"{folder} is not finished; start again to go on")
         except BaseException:
@@ -173,13 +112,13 @@ def train_all(
             shares.put(mine)
 
     # Entries that share a folder, as points and their student do, take turns.
-    plan: dict[pathlib.Path, tuple[list[Entry], list[str]]] = {}
+    by_folder: dict[pathlib.Path, tuple[list[plan.Entry], list[str]]] = {}
     for seed, value, entry in runs:
         settings = [f"config.seed={seed}"] + [f"{setting}={value}"] * bool(setting)
-        folder = entry.folder(study, varied(setting, value), seed)
-        plan.setdefault(folder, ([], settings))[0].append(entry)
+        folder = entry.folder(study, plan.varied(setting, value), seed)
+        by_folder.setdefault(folder, ([], settings))[0].append(entry)
     with concurrent.futures.ThreadPoolExecutor(_JOBS.value) as pool:
-        jobs = [pool.submit(train_entries, f, *rest) for f, rest in plan.items()]
+        jobs = [pool.submit(train_entries, f, *rest) for f, rest in by_folder.items()]
         try:
             for job in jobs:
                 job.result()
@@ -189,7 +128,7 @@ def train_all(
 
 
 def train(
-    entry: Entry, workdir: pathlib.Path, settings: list[str], cores: set[int]
+    entry: plan.Entry, workdir: pathlib.Path, overrides: list[str], cores: set[int]
 ) -> None:
     """Runs `run.py` on `cores`; ends the study, with one line, where it fails."""
     workdir.mkdir(parents=True, exist_ok=True)
@@ -200,7 +139,7 @@ def train(
         f"--config={ROOT / 'configs' / entry.config}.py:{_VARIANT.value}",
         f"--workdir={workdir}",
         f"--config.stages={entry.trained}",
-        *(f"--{override}" for override in [*_SET.value, *settings]),
+        *(f"--{override}" for override in overrides),
     ]
     path = workdir / "train.log"
     with path.open("a") as log:

@@ -24,7 +24,9 @@ from unipose_jax.synthesis import crowd
 
 _PICTURES = flags.DEFINE_integer("pictures", 1_000, "Rendered, of the test split.")
 _PANOPTIC = flags.DEFINE_string("panoptic", "", "Folder of one recording.")
-_CACHE = flags.DEFINE_string("compile_cache", "~/.cache/unipose_jax/xla", "Or none.")
+_CACHE = flags.DEFINE_string(
+    "compile_cache", "~/.cache/unipose_jax/compiled", "Or none."
+)
 _APART = 0.3  # metres in depth
 _MARGINS = (0.0, 0.7, 1.0, 1.3, 1.6, 2.0, 3.0)
 _MARGIN = 1.0  # the default of `order_people`

@@ -20,10 +20,19 @@ import ml_collections
 import numpy as np
 from absl import app, flags
 
+from benchmarks import plan
 from data_pipelines import sources
 from unipose_jax import commands, skeleton
-from unipose_jax.report import experiment, files, tables
-from unipose_jax.train import evaluate, loop, parallel, ranking_study, restore, stages
+from unipose_jax.report import experiment, files, studies, tables
+from unipose_jax.train import (
+    checkpoint,
+    evaluate,
+    loop,
+    parallel,
+    ranking_study,
+    restore,
+    stages,
+)
 
 STARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "scratch": ("", {}),
@@ -48,7 +57,9 @@ _SET = flags.DEFINE_multi_string(
 _SET_PRE = flags.DEFINE_multi_string(
     "set_pretraining", [], "Override: config.key=value."
 )
-_CACHE = flags.DEFINE_string("compile_cache", "~/.cache/unipose_jax/xla", "Or none.")
+_CACHE = flags.DEFINE_string(
+    "compile_cache", "~/.cache/unipose_jax/compiled", "Or none."
+)
 
 
 def main(argv: list[str]) -> None:
@@ -118,6 +129,7 @@ def overridden(config: ml_collections.ConfigDict, settings: list[str]):
 def result(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict[str, Any]:
     """Scores of a run on the test split; trained and scored unless that is done."""
     record = folder / "scores.json"
+    plan.check_settings(folder, checkpoint.describe(config))
     if not record.exists():
         print(f"train {folder}", flush=True)
         (modality,) = stages.listed(config)
@@ -157,10 +169,10 @@ def rank_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict
 
 def to_markdown(records: dict[tuple[str, str, str], dict[str, Any]]) -> str:
     """A table for each share; `records` are by start, share and seed."""
-    some = next(iter(records.values()))
+    made = [{key: r[key] for key in experiment.provenance()} for r in records.values()]
     note = (
-        f"{len(_SEEDS.value)} seeds, mean ± standard deviation; {some['commit']}, "
-        f"{some['jax']}, {some['device']}; overrides: "
+        f"{len(_SEEDS.value)} seeds, mean ± standard deviation; "
+        f"{studies.provenances(made)}; overrides: "
         f"{' '.join([*_SET.value, *_SET_PRE.value]) or 'none'}"
     )
     parts = []

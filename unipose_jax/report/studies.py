@@ -1,6 +1,6 @@
 """Tables of a study: configs over seeds and, in a sweep, over values of a setting."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ def to_markdown(
     seeds = list(dict.fromkeys(seed for _, _, seed in records))
     note = (
         f"{len(seeds)} seeds, mean ± standard deviation; {record['protocol']}; "
-        f"{', '.join(record['provenance'].values())}; "
+        f"{provenances(r['provenance'] for r in records.values())}; "
         f"overrides: {' '.join(overrides) or 'none'}"
     )
     parts = []
@@ -47,6 +47,11 @@ def to_markdown(
                 table = tables.metrics_table(differences(rows), keys=KEYS)
                 parts.append(tables.to_markdown(table))
     return "\n".join(parts)
+
+
+def provenances(made: Iterable[Mapping[str, str]]) -> str:
+    """Where results come from, in words: each commit, library and device once."""
+    return "; ".join(dict.fromkeys(", ".join(one.values()) for one in made))
 
 
 def curves_of(records: Records) -> dict[str, sweeps.Values]:

@@ -1,0 +1,54 @@
+"""The commands of benchmarks/ that the documents name run, at their smallest."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.slow
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def command(name, *arguments):
+    """What `python -m benchmarks.<name>` prints; it ends well."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | {"JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    return done.stdout
+
+
+def test_weights_that_ship_are_scored(tmp_path):
+    printed = command(
+        "weights",
+        "--modality=depth",
+        "--config.data.test_clips=4",
+        f"--config.data.cache_dir={tmp_path}",
+    )
+    assert "12 frames scored" in printed
+    assert "turned below 45°" in printed
+
+
+def test_a_study_makes_its_table_and_goes_on_with_the_same_settings_only(tmp_path):
+    study = ("--configs=unipose", "--variant=smoke", "--seeds=0")
+    where = (f"--workdir={tmp_path}", f"--set=config.data.cache_dir={tmp_path / 'c'}")
+    table = command("ablations", *study, *where)
+    assert "| unipose |" in table
+    assert (tmp_path / "table.md").read_text().strip() == table.split("\n", 1)[
+        1
+    ].strip()
+    assert (
+        command("ablations", *study, *where).strip() == table.split("\n", 1)[1].strip()
+    )
+    with pytest.raises(AssertionError, match="was made with settings"):
+        command("ablations", *study, *where, "--set=config.num_train_steps=2")
+    record = json.loads((tmp_path / "unipose-0" / "settings.json").read_text())
+    assert record["variant"] == "smoke"
