@@ -155,7 +155,7 @@ def pose_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict
         test,
         batch_size=config.global_batch_size,
     )
-    truth = evaluate.stack(test[index] for index in range(len(test)))
+    truth = evaluate.truth_of(test)
     joints = skeleton.by_name(config.data.skeleton)
     return dict(evaluate.measure(predicted, truth, joints)["all"])
 

@@ -77,7 +77,7 @@ def main(argv: list[str]) -> None:
         Filled(test, network.num_points),
         batch_size=_BATCH,
     )
-    truth = evaluate.stack(test[index] for index in range(len(test)))
+    truth = evaluate.truth_of(test)
     results = evaluate.measure(predicted, truth, skel)
     print(experiment.protocol(stage, results, test.protocol))
     print(experiment.summary_text(results))

@@ -15,6 +15,8 @@ from configs import unipose
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` is "quick", "full" or "smoke"."""
     config = unipose.stage_1("quick")
+    for unused in ("student", "crop_augment"):
+        del config[unused]
     config.recipe = "pose_machine"
     config.num_train_steps, config.global_batch_size = 4_000, 32
     config.log_every, config.checkpoint_every = 50, 500
@@ -40,6 +42,8 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
 
 def lifted_people(data: ml_collections.ConfigDict) -> None:
     """Who is seen: joints in 2D and 3D, without depth."""
+    for unused in ("scene", "train_view", "motion"):
+        del data[unused]
     data.name, data.variant = "humaneva", "usual"
     data.skeleton = "HUMANEVA15"
     data.frames, data.frame_step = 32, 1

@@ -15,6 +15,8 @@ from configs import unipose
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` is "quick", "full" or "smoke"."""
     config = unipose.stage_1("quick")
+    for unused in ("student", "crop_augment", "loss"):
+        del config[unused]
     config.recipe = "wsp"
     config.num_train_steps, config.global_batch_size = 1_200, 16
     config.log_every, config.checkpoint_every = 50, 400
@@ -44,6 +46,8 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
 
 def crowds(data: ml_collections.ConfigDict) -> None:
     """Pictures of several people, with keypoints."""
+    for unused in ("scene", "train_view", "motion"):
+        del data[unused]
     data.name = "crowd"
     data.collections = "rendered"  # or "A.json@IMAGES=0.7,B.json=0.3", by weight
     data.skeleton = "COCO17"

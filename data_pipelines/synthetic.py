@@ -9,7 +9,6 @@ the number of hosts, so a run is the same on any number of them.
 
 import dataclasses
 import functools
-import hashlib
 import pathlib
 import typing
 import zipfile
@@ -23,6 +22,7 @@ import numpy as np
 import tqdm
 
 from data_pipelines import (
+    cached,
     errors,
     files,
     labelled,
@@ -30,7 +30,6 @@ from data_pipelines import (
     schema,
     transforms,
 )
-from unipose_jax import geometry, skeleton, synthesis
 from unipose_jax.synthesis import cloud, crowd, mocap, motion, pools, scene
 
 Clips = dict[str, np.ndarray]
@@ -114,19 +113,12 @@ def pictures_of(data: ml_collections.ConfigDict, split: str) -> Clips:
         skeleton=data.skeleton,
     )
     count = data[f"{split}_clips"]
-    render = functools.partial(_render_pictures, data.seed, split, count, params)
-    if not data.cache_dir:
-        return render()
-    parts = [_source_hash(), repr(params), str(data.seed), jax.__version__]
-    name = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-    folder = pathlib.Path(data.cache_dir).expanduser()
-    path = folder / f"pictures-{split}-{count}-{name}.npz"
-    stacked = _read_pool(path)
-    if stacked is None:
-        with files.replacing(path) as aside, aside.open("wb") as file:
-            stacked = render()
-            np.savez(file, allow_pickle=False, **stacked)
-    return stacked
+    return cached.arrays(
+        data.cache_dir,
+        f"pictures-{split}-{count}",
+        [repr(params), str(data.seed), *_versions()],
+        functools.partial(_render_pictures, data.seed, split, count, params),
+    )
 
 
 def _render_pictures(
@@ -200,10 +192,6 @@ def check_counts(data: ml_collections.ConfigDict) -> None:
 def open_pool(data: ml_collections.ConfigDict, split: str) -> Pool:
     """Renders a split, or reads it from the cache folder.
 
-    A pool is kept under a name that depends on everything it depends on: the settings,
-    the motion clips and the source of what makes it. One that cannot be read is
-    rendered again.
-
     Raises:
         errors.BadInput: the cache folder cannot be written to, or clips store fewer
             points than `data.num_points`.
@@ -214,25 +202,13 @@ def open_pool(data: ml_collections.ConfigDict, split: str) -> Pool:
             f"config.data.num_points is {data.num_points}, but clips have "
             f"config.data.scene.points={data.scene.points}"
         )
-    if not data.cache_dir:
-        return Pool(render(data, split, count), num_points=data.num_points)
-    folder = pathlib.Path(data.cache_dir).expanduser()
-    path = folder / f"{split}-{count}-{_fingerprint(data, split)}.npz"
-    clips = _read_pool(path)
-    if clips is None:
-        with files.replacing(path) as aside, aside.open("wb") as file:
-            clips = render(data, split, count)
-            np.savez(file, allow_pickle=False, **clips)
+    clips = cached.arrays(
+        data.cache_dir,
+        f"{split}-{count}",
+        _made_of(data, split),
+        functools.partial(render, data, split, count),
+    )
     return Pool(clips, num_points=data.num_points)
-
-
-def _read_pool(path: pathlib.Path) -> Clips | None:
-    """A stored pool; None if there is none or it is damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        return None
 
 
 def render_images(data: ml_collections.ConfigDict, split: str, count: int) -> Clips:
@@ -334,24 +310,15 @@ def _inliers(points: jax.Array, valid: jax.Array) -> jax.Array:
     return cloud.inliers(points, valid, **options)
 
 
-@functools.cache
-def _source_hash() -> str:
-    """Digest of the source of all that makes a pool: it is as old as that code."""
-    here = pathlib.Path(__file__)
-    packages = [p.__path__[0] for p in (geometry, skeleton, synthesis)]
-    sources = [f for p in packages for f in sorted(pathlib.Path(p).glob("*.py"))]
-    digest = hashlib.sha256()
-    for path in [*sources, here, here.with_name("transforms.py")]:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def _made_of(data: ml_collections.ConfigDict, split: str) -> list[str]:
+    """What the clips of a split depend on."""
+    parts = [repr(scene_params(data, split)), str(data.seed), *_versions()]
+    motion_file = [files.digest([motion_path(data)])] if data.motion else []
+    return [*parts, *_crops(data), *motion_file]
 
 
-def _fingerprint(data: ml_collections.ConfigDict, split: str) -> str:
-    parts = [_source_hash(), repr(scene_params(data, split)), str(data.seed)]
-    parts += [jax.__version__, jax.default_backend(), *_crops(data)]
-    if data.motion:
-        parts.append(files.digest([motion_path(data)]))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+def _versions() -> tuple[str, str]:
+    return jax.__version__, jax.default_backend()
 
 
 def motion_path(data: ml_collections.ConfigDict) -> pathlib.Path:

@@ -71,52 +71,6 @@ def square_box(
     return u - half, v - half, u + half, v + half
 
 
-def crop_and_resize(
-    image: np.ndarray,
-    uv: np.ndarray,
-    intrinsics: np.ndarray,
-    *,
-    box: tuple[float, float, float, float],
-    size: tuple[int, int],
-    smooth: bool = False,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cuts `box` out of an image and scales it, with all that is measured in pixels.
-
-    With scale s = size / (box size), pixel u goes to s (u - left), and so do cx and the
-    keypoints; fx becomes s fx. What lies outside the image is 0.
-
-    Args:
-        image: (height, width) or (height, width, channels).
-        uv: (..., 2), pixels.
-        intrinsics: (fx, fy, cx, cy), pixels.
-        box: left, top, right, bottom edges, pixels; may reach beyond the image.
-        size: width and height of the result, pixels.
-        smooth: bilinear, for colour; otherwise the nearest pixel, for depth and masks.
-
-    Returns:
-        Image, uv and intrinsics of the crop.
-    """
-    import cv2  # here alone, so that training on rendered people does without it
-
-    left, top, right, bottom = box
-    scale = np.array([size[0] / (right - left), size[1] / (bottom - top)])
-    corner = np.array([left, top])
-    # OpenCV counts from pixel centres: index i is at i + 0.5.
-    shift = corner + 0.5 / scale - 0.5
-    matrix = np.array([[1 / scale[0], 0, shift[0]], [0, 1 / scale[1], shift[1]]])
-    flags = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
-    source = image.astype(np.uint8) if image.dtype == bool else image
-    cropped = cv2.warpAffine(source, matrix, size, flags=flags | cv2.WARP_INVERSE_MAP)
-    moved = np.concatenate(
-        [intrinsics[:2] * scale, (intrinsics[2:] - corner) * scale]
-    ).astype(np.float32)
-    return (
-        cropped.astype(image.dtype),
-        ((uv - corner) * scale).astype(np.float32),
-        moved,
-    )
-
-
 def clip_windows(frames: int, length: int, stride: int) -> np.ndarray:
     """Frame numbers of the clips that cover a sequence.
 

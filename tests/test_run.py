@@ -8,6 +8,7 @@ import sys
 import types
 
 import cv2
+import jax
 import numpy as np
 import pytest
 
@@ -373,3 +374,34 @@ def test_mistake_is_one_line_and_status_2(arguments, message):
     lines = [line for line in result.stderr.splitlines() if line]
     assert len(lines) == 1
     assert message in lines[0]
+
+
+def test_networks_of_crops_say_that_they_take_no_points(rendered_recording):
+    opened = recording.open_recording(rendered_recording)
+    network = estimator.load_shipped("depth")
+    with pytest.raises(ValueError, match="depth_anchor_net sees .*, not points"):
+        estimator.Live(network, opened.rays, opened.depth_camera.intrinsics)
+    with pytest.raises(ValueError, match="give them to from_fields"):
+        network(np.zeros((1, 3, 8, 3)), np.ones((1, 3, 8), bool), np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_processes": 2}, "need --coordinator=HOST:PORT"),
+        (
+            {"coordinator": "127.0.0.1:9", "num_processes": 2, "process_id": 2},
+            "--process_id=2 is not from 0 to --num_processes=2 - 1",
+        ),
+        ({"coordinator": "auto"}, "--coordinator=auto: "),
+    ],
+)
+def test_hosts_that_cannot_be_joined_are_said(tmp_path, monkeypatch, options, message):
+    def initialize():
+        raise ValueError("coordinator_address should be\ndefined.")
+
+    monkeypatch.setattr(jax.distributed, "initialize", initialize)
+    with pytest.raises(errors.BadInput, match=message) as caught:
+        run("train", unipose.get_config("smoke"), workdir=tmp_path / "w", **options)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "w").exists()

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import ml_collections
 
 from data_pipelines import errors, pose_file, sources
-from unipose_jax import metrics, models, skeleton
+from unipose_jax import metrics, skeleton
 from unipose_jax.report import files as report_files
 from unipose_jax.train import (
     checkpoint,
@@ -53,9 +53,7 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
 
         rendered = config.data.name == "synthetic"  # of no files
         source = pathlib.Path() if rendered else _needed(options, "source")
-        fused = models.FUSIONS.get(config.model.get("fusion", "none"), ())
-        if {*stages.listed(config), *fused} - {"points"}:  # are seen in crops
-            config.data.crop_size = config.student.crop_size
+        config.data.crop_size = stages.crop_size_of(config)
         return data_commands.prepare_data(config, source, **host)
     workdir = _needed(options, "workdir")
     parallel.initialize(options.coordinator, options.num_processes, options.process_id)
@@ -181,9 +179,9 @@ def _evaluate_stage(
     )
     if not parallel.is_lead():
         return {}
-    examples = evaluate.stack(test[index] for index in range(len(test)))
     skel = skeleton.by_name(config.data.skeleton)
-    results = evaluate.measure(predicted, examples, skel)
+    truth = evaluate.truth_of(test)
+    results = evaluate.measure(predicted, truth, skel)
     from unipose_jax.report import experiment, tables
 
     protocol = experiment.protocol(config, results, test.protocol)
@@ -195,14 +193,14 @@ def _evaluate_stage(
         target,
         int(state.step),
         results,
-        examples,
+        test,
         predicted,
         protocol=protocol,
         log=workdir / "log.jsonl",
         modality=modality,
         others=others,
         studied=studied,
-        conditions=evaluate.measure_conditions(predicted, examples, skel),
+        conditions=evaluate.measure_conditions(predicted, truth, skel),
     )
     if target == workdir:
         journal.write_pictures(workdir, int(state.step), page.parent / "figures")

@@ -70,9 +70,25 @@ class Estimator:
         Returns:
             xyz (clips, frames, joints, 3), metres, camera frame, and confidence
             (clips, frames, joints) in [0, 1].
+
+        Raises:
+            ValueError: the network does not look at points; see `from_fields`.
         """
+        self.check_points()
         fields = {"points": points, "points_valid": points_valid, "time": time}
         return self.from_fields(fields)
+
+    def check_points(self) -> None:
+        """Refuses a network that looks at crops alone.
+
+        Raises:
+            ValueError: it does.
+        """
+        if "points" not in self.inputs:
+            raise ValueError(
+                f"{self.model['name']} sees {', '.join(self.inputs)}, not points; give "
+                "them to from_fields"
+            )
 
     def from_fields(
         self, fields: Mapping[str, np.ndarray]
@@ -98,7 +114,11 @@ def from_config(config: ml_collections.ConfigDict, params) -> Estimator:
 
 
 def load(path: str | pathlib.Path) -> Estimator:
-    """An estimator from weights that `export` or the package's makers wrote."""
+    """An estimator from weights that `export` or the package's makers wrote.
+
+    Raises:
+        FileNotFoundError: there are none at `path`.
+    """
     params, meta = store.load(path)
     return Estimator(params=params, **{key: meta[key] for key in _META if key in meta})
 
@@ -146,10 +166,14 @@ class Live:
         """Takes the depth camera.
 
         Args:
-            estimator: the network.
+            estimator: the network; it looks at points, and maybe at crops beside.
             rays: (height, width, 2), x/z and y/z of every pixel.
             intrinsics: (fx, fy, cx, cy), pixels.
+
+        Raises:
+            ValueError: the network does not look at points.
         """
+        estimator.check_points()
         self._estimator, self._rays = estimator, rays
         self._segmenter = segmentation.Segmenter(rays, intrinsics)
         self._window: list[dict[str, np.ndarray]] = []

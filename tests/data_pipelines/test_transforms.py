@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data_pipelines import calibration, transforms
+from data_pipelines import transforms
 
 
 def test_sampling_draws_each_point_once():
@@ -66,60 +66,6 @@ def test_flying_points_are_no_inliers():
 def test_square_box_by_hand():
     assert transforms.square_box((10, 20, 30, 60), margin=0) == (0, 20, 40, 60)
     assert transforms.square_box((10, 20, 30, 60), margin=0.25) == (-10, 10, 50, 70)
-
-
-def test_points_still_project_on_their_pixels_after_a_crop():
-    rng = np.random.default_rng(0)
-    intrinsics = np.array([300.0, 310.0, 160.0, 118.0], np.float32)
-    xyz = rng.uniform(-0.5, 0.5, (20, 3)) + [0, 0, 2]
-    before = calibration.make(320, 240, intrinsics)
-    _, uv, moved = transforms.crop_and_resize(
-        np.zeros((240, 320)),
-        before.project(xyz),
-        intrinsics,
-        box=(30.5, -12.0, 250.0, 190.0),
-        size=(128, 96),
-    )
-    after = calibration.make(128, 96, moved).project(xyz)
-    np.testing.assert_allclose(uv, after, atol=1e-3)  # float32 pixels
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.uint16, np.uint8, bool])
-def test_a_whole_box_keeps_the_image(dtype):
-    image = (np.random.default_rng(0).uniform(size=(12, 16)) * 2).astype(dtype)
-    cropped, uv, intrinsics = transforms.crop_and_resize(
-        image, np.ones((3, 2)), np.ones(4), box=(0, 0, 16, 12), size=(16, 12)
-    )
-    np.testing.assert_array_equal(cropped, image)
-    assert cropped.dtype == dtype
-    np.testing.assert_array_equal(uv, 1)
-    np.testing.assert_array_equal(intrinsics, 1)
-
-
-def test_enlarging_repeats_pixels_and_beyond_is_zero():
-    image = np.array([[1, 2], [3, 4]], np.float32)
-    doubled, *_ = transforms.crop_and_resize(
-        image, np.zeros((1, 2)), np.ones(4), box=(0, 0, 2, 2), size=(4, 4)
-    )
-    np.testing.assert_array_equal(doubled, np.kron(image, np.ones((2, 2))))
-    beyond, *_ = transforms.crop_and_resize(
-        image, np.zeros((1, 2)), np.ones(4), box=(1, 1, 3, 3), size=(2, 2)
-    )
-    np.testing.assert_array_equal(beyond, [[4, 0], [0, 0]])
-
-
-def test_smooth_crop_interpolates_colour():
-    image = np.zeros((2, 4, 3), np.uint8)
-    image[:, 2:] = 100
-    moved, *_ = transforms.crop_and_resize(
-        image,
-        np.zeros((1, 2)),
-        np.ones(4),
-        box=(0.5, 0, 3.5, 2),
-        size=(3, 2),
-        smooth=True,
-    )
-    np.testing.assert_array_equal(moved[0, :, 0], [0, 50, 100])
 
 
 @pytest.mark.parametrize(

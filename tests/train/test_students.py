@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import unipose
+from configs import unipose, wsp
 from data_pipelines import errors, sources, synthetic
 from unipose_jax import models, skeleton
 from unipose_jax.losses import objective
@@ -320,6 +320,38 @@ def test_teacher_is_part_of_the_run(config, tmp_path, monkeypatch):
     config.student.teacher.kind = "truth"
     untaught = stages.config_of(config, "depth", tmp_path)
     assert untaught.teacher.workdir == ""
+
+
+@pytest.mark.parametrize(
+    ("trained", "fusion", "own", "size"),
+    [
+        (("points",), "none", 0, 0),
+        (("points",), "none", 48, 48),
+        (("points",), "rgbd", 0, 32),
+        (("points",), "rgbd", 48, 48),
+        (("points", "depth"), "none", 48, 32),
+        (("depth",), "rgbd", 0, 32),
+    ],
+)
+def test_crops_are_prepared_in_the_size_that_stages_want(
+    config, trained, fusion, own, size
+):
+    config.stages, config.model.fusion, config.data.crop_size = trained, fusion, own
+    assert stages.crop_size_of(config) == size
+
+
+def test_stages_that_want_crops_of_two_sizes_are_refused(config):
+    config.model.fusion, config.data.crop_size = "depth", 48
+    config.stages = ("points", "depth")
+    with pytest.raises(errors.BadInput, match="crop_size is 48, but students look at"):
+        stages.crop_size_of(config)
+
+
+def test_methods_without_students_refuse_their_stages():
+    config = wsp.get_config("smoke")
+    config.stages = ("points", "depth")
+    with pytest.raises(errors.BadInput, match="but a wsp has no students"):
+        stages.listed(config)
 
 
 def test_unknown_stage(config):

@@ -29,7 +29,7 @@ def report_run(
     workdir: pathlib.Path,
     step: int,
     results: Results,
-    truth: Mapping[str, np.ndarray],
+    test,
     predicted: Mapping[str, np.ndarray],
     *,
     protocol: str,
@@ -46,7 +46,7 @@ def report_run(
         workdir: where they go, the page to its folder `report`.
         step: of the checkpoint.
         results: from `train.evaluate.measure`.
-        truth: the test examples, stacked.
+        test: random access to the test clips, of which some are drawn.
         predicted: `xyz` and `confidence` of the same clips.
         protocol: from `protocol`.
         log: of the training.
@@ -89,7 +89,7 @@ def report_run(
         headlines=_headlines(results),
         log=log,
         joint_errors_mm=errors_mm,
-        clips=_test_clips(config, truth, predicted),
+        clips=_test_clips(config, test, predicted),
         config=config.to_dict(),
         sections=_modalities({modality: results, **others}) if others else (),
     )
@@ -164,7 +164,7 @@ def protocol(config: ml_collections.ConfigDict, results: Results, source: str) -
     """
     data = config.data
     name = " ".join(filter(None, (data.name, data.variant)))
-    motion = f", driven by {data.motion}" if data.motion else ""
+    motion = f", driven by {data.motion}" if data.get("motion") else ""
     return (
         f"Test split of {name}{motion}: {results['all']['num_frames']:,} frames scored "
         f"in clips of {data.frames}, all {data.skeleton} joints, absolute camera-frame "
@@ -204,30 +204,30 @@ def _headlines(results: Results) -> list[page.Headline]:
     ]
 
 
-def _test_clips(config, truth, predicted) -> list[clips.Clip]:
+def _test_clips(config, test, predicted) -> list[clips.Clip]:
     """The first test clips, with images where they can be rendered again."""
-    return [
-        clips.Clip(
-            name=f"test {index}",
-            skeleton=config.data.skeleton,
-            xyz=predicted["xyz"][index],
-            confidence=predicted["confidence"][index],
-            visible=truth["visible"][index],
-            truth=np.where(
-                truth["xyz_valid"][index][..., None], truth["xyz"][index], np.nan
-            ),
-            points=np.where(
-                truth["points_valid"][index][..., None], truth["points"][index], np.nan
-            ),
-            time=truth["time"][index],
-            keypoints=truth["uv"][index],
-            keypoint_confidence=truth["confidence"][index],
-            color_intrinsics=truth["intrinsics"][index],
-            color_from_depth=truth["cam_from_points"][index],
-            **images,
+    drawn = []
+    for index, images in enumerate(_images(config, len(test))):
+        clip = test[index]
+        seen, known = clip["points_valid"][..., None], clip["xyz_valid"][..., None]
+        drawn.append(
+            clips.Clip(
+                name=f"test {index}",
+                skeleton=config.data.skeleton,
+                xyz=predicted["xyz"][index],
+                confidence=predicted["confidence"][index],
+                visible=clip["visible"],
+                truth=np.where(known, clip["xyz"], np.nan),
+                points=np.where(seen, clip["points"], np.nan),
+                time=clip["time"],
+                keypoints=clip["uv"],
+                keypoint_confidence=clip["confidence"],
+                color_intrinsics=clip["intrinsics"],
+                color_from_depth=clip["cam_from_points"],
+                **images,
+            )
         )
-        for index, images in enumerate(_images(config, len(truth["xyz"])))
-    ]
+    return drawn
 
 
 def _images(config, num_clips: int) -> list[dict[str, np.ndarray]]:

@@ -89,6 +89,13 @@ def predict_split(
     }
 
 
+def truth_of(source) -> dict[str, np.ndarray]:
+    """What a split is scored by, stacked; not its points, which may fill the memory."""
+    fields = ("xyz", "xyz_valid", "visible", "time")
+    examples = (source[index] for index in range(len(source)))
+    return stack({name: example[name] for name in fields} for example in examples)
+
+
 def stack(examples: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Stacks examples to a batch."""
     listed = list(examples)
@@ -154,8 +161,13 @@ def check_fields(
         )
 
 
-def fitting_batch_size(source, most: int) -> int:
+def fitting_batch_size(source, most: int, *, what: str = "the validation split") -> int:
     """The largest batch up to `most` that a small source fills and devices share.
+
+    Args:
+        source: random access to examples.
+        most: clips.
+        what: names the source in an error.
 
     Raises:
         errors.BadInput: the source has fewer clips than there are devices.
@@ -164,8 +176,7 @@ def fitting_batch_size(source, most: int) -> int:
     size = min(most, len(source) // devices * devices)
     if not size:
         raise errors.BadInput(
-            f"the validation split has {len(source)} clips, fewer than the {devices} "
-            "devices"
+            f"{what} has {len(source)} clips, fewer than the {devices} devices"
         )
     return size
 
@@ -227,7 +238,7 @@ def measure(
 
     Args:
         predicted: `xyz` (clips, frames, joints, 3), metres.
-        truth: `xyz`, `xyz_valid`, `visible`, `time` of the same clips.
+        truth: of the same clips, from `truth_of`.
         skeleton: of both.
 
     Returns:

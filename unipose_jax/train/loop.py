@@ -123,8 +123,9 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
             if stopping:
                 break
     checkpoints.close()
-    if not done:
-        print(f"{stop.signal_name}: saved step {step}; run again to go on from there")
+    if not done and parallel.is_lead():
+        why = stop.signal_name or "another host was stopped"
+        print(f"{why}: saved step {step}; run again to go on from there")
     return done
 
 

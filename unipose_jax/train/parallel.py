@@ -30,16 +30,25 @@ def initialize(coordinator: str | None, num_processes: int, process_id: int) -> 
 
     Raises:
         errors.BadInput: several hosts without a coordinator: each would think itself
-            alone, and write over the others.
+            alone, and write over the others; or they cannot be joined.
     """
     if not coordinator and (num_processes > 1 or process_id > 0):
         raise errors.BadInput(
             "--num_processes and --process_id need --coordinator=HOST:PORT"
         )
-    if coordinator == "auto":
-        jax.distributed.initialize()
-    elif coordinator:
-        jax.distributed.initialize(coordinator, num_processes, process_id)
+    if coordinator and coordinator != "auto" and not 0 <= process_id < num_processes:
+        raise errors.BadInput(
+            f"--process_id={process_id} is not from 0 to "
+            f"--num_processes={num_processes} - 1"
+        )
+    try:
+        if coordinator == "auto":
+            jax.distributed.initialize()
+        elif coordinator:
+            jax.distributed.initialize(coordinator, num_processes, process_id)
+    except (ValueError, RuntimeError) as error:
+        said = " ".join(str(error).split())
+        raise errors.BadInput(f"--coordinator={coordinator}: {said}") from error
     if jax.process_count() > 1 and jax.default_backend() == "cpu":
         # The lead alone would find programs that it kept; the others, who compile them,
         # would miss its first collective, which waits for 30 seconds (jaxlib 0.10).

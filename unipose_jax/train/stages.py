@@ -32,6 +32,10 @@ def listed(config: ml_collections.ConfigDict) -> tuple[str, ...]:
         raise errors.BadInput(
             f"config.stages is {config.stages!r}; choose from {', '.join(MODALITIES)}"
         )
+    if "student" not in config and set(wanted) != {"points"}:
+        raise errors.BadInput(
+            f"config.stages is {config.stages!r}, but a {config.recipe} has no students"
+        )
     return tuple(name for name in MODALITIES if name in wanted)
 
 
@@ -80,6 +84,25 @@ def config_of(
     seen = {modality, *(fused if stage.teacher.workdir else ())}  # the teacher, too
     stage.data.crops = tuple(name for name in MODALITIES if name in seen)
     return stage
+
+
+def crop_size_of(config: ml_collections.ConfigDict) -> int:
+    """Pixels of the crops that all stages of a config look at together; 0 without any.
+
+    Raises:
+        errors.BadInput: points that look at crops and students want other ones.
+    """
+    fused = models.FUSIONS.get(config.model.get("fusion", "none"), ())
+    own = config.data.crop_size
+    sizes = {own or config.student.crop_size if fused else own}
+    if set(listed(config)) - {"points"}:
+        sizes = {config.student.crop_size, *(sizes if fused else ())}
+    if len(sizes) > 1:
+        raise errors.BadInput(
+            f"config.data.crop_size is {config.data.crop_size}, but students look at "
+            f"crops of {config.student.crop_size} pixels (config.student.crop_size)"
+        )
+    return sizes.pop()
 
 
 def _teachers_folder(teacher: ml_collections.ConfigDict, workdir: pathlib.Path) -> str:

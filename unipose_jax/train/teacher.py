@@ -42,7 +42,9 @@ class Teacher:
 
     def of_source(self, source) -> "LabelledSource":
         """A random-access source with labels; labels every clip at once."""
-        size = evaluate.fitting_batch_size(source, self._batch_size)
+        size = evaluate.fitting_batch_size(
+            source, self._batch_size, what="what the teacher is to label"
+        )
         with tqdm.tqdm(
             total=len(source),
             desc="label",
