@@ -30,6 +30,10 @@ class Track(Protocol):
         """Why nothing can be learnt from the track; "" where something can."""
 
     @property
+    def lacking(self) -> str:
+        """Why some joints cannot be, without a teacher who knows them, or ""."""
+
+    @property
     def has_points(self) -> bool:
         """Whether some frame has points of the person."""
 
@@ -116,8 +120,11 @@ class ClipSource:
             "time": (time - time[0]).astype(np.float32),
         }
 
-    def check_supervision(self) -> None:
+    def check_supervision(self, *, taught: bool = False) -> None:
         """Refuses tracks that nothing can be learnt from, and tells of some such.
+
+        Args:
+            taught: whether a teacher knows the joints that have no keypoints.
 
         Raises:
             errors.BadInput: no track has keypoints or joints, or none has points.
@@ -127,7 +134,8 @@ class ClipSource:
                 "there is not one point of a person in the training data; a set "
                 "without depth cannot train a point network"
             )
-        problems = [track.problem for track in self.tracks if track.problem]
+        found = [t.problem or (not taught and t.lacking) for t in self.tracks]
+        problems = [problem for problem in found if problem]
         if len(problems) == len(self.tracks):
             raise errors.BadInput(problems[0])
         if problems:

@@ -77,13 +77,18 @@ class PoseClips:
             example["xyz_valid"] = np.zeros_like(example["xyz_valid"])
         return example
 
-    def check_supervision(self) -> None:
+    def check_supervision(self, *, taught: bool = False) -> None:
         """Refuses tracks that nothing can be learnt from.
+
+        Args:
+            taught: is not looked at: keypoints are all that lifting sees.
 
         Raises:
             errors.BadInput: no track has keypoints, or nobody's joints may be learnt.
         """
-        problems = [track.problem for track in self.tracks if track.problem]
+        del taught
+        found = [track.problem or track.lacking for track in self.tracks]
+        problems = [problem for problem in found if problem]
         if len(problems) == len(self.tracks):
             raise errors.BadInput(problems[0])
         if not any(self._has_labels):

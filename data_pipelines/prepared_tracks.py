@@ -89,6 +89,7 @@ def records(
         "with_keypoints": int(track.per_frame["confidence"].any(axis=1).sum()),
         "with_joints": int(track.per_frame["xyz_valid"].any(axis=1).sum()),
         "problem": track.problem,
+        "lacking": track.lacking,
         "crop_size": data["crop_size"],
         "crops": list(track.crops),
         **{name: value.tolist() for name, value in track.constant.items()},
@@ -147,6 +148,7 @@ class StoredTrack:
     length: int
     constant: dict[str, np.ndarray]
     problem: str
+    lacking: str
     has_points: bool
     crops: Sequence[str]  # names of the fields of crops that frames have
     name: str = ""  # of the sequence
@@ -193,6 +195,7 @@ def open_tracks(
                 entry["frames"],
                 constant,
                 problem=entry["problem"],
+                lacking=entry.get("lacking", ""),
                 has_points=entry["with_points"] > 0,
                 crops=entry["crops"] if data.crop_size else (),
                 name=entry["name"],

@@ -76,7 +76,7 @@ def _mixed(config: ml_collections.ConfigDict, teacher):
 
     def opened(data):
         source = open_split(ml_collections.ConfigDict({"data": data}), "train")
-        source.check_supervision()
+        source.check_supervision(taught=teacher is not None)
         source = labelled.of_config(source, data)
         return teacher.of_source(source) if teacher else source
 

@@ -50,6 +50,7 @@ class Track:
     per_frame: dict[str, np.ndarray]  # packed schema fields, with an axis of frames
     constant: dict[str, np.ndarray]  # schema fields of the whole track
     problem: str = ""  # why nothing can be learnt from it
+    lacking: str = ""  # why some joints cannot be, without a teacher who knows them
     name: str = ""  # of the sequence
     subject: str = ""  # the person
 
@@ -127,7 +128,8 @@ def read(
             "intrinsics": source.keypoint_camera.intrinsics,
             "cam_from_points": source.color_from_depth,
         },
-        problem=_problem(source, skeleton, known[kept], fields["confidence"][kept]),
+        problem=_problem(source, known[kept], fields["confidence"][kept]),
+        lacking="" if known[kept].any() else _lacking(source, skeleton),
         name=source.name,
         subject=source.subject,
     )
@@ -271,23 +273,29 @@ def _truth(source: Sequence, skeleton: str) -> np.ndarray:
     return np.asarray(skeletons.convert(xyz, pose.skeleton, skeleton)[0], np.float32)
 
 
-def _problem(
-    source: Sequence, skeleton: str, known: np.ndarray, confidence: np.ndarray
-) -> str:
+def _problem(source: Sequence, known: np.ndarray, confidence: np.ndarray) -> str:
     """Why nothing can be learnt from a sequence; "" where something can."""
-    if known.any():
+    if known.any() or confidence.any():
         return ""
-    if not confidence.any():
-        return (
-            f"{source.name} has no keypoints to learn from: none belongs to a frame "
-            "(image_id is the number in the depth file's name)"
-        )
-    if lacking := source.lacking(skeleton):
-        return (
-            f"{source.name}: the keypoints have no {', '.join(lacking)} of {skeleton}; "
-            "choose another skeleton, for example --config.data.skeleton=COCO17"
-        )
-    return ""
+    return (
+        f"{source.name} has no keypoints to learn from: none belongs to a frame "
+        "(image_id is the number in the depth file's name)"
+    )
+
+
+def _lacking(source: Sequence, skeleton: str) -> str:
+    """Which joints have no keypoints, and which skeletons would have them all."""
+    lacking = source.lacking(skeleton)
+    if not lacking:
+        return ""
+    fitting = [name for name in skeletons.NAMES if not source.lacking(name)]
+    advice = (
+        f"choose another skeleton with --config.data.skeleton: {', '.join(fitting)}"
+        if fitting
+        else "no skeleton fits them; adapt weights that know these joints"
+    )
+    missing = ", ".join(lacking)
+    return f"{source.name}: the keypoints have no {missing} of {skeleton}; {advice}"
 
 
 def _is_visible(xyz: np.ndarray, depth: np.ndarray, source: Sequence) -> np.ndarray:

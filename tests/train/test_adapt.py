@@ -1,5 +1,7 @@
 """From the weights that ship to weights that fit a recording."""
 
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -78,6 +80,25 @@ def test_only_joints_without_keypoints_keep_to_the_teacher(config):
     assert loss(np.zeros_like(silent)) == 0.0
     assert loss(~silent) == 0.0
     assert loss(silent) > 0.03
+
+
+def test_joints_without_keypoints_need_a_teacher_who_knows_them(
+    config, filmed, tmp_path
+):
+    """Hands of ITOP15, of a recording with COCO17 keypoints and no truth at all."""
+    folder = shutil.copytree(filmed, tmp_path / "filmed")
+    for truth in folder.rglob("joints.npz"):
+        truth.unlink()
+    config.data.path = str(folder)
+    with pytest.raises(errors.BadInput, match="no right_hand.*skeleton: .*COCO17"):
+        sources.open_train(config, host=0, hosts=1)
+    batches = sources.open_train(
+        config, host=0, hosts=1, teacher=teacher.load(config, tmp_path)
+    )
+    batch = next(batches)
+    lacking = skeleton.ITOP15.index("right_hand")
+    assert not batch["confidence"][..., lacking].any()
+    assert np.isfinite(batch["teacher_xyz"][..., lacking, :]).all()
 
 
 def test_another_network_cannot_start_with_the_weights(config, tmp_path):

@@ -52,17 +52,20 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
         if saved >= num_steps and checkpoint.differs_in_path_only(meta, config):
             return True  # a finished run, to be scored on other files
         checkpoint.check_config(meta, config, workdir)
-    state, position = restore.newest_or_new(config, recipe, checkpoints, workdir)
-    first_step = int(state.step)
-    if first_step >= num_steps:
-        return True
-    if saved is None and config.get("init", ""):
-        state = pretrained.with_backbone(state, config)
-
+        if saved >= num_steps:
+            return True
     teacher, starts = None, config.get("teacher", {}).get("start", False)
     if recipe.taught or starts:
         teacher = teachers.load(config, workdir)
-    if teacher and starts and saved is None:
+    hosts = {"host": jax.process_index(), "hosts": jax.process_count()}
+    batches = sources.open_train(config, **hosts, teacher=teacher)
+    state, position = restore.newest_or_new(config, recipe, checkpoints, workdir)
+    first_step = int(state.step)
+    if position is not None:
+        batches.set_state(position)
+    elif config.get("init", ""):
+        state = pretrained.with_backbone(state, config)
+    if teacher and starts and position is None:
         state = restore.started_from(teacher.params, state)
     weights_at = optimizer.make_weight_schedule(
         config.loss_weights.to_dict(), config.ramp, num_steps
@@ -75,10 +78,6 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
     validate = make_validation(
         config, recipe, state.apply_fn, weights_at(num_steps), teacher
     )
-    hosts = {"host": jax.process_index(), "hosts": jax.process_count()}
-    batches = sources.open_train(config, **hosts, teacher=teacher)
-    if position is not None:
-        batches.set_state(position)
     key = jax.random.key(config.seed)
     state = parallel.replicate(state)
 
