@@ -1,6 +1,5 @@
 """Trains, evaluates and uses 3D pose networks; see README.md and `--help`."""
 
-import errno
 import os
 import sys
 
@@ -56,12 +55,13 @@ def main(argv: list[str]) -> int:
     except BrokenPipeError:  # who reads the output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
+    except OSError as error:  # a disk that is full, a folder that is none, ...
         where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror}", file=sys.stderr)
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -76,7 +76,8 @@ def parse_flags(argv: list[str]) -> list[str]:
         print(f"error: no config key {text}", file=sys.stderr)
     except (flags.Error, TypeError, ValueError, OSError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        print(f"error: {lines[-1]}", file=sys.stderr)
+        said = lines[-1].removeprefix("ValueError: ")
+        print(f"error: {said}", file=sys.stderr)
     sys.exit(2)
 
 

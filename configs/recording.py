@@ -20,6 +20,10 @@ from unipose_jax.weights import store
 
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` is "adapt", or as in `configs/unipose.py`."""
+    if mode not in ("adapt", "quick", "full", "smoke"):
+        raise ValueError(
+            f"unknown mode {mode!r}; use 'adapt', 'quick', 'full' or 'smoke'"
+        )
     config = unipose.stage_1("quick" if mode == "adapt" else mode)
     config.data.name = "recording"
     config.data.skeleton = "COCO17"  # the joints that 2D detectors know

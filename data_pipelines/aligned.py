@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines import calibration, errors, files
+from data_pipelines import calibration, errors, files, recording
 
 _PIXEL_CENTER = 0.5  # librealsense and Open3D: the first pixel's centre is at (0, 0)
 _IMAGES = (".jpg", ".jpeg", ".png")
 _CAMERA_FILES = ("camera_intrinsic.json", "intrinsic.json")
 _FPS, _DEPTH_UNIT = 30.0, 0.001  # where nothing says better
+_LARGEST_UNIT = 0.1  # metres: a person would be a few counts thick
 
 
 def convert(
@@ -33,7 +34,7 @@ def convert(
 ) -> int:
     """Writes a recording folder from aligned pairs of colour and depth pictures.
 
-    Pictures are copied, not encoded again.
+    Pictures are copied, not encoded again, after a look at each.
 
     Args:
         source: folder with `color`, `depth` and the camera.
@@ -46,7 +47,8 @@ def convert(
         The number of frames.
 
     Raises:
-        errors.BadInput: something is missing, or colour and depth are not pairs.
+        errors.BadInput: something is missing, a picture cannot be read or has another
+            size than the camera, or colour and depth are not pairs.
     """
     source = pathlib.Path(source)
     path = _camera_file(source)
@@ -56,11 +58,21 @@ def convert(
         fps = _positive(path, raw, "fps", _FPS)
     if depth_unit is None:
         depth_unit = 1.0 / _positive(path, raw, "depth_scale", 1.0 / _DEPTH_UNIT)
+    for name, value in {"fps": fps, "depth_unit": depth_unit}.items():
+        if not 0 < value < math.inf:
+            raise errors.BadInput(f"--{name}={value:g} is not a positive number")
+    if depth_unit > _LARGEST_UNIT:
+        raise errors.BadInput(
+            f"--depth_unit={depth_unit:g} is in metres per count; 0.001 for millimetres"
+        )
     pairs = _pairs(source)
+    files.check_new(output)
     with files.replacing(output) as folder:
         for kind in ("depth", "color"):
             (folder / kind).mkdir(parents=True)
         for number, (color, depth) in enumerate(pairs):
+            recording.read_depth_png(depth, camera)
+            recording.read_color(color, camera)
             shutil.copyfile(depth, folder / "depth" / f"{number:06d}.png")
             suffix = ".png" if color.suffix.lower() == ".png" else ".jpg"
             shutil.copyfile(color, folder / "color" / f"{number:06d}{suffix}")
@@ -103,14 +115,14 @@ def read_camera(path: pathlib.Path, raw: Any) -> calibration.Camera:
     try:
         width, height = (int(raw[key]) for key in ("width", "height"))
         matrix = np.array(raw["intrinsic_matrix"], np.float64).reshape(3, 3, order="F")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise errors.BadInput(
             f"{path}: expected width, height and intrinsic_matrix (9 numbers)"
         ) from error
     focal, center = matrix[[0, 1], [0, 1]], matrix[:2, 2]
     rest = matrix[[0, 1, 2, 2, 2], [1, 0, 0, 1, 2]]
     if (
-        not (focal > 0).all()
+        not (np.isfinite(matrix).all() and (focal > 0).all())
         or min(width, height) < 1
         or rest.tolist() != [0, 0, 0, 0, 1]
     ):

@@ -1,6 +1,7 @@
 """camera.json of a recording: what is in it, and pinhole arithmetic in NumPy."""
 
 import dataclasses
+import difflib
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,15 @@ import numpy as np
 
 from data_pipelines import errors, files
 
-_MAX_SIDE = 16384  # pixels
+_MIN_SIDE, _MAX_SIDE = 4, 16384  # pixels
+_MAX_SLOPE = 20.0  # largest x/z that a pixel of a camera may see: 87 degrees
+_MAX_STRAY = 0.5  # pixels by which distortion may fail to be undone
+_MAX_BASELINE = 20.0  # metres between the cameras of one device
+_ENTRIES = ("width", "height", "fx", "fy", "cx", "cy", "distortion")
+_KEYS = (
+    *("depth", "color", "color_from_depth", "depth_unit"),
+    *("fps", "time", "world_from_depth"),
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -120,10 +129,16 @@ def read(path: str | os.PathLike) -> CameraFile:
     raw = files.read_json(path)
     if not isinstance(raw, dict) or not isinstance(raw.get("depth"), dict):
         raise errors.BadInput(f"{path} has no 'depth' camera")
+    _check_spelling(raw, _KEYS, str(path))
     color, color_from_depth = None, np.eye(4, dtype=np.float32)
     if raw.get("color") is not None:
         color = _camera(raw, "color", path)
         color_from_depth = _rigid(raw, "color_from_depth", path)
+        if np.abs(color_from_depth[:3, 3]).max() > _MAX_BASELINE:
+            raise errors.BadInput(
+                f"{path}: 'color_from_depth' puts the cameras more than "
+                f"{_MAX_BASELINE:g} m apart; it is in metres"
+            )
     fps = _number(raw, "fps", path) if raw.get("fps") is not None else None
     return CameraFile(
         depth=_camera(raw, "depth", path),
@@ -188,11 +203,14 @@ def _camera(raw: Mapping[str, Any], kind: str, path: pathlib.Path) -> Camera:
     entry, where = raw[kind], f"{path}: '{kind}'"
     if not isinstance(entry, dict):
         raise errors.BadInput(f"{where} is no camera (width, height, fx, fy, cx, cy)")
-    for key in ("width", "height", "fx", "fy", "cx", "cy"):
+    _check_spelling(entry, _ENTRIES, where)
+    for key in _ENTRIES[:-1]:
         if key not in entry:
             raise errors.BadInput(f"{where} has no {key!r}")
     width, height = (_number(entry, key, where) for key in ("width", "height"))
-    if max(width, height) > _MAX_SIDE or width % 1 or height % 1:
+    sides = (width, height)
+    whole = not (width % 1 or height % 1)
+    if not (whole and min(sides) >= _MIN_SIDE and max(sides) <= _MAX_SIDE):
         raise errors.BadInput(f"{where} has an impossible size {width:g}x{height:g}")
     distortion = _array({"distortion": [0] * 5} | entry, "distortion", where)
     if distortion.shape != (5,):
@@ -202,13 +220,51 @@ def _camera(raw: Mapping[str, Any], kind: str, path: pathlib.Path) -> Camera:
     for key, value in zip(("cx", "cy"), center, strict=True):
         if value.ndim != 0:
             raise errors.BadInput(f"{where}: {key!r} must be one number")
-    return make(int(width), int(height), [*focal, *map(float, center)], distortion)
+    # Out of float32's reach they are infinite, which `_check_view` refuses.
+    with np.errstate(over="ignore"):
+        camera = make(
+            int(width), int(height), [*focal, *map(float, center)], distortion
+        )
+    _check_view(camera, where)
+    return camera
+
+
+def _check_view(camera: Camera, where: str) -> None:
+    """Refuses a camera whose pixels have no rays, or whose distortion has no inverse.
+
+    Looked at are 9 x 9 pixels from corner to corner.
+    """
+    u = np.linspace(0.5, camera.width - 0.5, 9)
+    v = np.linspace(0.5, camera.height - 0.5, 9)
+    uv = np.stack(np.meshgrid(u, v), axis=-1)
+    focal, center = camera.intrinsics[:2], camera.intrinsics[2:]
+    with np.errstate(all="ignore"):
+        observed = (uv - center) / focal
+        ideal = (camera.undistort(uv) - center) / focal
+        stray = np.abs(distort(ideal, camera.distortion) - observed) * focal
+    if not (np.abs(observed) < _MAX_SLOPE).all():
+        raise errors.BadInput(
+            f"{where}: fx, fy, cx and cy are in pixels; with these the image would see "
+            "more than 87 degrees to a side"
+        )
+    if not (stray < _MAX_STRAY).all():
+        raise errors.BadInput(
+            f"{where}: 'distortion' cannot be undone over the image; it is "
+            "[k1, k2, p1, p2, k3], of a model without k4 to k6"
+        )
+
+
+def _check_spelling(entry: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    """Refuses a key that is nearly a known one; others are the user's own."""
+    for key in entry.keys() - set(known):
+        if near := difflib.get_close_matches(key, known, n=1, cutoff=0.8):
+            raise errors.BadInput(f"{where}: {key!r} is no key; {near[0]!r} is one")
 
 
 def _array(entry: Mapping[str, Any], key: str, where: Any) -> np.ndarray:
     try:
         value = np.asarray(entry.get(key), np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         value = np.asarray(np.nan)
     if not np.isfinite(value).all():
         raise errors.BadInput(f"{where}: {key!r} is missing or not made of numbers")

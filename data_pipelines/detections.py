@@ -20,6 +20,7 @@ from data_pipelines import errors, files, follow, joint_orders, mmpose
 from unipose_jax import skeleton as skeletons
 
 _PIXEL_CENTER = 0.5
+_FARTHEST = 1e5  # pixels that a keypoint may lie from the image's corner
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -206,7 +207,8 @@ def _from_mmpose(contents: Mapping[pathlib.Path, Any]) -> Detections:
 
 def _named_joints(raw: Mapping[str, Any], path: Any) -> skeletons.Skeleton:
     """The joints that the first category of an annotation file names."""
-    for category in raw.get("categories") or ():
+    listed = raw.get("categories")
+    for category in listed if isinstance(listed, list) else ():
         names = category.get("keypoints") if isinstance(category, dict) else None
         if isinstance(names, list) and all(isinstance(name, str) for name in names):
             try:
@@ -222,7 +224,7 @@ def _triples(
     """(u, v, confidence) of each joint, and which of `choices` has as many."""
     try:
         flat = np.asarray(values, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         flat = np.zeros((), np.float64)
     for skeleton in choices:
         if flat.shape == (3 * skeleton.num_joints,):
@@ -233,8 +235,10 @@ def _triples(
 
 
 def _cleaned(people: np.ndarray) -> np.ndarray:
-    """Our pixel centres, confidence in [0, 1], and 0 for what is not finite."""
-    known = np.isfinite(people).all(-1, keepdims=True) & (people[..., 2:] > 0)
+    """Our pixel centres, confidence in [0, 1], and 0 for what is in no image."""
+    finite = np.isfinite(people).all(-1, keepdims=True)
+    far = np.abs(people[..., :2]).max(-1, keepdims=True) > _FARTHEST
+    known = finite & ~far & (people[..., 2:] > 0)
     uv = np.where(known, people[..., :2] + _PIXEL_CENTER, np.nan)
     confidence = np.where(known, np.minimum(people[..., 2:], 1.0), 0.0)
     return np.concatenate([uv, confidence], axis=-1).astype(np.float32)

@@ -1,5 +1,9 @@
 """The exceptions that mean "the user's input is wrong"."""
 
+import contextlib
+import sys
+from collections.abc import Iterator
+
 
 class BadInput(ValueError):
     """A file, folder or value from the user that cannot be used.
@@ -11,3 +15,13 @@ class BadInput(ValueError):
 
 class NoCrops(BadInput):
     """Data that hold no crops, or not those that a network looks at."""
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Ends a script with one line and status 2 where its input is bad."""
+    try:
+        yield
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import struct
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -53,6 +54,16 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         os.replace(pathlib.Path(aside) / path.name, path)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def check_new(path: str | os.PathLike) -> None:
+    """Refuses to make a folder where something is already.
+
+    Raises:
+        errors.BadInput: something is.
+    """
+    if pathlib.Path(path).exists():
+        raise errors.BadInput(f"{path} exists; choose a new path")
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:
@@ -111,6 +122,23 @@ def read_json(path: str | os.PathLike) -> Any:
         if isinstance(error, errors.BadInput):
             raise
         raise errors.BadInput(f"{path} is not valid JSON: {error}") from error
+
+
+def check_png(data: bytes) -> bool:
+    """Whether a PNG is whole: all its chunks up to the last, with the right sums."""
+    place = len(_PNG_SIGNATURE)
+    while place + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, place)
+        end = place + 8 + length
+        if end + 4 > len(data):
+            return False
+        (expected,) = struct.unpack_from(">I", data, end)
+        if zlib.crc32(data[place + 4 : end]) != expected:
+            return False
+        if data[place + 4 : place + 8] == b"IEND":
+            return True
+        place = end + 4
+    return False
 
 
 def read_png_header(path: str | os.PathLike) -> PngHeader:

@@ -34,9 +34,7 @@ class Recording(sequence.Sequence):
 
     def depth(self, index: int) -> np.ndarray:
         """Depth of a frame: float32 (height, width), metres, 0 where there is none."""
-        path = self._file("depth", index)
-        _check_depth_png(path, self.depth_camera)
-        counts = _read_image(path, cv2.IMREAD_UNCHANGED)
+        counts = read_depth_png(self._file("depth", index), self.depth_camera)
         return counts.astype(np.float32) * np.float32(self.depth_unit)
 
     def color(self, index: int) -> np.ndarray | None:
@@ -44,9 +42,7 @@ class Recording(sequence.Sequence):
         path = self._find("color", index)
         if path is None or self.color_camera is None:
             return None
-        image = _read_image(path, cv2.IMREAD_COLOR)
-        _check_size(path, image.shape[1::-1], self.color_camera)
-        return np.ascontiguousarray(image[..., ::-1])
+        return read_color(path, self.color_camera)
 
     def mask(self, index: int) -> np.ndarray | None:
         """The person's depth pixels: bool (height, width), or None without a file."""
@@ -55,7 +51,7 @@ class Recording(sequence.Sequence):
             return None
         image = _read_image(path, cv2.IMREAD_GRAYSCALE)
         _check_size(path, image.shape[::-1], self.depth_camera)
-        return image > 127
+        return image > image.max() / 2  # of 0 and 255, or of 0 and 1
 
     def people(self) -> detections.Detections | None:
         """The people in keypoints.json, or in the folder keypoints."""
@@ -79,7 +75,7 @@ class Recording(sequence.Sequence):
         return pose
 
     def _find(self, kind: str, index: int) -> pathlib.Path | None:
-        for suffix in ("png", "jpg"):
+        for suffix in ("png", "jpg", "jpeg"):
             path = self.path / kind / f"{self.frames[index]:06d}.{suffix}"
             if path.exists():
                 return path
@@ -109,6 +105,12 @@ def open_recording(
     path = pathlib.Path(path)
     if not path.is_dir():
         raise errors.BadInput(f"no recording folder at {path}")
+    inside = sorted(found.parent.name for found in path.glob("*/camera.json"))
+    if inside and not (path / "camera.json").exists():
+        raise errors.BadInput(
+            f"{path} has no camera.json; give one of the recordings in it, for example "
+            f"{path / inside[0]}"
+        )
     camera = calibration.read(path / "camera.json")
     frames = _depth_frames(path / "depth")
     recording = Recording(
@@ -135,6 +137,27 @@ def open_recording(
     raise unreadable or errors.BadInput(
         f"{path}/depth: all {len(frames)} frames are empty (every pixel is 0)"
     )
+
+
+def read_depth_png(path: pathlib.Path, camera: calibration.Camera) -> np.ndarray:
+    """A depth map: uint16 (height, width), counts.
+
+    Raises:
+        errors.BadInput: the file is no whole 16-bit grey PNG of the camera's size.
+    """
+    _check_depth_png(path, camera)
+    return _read_image(path, cv2.IMREAD_UNCHANGED)
+
+
+def read_color(path: pathlib.Path, camera: calibration.Camera) -> np.ndarray:
+    """A picture: uint8 RGB (height, width, 3).
+
+    Raises:
+        errors.BadInput: the file cannot be decoded, or has not the camera's size.
+    """
+    image = _read_image(path, cv2.IMREAD_COLOR)
+    _check_size(path, image.shape[1::-1], camera)
+    return np.ascontiguousarray(image[..., ::-1])
 
 
 def write_recording(
@@ -182,6 +205,7 @@ def write_recording(
         "color_from_depth": _listed(color_from_depth) or np.eye(4).tolist(),
         "world_from_depth": _listed(world_from_depth),
     }
+    files.check_new(path)
     with files.replacing(path) as folder:
         folder.mkdir()
         (folder / "camera.json").write_text(json.dumps(camera, indent=1))
@@ -240,7 +264,11 @@ def _check_size(
 
 def _read_image(path: pathlib.Path, flags: int) -> np.ndarray:
     try:
-        image = cv2.imread(str(path), flags)
+        data = path.read_bytes()
+        whole = path.suffix != ".png" or files.check_png(data)  # or libpng would talk
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if whole else None
+    except OSError as error:
+        raise errors.BadInput(f"cannot read {path}: {error.strerror}") from error
     except cv2.error as error:
         raise errors.BadInput(f"{path} cannot be decoded: {error.err}") from error
     if image is None:

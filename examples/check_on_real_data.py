@@ -20,7 +20,7 @@ import sys
 
 import numpy as np
 
-from data_pipelines import recording, tracks
+from data_pipelines import errors, recording, tracks
 from unipose_jax import estimator, prediction, skeleton
 from unipose_jax.train import stages
 
@@ -114,4 +114,7 @@ def main(folder: pathlib.Path, weights: str = "points") -> None:
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), *sys.argv[2:])
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: check_on_real_data.py RECORDINGS [points|depth]")
+    with errors.told():
+        main(pathlib.Path(sys.argv[1]), *sys.argv[2:])

@@ -14,6 +14,7 @@ import jax
 from absl import app, flags
 from ml_collections import config_flags
 
+from data_pipelines import errors
 from unipose_jax import commands, estimator
 from unipose_jax.train import restore, stages
 
@@ -28,6 +29,12 @@ def main(argv: list[str]) -> None:
     """Exports."""
     del argv
     commands.quiet_logs()
+    with errors.told():
+        export()
+
+
+def export() -> None:
+    """Reads the run and writes its weights."""
     workdir = pathlib.Path(_WORKDIR.value)
     stage = stages.config_of(_CONFIG.value, _MODALITY.value, workdir)
     folder = stages.folder_of(workdir, _MODALITY.value)

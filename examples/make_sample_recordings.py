@@ -134,7 +134,5 @@ def _image(path: pathlib.Path, flags: int = cv2.IMREAD_UNCHANGED) -> np.ndarray:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit("usage: make_sample_recordings.py SAMPLE_DIR OUTPUT_DIR")
-    try:
+    with errors.told():
         main(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))
-    except errors.BadInput as error:
-        sys.exit(f"error: {error}")

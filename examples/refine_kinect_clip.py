@@ -9,7 +9,7 @@ Writes the refined poses of the first person, and `clip/index.html` beside them.
 import pathlib
 import sys
 
-from data_pipelines import ntu_rgbd, ntu_skeleton, pose_file
+from data_pipelines import errors, ntu_rgbd, ntu_skeleton, pose_file
 from unipose_jax import refinement
 from unipose_jax.report import refinement as report
 
@@ -47,4 +47,7 @@ def first_person(folder: pathlib.Path, clip: str) -> ntu_rgbd.Person:
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3]))
+    if len(sys.argv) != 4:
+        sys.exit("usage: refine_kinect_clip.py FOLDER CLIP OUTPUT.npz")
+    with errors.told():
+        main(pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3]))

@@ -167,7 +167,7 @@ def test_recordings_with_keypoints_alone_train_a_network(tmp_path, capsys):
 def test_pictures_are_not_drawn_into_the_recording(rendered_recording):
     before = sorted(rendered_recording.rglob("*"))
     output = rendered_recording.with_suffix(".npz")
-    with pytest.raises(errors.BadInput, match="would draw into the recording"):
+    with pytest.raises(errors.BadInput, match="which holds something else"):
         run("predict", input=rendered_recording, output=output, pictures=True)
     assert sorted(rendered_recording.rglob("*")) == before
     assert not output.exists()
@@ -233,6 +233,15 @@ def test_poses_of_other_length_or_skeleton_are_refused(tmp_path):
         run("score", input=tmp_path / "a.npz", truth=tmp_path / "short.npz")
     with pytest.raises(errors.BadInput, match="ITOP15, .*coco.npz has COCO17"):
         run("score", input=tmp_path / "a.npz", truth=tmp_path / "coco.npz")
+
+
+def test_poses_of_other_frames_are_refused(tmp_path):
+    for name, first in {"a": 0, "b": 5}.items():
+        frames = np.arange(first, first + 5)
+        moved = dataclasses.replace(pose(), frame=frames)
+        pose_file.write(tmp_path / f"{name}.npz", moved)
+    with pytest.raises(errors.BadInput, match="pose 0 is of frame 0 in .*of frame 5"):
+        run("score", input=tmp_path / "a.npz", truth=tmp_path / "b.npz")
 
 
 def spoil_missing(path):

@@ -102,7 +102,7 @@ def _use(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
 
 def quiet_logs() -> None:
     """Keeps the INFO lines of libraries, which absl shows, from the terminal."""
-    for name in ("absl", "jax"):
+    for name in ("absl", "jax", "matplotlib"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
@@ -271,6 +271,13 @@ def score(predicted: pathlib.Path, truth: pathlib.Path) -> int:
         raise errors.BadInput(
             f"{predicted} has {len(poses)} frames, {truth} has {len(target)}"
         )
+    if poses.frame is not None and target.frame is not None:
+        if (apart := poses.frame != target.frame).any():
+            first = int(apart.argmax())
+            raise errors.BadInput(
+                f"pose {first} is of frame {poses.frame[first]} in {predicted}, of "
+                f"frame {target.frame[first]} in {truth}"
+            )
     known = target.is_valid()
     valid = known & poses.is_valid()
     if not valid.any():

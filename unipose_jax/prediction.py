@@ -9,6 +9,7 @@ import numpy as np
 
 from data_pipelines import crops, errors, files, pose_file, recording, tracks
 from unipose_jax import estimator, skeleton
+from unipose_jax.report import build
 from unipose_jax.train import checkpoint, restore, stages
 from unipose_jax.train.recipes import stage2
 
@@ -49,11 +50,8 @@ def predict(
         raise errors.BadInput(f"a pose file must end in .npz, got {output}")
     opened = recording.open_recording(source)
     files.check_writable(output)
-    if pictures and output.with_suffix("").resolve() == opened.path.resolve():
-        raise errors.BadInput(
-            f"--output={output} would draw into the recording; name it otherwise, or "
-            "use --nopictures"
-        )
+    if pictures:
+        build.check_folder(output.with_suffix(""))
     if config is None or workdir is None:
         network = estimator.load_shipped(modality)
     else:

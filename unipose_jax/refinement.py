@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from data_pipelines import errors, pose_file, recording, tracks, transforms
+from data_pipelines import errors, files, pose_file, recording, tracks, transforms
 from unipose_jax import refine, skeleton
 from unipose_jax.refine import people, runs
+from unipose_jax.report import build
 from unipose_jax.report import refinement as report
 
 POINTS = 128  # of the person's surface that are looked at, per frame
@@ -39,6 +40,9 @@ def refine_file(
         raise errors.BadInput(f"a pose file must end in .npz, got {output}")
     poses = pose_file.read(source)
     _check(poses, source)
+    files.check_writable(output)
+    if pictures:
+        build.check_folder(output.with_suffix(""))
     opened = recording.open_recording(seen) if seen else None
     refined = refine_poses(poses, opened)
     after = as_file(poses, refined)

@@ -78,8 +78,50 @@ def test_rate_and_unit_are_positive_numbers(source, tmp_path, key, value):
 
 
 @pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fps": 0.0}, "--fps=0 is not a positive number"),
+        ({"fps": float("nan")}, "--fps=nan is not a positive number"),
+        ({"depth_unit": -1.0}, "--depth_unit=-1 is not a positive number"),
+        ({"depth_unit": 1000.0}, "--depth_unit=1000 is in metres per count"),
+    ],
+)
+def test_rate_and_unit_of_the_user_are_checked(source, tmp_path, options, message):
+    with pytest.raises(errors.BadInput, match=message):
+        aligned.convert(source, tmp_path / "r", **options)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_file_in_the_way_is_kept(source, tmp_path):
+    (tmp_path / "r").write_text("mine")
+    with pytest.raises(errors.BadInput, match="r exists; choose a new path"):
+        aligned.convert(source, tmp_path / "r")
+    assert (tmp_path / "r").read_text() == "mine"
+
+
+def depth_of(kind):
+    return lambda p: cv2.imwrite(str(p / "depth" / "000008.png"), kind)
+
+
+@pytest.mark.parametrize(
     ("spoil", "message"),
     [
+        (depth_of(np.ones((6, 8), np.uint8)), "000008.png is 8-bit grey"),
+        (depth_of(np.ones((5, 8), np.uint16)), "000008.png is 8x5, but"),
+        (
+            lambda p: (p / "depth" / "000009.png").write_bytes(b"\x89PNG\r\n\x1a\n"),
+            "000009.png is not a PNG file",
+        ),
+        (
+            lambda p: (p / "color" / "000009.jpg").write_bytes(b"JFIF"),
+            "000009.jpg cannot be decoded",
+        ),
+        (
+            lambda p: (p / "camera_intrinsic.json").write_text(
+                json.dumps(CAMERA | {"width": float("inf")})
+            ),
+            "expected width, height and intrinsic_matrix",
+        ),
         (lambda p: (p / "depth" / "000008.png").unlink(), "000008 has no depth"),
         (lambda p: (p / "color" / "000009.jpg").unlink(), "000009 has no colour"),
         (lambda p: [f.unlink() for f in (p / "color").iterdir()], "has no pictures"),

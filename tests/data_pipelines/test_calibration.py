@@ -9,6 +9,7 @@ from data_pipelines import calibration, errors
 DISTORTION = (0.0956, -0.2720, 0.001, -0.0013, 0.0925)  # A Kinect v2, but p1, p2 x10.
 CAMERA = calibration.make(512, 424, (364.7, 365.1, 256.3, 210.0), DISTORTION)
 
+MILLIMETRES = [[1, 0, 0, 52], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
 TRANSPOSED = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0.05, 0, 0, 1]]
 
 
@@ -97,6 +98,27 @@ def test_a_missing_key_is_named(tmp_path, key):
         ({"depth": make_json()["depth"] | {"width": 8.5}}, "impossible size"),
         ({"depth": make_json()["depth"] | {"width": 1e9}}, "impossible size"),
         ({"depth": make_json()["depth"] | {"distortion": [1]}}, "'distortion' must be"),
+        ({"depth": make_json()["depth"] | {"width": 1}}, "impossible size"),
+        ({"depth": make_json()["depth"] | {"fx": 10**400}}, "'fx' is missing or not"),
+        ({"depth": make_json()["depth"] | {"fx": 1e-30}}, "more than 87 degrees"),
+        ({"depth": make_json()["depth"] | {"cx": 1e300}}, "more than 87 degrees"),
+        (
+            {"depth": make_json()["depth"] | {"distortion": [5.3, 3.6, 0, 0, 0.19]}},
+            "cannot be undone over the image",
+        ),
+        (
+            {"depth": make_json()["depth"] | {"distortion": [1e9, 0, 0, 0, 0]}},
+            "cannot be undone over the image",
+        ),
+        (
+            {"depth": make_json()["depth"] | {"distorsion": [0] * 5}},
+            "'distorsion' is no key; 'distortion' is one",
+        ),
+        ({"colour": make_json()["depth"]}, "'colour' is no key; 'color' is one"),
+        (
+            {"color": make_json()["depth"], "color_from_depth": MILLIMETRES},
+            "more than 20 m apart",
+        ),
         ({"depth_unit": None}, "'depth_unit' is missing"),
         ({"depth_unit": float("nan")}, "'depth_unit' is missing or not"),
         ({"depth_unit": 0}, "'depth_unit' must be a positive"),
@@ -116,6 +138,12 @@ def test_a_wrong_value_is_named_in_one_line(tmp_path, change, message):
     with pytest.raises(errors.BadInput, match=message) as caught:
         read(tmp_path, make_json(**change))
     assert "\n" not in str(caught.value)
+
+
+def test_keys_of_the_users_own_are_left_alone(tmp_path):
+    content = make_json(serial="f1421698")
+    content["depth"]["model"] = "D435"
+    assert read(tmp_path, content).depth.width == content["depth"]["width"]
 
 
 def test_frame_times_keep_gaps(tmp_path):

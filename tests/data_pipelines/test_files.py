@@ -66,6 +66,30 @@ def test_png_header(tmp_path, dtype, channels, header):
     assert files.read_png_header(tmp_path / "a.png") == header
 
 
+def test_a_png_is_whole_or_not(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 2**16, (20, 30), np.uint16)
+    cv2.imwrite(str(tmp_path / "a.png"), noise)
+    data = (tmp_path / "a.png").read_bytes()
+    assert files.check_png(data)
+    assert files.check_png(data + b"and what others append")
+    for end in (8, 30, len(data) // 2, len(data) - 1):
+        assert not files.check_png(data[:end])
+    flipped = bytearray(data)
+    flipped[len(data) // 2] ^= 1
+    assert not files.check_png(bytes(flipped))
+
+
+def test_files_that_cannot_be_written_are_said_before(tmp_path):
+    files.check_writable(tmp_path / "new" / "a.npz")
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "old").write_text("mine")
+    files.check_writable(tmp_path / "old")
+    assert (tmp_path / "old").read_text() == "mine"
+    for path in (tmp_path, tmp_path / "old" / "a.npz"):
+        with pytest.raises(errors.BadInput):
+            files.check_writable(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"JFIF" * 10])
 def test_what_is_no_png_is_bad_input(tmp_path, content):
     (tmp_path / "a.png").write_bytes(content)

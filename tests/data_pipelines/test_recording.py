@@ -102,6 +102,28 @@ def test_missing_recording(tmp_path):
     refuse(tmp_path / "nowhere", "no recording folder at .*nowhere")
 
 
+def test_a_folder_of_recordings_is_not_one(make_recording, tmp_path):
+    make_recording("all/a")
+    refuse(tmp_path / "all", "has no camera.json; give one of .*for example .*all/a")
+
+
+@pytest.mark.parametrize("value", [1, 255])
+def test_masks_are_of_0_and_255_or_of_0_and_1(make_recording, value):
+    path = make_recording()
+    expected = recording.open_recording(path).mask(0)
+    assert 0 < expected.sum() < expected.size
+    cv2.imwrite(str(path / "mask/000000.png"), np.uint8(value) * expected)
+    np.testing.assert_array_equal(recording.open_recording(path).mask(0), expected)
+
+
+def test_depth_that_is_cut_off_is_one_line(make_recording, capfd):
+    path = make_recording()
+    whole = (path / "depth" / "000000.png").read_bytes()
+    (path / "depth" / "000000.png").write_bytes(whole[: len(whole) // 2])
+    refuse(path, "000000.png cannot be decoded")
+    assert capfd.readouterr().err == ""  # of libpng
+
+
 def test_empty_recording(tmp_path, make_recording):
     (tmp_path / "empty").mkdir()
     refuse(tmp_path / "empty", "cannot read .*camera.json")
@@ -196,7 +218,7 @@ def test_joints_of_another_length(make_recording):
 def test_an_existing_folder_is_not_overwritten(make_recording):
     path = make_recording()
     before = (path / "camera.json").read_bytes()
-    with pytest.raises(errors.BadInput, match="existing folder"):
+    with pytest.raises(errors.BadInput, match="exists; choose a new path"):
         make_recording()
     assert (path / "camera.json").read_bytes() == before
 

@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 
+from data_pipelines import errors
 from unipose_jax.report import build, clips, page, tables
 
 XYZ = np.random.default_rng(0).uniform((-0.5, -1, 2.5), (0.5, 1, 3.5), (4, 15, 3))
@@ -65,6 +66,20 @@ def test_everything_is_written_and_shown(tmp_path):
 @pytest.mark.parametrize("rendered", [True, False])
 def test_rendered_data_are_called_so(tmp_path, rendered):
     assert (build.RENDERED in write(tmp_path, rendered=rendered)) == rendered
+
+
+def test_reports_replace_older_ones_and_nothing_else(tmp_path):
+    build.check_folder(tmp_path / "new")
+    (tmp_path / "empty").mkdir()
+    build.check_folder(tmp_path / "empty")
+    write(tmp_path / "ours")
+    build.check_folder(tmp_path / "ours")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "index.html").write_text("<html>my page</html>")
+    (tmp_path / "file").write_text("mine")
+    for name in ("mine", "file"):
+        with pytest.raises(errors.BadInput, match=f"{name}, which holds something"):
+            build.check_folder(tmp_path / name)
 
 
 def test_an_empty_run_still_has_a_page(tmp_path):

@@ -170,3 +170,15 @@ def test_recording_without_colour_is_said(config, trained, filmed, tmp_path):
     with pytest.raises(errors.BadInput, match="no intrinsics for 'color', which"):
         run("predict", config, modality="rgb", **where)
     assert not (tmp_path / "p.npz").exists()
+
+
+def test_colour_that_cannot_be_read_costs_the_pictures_their_colour_alone(
+    filmed, tmp_path, capsys
+):
+    broken = shutil.copytree(filmed, tmp_path / "broken")
+    for image in (broken / "color").iterdir():
+        image.write_bytes(b"not an image")
+    output = tmp_path / "p.npz"
+    assert run("predict", input=broken, output=output, pictures=True) == 0
+    assert "pictures have no colour" in capsys.readouterr().err
+    assert (tmp_path / "p" / "index.html").exists()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from data_pipelines import errors
 from unipose_jax.report import clips as clips_lib
 from unipose_jax.report import files, logs, page, tables
 
@@ -83,6 +84,26 @@ def write_report(
         headlines=headlines,
     )
     return path
+
+
+def check_folder(folder: files.Path) -> None:
+    """Refuses a folder that holds something else than an older report.
+
+    Raises:
+        errors.BadInput: it does, or is a file.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.exists():
+        return
+    page_file = folder / "index.html"
+    ours = (folder / "figures").is_dir() or (
+        page_file.is_file() and page.GENERATOR in page_file.read_text(errors="replace")
+    )
+    if not ours and not (folder.is_dir() and not any(folder.iterdir())):
+        raise errors.BadInput(
+            f"pictures would go to {folder}, which holds something else; name the "
+            "output otherwise, or use --nopictures"
+        )
 
 
 def _run_sections(

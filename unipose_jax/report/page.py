@@ -91,7 +91,12 @@ def write_page(
     ]
     files.write_text(
         path,
-        PAGE.format(title=_text(title), css=CSS, body="\n".join(filter(None, body))),
+        PAGE.format(
+            generator=GENERATOR,
+            title=_text(title),
+            css=CSS,
+            body="\n".join(filter(None, body)),
+        ),
     )
 
 
@@ -156,10 +161,14 @@ def _text(text: str) -> str:
     return html.escape(text, quote=True)
 
 
+GENERATOR = '<meta name="generator" content="unipose_jax">'
+"""By which a page is known to be ours."""
+
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+{generator}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>

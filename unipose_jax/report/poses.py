@@ -1,12 +1,13 @@
 """The report of a prediction: frames of a recording with the poses in them."""
 
 import pathlib
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from data_pipelines import pose_file, recording, tracks
+from data_pipelines import errors, pose_file, recording, tracks
 from unipose_jax.report import build, clips
 
 
@@ -51,7 +52,11 @@ def report_poses(
 
 def _colors(opened: recording.Recording, frames: np.ndarray) -> dict[str, Any]:
     """Colour images of some frames and their camera; nothing if one is missing."""
-    images = [opened.color(int(index)) for index in frames]
+    try:
+        images = [opened.color(int(index)) for index in frames]
+    except errors.BadInput as error:
+        print(f"pictures have no colour: {error}", file=sys.stderr)
+        return {}
     camera = opened.color_camera
     if camera is None:
         return {}
