@@ -47,7 +47,7 @@ class Checkpoints:
         return self._opened
 
     def _open(self) -> ocp.CheckpointManager:
-        logging.getLogger("absl").setLevel(logging.WARNING)  # orbax floods INFO
+        logging.getLogger("absl").setLevel(logging.ERROR)  # orbax has much to say
         best = checkpoint_managers.BestN(
             get_metric_fn=lambda metrics: metrics[SCORE],
             reverse=True,
