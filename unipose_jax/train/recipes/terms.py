@@ -5,7 +5,6 @@ around the estimate's joints.
 """
 
 import functools
-import itertools
 from collections.abc import Callable, Mapping
 
 import jax
@@ -100,22 +99,25 @@ def _keypoint_terms(config) -> dict[str, Callable]:
 
 
 def _cross_modal_term(config) -> dict[str, Callable]:
-    """The modalities of a fusion agree where both are confident."""
+    """The modalities of a fusion agree with what all say, where both are confident.
+
+    It stays where it is: a modality that sees less would pull the others away.
+    """
 
     def cross_modal(estimate, batch, scene):
         parts = (estimate.parts or {}).values()
         zero = reduction.WeightedMean(jnp.zeros(()), jnp.zeros(()))
-        pairs = [
+        each = [
             agreement.cross_modal_loss(
-                one.xyz,
-                other.xyz,
-                confidence=jax.nn.sigmoid(one.confidence_logit),
-                other_confidence=jax.nn.sigmoid(other.confidence_logit),
+                part.xyz,
+                jax.lax.stop_gradient(estimate.xyz),
+                confidence=jax.nn.sigmoid(part.confidence_logit),
+                other_confidence=jax.nn.sigmoid(estimate.confidence_logit),
                 delta=config.agreement_scale,
             )
-            for one, other in itertools.combinations(parts, 2)
+            for part in parts
         ]
-        return functools.reduce(lambda a, b: jax.tree.map(jnp.add, a, b), pairs, zero)
+        return functools.reduce(lambda a, b: jax.tree.map(jnp.add, a, b), each, zero)
 
     return {"cross_modal": cross_modal}
 
