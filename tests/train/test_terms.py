@@ -1,0 +1,66 @@
+"""Terms of the objective that are put together here, not in `losses`."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import unipose
+from unipose_jax import models, skeleton
+from unipose_jax.train.recipes import terms
+
+SHAPE = (2, 3, 15)  # clips, frames, joints
+
+
+@pytest.fixture
+def agree():
+    """`agree(whole, parts)`: the term `cross_modal` of positions (metres)."""
+    config = unipose.get_config("smoke")
+    for name in config.loss_weights:
+        config.loss_weights[name] = float(name == "cross_modal")
+    make = terms.make_terms(config, skeleton.ITOP15)
+    batch = {
+        "points": jnp.zeros((2, 3, 8, 3)).at[..., 2].set(2.0),
+        "points_valid": jnp.ones((2, 3, 8), bool),
+        "cam_from_points": jnp.broadcast_to(jnp.eye(4), (2, 4, 4)),
+    }
+
+    def term(whole, parts, confidence_logit=0.0):
+        sure = jnp.full(SHAPE, confidence_logit)
+        estimate = models.PoseEstimate(
+            xyz=whole,
+            confidence_logit=jnp.zeros(SHAPE),
+            parts={
+                name: models.PoseEstimate(xyz=xyz, confidence_logit=sure)
+                for name, xyz in parts.items()
+            },
+        )
+        return make(estimate, batch)["cross_modal"].mean()
+
+    return term
+
+
+def positions(*, away):
+    return jnp.zeros((*SHAPE, 3)).at[..., 2].set(2.0 + away)
+
+
+def test_modalities_agree_with_what_all_say(agree):
+    whole = positions(away=0.0)
+    assert agree(whole, {"points": whole, "depth": whole}) == 0.0
+    # 5 cm are the agreement's scale: 0.05 (sqrt(2) - 1), of one modality in two.
+    apart = agree(whole, {"points": whole, "depth": positions(away=0.05)})
+    np.testing.assert_allclose(apart, 0.5 * 0.05 * (2**0.5 - 1), rtol=1e-4)
+
+
+def test_what_all_say_is_not_drawn_to_who_sees_less(agree):
+    parts = {"points": positions(away=0.01), "depth": positions(away=0.2)}
+    whole, each = jax.grad(agree, argnums=(0, 1))(positions(away=0.0), parts)
+    assert not whole.any()
+    assert each["points"][..., 2].min() > 0.0
+    assert each["depth"][..., 2].min() > 0.0
+
+
+def test_modalities_that_are_not_looked_at_agree_to_nothing(agree):
+    far = {"depth": positions(away=1.0)}
+    assert agree(positions(away=0.0), far, confidence_logit=-200.0) == 0.0
+    assert agree(positions(away=0.0), far) > 0.1
