@@ -20,7 +20,6 @@ import ml_collections
 import numpy as np
 from absl import app, flags
 
-from benchmarks import plan
 from data_pipelines import sources
 from unipose_jax import commands, skeleton
 from unipose_jax.report import experiment, files, studies, tables
@@ -129,12 +128,14 @@ def overridden(config: ml_collections.ConfigDict, settings: list[str]):
 def result(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict[str, Any]:
     """Scores of a run on the test split; trained and scored unless that is done."""
     record = folder / "scores.json"
-    plan.check_settings(folder, checkpoint.describe(config))
+    (modality,) = stages.listed(config)
+    stage = stages.config_of(config, modality, folder)
+    where = stages.folder_of(folder, modality)
+    saved = checkpoint.newest_meta(where)
+    if saved and (differing := checkpoint.difference(saved, stage)):
+        raise SystemExit(f"{where}: {differing}; choose another --workdir")
     if not record.exists():
         print(f"train {folder}", flush=True)
-        (modality,) = stages.listed(config)
-        stage = stages.config_of(config, modality, folder)
-        where = stages.folder_of(folder, modality)
         if not loop.train(stage, where):
             raise SystemExit(f"{folder} is not finished; start again to go on")
         score = rank_scores if stage.recipe == "wsp" else pose_scores

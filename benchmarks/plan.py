@@ -8,7 +8,7 @@ from typing import Any
 from absl import app
 
 from unipose_jax.report import files
-from unipose_jax.train import stages
+from unipose_jax.train import checkpoint, stages
 
 SETTINGS = "settings.json"
 """What a run of a study was made with, in its folder."""
@@ -86,13 +86,21 @@ def varied(setting: str, value: str) -> str:
 def check_settings(folder: pathlib.Path, settings: dict[str, Any]) -> None:
     """Keeps the settings of a run in its folder; ends a study that asks for others.
 
+    Where nothing has been saved yet, a run may be started with others.
+
     Raises:
-        SystemExit: the run there was made with other settings; says which.
+        SystemExit: the run there was made with other settings, or it is not known with
+            which; says so.
     """
     path = folder / SETTINGS
-    if not path.exists():
+    if checkpoint.newest_step(folder) is None:
         files.write_text(path, json.dumps(settings, indent=1) + "\n")
         return
+    if not path.exists():
+        raise SystemExit(
+            f"{folder} has a run of which no {SETTINGS} tells the settings; choose "
+            "another --workdir"
+        )
     saved = json.loads(path.read_text())
     for name in settings:
         if saved.get(name) != settings[name]:

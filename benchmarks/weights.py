@@ -16,7 +16,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from configs import unipose
-from data_pipelines import sources, transforms
+from data_pipelines import errors, sources, transforms
 from unipose_jax import commands, estimator, models, skeleton
 from unipose_jax.report import experiment
 from unipose_jax.train import evaluate, parallel, stages
@@ -25,7 +25,7 @@ from unipose_jax.weights import store
 _MODALITY = flags.DEFINE_enum(
     "modality", "points", stages.MODALITIES, "What the network looks at."
 )
-_BATCH = 20  # clips
+_BATCH = 32  # clips at a time, at most
 
 
 def people() -> ml_collections.ConfigDict:
@@ -66,6 +66,12 @@ def main(argv: list[str]) -> None:
     """Scores them."""
     del argv
     commands.quiet_logs()
+    with errors.told():
+        score()
+
+
+def score() -> None:
+    """Predicts the test clips and prints the tables."""
     network = estimator.load_shipped(_MODALITY.value)
     stage = stages.config_of(_CONFIG.value, _MODALITY.value, pathlib.Path())
     test = sources.open_split(stage, "test")
@@ -75,7 +81,7 @@ def main(argv: list[str]) -> None:
         evaluate.make_predict(apply_fn, network.inputs),
         parallel.replicate(network.params),
         Filled(test, network.num_points),
-        batch_size=_BATCH,
+        batch_size=evaluate.fitting_batch_size(test, _BATCH, what="the test split"),
     )
     truth = evaluate.truth_of(test)
     results = evaluate.measure(predicted, truth, skel)

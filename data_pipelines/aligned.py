@@ -121,15 +121,19 @@ def read_camera(path: pathlib.Path, raw: Any) -> calibration.Camera:
         ) from error
     focal, center = matrix[[0, 1], [0, 1]], matrix[:2, 2]
     rest = matrix[[0, 1, 2, 2, 2], [1, 0, 0, 1, 2]]
-    if (
-        not (np.isfinite(matrix).all() and (focal > 0).all())
-        or min(width, height) < 1
-        or rest.tolist() != [0, 0, 0, 0, 1]
-    ):
+    if not (np.isfinite(matrix).all() and (focal > 0).all()) or rest.tolist() != [
+        0,
+        0,
+        0,
+        0,
+        1,
+    ]:
         raise errors.BadInput(
             f"{path}: intrinsic_matrix is no camera matrix, column by column"
         )
-    return calibration.make(width, height, [*focal, *(center + _PIXEL_CENTER)])
+    camera = calibration.make(width, height, [*focal, *(center + _PIXEL_CENTER)])
+    calibration.check(camera, str(path))
+    return camera
 
 
 def _pairs(source: pathlib.Path) -> list[tuple[pathlib.Path, pathlib.Path]]:

@@ -208,9 +208,7 @@ def _camera(raw: Mapping[str, Any], kind: str, path: pathlib.Path) -> Camera:
         if key not in entry:
             raise errors.BadInput(f"{where} has no {key!r}")
     width, height = (_number(entry, key, where) for key in ("width", "height"))
-    sides = (width, height)
-    whole = not (width % 1 or height % 1)
-    if not (whole and min(sides) >= _MIN_SIDE and max(sides) <= _MAX_SIDE):
+    if max(width, height) > _MAX_SIDE or width % 1 or height % 1:
         raise errors.BadInput(f"{where} has an impossible size {width:g}x{height:g}")
     distortion = _array({"distortion": [0] * 5} | entry, "distortion", where)
     if distortion.shape != (5,):
@@ -220,20 +218,30 @@ def _camera(raw: Mapping[str, Any], kind: str, path: pathlib.Path) -> Camera:
     for key, value in zip(("cx", "cy"), center, strict=True):
         if value.ndim != 0:
             raise errors.BadInput(f"{where}: {key!r} must be one number")
-    # Out of float32's reach they are infinite, which `_check_view` refuses.
+    # Out of float32's reach they are infinite, which `check` refuses.
     with np.errstate(over="ignore"):
         camera = make(
             int(width), int(height), [*focal, *map(float, center)], distortion
         )
-    _check_view(camera, where)
+    check(camera, where)
     return camera
 
 
-def _check_view(camera: Camera, where: str) -> None:
-    """Refuses a camera whose pixels have no rays, or whose distortion has no inverse.
+def check(camera: Camera, where: str) -> None:
+    """Refuses a camera without a size, rays, or an inverse of its distortion.
 
     Looked at are 9 x 9 pixels from corner to corner.
+
+    Args:
+        camera: any.
+        where: it is from, for the message.
+
+    Raises:
+        errors.BadInput: says which of them.
     """
+    sides = (camera.width, camera.height)
+    if not (_MIN_SIDE <= min(sides) and max(sides) <= _MAX_SIDE):
+        raise errors.BadInput(f"{where} has an impossible size {sides[0]}x{sides[1]}")
     u = np.linspace(0.5, camera.width - 0.5, 9)
     v = np.linspace(0.5, camera.height - 0.5, 9)
     uv = np.stack(np.meshgrid(u, v), axis=-1)
@@ -255,9 +263,10 @@ def _check_view(camera: Camera, where: str) -> None:
 
 
 def _check_spelling(entry: Mapping[str, Any], known: Sequence[str], where: str) -> None:
-    """Refuses a key that is nearly a known one; others are the user's own."""
+    """Refuses a key that is nearly one that lacks; others are the user's own."""
     for key in entry.keys() - set(known):
-        if near := difflib.get_close_matches(key, known, n=1, cutoff=0.8):
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+        if near and near[0] not in entry:
             raise errors.BadInput(f"{where}: {key!r} is no key; {near[0]!r} is one")
 
 

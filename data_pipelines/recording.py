@@ -51,7 +51,7 @@ class Recording(sequence.Sequence):
             return None
         image = _read_image(path, cv2.IMREAD_GRAYSCALE)
         _check_size(path, image.shape[::-1], self.depth_camera)
-        return image > image.max() / 2  # of 0 and 255, or of 0 and 1
+        return image > (0 if image.max() == 1 else 127)  # of 0 and 1, or to 255
 
     def people(self) -> detections.Detections | None:
         """The people in keypoints.json, or in the folder keypoints."""
@@ -265,7 +265,7 @@ def _check_size(
 def _read_image(path: pathlib.Path, flags: int) -> np.ndarray:
     try:
         data = path.read_bytes()
-        whole = path.suffix != ".png" or files.check_png(data)  # or libpng would talk
+        whole = files.check_png(data)  # or libpng would have its say
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if whole else None
     except OSError as error:
         raise errors.BadInput(f"cannot read {path}: {error.strerror}") from error

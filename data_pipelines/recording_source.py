@@ -7,6 +7,8 @@ import ml_collections
 
 from data_pipelines import errors, files, recording, sequence
 
+_IMAGES = (".png", ".jpg", ".jpeg")
+
 # Where a folder has no train, validation and test of its own, time is cut instead.
 _PARTS = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}
 
@@ -24,7 +26,9 @@ def open_data_set(
         errors.BadInput: nothing there, or a recording that cannot be used.
     """
     skipped: list[str] = []
+    folders = [source]
     if (source / "train").is_dir():
+        folders = [source / split for split in _PARTS]
         protocol = "Test split: the recordings in the folder test."
         opened = {
             split: _open_all(source / split, source, data, skipped) for split in _PARTS
@@ -43,7 +47,8 @@ def open_data_set(
         skipped=skipped,
         made_with={
             str(path.relative_to(source)): _state_of(path)
-            for path in find_recordings(source)
+            for folder in folders
+            for path in find_recordings(folder)
         },
     )
 
@@ -68,7 +73,9 @@ def _state_of(path: pathlib.Path) -> dict[str, Any]:
         "digest": files.digest(text for text in texts if text.is_file()),
         "images": {
             kind: sorted(
-                (image.name, image.stat().st_size) for image in (path / kind).iterdir()
+                (image.name, image.stat().st_size)
+                for image in (path / kind).iterdir()
+                if image.suffix in _IMAGES
             )
             for kind in ("depth", "color", "mask")
             if (path / kind).is_dir()

@@ -361,5 +361,7 @@ def _at_rate(xyz: np.ndarray, own: float, wanted: float) -> np.ndarray:
     if abs(own / wanted - step) < _SAME_RATE * step:
         return xyz[::step]
     # The curve between two frames takes a third and a fourth beside them.
+    if len(xyz) < 4:
+        return xyz[:0]
     time = np.arange(1.0 / own, (len(xyz) - 2) / own, 1.0 / wanted)
     return np.asarray(motion.from_clip(jnp.asarray(xyz), jnp.asarray(time), fps=own))

@@ -51,12 +51,15 @@ def test_a_sweep_has_a_key_and_values():
         plan.parse_sweep("config.seed")
 
 
-def test_a_run_is_not_taken_for_one_of_other_settings(tmp_path):
+def test_a_run_is_not_taken_for_one_of_other_settings(tmp_path, monkeypatch):
     made = {"variant": "quick", "settings": ["config.num_train_steps=50"]}
-    for _ in range(2):
-        plan.check_settings(tmp_path / "run", made)
     longer = made | {"settings": ["config.num_train_steps=1200"]}
+    for settings in (longer, made, made):  # nothing was trained with the first
+        plan.check_settings(tmp_path / "run", settings)
+    monkeypatch.setattr(plan.checkpoint, "newest_step", lambda folder: 50)
     message = r"run was made with settings \['config.num_train_steps=50'\], not"
     with pytest.raises(SystemExit, match=message):
         plan.check_settings(tmp_path / "run", longer)
     plan.check_settings(tmp_path / "run", made)  # which has not changed that
+    with pytest.raises(SystemExit, match="no settings.json tells the settings"):
+        plan.check_settings(tmp_path / "older", made)

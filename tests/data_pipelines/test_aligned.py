@@ -106,6 +106,14 @@ def depth_of(kind):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
+        (
+            lambda p: (p / "camera_intrinsic.json").write_text(
+                json.dumps(
+                    CAMERA | {"intrinsic_matrix": [0.1, 0, 0, 0, 0.1, 0, 4, 3, 1]}
+                )
+            ),
+            "more than 87 degrees",
+        ),
         (depth_of(np.ones((6, 8), np.uint8)), "000008.png is 8-bit grey"),
         (depth_of(np.ones((5, 8), np.uint16)), "000008.png is 8x5, but"),
         (

@@ -141,7 +141,7 @@ def test_a_wrong_value_is_named_in_one_line(tmp_path, change, message):
 
 
 def test_keys_of_the_users_own_are_left_alone(tmp_path):
-    content = make_json(serial="f1421698")
+    content = make_json(serial="f1421698", depth2="another sensor")
     content["depth"]["model"] = "D435"
     assert read(tmp_path, content).depth.width == content["depth"]["width"]
 

@@ -72,6 +72,7 @@ def test_a_png_is_whole_or_not(tmp_path):
     data = (tmp_path / "a.png").read_bytes()
     assert files.check_png(data)
     assert files.check_png(data + b"and what others append")
+    assert files.check_png(b"\xff\xd8 a JPEG")
     for end in (8, 30, len(data) // 2, len(data) - 1):
         assert not files.check_png(data[:end])
     flipped = bytearray(data)

@@ -175,6 +175,19 @@ def test_motion_keeps_its_speed_at_any_rate(config, tmp_path, fps):
     np.testing.assert_allclose(speed, 1.0, atol=1e-3)
 
 
+def test_clips_too_short_to_be_resampled_are_left_out(config, tmp_path):
+    data = config.copy_and_resolve_references().data
+    path = motion_file(tmp_path / "walk.npz", fps=25.0)
+    with np.load(path) as found:
+        clips = dict(found)
+    np.savez(path, **clips, pose=clips["walk"][:3])
+    data.motion = str(path)
+    assert len(synthetic._motion_clips(data)) > 0
+    np.savez(path, **(clips | {"fps": 0.0}))
+    with pytest.raises(errors.BadInput, match="0 frames per second are no rate"):
+        synthetic._motion_clips(data)
+
+
 @pytest.mark.parametrize("content", [b"PK\x03\x04 cut off", b"", b"\x93NUMPY"])
 def test_motion_that_cannot_be_read_is_said(config, tmp_path, content):
     data = config.copy_and_resolve_references().data

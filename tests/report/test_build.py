@@ -76,8 +76,9 @@ def test_reports_replace_older_ones_and_nothing_else(tmp_path):
     build.check_folder(tmp_path / "ours")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "index.html").write_text("<html>my page</html>")
+    (tmp_path / "paper" / "figures").mkdir(parents=True)
     (tmp_path / "file").write_text("mine")
-    for name in ("mine", "file"):
+    for name in ("mine", "paper", "file"):
         with pytest.raises(errors.BadInput, match=f"{name}, which holds something"):
             build.check_folder(tmp_path / name)
 

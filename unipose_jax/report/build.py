@@ -95,11 +95,8 @@ def check_folder(folder: files.Path) -> None:
     folder = pathlib.Path(folder)
     if not folder.exists():
         return
-    page_file = folder / "index.html"
-    ours = (folder / "figures").is_dir() or (
-        page_file.is_file() and page.GENERATOR in page_file.read_text(errors="replace")
-    )
-    if not ours and not (folder.is_dir() and not any(folder.iterdir())):
+    empty = folder.is_dir() and not any(folder.iterdir())
+    if not empty and not page.is_ours(folder / "index.html"):
         raise errors.BadInput(
             f"pictures would go to {folder}, which holds something else; name the "
             "output otherwise, or use --nopictures"

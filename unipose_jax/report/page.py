@@ -157,12 +157,19 @@ def _headlines(headlines: Sequence[Headline]) -> str:
     return f"<dl class=headlines>{cards}</dl>"
 
 
+def is_ours(path: files.Path) -> bool:
+    """Whether a file is a page that `write_page` wrote."""
+    path = pathlib.Path(path)
+    text = path.read_text(errors="replace") if path.is_file() else ""
+    return GENERATOR in text or _OLDER in text
+
+
 def _text(text: str) -> str:
     return html.escape(text, quote=True)
 
 
 GENERATOR = '<meta name="generator" content="unipose_jax">'
-"""By which a page is known to be ours."""
+_OLDER = "--notice: #fff4e0; --notice-line: #e69f00"  # of pages before that line
 
 PAGE = """<!doctype html>
 <html lang="en">

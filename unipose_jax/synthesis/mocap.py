@@ -99,11 +99,14 @@ def _joint_names(data: dict, path) -> tuple[str, ...]:
 
 def _frame_rate(data: dict) -> float:
     """Frames per second from `fps`, from `time`, or 30."""
+    fps = 30.0
     if "fps" in data:
-        return float(data["fps"])
-    if "time" in data and len(data["time"]) > 1:
-        return float(1.0 / np.median(np.diff(data["time"])))
-    return 30.0
+        fps = float(data["fps"])
+    elif "time" in data and len(data["time"]) > 1:
+        fps = float(1.0 / np.median(np.diff(data["time"])))
+    if not 0.0 < fps < np.inf:
+        raise ValueError(f"{fps:g} frames per second are no rate")
+    return fps
 
 
 def _to_y_down(xyz: np.ndarray, up: str) -> np.ndarray:
