@@ -121,13 +121,8 @@ def read_camera(path: pathlib.Path, raw: Any) -> calibration.Camera:
         ) from error
     focal, center = matrix[[0, 1], [0, 1]], matrix[:2, 2]
     rest = matrix[[0, 1, 2, 2, 2], [1, 0, 0, 1, 2]]
-    if not (np.isfinite(matrix).all() and (focal > 0).all()) or rest.tolist() != [
-        0,
-        0,
-        0,
-        0,
-        1,
-    ]:
+    pinhole = np.isfinite(matrix).all() and (focal > 0).all()
+    if not pinhole or rest.tolist() != [0, 0, 0, 0, 1]:
         raise errors.BadInput(
             f"{path}: intrinsic_matrix is no camera matrix, column by column"
         )

@@ -11,13 +11,12 @@ import json
 import pathlib
 
 import jax
-import ml_collections
 from absl import app, flags
 from ml_collections import config_flags
 
 from data_pipelines import errors
 from unipose_jax import commands, estimator
-from unipose_jax.train import checkpoint, restore, stages
+from unipose_jax.train import restore, stages
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config of the run.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
@@ -45,9 +44,7 @@ def export() -> None:
         name: {key: group[key] for key in ("map_10cm", "mpjpe_mm")}
         for name, group in record["results"].items()
     }
-    saved = checkpoint.newest_meta(folder)
-    assert saved is not None  # or `best` had said so
-    used = ml_collections.ConfigDict(saved["config"])  # on clips as the run had them
+    used = restore.settings_of(folder)  # on clips as the run had them
     notes = {key: record[key] for key in ("step", "seed", "protocol", "provenance")}
     estimator.export(
         _OUTPUT.value,

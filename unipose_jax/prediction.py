@@ -10,7 +10,7 @@ import numpy as np
 from data_pipelines import crops, errors, files, pose_file, recording, tracks
 from unipose_jax import estimator, skeleton
 from unipose_jax.report import build
-from unipose_jax.train import checkpoint, restore, stages
+from unipose_jax.train import restore, stages
 from unipose_jax.train.recipes import stage2
 
 MAX_PICTURES = 24  # frames drawn of a prediction
@@ -78,9 +78,7 @@ def _trained(
         )
     folder = stages.folder_of(workdir, modality)
     _, state = restore.best(stage, folder)
-    saved = checkpoint.newest_meta(folder)
-    assert saved is not None  # or there were no state
-    used = ml_collections.ConfigDict(saved["config"])
+    used = restore.settings_of(folder)
     return estimator.from_config(used, jax.device_get(state.ema_params))
 
 

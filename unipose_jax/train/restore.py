@@ -81,6 +81,18 @@ def opened(workdir: pathlib.Path) -> checkpoint.Checkpoints:
     return checkpoints
 
 
+def settings_of(workdir: pathlib.Path) -> ml_collections.ConfigDict:
+    """The config that the run in a workdir was trained with.
+
+    Raises:
+        errors.BadInput: there is no checkpoint.
+    """
+    checkpoints = opened(workdir)
+    meta = checkpoints.read_meta(checkpoints.latest_step() or 0)
+    checkpoints.close()
+    return ml_collections.ConfigDict(meta["config"])
+
+
 def example_inputs(
     config: ml_collections.ConfigDict, inputs: tuple[str, ...]
 ) -> dict[str, np.ndarray]:

@@ -126,7 +126,7 @@ def load(config: ml_collections.ConfigDict, folder: pathlib.Path) -> Teacher:
     inputs, size = check(config, folder), config.global_batch_size
     if config.teacher.workdir:
         where = _run_of(config, folder)
-        settings, step = _settings(where), checkpoint.newest_step(where) or 0
+        settings, step = restore.settings_of(where), checkpoint.newest_step(where) or 0
         if step < settings.num_train_steps and parallel.is_lead():
             end = settings.num_train_steps
             print(f"the teacher in {where} stopped at step {step:,} of {end:,}")
@@ -152,7 +152,7 @@ def check(config: ml_collections.ConfigDict, folder: pathlib.Path) -> tuple[str,
     """
     if config.teacher.workdir:
         where = _run_of(config, folder)
-        settings = _settings(where)
+        settings = restore.settings_of(where)
         if settings.recipe != "stage1":
             raise errors.BadInput(
                 f"a teacher is a run of recipe stage1; {where} holds one of "
@@ -190,14 +190,6 @@ def check_crops(
 
 def _run_of(config: ml_collections.ConfigDict, folder: pathlib.Path) -> pathlib.Path:
     return (folder / config.teacher.workdir).resolve()
-
-
-def _settings(workdir: pathlib.Path) -> ml_collections.ConfigDict:
-    """The config that a run was trained with."""
-    checkpoints = restore.opened(workdir)
-    meta = checkpoints.read_meta(checkpoints.best_step() or 0)
-    checkpoints.close()
-    return ml_collections.ConfigDict(meta["config"])
 
 
 def _fields(found: Mapping[str, Any]) -> dict[str, Any]:
