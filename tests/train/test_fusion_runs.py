@@ -9,7 +9,7 @@ from configs import unipose
 from data_pipelines import errors, pose_file
 from tests.test_run import run
 from unipose_jax import models
-from unipose_jax.train import recipes, stages, teacher
+from unipose_jax.train import recipes, restore, stages, teacher
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_a_fused_teacher_looks_at_crops_of_the_students_size(
     config, tmp_path, monkeypatch
 ):
     fused = stages.config_of(config, "points", tmp_path)
-    monkeypatch.setattr(teacher, "_settings", lambda workdir: fused)
+    monkeypatch.setattr(restore, "settings_of", lambda workdir: fused)
     config.student.teacher.workdir = str(tmp_path)
     student = stages.config_of(config, "depth", tmp_path)
     assert set(teacher.check(student, tmp_path)) > set(models.CROPS["rgb"])
