@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data_pipelines import calibration, segmentation
+from data_pipelines import bodies, calibration, planes, segmentation
 
 
 def segmenter(room, camera=None):
@@ -153,6 +153,20 @@ def test_people_reach_the_edges_of_images_that_the_grid_does_not_fill(room):
         person = shown[edge] == 1
         assert person.sum() > 5, edge
         assert mask[edge][person].mean() > 0.8, edge
+
+
+def test_blocks_of_the_grid_stand_for_their_own_pixels():
+    # One surface at one depth, of which one block of 3x3 pixels is the person: with
+    # what lies a block around it, nine blocks, to the pixel.
+    camera = calibration.make(512, 424, (460.0, 460.0, 256.0, 212.0))
+    view = segmenter(None, camera).look(np.full((424, 512), 2.0, np.float32))
+    labels = np.zeros_like(view.labels)
+    labels[50, 80] = 1
+    view = view._replace(labels=labels, room=planes.Planes(None, ()))
+    person = bodies.Body(np.array([1]), np.array([0.0, 0.0, 2.0]), 1.0)
+    found = segmentation.cut_out(view, person)
+    assert found.box == (3 * 79, 3 * 49, 3 * 82, 3 * 52)
+    assert found.mask.sum() == 9 * 9
 
 
 def test_real_masks_of_the_turning_person(sample_data):
