@@ -56,7 +56,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 def main(argv: list[str]) -> None:
     """Runs the study."""
     del argv
-    study = pathlib.Path(_WORKDIR.value).absolute()
+    study = pathlib.Path(_WORKDIR.value).expanduser().absolute()
+    cores = len(os.sched_getaffinity(0))
+    if not 1 <= _JOBS.value <= cores:
+        raise app.UsageError(f"--jobs is {_JOBS.value}; use 1 to {cores}, one per core")
     entries = [plan.entry_of(text, _MODALITY.value) for text in _CONFIGS.value]
     setting, values = plan.parse_sweep(_SWEEP.value)
     runs = list(itertools.product(_SEEDS.value, values, entries))  # seeds outermost:

@@ -132,7 +132,7 @@ def result(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict[str,
     stage = stages.config_of(config, modality, folder)
     where = stages.folder_of(folder, modality)
     saved = checkpoint.newest_meta(where)
-    if saved and (differing := checkpoint.difference(saved, stage)):
+    if saved and (differing := checkpoint.difference(saved, stage, at_test_time=True)):
         raise SystemExit(f"{where}: {differing}; choose another --workdir")
     if not record.exists():
         print(f"train {folder}", flush=True)

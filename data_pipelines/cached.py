@@ -4,7 +4,9 @@ import functools
 import hashlib
 import pathlib
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,10 @@ from data_pipelines import files
 from unipose_jax import skeleton
 
 Arrays = dict[str, np.ndarray]
+_DAMAGED = (
+    *(OSError, ValueError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 _PACKAGES = ("geometry", "skeleton", "synthesis")  # of unipose_jax: they render
 _MODULES = ("synthetic.py", "transforms.py")  # beside this one: they finish it
@@ -43,7 +49,7 @@ def arrays(
     if found is None:
         with files.replacing(path) as aside, aside.open("wb") as file:
             found = make()
-            np.savez(file, allow_pickle=False, **found)
+            np.savez(file, **dict[str, Any](found))
     return found
 
 
@@ -52,7 +58,7 @@ def _read(path: pathlib.Path) -> Arrays | None:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+    except _DAMAGED:
         return None
 
 

@@ -17,9 +17,10 @@ _MAX_SLOPE = 20.0  # largest x/z that a pixel of a camera may see: 87 degrees
 _MAX_STRAY = 0.5  # pixels by which distortion may fail to be undone
 _MAX_BASELINE = 20.0  # metres between the cameras of one device
 _ENTRIES = ("width", "height", "fx", "fy", "cx", "cy", "distortion")
+_PER_FRAME = "world_from_depth"  # of a camera that moves
 _KEYS = (
     *("depth", "color", "color_from_depth", "depth_unit"),
-    *("fps", "time", "world_from_depth"),
+    *("fps", "time", _PER_FRAME),
 )
 
 
@@ -72,15 +73,34 @@ class Camera:
         xy = xyz[..., :2] / np.where(z > 0, z, np.nan)
         return xy * self.intrinsics[:2] + self.intrinsics[2:]
 
+    def recorded(self, uv: np.ndarray) -> np.ndarray:
+        """The pixels of a recorded image where undistorted pixels are found.
+
+        Args:
+            uv: (..., 2), undistorted pixels.
+
+        Returns:
+            (..., 2), pixels as recorded.
+        """
+        focal, center = self.intrinsics[:2], self.intrinsics[2:]
+        return distort((uv - center) / focal, self.distortion) * focal + center
+
     def undistort_image(self, image: np.ndarray) -> np.ndarray:
         """The image that an ideal pinhole with the same intrinsics would have taken."""
+        return self._undistorted(image, cv2.INTER_LINEAR)
+
+    def undistort_depth(self, depth: np.ndarray) -> np.ndarray:
+        """The same of a depth map, in which neighbours must not be mixed."""
+        return self._undistorted(depth, cv2.INTER_NEAREST)
+
+    def _undistorted(self, image: np.ndarray, interpolation: int) -> np.ndarray:
         if not self.distortion.any():
             return image
+        rows, columns = np.indices(image.shape[:2]) + 0.5
+        u, v = np.moveaxis(self.recorded(np.stack([columns, rows], axis=-1)), -1, 0)
         # cv2 counts pixel centres from 0.
-        center = self.intrinsics[2:] - 0.5
-        matrix = np.eye(3)
-        matrix[[0, 1], [0, 1]], matrix[:2, 2] = self.intrinsics[:2], center
-        return cv2.undistort(image, matrix, self.distortion)
+        places = (u - 0.5).astype(np.float32), (v - 0.5).astype(np.float32)
+        return cv2.remap(image, *places, interpolation)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -147,8 +167,8 @@ def read(path: str | os.PathLike) -> CameraFile:
         depth_unit=_number(raw, "depth_unit", path),
         fps=fps,
         time=_array(raw, "time", path) if raw.get("time") is not None else None,
-        world_from_depth=_rigid(raw, "world_from_depth", path)
-        if raw.get("world_from_depth") is not None
+        world_from_depth=_rigid(raw, _PER_FRAME, path)
+        if raw.get(_PER_FRAME) is not None
         else None,
     )
 
@@ -291,12 +311,12 @@ def _number(entry: Mapping[str, Any], key: str, where: Any) -> float:
 
 def _rigid(entry: Mapping[str, Any], key: str, path: pathlib.Path) -> np.ndarray:
     value = _array(entry, key, path)
-    value = value if value.shape[-2:] == (4, 4) else np.zeros((4, 4))
+    fits = value.shape[-2:] == (4, 4) and value.ndim <= (3 if key == _PER_FRAME else 2)
+    value = value if fits else np.zeros((4, 4))
     rotation = value[..., :3, :3]
     gram = rotation @ np.swapaxes(rotation, -1, -2)
     if (
-        value.ndim > 3
-        or not np.allclose(gram, np.eye(3), atol=1e-3)
+        not np.allclose(gram, np.eye(3), atol=1e-3)
         or not np.all(np.linalg.det(rotation) > 0)  # a mirror is no motion
         or not np.allclose(value[..., 3, :], [0, 0, 0, 1])  # nor a transposed matrix
     ):

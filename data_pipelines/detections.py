@@ -56,7 +56,7 @@ def to_coco(
     skeleton: str,
     frames: Sequence[int] | None = None,
 ) -> Any:
-    """The content of a keypoints.json, which `read_coco` reads back.
+    """The content of a keypoints.json, which `read` reads back.
 
     Args:
         uv: (frames, joints, 2), pixels as recorded; ignored where `confidence` is 0.

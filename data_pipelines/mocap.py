@@ -91,6 +91,8 @@ def read_joints(path: str | os.PathLike, *, skip_corrupt: bool = False) -> Motio
                 f"{path}: clip {name!r}, frame {int(bad.argmax())}: a joint is beyond"
                 f" {_MAX_METRES:g} m ({int(bad.sum())} such frames in the clip)"
             )
+        if name == "xyz":  # what pose files call their only clip
+            name = pathlib.Path(path).stem
         clips[name] = np.where(bad[:, None, None], np.nan, xyz).astype(np.float32)
         corrupt += int(bad.sum())
     if not clips:

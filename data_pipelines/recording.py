@@ -72,6 +72,12 @@ class Recording(sequence.Sequence):
             raise errors.BadInput(
                 f"{path} has {len(pose)} poses, but there are {len(self)} depth frames"
             )
+        if pose.frame is not None and (apart := pose.frame != self.frames).any():
+            first = int(apart.argmax())
+            raise errors.BadInput(
+                f"{path} has frame {pose.frame[first]} where the recording has frame "
+                f"{self.frames[first]}"
+            )
         return pose
 
     def _find(self, kind: str, index: int) -> pathlib.Path | None:

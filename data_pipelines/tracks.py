@@ -300,7 +300,8 @@ def _lacking(source: Sequence, skeleton: str) -> str:
 
 def _is_visible(xyz: np.ndarray, depth: np.ndarray, source: Sequence) -> np.ndarray:
     """Whether no surface lies well in front of a joint: bool (joints,)."""
-    uv = np.nan_to_num(source.depth_camera.project(xyz), nan=-1.0)
+    camera = source.depth_camera
+    uv = np.nan_to_num(camera.recorded(camera.project(xyz)), nan=-1.0)
     u, v = np.floor(np.clip(uv, -1, 1e6)).astype(int).T
     inside = (u >= 0) & (v >= 0) & (u < depth.shape[1]) & (v < depth.shape[0])
     surface = np.where(inside, depth[v * inside, u * inside], 0.0)

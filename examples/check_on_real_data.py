@@ -35,7 +35,7 @@ def world_joints(
     xyz = prediction.predict_recording(network, opened, pictures=1)[0].xyz
     pose = opened.world_from_depth
     if pose is None:
-        raise ValueError(f"{opened.path} has no world_from_depth in camera.json")
+        raise errors.BadInput(f"{opened.path} has no world_from_depth in camera.json")
     world = np.einsum("tij,tnj->tni", pose[:, :3, :3], xyz) + pose[:, None, :3, 3]
     return world, xyz, clouds
 
@@ -82,10 +82,20 @@ def ray_gaps_mm(opened: recording.Recording, depth: np.ndarray) -> np.ndarray:
     )
 
 
+def load(weights: str) -> estimator.Estimator:
+    """The network that ships for a modality, or an exported one."""
+    if weights in stages.MODALITIES:
+        return estimator.load_shipped(weights)
+    try:
+        return estimator.load(weights)
+    except FileNotFoundError as error:
+        known = ", ".join(stages.MODALITIES)
+        raise errors.BadInput(f"{weights} is none of {known}, and no file") from error
+
+
 def main(folder: pathlib.Path, weights: str = "points") -> None:
     """Prints the report."""
-    ships = weights in stages.MODALITIES
-    network = estimator.load_shipped(weights) if ships else estimator.load(weights)
+    network = load(weights)
     names = skeleton.by_name(network.skeleton).joints
     person = recording.open_recording(folder / "turning_person")
     world, xyz, clouds = world_joints(network, person)

@@ -39,7 +39,10 @@ def export() -> None:
     stage = stages.config_of(_CONFIG.value, _MODALITY.value, workdir)
     folder = stages.folder_of(workdir, _MODALITY.value)
     _, state = restore.best(stage, folder)
-    record = json.loads((folder / "metrics.json").read_text())
+    scored = folder / "metrics.json"
+    if not scored.is_file():
+        raise errors.BadInput(f"no {scored}; run --mode=evaluate first")
+    record = json.loads(scored.read_text())
     summary = {
         name: {key: group[key] for key in ("map_10cm", "mpjpe_mm")}
         for name, group in record["results"].items()

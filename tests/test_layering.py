@@ -162,7 +162,6 @@ def test_data_pipelines_take_only_skeletons_and_no_jax(path):
 def test_only_what_users_call_imports_reports(path):
     if part_of(path) != "report" and "report" in parts_imported(path):
         assert identify(path) in (
-            "unipose_jax/train/loop.py",
             "unipose_jax/commands.py",
             "unipose_jax/prediction.py",
             "unipose_jax/refinement.py",

@@ -93,7 +93,8 @@ def test_smoke_run_writes_metrics_pictures_and_page(tmp_path, capsys):
     page = (tmp_path / "w" / "report" / "index.html").read_text()
     assert "rendered" in page
     assert "turned" in page
-    assert list((tmp_path / "w" / "report" / "figures").glob("*.png"))
+    figures = list((tmp_path / "w" / "report" / "figures").glob("*.png"))
+    assert figures
     assert "mAP@10cm" in capsys.readouterr().out
     before = record["results"]
     assert run("evaluate", config, workdir=tmp_path / "w") == 0
@@ -265,10 +266,19 @@ def test_missing_workdir_or_checkpoint_is_said(tmp_path):
         run("train", workdir=tmp_path)
 
 
-def test_prediction_is_of_networks_that_see(rendered_recording, tmp_path):
+@pytest.mark.parametrize(
+    ("modality", "message"),
+    [
+        ("points", "recordings; pose_machine does not"),
+        ("depth", "a pose_machine has no network for depth"),
+    ],
+)
+def test_prediction_is_of_networks_that_see(
+    rendered_recording, tmp_path, modality, message
+):
     where = {"workdir": tmp_path, "input": rendered_recording, "output": "p.npz"}
-    with pytest.raises(errors.BadInput, match="recordings; pose_machine does not"):
-        run("predict", pose_machine.get_config("smoke"), **where)
+    with pytest.raises(errors.BadInput, match=message):
+        run("predict", pose_machine.get_config("smoke"), modality=modality, **where)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def _use(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
 
         return prediction.predict(
             config,
-            options.workdir,
+            _optional(options, "workdir"),
             path,
             _needed(options, "output"),
             modality=options.modality,
@@ -82,7 +82,7 @@ def _use(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
     if mode == "refine":
         from unipose_jax import refinement
 
-        seen = pathlib.Path(options.recording) if options.recording else None
+        seen = _optional(options, "recording")
         output = _needed(options, "output")
         return refinement.refine_file(
             path, output, seen=seen, pictures=options.pictures
@@ -90,7 +90,7 @@ def _use(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
     from unipose_jax import data_commands
 
     if mode == "keypoints":
-        model = pathlib.Path(options.model) if options.model else None
+        model = _optional(options, "model")
         return data_commands.show_keypoints(path, model, options.skeleton)
     return data_commands.convert_recording(
         path,
@@ -295,8 +295,13 @@ def score(predicted: pathlib.Path, truth: pathlib.Path) -> int:
     return 0
 
 
-def _needed(options, name: str) -> Any:
+def _optional(options, name: str) -> pathlib.Path | None:
     value = getattr(options, name)
-    if not value:
+    return pathlib.Path(value).expanduser() if value else None
+
+
+def _needed(options, name: str) -> pathlib.Path:
+    path = _optional(options, name)
+    if path is None:
         raise errors.BadInput(f"--{name} is missing; see --help")
-    return pathlib.Path(value)
+    return path

@@ -19,7 +19,7 @@ _LOOKING = ("point_net", *stage2.NETWORKS)  # networks that see what cameras see
 
 def predict(
     config: ml_collections.ConfigDict | None,
-    workdir: str | None,
+    workdir: pathlib.Path | None,
     source: pathlib.Path,
     output: pathlib.Path,
     *,
@@ -39,9 +39,9 @@ def predict(
     Raises:
         errors.BadInput: the recording cannot be used, or shows nobody.
     """
-    if workdir and config is None:
+    if workdir is not None and config is None:
         raise errors.BadInput("--workdir needs the --config that it was trained with")
-    if config is not None and not workdir:
+    if config is not None and workdir is None:
         raise errors.BadInput(
             "--config needs the --workdir of its run; without both, the weights that "
             "ship with the package are used"
@@ -55,7 +55,7 @@ def predict(
     if config is None or workdir is None:
         network = estimator.load_shipped(modality)
     else:
-        network = _trained(config, pathlib.Path(workdir), modality)
+        network = _trained(config, workdir, modality)
     pose, shown = predict_recording(network, opened, pictures=MAX_PICTURES)
     pose_file.write(output, pose)
     found = int(pose.is_valid().any(axis=1).sum())

@@ -9,7 +9,7 @@ import numpy as np
 
 from data_pipelines import errors, files, pose_file, recording, tracks, transforms
 from unipose_jax import refine, skeleton
-from unipose_jax.refine import people, runs
+from unipose_jax.refine import people, runs, swaps
 from unipose_jax.report import build
 from unipose_jax.report import refinement as report
 
@@ -93,10 +93,20 @@ def refine_poses(
 
 
 def as_file(poses: pose_file.PoseFile, refined: refine.Refined) -> pose_file.PoseFile:
-    """The refined poses, with all else that the file held."""
+    """The refined poses, with all else that the file held.
+
+    Joints that were taken from the other side bring their confidence along.
+    """
     valid = np.asarray(refined.valid)
     xyz = np.where(valid[..., None], refined.xyz, np.nan).astype(np.float32)
-    return dataclasses.replace(poses, xyz=xyz, valid=valid)
+    confidence = swaps.undo(
+        jnp.asarray(poses.confidence),
+        refined.swapped,
+        skeleton=skeleton.by_name(poses.skeleton),
+    )
+    return dataclasses.replace(
+        poses, xyz=xyz, valid=valid, confidence=np.asarray(confidence)
+    )
 
 
 def _check(poses: pose_file.PoseFile, source: pathlib.Path) -> None:

@@ -49,6 +49,28 @@ def test_undistort_keeps_pixels_of_an_ideal_camera_and_nan():
     assert np.isnan(CAMERA.undistort(uv)[1]).all()
 
 
+def test_recorded_pixels_are_those_that_undistort_takes_back():
+    recorded = np.random.default_rng(0).uniform((40, 40), (470, 380), (50, 2))
+    ideal = CAMERA.undistort(recorded)
+    assert np.abs(ideal - recorded).max() > 1.0  # pixels
+    # float32 pixels around 500 resolve 3e-5.
+    np.testing.assert_allclose(CAMERA.recorded(ideal), recorded, atol=1e-3)
+
+
+def test_undistorted_images_show_ideal_pixels_what_was_recorded_of_them():
+    row, column = 60, 440
+    u, v = CAMERA.recorded(np.array([column + 0.5, row + 0.5]))
+    assert np.hypot(u - column - 0.5, v - row - 0.5) > 1.0
+    depth = np.full((424, 512), 4.0, np.float32)
+    depth[int(v), int(u)] = 1.0
+    ideal = CAMERA.undistort_depth(depth)
+    assert set(np.unique(ideal)) <= {0.0, 1.0, 4.0}  # nothing between two depths
+    assert ideal[row, column] == 1.0
+    image = np.zeros((424, 512), np.uint8)
+    image[int(v) - 3 : int(v) + 4, int(u) - 3 : int(u) + 4] = 200
+    assert CAMERA.undistort_image(image)[row, column] == 200
+
+
 def test_rays_pass_through_pixel_centres():
     ideal = calibration.make(8, 6, (10.0, 20.0, 4.0, 3.0))
     assert ideal.rays().shape == (6, 8, 2)
@@ -125,6 +147,13 @@ def test_a_missing_key_is_named(tmp_path, key):
         ({"color": make_json()["depth"]}, "'color_from_depth' is missing"),
         (
             {"color": make_json()["depth"], "color_from_depth": [[1, 0], [0, 1]]},
+            "'color_from_depth' must be a rigid",
+        ),
+        (
+            {
+                "color": make_json()["depth"],
+                "color_from_depth": np.stack([np.eye(4)] * 2).tolist(),
+            },
             "'color_from_depth' must be a rigid",
         ),
         ({"fps": -3}, "'fps' must be a positive"),

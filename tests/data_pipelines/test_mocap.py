@@ -134,6 +134,10 @@ def test_pose_files_are_joint_files(tmp_path):
     assert motion.joint_names == skeleton.ITOP15.joints
     assert motion.up == "-y"
     assert motion.fps == pytest.approx(15)
+    np.savez(tmp_path / "q.npz", xyz=xyz, skeleton="ITOP15", time=time)
+    mocap.write_clips(tmp_path, tmp_path / "clips.npz", fps=15)
+    with np.load(tmp_path / "clips.npz") as written:
+        assert {"p", "q"} <= set(written.files)
 
 
 def test_corrupt_frames_are_named_or_made_nan_and_counted(tmp_path):

@@ -122,6 +122,22 @@ def test_a_truncated_file_is_bad_input(tmp_path):
         pose_file.read(tmp_path / "a.npz")
 
 
+def test_a_damaged_file_is_bad_input(tmp_path):
+    pose_file.write(tmp_path / "a.npz", make_pose())
+    whole = (tmp_path / "a.npz").read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 9):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        (tmp_path / "a.npz").write_bytes(damaged)
+        try:
+            pose_file.read(tmp_path / "a.npz")
+        except errors.BadInput:
+            refused += 1
+    # Data are checked; dates and the like, which nobody reads, are not.
+    assert refused > 0.7 * len(whole) / 9
+
+
 def test_a_missing_file_is_bad_input(tmp_path):
     with pytest.raises(errors.BadInput, match="cannot read .*a.npz"):
         pose_file.read(tmp_path / "a.npz")

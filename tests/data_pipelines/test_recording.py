@@ -1,10 +1,11 @@
+import dataclasses
 import json
 
 import cv2
 import numpy as np
 import pytest
 
-from data_pipelines import detections, errors, recording
+from data_pipelines import detections, errors, pose_file, recording
 
 
 def test_what_is_written_is_read(make_recording, room):
@@ -213,6 +214,15 @@ def test_joints_of_another_length(make_recording):
     opened = recording.open_recording(path)
     with pytest.raises(errors.BadInput, match="3 poses, but there are 2 depth frames"):
         opened.joints()
+
+
+def test_joints_of_other_frames(make_recording):
+    path = make_recording()
+    pose = pose_file.read(path / "joints.npz")
+    other = dataclasses.replace(pose, frame=np.array([0, 2, 3]))
+    pose_file.write(path / "joints.npz", other)
+    with pytest.raises(errors.BadInput, match="has frame 2 where .* has frame 1"):
+        recording.open_recording(path).joints()
 
 
 def test_an_existing_folder_is_not_overwritten(make_recording):

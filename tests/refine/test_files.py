@@ -96,6 +96,44 @@ def test_a_recording_is_evidence(make_file, filmed, person, tmp_path):
     assert found["filmed"][:, knee].mean() < 0.8 * found["alone"][:, knee].mean()
 
 
+def test_a_file_s_own_keypoints_are_evidence(make_file, person, tmp_path):
+    intrinsics = np.float32([285.7, 285.7, 160.0, 120.0])
+    uv = intrinsics[:2] * person[..., :2] / person[..., 2:] + intrinsics[2:]
+    evidence = {"uv": uv.astype(np.float32), "intrinsics": intrinsics}
+    wrong = {}
+    for name, fields in {"alone": {}, "with": evidence}.items():
+        source, output = make_file(**fields), tmp_path / f"{name}.npz"
+        assert run("refine", None, input=source, output=output) == 0
+        xyz = pose_file.read(output).xyz
+        wrong[name] = np.linalg.norm((xyz - person)[..., :2], axis=-1).mean()
+    assert wrong["with"] < 0.7 * wrong["alone"]
+
+
+def test_confidence_comes_with_joints_of_the_other_side(make_file, person, tmp_path):
+    mirror = list(skeleton.ITOP15.mirror)
+    rng = np.random.default_rng(1)
+    xyz = person + 0.01 * rng.normal(size=person.shape).astype(np.float32)
+    confidence = np.ones(person.shape[:2], np.float32)
+    confidence[30, skeleton.ITOP15.index("left_hand")] = 0.6
+    xyz[30], confidence[30] = xyz[30, mirror], confidence[30, mirror]
+    source = make_file(xyz=xyz, confidence=confidence)
+    assert run("refine", None, input=source, output=tmp_path / "o.npz") == 0
+    after = pose_file.read(tmp_path / "o.npz").confidence[30]
+    assert np.flatnonzero(after < 1) == skeleton.ITOP15.index("left_hand")
+
+
+def test_colour_that_cannot_be_read_costs_only_colour(
+    make_file, filmed, tmp_path, capsys
+):
+    (filmed / "color").mkdir()
+    for frame in range(60):
+        (filmed / "color" / f"{frame:06d}.png").write_bytes(b"torn")
+    options = {"input": make_file(), "output": tmp_path / "o.npz", "pictures": True}
+    assert run("refine", None, recording=filmed, **options) == 0
+    assert "pictures have no colour" in capsys.readouterr().err
+    assert (tmp_path / "o" / "index.html").is_file()
+
+
 def test_the_recording_must_hold_the_frames(make_file, filmed, tmp_path):
     where = {"recording": filmed, "output": tmp_path / "o.npz"}
     source = make_file("other.npz", frame=np.arange(100, 160))

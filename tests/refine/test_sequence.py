@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from unipose_jax import refine, skeleton
-from unipose_jax.geometry import transforms
+from unipose_jax.geometry import camera, transforms
+from unipose_jax.physics import limits
 
 BODY = skeleton.ITOP15
 TIME = jnp.arange(60) / 15.0
@@ -165,6 +166,69 @@ def test_keypoints_pull_joints_to_their_rays(refined, noisy, person):
         for xyz in (with_rays.xyz, refined(noisy).xyz)
     )
     assert aside < 0.7 * without
+
+
+def test_keypoints_may_be_of_another_camera(noisy, person):
+    cam_from_xyz = transforms.from_rotation_translation(
+        transforms.rotation_from_euler(jnp.array([0.0, 0.1, 0.0])),
+        jnp.array([0.3, -0.1, 0.05]),
+    )
+    intrinsics = jnp.array([500.0, 500.0, 320.0, 240.0])
+    uv = camera.uv_from_xyz(
+        transforms.apply(cam_from_xyz, jnp.asarray(person)), intrinsics
+    )
+    call = jax.jit(
+        lambda pose: (
+            refine.refine(
+                jnp.asarray(noisy),
+                skeleton=BODY,
+                time=TIME,
+                keypoints=refine.Keypoints(uv, jnp.ones((60, 15)), intrinsics, pose),
+            ).xyz
+        )
+    )
+    beside, mistaken = (
+        error(call(pose)[..., :2], person[..., :2])
+        for pose in (cam_from_xyz, jnp.eye(4))
+    )
+    assert beside < 0.5 * mistaken
+
+
+def test_the_surface_draws_joints_behind_it(person):
+    """Poses that are too near, or too far, as if depth had been misread."""
+    body = jnp.asarray(person)
+    skin = jnp.broadcast_to(limits.skin_depths(BODY), body.shape[:2])
+    front = body - jnp.stack([0.0 * skin, 0.0 * skin, skin], axis=-1)
+    aside = jnp.array([[0.0, 0.0], [0.02, 0.0], [-0.02, 0.0], [0.0, 0.02]])
+    shifts = jnp.pad(aside, ((0, 0), (0, 1)))
+    points = (front[:, :, None] + shifts[None, None]).reshape(60, -1, 3)
+    clouds = refine.Clouds(points, jnp.ones(points.shape[:2], bool))
+    noise = 0.02 * np.random.default_rng(2).normal(size=person.shape)
+    call = jax.jit(
+        lambda xyz, seen: refine.refine(xyz, skeleton=BODY, time=TIME, clouds=seen).xyz[
+            ..., 2
+        ]
+    )
+    moved = {}
+    for shift in (-0.15, 0.08):
+        off = (body + jnp.asarray(noise, jnp.float32)).at[..., 2].add(shift)
+        moved[shift] = np.median(np.asarray(call(off, clouds) - call(off, None)))
+    assert moved[-0.15] > 0.01  # no joint lies before the surface that hides it
+    assert moved[0.08] < -0.004  # how far behind is known to 6 cm only
+
+
+def test_each_person_keeps_bones_of_their_own(gentle):
+    person = np.repeat([0, 1], 30)
+    xyz = gentle.copy()
+    middle = np.float32([0.0, 0.0, 2.8])
+    xyz[30:] = (xyz[30:] - middle) * np.float32(0.8) + middle
+    found = refine.refine(
+        jnp.asarray(xyz), skeleton=BODY, time=TIME, person=jnp.asarray(person)
+    )
+    length = np.asarray(found.length)
+    np.testing.assert_array_equal(length[:30], np.repeat(length[:1], 30, axis=0))
+    # Medians over 30 frames with noise of 1 cm.
+    np.testing.assert_allclose(length[-1], 0.8 * length[0], rtol=0.05)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,4 @@
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -89,12 +88,7 @@ def test_an_empty_run_still_has_a_page(tmp_path):
     assert "<h2>" not in source
 
 
-def test_without_matplotlib_there_are_tables_and_a_word(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    drawing = ("gallery", "animation", "curves", "overlays", "scenes", "panels")
-    for name in (*drawing, "marks", "canvas"):
-        monkeypatch.delitem(sys.modules, f"unipose_jax.report.{name}", raising=False)
-        monkeypatch.delattr(f"unipose_jax.report.{name}", raising=False)
+def test_without_matplotlib_there_are_tables_and_a_word(tmp_path, without_matplotlib):
     source = write_everything(tmp_path)
     assert build.NO_PICTURES in source
     assert "61.0" in source

@@ -94,6 +94,13 @@ def test_missing_joint_is_named():
         mocap.to_body(clip)
 
 
+def test_skeletons_that_only_look_like_cmus_are_refused():
+    names = ("Hips", "Spine", "Neck", "Head", "End_Head")  # of LaFAN1's BVH
+    clip = mocap.Clip(np.zeros((4, 5, 3), np.float32), names, 30.0)
+    with pytest.raises(ValueError, match="not CMU's joints: .*LeftArm.* missing"):
+        mocap.to_body(clip)
+
+
 def test_skeleton_without_wrists_is_refused(tmp_path):
     xyz = rest_pose(definitions.ITOP15).astype(np.float32)
     path = save(tmp_path / "i.npz", xyz=xyz, skeleton="ITOP15")

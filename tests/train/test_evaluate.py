@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from data_pipelines import errors
 from unipose_jax import skeleton
 from unipose_jax.train import evaluate
 
@@ -45,3 +46,24 @@ def test_conditions_of_data_without_truth_are_none():
     truth["xyz_valid"] = np.zeros_like(truth["xyz_valid"])
     predicted = {"xyz": np.zeros_like(truth["xyz"])}
     assert evaluate.measure_conditions(predicted, truth, ITOP) == {}
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "devices", "expected"),
+    [
+        (160, 16, 1, 16),
+        (160, 128, 1, 80),  # all of them; 128 would leave out 32
+        (31, 16, 1, 15),
+        (31, 16, 4, 12),  # shared by four; of 16 and 12 the latter leaves out fewer
+        (7, 16, 2, 6),
+    ],
+)
+def test_batches_leave_out_few_clips(monkeypatch, count, most, devices, expected):
+    monkeypatch.setattr(evaluate.jax, "device_count", lambda: devices)
+    assert evaluate.fitting_batch_size(range(count), most) == expected
+
+
+def test_fewer_clips_than_devices_are_refused(monkeypatch):
+    monkeypatch.setattr(evaluate.jax, "device_count", lambda: 4)
+    with pytest.raises(errors.BadInput, match="3 clips, fewer than the 4 devices"):
+        evaluate.fitting_batch_size(range(3), 16)

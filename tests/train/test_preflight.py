@@ -2,7 +2,7 @@
 
 import pytest
 
-from configs import unipose
+from configs import unipose, wsp
 from data_pipelines import errors
 from tests.test_run import run
 from unipose_jax import commands
@@ -30,6 +30,9 @@ def test_what_a_later_stage_lacks_is_said_before_the_first_trains(
     [
         ({"data.skeleton": "ITOP"}, "data.skeleton is 'ITOP'; use one of .*ITOP15"),
         ({"data.test_clips": 0}, "data.test_clips is 0; use 1 or more"),
+        ({"data.frames": 0}, "config.data.frames is 0; use 1 or more"),
+        ({"data.frame_step": 0}, "config.data.frame_step is 0; use 1 or more"),
+        ({"data.num_points": 0}, "config.data.num_points is 0; use 1 or more"),
         ({"log_every": 0}, "config.log_every is 0; use 1 or more"),
         ({"checkpoint_every": 0}, "config.checkpoint_every is 0; use 1 or more"),
         ({"global_batch_size": 0}, "config.global_batch_size is 0; use 1 or more"),
@@ -82,3 +85,10 @@ def test_workdir_that_is_a_file_is_said(tmp_path):
     (tmp_path / "w").write_text("")
     with pytest.raises(errors.BadInput, match="--workdir=.*w: File exists"):
         run("train", unipose.get_config("smoke"), workdir=tmp_path / "w")
+
+
+def test_pictures_of_several_people_are_counted_too(tmp_path):
+    config = wsp.get_config("smoke")
+    config.data.validation_clips = 0
+    with pytest.raises(errors.BadInput, match="validation_clips is 0; use 1 or more"):
+        run("train", config, workdir=tmp_path / "w")

@@ -13,7 +13,7 @@ from data_pipelines import errors, sources
 from tests.data_pipelines.originals import coco as original
 from tests.perspective import people
 from unipose_jax import commands, models, skeleton
-from unipose_jax.train import loop, ranking_study, recipes, restore, stages
+from unipose_jax.train import loop, parallel, ranking_study, recipes, restore, stages
 from unipose_jax.train.recipes import wsp
 
 
@@ -126,6 +126,31 @@ def test_the_right_order_costs_less_and_one_person_nothing():
     everyone = jnp.ones((1, 2, 17))
     assert cost(depth, everyone) < np.log(2.0) < cost(-depth, everyone)
     assert cost(depth, everyone.at[:, 1].set(0.0)) == 0.0
+
+
+def test_validation_draws_the_same_pairs_on_any_number_of_devices():
+    batch, depth = example()
+    config = smoke("rendered")
+    rng = np.random.default_rng(0)
+    depth = depth + jnp.asarray(rng.normal(size=(4, *depth.shape[1:])), jnp.float32)
+    batch = {name: jnp.repeat(value, 4, axis=0) for name, value in batch.items()}
+    batch |= {"picture": jnp.zeros((4, 2, 2, 3))}
+    recipe = recipes.build(config)
+
+    def cost(devices):
+        def shared(value):
+            return value.reshape(devices, 4 // devices, *value.shape[1:])
+
+        def terms(depth, batch):
+            estimate = models.RankEstimate(depth, 0.0 * depth)
+            ranking = recipe.validation_terms(estimate, batch)["ranking"]
+            return jax.lax.psum(ranking, parallel.AXIS)
+
+        split = jax.tree.map(shared, (depth, batch))
+        return jax.vmap(terms, axis_name=parallel.AXIS)(*split).mean()[0]
+
+    # Sums in another order.
+    np.testing.assert_allclose(cost(4), cost(1), rtol=1e-5)
 
 
 def test_location_costs_the_nats_of_believed_keypoints():

@@ -132,7 +132,7 @@ def capsule_excess(
 
     Args:
         xyz: joints, metres.
-        points: body points, metres, frame of `xyz`; taken as constant.
+        points: body points, metres, frame of `xyz`.
         skeleton: names the bones.
         radii: of the capsules, metres (`physics.limits.capsule_radii`).
         points_valid: False for what is no point, whatever it holds.

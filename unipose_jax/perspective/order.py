@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from unipose_jax.geometry.depth import sample_depth
 from unipose_jax.perspective import apparent_size
 from unipose_jax.skeleton import definitions
 
@@ -157,13 +158,8 @@ def depth_at(
     depth: Float[Array, "height width"], uv: Float[Array, "*points 2"]
 ) -> tuple[Float[Array, "*points"], Bool[Array, "*points"]]:
     """A depth map at the pixels of keypoints, metres; False where there is none."""
-    height, width = depth.shape
-    finite = jnp.isfinite(uv).all(axis=-1)
-    cell = jnp.floor(jnp.where(finite[..., None], uv, -1.0)).astype(jnp.int32)
-    column, row = cell[..., 0], cell[..., 1]
-    inside = (column >= 0) & (row >= 0) & (column < width) & (row < height)
-    found = depth[jnp.clip(row, 0, height - 1), jnp.clip(column, 0, width - 1)]
-    return jnp.where(inside, found, 0.0), inside & (found > 0.0)
+    found = sample_depth(depth, uv.reshape(-1, 2)).reshape(uv.shape[:-1])
+    return found, found > 0.0
 
 
 def _order(sign: Array, reason: Array) -> Order:

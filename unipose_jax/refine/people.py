@@ -75,10 +75,9 @@ def _merged(one, other):
     total = weights[0] + weights[1]
     share = np.where(total > 0.0, weights[0] / np.where(total > 0.0, total, 1.0), 0.5)
     length = share * one[0] + (1.0 - share) * other[0]
+    error_sq = np.where(total > 0.0, 1.0 / np.where(total > 0.0, total, 1.0), np.inf)
     # The part that is shared by all runs of a person does not average out.
-    return length, np.maximum(
-        1.0 / np.where(total > 0.0, total, 1e-300), 0.5 * _SAME**2
-    )
+    return length, np.maximum(error_sq, 0.5 * _SAME**2)
 
 
 def _by_frames(person):

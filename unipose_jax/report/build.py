@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from data_pipelines import errors
 from unipose_jax.report import clips as clips_lib
-from unipose_jax.report import files, logs, page, tables
+from unipose_jax.report import files, logs, optional, page, tables
 
 RENDERED = (
     "The people behind these figures and pictures are rendered by "
@@ -65,7 +65,7 @@ def write_report(
     joint_errors_mm = joint_errors_mm or {}
     for stem, table in results.items():
         tables.write_table(folder / "tables", stem, table)
-    gallery = _gallery()
+    gallery = optional.module("gallery")
     content = [page.Section("Results", numbers=list(results.values()))]
     content += _run_sections(folder, gallery, log, joint_errors_mm, skeleton)
     content += _clip_sections(folder, gallery, clips)
@@ -149,14 +149,3 @@ def _clip_sections(
 
 def _says_something(section: page.Section) -> bool:
     return bool(section.text or section.numbers or section.figures or section.code)
-
-
-def _gallery() -> ModuleType | None:
-    """The module that draws, or None where matplotlib or Pillow is not installed."""
-    try:
-        from unipose_jax.report import gallery
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("matplotlib", "PIL"):
-            return None
-        raise
-    return gallery

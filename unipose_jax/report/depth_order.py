@@ -1,17 +1,12 @@
-"""Depth order in pictures: arrows from far to near, and the page of a WSP run."""
+"""The table and the page of a WSP run: how well it orders keypoints by depth."""
 
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float, Int, UInt8
-from matplotlib import axes
+from unipose_jax.report import build, files, optional, page, tables
 
-from unipose_jax.report import canvas, files, page, palette, tables
-
-_SIDE, _GAP, _LINE = 420, 10, 20  # pixels: width of a picture, between, of a caption
 _TITLES = {
     "pair_accuracy": "pairs of keypoints of different people, by true depth",
     "label_accuracy": "pairs that the rule labels, by its labels",
@@ -19,76 +14,6 @@ _TITLES = {
     "rule_precision": "the rule's labels, by true depth",
     "rule_coverage": "pairs of different people that the rule labels",
 }
-
-
-def draw_order(
-    path: files.Path,
-    pictures: Sequence[UInt8[np.ndarray, "height width 3"]],
-    uv: Sequence[Float[np.ndarray, "people joints 2"]],
-    confidence: Sequence[Float[np.ndarray, "people joints"]],
-    labels: Sequence[Int[np.ndarray, "people people"]],
-    *,
-    captions: Sequence[str] = (),
-) -> None:
-    """Draws labelled pairs of people: an arrow leads from the farther to the nearer.
-
-    Args:
-        path: PNG to write.
-        pictures: sRGB.
-        uv: keypoints, pixels; where confidence is 0, not drawn.
-        confidence: in [0, 1].
-        labels: +1 where the first of a pair is nearer, -1 where the second is.
-        captions: below the pictures.
-    """
-    columns = min(3, len(pictures))
-    tall = max(round(_SIDE * p.shape[0] / p.shape[1]) for p in pictures)
-    rows = -(-len(pictures) // columns)
-    step = tall + _LINE + _GAP
-    fig = canvas.new_figure(columns * (_SIDE + _GAP) + _GAP, rows * step + _GAP)
-    for index, picture in enumerate(pictures):
-        row, column = divmod(index, columns)
-        left, top = _GAP + column * (_SIDE + _GAP), _GAP + row * step
-        height = round(_SIDE * picture.shape[0] / picture.shape[1])
-        area = canvas.axes_at(fig, left, top, _SIDE, height)
-        area.imshow(picture, extent=(0, picture.shape[1], picture.shape[0], 0))
-        _people(area, uv[index], confidence[index], labels[index])
-        if captions:
-            canvas.write_line(
-                fig, captions[index], left, top + height + 2, points=canvas.SMALL
-            )
-    canvas.save(fig, path)
-
-
-def _people(area: axes.Axes, uv, confidence, labels) -> None:
-    """Keypoints in a colour for each person, and arrows between their middles."""
-    middles = {}
-    for person, (places, weight) in enumerate(zip(uv, confidence, strict=True)):
-        seen = places[weight > 0]
-        if len(seen):
-            color = palette.series_color(person)
-            area.scatter(
-                seen[:, 0],
-                seen[:, 1],
-                s=9,
-                color=color,
-                edgecolors="white",
-                linewidths=0.3,
-            )
-            middles[person] = np.median(seen, axis=0)
-    for near, far in np.argwhere(np.asarray(labels) > 0):
-        if near in middles and far in middles:
-            area.annotate(
-                "",
-                xy=middles[near],
-                xytext=middles[far],
-                arrowprops={"arrowstyle": "-|>", "color": "white", "linewidth": 2.5},
-            )
-            area.annotate(
-                "",
-                xy=middles[near],
-                xytext=middles[far],
-                arrowprops={"arrowstyle": "-|>", "color": "black", "linewidth": 1.0},
-            )
 
 
 def table_of(scores: Mapping[str, float | None]) -> tables.Table:
@@ -121,34 +46,44 @@ def write_run(
         protocol: how it was scored.
         config: of the run.
     """
-    scores, shown = studied["scores"], studied["shown"]
+    scores = studied["scores"]
     record = {"step": step, "protocol": protocol, **scores}
     files.write_text(
         workdir / "metrics.json", json.dumps(files.plain(record), indent=1)
     )
     folder = workdir / "report"
-    draw_order(
-        folder / "figures" / "order.png",
-        [example["picture"] for example in shown],
-        [example["people_uv"] for example in shown],
-        [example["people_confidence"] for example in shown],
-        [example["label"] for example in shown],
-    )
-    figure = page.Figure(
-        folder / "figures" / "order.png",
-        "What the rule says of a few pictures: arrows lead from the farther person to "
-        "the nearer one; a pair without an arrow has no label.",
-    )
+    figures = _figures(folder / "figures" / "order.png", studied["shown"])
     target = folder / "index.html"
     page.write_page(
         target,
         [
             page.Section("Accuracy", numbers=[table_of(scores)]),
-            page.Section("Labels", figures=[figure]),
+            page.Section("Labels", figures=figures),
             page.Section("Config", code=json.dumps(config, indent=1, default=str)),
         ],
         title="WSP: depth order from 2D keypoints",
         subtitle=f"checkpoint of step {step}",
-        notice=protocol,
+        notice=protocol if figures else f"{protocol} {build.NO_PICTURES}",
     )
     return target
+
+
+def _figures(
+    path: pathlib.Path, shown: Sequence[Mapping[str, Any]]
+) -> list[page.Figure]:
+    """A few pictures with their labels; none without matplotlib."""
+    arrows = optional.module("order_arrows")
+    if arrows is None:
+        return []
+    arrows.draw_order(
+        path,
+        [example["picture"] for example in shown],
+        [example["people_uv"] for example in shown],
+        [example["people_confidence"] for example in shown],
+        [example["label"] for example in shown],
+    )
+    caption = (
+        "What the rule says of a few pictures: arrows lead from the farther person to "
+        "the nearer one; a pair without an arrow has no label."
+    )
+    return [page.Figure(path, caption)]

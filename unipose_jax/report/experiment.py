@@ -195,12 +195,16 @@ def _table(results: Results, title: str = "") -> tables.Table:
 
 
 def _headlines(results: Results) -> list[page.Headline]:
+    """The most important figures, of those that there is a truth for."""
+    found = {
+        "mAP@10cm": (100 * results["all"]["map_10cm"], ".1f", "%"),
+        "MPJPE": (results["all"]["mpjpe_mm"], ".0f", "mm"),
+        "mAP@10cm, occluded": (100 * results["occluded"]["map_10cm"], ".1f", "%"),
+    }
     return [
-        page.Headline("mAP@10cm", f"{100 * results['all']['map_10cm']:.1f} %"),
-        page.Headline("MPJPE", f"{results['all']['mpjpe_mm']:.0f} mm"),
-        page.Headline(
-            "mAP@10cm, occluded", f"{100 * results['occluded']['map_10cm']:.1f} %"
-        ),
+        page.Headline(name, f"{value:{digits}} {unit}")
+        for name, (value, digits, unit) in found.items()
+        if np.isfinite(value)
     ]
 
 

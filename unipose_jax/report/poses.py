@@ -36,7 +36,9 @@ def report_poses(
         confidence=pose.confidence[chosen],
         points=_padded([clouds[index].xyz for index in chosen]),
         time=pose.time[chosen],
-        depth=np.stack([clouds[index].depth for index in chosen]),
+        depth=np.stack(
+            [opened.depth_camera.undistort_depth(clouds[i].depth) for i in chosen]
+        ),
         intrinsics=opened.depth_camera.intrinsics,
         **_colors(opened, chosen),
     )

@@ -1,14 +1,15 @@
 """The report of a refinement: poses, bones and hands, before and after."""
 
 import pathlib
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from data_pipelines import pose_file, sequence
+from data_pipelines import errors, pose_file, sequence
 from unipose_jax import skeleton as skeletons
-from unipose_jax.report import page
+from unipose_jax.report import optional, page
 
 FRAMES = 8  # drawn
 _ENDS = ("wrist", "hand", "ankle", "foot")  # whose paths are drawn; first two found
@@ -31,12 +32,9 @@ def report_refinement(
     Returns:
         Path of the page; None where matplotlib is not installed.
     """
-    try:
-        from unipose_jax.report import before_after
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("matplotlib", "PIL"):
-            return None
-        raise
+    before_after = optional.module("before_after")
+    if before_after is None:
+        return None
     folder = output.with_suffix("")
     chosen = most_telling(before, after)
     bones, paths = folder / "bones.png", folder / "paths.png"
@@ -67,15 +65,22 @@ def _colors(
     camera = opened.color_camera
     where = {frame: place for place, frame in enumerate(opened.frames)}
     places = [i if poses.frame is None else where[int(poses.frame[i])] for i in chosen]
-    images = [opened.color(place) for place in places]
-    if camera is None or any(image is None for image in images):
+    try:
+        images = [opened.color(place) for place in places]
+    except errors.BadInput as error:
+        print(f"pictures have no colour: {error}", file=sys.stderr)
+        return {}
+    if camera is None:
+        return {}
+    ideal = [camera.undistort_image(image) for image in images if image is not None]
+    if len(ideal) < len(images):
         return {}
 
     def project(xyz: np.ndarray) -> np.ndarray:
         turned = xyz @ opened.color_from_depth[:3, :3].T
         return camera.project(turned + opened.color_from_depth[:3, 3])
 
-    return {"images": images, "project": project}
+    return {"images": ideal, "project": project}
 
 
 def most_telling(

@@ -28,6 +28,10 @@ _CMU |= {
     for side in ("Left", "Right")
     for joint, bone in _CMU_LIMBS.items()
 }
+_CMU_HANDS = {
+    f"{side}Hand{end}" for side in ("Left", "Right") for end in ("", "Index1")
+}
+_CMU_NAMES = {*_CMU.values(), *_CMU_HANDS, "Spine1", "Head"}
 # The original ASF files split the forearm into radius and wrist, the latter half as
 # long; the BVH files leave out the wrist's length.
 _CMU_FOREARM = 1.5
@@ -177,6 +181,8 @@ def _named(clip: Clip) -> dict[str, np.ndarray]:
 def _cmu_joints(clip: Clip) -> dict[str, np.ndarray]:
     """Joints of a CMU clip by meaning, and the directions of hands and head."""
     joints = _named(clip)
+    if missing := sorted(_CMU_NAMES - joints.keys()):
+        raise ValueError(f"not CMU's joints: {', '.join(missing)} missing")
     known = {meaning: joints[name] for meaning, name in _CMU.items()}
     for side in ("left", "right"):
         title = side.title()

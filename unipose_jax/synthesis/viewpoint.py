@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from unipose_jax.geometry import transforms
 from unipose_jax.skeleton import definitions
+from unipose_jax.synthesis.draws import between
 
 BODY = definitions.BODY
 
@@ -105,11 +106,6 @@ def sample_view(
     return View(intrinsics, color_intrinsics, cam_from_world, color_from_depth)
 
 
-def _between(draw: Array, limits: tuple[float, float]) -> Array:
-    """Maps uniforms in [0, 1) to a range."""
-    return limits[0] + (limits[1] - limits[0]) * draw
-
-
 def _aimed_camera(
     draw: Array, normal: Array, xyz_world: Array, params: ViewParams
 ) -> Array:
@@ -117,9 +113,9 @@ def _aimed_camera(
     pelvis = xyz_world[:, BODY.index("pelvis")]
     chest = xyz_world[:, BODY.index("thorax")]
     close = draw[0] < params.close_share
-    distance = _between(draw[1], params.distance)
-    distance = jnp.where(close, _between(draw[1], params.close_distance), distance)
-    height = _between(draw[2], params.camera_height)
+    distance = between(draw[1], params.distance)
+    distance = jnp.where(close, between(draw[1], params.close_distance), distance)
+    height = between(draw[2], params.camera_height)
     place = jnp.stack([0.0 * height, -height, jnp.min(pelvis[:, 2]) - distance])
     jitter = normal[:2] * jnp.array(params.aim_jitter)
     jitter = jitter * jnp.clip(distance / 2.5, 0.3, 1.0)
@@ -160,10 +156,10 @@ def _color_camera(
     aside = draw[0] < params.baseline_share
     sign = jnp.where(draw[1] < 0.5, 1.0, -1.0)
     shift = 0.004 * normal[:3]
-    shift = shift.at[0].add(sign * _between(draw[2], params.baseline))
+    shift = shift.at[0].add(sign * between(draw[2], params.baseline))
     rotation = transforms.rotation_from_euler(0.01 * normal[3:6])
     moved = transforms.from_rotation_translation(rotation, shift)
-    zoom = jnp.array([1.0, 1.0, 0.0, 0.0]) * _between(draw[3], (-0.05, 0.1))
+    zoom = jnp.array([1.0, 1.0, 0.0, 0.0]) * between(draw[3], (-0.05, 0.1))
     return (
         jnp.where(aside, intrinsics * (1.0 + zoom), intrinsics),
         jnp.where(aside, moved, jnp.eye(4)),

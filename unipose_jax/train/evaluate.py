@@ -162,7 +162,9 @@ def check_fields(
 
 
 def fitting_batch_size(source, most: int, *, what: str = "the validation split") -> int:
-    """The largest batch up to `most` that a small source fills and devices share.
+    """A batch that devices share and that leaves out as few clips as may be.
+
+    Between half of `most` and all of it; a source that is smaller fills it.
 
     Args:
         source: random access to examples.
@@ -172,13 +174,14 @@ def fitting_batch_size(source, most: int, *, what: str = "the validation split")
     Raises:
         errors.BadInput: the source has fewer clips than there are devices.
     """
-    devices = jax.device_count()
-    size = min(most, len(source) // devices * devices)
-    if not size:
+    count, devices = len(source), jax.device_count()
+    largest = min(most, count) // devices * devices
+    if not largest:
         raise errors.BadInput(
-            f"{what} has {len(source)} clips, fewer than the {devices} devices"
+            f"{what} has {count} clips, fewer than the {devices} devices"
         )
-    return size
+    sizes = range(largest, largest // 2, -devices)
+    return min(sizes, key=lambda size: count % size)
 
 
 def score_split(

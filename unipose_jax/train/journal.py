@@ -94,11 +94,14 @@ class Journal:
 
 
 def write_pictures(workdir: pathlib.Path, step: int, folder: pathlib.Path) -> None:
-    """Puts the PNG pictures of a folder into a run's TensorBoard files."""
-    from matplotlib import image
+    """Puts the PNG pictures of a folder, if any, into a run's TensorBoard files."""
+    pictures = sorted(folder.glob("*.png"))
+    if not pictures:
+        return
+    from matplotlib import image  # which has drawn them
 
     with SummaryWriter(str(workdir / "tensorboard")) as board:
-        for path in sorted(folder.glob("*.png")):
+        for path in pictures:
             board.add_image(path.stem, image.imread(path), step, dataformats="HWC")
 
 

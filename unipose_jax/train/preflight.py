@@ -10,6 +10,7 @@ from unipose_jax.train import checkpoint, evaluate, recipes, stages
 from unipose_jax.train import teacher as teachers
 
 _COUNTS = ("num_train_steps", "global_batch_size", "log_every", "checkpoint_every")
+_DATA_COUNTS = ("frames", "frame_step")
 
 
 def check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
@@ -19,7 +20,7 @@ def check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> No
         errors.BadInput: a setting that does not exist, data that a stage cannot use, a
             teacher that is not there, or a workdir that cannot be written to.
     """
-    if config.data.name == "synthetic" and not config.data.data_dir:
+    if _is_rendered(config.data):
         synthetic.check_counts(config.data)
     for modality in stages.listed(config):
         stage = stages.config_of(config, modality, workdir)
@@ -43,10 +44,19 @@ def check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> No
         raise errors.BadInput(f"--workdir={workdir} cannot be written to")
 
 
+def _is_rendered(data: ml_collections.ConfigDict) -> bool:
+    """Whether clips, or pictures of several people, are rendered for the run."""
+    if data.name == "synthetic":
+        return not data.data_dir
+    return data.get("collections") == "rendered"
+
+
 def _check_counts(config: ml_collections.ConfigDict) -> None:
-    for name in _COUNTS:
-        if config[name] < 1:
-            raise errors.BadInput(f"config.{name} is {config[name]}; use 1 or more")
+    counts = {name: config[name] for name in _COUNTS}
+    counts |= {f"data.{name}": config.data.get(name, 1) for name in _DATA_COUNTS}
+    for name, count in counts.items():
+        if count < 1:
+            raise errors.BadInput(f"config.{name} is {count}; use 1 or more")
 
 
 def _needs_teacher(

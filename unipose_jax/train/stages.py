@@ -55,6 +55,9 @@ def config_of(
         student's own folder, for the points of this run, or else absolute: the run may
         be moved as a whole, and does not go on with another teacher unnoticed. Clips
         have as many points as the teacher is used to.
+
+    Raises:
+        errors.BadInput: a student of a recipe that has none.
     """
     stage = ml_collections.ConfigDict(
         {name: value for name, value in config.to_dict().items() if name not in _PLAN}
@@ -69,6 +72,8 @@ def config_of(
         if stage.teacher.workdir:
             stage.teacher.workdir = _absolute(stage.teacher.workdir)
         return stage
+    if "student" not in config:
+        raise errors.BadInput(f"a {config.recipe} has no network for {modality}")
     settings = config.student.to_dict()
     stage.data.crop_size = settings.pop("crop_size")
     settings["model"] = settings.pop("models")[modality]

@@ -27,10 +27,12 @@ def save(path: str | os.PathLike, params, meta: dict[str, Any]) -> None:
         meta: JSON-able.
     """
     flat = traverse_util.flatten_dict(params, sep="/")
-    arrays = {name: np.asarray(value, np.float16) for name, value in flat.items()}
+    arrays: dict[str, Any] = {
+        name: np.asarray(value, np.float16) for name, value in flat.items()
+    }
     arrays_path, meta_path = _paths(path)
     stream = io.BytesIO()
-    np.savez_compressed(stream, allow_pickle=False, **arrays)
+    np.savez_compressed(stream, **arrays)
     _write(arrays_path, stream.getvalue())
     _write(meta_path, (json.dumps(meta, indent=1) + "\n").encode())
 

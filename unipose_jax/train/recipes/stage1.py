@@ -62,6 +62,10 @@ def _check(config: ml_collections.ConfigDict) -> None:
         raise errors.BadInput(
             f"recipe stage1 trains point_net, not {config.model.name}"
         )
+    if config.data.num_points < 1:
+        raise errors.BadInput(
+            f"config.data.num_points is {config.data.num_points}; use 1 or more"
+        )
     checks.choice(config, "model.fusion", list(models.FUSIONS))
     if config.model.num_heads < 1 or config.model.width % config.model.num_heads:
         raise errors.BadInput(

@@ -15,7 +15,7 @@ from jaxtyping import Array
 from data_pipelines import errors
 from unipose_jax import models, perspective, reduction, skeleton
 from unipose_jax.losses import ranking
-from unipose_jax.train import augment_pictures
+from unipose_jax.train import augment_pictures, parallel
 from unipose_jax.train.recipes import checks
 from unipose_jax.train.recipes.recipe import Recipe
 
@@ -65,7 +65,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         }
 
     def validation_terms(estimate, batch):
-        keys = jax.vmap(jax.random.key)(jnp.arange(len(batch["picture"])))
+        keys = parallel.example_keys(jax.random.key(0), len(batch["picture"]))
         return terms(estimate, batch | _measured(batch), keys)
 
     def measure(estimate, batch):
