@@ -14,7 +14,11 @@ os.environ.setdefault(
 )
 
 import jax
+import numpy as np
 import pytest
+
+from configs import unipose
+from data_pipelines import calibration, pose_file, recording, synthetic
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
@@ -45,4 +49,25 @@ def sample_data() -> pathlib.Path:
     )
     if not path.is_dir():
         pytest.skip(f"no real sample data at {path} (set UNIPOSE_SAMPLE_DATA)")
+    return path
+
+
+@pytest.fixture(scope="session")
+def rendered_recording(tmp_path_factory) -> pathlib.Path:
+    """A rendered person, as a user's recording."""
+    data = unipose.get_config("smoke").data
+    data.frames, data.scene.height, data.scene.width = 4, 96, 128
+    clip = synthetic.render_images(data, "test", 1)
+    path = tmp_path_factory.mktemp("recordings") / "person"
+    camera = calibration.make(128, 96, clip["depth_intrinsics"][0])
+    truth = pose_file.PoseFile(
+        xyz=clip["xyz"][0],
+        confidence=np.ones((4, 15), np.float32),
+        skeleton="ITOP15",
+        time=np.arange(4) / 15.0,
+    )
+    depth = list(clip["depth"][0])
+    recording.write_recording(
+        path, depth=depth, depth_camera=camera, fps=15.0, joints=truth
+    )
     return path

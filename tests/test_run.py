@@ -61,27 +61,6 @@ def shell(*arguments: str) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.fixture(scope="session")
-def rendered_recording(tmp_path_factory) -> pathlib.Path:
-    """A rendered person, as a user's recording."""
-    data = unipose.get_config("smoke").data
-    data.frames, data.scene.height, data.scene.width = 4, 96, 128
-    clip = synthetic.render_images(data, "test", 1)
-    path = tmp_path_factory.mktemp("recordings") / "person"
-    camera = calibration.make(128, 96, clip["depth_intrinsics"][0])
-    truth = pose_file.PoseFile(
-        xyz=clip["xyz"][0],
-        confidence=np.ones((4, 15), np.float32),
-        skeleton="ITOP15",
-        time=np.arange(4) / 15.0,
-    )
-    depth = list(clip["depth"][0])
-    recording.write_recording(
-        path, depth=depth, depth_camera=camera, fps=15.0, joints=truth
-    )
-    return path
-
-
 def test_smoke_run_writes_metrics_pictures_and_page(tmp_path, capsys):
     config = unipose.get_config("smoke")
     config.data.cache_dir = str(tmp_path / "pools")
