@@ -20,7 +20,7 @@ import ml_collections
 import numpy as np
 from absl import app, flags
 
-from data_pipelines import sources
+from data_pipelines import errors, sources
 from unipose_jax import commands, skeleton
 from unipose_jax.report import experiment, files, studies, tables
 from unipose_jax.train import (
@@ -210,4 +210,5 @@ def gains(rows: dict[str, dict[str, list[float]]]) -> str:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    with errors.told():
+        app.run(main)

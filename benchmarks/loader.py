@@ -18,7 +18,7 @@ from absl import app, flags
 
 from benchmarks import steps
 from configs import unipose
-from data_pipelines import prepare, sources
+from data_pipelines import errors, prepare, sources
 from unipose_jax import commands
 from unipose_jax.train import parallel, recipes
 
@@ -99,4 +99,5 @@ def resident_mb() -> int:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    with errors.told():
+        app.run(main)

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from absl import app, flags
 
-from data_pipelines import recording, segmentation, tracks
+from data_pipelines import errors, recording, segmentation, tracks
 from unipose_jax import commands, estimator
 from unipose_jax.synthesis import pools, scene
 
@@ -79,4 +79,5 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    with errors.told():
+        app.run(main)

@@ -19,7 +19,7 @@ from absl import app, flags
 
 from benchmarks import steps
 from configs import unipose
-from data_pipelines import synthetic
+from data_pipelines import errors, synthetic
 from unipose_jax import commands
 from unipose_jax.train import stages, teacher
 
@@ -71,4 +71,5 @@ def _peak_memory(device: jax.Device) -> int:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    with errors.told():
+        app.run(main)

@@ -187,10 +187,10 @@ def check_counts(data: ml_collections.ConfigDict) -> None:
     Raises:
         errors.BadInput: names the setting.
     """
-    for split in ("validation", "test"):
-        if (count := data[f"{split}_clips"]) < 1:
+    for split, least in {"train": 0, "validation": 1, "test": 1}.items():
+        if (count := data[f"{split}_clips"]) < least:
             raise errors.BadInput(
-                f"config.data.{split}_clips is {count}; use 1 or more"
+                f"config.data.{split}_clips is {count}; use {least} or more"
             )
 
 

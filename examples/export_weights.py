@@ -14,7 +14,7 @@ import jax
 from absl import app, flags
 from ml_collections import config_flags
 
-from data_pipelines import errors
+from data_pipelines import errors, files
 from unipose_jax import commands, estimator
 from unipose_jax.train import restore, stages
 
@@ -35,7 +35,8 @@ def main(argv: list[str]) -> None:
 
 def export() -> None:
     """Reads the run and writes its weights."""
-    workdir = pathlib.Path(_WORKDIR.value)
+    workdir = pathlib.Path(_WORKDIR.value).expanduser()
+    files.check_writable(f"{_OUTPUT.value}.npz")
     stage = stages.config_of(_CONFIG.value, _MODALITY.value, workdir)
     folder = stages.folder_of(workdir, _MODALITY.value)
     _, state = restore.best(stage, folder)

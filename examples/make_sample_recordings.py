@@ -35,6 +35,8 @@ def main(samples: pathlib.Path, output: pathlib.Path) -> None:
 def turning_person(source: pathlib.Path, target: pathlib.Path) -> None:
     """A person who stands still while the camera goes round; colour is registered."""
     stems = sorted(path.name[:10] for path in source.glob("*_camera.xml"))
+    if not stems:
+        raise errors.BadInput(f"no sample data in {source}")
     poses = [_pose_from_xml(source / f"{stem}_camera.xml") for stem in stems]
     camera = calibration.make(640, 480, (525.0, 525.0, 320.0, 240.0))
     recording.write_recording(

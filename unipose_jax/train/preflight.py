@@ -8,9 +8,12 @@ import ml_collections
 from data_pipelines import errors, sources, synthetic
 from unipose_jax.train import checkpoint, evaluate, recipes, stages
 from unipose_jax.train import teacher as teachers
+from unipose_jax.train.recipes import checks
 
 _COUNTS = ("num_train_steps", "global_batch_size", "log_every", "checkpoint_every")
 _DATA_COUNTS = ("frames", "frame_step")
+_MAY_BE_NONE = ("head_depth",)  # layers
+_DTYPES = ("float32", "bfloat16", "float16")
 
 
 def check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
@@ -24,7 +27,7 @@ def check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> No
         synthetic.check_counts(config.data)
     for modality in stages.listed(config):
         stage = stages.config_of(config, modality, workdir)
-        _check_counts(stage)
+        _check_numbers(stage)
         recipe, folder = recipes.build(stage), stages.folder_of(workdir, modality)
         needed = set(recipe.fields) - set(teachers.FIELDS)
         if _needs_teacher(recipe, stage, folder):
@@ -51,12 +54,23 @@ def _is_rendered(data: ml_collections.ConfigDict) -> bool:
     return data.get("collections") == "rendered"
 
 
-def _check_counts(config: ml_collections.ConfigDict) -> None:
-    counts = {name: config[name] for name in _COUNTS}
-    counts |= {f"data.{name}": config.data.get(name, 1) for name in _DATA_COUNTS}
-    for name, count in counts.items():
-        if count < 1:
-            raise errors.BadInput(f"config.{name} is {count}; use 1 or more")
+def _check_numbers(config: ml_collections.ConfigDict) -> None:
+    """Refuses counts and sizes of nothing, and seeds below 0."""
+    least = dict.fromkeys(_COUNTS, 1) | {"seed": 0}
+    least |= {f"data.{name}": 1 for name in _DATA_COUNTS if name in config.data}
+    least |= {"data.seed": 0} if "seed" in config.data else {}
+    least |= {
+        f"model.{name}": 0 if name in _MAY_BE_NONE else 1
+        for name, value in config.model.items()
+        if isinstance(value, int) and not isinstance(value, bool)
+    }
+    numbers = config.to_dict()
+    for key, bound in least.items():
+        section, _, name = key.rpartition(".")
+        number = (numbers[section] if section else numbers)[name]
+        if number < bound:
+            raise errors.BadInput(f"config.{key} is {number}; use {bound} or more")
+    checks.choice(config, "model.dtype", _DTYPES)
 
 
 def _needs_teacher(
