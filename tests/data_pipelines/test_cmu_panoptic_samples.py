@@ -22,8 +22,17 @@ CELLO, BAND = "171026_cello3", "160906_band1"
 MARKED = (0, 2, 4)  # views of the cellist with keypoints
 # Kinects that stand next to each other: five below, five above and between them.
 NEIGHBOURS = [
-    (0, 5), (0, 6), (1, 6), (1, 7), (2, 7), (2, 8), (3, 8), (3, 9), (4, 5), (4, 9)
-]  # fmt: skip
+    (0, 5),
+    (0, 6),
+    (1, 6),
+    (1, 7),
+    (2, 7),
+    (2, 8),
+    (3, 8),
+    (3, 9),
+    (4, 5),
+    (4, 9),
+]
 
 
 def settings() -> ml_collections.ConfigDict:

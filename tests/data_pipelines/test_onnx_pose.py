@@ -10,8 +10,9 @@ import pytest
 from data_pipelines import calibration, detections, errors, onnx_pose, recording
 
 onnx = pytest.importorskip("onnx")
+helper = pytest.importorskip("onnx.helper")
+numpy_helper = pytest.importorskip("onnx.numpy_helper")
 pytest.importorskip("onnxruntime")
-from onnx import helper, numpy_helper  # noqa: E402
 
 WIDTH, HEIGHT, CELL = 96, 128, 4  # of the input; pixels of it per heat-map cell
 BOX = (100.0, 20.0, 190.0, 200.0)

@@ -11,9 +11,16 @@ ITOP = definitions.ITOP15
 # table on ITOP in A. Haque et al., Towards Viewpoint Invariant 3D Human Pose
 # Estimation, ECCV 2016. Left and right share a figure.
 FOREST = {
-    "head": 63.8, "neck": 86.4, "shoulder": 83.3, "elbow": 73.2, "hand": 51.3,
-    "torso": 65.0, "hip": 50.8, "knee": 65.7, "foot": 61.3,
-}  # fmt: skip
+    "head": 63.8,
+    "neck": 86.4,
+    "shoulder": 83.3,
+    "elbow": 73.2,
+    "hand": 51.3,
+    "torso": 65.0,
+    "hip": 50.8,
+    "knee": 65.7,
+    "foot": 61.3,
+}
 
 
 def names(indices):

@@ -122,9 +122,12 @@ def test_bent_chain_reaches_its_target(bend_to_front):
 def test_right_angle_by_hand():
     # A 3-4-5 triangle: the knee lies 0.24 m ahead of the line from hip to ankle.
     frames = limbs.bend_chain(
-        DOWN, FORWARD, jnp.asarray(0.5), (jnp.asarray(0.3), jnp.asarray(0.4)),
+        DOWN,
+        FORWARD,
+        jnp.asarray(0.5),
+        (jnp.asarray(0.3), jnp.asarray(0.4)),
         bend_to_front=True,
-    )  # fmt: skip
+    )
     np.testing.assert_allclose(0.3 * frames[0, :, 1], [0, 0.18, 0.24], atol=1e-6)
     np.testing.assert_allclose(frames[:, :, 0], [RIGHT, RIGHT], atol=1e-6)
 

@@ -73,8 +73,10 @@ def test_reference_bones_agree_with_itop_medians(joint, itop):
 
 
 def test_elbow_to_hand_and_knee_to_foot_agree_with_itop():
-    rest = {n: shape.REST_OFFSETS[BODY.index(f"right_{n}")] for n in
-            ("wrist", "hand", "ankle", "foot")}  # fmt: skip
+    rest = {
+        n: shape.REST_OFFSETS[BODY.index(f"right_{n}")]
+        for n in ("wrist", "hand", "ankle", "foot")
+    }
     assert abs(np.linalg.norm(rest["wrist"] + rest["hand"]) - 0.330) < 0.03
     assert abs(np.linalg.norm(rest["ankle"] + rest["foot"]) - 0.484) < 0.03
 

@@ -102,13 +102,21 @@ def _habit_ranges() -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper ends of `Habit`, each (actions, fields)."""
     rows = [
         (
-            (a.gait, a.gait), a.speed, a.cadence, (0.92 * a.duty, 1.08 * a.duty),
-            (0.6 * a.lift, 1.5 * a.lift), a.jump, (-a.turn, a.turn), a.rhythm,
-            (a.opposed, a.opposed), (-a.split, a.split), (a.mix, a.mix),
+            (a.gait, a.gait),
+            a.speed,
+            a.cadence,
+            (0.92 * a.duty, 1.08 * a.duty),
+            (0.6 * a.lift, 1.5 * a.lift),
+            a.jump,
+            (-a.turn, a.turn),
+            a.rhythm,
+            (a.opposed, a.opposed),
+            (-a.split, a.split),
+            (a.mix, a.mix),
             (a.pace, a.pace),
         )
         for a in actions.ACTIONS.values()
-    ]  # fmt: skip
+    ]
     table = np.asarray(rows, np.float32)
     return table[..., 0], table[..., 1]
 
@@ -127,10 +135,17 @@ def draw(key: Array, num_keys: int) -> Draws:
         "legs": (num_keys + 1, actions.NUM_LEG_CHANNELS),
     }
     uniform = {
-        "action": (), "habit": (len(Habit._fields),), "timing": (13,), "sides": (3,),
-        "rest": (num_keys, 1), "flip": (num_keys,), "mix": (num_keys, 4),
-        "row": (num_keys, 4), "rhythm": (4,), "sway": (2, 2, 20),
-    }  # fmt: skip
+        "action": (),
+        "habit": (len(Habit._fields),),
+        "timing": (13,),
+        "sides": (3,),
+        "rest": (num_keys, 1),
+        "flip": (num_keys,),
+        "mix": (num_keys, 4),
+        "row": (num_keys, 4),
+        "rhythm": (4,),
+        "sway": (2, 2, 20),
+    }
     split = _count(normal)
     u = jax.random.uniform(key, (split + _count(uniform),))
     fields = _cut(shapes.normal_from_uniform(u[:split]), normal)

@@ -24,12 +24,26 @@ _ARM_CENTRE = _ARM_CENTRE / np.linalg.norm(_ARM_CENTRE)
 MIDLINE = ("pelvis", "abdomen", "chest", "neck", "head")
 SIDED = ("clavicle", "upper_arm", "forearm", "hand", "thigh", "shank", "foot")
 _CARRIER = {
-    "torso": "abdomen", "thorax": "chest", "neck": "chest", "head": "neck",
-    "head_top": "head", "nose": "head", "eye": "head", "ear": "head",
-    "shoulder": "clavicle", "elbow": "upper_arm", "wrist": "forearm", "hand": "hand",
-    "hand_tip": "hand", "thumb": "hand", "hip": "pelvis", "knee": "thigh",
-    "ankle": "shank", "foot": "foot", "pelvis": "pelvis",
-}  # fmt: skip
+    "torso": "abdomen",
+    "thorax": "chest",
+    "neck": "chest",
+    "head": "neck",
+    "head_top": "head",
+    "nose": "head",
+    "eye": "head",
+    "ear": "head",
+    "shoulder": "clavicle",
+    "elbow": "upper_arm",
+    "wrist": "forearm",
+    "hand": "hand",
+    "hand_tip": "hand",
+    "thumb": "hand",
+    "hip": "pelvis",
+    "knee": "thigh",
+    "ankle": "shank",
+    "foot": "foot",
+    "pelvis": "pelvis",
+}
 
 
 def _carrier_indices() -> np.ndarray:

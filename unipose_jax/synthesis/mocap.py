@@ -20,9 +20,13 @@ BODY = shapes.BODY
 # handled apart.
 _CMU = {"torso": "Spine", "neck": "Neck1", "head": "End_Head"}
 _CMU_LIMBS = {
-    "shoulder": "Arm", "elbow": "ForeArm", "hip": "UpLeg", "knee": "Leg",
-    "ankle": "Foot", "foot": "ToeBase",
-}  # fmt: skip
+    "shoulder": "Arm",
+    "elbow": "ForeArm",
+    "hip": "UpLeg",
+    "knee": "Leg",
+    "ankle": "Foot",
+    "foot": "ToeBase",
+}
 _CMU |= {
     f"{side.lower()}_{joint}": f"{side}{bone}"
     for side in ("Left", "Right")

@@ -118,14 +118,20 @@ def _pose(t: int, x: float) -> np.ndarray:
     """A person who swings the arms, facing -z, feet at y = 0."""
     swing = 0.1 * np.sin(t / 2 + x)
     middle = {
-        "neck": (0, -1.42, 0), "nose": (0, -1.58, -0.1), "pelvis": (0, -0.95, 0),
-    }  # fmt: skip
+        "neck": (0, -1.42, 0),
+        "nose": (0, -1.58, -0.1),
+        "pelvis": (0, -0.95, 0),
+    }
     side = {
-        "shoulder": (0.18, -1.4, 0), "elbow": (0.27, -1.15, swing),
-        "wrist": (0.3, -0.92, 2 * swing), "hip": (0.1, -0.93, 0),
-        "knee": (0.12, -0.5, -swing), "ankle": (0.13, -0.09, 0),
-        "eye": (0.03, -1.62, -0.09), "ear": (0.07, -1.6, 0),
-    }  # fmt: skip
+        "shoulder": (0.18, -1.4, 0),
+        "elbow": (0.27, -1.15, swing),
+        "wrist": (0.3, -0.92, 2 * swing),
+        "hip": (0.1, -0.93, 0),
+        "knee": (0.12, -0.5, -swing),
+        "ankle": (0.13, -0.09, 0),
+        "eye": (0.03, -1.62, -0.09),
+        "ear": (0.07, -1.6, 0),
+    }
     both = {f"left_{name}": xyz for name, xyz in side.items()}
     both |= {f"right_{name}": (-a, b, -c) for name, (a, b, c) in side.items()}
     joints = middle | both
