@@ -7,6 +7,7 @@ the data and the settings alone, byte by byte.
 """
 
 import concurrent.futures
+import contextlib
 import hashlib
 import importlib
 import json
@@ -15,7 +16,7 @@ import os
 import pathlib
 import shutil
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import ml_collections
@@ -168,12 +169,23 @@ def write_shard(shard: Shard, data: Mapping[str, Any]) -> None:
         for record in records:
             example = serializer.get_tf_example(features.encode_example(record))
             # The order of fields differs from one process to the next otherwise.
-            writer.write(example.SerializeToString(deterministic=True))
+            with _disk_errors():
+                writer.write(example.SerializeToString(deterministic=True))
         if entry["frames"]:
             entries.append(entry)
-    writer.close()
+    with _disk_errors():
+        writer.close()
     os.replace(partial, shard.path)
     files.write_json(shard.notes, {"sequences": entries, "skipped": skipped or []})
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    """What array_record says as a RuntimeError, such as that the disk is full."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(str(error).partition(";")[0]) from error
 
 
 def _kind(name: str) -> types.ModuleType:

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from array_record.python import array_record_module
 
 from configs import unipose
 from data_pipelines import (
@@ -200,6 +201,20 @@ def test_killed_and_run_again_gives_the_same_bytes(recordings, tmp_path, monkeyp
         assert prepare.prepare(make_data(tmp_path, "killed"), recordings)
     assert contents(killed / "recording") == contents(straight)
     assert [path.name for path in killed.iterdir()] == ["recording"]
+
+
+def test_a_full_disk_is_an_error_of_the_system(recordings, tmp_path, monkeypatch):
+    class Full:
+        def __init__(self, *_):
+            pass
+
+        def write(self, record):
+            raise RuntimeError("write() failed: No space left on device; writing x")
+
+    monkeypatch.setattr(array_record_module, "ArrayRecordWriter", Full)
+    with pytest.raises(OSError, match="No space left on device$"):
+        prepare.prepare(make_data(tmp_path), recordings)
+    assert not (tmp_path / "prepared" / "recording").exists()
 
 
 def test_what_cannot_be_read_stops_or_is_listed(recordings, tmp_path):

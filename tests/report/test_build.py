@@ -82,6 +82,19 @@ def test_reports_replace_older_ones_and_nothing_else(tmp_path):
             build.check_folder(tmp_path / name)
 
 
+def test_a_report_that_was_interrupted_is_replaced(tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build, "_clip_sections", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_everything(tmp_path)
+    build.check_folder(tmp_path / "report")
+    assert "not finished" in (tmp_path / "report" / "index.html").read_text()
+    monkeypatch.undo()
+    assert "not finished" not in write_everything(tmp_path)
+
+
 def test_an_empty_run_still_has_a_page(tmp_path):
     source = write(tmp_path, log=tmp_path / "absent.jsonl")
     assert "<h1>T</h1>" in source

@@ -61,6 +61,8 @@ def write_report(
         Path of the page.
     """
     folder = pathlib.Path(folder)
+    path = folder / "index.html"
+    page.begin_page(path, title=title)
     results = dict(results or {})
     joint_errors_mm = joint_errors_mm or {}
     for stem, table in results.items():
@@ -74,7 +76,6 @@ def write_report(
         code = json.dumps(config, indent=2, default=str, ensure_ascii=False)
         content.append(page.Section("Configuration", code=code))
     notices = [RENDERED] * rendered + [NO_PICTURES] * (gallery is None)
-    path = folder / "index.html"
     page.write_page(
         path,
         [section for section in content if _says_something(section)],

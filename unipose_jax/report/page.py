@@ -157,6 +157,14 @@ def _headlines(headlines: Sequence[Headline]) -> str:
     return f"<dl class=headlines>{cards}</dl>"
 
 
+def begin_page(path: files.Path, *, title: str) -> None:
+    """Writes a page to be replaced, before the pictures that take their time.
+
+    Of a report that is interrupted it stays, so that the next one knows the folder.
+    """
+    write_page(path, [], title=title, notice="This report was not finished.")
+
+
 def is_ours(path: files.Path) -> bool:
     """Whether a file is a page that `write_page` wrote."""
     path = pathlib.Path(path)

@@ -36,6 +36,8 @@ def report_refinement(
     if before_after is None:
         return None
     folder = output.with_suffix("")
+    index, title = folder / "index.html", f"Refined poses: {output.name}"
+    page.begin_page(index, title=title)
     chosen = most_telling(before, after)
     bones, paths = folder / "bones.png", folder / "paths.png"
     poses = folder / "poses.png"
@@ -48,11 +50,10 @@ def report_refinement(
         page.Figure(bones, "Length of every bone over time: grey before, blue after."),
         page.Figure(paths, "Where joints are over time: grey before, blue after."),
     ]
-    index = folder / "index.html"
     page.write_page(
         index,
         [page.Section("Before and after", figures=figures)],
-        title=f"Refined poses: {output.name}",
+        title=title,
         subtitle=f"{len(before)} frames, {before.skeleton}",
     )
     return index
