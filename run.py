@@ -74,6 +74,8 @@ def parse_flags(argv: list[str]) -> list[str]:
     except (AttributeError, KeyError) as error:
         text = str(error).replace("\\n", " ").translate(dict.fromkeys(map(ord, "\\'")))
         print(f"error: no config key {text}", file=sys.stderr)
+    except SyntaxError as error:
+        print(f"error: {error.filename}:{error.lineno}: {error.msg}", file=sys.stderr)
     except (flags.Error, TypeError, ValueError, OSError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         said = lines[-1].removeprefix("ValueError: ")

@@ -22,7 +22,6 @@ _PIXEL_CENTER = 0.5  # librealsense and Open3D: the first pixel's centre is at (
 _IMAGES = (".jpg", ".jpeg", ".png")
 _CAMERA_FILES = ("camera_intrinsic.json", "intrinsic.json")
 _FPS, _DEPTH_UNIT = 30.0, 0.001  # where nothing says better
-_LARGEST_UNIT = 0.1  # metres: a person would be a few counts thick
 
 
 def convert(
@@ -61,7 +60,7 @@ def convert(
     for name, value in {"fps": fps, "depth_unit": depth_unit}.items():
         if not 0 < value < math.inf:
             raise errors.BadInput(f"--{name}={value:g} is not a positive number")
-    if depth_unit > _LARGEST_UNIT:
+    if depth_unit > calibration.MAX_DEPTH_UNIT:
         raise errors.BadInput(
             f"--depth_unit={depth_unit:g} is in metres per count; 0.001 for millimetres"
         )

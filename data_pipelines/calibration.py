@@ -17,6 +17,7 @@ _MAX_SLOPE = 20.0  # largest x/z that a pixel of a camera may see: 87 degrees
 _MAX_STRAY = 0.5  # pixels by which distortion may fail to be undone
 _MAX_BASELINE = 20.0  # metres between the cameras of one device
 _ENTRIES = ("width", "height", "fx", "fy", "cx", "cy", "distortion")
+MAX_DEPTH_UNIT = 0.1  # metres: a person would be a few counts thick
 _PER_FRAME = "world_from_depth"  # of a camera that moves
 _KEYS = (
     *("depth", "color", "color_from_depth", "depth_unit"),
@@ -159,12 +160,18 @@ def read(path: str | os.PathLike) -> CameraFile:
                 f"{path}: 'color_from_depth' puts the cameras more than "
                 f"{_MAX_BASELINE:g} m apart; it is in metres"
             )
+    depth_unit = _number(raw, "depth_unit", path)
+    if depth_unit > MAX_DEPTH_UNIT:
+        raise errors.BadInput(
+            f"{path}: 'depth_unit' {depth_unit:g} is in metres per count; 0.001 for "
+            "millimetres"
+        )
     fps = _number(raw, "fps", path) if raw.get("fps") is not None else None
     return CameraFile(
         depth=_camera(raw, "depth", path),
         color=color,
         color_from_depth=color_from_depth,
-        depth_unit=_number(raw, "depth_unit", path),
+        depth_unit=depth_unit,
         fps=fps,
         time=_array(raw, "time", path) if raw.get("time") is not None else None,
         world_from_depth=_rigid(raw, _PER_FRAME, path)

@@ -131,8 +131,9 @@ class ClipSource:
         """
         if not any(track.has_points for track in self.tracks):
             raise errors.BadInput(
-                "there is not one point of a person in the training data; a set "
-                "without depth cannot train a point network"
+                "there is not one point of a person in the training data; keypoints "
+                "must lie on the person, in pixels of the image, and a set without "
+                "depth cannot train a point network"
             )
         found = [t.problem or (not taught and t.lacking) for t in self.tracks]
         problems = [problem for problem in found if problem]

@@ -20,6 +20,8 @@ import numpy as np
 
 from data_pipelines import calibration, detections, errors, files, pose_file, sequence
 
+_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Recording(sequence.Sequence):
@@ -235,7 +237,10 @@ def _keypoint_paths(path: pathlib.Path) -> tuple[pathlib.Path, ...]:
 
 def _depth_frames(folder: pathlib.Path) -> tuple[int, ...]:
     """Frame numbers of the depth files, sorted."""
-    names = [path.stem for path in folder.glob("*.png")]
+    pictures = [path for path in folder.glob("*") if path.suffix.lower() in _PICTURES]
+    if others := sorted(path.name for path in pictures if path.suffix != ".png"):
+        raise errors.BadInput(f"{folder}/{others[0]}: depth files are 16-bit .png")
+    names = [path.stem for path in pictures]
     for name in names:
         if not (name.isdecimal() and len(name) == 6):
             raise errors.BadInput(

@@ -23,8 +23,14 @@ def open_data_set(
     recording train, the next and the last 10 % are the other two.
 
     Raises:
-        errors.BadInput: nothing there, or a recording that cannot be used.
+        errors.BadInput: nothing there, a recording that cannot be used, or keypoints
+            from elsewhere.
     """
+    if data.keypoints:
+        raise errors.BadInput(
+            f"config.data.keypoints is {data.keypoints}, but recordings have a "
+            "keypoints.json of their own"
+        )
     skipped: list[str] = []
     folders = [source]
     if (source / "train").is_dir():

@@ -278,8 +278,9 @@ def _problem(source: Sequence, known: np.ndarray, confidence: np.ndarray) -> str
     if known.any() or confidence.any():
         return ""
     return (
-        f"{source.name} has no keypoints to learn from: none belongs to a frame "
-        "(image_id is the number in the depth file's name)"
+        f"{source.name} has no keypoints to learn from: there is no keypoints.json, "
+        "or none of it belongs to a frame (image_id is the number in the depth file's "
+        "name)"
     )
 
 

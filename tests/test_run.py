@@ -293,6 +293,7 @@ def test_prepared_data_have_all_crops_or_none(
         (("--config=configs/unipose.py:slow", "--workdir=w"), "slow"),
         (("--config=configs/nothing.py", "--workdir=w"), "nothing"),
         (("--mode=bake",), "bake"),
+        (("--config=LICENSE", "--workdir=w"), "LICENSE:"),
     ],
 )
 def test_mistake_is_one_line_and_status_2(arguments, message):

@@ -143,6 +143,7 @@ def test_a_missing_key_is_named(tmp_path, key):
         ),
         ({"depth_unit": None}, "'depth_unit' is missing"),
         ({"depth_unit": float("nan")}, "'depth_unit' is missing or not"),
+        ({"depth_unit": 1}, "'depth_unit' 1 is in metres per count; 0.001 for mill"),
         ({"depth_unit": 0}, "'depth_unit' must be a positive"),
         ({"color": make_json()["depth"]}, "'color_from_depth' is missing"),
         (

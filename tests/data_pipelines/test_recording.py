@@ -181,6 +181,12 @@ def test_misnamed_depth_file(make_recording):
     refuse(path, "named by six digits")
 
 
+def test_depth_in_another_format(make_recording):
+    path = make_recording()
+    (path / "depth" / "000001.png").rename(path / "depth" / "000001.jpg")
+    refuse(path, "000001.jpg: depth files are 16-bit .png")
+
+
 def test_truncated_depth(make_recording):
     path = make_recording()
     whole = (path / "depth" / "000000.png").read_bytes()

@@ -74,6 +74,7 @@ def report_run(
     errors_mm = {
         name: tables.joint_values(group["joint_mpjpe_mm"], skeleton=skeleton)
         for name, group in results.items()
+        if group["num_frames"]
     }
     return build.write_report(
         workdir / "report",

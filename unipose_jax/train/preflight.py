@@ -1,5 +1,6 @@
 """What is wrong with a run is said before it trains, not hours later."""
 
+import math
 import os
 import pathlib
 
@@ -71,6 +72,17 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
         if number < bound:
             raise errors.BadInput(f"config.{key} is {number}; use {bound} or more")
     checks.choice(config, "model.dtype", _DTYPES)
+    optimizer = config.optimizer
+    if not 0.0 < optimizer.learning_rate < math.inf:
+        raise errors.BadInput(
+            f"config.optimizer.learning_rate is {optimizer.learning_rate}; use a "
+            "positive number"
+        )
+    if not 0.0 <= optimizer.ema_decay < 1.0:
+        raise errors.BadInput(
+            f"config.optimizer.ema_decay is {optimizer.ema_decay}; use 0 or more, "
+            "below 1"
+        )
 
 
 def _needs_teacher(
