@@ -3,8 +3,6 @@
 import functools
 import hashlib
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,10 +12,6 @@ from data_pipelines import files
 from unipose_jax import skeleton
 
 Arrays = dict[str, np.ndarray]
-_DAMAGED = (
-    *(OSError, ValueError, EOFError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 
 _PACKAGES = ("geometry", "skeleton", "synthesis")  # of unipose_jax: they render
 _MODULES = ("synthetic.py", "transforms.py")  # beside this one: they finish it
@@ -58,7 +52,7 @@ def _read(path: pathlib.Path) -> Arrays | None:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except _DAMAGED:
+    except (OSError, *files.DAMAGED_NPZ):
         return None
 
 

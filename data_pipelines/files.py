@@ -8,12 +8,18 @@ import pathlib
 import shutil
 import struct
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from data_pipelines import errors
 
+# What NumPy raises for an npz file that is cut off or damaged.
+DAMAGED_NPZ = (
+    *(ValueError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_JSON_BYTES = 1 << 30
 

@@ -8,17 +8,12 @@ import dataclasses
 import os
 import pathlib
 import zipfile
-import zlib
 
 import numpy as np
 
 from data_pipelines import errors, files
 from unipose_jax import skeleton as skeletons
 
-_DAMAGED = (
-    *(ValueError, EOFError, MemoryError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 _MAX_BYTES = 4 << 30  # Ten hours at 60 Hz are 0.9 GB; more is no pose file.
 
 
@@ -112,7 +107,7 @@ def read(path: str | os.PathLike) -> PoseFile:
         raise errors.BadInput(f"cannot read {path}: {error.strerror}") from error
     except errors.BadInput:
         raise
-    except _DAMAGED as error:
+    except (MemoryError, *files.DAMAGED_NPZ) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise errors.BadInput(f"{path} is no pose file (.npz): {line}") from error
     required = {"xyz", "confidence", "skeleton", "time"}

@@ -11,8 +11,6 @@ import dataclasses
 import functools
 import pathlib
 import typing
-import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,10 +33,6 @@ from unipose_jax.synthesis import cloud, crowd, mocap, motion, pools, scene
 
 Clips = dict[str, np.ndarray]
 MOTION_FRAMES = 30  # length of the pieces that motion clips are cut into
-_UNREADABLE = (
-    *(ValueError, TypeError, OSError, EOFError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 _SAME_RATE = 0.02  # share by which frame rates may differ and be taken for the same
 
 
@@ -350,7 +344,7 @@ def _motion_clips(data: ml_collections.ConfigDict) -> np.ndarray | None:
             xyz = _at_rate(mocap.to_body(clip), clip.fps, data.scene.fps)
             whole = range(0, len(xyz) - length + 1, length)
             pieces += [xyz[i : i + length] for i in whole]
-    except _UNREADABLE as error:
+    except (TypeError, OSError, *files.DAMAGED_NPZ) as error:
         raise errors.BadInput(f"{path} holds no motion clips: {error}") from error
     if not pieces:
         raise errors.BadInput(
