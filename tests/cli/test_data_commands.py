@@ -8,8 +8,8 @@ from configs import unipose
 from data_pipelines.cameras import calibration
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
-from tests.data_pipelines import test_aligned
 from tests.data_pipelines.originals import mocap as mocap_files
+from tests.data_pipelines.readers.recordings import test_aligned
 from tests.test_run import run
 from unipose_jax import errors
 from unipose_jax.synthesis.motion import mocap
