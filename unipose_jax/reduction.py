@@ -10,13 +10,18 @@ from jaxtyping import Array, Bool, Float
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class WeightedMean:
-    """A mean not yet divided: add two with `jax.tree.map(jnp.add, a, b)`.
+    """A sum of weighted values and the sum of their weights; `a + b` adds both.
 
     Both fields have one shape: () for one mean, (joints,) for one per joint.
     """
 
     total: Array  # weighted sum of the values
     weight: Array  # sum of the weights
+
+    def __add__(self, other: "WeightedMean") -> "WeightedMean":
+        if not isinstance(other, WeightedMean):
+            return NotImplemented
+        return WeightedMean(self.total + other.total, self.weight + other.weight)
 
     def mean(self) -> Array:
         """Returns total / weight, and 0 where nothing was weighted."""

@@ -35,3 +35,13 @@ def test_what_was_not_looked_at_does_not_pull():
     value, gradient = jax.value_and_grad(loss)(ONE, other, blind, jnp.ones((1, 2)))
     assert float(value) == 0.0
     np.testing.assert_array_equal(gradient, 0.0)
+
+
+def test_a_prediction_without_confidence_gives_no_nan_gradient():
+    other = ONE.at[0, 1].set(jnp.nan)
+    sure = jnp.array([[1.0, 0.0]])
+    arguments = (ONE + 0.1, other, jnp.ones((1, 2)), sure)
+    gradients = jax.grad(loss, argnums=(0, 1))(*arguments)
+    for gradient in gradients:
+        assert np.isfinite(gradient).all()
+        np.testing.assert_array_equal(gradient[0, 1], 0.0)

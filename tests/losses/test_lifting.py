@@ -1,3 +1,5 @@
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -130,3 +132,14 @@ def test_extent_of_bones_has_no_sign_and_ignores_unseen_ends():
     hidden = plane.at[3].set(jnp.nan)
     value = EXTENT(plane, hidden, skeleton=ITOP, confidence=seen.at[3].set(0.0)).mean()
     np.testing.assert_allclose(value, 0.0, atol=1e-6)
+
+
+def test_projections_without_confidence_give_no_nan_gradient():
+    plane = poses(shape=(15,))[..., :2].at[3].set(jnp.nan)
+    sure = jnp.ones(15).at[3].set(0.0)
+    for term in (PLANE, functools.partial(EXTENT, skeleton=ITOP)):
+        gradient = jax.grad(lambda x, t=term: t(x, 0.5 * x, confidence=sure).mean())(
+            plane
+        )
+        assert np.isfinite(gradient).all()
+        np.testing.assert_array_equal(gradient[3], 0.0)

@@ -1,6 +1,7 @@
 """Predictions of one pose from several modalities should agree."""
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from unipose_jax import reduction
@@ -33,6 +34,8 @@ def cross_modal_loss(
         Weighted mean penalty in metres, not yet divided.
     """
     weight = jax.lax.stop_gradient(confidence * other_confidence)
-    sq_dist = ((xyz - other_xyz) ** 2).sum(axis=-1)
-    penalty = numerics.pseudo_huber(sq_dist, delta=delta)
-    return reduction.weighted_mean(penalty, weight, weight > 0.0)
+    counted = weight > 0.0
+    difference = jnp.where(counted[..., None], xyz, 0.0)
+    difference -= jnp.where(counted[..., None], other_xyz, 0.0)
+    penalty = numerics.pseudo_huber((difference**2).sum(axis=-1), delta=delta)
+    return reduction.weighted_mean(penalty, weight, counted)

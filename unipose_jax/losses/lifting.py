@@ -93,7 +93,8 @@ def plane_loss(
         Mean squared distance in the unit's square, not yet divided.
     """
     seen = confidence > 0
-    error = jnp.where(seen[..., None], plane - observed, 0.0)
+    plane, observed = (jnp.where(seen[..., None], x, 0.0) for x in (plane, observed))
+    error = plane - observed
     return reduction.weighted_mean(jnp.sum(error**2, axis=-1), confidence, seen)
 
 
@@ -118,10 +119,12 @@ def bone_extent_loss(
         Mean squared difference in the unit's square, not yet divided.
     """
     children, parents = jnp.array(skeleton.bones).T
-    seen = _both_ends(confidence > 0, skeleton)
+    known = confidence > 0
+    seen = _both_ends(known, skeleton)
+    plane, observed = (jnp.where(known[..., None], x, 0.0) for x in (plane, observed))
     found, wanted = (
         jnp.abs(points[..., children, :] - points[..., parents, :])
-        for points in (plane, jnp.where((confidence > 0)[..., None], observed, 0.0))
+        for points in (plane, observed)
     )
     weight = jnp.minimum(confidence[..., children], confidence[..., parents])
     return reduction.weighted_mean(jnp.sum((found - wanted) ** 2, -1), weight, seen)
