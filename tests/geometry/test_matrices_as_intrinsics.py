@@ -17,7 +17,8 @@ given = {
     "xyz": jnp.ones((3, 5, 3)), "points": jnp.ones((3, 5, 3)),
     "uv": jnp.ones((3, 5, 2)),
     "depth": jnp.ones((3, 5)), "distance": jnp.ones((3, 4, 5)),
-    "frame_from_cam": jnp.eye(4), "where": jnp.ones((3, 5), bool), "distortion": jnp.zeros(5),
+    "frame_from_cam": jnp.eye(4), "where": jnp.ones((3, 5), bool),
+    "distortion": jnp.zeros(5),
 }
 modules = [getattr(geometry, name) for name in geometry.__all__] + [losses]
 functions = {

@@ -19,14 +19,14 @@ RAY = jax.jit(losses.point_to_ray, static_argnames=STATIC)
 REPROJECTION = jax.jit(losses.reprojection, static_argnames=STATIC)
 
 
-def at_reference_depth(**example):
+def at_depth(**example):
     depth = jnp.full(example["xyz"].shape[:-2], 2.5)
-    return RAY(**example, reference_depth=depth)
+    return RAY(**example, at_depth=depth)
 
 
 PENALTIES = {
     "ray": RAY,
-    "reference": at_reference_depth,
+    "at_depth": at_depth,
     "reprojection": REPROJECTION,
 }
 every_penalty = pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENALTIES)
@@ -69,15 +69,26 @@ def test_ray_matches_hand_computed_offset():
     np.testing.assert_allclose(value, 0.04 * (1.25 - 1.0), rtol=1e-5)
 
 
-def test_reference_depth_rescales_the_offset():
+def test_at_depth_rescales_the_offset():
     # 2 cm at 2 m subtends what 3 cm do at 3 m.
     value = loss(
         xyz=jnp.array([[0.02, 0.0, 2.0]]),
         **ON_AXIS,
         delta=0.04,
-        reference_depth=jnp.array(3.0),
+        at_depth=jnp.array(3.0),
     )
     np.testing.assert_allclose(value, 0.04 * (1.25 - 1.0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 20.0, 30.0, 40.0])
+def test_the_depth_of_the_joint_rescales_nothing_off_the_axis(degrees):
+    # Depth is z: at the joint's own z, the distance is the plain one at any angle.
+    x = 2.0 * jnp.tan(jnp.radians(degrees))
+    xyz = jnp.stack([x, jnp.zeros(()), jnp.array(2.0)])[None]
+    uv = camera.uv_from_xyz(xyz, INTRINSICS)
+    moved = xyz + jnp.array([[0.0, 0.03, 0.0]])
+    found = RAY(moved, uv, INTRINSICS, at_depth=jnp.array(2.0), delta=0.04)
+    np.testing.assert_allclose(found, 0.04 * (1.25 - 1.0), rtol=1e-4)
 
 
 def test_reprojection_matches_hand_computed_pixels():
@@ -136,7 +147,7 @@ def test_gradient_is_finite_on_the_ray_and_behind_the_camera(penalty):
     chex.assert_tree_all_finite(grads)
 
 
-def test_ray_gradient_pulls_towards_the_camera_and_reference_depth_does_not():
+def test_ray_gradient_pulls_towards_the_camera_and_at_depth_does_not():
     example = make_example(2)
     example["uv"] += 8.0 * jax.random.normal(jax.random.key(3), (2, 7, 2))
     radial = {
@@ -144,17 +155,17 @@ def test_ray_gradient_pulls_towards_the_camera_and_reference_depth_does_not():
         for name in PENALTIES
     }
     assert jnp.all(radial["ray"] > 1e-4)  # going down the gradient shortens p
-    np.testing.assert_allclose(radial["reference"], 0.0, atol=1e-6)
+    np.testing.assert_allclose(radial["at_depth"], 0.0, atol=1e-6)
     np.testing.assert_allclose(radial["reprojection"], 0.0, atol=1e-5)
 
 
-def test_reference_depth_takes_no_gradient():
+def test_at_depth_takes_no_gradient():
     example = make_example(2)
     example["xyz"] += 0.1
 
     @jax.jit
     def value(depth):
-        return loss(**example, reference_depth=depth)
+        return loss(**example, at_depth=depth)
 
     np.testing.assert_array_equal(jax.grad(value)(jnp.array([2.0, 3.0])), 0.0)
     assert value(jnp.array([3.0, 3.0])) > value(jnp.array([2.0, 2.0]))

@@ -16,7 +16,7 @@ def point_to_ray(
     where: Bool[Array, "*batch joints"] | None = None,
     delta: float = 0.05,
     cam_from_xyz: Float[Array, "*#batch 4 4"] | None = None,
-    reference_depth: Float[Array, "*batch"] | None = None,
+    at_depth: Float[Array, "*batch"] | None = None,
     min_depth: float = 0.1,
 ) -> Float[Array, "*batch joints"]:
     r"""Robust distance from each joint to the camera ray of its 2D keypoint.
@@ -25,10 +25,12 @@ def point_to_ray(
     pseudo-Huber delta (sqrt(1 + |r|^2 / delta^2) - 1): quadratic below `delta`, linear
     above, smooth at r = 0. Behind the camera, r points to its centre.
 
-    All rays meet in the camera: pulling a joint there shortens every r, and with noisy
-    keypoints and no other evidence of depth it is pulled there. With `reference_depth`
-    z_ref, r is multiplied by z_ref / max(p.d, min_depth): the distance is measured as
-    if the joint were z_ref away, and moving along the line of sight changes nothing.
+    All rays meet in the camera: r is shorter the nearer a joint is, so noisy keypoints
+    without other evidence of depth pull joints to the camera. With `at_depth` z_0, r is
+    multiplied by z_0 / max(z, min_depth), z being the joint's depth in the camera of
+    the keypoints: the distance is that of the same angle at depth z_0, and moving along
+    the line of sight does not change it. Use a depth that the penalty must not pull,
+    such as the median depth of the person.
 
     Args:
         xyz: predicted joints, metres, camera frame (any, with `cam_from_xyz`).
@@ -39,8 +41,9 @@ def point_to_ray(
         delta: transition from quadratic to linear, metres.
         cam_from_xyz: moves `xyz` to the keypoints' camera where that is another one,
             so that rays start elsewhere than at the origin of `xyz`.
-        reference_depth: z_ref, metres, taken as constant; None measures at the joint.
-        min_depth: nearest distance along the ray that the rescaling divides by, metres.
+        at_depth: z_0, metres, in the frame of the camera of the keypoints, taken as
+            constant; default: the distance at the joint itself.
+        min_depth: smallest z that the rescaling divides by, metres.
 
     Returns:
         Penalty of each joint, metres.
@@ -50,11 +53,10 @@ def point_to_ray(
         xyz = transforms.apply(cam_from_xyz, xyz)
     ray_dirs = camera.ray_dirs_from_uv(uv, intrinsics)
     residual = rays.point_to_ray_residual(xyz, jnp.zeros(3, xyz.dtype), ray_dirs)
-    along = jnp.sum(xyz * ray_dirs, axis=-1)
     sq_dist = jnp.sum(residual**2, axis=-1)
-    if reference_depth is not None:
-        reference = jax.lax.stop_gradient(reference_depth)[..., None]
-        sq_dist = sq_dist * (reference / jnp.maximum(along, min_depth)) ** 2
+    if at_depth is not None:
+        depth = jax.lax.stop_gradient(at_depth)[..., None]
+        sq_dist = sq_dist * (depth / jnp.maximum(xyz[..., 2], min_depth)) ** 2
     penalty = numerics.pseudo_huber(sq_dist, delta=delta)
     return numerics.fill_masked(penalty, where)
 

@@ -150,7 +150,7 @@ def _keypoint_terms(config, skel: skeleton.Skeleton) -> dict[str, Callable]:
             batch["intrinsics"][:, None],
             where=found,
             delta=config.ray_delta,
-            reference_depth=jnp.mean(estimate.xyz[..., 2], axis=-1),
+            at_depth=jnp.mean(estimate.xyz[..., 2], axis=-1),
         )
         return reduction.weighted_mean(penalty, batch["confidence"], found)
 

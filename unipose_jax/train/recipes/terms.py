@@ -48,7 +48,7 @@ def _observe(xyz, batch: Mapping, config) -> dict:
     return {
         "surface_depth": front,
         "on_surface": found,
-        "reference_depth": (weight * in_keypoint_camera[..., 2]).sum(-1) / total,
+        "cloud_depth": (weight * in_keypoint_camera[..., 2]).sum(-1) / total,
     }
 
 
@@ -68,12 +68,12 @@ def _keypoint_terms(config) -> dict[str, Callable]:
         return reduction.weighted_mean(penalty, confidence, confidence > 0)
 
     def point_to_ray(estimate, batch, scene):
-        reference = scene["reference_depth"] if config.ray_at_reference else None
+        depth = scene["cloud_depth"] if config.ray_at_reference else None
         penalty = losses.point_to_ray(
             estimate.xyz,
             **keypoint_arguments(batch),
             delta=config.ray_delta,
-            reference_depth=reference,
+            at_depth=depth,
         )
         return mean(penalty, batch)
 
