@@ -27,9 +27,9 @@ from data_pipelines import (
     labelled,
     pool_batches,
     schema,
-    transforms,
 )
-from unipose_jax.synthesis import cloud, crowd, mocap, motion, pools, scene
+from unipose_jax.geometry import point_cloud
+from unipose_jax.synthesis import crowd, mocap, motion, pools, scene
 
 Clips = dict[str, np.ndarray]
 MOTION_FRAMES = 30  # length of the pieces that motion clips are cut into
@@ -290,7 +290,7 @@ def _schema_fields(clips: Clips) -> Clips:
     valid = fields["points_valid"] = np.array(fields["points_valid"])
     for clip, frame in np.ndindex(valid.shape[:2]):
         seen = valid[clip, frame]
-        seen[seen] = transforms.inliers(fields["points"][clip, frame, seen])
+        seen[seen] = point_cloud.inliers(fields["points"][clip, frame, seen])
     return fields
 
 
@@ -303,10 +303,9 @@ def _chosen(clips: Mapping[str, Any]) -> dict[str, Any]:
 @jax.jit
 @jax.vmap
 @jax.vmap
-def _inliers(points: jax.Array, valid: jax.Array) -> jax.Array:
-    """`transforms.inliers` of clouds (clips, frames, points, 3) where they are."""
-    options = {"voxel": transforms.VOXEL, "min_share": transforms.MIN_SHARE}
-    return cloud.inliers(points, valid, **options)
+def _inliers(points, valid):
+    """`point_cloud.inliers` of clouds (clips, frames, points, 3), on their device."""
+    return point_cloud.inliers(points, valid=valid)
 
 
 def _made_of(data: ml_collections.ConfigDict, split: str) -> list[str]:

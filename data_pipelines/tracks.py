@@ -12,6 +12,7 @@ import numpy as np
 from data_pipelines import crops, errors, schema, segmentation, transforms
 from data_pipelines.sequence import Sequence
 from unipose_jax import skeleton as skeletons
+from unipose_jax.geometry import point_cloud
 
 _OCCLUDED = 0.2  # metres: a surface this far in front of a joint is another limb.
 
@@ -162,7 +163,7 @@ def points_in(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.ndarr
     index = np.flatnonzero(mask & (depth > 0))
     z = depth.ravel()[index, None]
     xyz = np.concatenate([rays.reshape(-1, 2)[index] * z, z], axis=1)
-    return xyz[transforms.inliers(xyz)].astype(np.float32)
+    return xyz[point_cloud.inliers(xyz)].astype(np.float32)
 
 
 def read_keypoints(

@@ -6,8 +6,6 @@ on its pixel afterwards.
 
 import numpy as np
 
-VOXEL, MIN_SHARE = 0.05, 0.002  # metres; of the points: what is company to a point
-
 
 def sample_points(
     xyz: np.ndarray, count: int, rng: np.random.Generator, *, repeat: bool = False
@@ -33,32 +31,6 @@ def sample_points(
     points = np.zeros((count, 3), np.float32)
     points[: len(chosen)] = chosen
     return points, np.arange(count) < len(chosen)
-
-
-def inliers(xyz: np.ndarray, *, min_share: float = MIN_SHARE) -> np.ndarray:
-    """Which points of a cloud have company; flying pixels have none.
-
-    A point stays if the 3x3x3 voxels of 5 cm around its own hold at least 4 points and
-    at least `min_share` of the cloud.
-
-    Args:
-        xyz: (points, 3), metres; one person, within a few metres.
-        min_share: of all points.
-
-    Returns:
-        bool (points,).
-    """
-    if not len(xyz):
-        return np.zeros(0, bool)
-    voxel = np.floor(xyz / VOXEL).astype(np.int64)
-    voxel -= voxel.min(axis=0) - 1
-    shape = np.minimum(voxel.max(axis=0) + 2, 256)
-    inside = (voxel < shape - 1).all(axis=1)
-    flat = np.ravel_multi_index(tuple(np.minimum(voxel, shape - 1).T), shape)
-    count = np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)
-    for axis in range(3):
-        count = count + np.roll(count, 1, axis) + np.roll(count, -1, axis)
-    return inside & (count.ravel()[flat] >= max(4, min_share * len(xyz)))
 
 
 def square_box(
