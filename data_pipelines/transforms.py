@@ -10,24 +10,28 @@ import numpy as np
 def sample_points(
     xyz: np.ndarray, count: int, rng: np.random.Generator, *, repeat: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws points without replacement, every one equally likely.
+    """Draws points without replacement, in random order, each one equally likely.
+
+    Any prefix of the drawn points is a random sample of the cloud, too.
 
     Args:
         xyz: (points, 3), metres.
         count: how many to return.
-        rng: decides which.
-        repeat: where there are fewer, take each of them again, as often as the others
-            or once more. Rendered clouds are filled so, and networks used to it.
+        rng: decides which, and in which order.
+        repeat: fills up a cloud of fewer points: it takes each point equally often, or
+            once more than others. The networks were trained on clouds filled so.
 
     Returns:
         float32 (count, 3), zeros after the last point where there are fewer, and bool
         (count,), False for those zeros.
     """
-    chosen = xyz
     if len(xyz) > count:
-        chosen = xyz[rng.choice(len(xyz), count, replace=False, shuffle=False)]
-    elif repeat and 0 < len(xyz) < count:
-        chosen = xyz[np.resize(rng.permutation(len(xyz)), count)]
+        order = rng.choice(len(xyz), count, replace=False)
+    else:
+        order = rng.permutation(len(xyz))
+        if repeat and len(xyz):
+            order = np.resize(order, count)
+    chosen = xyz[order]
     points = np.zeros((count, 3), np.float32)
     points[: len(chosen)] = chosen
     return points, np.arange(count) < len(chosen)
