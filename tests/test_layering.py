@@ -144,10 +144,10 @@ def test_a_host_without_the_upper_tiers_can_import(modules, blocked):
 
 
 @pytest.mark.parametrize("path", sources("data_pipelines"), ids=identify)
-def test_data_pipelines_take_only_skeletons_and_no_jax(path):
-    allowed = {"skeleton", "errors"}
+def test_data_pipelines_take_only_geometry_and_skeletons_and_no_jax(path):
+    allowed = {"errors", "geometry", "skeleton"}
     if path.name in ("synthetic.py", "rendered_batches.py"):
-        allowed |= {"synthesis", "geometry"}
+        allowed |= {"synthesis"}
     else:
         assert not packages_imported(path, nested=True) & {"jax", "flax", "optax"}
     assert parts_imported(path) <= allowed

@@ -15,6 +15,7 @@ from data_pipelines.sequences import crops
 from data_pipelines.sequences.sequence import Sequence
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
+from unipose_jax.geometry import point_cloud
 
 _OCCLUDED = 0.2  # metres: a surface this far in front of a joint is another limb.
 
@@ -165,7 +166,7 @@ def points_in(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.ndarr
     index = np.flatnonzero(mask & (depth > 0))
     z = depth.ravel()[index, None]
     xyz = np.concatenate([rays.reshape(-1, 2)[index] * z, z], axis=1)
-    return xyz[sampling.inliers(xyz)].astype(np.float32)
+    return xyz[point_cloud.inliers(xyz)].astype(np.float32)
 
 
 def read_keypoints(
