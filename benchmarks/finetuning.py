@@ -9,8 +9,6 @@ repeated. The tables go to `<workdir>/table.md` and the terminal. `--set` overri
 settings of the fine-tuning, `--set_pretraining` those of all pre-training.
 """
 
-import ast
-import importlib
 import json
 import pathlib
 from typing import Any
@@ -20,6 +18,7 @@ import ml_collections
 import numpy as np
 from absl import app, flags
 
+from benchmarks import study
 from data_pipelines import errors, sources
 from unipose_jax import commands, skeleton
 from unipose_jax.report import experiment, files, studies, tables
@@ -35,7 +34,7 @@ from unipose_jax.train import (
 
 STARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "scratch": ("", {}),
-    "keypoints": ("ablations.wsp_keypoints", {}),
+    "keypoints": ("ablations:wsp_keypoints", {}),
     "wsp": ("wsp", {}),
     "wsp_ranking": ("wsp", {"loss_weights.location": 0.0}),
     "wsp_location": ("wsp", {"loss_weights.ranking": 0.0}),
@@ -66,63 +65,37 @@ def main(argv: list[str]) -> None:
     del argv
     commands.quiet_logs()
     commands.use_compile_cache(_CACHE.value)
-    study = pathlib.Path(_WORKDIR.value).absolute()
+    workdir = pathlib.Path(_WORKDIR.value).absolute()
     records: dict[tuple[str, str, str], dict[str, Any]] = {}
     # Seeds outermost: a study cut short still compares all starts.
     for seed in _SEEDS.value:
         for start in _STARTS.value:
-            init = pretrained(start, seed, study)
+            init = pretrained(start, seed, workdir)
             for share in _SHARES.value:
-                config = overridden(config_of("wsp_finetune", seed), _SET.value)
+                config = load("wsp_finetune", [f"config.seed={seed}", *_SET.value])
                 config.init, config.data.label_share = init, float(share)
-                folder = study / f"{start}-{share}-{seed}"
+                folder = workdir / f"{start}-{share}-{seed}"
                 records[start, share, seed] = result(config, folder)
     text = to_markdown(records)
-    files.write_text(study / "table.md", text)
+    files.write_text(workdir / "table.md", text)
     print(text)
 
 
-def pretrained(start: str, seed: str, study: pathlib.Path) -> str:
+def pretrained(start: str, seed: str, workdir: pathlib.Path) -> str:
     """The folder of a pre-trained run, trained if need be; "" for none."""
     name, changes = STARTS[start]
     if not name:
         return ""
-    config = overridden(config_of(name, seed), _SET_PRE.value)
+    config = load(name, [f"config.seed={seed}", *_SET_PRE.value])
     config.update_from_flattened_dict(changes)
-    folder = study / f"{start}-{seed}"
+    folder = workdir / f"{start}-{seed}"
     result(config, folder)
     return str(folder)
 
 
-def config_of(name: str, seed: str) -> ml_collections.ConfigDict:
-    """A config of `configs/`."""
-    module = importlib.import_module(f"configs.{name}")
-    config = module.get_config(_VARIANT.value)
-    config.seed = int(seed)
-    return config
-
-
-def overridden(config: ml_collections.ConfigDict, settings: list[str]):
-    """A config with the settings "config.key=value" that it has.
-
-    Raises:
-        KeyError: there is no such setting.
-        ValueError: the value is of another kind.
-    """
-    for setting in settings:
-        key, _, text = setting.removeprefix("config.").partition("=")
-        *path, last = key.split(".")
-        part = config
-        for name in path:
-            part = part[name]
-        kind = type(part[last])
-        value = text if kind is str else ast.literal_eval(text)
-        if kind is float and isinstance(value, int):
-            value = float(value)
-        if not isinstance(value, kind):
-            raise ValueError(f"{setting}: {key} is of type {kind.__name__}")
-        part[last] = value
-    return config
+def load(name: str, overrides: list[str]) -> ml_collections.ConfigDict:
+    """A config of `configs/`, in the variant of `--variant`."""
+    return study.load(study.parse_entry(name, "points", _VARIANT.value).path, overrides)
 
 
 def result(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict[str, Any]:

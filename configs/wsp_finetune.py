@@ -4,7 +4,7 @@
     python run.py --config=configs/wsp_finetune.py --workdir=W2 --config.init=W1
 
 `config.init` is the workdir of a run whose backbone is taken over: of `configs/wsp.py`,
-of `configs/ablations/wsp_keypoints.py`, or of any other with the same image network; ""
+of `configs/ablations.py:wsp_keypoints`, or of any other with the same image network; ""
 starts from nothing. Rendered people; `config.data.label_share` of the clips have 3D
 labels, the others are not used. `--config.student.teacher.kind=network` learns from a
 point network instead of labels (docs/method.md).
