@@ -9,15 +9,18 @@ After the colon come the name of the ablation and, optionally, the variant of th
 quick (the default), full or smoke. The base is stage 1 of `configs/unipose.py`, and
 `configs/wsp_finetune.py` for `wsp_keypoints`.
 
-Time: 7 to 8 minutes for 1,200 steps of points on one core (AMD EPYC), once the people
-are rendered. Score: mAP@10cm of all joints, rendered people, three seeds, 1,200 steps,
-3a8113c and 2ba0560; `unipose` itself 85.2 ± 0.5:
+Time: 420 ms per step of points on one CPU core (0692f32), or 8 minutes for 1,200 steps.
+mAP@10cm [%] of all joints, 1,200 steps, rendered test people, three seeds, jax 0.10.2,
+3a8113c and 2ba0560:
 
-    projection 84.9 ± 0.1          no_physics 83.5 ± 0.6      supervised 88.3 ± 0.4
-    projection_alone 77.5 ± 0.3    rays_alone 78.3 ± 0.4
+    unipose           85.2 ± 0.5    supervised        88.3 ± 0.4
+    projection        84.9 ± 0.1    rays_alone        78.3 ± 0.4
+    no_physics        83.5 ± 0.6    projection_alone  77.5 ± 0.3
+    noise_8           83.9 ± 0.5
 
-The students, the fusions and the 2D detectors are in docs/results.md, `wsp_keypoints`
-is in docs/wsp.md; the others have not been measured at the present settings.
+Fusions, students and noise_0, in shorter runs: docs/results.md. `wsp_keypoints`:
+docs/wsp.md. Not measured with these settings: the ablations of single terms, plain_ray,
+physics_everywhere, no_cut_out and noise_6.
 """
 
 from collections.abc import Callable, Mapping
