@@ -37,16 +37,17 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from benchmarks import study
-from data_pipelines import errors
-from unipose_jax.report import files, studies, sweeps
-from unipose_jax.train import stages
+from unipose_jax import errors
+from unipose_jax.report import files
+from unipose_jax.report.pages import studies, sweeps
+from unipose_jax.train.checkpoints import folders
 
 _CONFIGS = flags.DEFINE_list("configs", None, "Configs: CONFIG[:VARIANT][+STUDENT].")
 _VARIANT = flags.DEFINE_string("variant", "quick", "Variant of configs without one.")
 _SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of each config.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study.")
 _MODALITY = flags.DEFINE_enum(
-    "modality", "points", stages.MODALITIES, "Stage that is trained."
+    "modality", "points", folders.MODALITIES, "Stage that is trained."
 )
 _SWEEP = flags.DEFINE_string("sweep", None, "Values of a setting: config.key=1,2,3.")
 _LABEL = flags.DEFINE_string(

@@ -11,9 +11,9 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
-from data_pipelines import errors
+from unipose_jax import errors
 from unipose_jax.report import files
-from unipose_jax.train import checkpoint, stages
+from unipose_jax.train.checkpoints import checkpoint, folders
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "configs"
@@ -69,7 +69,7 @@ class Entry:
 
     def record(self, folder: pathlib.Path) -> pathlib.Path:
         """File with the results of the last stage of a run."""
-        return stages.folder_of(folder, self.trained[-1]) / "metrics.json"
+        return folders.folder_of(folder, self.trained[-1]) / "metrics.json"
 
 
 def parse_entry(text: str, modality: str, variant: str) -> Entry:
@@ -86,8 +86,8 @@ def parse_entry(text: str, modality: str, variant: str) -> Entry:
         errors.BadInput: there is no such config file or student.
     """
     source, _, student = text.partition("+")
-    if student and student not in stages.MODALITIES[1:]:
-        known = " or ".join(stages.MODALITIES[1:])
+    if student and student not in folders.MODALITIES[1:]:
+        known = " or ".join(folders.MODALITIES[1:])
         raise errors.BadInput(f"{text!r} has an unknown student; use {known} after +")
     config, _, chosen = source.partition(":")
     known = sorted(path.stem for path in CONFIGS.glob("*.py"))

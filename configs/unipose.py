@@ -113,13 +113,9 @@ def rendered_data() -> ml_collections.ConfigDict:
     data.stored_points = 2_048  # most points that are kept of a frame
     data.workers = 0  # processes that read batches or prepare data
     data.skip_corrupt = False  # whether unreadable frames are skipped, and listed
-    data.check_counts = (
-        True  # whether a set with fewer frames than published is refused
-    )
+    data.check_counts = True  # whether sets with too few frames are refused
     data.scene = ml_collections.ConfigDict(dataclasses.asdict(scene.SceneParams()))
-    data.train_view = (
-        ml_collections.ConfigDict()
-    )  # replaces data.scene.view in training
+    data.train_view = ml_collections.ConfigDict()  # overrides scene.view in training
     data.train_view.frontal_share = config_dict.placeholder(float)
     data.train_view.close_share = config_dict.placeholder(float)
     return data

@@ -13,9 +13,10 @@ import sys
 
 import jax
 
-from data_pipelines import errors, files
-from unipose_jax import commands, estimator
-from unipose_jax.train import restore, stages
+from data_pipelines.ground import files
+from unipose_jax import errors, estimator
+from unipose_jax.cli import commands
+from unipose_jax.train.checkpoints import folders, restore
 
 
 def main(run: pathlib.Path, output: pathlib.Path, modality: str = "points") -> None:
@@ -25,11 +26,11 @@ def main(run: pathlib.Path, output: pathlib.Path, modality: str = "points") -> N
         errors.BadInput: the run has no checkpoint or no scores, the modality is
             unknown, or nothing can be written to `output`.
     """
-    if modality not in stages.MODALITIES:
-        choices = ", ".join(stages.MODALITIES)
+    if modality not in folders.MODALITIES:
+        choices = ", ".join(folders.MODALITIES)
         raise errors.BadInput(f"unknown modality {modality!r}; use one of {choices}")
     files.check_writable(f"{output}.npz")
-    folder = stages.folder_of(run.expanduser(), modality)
+    folder = folders.folder_of(run.expanduser(), modality)
     config = restore.settings_of(folder)
     _, state = restore.best(config, folder)
     scored = folder / "metrics.json"

@@ -4,7 +4,9 @@ import pathlib
 import pytest
 
 from configs import ablations
-from unipose_jax.train import recipes, stages
+from unipose_jax.train import recipes
+from unipose_jax.train.checkpoints import folders
+from unipose_jax.train.plan import stages
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FILES = sorted(
@@ -43,7 +45,7 @@ def possible_stages(config):
         return ("points",)
     # Keypoints lie in the colour camera's image: only the colour student can use them.
     taught_by_keypoints = config.student.teacher.kind == "keypoints"
-    return ("rgb",) if taught_by_keypoints else stages.MODALITIES
+    return ("rgb",) if taught_by_keypoints else folders.MODALITIES
 
 
 @pytest.mark.parametrize("mode", ["quick", "full", "smoke"])

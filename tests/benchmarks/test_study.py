@@ -4,7 +4,7 @@ import pathlib
 import pytest
 
 from benchmarks import study
-from data_pipelines import errors
+from unipose_jax import errors
 
 # ml_collections loads config files with a function that Python deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
