@@ -3,29 +3,32 @@ import pathlib
 
 import pytest
 
+from configs import ablations
 from unipose_jax.train import recipes
 from unipose_jax.train.checkpoints import folders
 from unipose_jax.train.plan import stages
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-NAMES = sorted(
-    ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for path in (ROOT / "configs").rglob("*.py")
+FILES = sorted(
+    path.stem for path in (ROOT / "configs").glob("*.py") if path.stem != "ablations"
 )
+ABLATIONS = [f"ablations:{name}" for name in ablations.ABLATIONS]
+NAMES = [*FILES, *ABLATIONS]
 
-
-# Methods of their own, with keys of their own; the others are variants of UniPose.
-METHODS = ("configs.pose_machine", "configs.wsp", "configs.wsp_finetune")
+# Methods with keys of their own; the other configs have the keys of UniPose.
+METHODS = ("pose_machine", "wsp", "wsp_finetune")
 
 
 def base_of(name: str) -> str:
-    if name.startswith("configs.ablations.wsp_"):
-        return "configs.wsp_finetune"
-    return name if name in METHODS else "configs.unipose"
+    if name == "ablations:wsp_keypoints":
+        return "wsp_finetune"
+    return name if name in METHODS else "unipose"
 
 
 def load(name: str, mode: str):
-    return importlib.import_module(name).get_config(mode)
+    file, _, ablation = name.partition(":")
+    variant = f"{ablation},{mode}" if ablation else mode
+    return importlib.import_module(f"configs.{file}").get_config(variant)
 
 
 def keys(config, prefix=""):
@@ -40,7 +43,7 @@ def keys(config, prefix=""):
 def possible_stages(config):
     if "student" not in config:
         return ("points",)
-    # Keypoints are of the colour camera: they teach no other network.
+    # Keypoints lie in the colour camera's image: only the colour student can use them.
     taught_by_keypoints = config.student.teacher.kind == "keypoints"
     return ("rgb",) if taught_by_keypoints else folders.MODALITIES
 
@@ -54,16 +57,36 @@ def test_builds_with_the_keys_of_the_base(name, mode):
         recipes.build(stages.config_of(config, modality, pathlib.Path("nowhere")))
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if "ablations" in n])
-def test_ablation_changes_something(name):
-    changed, base = (load(n, "quick").to_dict() for n in (name, base_of(name)))
+@pytest.mark.parametrize("mode", ["quick", "full", "smoke"])
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_each_value_of_an_ablation_is_set_and_all_together_change_something(name, mode):
+    changed, base = load(name, mode), load(base_of(name), mode)
+    overrides = ablations.ABLATIONS[name.partition(":")[2]]
+    for key, value in overrides.items():
+        *path, last = key.split(".")
+        part = changed
+        for step in path:
+            part = part[step]
+        assert part[last] == value
     # Ablations of points train no students.
-    assert changed | {"stages": base["stages"]} != base
+    assert changed.to_dict() | {"stages": base.stages} != base.to_dict()
+
+
+def test_an_ablation_without_a_variant_is_quick():
+    assert ablations.get_config("no_physics") == load("ablations:no_physics", "quick")
+
+
+@pytest.mark.parametrize("variant", ["", "no_gravity", ",smoke", "no_gravity,smoke"])
+def test_an_unknown_ablation_is_one_line_with_the_choices(variant):
+    message = "use configs/ablations.py:NAME with one of fusion_depth, .*wsp_keypoints$"
+    with pytest.raises(ValueError, match=message) as raised:
+        ablations.get_config(variant)
+    assert "\n" not in str(raised.value)
 
 
 def test_only_the_main_job_trains_points_and_a_student():
     trained = {name: stages.listed(load(name, "quick")) for name in NAMES}
-    assert trained.pop("configs.unipose") == ("points", "depth")
+    assert trained.pop("unipose") == ("points", "depth")
     alone = [n for n in trained if "students_" in n or "wsp_" in n]
     assert all(len(trained[name]) == 1 for name in alone)
     others = {trained[name] for name in trained if name not in alone}
