@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from data_pipelines import schema
+from data_pipelines.ground import schema
 from unipose_jax.synthesis import pools, scene
 
 SEED, COUNT = 3, 6

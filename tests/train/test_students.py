@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 from configs import unipose
-from data_pipelines import errors, sources, synthetic
-from unipose_jax import models, skeleton
+from data_pipelines.loading import sources
+from data_pipelines.rendered import synthetic
+from unipose_jax import errors, models, skeleton
 from unipose_jax.losses import objective
-from unipose_jax.train import checkpoint, evaluate, loop, recipes, stages, teacher
+from unipose_jax.train import loop, recipes, teacher
+from unipose_jax.train.checkpoints import checkpoint, folders
+from unipose_jax.train.evaluation import evaluate
+from unipose_jax.train.plan import stages
 from unipose_jax.train.recipes import stage2
 
 ITOP = skeleton.ITOP15
@@ -27,7 +31,7 @@ def pools(tmp_path_factory) -> str:
 @pytest.fixture
 def config(pools):
     config = unipose.get_config("smoke")
-    config.stages = stages.MODALITIES
+    config.stages = folders.MODALITIES
     config.data.cache_dir = pools
     return config
 

@@ -12,12 +12,11 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from data_pipelines import errors
-from unipose_jax import metrics, models, skeleton
+from unipose_jax import errors, metrics, models, skeleton
 from unipose_jax.losses import keypoints, lifting
 from unipose_jax.models import pose_machine, sequence_cores
-from unipose_jax.train import augment_poses, self_correction
-from unipose_jax.train.recipes import checks
+from unipose_jax.train.augment import poses
+from unipose_jax.train.recipes import checks, self_correction
 from unipose_jax.train.recipes.recipe import Recipe
 
 LABELS = ("xyz", "xyz_valid")
@@ -37,9 +36,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
 
     def train_terms(apply_fn, params, batch, keys):
         def look(key, clip):
-            return augment_poses.seen_anew(
-                key, clip, config=config.augment, skeleton=skel
-            )
+            return poses.seen_anew(key, clip, config=config.augment, skeleton=skel)
 
         # Pictures cannot be seen from elsewhere.
         looked_at = batch

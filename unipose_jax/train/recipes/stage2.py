@@ -14,11 +14,11 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from data_pipelines import errors, schema
-from unipose_jax import models, skeleton
+from data_pipelines.ground import schema
+from unipose_jax import errors, models, skeleton
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.losses import crops, keypoints
-from unipose_jax.train import augment_crops
+from unipose_jax.train.augment import crops as augment_crops
 from unipose_jax.train.recipes import checks, stage1
 from unipose_jax.train.recipes import terms as recipe_terms
 from unipose_jax.train.recipes.recipe import Recipe

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import ml_collections
 from jaxtyping import Array
 
-from data_pipelines import errors
-from unipose_jax import models, perspective, reduction, skeleton
+from unipose_jax import errors, models, perspective, reduction, skeleton
 from unipose_jax.losses import ranking
-from unipose_jax.train import augment_pictures, parallel
+from unipose_jax.train import parallel
+from unipose_jax.train.augment import pictures
 from unipose_jax.train.recipes import checks
 from unipose_jax.train.recipes.recipe import Recipe
 
@@ -50,7 +50,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         if config.rule.source == "depth":
             fed |= _measured(batch)
         view = jax.vmap(
-            lambda key, example: augment_pictures.seen_anew(
+            lambda key, example: pictures.seen_anew(
                 key, example, config=config.augment, skeleton=skel
             )
         )
