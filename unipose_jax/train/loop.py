@@ -82,9 +82,10 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
     state = parallel.replicate(state)
 
     def check(step: int) -> None:
-        scores = validate(state.ema_params)
-        log.write(step, "validation", scores)
-        save(scores["loss/total"])
+        with log.paused():
+            scores = validate(state.ema_params)
+            log.write(step, "validation", scores)
+            save(scores["loss/total"])
 
     def save(score: float | None) -> None:
         meta = {
