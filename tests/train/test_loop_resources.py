@@ -84,3 +84,40 @@ def test_only_training_counts_as_training_time(config, tmp_path, monkeypatch):
     speeds = [line["steps_per_s"] for line in lines if line["split"] == "train"]
     assert len(speeds) == config.num_train_steps > config.checkpoint_every
     np.testing.assert_allclose(speeds, 2.0, rtol=1e-6)
+
+
+def test_a_run_that_diverges_closes_its_checkpoints(
+    config, tmp_path, monkeypatch, open_managers
+):
+    class Batches(pool_batches.PoolBatches):
+        def __next__(self):
+            batch = super().__next__()
+            if self.get_state()["step"] > 2:
+                batch = batch | {"uv": np.full_like(batch["uv"], np.nan)}
+            return batch
+
+    monkeypatch.setattr(pool_batches, "PoolBatches", Batches)
+    monkeypatch.setattr(loop, "make_validation", quick_validation)
+    config.checkpoint_every = 2
+    with pytest.raises(journal.NonFiniteLoss, match="step 3"):
+        loop.train(config, tmp_path)
+    assert not open_managers
+    assert checkpoint.newest_step(tmp_path) == 2
+
+
+def test_a_refused_checkpoint_is_closed(config, tmp_path, monkeypatch, open_managers):
+    monkeypatch.setattr(loop, "make_validation", quick_validation)
+    config.num_train_steps = 1
+    assert loop.train(config, tmp_path)
+    config.model.width = 2 * config.model.width
+    for use in (
+        lambda: restore.best(config, tmp_path),
+        lambda: loop.train(config, tmp_path),
+    ):
+        with pytest.raises(errors.BadInput, match="model.width"):
+            use()
+    assert not open_managers
+    (tmp_path / "empty" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(errors.BadInput, match="no finished checkpoint"):
+        restore.settings_of(tmp_path / "empty")
+    assert not open_managers

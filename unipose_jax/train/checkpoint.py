@@ -39,6 +39,12 @@ class Checkpoints:
         self._folder = (workdir / FOLDER).absolute()
         self._opened: ocp.CheckpointManager | None = None
 
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     @property
     def _manager(self) -> ocp.CheckpointManager:
         """Orbax's manager, opened when first needed since it makes the folder."""
@@ -132,27 +138,28 @@ class Checkpoints:
         path = self._folder / str(step) / "state"
         return ocp.PyTreeCheckpointer().restore(path, args=arguments)
 
-    def close(self) -> None:
+    def wait(self) -> None:
         """Waits until every save is on disk."""
+        if self._opened is not None:
+            self._opened.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits until every save is on disk, and ends the threads that save."""
         if self._opened is not None:
             self._opened.close()
 
 
 def newest_step(workdir: pathlib.Path) -> int | None:
     """The newest step that the run in a folder has saved, or None."""
-    checkpoints = Checkpoints(workdir)
-    step = checkpoints.latest_step()
-    checkpoints.close()
-    return step
+    with Checkpoints(workdir) as checkpoints:
+        return checkpoints.latest_step()
 
 
 def newest_meta(workdir: pathlib.Path) -> dict[str, Any] | None:
     """What the run in a folder saved as `meta` with its newest step, or None."""
-    checkpoints = Checkpoints(workdir)
-    step = checkpoints.latest_step()
-    meta = None if step is None else checkpoints.read_meta(step)
-    checkpoints.close()
-    return meta
+    with Checkpoints(workdir) as checkpoints:
+        step = checkpoints.latest_step()
+        return None if step is None else checkpoints.read_meta(step)
 
 
 def check_model(

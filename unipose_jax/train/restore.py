@@ -36,16 +36,14 @@ def best(
         errors.BadInput: there is no checkpoint, or it is of another model.
     """
     recipe = recipes.build(config)
-    checkpoints = opened(workdir)
-    step = checkpoints.best_step()
-    assert step is not None  # there is one at least
-    checkpoint.check_model(checkpoints.read_meta(step), config, workdir)
-    state = _new(config, recipe)
-    # The optimizer of the run may have been another.
-    used = {"step": state.step, "ema_params": state.ema_params}
-    state = state.replace(**checkpoints.read_part(step, used))
-    checkpoints.close()
-    return recipe, state
+    with opened(workdir) as checkpoints:
+        step = checkpoints.best_step()
+        assert step is not None  # there is one at least
+        checkpoint.check_model(checkpoints.read_meta(step), config, workdir)
+        state = _new(config, recipe)
+        # The optimizer of the run may have been another.
+        used = {"step": state.step, "ema_params": state.ema_params}
+        return recipe, state.replace(**checkpoints.read_part(step, used))
 
 
 def started_from(params, state: train_state.TrainState) -> train_state.TrainState:
@@ -77,6 +75,7 @@ def opened(workdir: pathlib.Path) -> checkpoint.Checkpoints:
         raise errors.BadInput(f"no checkpoint in {workdir}; train there first")
     checkpoints = checkpoint.Checkpoints(workdir)
     if checkpoints.latest_step() is None:
+        checkpoints.close()
         raise errors.BadInput(f"no finished checkpoint in {workdir}; train there first")
     return checkpoints
 
@@ -87,9 +86,8 @@ def settings_of(workdir: pathlib.Path) -> ml_collections.ConfigDict:
     Raises:
         errors.BadInput: there is no checkpoint.
     """
-    checkpoints = opened(workdir)
-    meta = checkpoints.read_meta(checkpoints.latest_step() or 0)
-    checkpoints.close()
+    with opened(workdir) as checkpoints:
+        meta = checkpoints.read_meta(checkpoints.latest_step() or 0)
     return ml_collections.ConfigDict(meta["config"])
 
 
