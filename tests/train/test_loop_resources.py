@@ -121,3 +121,20 @@ def test_a_refused_checkpoint_is_closed(config, tmp_path, monkeypatch, open_mana
     with pytest.raises(errors.BadInput, match="no finished checkpoint"):
         restore.settings_of(tmp_path / "empty")
     assert not open_managers
+
+
+def test_initial_weights_share_no_key_with_a_step(config, monkeypatch):
+    keys = []
+
+    def create(network, optimizer, example, key):
+        keys.append(key)
+        return original(network, optimizer, example, key)
+
+    original = train_state.create
+    monkeypatch.setattr(train_state, "create", create)
+    with checkpoint.Checkpoints(pathlib.Path("nowhere")) as nothing:
+        restore.newest_or_new(config, recipes.build(config), nothing, None)
+    root = jax.random.key(config.seed)
+    steps = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(root, np.arange(1000))
+    used = jax.random.key_data(steps).tolist() + [jax.random.key_data(root).tolist()]
+    assert jax.random.key_data(keys[0]).tolist() not in used

@@ -12,6 +12,9 @@ from unipose_jax import skeleton
 from unipose_jax.train import checkpoint, optimizer, recipes
 from unipose_jax.train import state as train_state
 
+_INITIAL = np.uint32(2**32 - 1)
+"""Folded into the seed for initial weights; steps, of 31 bits, fold in their number."""
+
 
 def newest_or_new(
     config: ml_collections.ConfigDict,
@@ -131,5 +134,5 @@ def _new(
         recipe.network,
         optimizer.make_optimizer(config.optimizer, config.num_train_steps),
         example_inputs(config, recipe.inputs),
-        jax.random.fold_in(jax.random.key(config.seed), 0),
+        jax.random.fold_in(jax.random.key(config.seed), _INITIAL),
     )
