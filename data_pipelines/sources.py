@@ -5,7 +5,7 @@ import pathlib
 
 import ml_collections
 
-from data_pipelines import errors
+from data_pipelines import errors, origin
 
 READERS = (
     "recording",
@@ -39,7 +39,8 @@ def open_train(
     Raises:
         errors.BadInput: `config.data.name` is unknown, or its files cannot be used.
     """
-    if config.data.get("collections", ""):
+    found = origin.of(config.data)
+    if found.collections:
         from data_pipelines import pictures, pool_batches
 
         return pool_batches.PoolBatches(
@@ -49,7 +50,7 @@ def open_train(
             host=host,
             hosts=hosts,
         )
-    if _is_rendered(config):
+    if found.renders:
         from data_pipelines import synthetic
 
         if config.data.mixture:
@@ -102,11 +103,12 @@ def open_split(config: ml_collections.ConfigDict, split: str):
         errors.BadInput: as `open_train`.
     """
     data = config.data
-    if data.get("collections", ""):
+    found = origin.of(data)
+    if found.collections:
         from data_pipelines import pictures
 
         return pictures.open_split(config, split)
-    if _is_rendered(config):
+    if found.renders:
         from data_pipelines import synthetic
 
         return synthetic.open_split(config, split)
@@ -173,10 +175,6 @@ def open_data_set(data: ml_collections.ConfigDict, source: pathlib.Path):
     return importlib.import_module(f"data_pipelines.{module}").open_data_set(
         source, data
     )
-
-
-def _is_rendered(config: ml_collections.ConfigDict) -> bool:
-    return config.data.name == "synthetic" and not config.data.data_dir
 
 
 def _read_tracks(data: ml_collections.ConfigDict, split: str):

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from data_pipelines import errors, pose_file, sources
+from data_pipelines import errors, origin, pose_file, sources
 from unipose_jax import metrics, skeleton
 from unipose_jax.report import files as report_files
 from unipose_jax.train import (
@@ -51,7 +51,7 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
     if mode == "prepare":
         from unipose_jax import data_commands
 
-        rendered = config.data.name == "synthetic"  # of no files
+        rendered = origin.of(config.data).synthetic  # without original files
         source = pathlib.Path() if rendered else _needed(options, "source")
         config.data.crop_size = stages.crop_size_of(config)
         return data_commands.prepare_data(config, source, **host)

@@ -95,8 +95,12 @@ def test_workdir_that_is_a_file_is_said(tmp_path):
         run("train", unipose.get_config("smoke"), workdir=tmp_path / "w")
 
 
-def test_pictures_of_several_people_are_counted_too(tmp_path):
+@pytest.mark.parametrize(
+    "collections", ["rendered", "rendered=1.0", "rendered=0.5,photographs.json=0.5"]
+)
+def test_pictures_of_several_people_are_counted_too(tmp_path, collections):
     config = wsp.get_config("smoke")
+    config.data.collections = collections
     config.data.validation_clips = 0
     with pytest.raises(errors.BadInput, match="validation_clips is 0; use 1 or more"):
         run("train", config, workdir=tmp_path / "w")

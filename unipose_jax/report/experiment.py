@@ -10,6 +10,7 @@ import jax
 import ml_collections
 import numpy as np
 
+from data_pipelines import origin
 from unipose_jax.report import build, clips, files, page, tables
 
 KEYS = (*tables.MAIN, "map_10cm_upper", "map_10cm_lower", "bone_length_error_mm")
@@ -80,10 +81,10 @@ def report_run(
         workdir / "report",
         title=f"{config.recipe} on {config.data.name}",
         skeleton=skeleton,
-        rendered=config.data.name == "synthetic",
+        rendered=origin.of(config.data).synthetic,
         subtitle=" · ".join(str(value) for value in provenance().values()),
         results={
-            "metrics": table,
+            **({"metrics": table} if errors_mm else {}),
             **_condition_tables(conditions or {}),
             **study_tables(studied or {}),
         },
@@ -237,7 +238,7 @@ def _test_clips(config, test, predicted) -> list[clips.Clip]:
 
 def _images(config, num_clips: int) -> list[dict[str, np.ndarray]]:
     count = min(NUM_CLIPS, num_clips)
-    if config.data.name != "synthetic":
+    if not origin.of(config.data).synthetic:
         return [{} for _ in range(count)]
     from data_pipelines import synthetic
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import ml_collections
 from jaxtyping import Array
 
-from data_pipelines import errors
+from data_pipelines import errors, origin
 from unipose_jax import models, perspective, reduction, skeleton
 from unipose_jax.losses import ranking
 from unipose_jax.train import augment_pictures, parallel
@@ -38,7 +38,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         )
     checks.choice(config, "rule.source", SOURCES)
     checks.backbone(config, "height", "width")
-    if config.rule.source == "depth" and config.data.collections != "rendered":
+    if config.rule.source == "depth" and not origin.of(config.data).synthetic:
         raise errors.BadInput(
             "config.rule.source is 'depth', which photographs lack; "
             f"config.data.collections is {config.data.collections!r}, not 'rendered'"
