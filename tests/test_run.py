@@ -294,6 +294,10 @@ def test_prepared_data_have_all_crops_or_none(
         (("--config=configs/nothing.py", "--workdir=w"), "nothing"),
         (("--mode=bake",), "bake"),
         (("--config=LICENSE", "--workdir=w"), "LICENSE:"),
+        (
+            ("--config=tests/broken_config.py", "--workdir=w"),
+            "tests/broken_config.py:9: AttributeError: 'str' object has no attribute",
+        ),
     ],
 )
 def test_mistake_is_one_line_and_status_2(arguments, message):
