@@ -40,7 +40,7 @@ def study(
     skel = skeleton.by_name(config.data.skeleton)
     truth = evaluate.stack(source[index] for index in range(len(source)))
     groups = source.groups() if hasattr(source, "groups") else ["all"] * len(source)
-    most = max(*config.study.steps, config.correction.steps)
+    most = max((*config.study.steps, config.correction.steps))
     noise: dict[str, Scores] = {}
     actions: dict[str, Scores] = {}
     for kind in config.study.kinds:
