@@ -31,6 +31,7 @@ TOP = {"train", "report"}  # above all of these
 ENTRY = {
     "estimator",
     "commands",
+    "config_files",
     "prediction",
     "data_commands",
     "refinement",
