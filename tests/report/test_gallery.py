@@ -29,3 +29,16 @@ def test_people_below_half_the_height_are_small(rows, small):
 )
 def test_file_names_are_safe(name, expected):
     assert gallery.file_name(name) == expected
+
+
+def test_a_frame_is_named_by_its_number_in_the_recording():
+    clip = clips.Clip(
+        name="a", skeleton="ITOP15", xyz=XYZ, numbers=np.array([3, 9, 24, 30])
+    )
+    assert gallery.frame_title(clip, 2) == "a, frame 24"
+    assert gallery.frame_title(clip.thinned(2), 1) == "a, frame 30"
+    plain = clips.Clip(name="a", skeleton="ITOP15", xyz=XYZ)
+    assert gallery.frame_title(plain, 2) == "a, frame 2"
+
+
+@pytest.mark.parametrize("known_frame", [None, 0])

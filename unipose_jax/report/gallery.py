@@ -96,7 +96,11 @@ def animation_figures(
 
 def frame_title(clip: clips.Clip, index: int) -> str:
     """Name and frame, and the mean error where the truth is known."""
-    title = clip.name if clip.num_frames == 1 else f"{clip.name}, frame {index}"
+    title = (
+        clip.name
+        if clip.num_frames == 1
+        else f"{clip.name}, frame {clip.number(index)}"
+    )
     error = frame_error_mm(clip, index)
     return title if np.isnan(error) else f"{title}: mean error {error:.0f} mm"
 
