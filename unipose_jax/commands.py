@@ -159,7 +159,8 @@ def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> in
         from unipose_jax.report import experiment
 
         in_order = {name: results[name] for name in trained if name in results}
-        print(experiment.comparison_text(in_order))
+        if text := experiment.comparison_text(in_order):
+            print(text)
     return 0
 
 
@@ -204,7 +205,7 @@ def _evaluate_stage(
     )
     if target == workdir:
         journal.write_pictures(workdir, int(state.step), page.parent / "figures")
-    print(f"{protocol}\n{experiment.summary_text(results)}")
+    print("\n".join(filter(None, [protocol, experiment.summary_text(results)])))
     for table in experiment.study_tables(studied).values():
         print(tables.to_text(table))
     if not results["all"]["num_frames"]:

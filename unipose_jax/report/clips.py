@@ -53,6 +53,8 @@ class Clip:
     keypoint_confidence: Float[np.ndarray, "frames joints"] | None = None
 
     def __post_init__(self) -> None:
+        if self.truth is not None and not np.isfinite(self.truth).any():
+            object.__setattr__(self, "truth", None)
         if self.depth is not None and self.intrinsics is None:
             raise ValueError(f"clip {self.name!r} has depth maps but no intrinsics")
         if self._color_camera is None and not (self.color is self.keypoints is None):
