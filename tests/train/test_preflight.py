@@ -40,6 +40,7 @@ def test_what_a_later_stage_lacks_is_said_before_the_first_trains(
         ({"seed": -1}, "config.seed is -1; use 0 or more"),
         ({"model.num_patches": 0}, "config.model.num_patches is 0; use 1 or more"),
         ({"model.dtype": "float33"}, "model.dtype is 'float33'; use one of float32, b"),
+        ({"model.dtype": "float16"}, "dtype is 'float16', which .* on a CPU; use flo"),
         ({"student.models.depth.head_width": 0}, "model.head_width is 0; use 1 or"),
         ({"log_every": 0}, "config.log_every is 0; use 1 or more"),
         ({"checkpoint_every": 0}, "config.checkpoint_every is 0; use 1 or more"),
