@@ -5,6 +5,7 @@ import json
 import logging
 import pathlib
 import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -47,6 +48,7 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
         raise errors.BadInput(f"--mode={mode} needs --config=configs/<name>.py")
     if options.data_dir:
         config.data.data_dir = options.data_dir
+    _check_config_paths(config)
     host = {"host": options.process_id, "hosts": options.num_processes}
     if mode == "prepare":
         from unipose_jax import data_commands
@@ -65,6 +67,8 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
 def _use(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
     """The modes that work on one recording or pose file, and need no config."""
     path = _needed(options, "input")
+    if config is not None:
+        _check_config_paths(config)
     if mode == "score":
         return score(path, _needed(options, "truth"))
     # Imported where used: these need OpenCV.
@@ -109,8 +113,9 @@ def quiet_logs() -> None:
 def use_compile_cache(folder: str) -> None:
     """Keeps compiled programs between runs; "" keeps none."""
     if folder:
-        path = pathlib.Path(folder).expanduser()
-        jax.config.update("jax_compilation_cache_dir", str(path))
+        remote = "://" in folder  # JAX itself reads and writes gs:// and the like
+        path = folder if remote else str(pathlib.Path(folder).expanduser())
+        jax.config.update("jax_compilation_cache_dir", path)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
@@ -298,7 +303,33 @@ def score(predicted: pathlib.Path, truth: pathlib.Path) -> int:
 
 def _optional(options, name: str) -> pathlib.Path | None:
     value = getattr(options, name)
-    return pathlib.Path(value).expanduser() if value else None
+    if not value:
+        return None
+    _check_local(f"--{name}", str(value))
+    return pathlib.Path(value).expanduser()
+
+
+def _check_config_paths(config: ml_collections.ConfigDict) -> None:
+    """Refuses a config that names a remote file or folder."""
+    for key, value in _strings(config.to_dict(), "config"):
+        _check_local(key, value)
+
+
+def _strings(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _strings(value, f"{prefix}.{name}")
+        elif isinstance(value, str):
+            yield f"{prefix}.{name}", value
+
+
+def _check_local(name: str, value: str) -> None:
+    """Refuses a URL: pathlib would take it for a folder `gs:` of this machine."""
+    if "://" in value:
+        raise errors.BadInput(
+            f"{name}={value}: only local paths are supported; mount the bucket as a "
+            "folder, for example with gcsfuse, and give the folder"
+        )
 
 
 def _needed(options, name: str) -> pathlib.Path:
