@@ -157,13 +157,13 @@ def points_in(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.ndarr
 
     Args:
         mask: bool (height, width).
-        depth: (height, width), metres, 0 where there is none.
+        depth: (height, width), metres, 0, NaN or infinite where there is none.
         rays: (height, width, 2), x/z and y/z of each pixel.
 
     Returns:
         float32 (points, 3), metres.
     """
-    index = np.flatnonzero(mask & (depth > 0))
+    index = np.flatnonzero(mask & (depth > 0) & np.isfinite(depth))
     z = depth.ravel()[index, None]
     xyz = np.concatenate([rays.reshape(-1, 2)[index] * z, z], axis=1)
     return xyz[point_cloud.inliers(xyz)].astype(np.float32)
