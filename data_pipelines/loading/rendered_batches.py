@@ -8,12 +8,12 @@ import jax
 import ml_collections
 import numpy as np
 
-from data_pipelines.ground import sampling, schema
+from data_pipelines.ground import schema
 from data_pipelines.loading import labelled, pool_batches
 from data_pipelines.rendered import synthetic
 from unipose_jax import errors
+from unipose_jax.geometry import point_cloud
 from unipose_jax.synthesis import pools
-from unipose_jax.synthesis.sensing import cloud
 
 
 def open_train(
@@ -86,7 +86,6 @@ class FreshBatches:
 @jax.jit
 @jax.vmap
 @jax.vmap
-def _inliers(points: jax.Array, valid: jax.Array) -> jax.Array:
-    """`transforms.inliers` of clouds (clips, frames, points, 3) where they are."""
-    options = {"voxel": sampling.VOXEL, "min_share": sampling.MIN_SHARE}
-    return cloud.inliers(points, valid, **options)
+def _inliers(points, valid):
+    """`point_cloud.inliers` of clouds (clips, frames, points, 3), on their device."""
+    return point_cloud.inliers(points, valid=valid)

@@ -14,7 +14,7 @@ from unipose_jax import skeleton
 Arrays = dict[str, np.ndarray]
 
 _PACKAGES = ("geometry", "skeleton", "synthesis")  # of unipose_jax: they render
-_MODULES = ("synthetic.py", "transforms.py")  # beside this one: they finish it
+_MODULES = ("synthetic.py",)  # beside this one: it finishes the clips
 
 
 def arrays(
@@ -60,5 +60,5 @@ def _read(path: pathlib.Path) -> Arrays | None:
 def _source_hash() -> str:
     """Digest of the source of all that is kept: it is as old as that code."""
     root, here = pathlib.Path(skeleton.__file__).parents[1], pathlib.Path(__file__)
-    sources = [f for name in _PACKAGES for f in sorted((root / name).glob("*.py"))]
+    sources = [f for name in _PACKAGES for f in sorted((root / name).rglob("*.py"))]
     return files.digest([*sources, *(here.with_name(name) for name in _MODULES)])

@@ -20,9 +20,10 @@ import ml_collections
 import numpy as np
 import tqdm
 
-from data_pipelines.ground import files, sampling, schema
+from data_pipelines.ground import files, schema
 from data_pipelines.rendered import cached
 from unipose_jax import errors
+from unipose_jax.geometry import point_cloud
 from unipose_jax.synthesis import crowd, pools, scene
 from unipose_jax.synthesis.motion import mocap, procedural
 
@@ -222,7 +223,7 @@ def _schema_fields(clips: Clips) -> Clips:
     valid = fields["points_valid"] = np.array(fields["points_valid"])
     for clip, frame in np.ndindex(valid.shape[:2]):
         seen = valid[clip, frame]
-        seen[seen] = sampling.inliers(fields["points"][clip, frame, seen])
+        seen[seen] = point_cloud.inliers(fields["points"][clip, frame, seen])
     return fields
 
 

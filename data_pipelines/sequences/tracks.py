@@ -15,6 +15,7 @@ from data_pipelines.sequences import crops
 from data_pipelines.sequences.sequence import Sequence
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
+from unipose_jax.geometry import point_cloud
 
 _OCCLUDED = 0.2  # metres: a surface this far in front of a joint is another limb.
 
@@ -156,16 +157,16 @@ def points_in(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.ndarr
 
     Args:
         mask: bool (height, width).
-        depth: (height, width), metres, 0 where there is none.
+        depth: (height, width), metres, 0, NaN or infinite where there is none.
         rays: (height, width, 2), x/z and y/z of each pixel.
 
     Returns:
         float32 (points, 3), metres.
     """
-    index = np.flatnonzero(mask & (depth > 0))
+    index = np.flatnonzero(mask & (depth > 0) & np.isfinite(depth))
     z = depth.ravel()[index, None]
     xyz = np.concatenate([rays.reshape(-1, 2)[index] * z, z], axis=1)
-    return xyz[sampling.inliers(xyz)].astype(np.float32)
+    return xyz[point_cloud.inliers(xyz)].astype(np.float32)
 
 
 def read_keypoints(

@@ -12,8 +12,7 @@ from configs import unipose
 from data_pipelines.loading import sources
 from data_pipelines.rendered import synthetic
 from unipose_jax import errors, models, skeleton
-from unipose_jax.losses import objective
-from unipose_jax.train import loop, recipes, teacher
+from unipose_jax.train import loop, objective, recipes, teacher
 from unipose_jax.train.checkpoints import checkpoint, folders
 from unipose_jax.train.evaluation import evaluate
 from unipose_jax.train.plan import stages
@@ -329,4 +328,4 @@ def test_all_student_terms_can_be_weighed_together(config, clip):
     )
     terms = recipe.validation_terms(estimate, batch)
     assert set(terms) == set(weights)
-    assert np.isfinite(float(objective.total(terms, weights)))
+    assert np.isfinite(float(objective.weighted_sum(terms, weights)))

@@ -31,6 +31,20 @@ def test_every_point_is_equally_likely():
     assert np.abs(count - 500).max() < 80
 
 
+@pytest.mark.parametrize("repeat", [False, True])
+@pytest.mark.parametrize("have", [60, 64, 100, 5000, 20_000])
+def test_any_prefix_is_a_random_sample(have, repeat):
+    # Images give points row by row: without shuffling, a prefix is the upper body.
+    height = np.arange(have) / (have - 1)
+    xyz = height[:, None] * np.ones(3)
+    rng = np.random.default_rng(0)
+    draws = [sampling.sample_points(xyz, 64, rng, repeat=repeat) for _ in range(300)]
+    first = np.array([points[:16, 0] for points, _ in draws])
+    # Uniform in [0, 1]: mean 1/2, variance 1/12 at each place of the prefix.
+    assert np.abs(first.mean(axis=0) - 0.5).max() < 4.0 * np.sqrt(1 / 12 / 300)
+    assert np.abs(first.var(axis=0) - 1 / 12).max() < 0.02
+
+
 @pytest.mark.parametrize("have", [0, 3, 5])
 def test_few_points_are_padded(have):
     xyz = np.ones((have, 3))
@@ -51,16 +65,6 @@ def test_few_points_are_taken_again_if_asked_for(have):
         assert times.max() - times.min() <= 1
     else:
         assert not valid.any()
-
-
-def test_flying_points_are_no_inliers():
-    rng = np.random.default_rng(0)
-    body = rng.uniform(-1, 1, size=(2000, 3)) * [0.2, 0.6, 0.05] + [0, 0, 3]
-    flying = np.array([[0.9, 0, 3.2], [0.9, 0.01, 3.21], [-1, -1, 3.9], [9, 9, 9]])
-    keep = sampling.inliers(np.concatenate([body, flying]))
-    assert not keep[2000:].any()
-    assert keep[:2000].all()
-    assert sampling.inliers(np.zeros((0, 3))).shape == (0,)
 
 
 def test_square_box_by_hand():

@@ -173,7 +173,7 @@ def test_several_machines_and_shards_give_the_same_bytes(
 PROGRAM = """
 import sys
 from configs import unipose
-from data_pipelines import prepare
+from data_pipelines.prepared import prepare
 import pathlib
 prepare._SHARD_FRAMES = 1
 data = unipose.get_config("smoke").data

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from data_pipelines.ground import sampling
 from unipose_jax.geometry import camera
 from unipose_jax.synthesis.sensing import cloud
 
@@ -125,17 +124,3 @@ def test_jit_and_vmap_agree():
     many = jax.jit(jax.vmap(one))(keys)
     for i in range(3):
         np.testing.assert_allclose(many[i], one(keys[i]), rtol=1e-5)
-
-
-def test_inliers_are_those_of_clouds_without_padding():
-    rng = np.random.default_rng(0)
-    points = np.float32(rng.normal(0.0, 0.15, (400, 3)) + [0.0, 0.0, 3.0])
-    valid = rng.random(400) < 0.7
-    expected = np.zeros(400, bool)
-    expected[valid] = sampling.inliers(points[valid], min_share=0.02)
-    assert 0.1 < expected.mean() < 0.6
-    options = {"voxel": sampling.VOXEL, "min_share": 0.02}
-    found = cloud.inliers(jnp.asarray(points), jnp.asarray(valid), **options)
-    np.testing.assert_array_equal(found, expected)
-    nobody = jnp.zeros(400, bool)
-    assert not cloud.inliers(jnp.asarray(points), nobody, **options).any()

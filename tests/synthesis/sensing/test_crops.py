@@ -188,11 +188,11 @@ def test_one_sample_is_the_nearest_pixel():
 
 
 @pytest.mark.parametrize("depths", [[2.0], [2.0, 3.0], [2.0, 2.5, 9.0], []])
-def test_reference_depth_is_the_median_of_valid_points(depths):
+def test_median_depth_is_that_of_valid_points(depths):
     z = np.full((1, 5), np.nan, np.float32)
     z[0, : len(depths)] = depths
     points = jnp.asarray(np.stack([z, z, z], axis=-1))
-    got = crops.reference_depth(points, points_valid=jnp.asarray(np.isfinite(z)))
+    got = crops.median_depth(points, points_valid=jnp.asarray(np.isfinite(z)))
     np.testing.assert_allclose(got, [np.median(depths)] if depths else [0.0])
 
 

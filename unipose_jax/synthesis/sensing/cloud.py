@@ -121,28 +121,3 @@ def sample_points(
     valid = jnp.broadcast_to(total >= min_pixels, pixel.shape)
     points = jnp.stack([x * z, y * z, z], axis=-1)
     return jnp.where(valid[..., None], points, 0.0), valid
-
-
-def inliers(
-    points: Float[Array, "points 3"],
-    valid: Bool[Array, " points"],
-    *,
-    voxel: float,
-    min_share: float,
-) -> Bool[Array, " points"]:
-    """Which points have company, as `data_pipelines.ground.sampling.inliers` has it.
-
-    For clouds of one shape on an accelerator: it compares all pairs.
-
-    Args:
-        points: metres; one person, within a few metres.
-        valid: False where a point is padding, which is no inlier and nobody's company.
-        voxel: side of the cubes that points are counted in, metres.
-        min_share: of all valid points, in 3x3x3 of them around a point.
-    """
-    places = jnp.floor(points / voxel).T
-    x, y, z = (jnp.abs(place[:, None] - place[None]) for place in places)
-    near = (jnp.maximum(jnp.maximum(x, y), z) <= 1.0) & valid[None]
-    # Numbers, not truths: XLA (0.11) compiles sums of those for minutes, for GPUs.
-    company = jnp.sum(jnp.where(near, 1.0, 0.0), axis=-1)
-    return valid & (company >= jnp.maximum(4, min_share * valid.sum()))

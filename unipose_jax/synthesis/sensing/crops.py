@@ -55,7 +55,7 @@ def depth_fields(
     return {
         "depth_crop": jax.vmap(look_up)(depth, source),
         "depth_crop_matrix": crop_matrix(left_top, side, intrinsics, size=size),
-        "reference_depth": reference_depth(points, points_valid=points_valid),
+        "reference_depth": median_depth(points, points_valid=points_valid),
     }
 
 
@@ -170,7 +170,7 @@ def crop_matrix(
     return _scale_and_shift(scale * intrinsics[None, :2], center)
 
 
-def reference_depth(
+def median_depth(
     points: Float[Array, "frames points 3"],
     *,
     points_valid: Bool[Array, "frames points"],

@@ -14,8 +14,8 @@ import ml_collections
 import optax
 from jaxtyping import Array, Float
 
-from unipose_jax import models, skeleton
-from unipose_jax.losses import lifting
+from unipose_jax import losses, models, reduction, skeleton
+from unipose_jax.skeleton import kinematics
 
 KINDS = ("rays", "projector")
 
@@ -98,13 +98,30 @@ def consistency(
     if config.kind not in KINDS:
         raise ValueError(f"unknown correction {config.kind!r}; choose from {KINDS}")
     found = lift.plane if config.kind == "rays" else lift.projected
-    position = lifting.plane_loss(found, lift.observed, confidence=confidence).mean()
+    position = projection_term(found, lift.observed, confidence).mean()
     if not config.bones:
         return position
-    bones = lifting.bone_extent_loss(
-        found, lift.observed, skeleton=skel, confidence=confidence
-    )
+    bones = bone_extent_term(found, lift.observed, confidence, skel)
     return position + config.bones * bones.mean()
+
+
+def projection_term(projected, observed, confidence) -> reduction.WeightedMean:
+    """Squared distance of projected joints to keypoints, weighted by confidence."""
+    found = confidence > 0
+    error = losses.squared_projection_error(projected, observed, where=found)
+    return reduction.weighted_mean(error, confidence, found)
+
+
+def bone_extent_term(
+    projected, observed, confidence, skel: skeleton.Skeleton
+) -> reduction.WeightedMean:
+    """`losses.bone_extent`, weighted by the lower confidence of a bone's two ends."""
+    found = confidence > 0
+    error = losses.bone_extent(projected, observed, skeleton=skel, where=found)
+    child, parent = skel.bone_ends
+    weights = jnp.minimum(confidence[..., child], confidence[..., parent])
+    known = kinematics.both_ends(found, skeleton=skel)
+    return reduction.weighted_mean(error, weights, known)
 
 
 def _mirrored(inputs, skel: skeleton.Skeleton) -> dict:

@@ -11,12 +11,12 @@ from unipose_jax import reduction
 Weight = float | Float[Array, ""]
 
 
-def total(
+def weighted_sum(
     terms: Mapping[str, reduction.WeightedMean], weights: Mapping[str, Weight]
 ) -> Float[Array, ""]:
     """Weighted sum of the means of the terms.
 
-    What a mean divides by is constant for the gradient, as in `local_share`.
+    What a mean divides by is constant for the gradient, as in `device_share`.
 
     Args:
         terms: by name; one that `weights` does not name adds nothing.
@@ -34,12 +34,12 @@ def total(
     return sum(parts, start=jnp.zeros(()))
 
 
-def local_share(
+def device_share(
     terms: Mapping[str, reduction.WeightedMean],
     weights: Mapping[str, Weight],
     axis_name: str,
 ) -> Float[Array, ""]:
-    """One device's share of `total` over all devices: shares and gradients just add.
+    """One device's share of `weighted_sum` over all devices; shares and gradients add.
 
     Each device's sum is divided by the weight of all devices, a constant for the
     gradient. The mean of the devices' means would be wrong as soon as they hold
