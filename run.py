@@ -40,8 +40,8 @@ flags.DEFINE_string(
 
 def main(argv: list[str]) -> int:
     """Runs one mode; returns the exit status."""
-    from data_pipelines import errors
-    from unipose_jax import commands
+    from unipose_jax import errors
+    from unipose_jax.cli import commands
 
     try:
         if len(argv) > 1:
@@ -72,7 +72,7 @@ def parse_flags(argv: list[str]) -> list[str]:
             _CONFIG.value.items()  # a config that failed to load fails when used
         return rest
     except Exception as error:
-        from unipose_jax import config_files
+        from unipose_jax.cli import config_files
 
         print(f"error: {config_files.describe(error, argv)}", file=sys.stderr)
     sys.exit(2)

@@ -7,8 +7,10 @@ import pytest
 
 from configs import unipose
 from unipose_jax import skeleton
-from unipose_jax.report import clips, experiment, tables
-from unipose_jax.train import evaluate
+from unipose_jax.report import tables
+from unipose_jax.report.draw import clips
+from unipose_jax.report.pages import experiment
+from unipose_jax.train.evaluation import evaluate
 
 CLIPS, FRAMES, JOINTS = 2, 3, 15
 

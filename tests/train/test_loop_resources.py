@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from configs import unipose
-from data_pipelines import errors, pool_batches
-from unipose_jax.train import checkpoint, journal, loop, recipes, restore
+from data_pipelines.loading import pool_batches
+from unipose_jax import errors
+from unipose_jax.train import journal, loop, recipes
 from unipose_jax.train import state as train_state
+from unipose_jax.train.checkpoints import checkpoint, restore
 
 
 @pytest.fixture

@@ -1,5 +1,21 @@
 """Pixels, rays, points, depth maps, image warps and rigid transforms, in pure JAX."""
 
-from unipose_jax.geometry import camera, depth, numerics, rays, transforms, warp
+from unipose_jax.geometry import (
+    camera,
+    depth,
+    numerics,
+    point_cloud,
+    rays,
+    transforms,
+    warp,
+)
 
-__all__ = ["camera", "depth", "numerics", "rays", "transforms", "warp"]
+__all__ = [
+    "camera",
+    "depth",
+    "numerics",
+    "point_cloud",
+    "rays",
+    "transforms",
+    "warp",
+]

@@ -1,6 +1,10 @@
 """Many rendered clips at once: batches that devices share, and pools of them in memory.
 
-Whatever batch a clip is rendered in, it is the same but for rounding.
+A clip does not depend on the batch that it is rendered in, except for rounding, which
+differs between compiled programs and between processors. Rounding changes single pixels
+at edges. A pixel that enters or leaves the mask of the person shifts the ranks by which
+`cloud.sample_points` chooses pixels, and so moves many points of that frame to the next
+pixel.
 """
 
 import dataclasses
