@@ -22,8 +22,8 @@ from benchmarks import study
 from data_pipelines.loading import sources
 from unipose_jax import errors, skeleton
 from unipose_jax.cli import commands
-from unipose_jax.report import files, tables
-from unipose_jax.report.pages import experiment, studies
+from unipose_jax.report import output_files, tables
+from unipose_jax.report.pages import run_page, studies
 from unipose_jax.train import loop, parallel
 from unipose_jax.train.checkpoints import checkpoint, folders, restore
 from unipose_jax.train.evaluation import evaluate, ranking_study
@@ -78,7 +78,7 @@ def main(argv: list[str]) -> None:
                 folder = workdir / f"{start}-{share}-{seed}"
                 records[start, share, seed] = result(config, folder)
     text = to_markdown(records)
-    files.write_text(workdir / "table.md", text)
+    output_files.write_text(workdir / "table.md", text)
     print(text)
 
 
@@ -113,10 +113,16 @@ def result(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict[str,
         if not loop.train(stage, where):
             raise SystemExit(f"{folder} is incomplete; start again to continue")
         score = rank_scores if stage.recipe == "wsp" else pose_scores
-        scores = score(stage, where) | experiment.provenance()
-        files.write_text(record, json.dumps(files.plain(scores), indent=1))
+        scores = score(stage, where) | run_page.provenance()
+        output_files.write_text(
+            record, json.dumps(output_files.plain(scores), indent=1)
+        )
         jax.clear_caches()  # compiled programs use memory maps; Linux allows 65,530
-        print(json.dumps({k: files.plain(v) for k, v in scores.items() if "_" in k}))
+        print(
+            json.dumps(
+                {k: output_files.plain(v) for k, v in scores.items() if "_" in k}
+            )
+        )
     return json.loads(record.read_text())
 
 
@@ -144,7 +150,7 @@ def rank_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict
 
 def to_markdown(records: dict[tuple[str, str, str], dict[str, Any]]) -> str:
     """A table for each share of the labels; `records` by start, share and seed."""
-    made = [{key: r[key] for key in experiment.provenance()} for r in records.values()]
+    made = [{key: r[key] for key in run_page.provenance()} for r in records.values()]
     note = (
         f"{len(_SEEDS.value)} seeds, mean ± standard deviation; "
         f"{studies.provenances(made)}; overrides: "

@@ -20,7 +20,7 @@ from absl import app, flags
 from unipose_jax import refine, skeleton
 from unipose_jax.cli import commands
 from unipose_jax.refine import online
-from unipose_jax.synthesis.motion import procedural, shape
+from unipose_jax.synthesis.motion import body_shape, procedural
 
 _FRAMES = flags.DEFINE_integer("frames", 10_000, "Frames of the sequence.")
 BODY = skeleton.ITOP15
@@ -55,7 +55,7 @@ def noisy_poses(count: int) -> jax.Array:
 
     @jax.jit
     def clip(key):
-        person = shape.sample_shape(key, shape.ShapeParams())
+        person = body_shape.sample_shape(key, body_shape.ShapeParams())
         return procedural.sample_motion(key, person, stamps, procedural.MotionParams())
 
     keys = jax.random.split(jax.random.key(0), -(-count // frames))

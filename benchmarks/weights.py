@@ -20,7 +20,7 @@ from data_pipelines.ground import sampling
 from data_pipelines.loading import sources
 from unipose_jax import errors, estimator, models, skeleton
 from unipose_jax.cli import commands
-from unipose_jax.report.pages import experiment
+from unipose_jax.report.pages import run_page
 from unipose_jax.train import parallel
 from unipose_jax.train.checkpoints import folders
 from unipose_jax.train.evaluation import evaluate
@@ -89,10 +89,10 @@ def score() -> None:
     )
     truth = evaluate.truth_of(test)
     results = evaluate.measure(predicted, truth, skel)
-    print(experiment.protocol(stage, results, test.protocol))
-    print(experiment.summary_text(results))
+    print(run_page.protocol(stage, results, test.protocol))
+    print(run_page.summary_text(results))
     conditions = evaluate.measure_conditions(predicted, truth, skel)
-    print(experiment.conditions_text(conditions))
+    print(run_page.conditions_text(conditions))
 
 
 if __name__ == "__main__":

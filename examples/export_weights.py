@@ -13,7 +13,7 @@ import sys
 
 import jax
 
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from unipose_jax import errors, estimator
 from unipose_jax.cli import commands
 from unipose_jax.train.checkpoints import folders, restore
@@ -29,7 +29,7 @@ def main(run: pathlib.Path, output: pathlib.Path, modality: str = "points") -> N
     if modality not in folders.MODALITIES:
         choices = ", ".join(folders.MODALITIES)
         raise errors.BadInput(f"unknown modality {modality!r}; use one of {choices}")
-    files.check_writable(f"{output}.npz")
+    file_io.check_writable(f"{output}.npz")
     folder = folders.folder_of(run.expanduser(), modality)
     config = restore.settings_of(folder)
     _, state = restore.best(config, folder)

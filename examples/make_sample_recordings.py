@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from data_pipelines.cameras import calibration
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from data_pipelines.readers.recordings import recording
 from unipose_jax import errors
 
@@ -78,8 +78,8 @@ def itop(source: pathlib.Path, target: pathlib.Path) -> None:
 
 def panoptic(source: pathlib.Path, output: pathlib.Path) -> None:
     """Ten Kinects around one cellist."""
-    sensors = files.read_json(source / "kcalibration_171026_cello3.json")["sensors"]
-    marked = files.read_json(source / "keypoints_2d_views_0_2_4.json")
+    sensors = file_io.read_json(source / "kcalibration_171026_cello3.json")["sensors"]
+    marked = file_io.read_json(source / "keypoints_2d_views_0_2_4.json")
     for view, sensor in enumerate(sensors):
         depth_from_sensor = np.array(sensor["M_depth"])
         depth_from_world = depth_from_sensor @ np.array(sensor["M_world2sensor"])

@@ -13,7 +13,7 @@ from data_pipelines.ground import pose_file
 from data_pipelines.readers.ntu import data_set, skeleton_file
 from unipose_jax import errors
 from unipose_jax.cli import refinement
-from unipose_jax.report.pages import refinement as report
+from unipose_jax.report.pages import refinement_page as report
 
 
 def main(folder: pathlib.Path, clip: str, output: pathlib.Path) -> None:

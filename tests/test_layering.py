@@ -118,7 +118,7 @@ def packages_beyond_the_tier(path):
 def imports_that_data_lack(path):
     """What a module of data_pipelines must not import: jax, most of unipose_jax."""
     below = {"errors", "geometry", "skeleton"}
-    if path.name in ("synthetic.py", "rendered_batches.py"):
+    if path.name in ("clip_pool.py", "rendered_batches.py"):
         return parts_imported(path) - below - {"synthesis"}
     jax_used = packages_imported(path, nested=True) & {"jax", "flax", "optax"}
     return jax_used | parts_imported(path) - below

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from unipose_jax import errors
 
 _MIN_SIDE, _MAX_SIDE = 4, 16384  # pixels
@@ -148,7 +148,7 @@ def read(path: str | os.PathLike) -> CameraFile:
         errors.BadInput: one line with the first key that is missing or wrong.
     """
     path = pathlib.Path(path)
-    raw = files.read_json(path)
+    raw = file_io.read_json(path)
     if not isinstance(raw, dict) or not isinstance(raw.get("depth"), dict):
         raise errors.BadInput(f"{path} has no 'depth' camera")
     _check_spelling(raw, _KEYS, str(path))

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.ground import files
-from data_pipelines.keypoints import follow, joint_orders, mmpose
+from data_pipelines.ground import file_io
+from data_pipelines.keypoints import joint_orders, mmpose, person_tracking
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 
@@ -44,7 +44,7 @@ def read(path: str | os.PathLike) -> Detections:
     paths = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not paths:
         raise errors.BadInput(f"{path} has no files of OpenPose or MMPose (*.json)")
-    contents = {file: files.read_json(file) for file in paths}
+    contents = {file: file_io.read_json(file) for file in paths}
     first = contents[paths[0]]
     # In a folder, an empty list is an image in which MMPose saw nobody.
     if mmpose.is_mmpose(first) or (path.is_dir() and isinstance(first, list)):
@@ -112,7 +112,7 @@ def follow_person(
     present = [i for i, f in enumerate(frames) if len(found.people.get(f, ()))]
     people = [found.people[frames[i]] for i in present]
     for place, person in zip(
-        present, follow.best_path(people, present, near), strict=True
+        present, person_tracking.best_path(people, present, near), strict=True
     ):
         chosen[place] = person
     return chosen[..., :2], chosen[..., 2]

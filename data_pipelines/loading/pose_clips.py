@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_pipelines.loading import clips
+from data_pipelines.loading import clip_source
 from unipose_jax import errors
 
 _POSES = ("uv", "confidence", "xyz", "xyz_valid", "visible")
@@ -24,7 +24,7 @@ class PoseClips:
 
     def __init__(
         self,
-        tracks: Sequence[clips.Track],
+        tracks: Sequence[clip_source.Track],
         *,
         num_frames: int,
         frame_step: int = 1,
@@ -49,7 +49,7 @@ class PoseClips:
         self.clips = [
             (number, window)
             for number, track in enumerate(tracks)
-            for window in clips.windows(len(track), num_frames, frame_step)
+            for window in clip_source.windows(len(track), num_frames, frame_step)
         ]
         """(track number, frame positions) of each example."""
 
@@ -60,7 +60,7 @@ class PoseClips:
         """Example `index`; `xyz_valid` is False where a clip before has the frame."""
         number, window = self.clips[index]
         example = self._cut(number, window)
-        example["xyz_valid"] &= clips.is_first_time(self.clips, index)[:, None]
+        example["xyz_valid"] &= clip_source.is_first_time(self.clips, index)[:, None]
         return example
 
     def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -125,7 +125,7 @@ def action_of(name: str) -> str:
     return f"{parts[1]} {parts[2].replace('_', ' ')}" if parts else name
 
 
-def _poses_of(track: clips.Track) -> dict[str, np.ndarray]:
+def _poses_of(track: clip_source.Track) -> dict[str, np.ndarray]:
     frames = [track.frame(position) for position in range(len(track))]
     return {
         name: np.stack([np.asarray(frame[name]) for frame in frames])

@@ -9,8 +9,8 @@ import ml_collections
 import numpy as np
 
 from data_pipelines.ground import schema
-from data_pipelines.loading import labelled, pool_batches
-from data_pipelines.rendered import synthetic
+from data_pipelines.loading import label_subset, pool_batches
+from data_pipelines.rendered import clip_pool
 from unipose_jax import errors
 from unipose_jax.geometry import point_cloud
 from unipose_jax.synthesis import pools
@@ -33,7 +33,7 @@ def open_train(
             )
         fresh = FreshBatches(data, **options)
         return teacher.of_batches(fresh) if teacher else fresh
-    pool = labelled.of_config(synthetic.open_pool(data, "train"), data)
+    pool = label_subset.of_config(clip_pool.open_pool(data, "train"), data)
     pool = teacher.of_source(pool) if teacher else pool
     return pool_batches.PoolBatches(pool, seed=config.seed, **options)
 
@@ -60,10 +60,10 @@ class FreshBatches:
             data.seed,
             "train",
             dataclasses.replace(
-                synthetic.scene_params(data, "train"), points=data.num_points
+                clip_pool.scene_params(data, "train"), points=data.num_points
             ),
-            motion_clips=synthetic.motion_pieces(data),
-            extras=synthetic.crop_fields(data),
+            motion_clips=clip_pool.motion_pieces(data),
+            extras=clip_pool.crop_fields(data),
         )
 
     def __next__(self) -> dict[str, jax.Array]:
@@ -71,7 +71,7 @@ class FreshBatches:
         self._step += 1
         valid = _inliers(clips["points"], clips["points_valid"])
         return schema.unpacked(
-            synthetic.schema_fields_of(clips) | {"points_valid": valid}
+            clip_pool.schema_fields_of(clips) | {"points_valid": valid}
         )
 
     def get_state(self) -> dict[str, Any]:

@@ -31,10 +31,10 @@ def open_train(
     """
     found = origin.of(config.data)
     if found.collections:
-        from data_pipelines.loading import pictures, pool_batches
+        from data_pipelines.loading import multi_person_images, pool_batches
 
         return pool_batches.PoolBatches(
-            pictures.open_train(config),
+            multi_person_images.open_train(config),
             seed=config.seed,
             batch_size=config.global_batch_size,
             host=host,
@@ -65,12 +65,12 @@ def open_train(
 
 def _mixed(config: ml_collections.ConfigDict, teacher):
     """The training source of a config, with the other sets of its mixture."""
-    from data_pipelines.loading import labelled, mixture
+    from data_pipelines.loading import label_subset, mixture
 
     def opened(data):
         source = open_split(ml_collections.ConfigDict({"data": data}), "train")
         source.check_supervision(taught=teacher is not None)
-        source = labelled.of_config(source, data)
+        source = label_subset.of_config(source, data)
         return teacher.of_source(source) if teacher else source
 
     shares = mixture.parse(config.data.mixture)
@@ -97,23 +97,23 @@ def open_split(config: ml_collections.ConfigDict, split: str):
     data = config.data
     found = origin.of(data)
     if found.collections:
-        from data_pipelines.loading import pictures
+        from data_pipelines.loading import multi_person_images
 
-        return pictures.open_split(config, split)
+        return multi_person_images.open_split(config, split)
     if found.renders:
-        from data_pipelines.rendered import synthetic
+        from data_pipelines.rendered import clip_pool
 
-        return synthetic.open_split(config, split)
-    from data_pipelines.loading import clips
+        return clip_pool.open_split(config, split)
+    from data_pipelines.loading import clip_source
 
     if data.data_dir:
-        from data_pipelines.prepared import tracks as prepared_tracks
+        from data_pipelines.prepared import track_records as prepared_tracks
 
         tracks, protocol = prepared_tracks.open_tracks(data, split)
     else:
         tracks, protocol = _read_tracks(data, split)
     if data.num_points:
-        source = clips.ClipSource(
+        source = clip_source.ClipSource(
             tracks,
             num_frames=data.frames,
             num_points=data.num_points,

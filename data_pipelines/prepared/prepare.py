@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import ml_collections
 import tqdm
 
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from data_pipelines.prepared import storage
 from data_pipelines.readers import registry
 from data_pipelines.sequences import sequence
@@ -180,7 +180,7 @@ def write_shard(shard: Shard, data: Mapping[str, Any]) -> None:
     with _disk_errors():
         writer.close()
     os.replace(partial, shard.path)
-    files.write_json(shard.notes, {"sequences": entries, "skipped": skipped or []})
+    file_io.write_json(shard.notes, {"sequences": entries, "skipped": skipped or []})
 
 
 @contextlib.contextmanager
@@ -193,8 +193,9 @@ def _disk_errors() -> Iterator[None]:
 
 
 def _kind(name: str) -> types.ModuleType:
-    """The module `tracks` or `images` of this package."""
-    return importlib.import_module(f"data_pipelines.prepared.{name}")
+    """The module of this package that knows the records of a kind of data set."""
+    modules = {"tracks": "track_records", "images": "image_records"}
+    return importlib.import_module(f"data_pipelines.prepared.{modules[name]}")
 
 
 def _features(kind: str, data: Mapping[str, Any]):
@@ -250,7 +251,7 @@ def _complete(
             path.unlink()  # of a process that was killed
     _write_tfds(folder, shards, notes, data, data_set)
     shutil.rmtree(folder / _NOTES)
-    files.write_json(
+    file_io.write_json(
         folder / storage.INDEX,
         {
             "format": storage.FORMAT,
@@ -330,7 +331,7 @@ def _fingerprint(data: ml_collections.ConfigDict, data_set: sequence.DataSet) ->
     made_with = [data.keypoints, dict(data_set.made_with)]
     if data.keypoints:
         found = sorted(pathlib.Path(data.keypoints).expanduser().rglob("*.json"))
-        made_with.append(files.digest(found))
+        made_with.append(file_io.digest(found))
     if data.crop_size:
         made_with.append({"crop_size": data.crop_size})
     text = json.dumps([storage.FORMAT, settings, made_with, listed])

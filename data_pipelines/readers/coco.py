@@ -16,7 +16,7 @@ import cv2
 import ml_collections
 import numpy as np
 
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from data_pipelines.keypoints import detections, joint_orders
 from data_pipelines.sequences import sequence
 from unipose_jax import errors
@@ -148,7 +148,7 @@ def open_images(
             missing (the first five are named).
     """
     path, folder = pathlib.Path(annotations), pathlib.Path(images_folder)
-    raw = files.read_json(path)
+    raw = file_io.read_json(path)
     joints, category = _joints(raw, path)
     people = _people(raw, joints, category, path)
     images = []

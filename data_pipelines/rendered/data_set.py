@@ -6,8 +6,8 @@ from typing import Any
 
 import ml_collections
 
-from data_pipelines.ground import files
-from data_pipelines.rendered import synthetic
+from data_pipelines.ground import file_io
+from data_pipelines.rendered import clip_pool
 from data_pipelines.sequences import sequence, tracks
 
 
@@ -34,7 +34,7 @@ def open_data_set(
         for name in ("seed", "frames", "motion", "scene", "train_view")
     }
     if data.motion:
-        made_with["motion"] = files.digest([synthetic.motion_path(data)])
+        made_with["motion"] = file_io.digest([clip_pool.motion_path(data)])
     del made_with["scene"]["crop_size"]  # not looked at: `data.crop_size` counts
     return sequence.DataSet(
         name="synthetic",
@@ -45,7 +45,7 @@ def open_data_set(
             ]
             for split in sequence.SPLITS
         },
-        protocol=synthetic.Pool.protocol,
+        protocol=clip_pool.Pool.protocol,
         read=read_track,
         made_with=made_with,
     )
@@ -63,7 +63,7 @@ def read_track(
     data = ml_collections.ConfigDict(clip.data)
     data.skeleton, data.scene.points = skeleton, stored_points
     data.crop_size = crop_size
-    rendered = synthetic.render(data, clip.split, 1, clip.index)
+    rendered = clip_pool.render(data, clip.split, 1, clip.index)
     example = {name: v[0] for name, v in rendered.items()}
     constant = {name: example.pop(name) for name in ("intrinsics", "cam_from_points")}
     time, valid = example.pop("time"), example.pop("points_valid")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from data_pipelines.segmentation import bodies, planes
+from data_pipelines.segmentation import person_candidates, planes
 
 _GRID = 160  # columns of the grid on which regions are found
 _MIN_REGION = 6  # grid pixels
@@ -55,13 +55,15 @@ class View(NamedTuple):
     grid: _Grid
     room: planes.Planes
     labels: np.ndarray  # (rows, columns) of the grid, number of the region
-    bodies: list[bodies.Body]  # groups of regions, each with how like a person it is
+    bodies: list[
+        person_candidates.Body
+    ]  # groups of regions, each with how like a person it is
     moved: np.ndarray  # bool (rows, columns), before what was seen there earlier
 
 
-def cut_out(view: View, body: bodies.Body) -> Segmentation:
+def cut_out(view: View, body: person_candidates.Body) -> Segmentation:
     """The pixels, box and floor of one of the bodies in a view."""
-    person = bodies.pixels(view.labels, body.members)
+    person = person_candidates.pixels(view.labels, body.members)
     person = _with_feet(person, view.grid, view.room)
     mask = _refined(view.depth, view.grid, person)
     return Segmentation(mask, _box(mask), view.room.floor, body.score)
@@ -125,8 +127,10 @@ class Segmenter:
         )
         room = planes.find(grid.xyz, grid.pixel_angle, np.random.default_rng(0))
         labels = _regions(grid, room)
-        regions = bodies.measure(labels, grid.xyz, grid.pixel_angle)
-        found = bodies.candidates(regions, grid.xyz, grid.pixel_angle, room.floor)
+        regions = person_candidates.measure(labels, grid.xyz, grid.pixel_angle)
+        found = person_candidates.candidates(
+            regions, grid.xyz, grid.pixel_angle, room.floor
+        )
         return View(depth, grid, room, labels, found, self._moved(z))
 
     def _moved(self, z: np.ndarray) -> np.ndarray:
@@ -198,12 +202,12 @@ def _linked(a: np.ndarray, b: np.ndarray, jump: np.ndarray) -> np.ndarray:
 
 def _choose(
     view: View, last: np.ndarray | None, votes: np.ndarray | None
-) -> bodies.Body | None:
+) -> person_candidates.Body | None:
     """The body under the keypoints, else the likeliest: moving, followed and near."""
     size = np.bincount(view.labels.ravel())
     moving = np.bincount(view.labels[view.moved], minlength=len(size))
 
-    def worth(body: bodies.Body) -> float:
+    def worth(body: person_candidates.Body) -> float:
         value = body.score * np.exp(-body.center[2] / 6)
         share = moving[body.members].sum() / size[body.members].sum()
         value *= 1 + 1.5 * min(share / 0.15, 1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from data_pipelines.ground import sampling, schema
 from data_pipelines.segmentation import segmenter as segmentation
-from data_pipelines.sequences import crops
+from data_pipelines.sequences import person_crops
 from data_pipelines.sequences.sequence import Sequence
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
@@ -134,7 +134,7 @@ def read(
         [points[index] for index in kept],
         source.time[kept],
         per_frame={name: value[kept] for name, value in fields.items()}
-        | crops.stacked([cut_out[index] for index in kept]),
+        | person_crops.stacked([cut_out[index] for index in kept]),
         constant={
             "intrinsics": source.keypoint_camera.intrinsics,
             "cam_from_points": source.color_from_depth,
@@ -256,7 +256,9 @@ def _crops(
     """The fields of crops of one frame; none of size 0."""
     if not size:
         return {}
-    return crops.of_frame(source, index, cloud.xyz, cloud.person_depth, size=size)
+    return person_crops.of_frame(
+        source, index, cloud.xyz, cloud.person_depth, size=size
+    )
 
 
 def _readable_clouds(

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.models.test_image_net import random_parameters
+from tests.models.test_backbones import random_parameters
 from unipose_jax.models import patch_transformer
 from unipose_jax.models.patch_transformer import Surface
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unipose_jax import skeleton
-from unipose_jax.refine import online, sequence
+from unipose_jax.refine import offline, online
 
 BODY, WINDOW, LAG = skeleton.ITOP15, 24, 4
 
@@ -45,7 +45,7 @@ def test_a_live_pose_is_refined_with_the_window_that_ends_with_the_newest(live, 
     newest = WINDOW + 9
     refined, _ = live(noisy[: newest + 1])
     seen = np.arange(newest + 1 - WINDOW, newest + 1)
-    window = sequence.refine(
+    window = offline.refine(
         jnp.asarray(noisy[seen]),
         skeleton=BODY,
         time=jnp.asarray(seen / 15.0, jnp.float32),

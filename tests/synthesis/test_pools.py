@@ -7,7 +7,7 @@ import pytest
 
 from data_pipelines.ground import schema
 from unipose_jax.synthesis import pools, scene
-from unipose_jax.synthesis.sensing import crops
+from unipose_jax.synthesis.sensing import image_crops
 
 SEED, COUNT = 3, 6
 CROPS = ("depth_crop", "depth_crop_matrix", "color_crop", "color_crop_matrix")
@@ -89,10 +89,12 @@ def cut_again(clip):
     options = {"points_valid": clip["points_valid"], "size": PARAMS.crop_size}
     person = jnp.where(clip["mask"], clip["depth"], 0.0)
     points, camera = clip["points"], clip["depth_intrinsics"]
-    fields = crops.depth_fields(person, points, camera, **options)
+    fields = image_crops.depth_fields(person, points, camera, **options)
     fields["depth_crop"] = jnp.round(1000.0 * fields["depth_crop"])
     camera, pose = clip["intrinsics"], clip["cam_from_points"]
-    return fields | crops.color_fields(clip["color"], points, camera, pose, **options)
+    return fields | image_crops.color_fields(
+        clip["color"], points, camera, pose, **options
+    )
 
 
 def test_crops_change_nothing_else(pool):

@@ -9,8 +9,8 @@ from data_pipelines.ground import schema
 from unipose_jax import skeleton
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.synthesis import pools, scene
-from unipose_jax.synthesis.motion import shape
-from unipose_jax.synthesis.render import body, images, paint, room, viewpoint
+from unipose_jax.synthesis.motion import body_shape
+from unipose_jax.synthesis.render import body, images, room, shading, viewpoint
 
 SEED, COUNT = 3, 6
 PARAMS = scene.SceneParams(frames=3, height=60, width=80, points=128, crop_size=16)
@@ -186,7 +186,7 @@ def standing():
         for joint, parent in enumerate(BODY.parents):
             if joint not in known and (parent < 0 or parent in known):
                 base = xyz[parent] if parent >= 0 else 0.0
-                xyz[joint] = base + shape.REST_OFFSETS[joint]
+                xyz[joint] = base + body_shape.REST_OFFSETS[joint]
                 known.add(joint)
     return jnp.asarray(xyz * np.array([-1.0, 1.0, -1.0], np.float32))
 
@@ -209,7 +209,7 @@ def look_at(xyz, *, box=None):
             yaw=jnp.zeros(1),
         ),
         view=viewpoint.View(intrinsics, intrinsics, cam_from_world, jnp.eye(4)),
-        looks=paint.sample_looks(jax.random.key(0), surfaces=5),
+        looks=shading.sample_looks(jax.random.key(0), surfaces=5),
     )
 
 

@@ -13,8 +13,8 @@ import pytest
 from flax import traverse_util
 
 from configs import wsp_finetune
-from data_pipelines.loading import labelled, pool_batches
-from data_pipelines.rendered import synthetic
+from data_pipelines.loading import label_subset, pool_batches
+from data_pipelines.rendered import clip_pool
 from tests.test_run import run
 from unipose_jax import errors, models, skeleton
 from unipose_jax.train import loop, optimizer
@@ -243,9 +243,9 @@ def test_neither_a_pause_nor_labels_of_other_clips_change_a_run(
     pools, before, paused, tmp_path, monkeypatch, final_state
 ):
     config = smoke(pools, before)
-    share = labelled.Labelled(range(TRAINED), config.data.label_share, seed=0)
+    share = label_subset.Labelled(range(TRAINED), config.data.label_share, seed=0)
 
-    class PartlyBlindPool(synthetic.Pool):
+    class PartlyBlindPool(clip_pool.Pool):
         def example(self, index, rng):
             example = super().example(index, rng)
             if len(self) == TRAINED and index not in share.indices:
@@ -253,7 +253,7 @@ def test_neither_a_pause_nor_labels_of_other_clips_change_a_run(
             return example
 
     assert len(share) == TRAINED // 2
-    monkeypatch.setattr(synthetic, "Pool", PartlyBlindPool)
+    monkeypatch.setattr(clip_pool, "Pool", PartlyBlindPool)
     train(config, tmp_path)
     stage = stages.config_of(config, "rgb", tmp_path)
     chex.assert_trees_all_equal(

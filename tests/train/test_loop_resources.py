@@ -10,7 +10,7 @@ import pytest
 from configs import unipose
 from data_pipelines.loading import pool_batches
 from unipose_jax import errors
-from unipose_jax.train import journal, loop, recipes
+from unipose_jax.train import loop, metric_writer, recipes
 from unipose_jax.train import state as train_state
 from unipose_jax.train.checkpoints import checkpoint, restore
 
@@ -76,7 +76,7 @@ def test_only_training_counts_as_training_time(config, tmp_path, monkeypatch):
 
         return validate
 
-    monkeypatch.setattr(journal, "time", clock)
+    monkeypatch.setattr(metric_writer, "time", clock)
     monkeypatch.setattr(pool_batches, "PoolBatches", Batches)
     monkeypatch.setattr(checkpoint, "Checkpoints", Checkpoints)
     monkeypatch.setattr(loop, "make_validation", make_validation)
@@ -101,7 +101,7 @@ def test_a_run_that_diverges_closes_its_checkpoints(
     monkeypatch.setattr(pool_batches, "PoolBatches", Batches)
     monkeypatch.setattr(loop, "make_validation", quick_validation)
     config.checkpoint_every = 2
-    with pytest.raises(journal.NonFiniteLoss, match="step 3"):
+    with pytest.raises(metric_writer.NonFiniteLoss, match="step 3"):
         loop.train(config, tmp_path)
     assert not open_managers
     assert checkpoint.newest_step(tmp_path) == 2

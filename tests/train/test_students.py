@@ -10,7 +10,7 @@ import pytest
 
 from configs import unipose
 from data_pipelines.loading import sources
-from data_pipelines.rendered import synthetic
+from data_pipelines.rendered import clip_pool
 from unipose_jax import errors, models, skeleton
 from unipose_jax.train import loop, objective, recipes, teacher
 from unipose_jax.train.checkpoints import checkpoint, folders
@@ -176,7 +176,7 @@ def test_labels_of_fresh_clips_are_those_of_stored_ones(config, tmp_path):
 def test_no_true_joint_reaches_a_student(config, tmp_path, monkeypatch, final_state):
     settings = student(config, "depth")
     assert loop.train(settings, tmp_path / "seen")
-    render = synthetic.open_pool
+    render = clip_pool.open_pool
 
     def blinded(data, split):
         pool = render(data, split)
@@ -184,7 +184,7 @@ def test_no_true_joint_reaches_a_student(config, tmp_path, monkeypatch, final_st
             pool.clips["xyz"] = np.full_like(pool.clips["xyz"], np.nan)
         return pool
 
-    monkeypatch.setattr(synthetic, "open_pool", blinded)
+    monkeypatch.setattr(clip_pool, "open_pool", blinded)
     assert loop.train(settings, tmp_path / "blind")
     chex.assert_trees_all_equal(
         final_state(settings, tmp_path / "blind").params,

@@ -13,9 +13,9 @@ import pytest
 
 from configs import unipose
 from data_pipelines.loading import pool_batches, sources
-from data_pipelines.rendered import synthetic
+from data_pipelines.rendered import clip_pool
 from unipose_jax import errors, models
-from unipose_jax.train import journal, loop, parallel, recipes
+from unipose_jax.train import loop, metric_writer, parallel, recipes
 from unipose_jax.train import state as train_state
 from unipose_jax.train import step as train_step
 from unipose_jax.train.checkpoints import checkpoint, restore
@@ -51,7 +51,7 @@ def blind(pools, tmp_path_factory) -> pathlib.Path:
     """The folder of a run whose 3D labels were all NaN."""
     workdir = tmp_path_factory.mktemp("blind")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(synthetic, "Pool", BlindPool)
+        patch.setattr(clip_pool, "Pool", BlindPool)
         assert loop.train(smoke_config(pools), workdir)
     return workdir
 
@@ -65,7 +65,7 @@ class KilledError(Exception):
     """Stands for kill -9 between two steps."""
 
 
-class BlindPool(synthetic.Pool):
+class BlindPool(clip_pool.Pool):
     """Examples whose every 3D label is NaN."""
 
     def example(self, index, rng):
@@ -114,8 +114,8 @@ def test_weak_supervision_never_reads_3d_labels(config, straight, blind, final_s
 def test_supervision_does_read_3d_labels(config, tmp_path, monkeypatch):
     # The test above could not fail if labels never mattered.
     config.loss_weights.joint_position = 1.0
-    monkeypatch.setattr(synthetic, "Pool", BlindPool)
-    with pytest.raises(journal.NonFiniteLoss, match="step 1: .*joint_position"):
+    monkeypatch.setattr(clip_pool, "Pool", BlindPool)
+    with pytest.raises(metric_writer.NonFiniteLoss, match="step 1: .*joint_position"):
         loop.train(config, tmp_path)
     assert not (tmp_path / "checkpoints" / "1").exists()
 
@@ -282,9 +282,9 @@ def test_hosts_see_disjoint_parts_of_one_batch(config):
 
 
 def test_splits_share_nobody(config):
-    train = synthetic.open_pool(config.data, "train")
-    test = synthetic.open_pool(config.data, "test")
-    validation = synthetic.open_pool(config.data, "validation")
+    train = clip_pool.open_pool(config.data, "train")
+    test = clip_pool.open_pool(config.data, "test")
+    validation = clip_pool.open_pool(config.data, "validation")
     first = [pool.clips["xyz"][:4, 0, 0] for pool in (train, test, validation)]
     assert not np.isclose(first[0], first[1]).any()
     assert not np.isclose(first[0], first[2]).any()

@@ -15,8 +15,8 @@ import ml_collections
 from data_pipelines.ground import pose_file
 from data_pipelines.loading import origin, sources
 from unipose_jax import errors, metrics, skeleton
-from unipose_jax.report import files as report_files
-from unipose_jax.train import journal, loop, parallel
+from unipose_jax.report import output_files as report_files
+from unipose_jax.train import loop, metric_writer, parallel
 from unipose_jax.train.checkpoints import checkpoint, folders, restore
 from unipose_jax.train.evaluation import evaluate, lifting_study, ranking_study
 from unipose_jax.train.plan import preflight, stages
@@ -120,7 +120,7 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:
         stage = stages.config_of(config, modality, workdir)
         try:
             complete = loop.train(stage, folders.folder_of(workdir, modality))
-        except journal.NonFiniteLoss as error:
+        except metric_writer.NonFiniteLoss as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
         if not complete:
@@ -154,10 +154,10 @@ def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> in
                 raise
             print(f"{modality} is not scored: {error}", file=sys.stderr)
     if parallel.is_lead() and len(results) > 1:
-        from unipose_jax.report.pages import experiment
+        from unipose_jax.report.pages import run_page
 
         in_order = {name: results[name] for name in trained if name in results}
-        if text := experiment.comparison_text(in_order):
+        if text := run_page.comparison_text(in_order):
             print(text)
     return 0
 
@@ -182,13 +182,13 @@ def _evaluate_stage(
     truth = evaluate.truth_of(test)
     results = evaluate.measure(predicted, truth, skel)
     from unipose_jax.report import tables
-    from unipose_jax.report.pages import experiment
+    from unipose_jax.report.pages import run_page
 
-    protocol = experiment.protocol(config, results, test.protocol)
+    protocol = run_page.protocol(config, results, test.protocol)
     studied = {}
     if config.recipe == "pose_machine":
         studied = lifting_study.study(recipe, config, state.ema_params, test)
-    page = experiment.report_run(
+    page = run_page.report_run(
         config,
         target,
         int(state.step),
@@ -203,9 +203,9 @@ def _evaluate_stage(
         conditions=evaluate.measure_conditions(predicted, truth, skel),
     )
     if target == workdir:
-        journal.write_pictures(workdir, int(state.step), page.parent / "figures")
-    print("\n".join(filter(None, [protocol, experiment.summary_text(results)])))
-    for table in experiment.study_tables(studied).values():
+        metric_writer.write_pictures(workdir, int(state.step), page.parent / "figures")
+    print("\n".join(filter(None, [protocol, run_page.summary_text(results)])))
+    for table in run_page.study_tables(studied).values():
         print(tables.to_text(table))
     if not results["all"]["num_frames"]:
         print(
@@ -224,16 +224,18 @@ def _evaluate_ranking(config: ml_collections.ConfigDict, workdir: pathlib.Path) 
     if not parallel.is_lead():
         return 0
     from unipose_jax.report import tables
-    from unipose_jax.report.pages import depth_order
+    from unipose_jax.report.pages import ranking_page
 
-    page = depth_order.write_run(
+    page = ranking_page.write_run(
         target,
         studied,
         step=int(state.step),
         protocol=test.protocol,
         config=checkpoint.describe(config),
     )
-    print(f"{test.protocol}\n{tables.to_text(depth_order.table_of(studied['scores']))}")
+    print(
+        f"{test.protocol}\n{tables.to_text(ranking_page.table_of(studied['scores']))}"
+    )
     print(f"report: {page}")
     return 0
 

@@ -4,14 +4,14 @@ import pathlib
 
 import ml_collections
 
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from data_pipelines.prepared import prepare
 from data_pipelines.readers import registry
 from data_pipelines.readers.mocap import joint_clips
-from data_pipelines.readers.recordings import aligned, recording
+from data_pipelines.readers.recordings import aligned_rgbd, recording
 from data_pipelines.sequences import onnx_pose, sequence
 from unipose_jax import errors
-from unipose_jax.report.pages import keypoints as report_keypoints
+from unipose_jax.report.pages import keypoint_preview as report_keypoints
 
 
 def convert_recording(
@@ -22,7 +22,7 @@ def convert_recording(
     depth_unit: float | None,
 ) -> int:
     """Makes a recording folder of aligned colour and depth pictures."""
-    frames = aligned.convert(source, output, fps=fps, depth_unit=depth_unit)
+    frames = aligned_rgbd.convert(source, output, fps=fps, depth_unit=depth_unit)
     print(f"{frames} frames: {output}")
     return 0
 
@@ -45,9 +45,9 @@ def show_keypoints(
     if model is not None:
         if opened.people() is not None:
             raise errors.BadInput(f"{path} has keypoints already; remove them first")
-        files.check_writable(path / "keypoints.json")
+        file_io.check_writable(path / "keypoints.json")
         found = onnx_pose.detect_recording(opened, onnx_pose.Detector(model, skeleton))
-        files.write_json(path / "keypoints.json", found)
+        file_io.write_json(path / "keypoints.json", found)
         opened = recording.open_recording(path)
     report_keypoints.preview(opened, skeleton, path / "keypoints.png")
     print(f"keypoints: {path / 'keypoints.png'}")

@@ -7,9 +7,9 @@ import jax
 import ml_collections
 import numpy as np
 
-from data_pipelines.ground import files, pose_file
+from data_pipelines.ground import file_io, pose_file
 from data_pipelines.readers.recordings import recording
-from data_pipelines.sequences import crops, tracks
+from data_pipelines.sequences import person_crops, tracks
 from unipose_jax import errors, estimator, skeleton
 from unipose_jax.report import build
 from unipose_jax.train.checkpoints import folders, restore
@@ -52,7 +52,7 @@ def predict(
     if output.suffix != ".npz":
         raise errors.BadInput(f"a pose file must end in .npz, got {output}")
     opened = recording.open_recording(source)
-    files.check_writable(output)
+    file_io.check_writable(output)
     if pictures:
         build.check_folder(output.with_suffix(""))
     if config is None or workdir is None:
@@ -64,9 +64,9 @@ def predict(
     found = int(pose.is_valid().any(axis=1).sum())
     print(f"{found} of {len(pose)} frames show a person; poses: {output}")
     if pictures:
-        from unipose_jax.report.pages import poses
+        from unipose_jax.report.pages import prediction_page
 
-        print(f"pictures: {poses.report_poses(opened, shown, pose, output)}")
+        print(f"pictures: {prediction_page.report_poses(opened, shown, pose, output)}")
     return 0
 
 
@@ -169,8 +169,10 @@ def _crops(
     """The crops that the network sees of a frame; no other image is read."""
     size, fields = network.crop_size, {}
     if "depth_crop" in network.inputs:
-        fields = crops.depth_fields(opened, cloud.xyz, cloud.person_depth, size=size)
+        fields = person_crops.depth_fields(
+            opened, cloud.xyz, cloud.person_depth, size=size
+        )
     if "color_crop" in network.inputs:
         color = opened.color(index)
-        fields |= crops.color_fields(opened, cloud.xyz, color, size=size)
+        fields |= person_crops.color_fields(opened, cloud.xyz, color, size=size)
     return fields

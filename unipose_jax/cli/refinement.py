@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from data_pipelines.ground import files, pose_file, sampling
+from data_pipelines.ground import file_io, pose_file, sampling
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
 from unipose_jax import errors, refine, skeleton
-from unipose_jax.refine import people, runs, swaps
+from unipose_jax.refine import person_ids, segments, swaps
 from unipose_jax.report import build
-from unipose_jax.report.pages import refinement as report
+from unipose_jax.report.pages import refinement_page as report
 
 POINTS = 128  # of the person's surface that are looked at, per frame
 
@@ -42,7 +42,7 @@ def refine_file(
         raise errors.BadInput(f"a pose file must end in .npz, got {output}")
     poses = pose_file.read(source)
     _check(poses, source)
-    files.check_writable(output)
+    file_io.check_writable(output)
     if pictures:
         build.check_folder(output.with_suffix(""))
     opened = recording.open_recording(seen) if seen else None
@@ -74,10 +74,10 @@ def refine_poses(
     xyz = np.where(valid[..., None], poses.xyz, 0.0).astype(np.float32)
     # Stamps since 1970 would not survive float32.
     time = (poses.time - poses.time[0]).astype(np.float32)
-    run = runs.runs(
+    run = segments.runs(
         jnp.asarray(xyz), jnp.asarray(time), valid=jnp.asarray(valid), skeleton=body
     )
-    person = people.people_of(xyz, np.asarray(run), valid=valid, skeleton=body)
+    person = person_ids.people_of(xyz, np.asarray(run), valid=valid, skeleton=body)
     keypoints, clouds = _own_keypoints(poses), None
     if opened is not None:
         keypoints, clouds = _evidence(poses, opened, keypoints)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from unipose_jax.models import image_net
+from unipose_jax.models import backbones
 from unipose_jax.models.estimate import CropEstimate
 
 SPACING = 4  # pixels between anchors; the first ones lie at half of that
@@ -181,7 +181,7 @@ class AnchorHead(nn.Module):
                 dtype=self.dtype,
                 name=f"{name}_{index}",
             )(x)
-            x = nn.relu(image_net.normalize(x, self.dtype))
+            x = nn.relu(backbones.normalize(x, self.dtype))
         side = 3 if self.depth else 1
         x = nn.Conv(
             (self.stride // SPACING) ** 2 * self.num_joints * values,

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
 from unipose_jax.geometry import numerics, transforms
-from unipose_jax.models import anchor_head, image_net
+from unipose_jax.models import anchor_head, backbones
 from unipose_jax.models.estimate import CropEstimate, PoseEstimate
 from unipose_jax.models.patch_transformer import Surface
 
@@ -26,7 +26,7 @@ class AnchorCore(nn.Module):
 
     Attributes:
         num_joints: joints to predict.
-        backbone: one of `image_net.KINDS`.
+        backbone: one of `backbones.KINDS`.
         head_width: channels of the head's branches.
         head_depth: layers of the head's branches.
         dtype: of activations.
@@ -54,11 +54,11 @@ class AnchorCore(nn.Module):
         """
         batch, frames, *image = images.shape
         images = images.reshape(batch * frames, *image)
-        stride, base = image_net.stride_of(self.backbone), None
+        stride, base = backbones.stride_of(self.backbone), None
         if surface is not None:
             surface = Surface(*(x.reshape(-1, *x.shape[2:]) for x in surface))
             base = anchor_head.depth_at_anchors(*surface, stride=stride)
-        early, late, active = image_net.ImageNet(
+        early, late, active = backbones.ImageNet(
             self.backbone, self.dtype, name="backbone"
         )(images, surface)
         joints, confidence = anchor_head.AnchorHead(
@@ -91,7 +91,7 @@ class DepthAnchorNet(nn.Module):
 
     Attributes:
         num_joints: joints to predict.
-        backbone: one of `image_net.KINDS`.
+        backbone: one of `backbones.KINDS`.
         head_width: channels of the head's branches.
         head_depth: layers of the head's branches.
         dtype: of activations; parameters, pixels and metres stay float32.
@@ -119,7 +119,7 @@ class DepthAnchorNet(nn.Module):
                 person, and then the joints mean nothing.
         """
         reference = reference_depth[..., None]
-        images = image_net.depth_image(depth_crop, reference_depth)
+        images = backbones.depth_image(depth_crop, reference_depth)
         relative = depth_crop - reference[..., None]
         seen = (depth_crop > 0.0) & (jnp.abs(relative) < _NEAR)
         core = _core(self)
@@ -144,7 +144,7 @@ class ColorAnchorNet(nn.Module):
 
     Attributes:
         num_joints: joints to predict.
-        backbone: one of `image_net.KINDS`.
+        backbone: one of `backbones.KINDS`.
         head_width: channels of the head's branches.
         head_depth: layers of the head's branches.
         dtype: of activations; parameters, pixels and metres stay float32.
@@ -171,7 +171,7 @@ class ColorAnchorNet(nn.Module):
             cam_from_points: from the depth camera to the colour camera, metres.
         """
         core = _core(self)
-        joints, confidence, pooled = core(image_net.color_image(color_crop))
+        joints, confidence, pooled = core(backbones.color_image(color_crop))
         span = nn.Dense(
             1,
             kernel_init=nn.initializers.variance_scaling(0.01, "fan_in", "normal"),

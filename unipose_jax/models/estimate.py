@@ -25,7 +25,8 @@ class LiftEstimate:
     plane: Array  # (*batch, frames, joints, 2), where joints are, by true projection
     projected: Array  # (*batch, frames, joints, 2), the same, by the learnt projector
     observed: Array  # (*batch, frames, joints, 2), where keypoints are
-    # All three on the plane of the viewing frame (models.viewing), by apparent size.
+    # All three on the plane of the viewing frame (models.virtual_camera), by apparent
+    # size.
 
 
 @jax.tree_util.register_dataclass

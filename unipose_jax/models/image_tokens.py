@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import depth, numerics, warp
-from unipose_jax.models import image_net
+from unipose_jax.models import backbones
 
 _NEAR = 0.1  # metres; what is nearer to the camera, or behind it, has no pixel
 
@@ -22,7 +22,7 @@ class ImageTokens(nn.Module):
     Attributes:
         width: features of a token.
         grid: tokens along a side of the crop.
-        backbone: one of `image_net.KINDS`.
+        backbone: one of `backbones.KINDS`.
         dtype: of activations.
     """
 
@@ -54,8 +54,8 @@ class ImageTokens(nn.Module):
             Tokens; their places, where the ray of each passes the origin nearest; and
             the features where each point projects, 0 outside the crop.
         """
-        stride = image_net.stride_of(self.backbone)
-        features = image_net.ImageNet(self.backbone, self.dtype, name="backbone")(
+        stride = backbones.stride_of(self.backbone)
+        features = backbones.ImageNet(self.backbone, self.dtype, name="backbone")(
             images
         ).late
         cells = features.shape[1]

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, UInt8
 
-from unipose_jax.models import image_net, image_tokens, sampling, transformer
+from unipose_jax.models import backbones, image_tokens, point_patches, transformer
 from unipose_jax.models.estimate import PoseEstimate
 
 WINDOWS = (0.08, 0.20)  # metres: a limb's thickness, and a limb
@@ -54,9 +54,9 @@ class PatchEmbedding(nn.Module):
         frequencies = _frequencies()
 
         def embed(xyz, valid):
-            chosen = sampling.farthest_points(xyz, valid, count=self.num_patches)
+            chosen = point_patches.farthest_points(xyz, valid, count=self.num_patches)
             centers = xyz[chosen]
-            features = sampling.patch_features(
+            features = point_patches.patch_features(
                 xyz, valid, centers, frequencies=frequencies, windows=WINDOWS
             )
             return features, centers
@@ -96,7 +96,7 @@ class PointNet(nn.Module):
             the whole clip.
         num_heads: attention heads per block.
         fusion: images beside the points, one of `FUSIONS`.
-        backbone: that sees them, one of `image_net.KINDS`.
+        backbone: that sees them, one of `backbones.KINDS`.
         image_grid: tokens along a side of a crop.
         dtype: of activations; parameters, coordinates and votes stay float32.
     """
@@ -208,10 +208,10 @@ class PointNet(nn.Module):
         if "depth" in modalities(self.fusion) and depth is not None:
             no_shift = jnp.zeros((*depth_matrix.shape[:-1], 1))
             camera = jnp.concatenate([depth_matrix, no_shift], axis=-1)
-            found["depth"] = image_net.depth_image(depth, reference), camera
+            found["depth"] = backbones.depth_image(depth, reference), camera
         if "rgb" in modalities(self.fusion) and color is not None:
             camera = jnp.matmul(color_matrix, pose[:, None, :3], precision="highest")
-            found["rgb"] = image_net.color_image(color), camera
+            found["rgb"] = backbones.color_image(color), camera
         return found
 
     def _look(self, name, images, camera, centroid, groups, seen) -> dict[str, Tokens]:

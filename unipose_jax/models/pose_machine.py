@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
-from unipose_jax.models import image_net, sequence_cores, viewing
+from unipose_jax.models import backbones, sequence_cores, virtual_camera
 from unipose_jax.models.estimate import LiftEstimate, PoseEstimate
 
 FEATURES = ("keypoints", "image", "both")
@@ -31,7 +31,7 @@ class KeypointFeatures(nn.Module):
         self,
         plane: Float[Array, "batch frames joints 2"],
         confidence: Float[Array, "batch frames joints"],
-        view: viewing.Viewing,
+        view: virtual_camera.Viewing,
     ) -> Float[Array, "batch frames width"]:
         ahead = view.rotation[..., 2, :]  # the line of sight in the camera's frame
         mean = jnp.mean(ahead, axis=1, keepdims=True)
@@ -60,8 +60,8 @@ class ImageFeatures(nn.Module):
     def __call__(
         self, crop: UInt8[Array, "batch frames size size 3"]
     ) -> Float[Array, "batch frames width"]:
-        images = image_net.color_image(crop.reshape(-1, *crop.shape[2:]))
-        network = image_net.ImageNet(self.backbone, self.dtype, name="backbone")
+        images = backbones.color_image(crop.reshape(-1, *crop.shape[2:]))
+        network = backbones.ImageNet(self.backbone, self.dtype, name="backbone")
         pooled = network(images).late.mean(axis=(1, 2))
         return nn.Dense(self.width, dtype=self.dtype)(
             pooled.reshape(*crop.shape[:2], -1)
@@ -106,7 +106,7 @@ class PoseMachine(nn.Module):
     Attributes:
         num_joints: of the skeleton to predict.
         features: what it looks at, one of `FEATURES`.
-        backbone: of images, one of `image_net.KINDS`.
+        backbone: of images, one of `backbones.KINDS`.
         core: the pose transformer, one of `sequence_cores.CORES`.
         width: channels of features and core.
         depth: pairs of passes, or blocks, of the core.
@@ -170,12 +170,14 @@ class PoseMachine(nn.Module):
             The viewing frame; keypoints on its plane; their confidence; joints around
             the middle of the person, metres, viewing frame; and depth of that, metres.
         """
-        view, plane = viewing.towards_rays(uv, confidence > 0, intrinsics)
+        view, plane = virtual_camera.towards_rays(uv, confidence > 0, intrinsics)
         if self.features == "image":
             assert color_crop is not None
             assert color_crop_matrix is not None
-            view = viewing.towards_crop(color_crop_matrix, size=color_crop.shape[2])
-            plane = viewing.plane_of_uv(view, uv, confidence > 0, intrinsics)
+            view = virtual_camera.towards_crop(
+                color_crop_matrix, size=color_crop.shape[2]
+            )
+            plane = virtual_camera.plane_of_uv(view, uv, confidence > 0, intrinsics)
         x = jnp.zeros((), self.dtype)
         if self.features != "image":
             x = x + self.keypoint_features(plane, confidence, view)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
 from unipose_jax.geometry import warp
-from unipose_jax.models import image_net
+from unipose_jax.models import backbones
 from unipose_jax.models.estimate import RankEstimate
 
 
@@ -15,7 +15,7 @@ class RankNet(nn.Module):
 
     Attributes:
         num_joints: joints of a person; the head knows which one it looks at.
-        backbone: one of `image_net.KINDS`.
+        backbone: one of `backbones.KINDS`.
         width: of the head's hidden layer.
         dtype: of activations; parameters stay float32.
     """
@@ -41,13 +41,13 @@ class RankNet(nn.Module):
             picture: sRGB.
             people_uv: keypoints, pixels; what is outside sees nothing.
         """
-        features = image_net.ImageNet(self.backbone, self.dtype, name="backbone")(
-            image_net.color_image(picture)
+        features = backbones.ImageNet(self.backbone, self.dtype, name="backbone")(
+            backbones.color_image(picture)
         )
         maps = jnp.concatenate([features.early, features.late], axis=-1).astype(
             jnp.float32
         )
-        uv = people_uv / image_net.stride_of(self.backbone)
+        uv = people_uv / backbones.stride_of(self.backbone)
         seen = jax.vmap(warp.linear)(maps, uv)
         whole = maps.mean(axis=(1, 2))[:, None, None]
         x = nn.Dense(self.width, dtype=self.dtype, name="seen")(seen)

@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from unipose_jax.refine import sequence
+from unipose_jax.refine import offline
 from unipose_jax.skeleton import definitions
 
 # Frames that a live pose is judged by, and how many of them are later ones.
 WINDOW, LAG = 24, 5
 # Neighbouring windows differ by a frame, so little is left to find.
-LIVE = sequence.Effort(first=((1.5, 3.0),), then=((1.0, 1.0),), cg_steps=18)
+LIVE = offline.Effort(first=((1.5, 3.0),), then=((1.0, 1.0),), cg_steps=18)
 _LONG_AGO = 1e3  # seconds
 
 
@@ -48,7 +48,7 @@ def push(
     skeleton: definitions.Skeleton,
     valid: Bool[Array, " joints"] | None = None,
     lag: int = LAG,
-    effort: sequence.Effort = LIVE,
+    effort: offline.Effort = LIVE,
 ) -> tuple[History, Float[Array, "joints 3"], Bool[Array, " joints"]]:
     """Takes the next pose and gives the refined pose of `lag` frames ago.
 
@@ -74,7 +74,7 @@ def push(
         valid=jnp.concatenate([history.valid[1:], valid[None]]),
         time=jnp.concatenate([history.time[1:], time[None]]),
     )
-    refined = sequence.refine(
+    refined = offline.refine(
         history.xyz,
         skeleton=skeleton,
         valid=history.valid,

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from unipose_jax.refine import terms
+from unipose_jax.refine import residual_terms
 from unipose_jax.skeleton import definitions
 
 # Log-likelihood by which swapping a pair must be better.
@@ -35,8 +35,8 @@ def swapped(
 
     def cost(seen):
         sq = jnp.sum((seen - expected) ** 2, axis=-1) / noise**2
-        half = 0.5 * (terms.FREEDOM + 3.0)
-        return half * jnp.log1p(sq / terms.FREEDOM)
+        half = 0.5 * (residual_terms.FREEDOM + 3.0)
+        return half * jnp.log1p(sq / residual_terms.FREEDOM)
 
     gain = cost(observed) - cost(observed[:, mirror])
     gain = gain + gain[:, mirror]

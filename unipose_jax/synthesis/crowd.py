@@ -15,9 +15,9 @@ from jaxtyping import Array, Bool, Float
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.skeleton import definitions
 from unipose_jax.synthesis import scene
+from unipose_jax.synthesis.motion import body_shape as shapes
 from unipose_jax.synthesis.motion import procedural as motions
-from unipose_jax.synthesis.motion import shape as shapes
-from unipose_jax.synthesis.render import body, images, paint, raycast, viewpoint
+from unipose_jax.synthesis.render import body, images, raycast, shading, viewpoint
 from unipose_jax.synthesis.render import room as rooms
 from unipose_jax.synthesis.sensing import detector as detectors
 
@@ -59,7 +59,7 @@ class Crowd:
     present: Array  # (people,) bool; the others are behind the camera
     surroundings: rooms.Room
     view: viewpoint.View
-    looks: paint.Looks  # (people, ...)
+    looks: shading.Looks  # (people, ...)
 
 
 def make_picture(key: jax.Array, params: CrowdParams) -> dict[str, Array]:
@@ -118,7 +118,7 @@ def sample_crowd(key: jax.Array, params: CrowdParams) -> Crowd:
         keys[5], there, place, stature=people.stature[0], params=params.room
     )
     looks = jax.vmap(
-        lambda k: paint.sample_looks(k, surfaces=rooms.num_surfaces(surroundings))
+        lambda k: shading.sample_looks(k, surfaces=rooms.num_surfaces(surroundings))
     )(jax.random.split(keys[6], most))
     away = place - _AWAY * transforms.invert(view.cam_from_world)[:3, 2]
     xyz = jnp.where(present[:, None, None], xyz, away.reshape(1, 1, 3))
@@ -173,7 +173,7 @@ def picture(crowd: Crowd, *, height: int, width: int) -> tuple[Array, Array, Arr
     front = jnp.take_along_axis(depths, owner[None], axis=0)[0]
     color = jnp.take_along_axis(fronts, owner[None, ..., None], axis=0)[0]
     is_person = front < behind
-    color = paint.to_srgb(jnp.where(is_person[..., None], color, back))
+    color = shading.to_srgb(jnp.where(is_person[..., None], color, back))
     depth = jnp.minimum(front, behind)
     return color, depth, jnp.where(is_person, owner, -1)
 

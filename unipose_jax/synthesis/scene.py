@@ -13,12 +13,12 @@ from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.skeleton import definitions
+from unipose_jax.synthesis.motion import body_shape as shapes
 from unipose_jax.synthesis.motion import procedural as motions
-from unipose_jax.synthesis.motion import shape as shapes
-from unipose_jax.synthesis.render import body, images, paint, raycast, viewpoint
+from unipose_jax.synthesis.render import body, images, raycast, shading, viewpoint
 from unipose_jax.synthesis.render import room as rooms
-from unipose_jax.synthesis.sensing import cloud, crops
 from unipose_jax.synthesis.sensing import detector as detectors
+from unipose_jax.synthesis.sensing import image_crops, person_points
 from unipose_jax.synthesis.sensing import sensor as sensors
 
 BODY = definitions.BODY
@@ -49,7 +49,7 @@ class SceneParams:
     view: viewpoint.ViewParams = viewpoint.ViewParams()
     room: rooms.RoomParams = rooms.RoomParams()
     sensor: sensors.SensorParams = sensors.SensorParams()
-    segmentation: cloud.SegmentationParams = cloud.SegmentationParams()
+    segmentation: person_points.SegmentationParams = person_points.SegmentationParams()
     detector: detectors.DetectorParams = detectors.DetectorParams()
 
 
@@ -130,7 +130,7 @@ def shoot(key: jax.Array, params: SceneParams, motion_clip: Array | None) -> Sho
         sensor_params=params.sensor,
         segmentation=params.segmentation,
     )
-    points, points_valid = cloud.sample_points(
+    points, points_valid = person_points.sample_points(
         key_points,
         pictures["depth"],
         pictures["mask"],
@@ -184,7 +184,7 @@ def _crop_fields(
     """The fields of the crops that are asked for, depth in uint16 millimetres."""
     fields: dict[str, Array] = {}
     if "depth_crop" in extras:
-        fields |= crops.depth_fields(
+        fields |= image_crops.depth_fields(
             jnp.where(pictures["mask"], pictures["depth"], 0.0),
             clip["points"],
             clip["depth_intrinsics"],
@@ -195,7 +195,7 @@ def _crop_fields(
         counts = jnp.where(counts < 2**16, counts, 0.0)
         fields["depth_crop"] = counts.astype(jnp.uint16)
     if "color_crop" in extras:
-        fields |= crops.color_fields(
+        fields |= image_crops.color_fields(
             raycast.materialize(pictures["color"]),
             clip["points"],
             clip["intrinsics"],
@@ -230,7 +230,7 @@ def sample_scene(
     surroundings = rooms.sample_room(
         keys[4], xyz, place, stature=stature, params=params.room
     )
-    looks = paint.sample_looks(keys[5], surfaces=rooms.num_surfaces(surroundings))
+    looks = shading.sample_looks(keys[5], surfaces=rooms.num_surfaces(surroundings))
     frames = (params.frames,)
     flesh = body.primitives(
         xyz,

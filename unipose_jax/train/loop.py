@@ -9,7 +9,7 @@ import tqdm
 
 from data_pipelines.loading import sources
 from unipose_jax import skeleton
-from unipose_jax.train import interrupt, journal, optimizer, parallel, recipes
+from unipose_jax.train import interrupt, metric_writer, optimizer, parallel, recipes
 from unipose_jax.train import step as train_step
 from unipose_jax.train import teacher as teachers
 from unipose_jax.train.checkpoints import checkpoint, pretrained, restore
@@ -31,7 +31,7 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
         Whether training is complete; False if a signal ended it early.
 
     Raises:
-        journal.NonFiniteLoss: names the step and the term.
+        metric_writer.NonFiniteLoss: names the step and the term.
         unipose_jax.errors.BadInput: the config or its data cannot be used, or
             `workdir` holds a run of another config.
     """
@@ -100,7 +100,7 @@ def _train(
     done, one_host = False, jax.process_count() == 1
     with (
         interrupt.Interrupt() as stop,
-        journal.Journal(workdir, first_step=first_step) as log,
+        metric_writer.Journal(workdir, first_step=first_step) as log,
         progress_bar(first_step, num_steps) as bar,
     ):
         if starts and saved is None:

@@ -3,8 +3,9 @@
     from data_pipelines.readers.mocap import joint_clips
     joint_clips.write_clips("bvh_folder", "clips.npz")  # --config.data.motion=clips.npz
 
-The clips keep the names of their joints; `unipose_jax.synthesis.motion.mocap` completes
-them to a body and knows the names of CMU's BVH conversions and of our own skeletons.
+The clips keep the names of their joints; `unipose_jax.synthesis.motion.retargeting`
+completes them to a body and knows the names of CMU's BVH conversions and of our own
+skeletons.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from data_pipelines.readers.mocap import bvh
 from data_pipelines.readers.videopose import safe_pickle
 from unipose_jax import errors
@@ -157,7 +158,7 @@ def write_clips(
     first = next(iter(motions.values()))
     fields: dict[str, Any] = {"joint_names": np.array(first.joint_names)}
     fields |= {"fps": fps, "up": first.up} | _joined(motions, fps)
-    with files.replacing(output) as aside, open(aside, "wb") as file:
+    with file_io.replacing(output) as aside, open(aside, "wb") as file:
         np.savez_compressed(file, **fields)
     return skipped
 

@@ -19,7 +19,7 @@ from collections.abc import Collection, Mapping
 import cv2
 import numpy as np
 
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from unipose_jax import errors
 
 DEPTH_SIZE, COLOR_SIZE = (512, 424), (1920, 1080)  # pixels
@@ -88,7 +88,7 @@ def read_depth(path: pathlib.Path) -> np.ndarray:
     Raises:
         errors.BadInput: there is no such picture.
     """
-    header = files.read_png_header(path)
+    header = file_io.read_png_header(path)
     if header != (*DEPTH_SIZE, 16, 0):
         raise errors.BadInput(f"{path} is no 16-bit grey PNG of 512x424 pixels")
     counts = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)

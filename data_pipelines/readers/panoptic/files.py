@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from data_pipelines.cameras import calibration
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from data_pipelines.readers.panoptic import sync
 from unipose_jax import errors
 
@@ -132,7 +132,7 @@ def read_table(folder: pathlib.Path, node: int) -> tuple[np.ndarray, np.ndarray]
         errors.BadInput: `ksynctables_*.json` has no such list.
     """
     path = _json(folder, "ksynctables")
-    table = files.read_json(path)
+    table = file_io.read_json(path)
     depth, color = (sync.stamps(table, kind, node, path) for kind in ("depth", "color"))
     return depth, color
 
@@ -161,7 +161,7 @@ def read_placed(folder: pathlib.Path, node: int) -> Placed:
     """
     path = _json(folder, "kcalibration")
     try:
-        sensor = files.read_json(path)["sensors"][node - 1]
+        sensor = file_io.read_json(path)["sensors"][node - 1]
     except (KeyError, IndexError, TypeError) as error:
         raise errors.BadInput(f"{path} has no sensor {node} of 'sensors'") from error
     where = f"{path}: sensor {node}"
@@ -205,7 +205,7 @@ def _color_from_world(folder: pathlib.Path, node: int) -> np.ndarray:
     path, name = _json(folder, "calibration"), f"50_{node:02d}"
     try:
         cameras = {
-            camera["name"]: camera for camera in files.read_json(path)["cameras"]
+            camera["name"]: camera for camera in file_io.read_json(path)["cameras"]
         }
         camera = cameras[name]
     except (KeyError, TypeError) as error:

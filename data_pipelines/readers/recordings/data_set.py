@@ -6,7 +6,7 @@ from typing import Any
 import ml_collections
 
 from unipose_jax import errors
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import sequence
 
@@ -79,7 +79,7 @@ def _state_of(path: pathlib.Path) -> dict[str, Any]:
     texts = [path / name for name in ("camera.json", "keypoints.json", "joints.npz")]
     texts += sorted((path / "keypoints").glob("*.json"))
     return {
-        "digest": files.digest(text for text in texts if text.is_file()),
+        "digest": file_io.digest(text for text in texts if text.is_file()),
         "images": {
             kind: sorted(
                 (image.name, image.stat().st_size)

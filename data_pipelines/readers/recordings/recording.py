@@ -21,7 +21,7 @@ import numpy as np
 from data_pipelines.cameras import calibration
 from data_pipelines.keypoints import detections
 from unipose_jax import errors
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from data_pipelines.ground import pose_file
 from data_pipelines.sequences import sequence
 
@@ -218,8 +218,8 @@ def write_recording(
         "color_from_depth": _listed(color_from_depth) or np.eye(4).tolist(),
         "world_from_depth": _listed(world_from_depth),
     }
-    files.check_new(path)
-    with files.replacing(path) as folder:
+    file_io.check_new(path)
+    with file_io.replacing(path) as folder:
         folder.mkdir()
         (folder / "camera.json").write_text(json.dumps(camera, indent=1))
         kinds = {
@@ -258,7 +258,7 @@ def _depth_frames(folder: pathlib.Path) -> tuple[int, ...]:
 
 def _check_depth_png(path: pathlib.Path, camera: calibration.Camera) -> None:
     """Raises unless the file is a 16-bit grey PNG of the camera's size."""
-    header = files.read_png_header(path)
+    header = file_io.read_png_header(path)
     if header.bits != 16 or header.color_type != 0:
         raise errors.BadInput(
             f"{path} is {header.bits}-bit"
@@ -281,7 +281,7 @@ def _check_size(
 def _read_image(path: pathlib.Path, flags: int) -> np.ndarray:
     try:
         data = path.read_bytes()
-        whole = files.check_png(data)  # or libpng would have its say
+        whole = file_io.check_png(data)  # or libpng would have its say
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if whole else None
     except OSError as error:
         raise errors.BadInput(f"cannot read {path}: {error.strerror}") from error

@@ -15,7 +15,7 @@ from configs import unipose
 from data_pipelines.ground import schema
 from data_pipelines.loading import sources
 from data_pipelines.prepared import prepare, storage
-from data_pipelines.prepared import tracks as prepared_tracks
+from data_pipelines.prepared import track_records as prepared_tracks
 from data_pipelines.readers import registry
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from data_pipelines.cameras import calibration
-from data_pipelines.segmentation import bodies, planes
+from data_pipelines.segmentation import person_candidates, planes
 from data_pipelines.segmentation import segmenter as segmentation
 
 
@@ -179,7 +179,7 @@ def test_blocks_of_the_grid_stand_for_their_own_pixels():
     labels = np.zeros_like(view.labels)
     labels[50, 80] = 1
     view = view._replace(labels=labels, room=planes.Planes(None, ()))
-    person = bodies.Body(np.array([1]), np.array([0.0, 0.0, 2.0]), 1.0)
+    person = person_candidates.Body(np.array([1]), np.array([0.0, 0.0, 2.0]), 1.0)
     found = segmentation.cut_out(view, person)
     assert found.box == (3 * 79, 3 * 49, 3 * 82, 3 * 52)
     assert found.mask.sum() == 9 * 9

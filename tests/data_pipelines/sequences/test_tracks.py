@@ -5,7 +5,7 @@ from data_pipelines.ground import pose_file, schema
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
-from tests.data_pipelines.loading.test_clips import open_source
+from tests.data_pipelines.loading.test_clip_source import open_source
 from unipose_jax import errors
 
 

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from unipose_jax.synthesis.motion import limbs, shape
+from unipose_jax.synthesis.motion import body_shape, limbs
 
 DOWN = jnp.asarray([0.0, 1.0, 0.0])
 FORWARD = jnp.asarray([0.0, 0.0, 1.0])
@@ -155,10 +155,10 @@ def test_unturned_parts_give_the_rest_pose():
     eye = jnp.broadcast_to(jnp.eye(3), (1, 5, 3, 3))
     sided = jnp.broadcast_to(jnp.eye(3), (1, 2, 7, 3, 3))
     pelvis = jnp.asarray([[1.0, -0.9, 2.0]])
-    offsets = jnp.asarray(shape.REST_OFFSETS)
+    offsets = jnp.asarray(body_shape.REST_OFFSETS)
     xyz = limbs.place_joints(eye, sided, pelvis, offsets)[0]
-    body = shape.BODY
-    np.testing.assert_allclose(xyz[shape.ROOT], pelvis[0])
+    body = body_shape.BODY
+    np.testing.assert_allclose(xyz[body_shape.ROOT], pelvis[0])
     for joint, parent in enumerate(body.parents):
         if parent >= 0:
             np.testing.assert_allclose(

@@ -3,12 +3,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from unipose_jax.synthesis.motion import actions, limbs, posture, shape
+from unipose_jax.synthesis.motion import actions, body_shape, limbs, posture
 
-BODY = shape.BODY
-PERSON = shape.Shape(
-    jnp.asarray(shape.REFERENCE_STATURE),
-    jnp.asarray(shape.REST_OFFSETS),
+BODY = body_shape.BODY
+PERSON = body_shape.Shape(
+    jnp.asarray(body_shape.REFERENCE_STATURE),
+    jnp.asarray(body_shape.REST_OFFSETS),
     jnp.asarray(1.0),
 )
 
@@ -134,7 +134,7 @@ def test_mirrored_posture_is_the_mirrored_body():
 
 def test_gradient_with_respect_to_the_body_is_finite():
     def head_height(offsets):
-        person = shape.Shape(PERSON.stature, offsets, PERSON.girth)
+        person = body_shape.Shape(PERSON.stature, offsets, PERSON.girth)
         return posture.place(person, pose_of(height=0.8))[0, BODY.index("head"), 1]
 
     assert jnp.isfinite(jax.grad(head_height)(PERSON.offsets)).all()

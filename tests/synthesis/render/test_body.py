@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unipose_jax import skeleton
-from unipose_jax.synthesis.motion import shape
+from unipose_jax.synthesis.motion import body_shape
 from unipose_jax.synthesis.render import body, raycast
 
 BODY = skeleton.BODY
@@ -18,7 +18,7 @@ def standing():
     for joint in np.argsort([depth(j) for j in range(BODY.num_joints)]):
         parent = BODY.parents[joint]
         base = xyz[parent] if parent >= 0 else 0.0
-        xyz[joint] = base + shape.REST_OFFSETS[joint]
+        xyz[joint] = base + body_shape.REST_OFFSETS[joint]
     return jnp.asarray(xyz)
 
 

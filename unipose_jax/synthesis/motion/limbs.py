@@ -10,7 +10,7 @@ from jax import Array
 from jaxtyping import Float
 
 from unipose_jax.geometry import numerics
-from unipose_jax.synthesis.motion import shape as shapes
+from unipose_jax.synthesis.motion import body_shape as shapes
 
 _MIRROR = np.asarray([[1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]], np.float32)
 

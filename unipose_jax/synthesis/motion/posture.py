@@ -11,8 +11,8 @@ from jax import Array
 from jaxtyping import Float
 
 from unipose_jax.geometry import numerics
+from unipose_jax.synthesis.motion import body_shape as shapes
 from unipose_jax.synthesis.motion import limbs
-from unipose_jax.synthesis.motion import shape as shapes
 
 
 class Pose(NamedTuple):

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from unipose_jax.skeleton import definitions
-from unipose_jax.synthesis.draws import between
+from unipose_jax.synthesis.uniform_ranges import between
 
 BODY = definitions.BODY
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from unipose_jax.geometry import transforms
 from unipose_jax.skeleton import definitions
-from unipose_jax.synthesis.draws import between
+from unipose_jax.synthesis.uniform_ranges import between
 
 BODY = definitions.BODY
 

@@ -14,7 +14,7 @@ import ml_collections
 import numpy as np
 
 from unipose_jax import metrics, skeleton
-from unipose_jax.train.augment import poses as augment_poses
+from unipose_jax.train.augment import keypoint_augment as augment_poses
 from unipose_jax.train.evaluation import evaluate
 from unipose_jax.train.recipes import self_correction
 

@@ -7,14 +7,14 @@ import pathlib
 import ml_collections
 
 from data_pipelines.loading import origin, sources
-from data_pipelines.rendered import synthetic
+from data_pipelines.rendered import clip_pool
 from unipose_jax import errors
 from unipose_jax.train import recipes
 from unipose_jax.train import teacher as teachers
 from unipose_jax.train.checkpoints import checkpoint, folders
 from unipose_jax.train.evaluation import evaluate
 from unipose_jax.train.plan import stages
-from unipose_jax.train.recipes import checks
+from unipose_jax.train.recipes import config_checks
 
 _COUNTS = ("num_train_steps", "global_batch_size", "log_every", "checkpoint_every")
 _DATA_COUNTS = ("frames", "frame_step")
@@ -30,7 +30,7 @@ def check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> No
             teacher that is not there, or a workdir that cannot be written to.
     """
     if origin.of(config.data).renders:
-        synthetic.check_counts(config.data)
+        clip_pool.check_counts(config.data)
     for modality in stages.listed(config):
         stage = stages.config_of(config, modality, workdir)
         _check_numbers(stage)
@@ -69,7 +69,7 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
         number = (numbers[section] if section else numbers)[name]
         if number < bound:
             raise errors.BadInput(f"config.{key} is {number}; use {bound} or more")
-    checks.choice(config, "model.dtype", _DTYPES)
+    config_checks.choice(config, "model.dtype", _DTYPES)
     optimizer = config.optimizer
     if not 0.0 < optimizer.learning_rate < math.inf:
         raise errors.BadInput(

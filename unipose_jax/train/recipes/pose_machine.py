@@ -15,8 +15,8 @@ import ml_collections
 from unipose_jax import errors, losses, metrics, models, reduction, skeleton
 from unipose_jax.models import pose_machine, sequence_cores
 from unipose_jax.skeleton import kinematics
-from unipose_jax.train.augment import poses
-from unipose_jax.train.recipes import checks, self_correction
+from unipose_jax.train.augment import keypoint_augment
+from unipose_jax.train.recipes import config_checks, self_correction
 from unipose_jax.train.recipes.recipe import Recipe
 
 LABELS = ("xyz", "xyz_valid")
@@ -29,14 +29,16 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         errors.BadInput: the config asks for what does not exist.
     """
     _check(config)
-    skel = checks.skeleton_of(config)
+    skel = config_checks.skeleton_of(config)
     network = models.build(config.model.to_dict(), num_joints=skel.num_joints)
     inputs = models.inputs_of(config.model.to_dict())
     terms = make_terms(config, skel)
 
     def train_terms(apply_fn, params, batch, keys):
         def look(key, clip):
-            return poses.seen_anew(key, clip, config=config.augment, skeleton=skel)
+            return keypoint_augment.seen_anew(
+                key, clip, config=config.augment, skeleton=skel
+            )
 
         # Pictures cannot be seen from elsewhere.
         looked_at = batch
@@ -57,12 +59,12 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
 
 
 def _check(config: ml_collections.ConfigDict) -> None:
-    checks.choice(config, "model.name", ("pose_machine",))
-    checks.choice(config, "model.features", pose_machine.FEATURES)
-    checks.choice(config, "model.core", sequence_cores.CORES)
-    checks.choice(config, "correction.kind", self_correction.KINDS)
+    config_checks.choice(config, "model.name", ("pose_machine",))
+    config_checks.choice(config, "model.features", pose_machine.FEATURES)
+    config_checks.choice(config, "model.core", sequence_cores.CORES)
+    config_checks.choice(config, "correction.kind", self_correction.KINDS)
     if config.model.features != "keypoints":
-        checks.backbone(config, "crop_size")
+        config_checks.backbone(config, "crop_size")
     if unknown := set(config.study.kinds) - set(self_correction.KINDS):
         raise errors.BadInput(
             f"config.study.kinds has {min(unknown)!r}; choose from "

@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import ml_collections
 
 from unipose_jax import errors, models
-from unipose_jax.models import image_net
-from unipose_jax.train.augment import crops as augment_crops
-from unipose_jax.train.augment import views as augment
-from unipose_jax.train.recipes import checks
-from unipose_jax.train.recipes import terms as recipe_terms
+from unipose_jax.models import backbones
+from unipose_jax.train.augment import crop_augment as augment_crops
+from unipose_jax.train.augment import point_augment as augment
+from unipose_jax.train.recipes import config_checks
+from unipose_jax.train.recipes import unipose_terms as recipe_terms
 from unipose_jax.train.recipes.recipe import Recipe
 
 EVIDENCE = ("uv", "confidence", "intrinsics", "cam_from_points")
@@ -33,7 +33,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         errors.BadInput: a fusion that does not exist, or its crops are missing.
     """
     _check(config)
-    skel = checks.skeleton_of(config)
+    skel = config_checks.skeleton_of(config)
     network = models.build(config.model.to_dict(), num_joints=skel.num_joints)
     inputs = models.inputs_of(config.model.to_dict())
     supervised = config.loss_weights.joint_position > 0
@@ -66,15 +66,15 @@ def _check(config: ml_collections.ConfigDict) -> None:
         raise errors.BadInput(
             f"config.data.num_points is {config.data.num_points}; use 1 or more"
         )
-    checks.choice(config, "model.fusion", list(models.FUSIONS))
+    config_checks.choice(config, "model.fusion", list(models.FUSIONS))
     if config.model.num_heads < 1 or config.model.width % config.model.num_heads:
         raise errors.BadInput(
             f"config.model.width is {config.model.width}, which num_heads="
             f"{config.model.num_heads} attention heads cannot share"
         )
-    checks.backbone(config)
+    config_checks.backbone(config)
     fusion = config.model.fusion
-    cells = config.model.image_grid * image_net.stride_of(config.model.backbone)
+    cells = config.model.image_grid * backbones.stride_of(config.model.backbone)
     size = config.data.crop_size
     if fusion != "none" and (size < cells or size % cells):
         raise errors.BadInput(

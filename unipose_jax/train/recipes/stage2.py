@@ -17,9 +17,9 @@ import ml_collections
 from data_pipelines.ground import schema
 from unipose_jax import errors, losses, models, reduction, skeleton
 from unipose_jax.geometry import camera, rays, transforms
-from unipose_jax.train.augment import crops as augment_crops
-from unipose_jax.train.recipes import checks, stage1
-from unipose_jax.train.recipes import terms as recipe_terms
+from unipose_jax.train.augment import crop_augment as augment_crops
+from unipose_jax.train.recipes import config_checks, stage1
+from unipose_jax.train.recipes import unipose_terms as recipe_terms
 from unipose_jax.train.recipes.recipe import Recipe
 
 NETWORKS = ("depth_anchor_net", "color_anchor_net")
@@ -48,7 +48,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
             that need what is not there.
     """
     _check(config)
-    skel = checks.skeleton_of(config)
+    skel = config_checks.skeleton_of(config)
     terms = make_terms(config, skel)
     inputs = models.inputs_of(config.model.to_dict())
     labels: tuple[str, ...] = stage1.LABELS if _reads_truth(config) else ()
@@ -102,7 +102,7 @@ def _check(config: ml_collections.ConfigDict) -> None:
         raise errors.BadInput(
             f"recipe stage2 trains {' or '.join(NETWORKS)}, not {config.model.name}"
         )
-    checks.choice(config, "teacher.kind", TEACHERS)
+    config_checks.choice(config, "teacher.kind", TEACHERS)
     if config.teacher.kind == "keypoints" and config.model.name != "color_anchor_net":
         raise errors.BadInput(
             "config.teacher.kind is 'keypoints', which are of the colour camera; only "
@@ -114,7 +114,7 @@ def _check(config: ml_collections.ConfigDict) -> None:
             f"config.loss_weights has {moving[0]}, which compares frames of a clip, "
             "but config.student.single_frames is True"
         )
-    checks.backbone(config, "crop_size")
+    config_checks.backbone(config, "crop_size")
 
 
 def _reads_truth(config: ml_collections.ConfigDict) -> bool:

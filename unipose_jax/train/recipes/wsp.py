@@ -15,8 +15,8 @@ from jaxtyping import Array
 from data_pipelines.loading import origin
 from unipose_jax import errors, losses, models, perspective, reduction, skeleton
 from unipose_jax.train import parallel
-from unipose_jax.train.augment import pictures
-from unipose_jax.train.recipes import checks
+from unipose_jax.train.augment import image_augment
+from unipose_jax.train.recipes import config_checks
 from unipose_jax.train.recipes.recipe import Recipe
 
 Order = perspective.order.Order
@@ -36,21 +36,21 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         raise errors.BadInput(
             f"config.model.name is {config.model.name!r}; recipe wsp has rank_net"
         )
-    checks.choice(config, "rule.source", SOURCES)
-    checks.backbone(config, "height", "width")
+    config_checks.choice(config, "rule.source", SOURCES)
+    config_checks.backbone(config, "height", "width")
     if config.rule.source == "depth" and not origin.of(config.data).synthetic:
         raise errors.BadInput(
             "config.rule.source is 'depth', which photographs lack; "
             f"config.data.collections is {config.data.collections!r}, not 'rendered'"
         )
-    skel = checks.skeleton_of(config)
+    skel = config_checks.skeleton_of(config)
 
     def train_terms(apply_fn, params, batch, keys):
         fed = {name: batch[name] for name in _FIELDS}
         if config.rule.source == "depth":
             fed |= _measured(batch)
         view = jax.vmap(
-            lambda key, example: pictures.seen_anew(
+            lambda key, example: image_augment.seen_anew(
                 key, example, config=config.augment, skeleton=skel
             )
         )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import spatial
 
-from data_pipelines.loading import clips
+from data_pipelines.loading import clip_source
 from data_pipelines.readers.recordings import recording
 from data_pipelines.readers.recordings import data_set
 from data_pipelines.ground import schema
@@ -42,7 +42,7 @@ def test_there_are_twelve_and_all_are_readable(recordings):
         for p in found
         if p.name != "turning_person"
     ]
-    source = clips.ClipSource(read, num_frames=1, num_points=512)
+    source = clip_source.ClipSource(read, num_frames=1, num_points=512)
     for index in range(len(source)):
         schema.validate(source[index])
         assert source[index]["points_valid"].all()
