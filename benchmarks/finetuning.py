@@ -64,8 +64,8 @@ _CACHE = flags.DEFINE_string(
 def main(argv: list[str]) -> None:
     """Runs the study."""
     del argv
-    commands.quiet_logs()
-    commands.use_compile_cache(_CACHE.value)
+    commands.silence_library_logs()
+    commands.enable_compilation_cache(_CACHE.value)
     workdir = pathlib.Path(_WORKDIR.value).absolute()
     records: dict[tuple[str, str, str], dict[str, Any]] = {}
     # Seeds are outermost: a study that is stopped early still compares all starts.
@@ -102,11 +102,15 @@ def load(name: str, overrides: list[str]) -> ml_collections.ConfigDict:
 def result(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict[str, Any]:
     """Scores of a run on the test split; the run is trained and scored if missing."""
     record = folder / "scores.json"
-    (modality,) = stages.listed(config)
-    stage = stages.config_of(config, modality, folder)
+    (modality,) = stages.requested_stages(config)
+    stage = stages.stage_config(config, modality, folder)
     where = folders.folder_of(folder, modality)
-    saved = checkpoint.newest_meta(where)
-    if saved and (differing := checkpoint.difference(saved, stage, at_test_time=True)):
+    saved = checkpoint.latest_meta(where)
+    if saved and (
+        differing := checkpoint.config_difference(
+            saved, stage, include_evaluation_keys=True
+        )
+    ):
         raise SystemExit(f"{where}: {differing}; choose another --workdir")
     if not record.exists():
         print(f"train {folder}", flush=True)
@@ -128,7 +132,7 @@ def result(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict[str,
 
 def pose_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict:
     """Pose metrics over all joints."""
-    recipe, state = restore.best(config, folder)
+    recipe, state = restore.restore_best(config, folder)
     test = sources.open_split(config, "test")
     predicted = evaluate.predict_split(
         evaluate.make_predict(state.apply_fn, recipe.inputs),
@@ -136,16 +140,16 @@ def pose_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict
         test,
         batch_size=config.global_batch_size,
     )
-    truth = evaluate.truth_of(test)
+    truth = evaluate.read_ground_truth(test)
     joints = skeleton.by_name(config.data.skeleton)
-    return dict(evaluate.measure(predicted, truth, joints)["all"])
+    return dict(evaluate.compute_metrics(predicted, truth, joints)["all"])
 
 
 def rank_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict:
     """Shares of pairs that are ordered correctly."""
-    recipe, state = restore.best(config, folder)
+    recipe, state = restore.restore_best(config, folder)
     test = sources.open_split(config, "test")
-    return ranking_study.study(recipe, config, state.ema_params, test)["scores"]
+    return ranking_study.run_study(recipe, config, state.ema_params, test)["scores"]
 
 
 def to_markdown(records: dict[tuple[str, str, str], dict[str, Any]]) -> str:
@@ -190,5 +194,5 @@ def gains(rows: dict[str, dict[str, list[float]]]) -> str:
 
 
 if __name__ == "__main__":
-    with errors.told():
+    with errors.exit_on_bad_input():
         app.run(main)

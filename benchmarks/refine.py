@@ -29,7 +29,7 @@ BODY = skeleton.ITOP15
 def main(argv: list[str]) -> None:
     """Times a long sequence, then live frames."""
     del argv
-    commands.quiet_logs()
+    commands.silence_library_logs()
     poses = noisy_poses(_FRAMES.value)
     stamps = jnp.arange(len(poses)) / 30.0
     whole = jax.jit(functools.partial(refine.refine, skeleton=BODY))
@@ -68,8 +68,8 @@ def noisy_poses(count: int) -> jax.Array:
 
 def live_seconds(poses: jax.Array) -> float:
     """Median time of a live frame, seconds."""
-    push = jax.jit(functools.partial(online.push, skeleton=BODY))
-    history = online.begin(skeleton=BODY)
+    push = jax.jit(functools.partial(online.update, skeleton=BODY))
+    history = online.init(skeleton=BODY)
     taken = []
     for index in range(100):
         start = time.perf_counter()

@@ -152,7 +152,7 @@ def check_settings(folder: pathlib.Path, settings: dict[str, Any]) -> None:
     Raises:
         errors.BadInput: they were made with others, or no file states their settings.
     """
-    if checkpoint.newest_step(folder) is None:
+    if checkpoint.latest_step(folder) is None:
         return
     path = folder / SETTINGS
     if not path.exists():

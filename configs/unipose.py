@@ -57,7 +57,7 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.model.num_blocks = 4
     config.model.num_heads = 2
     config.model.fusion = "none"  # or depth, rgb, rgbd: crops as a second input
-    config.model.backbone = "small"  # of the crops, one of backbones.KINDS
+    config.model.backbone = "small"  # of the crops, one of backbones.BACKBONES
     config.model.image_grid = 4  # tokens along each side of a crop
     config.model.dtype = "float32"
 
@@ -211,7 +211,7 @@ def anchor_net(
     """Settings of a network of stage 2."""
     model = ml_collections.ConfigDict()
     model.name = name
-    model.backbone = backbone  # one of backbones.KINDS
+    model.backbone = backbone  # one of backbones.BACKBONES
     model.head_width = 32
     model.head_depth = head_depth  # layers of each branch of the head
     model.dtype = "float32"

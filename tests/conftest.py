@@ -62,7 +62,7 @@ def rendered_recording(tmp_path_factory) -> pathlib.Path:
     data.frames, data.scene.height, data.scene.width = 4, 96, 128
     clip = clip_pool.render_images(data, "test", 1)
     path = tmp_path_factory.mktemp("recordings") / "person"
-    camera = calibration.make(128, 96, clip["depth_intrinsics"][0])
+    camera = calibration.make_camera(128, 96, clip["depth_intrinsics"][0])
     truth = pose_file.PoseFile(
         xyz=clip["xyz"][0],
         confidence=np.ones((4, 15), np.float32),

@@ -34,7 +34,7 @@ class PngHeader(NamedTuple):
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a path beside `path` to write to; it becomes `path` if nothing fails.
 
     The body creates a file or a folder at the yielded path. On an error whatever it
@@ -62,7 +62,7 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def check_new(path: str | os.PathLike) -> None:
+def check_absent(path: str | os.PathLike) -> None:
     """Refuses to make a folder where something is already.
 
     Raises:
@@ -96,7 +96,7 @@ def check_writable(path: str | os.PathLike) -> None:
     Raises:
         errors.BadInput: the file is a folder, or nothing can be written there.
     """
-    with contextlib.suppress(FileNotFoundError), replacing(path):
+    with contextlib.suppress(FileNotFoundError), atomic_path(path):
         pass  # nothing was written: there is nothing to rename
 
 

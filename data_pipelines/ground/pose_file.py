@@ -86,7 +86,7 @@ def write(path: str | os.PathLike, pose: PoseFile) -> None:
         for name, value in dataclasses.asdict(_checked(pose, str(path))).items()
         if value is not None
     }
-    with file_io.replacing(path) as aside:
+    with file_io.atomic_path(path) as aside:
         np.savez_compressed(aside, **fields)
 
 

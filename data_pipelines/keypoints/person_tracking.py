@@ -5,18 +5,25 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def best_path(
-    people: Sequence[np.ndarray], places: Sequence[int], near: np.ndarray | None
+def viterbi(
+    people: Sequence[np.ndarray],
+    frame_indices: Sequence[int],
+    person_uv: np.ndarray | None,
 ) -> list[np.ndarray]:
     """One person of each frame, see `follow_person`."""
-    sizes = [_size(found) for found in people]
+    sizes = [_person_size(found) for found in people]
     largest = max((float(size.max()) for size in sizes), default=1.0)
     value = np.zeros(0)
     back: list[np.ndarray] = []
     for t, found in enumerate(people):
         gain = found[..., 2].mean(axis=1) * (0.5 + 0.5 * sizes[t] / largest)
-        if near is not None:
-            away = np.linalg.norm(_middle(found) - near[places[t]], axis=-1) / sizes[t]
+        if person_uv is not None:
+            away = (
+                np.linalg.norm(
+                    _person_center(found) - person_uv[frame_indices[t]], axis=-1
+                )
+                / sizes[t]
+            )
             gain = gain - 3 * np.minimum(np.nan_to_num(away, nan=0.0), 1.0)
         if t:
             step = found[:, None, :, :2] - people[t - 1][None, :, :, :2]
@@ -33,7 +40,7 @@ def best_path(
     return [found[i] for found, i in zip(people, reversed(path), strict=True)]
 
 
-def _size(people: np.ndarray) -> np.ndarray:
+def _person_size(people: np.ndarray) -> np.ndarray:
     """Diagonal of the box around each person's keypoints, pixels, at least 1."""
     uv = people[..., :2]
     known = np.isfinite(uv)
@@ -43,7 +50,7 @@ def _size(people: np.ndarray) -> np.ndarray:
     return np.maximum(diagonal, 1.0)
 
 
-def _middle(people: np.ndarray) -> np.ndarray:
+def _person_center(people: np.ndarray) -> np.ndarray:
     return _nanmedian(np.swapaxes(people[..., :2], -1, -2))
 
 

@@ -23,15 +23,15 @@ class Track(Protocol):
         """The person."""
 
     @property
-    def constant(self) -> Mapping[str, np.ndarray]:
+    def static_fields(self) -> Mapping[str, np.ndarray]:
         """Schema fields of the whole track."""
 
     @property
-    def problem(self) -> str:
+    def unusable_reason(self) -> str:
         """Why nothing can be learnt from the track; "" where something can."""
 
     @property
-    def lacking(self) -> str:
+    def missing_joints_reason(self) -> str:
         """Why some joints cannot be, without a teacher who knows them, or ""."""
 
     @property
@@ -88,7 +88,7 @@ class ClipSource:
         self.clips = [
             (number, window)
             for number, track in enumerate(tracks)
-            for window in windows(len(track), num_frames, frame_step)
+            for window in clip_positions(len(track), num_frames, frame_step)
         ]
         """(track number, frame positions) of each example."""
 
@@ -109,21 +109,21 @@ class ClipSource:
             for frame in frames
         ]
         fields = {name: np.stack([f[name] for f in frames]) for name in self._names}
-        fields["xyz_valid"] &= is_first_time(self.clips, index)[:, None]
+        fields["xyz_valid"] &= is_new_frame(self.clips, index)[:, None]
         time = np.array([frame["time"] for frame in frames])
         return {
-            **track.constant,
+            **track.static_fields,
             **fields,
             "points": np.stack([points for points, _ in drawn]),
             "points_valid": np.stack([valid for _, valid in drawn]),
             "time": (time - time[0]).astype(np.float32),
         }
 
-    def check_supervision(self, *, taught: bool = False) -> None:
+    def check_supervision(self, *, has_teacher: bool = False) -> None:
         """Refuses tracks that nothing can be learnt from, and tells of some such.
 
         Args:
-            taught: whether a teacher knows the joints that have no keypoints.
+            has_teacher: whether a teacher knows the joints that have no keypoints.
 
         Raises:
             errors.BadInput: no track has keypoints or joints, or none has points.
@@ -134,7 +134,10 @@ class ClipSource:
                 "must lie on the person, in pixels of the image, and a set without "
                 "depth cannot train a point network"
             )
-        found = [t.problem or (not taught and t.lacking) for t in self.tracks]
+        found = [
+            t.unusable_reason or (not has_teacher and t.missing_joints_reason)
+            for t in self.tracks
+        ]
         problems = [problem for problem in found if problem]
         if len(problems) == len(self.tracks):
             raise errors.BadInput(problems[0])
@@ -151,7 +154,7 @@ class ClipSource:
             )
 
 
-def is_first_time(clips: Sequence[tuple[int, np.ndarray]], index: int) -> np.ndarray:
+def is_new_frame(clips: Sequence[tuple[int, np.ndarray]], index: int) -> np.ndarray:
     """Which frames of a clip no clip before holds: bool (frames,).
 
     Args:
@@ -165,7 +168,7 @@ def is_first_time(clips: Sequence[tuple[int, np.ndarray]], index: int) -> np.nda
     return first
 
 
-def windows(length: int, num_frames: int, step: int) -> list[np.ndarray]:
+def clip_positions(length: int, num_frames: int, step: int) -> list[np.ndarray]:
     """Positions of the clips that cover a track, `num_frames` apart."""
     return [
         positions[window]

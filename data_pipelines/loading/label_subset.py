@@ -9,7 +9,7 @@ from data_pipelines.loading import loader
 from unipose_jax import errors
 
 
-class Labelled:
+class LabeledSubset:
     """Some examples of a source, drawn once; of two shares, the larger has all of both.
 
     Which ones depends on the number of examples and on the seed alone.
@@ -41,7 +41,9 @@ class Labelled:
         return self._source.example(int(self.indices[index]), rng)
 
 
-def of_config(source: loader.Source, data: ml_collections.ConfigDict) -> loader.Source:
+def labeled_subset(
+    source: loader.Source, data: ml_collections.ConfigDict
+) -> loader.Source:
     """The examples of a training source that `data.label_share` says have labels.
 
     Raises:
@@ -52,4 +54,4 @@ def of_config(source: loader.Source, data: ml_collections.ConfigDict) -> loader.
         raise errors.BadInput(
             f"config.data.label_share is {share}; expected a share in (0, 1]"
         )
-    return source if share == 1.0 else Labelled(source, share, seed=data.seed)
+    return source if share == 1.0 else LabeledSubset(source, share, seed=data.seed)

@@ -1,7 +1,7 @@
 """Pictures of several people with 2D keypoints: what depth order is learnt from.
 
 Collections of photographs in COCO's format and rendered pictures, mixed by weight. An
-example has the fields of `schema.PICTURES`.
+example has the fields of `schema.IMAGE_FIELDS`.
 """
 
 import math
@@ -17,11 +17,11 @@ from data_pipelines.loading import mixture, origin
 from data_pipelines.readers import coco
 from unipose_jax import errors
 
-_SHARES = 20  # of photographs, one validates and one tests
-_FEWEST = 4  # keypoints of a person who counts
+_SPLIT_PARTS = 20  # of photographs, one validates and one tests
+_MIN_KEYPOINTS = 4  # keypoints of a person who counts
 
 
-class Rendered:
+class RenderedImages:
     """Rendered pictures in memory, with their truth."""
 
     protocol = "The people are rendered; keypoints come from a simulated 2D detector."
@@ -42,7 +42,7 @@ class Rendered:
         return self[index]
 
 
-class Photographs:
+class CocoImages:
     """Pictures of at least two people from a file in COCO's format.
 
     Scaled to one size without distortion, black beside; of more people than fit, the
@@ -78,8 +78,8 @@ class Photographs:
         joints = uv.shape[1]
         return {
             "picture": picture,
-            "people_uv": _filled(uv, lacking),
-            "people_confidence": _filled(confidence[chosen], lacking),
+            "people_uv": _pad_people(uv, lacking),
+            "people_confidence": _pad_people(confidence[chosen], lacking),
             "people_xyz": np.zeros((data.people, joints, 3), np.float32),
             "people_known": np.zeros((data.people, joints), bool),
         }
@@ -92,12 +92,12 @@ class Photographs:
     def _largest(self, image: coco.Image) -> np.ndarray:
         """Indices of the people with enough keypoints, largest first."""
         _, confidence = image.keypoints(self._data.skeleton)
-        enough = (confidence > 0).sum(axis=-1) >= _FEWEST
+        enough = (confidence > 0).sum(axis=-1) >= _MIN_KEYPOINTS
         order = np.argsort(-image.area, kind="stable")
         return order[enough[order] & ~image.crowd[order]]
 
 
-def _filled(values: np.ndarray, lacking: int) -> np.ndarray:
+def _pad_people(values: np.ndarray, lacking: int) -> np.ndarray:
     pad = [(0, lacking)] + [(0, 0)] * (values.ndim - 1)
     return np.pad(values, pad).astype(np.float32)
 
@@ -109,7 +109,7 @@ def open_train(config: ml_collections.ConfigDict):
         errors.BadInput: a collection cannot be used, or has nobody to compare.
     """
     found = origin.of(config.data).collections
-    sources = [_opened(one, config.data, "train") for one in found]
+    sources = [_open_collection(one, config.data, "train") for one in found]
     total = sum(one.weight for one in found)
     return mixture.Mixture(sources, [one.weight / total for one in found])
 
@@ -120,10 +120,12 @@ def open_split(config: ml_collections.ConfigDict, split: str):
     Raises:
         errors.BadInput: as `open_train`.
     """
-    return _opened(origin.of(config.data).collections[0], config.data, split)
+    return _open_collection(origin.of(config.data).collections[0], config.data, split)
 
 
-def _opened(one: origin.Collection, data: ml_collections.ConfigDict, split: str):
+def _open_collection(
+    one: origin.Collection, data: ml_collections.ConfigDict, split: str
+):
     if one.is_rendered:
         from data_pipelines.rendered import clip_pool
 
@@ -132,37 +134,37 @@ def _opened(one: origin.Collection, data: ml_collections.ConfigDict, split: str)
                 f"config.data.people={data.people}: one person is no pair to order, "
                 "and there is nothing left to train on"
             )
-        return Rendered(clip_pool.pictures_of(data, split))
+        return RenderedImages(clip_pool.open_images(data, split))
     images = coco.open_images(
         pathlib.Path(one.annotations).expanduser(),
         pathlib.Path(one.images).expanduser(),
     )
-    usable = Photographs(images, data).images
+    usable = CocoImages(images, data).images
     if not usable:
-        raise errors.BadInput(_alone(one.annotations))
+        raise errors.BadInput(_no_pairs_message(one.annotations))
     if len(usable) < 3:
         raise errors.BadInput(
             f"{one.annotations}: pictures of several people: {len(usable)}; training, "
             "validation and test need one each"
         )
-    return Photographs(_part(usable, split), data)
+    return CocoImages(_select_split(usable, split), data)
 
 
-def _part(images: Sequence[coco.Image], split: str) -> Sequence[coco.Image]:
+def _select_split(images: Sequence[coco.Image], split: str) -> Sequence[coco.Image]:
     """The pictures of a split: a twentieth validates, and one tests."""
 
     def shuffled(image: coco.Image) -> tuple[int, str]:
         return zlib.crc32(image.path.name.encode()), image.path.name
 
     ordered = sorted(images, key=shuffled)
-    held = math.ceil(len(ordered) / _SHARES)
+    held = math.ceil(len(ordered) / _SPLIT_PARTS)
     validation, test, train = np.split(np.arange(len(ordered)), [held, 2 * held])
     parts = {"validation": validation, "test": test, "train": train}
     return [ordered[index] for index in parts[split]]
 
 
-def _alone(where: str) -> str:
+def _no_pairs_message(where: str) -> str:
     return (
-        f"{where}: no picture has two people with {_FEWEST} keypoints each, so there "
-        "is no pair of people to order and nothing left to train on"
+        f"{where}: no picture has two people with {_MIN_KEYPOINTS} keypoints each, so "
+        "there is no pair of people to order and nothing left to train on"
     )

@@ -32,9 +32,9 @@ def open_train(
                 "clips; set config.data.train_clips, which is 0 (always fresh ones)"
             )
         fresh = FreshBatches(data, **options)
-        return teacher.of_batches(fresh) if teacher else fresh
-    pool = label_subset.of_config(clip_pool.open_pool(data, "train"), data)
-    pool = teacher.of_source(pool) if teacher else pool
+        return teacher.label_batches(fresh) if teacher else fresh
+    pool = label_subset.labeled_subset(clip_pool.open_pool(data, "train"), data)
+    pool = teacher.label_source(pool) if teacher else pool
     return pool_batches.PoolBatches(pool, seed=config.seed, **options)
 
 
@@ -70,7 +70,7 @@ class FreshBatches:
         clips = self._render(self._step * self._batch_size + self._share)
         self._step += 1
         valid = _inliers(clips["points"], clips["points_valid"])
-        return schema.unpacked(
+        return schema.unpack(
             clip_pool.schema_fields_of(clips) | {"points_valid": valid}
         )
 

@@ -69,17 +69,17 @@ def _mixed(config: ml_collections.ConfigDict, teacher):
 
     def opened(data):
         source = open_split(ml_collections.ConfigDict({"data": data}), "train")
-        source.check_supervision(taught=teacher is not None)
-        source = label_subset.of_config(source, data)
-        return teacher.of_source(source) if teacher else source
+        source.check_supervision(has_teacher=teacher is not None)
+        source = label_subset.labeled_subset(source, data)
+        return teacher.label_source(source) if teacher else source
 
-    shares = mixture.parse(config.data.mixture)
+    shares = mixture.parse_mixture(config.data.mixture)
     if not shares:
         return opened(config.data)
     if not config.data.data_dir:
         raise errors.BadInput("config.data.mixture needs prepared sets (--data_dir)")
-    print(mixture.describe(shares))
-    others = [opened(mixture.config_of(config.data, name)) for name in shares]
+    print(mixture.describe_mixture(shares))
+    others = [opened(mixture.other_data_config(config.data, name)) for name in shares]
     main = 1.0 - sum(shares.values())
     return mixture.Mixture([opened(config.data), *others], [main, *shares.values()])
 
@@ -141,7 +141,7 @@ def _pose_clips(tracks, data: ml_collections.ConfigDict, split: str, protocol: s
         tracks,
         num_frames=data.frames,
         frame_step=data.frame_step,
-        labelled=labelled,
+        labeled_subjects=labelled,
         protocol=protocol,
     )
 
@@ -162,7 +162,7 @@ def _read_tracks(data: ml_collections.ConfigDict, split: str):
         )
     skipped: list[str] | None = [] if data.skip_corrupt else None
     read = [
-        (data_set.read or tracks.read)(
+        (data_set.read or tracks.read_track)(
             sequence,
             skeleton=data.skeleton,
             stored_points=max(data.stored_points, data.num_points),

@@ -31,7 +31,7 @@ def features(num_joints: int):
 
 
 def records(
-    one: coco.Album,
+    one: coco.ImageGroup,
     data: Mapping[str, Any],
     skipped: list[str] | None,
     read: Callable | None = None,

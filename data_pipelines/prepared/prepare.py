@@ -30,7 +30,7 @@ from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 
 _SHARD_FRAMES = 400  # at least; and about this many shards, where there is more:
-_MOST_SHARDS = 256
+_MAX_SHARDS = 256
 _NOTES = "notes"  # folder of what is known about each shard, until all are there
 
 
@@ -82,7 +82,7 @@ def prepare(
         _verify(folder, fingerprint)
         return folder
     aside = folder.with_name(f".{folder.name}.{fingerprint}")
-    shards = plan(aside, data_set)
+    shards = make_shards(aside, data_set)
     (aside / _NOTES).mkdir(parents=True, exist_ok=True)
     _write_all(shards[host::hosts], data)
     missing = [shard for shard in shards if not shard.notes.exists()]
@@ -120,13 +120,13 @@ def summary(folder: pathlib.Path) -> str:
     return "\n".join([*lines, index["protocol"], f"prepared: {folder}"])
 
 
-def plan(folder: pathlib.Path, data_set: sequence.DataSet) -> list[Shard]:
+def make_shards(folder: pathlib.Path, data_set: sequence.DataSet) -> list[Shard]:
     """Cuts the sequences of each split into shards of consecutive ones."""
     shards = []
     for split in sequence.SPLITS:
         groups: list[list[Any]] = []
         listed = data_set.sequences.get(split, ())
-        enough = max(_SHARD_FRAMES, sum(map(len, listed)) // _MOST_SHARDS)
+        enough = max(_SHARD_FRAMES, sum(map(len, listed)) // _MAX_SHARDS)
         for one in listed:
             if not groups or sum(map(len, groups[-1])) >= enough:
                 groups.append([])
@@ -328,13 +328,13 @@ def _fingerprint(data: ml_collections.ConfigDict, data_set: sequence.DataSet) ->
         split: [(one.name, one.subject, len(one)) for one in sequences]
         for split, sequences in data_set.sequences.items()
     }
-    made_with = [data.keypoints, dict(data_set.made_with)]
+    source_settings = [data.keypoints, dict(data_set.source_settings)]
     if data.keypoints:
         found = sorted(pathlib.Path(data.keypoints).expanduser().rglob("*.json"))
-        made_with.append(file_io.digest(found))
+        source_settings.append(file_io.digest(found))
     if data.crop_size:
-        made_with.append({"crop_size": data.crop_size})
-    text = json.dumps([storage.FORMAT, settings, made_with, listed])
+        source_settings.append({"crop_size": data.crop_size})
+    text = json.dumps([storage.FORMAT, settings, source_settings, listed])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

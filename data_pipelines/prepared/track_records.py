@@ -65,13 +65,13 @@ def records(
     Args:
         one: the sequence.
         data: settings: `skeleton`, `stored_points`, `crop_size`.
-        skipped: as in `tracks.read`.
-        read: makes a track of the sequence; None is `tracks.read`.
+        skipped: as in `tracks.read_track`.
+        read: makes a track of the sequence; None is `tracks.read_track`.
 
     Raises:
         errors.BadInput: the sequence cannot be read, or has no images for crops.
     """
-    track = (read or tracks.read)(
+    track = (read or tracks.read_track)(
         one,
         skeleton=data["skeleton"],
         stored_points=data["stored_points"],
@@ -91,11 +91,11 @@ def records(
         "with_points": sum(len(xyz) > 0 for xyz in track.points),
         "with_keypoints": int(track.per_frame["confidence"].any(axis=1).sum()),
         "with_joints": int(track.per_frame["xyz_valid"].any(axis=1).sum()),
-        "problem": track.problem,
-        "lacking": track.lacking,
+        "problem": track.unusable_reason,
+        "lacking": track.missing_joints_reason,
         "crop_size": data["crop_size"],
         "crops": list(track.crops),
-        **{name: value.tolist() for name, value in track.constant.items()},
+        **{name: value.tolist() for name, value in track.static_fields.items()},
     }
     return entry, (_record(track.frame(place)) for place in range(len(track)))
 
@@ -116,7 +116,7 @@ def _encoded(frame: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The crops of a frame as they are stored."""
     if "depth_crop" not in frame:
         return {}
-    encoded = {"depth_crop": _bytes(".png", schema.packed(frame)["depth_crop"])}
+    encoded = {"depth_crop": _bytes(".png", schema.pack(frame)["depth_crop"])}
     if "color_crop" in frame:
         bgr = np.ascontiguousarray(frame["color_crop"][..., ::-1])
         return encoded | {"color_crop": _bytes(".jpg", bgr, _JPEG)}
@@ -130,7 +130,9 @@ def _bytes(kind: str, image: np.ndarray, options: Sequence[int] = ()) -> bytes:
 
 def _decoded(record: Mapping[str, Any], names: Sequence[str]) -> dict[str, np.ndarray]:
     """A record whose crops are the packed fields in `names`."""
-    fields = {k: v for k, v in record.items() if k in names or k not in schema.CROPS}
+    fields = {
+        k: v for k, v in record.items() if k in names or k not in schema.CROP_FIELDS
+    }
     for name in ("depth_crop", "color_crop"):
         if name in fields:
             content = np.frombuffer(fields[name], np.uint8)
@@ -149,9 +151,9 @@ class StoredTrack:
     records: Sequence  # of the whole split
     first: int  # record of the first frame
     length: int
-    constant: dict[str, np.ndarray]
-    problem: str
-    lacking: str
+    static_fields: dict[str, np.ndarray]
+    unusable_reason: str
+    missing_joints_reason: str
     has_points: bool
     crops: Sequence[str]  # names of the fields of crops that frames have
     name: str = ""  # of the sequence
@@ -164,7 +166,7 @@ class StoredTrack:
         """`points`, `time` and the other schema fields of one frame."""
         record = _decoded(self.records[self.first + position], self.crops)
         points = record["points"].astype(np.float32) * UNIT
-        return schema.unpacked(record | {"points": points})
+        return schema.unpack(record | {"points": points})
 
 
 def open_tracks(
@@ -174,15 +176,15 @@ def open_tracks(
 
     Raises:
         errors.BadInput: as `prepared.open_split`.
-        errors.NoCrops: the config asks for crops that are not there, or are of another
-            size.
+        errors.MissingCrops: the config asks for crops that are not there, or are of
+            another size.
     """
     stored, entries, protocol = storage.open_split(data, split, kind="tracks")
     found, first = [], 0
     for entry in entries:
         size = entry.get("crop_size", 0)
         if data.crop_size and data.crop_size != size:
-            raise errors.NoCrops(
+            raise errors.MissingCrops(
                 f"{storage.folder_of(data)} was prepared with crop_size={size}, "
                 f"config.data.crop_size is {data.crop_size}; prepare it again into "
                 "another --data_dir"
@@ -197,8 +199,8 @@ def open_tracks(
                 first,
                 entry["frames"],
                 constant,
-                problem=entry["problem"],
-                lacking=entry.get("lacking", ""),
+                unusable_reason=entry["problem"],
+                missing_joints_reason=entry.get("lacking", ""),
                 has_points=entry["with_points"] > 0,
                 crops=entry["crops"] if data.crop_size else (),
                 name=entry["name"],

@@ -17,8 +17,8 @@ _PACKAGES = ("geometry", "skeleton", "synthesis")  # of unipose_jax: they render
 _MODULES = ("clip_pool.py",)  # beside this one: it finishes the clips
 
 
-def arrays(
-    folder: str, name: str, made_of: Iterable[str], make: Callable[[], Arrays]
+def load_or_make(
+    folder: str, name: str, key_parts: Iterable[str], make: Callable[[], Arrays]
 ) -> Arrays:
     """What `make` returns, or what it returned when it was last made of the same.
 
@@ -28,7 +28,7 @@ def arrays(
     Args:
         folder: where it is kept; "" keeps nothing.
         name: beginning of the file's name.
-        made_of: settings and versions.
+        key_parts: settings and versions.
         make: makes it.
 
     Raises:
@@ -36,18 +36,18 @@ def arrays(
     """
     if not folder:
         return make()
-    parts = "\n".join([_source_hash(), *made_of])
+    parts = "\n".join([_source_hash(), *key_parts])
     digest = hashlib.sha256(parts.encode()).hexdigest()[:16]
     path = pathlib.Path(folder).expanduser() / f"{name}-{digest}.npz"
-    found = _read(path)
+    found = _read_npz(path)
     if found is None:
-        with file_io.replacing(path) as aside, aside.open("wb") as file:
+        with file_io.atomic_path(path) as aside, aside.open("wb") as file:
             found = make()
             np.savez(file, **dict[str, Any](found))
     return found
 
 
-def _read(path: pathlib.Path) -> Arrays | None:
+def _read_npz(path: pathlib.Path) -> Arrays | None:
     """A stored file; None if there is none or it is damaged."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:

@@ -29,15 +29,16 @@ from unipose_jax.synthesis.motion import procedural, retargeting
 
 Clips = dict[str, np.ndarray]
 MOTION_FRAMES = 30  # length of the pieces that motion clips are cut into
-_SAME_RATE = 0.02  # share by which frame rates may differ and be taken for the same
+# Share by which frame rates may differ and be taken for the same
+_RATE_TOLERANCE = 0.02
 
 
-def open_split(config: ml_collections.ConfigDict, split: str) -> "Pool":
+def open_split(config: ml_collections.ConfigDict, split: str) -> "ClipPool":
     """The "validation" or "test" clips of `config`."""
     return open_pool(config.data, split)
 
 
-class Pool:
+class ClipPool:
     """Rendered clips in memory, as a random-access source of schema examples."""
 
     protocol = "The people are rendered; keypoints come from a simulated 2D detector."
@@ -46,7 +47,7 @@ class Pool:
         """Wraps stacked clips.
 
         Args:
-            clips: schema fields with a leading clip axis, as `schema.packed` gives
+            clips: schema fields with a leading clip axis, as `schema.pack` gives
                 them; `points` may hold more points than an example gets.
             num_points: points per frame of an example.
         """
@@ -67,14 +68,14 @@ class Pool:
         chosen = rng.permutation(stored)[: self.num_points]
         example["points"] = example["points"][:, chosen].astype(np.float32)
         example["points_valid"] = example["points_valid"][:, chosen]
-        return schema.unpacked(example)
+        return schema.unpack(example)
 
 
-def pictures_of(data: ml_collections.ConfigDict, split: str) -> Clips:
+def open_images(data: ml_collections.ConfigDict, split: str) -> Clips:
     """Renders pictures of several people, or reads them from the cache folder.
 
     Returns:
-        The fields of `schema.PICTURES` with a leading axis of pictures.
+        The fields of `schema.IMAGE_FIELDS` with a leading axis of pictures.
 
     Raises:
         errors.BadInput: the cache folder cannot be written to.
@@ -86,19 +87,19 @@ def pictures_of(data: ml_collections.ConfigDict, split: str) -> Clips:
         skeleton=data.skeleton,
     )
     count = data[f"{split}_clips"]
-    return cache.arrays(
+    return cache.load_or_make(
         data.cache_dir,
         f"pictures-{split}-{count}",
         [repr(params), str(data.seed), *_versions()],
-        functools.partial(_render_pictures, data.seed, split, count, params),
+        functools.partial(_render_images, data.seed, split, count, params),
     )
 
 
-def _render_pictures(
+def _render_images(
     seed: int, split: str, count: int, params: crowd.CrowdParams
 ) -> Clips:
-    """The fields of `schema.PICTURES`, stacked."""
-    drawn = crowd.render_pictures(seed, split, 0, count, params)
+    """The fields of `schema.IMAGE_FIELDS`, stacked."""
+    drawn = crowd.render_images(seed, split, 0, count, params)
     return {
         "picture": drawn["color"],
         "people_uv": drawn["uv"],
@@ -121,7 +122,7 @@ def check_counts(data: ml_collections.ConfigDict) -> None:
             )
 
 
-def open_pool(data: ml_collections.ConfigDict, split: str) -> Pool:
+def open_pool(data: ml_collections.ConfigDict, split: str) -> ClipPool:
     """Renders a split, or reads it from the cache folder.
 
     Raises:
@@ -134,13 +135,13 @@ def open_pool(data: ml_collections.ConfigDict, split: str) -> Pool:
             f"config.data.num_points is {data.num_points}, but clips have "
             f"config.data.scene.points={data.scene.points}"
         )
-    clips = cache.arrays(
+    clips = cache.load_or_make(
         data.cache_dir,
         f"{split}-{count}",
-        _made_of(data, split),
+        _cache_key(data, split),
         functools.partial(render, data, split, count),
     )
-    return Pool(clips, num_points=data.num_points)
+    return ClipPool(clips, num_points=data.num_points)
 
 
 def render_images(data: ml_collections.ConfigDict, split: str, count: int) -> Clips:
@@ -229,11 +230,11 @@ def _schema_fields(clips: Clips) -> Clips:
 
 def schema_fields_of(clips: Mapping[str, Any]) -> dict[str, Any]:
     """What the schema knows of rendered clips."""
-    names = [*schema.FIELDS, *(name for name in schema.CROPS if name in clips)]
+    names = [*schema.FIELDS, *(name for name in schema.CROP_FIELDS if name in clips)]
     return {name: clips[name] for name in names}
 
 
-def _made_of(data: ml_collections.ConfigDict, split: str) -> list[str]:
+def _cache_key(data: ml_collections.ConfigDict, split: str) -> list[str]:
     """What the clips of a split depend on."""
     parts = [repr(scene_params(data, split)), str(data.seed), *_versions()]
     motion_file = [file_io.digest([motion_path(data)])] if data.motion else []
@@ -265,7 +266,7 @@ def motion_pieces(data: ml_collections.ConfigDict) -> np.ndarray | None:
     pieces = []
     try:
         for clip in retargeting.load_clips(path).values():
-            xyz = _at_rate(retargeting.to_body(clip), clip.fps, data.scene.fps)
+            xyz = _resample_frames(retargeting.to_body(clip), clip.fps, data.scene.fps)
             whole = range(0, len(xyz) - length + 1, length)
             pieces += [xyz[i : i + length] for i in whole]
     except (TypeError, OSError, *file_io.DAMAGED_NPZ) as error:
@@ -278,10 +279,10 @@ def motion_pieces(data: ml_collections.ConfigDict) -> np.ndarray | None:
     return np.stack([pieces[i] for i in order])
 
 
-def _at_rate(xyz: np.ndarray, own: float, wanted: float) -> np.ndarray:
+def _resample_frames(xyz: np.ndarray, own: float, wanted: float) -> np.ndarray:
     """Frames at another rate, Hz: every n-th, or between them where none are due."""
     step = max(1, round(own / wanted))
-    if abs(own / wanted - step) < _SAME_RATE * step:
+    if abs(own / wanted - step) < _RATE_TOLERANCE * step:
         return xyz[::step]
     # The curve between two frames takes a third and a fourth beside them.
     if len(xyz) < 4:

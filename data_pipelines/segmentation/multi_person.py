@@ -6,11 +6,11 @@ from scipy import optimize
 from data_pipelines.segmentation import person_candidates, segmenter
 
 _MIN_SCORE = 0.2  # how much like a person; where one is wanted, less is enough
-_STEP = 0.6  # metres that a person may go between two frames
-_PATIENCE = 30  # frames after which a person who is not seen is forgotten
+_MAX_STEP = 0.6  # metres that a person may go between two frames
+_MAX_UNSEEN_FRAMES = 30  # frames after which a person who is not seen is forgotten
 
 
-class People:
+class MultiPersonSegmenter:
     """Segments one depth map after the other: `people(depth)`.
 
     Where two people touch, they come out as one.
@@ -32,11 +32,11 @@ class People:
         Returns:
             The same number for the same person in the next depth maps.
         """
-        view = self._segmenter.look(depth)
-        found = _apart(view.bodies)
+        view = self._segmenter.analyze(depth)
+        found = _without_overlaps(view.candidates)
         numbers = self._follow(np.array([b.center for b in found]).reshape(-1, 3))
         return {
-            number: segmenter.cut_out(view, body)
+            number: segmenter.extract_person(view, body)
             for number, body in zip(numbers, found, strict=True)
         }
 
@@ -47,9 +47,9 @@ class People:
         away = np.linalg.norm(places[:, None] - before, axis=-1)
         # A pair too far apart costs as much as none, so it takes nobody's place.
         pairs = zip(
-            *optimize.linear_sum_assignment(np.minimum(away, _STEP)), strict=True
+            *optimize.linear_sum_assignment(np.minimum(away, _MAX_STEP)), strict=True
         )
-        same = {int(i): known[j] for i, j in pairs if away[i, j] < _STEP}
+        same = {int(i): known[j] for i, j in pairs if away[i, j] < _MAX_STEP}
         numbers = []
         for i, place in enumerate(places):
             number = same.get(i, self._next)
@@ -58,17 +58,19 @@ class People:
             numbers.append(number)
         for number in list(self._places):
             self._unseen[number] += 1
-            if self._unseen[number] > _PATIENCE:
+            if self._unseen[number] > _MAX_UNSEEN_FRAMES:
                 del self._places[number], self._unseen[number]
         return numbers
 
 
-def _apart(found: list[person_candidates.Body]) -> list[person_candidates.Body]:
+def _without_overlaps(
+    found: list[person_candidates.Candidate],
+) -> list[person_candidates.Candidate]:
     """The likely bodies, best first, that share no region with a better one."""
-    chosen: list[person_candidates.Body] = []
+    chosen: list[person_candidates.Candidate] = []
     taken: set[int] = set()
     for body in sorted(found, key=lambda b: b.score, reverse=True):
-        members = set(body.members.tolist())
+        members = set(body.regions.tolist())
         if body.score > _MIN_SCORE and not members & taken:
             chosen.append(body)
             taken |= members

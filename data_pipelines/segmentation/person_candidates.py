@@ -37,20 +37,20 @@ class Regions(NamedTuple):
     area: np.ndarray  # (regions,), m^2, facing the camera
     low: np.ndarray  # (regions, 3), metres, least x, y, z
     high: np.ndarray  # (regions, 3), metres
-    cut: (
+    border_contact: (
         np.ndarray
     )  # (regions, 3), metres of contact with image left/right, top, bottom
 
 
-class Body(NamedTuple):
+class Candidate(NamedTuple):
     """Regions that may together be a person."""
 
-    members: np.ndarray  # region numbers
+    regions: np.ndarray  # region numbers
     center: np.ndarray  # (3,), metres
     score: float  # in [0, 1]
 
 
-def measure(labels: np.ndarray, xyz: np.ndarray, pixel_angle: float) -> Regions:
+def measure_regions(labels: np.ndarray, xyz: np.ndarray, pixel_angle: float) -> Regions:
     """Measures each region.
 
     Args:
@@ -92,14 +92,14 @@ def _edge(seen: np.ndarray) -> slice:
     return slice(first, first + 2)
 
 
-def pixels(labels: np.ndarray, members: np.ndarray) -> np.ndarray:
+def region_mask(labels: np.ndarray, members: np.ndarray) -> np.ndarray:
     """The image of some regions: bool (rows, columns)."""
     chosen = np.zeros(labels.max() + 1, bool)
     chosen[members] = True
     return chosen[labels]
 
 
-def gaps(
+def depth_gaps(
     labels: np.ndarray, z: np.ndarray, count: int, pixel_angle: float
 ) -> np.ndarray:
     """Third least depth step between regions that meet in the image, metres.
@@ -139,11 +139,11 @@ def gaps(
     return np.minimum(square, square.T)
 
 
-def candidates(
+def find_candidates(
     regions: Regions, xyz: np.ndarray, pixel_angle: float, floor: np.ndarray | None
-) -> list[Body]:
+) -> list[Candidate]:
     """Groups regions into bodies around the largest of human size, and rates them."""
-    gap = gaps(regions.labels, xyz[..., 2], len(regions.area), pixel_angle)
+    gap = depth_gaps(regions.labels, xyz[..., 2], len(regions.area), pixel_angle)
     extent = np.linalg.norm(regions.high - regions.low, axis=1)
     human = (regions.area > 0.03) & (regions.area < 2.4) & (extent < _LARGEST)
     seeds = np.argsort(-np.where(human, regions.area, 0))[:_MAX_SEEDS]
@@ -159,20 +159,20 @@ def candidates(
             continue
         members = np.array([seed])
         if not furniture[seed]:
-            members = _grown(seed, gap, regions, ~furniture, up)
+            members = _grow(seed, gap, regions, ~furniture, up)
         taken[members] = True
-        shape = pixels(regions.labels, members)
+        shape = region_mask(regions.labels, members)
         score = plausibility(xyz[shape], regions, members, floor)
         if score > _RULED_OUT:
             value = boxy[seed]
             if len(members) > 1 or regions.area[seed] <= _SMALL:
                 value = boxiness(shape, xyz)
             score *= 1 - 0.95 * _ramp(value, 0.58, 0.78, 1.0, 2.0)
-        bodies.append(Body(members, xyz[shape].mean(axis=0), score))
+        bodies.append(Candidate(members, xyz[shape].mean(axis=0), score))
     return bodies
 
 
-def _grown(
+def _grow(
     seed: int, gap: np.ndarray, regions: Regions, may_join: np.ndarray, up: np.ndarray
 ) -> np.ndarray:
     """The seed and the smaller regions close enough to be parts of the same body."""
@@ -184,7 +184,9 @@ def _grown(
     aside = np.linalg.norm(offset - height[:, None] * up, axis=1)
     part = (regions.area <= regions.area[seed]) & (aside < _REACH)
     part &= (extent < _LIMB) | ((regions.area > 0.1) & (aside < _HALF))
-    part &= (np.abs(height) + extent / 2 < _STATURE) & (regions.cut[:, :2].sum(1) < 0.4)
+    part &= (np.abs(height) + extent / 2 < _STATURE) & (
+        regions.border_contact[:, :2].sum(1) < 0.4
+    )
     part &= may_join
     part[0] = False
     member = np.zeros(len(extent), bool)
@@ -218,7 +220,7 @@ def plausibility(
     width = 2 * _quantiles(spread, 0.98)[0]
     offsets = points - points.mean(axis=0)
     thickness = np.sqrt(np.linalg.eigvalsh(offsets.T @ offsets / len(points))[0])
-    sides, above, below = regions.cut[members].sum(axis=0)
+    sides, above, below = regions.border_contact[members].sum(axis=0)
     score = (
         _ramp(regions.area[members].sum(), 0.03, 0.15, 1.4, 2.4)
         * _ramp(top - bottom, 0.2, 0.6, 2.1, 2.5)

@@ -17,7 +17,7 @@ from unipose_jax.geometry import square_crop
 _SAMPLES = (3, 8)  # fewest and most along a side of a colour crop's pixel
 
 
-def of_frame(
+def frame_crops(
     source: sequence.Sequence,
     index: int,
     xyz: np.ndarray,
@@ -25,7 +25,7 @@ def of_frame(
     *,
     size: int,
 ) -> dict[str, np.ndarray]:
-    """The fields of crops of one frame, as `schema.packed` gives them.
+    """The fields of crops of one frame, as `schema.pack` gives them.
 
     Args:
         source: any sequence; its colour is read here.
@@ -44,14 +44,14 @@ def of_frame(
     fields = depth_fields(source, xyz, depth, size=size)
     if source.color_camera is not None:
         fields |= color_fields(source, xyz, source.color(index), size=size)
-    return schema.packed(fields)
+    return schema.pack(fields)
 
 
-def stacked(frames: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def stack_frames(frames: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """The fields of crops of several frames, with a leading axis of frames.
 
     Args:
-        frames: of `of_frame`; empty dicts where there are no crops.
+        frames: of `frame_crops`; empty dicts where there are no crops.
 
     Returns:
         Those of depth, and those of colour if any frame has a picture: then the others
@@ -60,7 +60,7 @@ def stacked(frames: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]
     if not frames or not frames[0]:
         return {}
     pictures = [frame["color_crop"] for frame in frames if "color_crop" in frame]
-    names = [name for name in schema.CROPS if pictures or "color" not in name]
+    names = [name for name in schema.CROP_FIELDS if pictures or "color" not in name]
     black = {"color_crop": np.zeros_like(pictures[0])} if pictures else {}
     whole = [{**black, **frame} for frame in frames]
     return {name: np.stack([frame[name] for frame in whole]) for name in names}
@@ -92,7 +92,7 @@ def depth_fields(
     matrix = crop_matrix(xyz, camera, size=size, margin=margin)
     middle = np.median(xyz[:, 2]) if len(xyz) else 0.0
     return {
-        "depth_crop": look_up(depth, matrix, camera, size=size).astype(np.float32),
+        "depth_crop": resample(depth, matrix, camera, size=size).astype(np.float32),
         "depth_crop_matrix": matrix,
         "reference_depth": np.asarray(middle, np.float32),
     }
@@ -127,7 +127,7 @@ def color_fields(
     shrink = float(camera.intrinsics[0] / matrix[0, 0])
     samples = int(np.clip(np.ceil(shrink), *_SAMPLES))
     fine = np.diag([samples, samples, 1]) @ matrix
-    found = look_up(color, fine, camera, size=size * samples)
+    found = resample(color, fine, camera, size=size * samples)
     crop = cv2.resize(found, (size, size), interpolation=cv2.INTER_AREA)  # means
     return {"color_crop": crop, "color_crop_matrix": matrix}
 
@@ -164,7 +164,7 @@ def crop_matrix(
     return matrix.astype(np.float32)
 
 
-def look_up(
+def resample(
     image: np.ndarray, matrix: np.ndarray, camera: calibration.Camera, *, size: int
 ) -> np.ndarray:
     """The image's pixel, through the lens, at the centre of each pixel of a crop.
@@ -184,7 +184,7 @@ def look_up(
     xy = (pixels @ np.linalg.inv(matrix.astype(np.float64)).T)[..., :2]
     lit = np.ones((size, size), bool)
     if camera.distortion.any():
-        lit = (xy**2).sum(axis=-1) < _reach(camera.distortion)
+        lit = (xy**2).sum(axis=-1) < _max_radius_sq(camera.distortion)
         xy = calibration.distort(np.where(lit[..., None], xy, 0.0), camera.distortion)
     column, row = np.moveaxis(xy * camera.intrinsics[:2] + camera.intrinsics[2:], -1, 0)
     height, width = image.shape[:2]
@@ -194,7 +194,7 @@ def look_up(
     return found
 
 
-def _reach(distortion: np.ndarray) -> float:
+def _max_radius_sq(distortion: np.ndarray) -> float:
     """x^2 + y^2 (of x/z, y/z) up to which the lens model does not fold back.
 
     There the radial map r (1 + k1 r^2 + k2 r^4 + k3 r^6) stops growing. Beyond, it

@@ -20,7 +20,7 @@ source = test_aligned_rgbd.source  # a fixture: a recording of Open3D's
 @pytest.fixture
 def person(tmp_path):
     """A recording of two grey frames with keypoints."""
-    camera = calibration.make(64, 48, (60.0, 60.0, 32.0, 24.0))
+    camera = calibration.make_camera(64, 48, (60.0, 60.0, 32.0, 24.0))
     uv = np.random.default_rng(0).uniform(10, 38, (2, 17, 2))
     recording.write_recording(
         tmp_path / "person",

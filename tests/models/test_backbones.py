@@ -9,7 +9,7 @@ from unipose_jax.models import backbones
 
 def parameters(kind, shape):
     """Shapes of the parameters for images of a shape, without computing any."""
-    network = backbones.ImageNet(kind)
+    network = backbones.Backbone(kind)
     return jax.eval_shape(network.init, jax.random.key(0), jnp.zeros(shape))
 
 
@@ -33,7 +33,7 @@ def random_parameters(network, *args, **inputs):
 
 
 def built(kind):
-    network = backbones.ImageNet(kind)
+    network = backbones.Backbone(kind)
     params = random_parameters(network, jnp.zeros((1, 16, 16, 2)))
     return jax.jit(network.apply), params
 
@@ -79,7 +79,7 @@ def test_networks_for_a_cpu_are_small(kind, channels, most):
 def test_both_maps_have_a_cell_per_stride(kind, stride, widths):
     assert backbones.stride_of(kind) == stride
     shape = (2, 3 * stride, 5 * stride, 3)
-    network = backbones.ImageNet(kind)
+    network = backbones.Backbone(kind)
     features, _ = jax.eval_shape(
         network.init_with_output, jax.random.key(0), jnp.zeros(shape)
     )
@@ -89,7 +89,7 @@ def test_both_maps_have_a_cell_per_stride(kind, stride, widths):
 
 @pytest.mark.parametrize("kind", ["resnet18", "resnet50"])
 def test_the_last_stage_dilates_all_blocks_but_its_first(kind):
-    network, images = backbones.ImageNet(kind), jnp.zeros((1, 32, 32, 3))
+    network, images = backbones.Backbone(kind), jnp.zeros((1, 32, 32, 3))
     params = parameters(kind, images.shape)
     program = jax.make_jaxpr(network.apply)(params, images)
     convolutions = [
@@ -156,7 +156,7 @@ def test_constant_images_give_finite_gradients(for_a_cpu):
 
 
 def test_bfloat16_is_of_activations_only():
-    network = backbones.ImageNet("small", jnp.dtype("bfloat16"))
+    network = backbones.Backbone("small", jnp.dtype("bfloat16"))
     features, params = jax.eval_shape(
         network.init_with_output, jax.random.key(0), jnp.zeros((1, 16, 16, 2))
     )

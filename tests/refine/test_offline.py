@@ -133,7 +133,7 @@ def test_nothing_moves_across_a_cut(refined, gentle):
     further = gentle.copy()
     further[30:] += np.float32([3.0, 0.0, 2.0])
     near, far = refined(apart), refined(further)
-    np.testing.assert_array_equal(near.run, np.arange(60) >= 30)
+    np.testing.assert_array_equal(near.segment, np.arange(60) >= 30)
     np.testing.assert_allclose(near.xyz[:30], far.xyz[:30], atol=1e-3)
     np.testing.assert_allclose(
         np.asarray(near.xyz[30:]) + np.float32([2.0, 0.0, 1.5]), far.xyz[30:], atol=1e-3

@@ -14,10 +14,10 @@ BODY, WINDOW, LAG = skeleton.ITOP15, 24, 4
 @pytest.fixture(scope="module")
 def live():
     """`live(poses)`: (poses refined `LAG` later, which are known), of all pushes."""
-    push = jax.jit(functools.partial(online.push, skeleton=BODY, lag=LAG))
+    push = jax.jit(functools.partial(online.update, skeleton=BODY, lag=LAG))
 
     def call(poses):
-        history = online.begin(skeleton=BODY, window=WINDOW)
+        history = online.init(skeleton=BODY, window=WINDOW)
         found = []
         for frame, xyz in enumerate(poses):
             time = jnp.float32(frame / 15.0)
@@ -49,7 +49,7 @@ def test_a_live_pose_is_refined_with_the_window_that_ends_with_the_newest(live, 
         jnp.asarray(noisy[seen]),
         skeleton=BODY,
         time=jnp.asarray(seen / 15.0, jnp.float32),
-        effort=online.LIVE,
+        schedule=online.ONLINE,
     )
     # The same sums, compiled apart.
     np.testing.assert_allclose(refined[newest], window.xyz[-1 - LAG], atol=1e-4)

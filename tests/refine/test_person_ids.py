@@ -11,14 +11,18 @@ def test_people_are_told_apart_by_their_bones(person):
     xyz = np.tile(person, (5, 1, 1)) * sizes[:, None, None]
     xyz = xyz + 0.02 * rng.normal(size=xyz.shape)
     valid = np.ones(xyz.shape[:2], bool)
-    found = person_ids.people_of(xyz, run, valid=valid, skeleton=skeleton.ITOP15)
+    found = person_ids.assign_person_ids(
+        xyz, run, valid=valid, skeleton=skeleton.ITOP15
+    )
     np.testing.assert_array_equal(found, sizes < 1.0)
 
 
 def test_nobody_is_known_of_whom_nothing_is_seen(person):
     valid = np.zeros(person.shape[:2], bool)
     run = np.zeros(60, int)
-    found = person_ids.people_of(person, run, valid=valid, skeleton=skeleton.ITOP15)
+    found = person_ids.assign_person_ids(
+        person, run, valid=valid, skeleton=skeleton.ITOP15
+    )
     np.testing.assert_array_equal(found, 0)
 
 
@@ -35,5 +39,7 @@ def test_bones_that_no_run_has_seen_stay_unknown(person):
         if name.endswith(("hip", "knee", "foot"))
     ]
     valid[:135, hidden] = False
-    found = person_ids.people_of(xyz, run, valid=valid, skeleton=skeleton.ITOP15)
+    found = person_ids.assign_person_ids(
+        xyz, run, valid=valid, skeleton=skeleton.ITOP15
+    )
     np.testing.assert_array_equal(found, sizes < 1.0)

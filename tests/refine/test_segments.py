@@ -11,7 +11,9 @@ def number(xyz, time=None, valid=None):
     valid = np.ones(xyz.shape[:2], bool) if valid is None else valid
     xyz, time = jnp.asarray(xyz, jnp.float32), jnp.asarray(time, jnp.float32)
     return np.asarray(
-        segments.runs(xyz, time, valid=jnp.asarray(valid), skeleton=skeleton.ITOP15)
+        segments.find_segments(
+            xyz, time, valid=jnp.asarray(valid), skeleton=skeleton.ITOP15
+        )
     )
 
 
@@ -52,10 +54,10 @@ def test_short_gaps_are_bridged_along_a_line(person, gap, known):
     line = person.copy()
     line[:, 3, 0] = 0.01 * np.arange(60)
     dirty = np.where(valid[..., None], line, np.nan)
-    filled, found = segments.bridge(
+    filled, found = segments.interpolate_gaps(
         jnp.asarray(dirty),
         valid=jnp.asarray(valid),
-        run=jnp.zeros(60, jnp.int32),
+        segment=jnp.zeros(60, jnp.int32),
         time=jnp.arange(60) / 15.0,
     )
     assert np.isfinite(filled).all()
@@ -66,10 +68,10 @@ def test_short_gaps_are_bridged_along_a_line(person, gap, known):
 def test_nothing_is_bridged_across_a_cut(person):
     valid = np.ones(person.shape[:2], bool)
     valid[28:32, 3] = False
-    _, known = segments.bridge(
+    _, known = segments.interpolate_gaps(
         jnp.asarray(person),
         valid=jnp.asarray(valid),
-        run=jnp.asarray(np.arange(60) >= 30, jnp.int32),
+        segment=jnp.asarray(np.arange(60) >= 30, jnp.int32),
         time=jnp.arange(60) / 15.0,
     )
     np.testing.assert_array_equal(known[28:32, 3], False)

@@ -57,9 +57,9 @@ def write(split, folder, monkeypatch):
         "xyz": split.xyz + np.float32(0.01),
         "confidence": np.ones((CLIPS, FRAMES, JOINTS), np.float32),
     }
-    truth = evaluate.truth_of(split)
+    truth = evaluate.read_ground_truth(split)
     body = skeleton.by_name("ITOP15")
-    results = evaluate.measure(predicted, truth, body)
+    results = evaluate.compute_metrics(predicted, truth, body)
     page = run_page.report_run(
         config,
         folder,
@@ -71,7 +71,7 @@ def write(split, folder, monkeypatch):
         log=folder / "log.jsonl",
         others={"depth": results},
         studied={"actions": {"mean": {}}, "noise": {}},
-        conditions=evaluate.measure_conditions(predicted, truth, body),
+        conditions=evaluate.metrics_by_condition(predicted, truth, body),
     )
     return page.read_text(), json.loads((folder / "metrics.json").read_text()), shown
 

@@ -48,8 +48,8 @@ def project(clips):
 
 
 def test_clips_follow_the_schema(pool):
-    known = schema.FIELDS.keys() | schema.EXTRAS.keys()
-    schema.validate(schema.unpacked({name: pool[name] for name in known}))
+    known = schema.FIELDS.keys() | schema.OPTIONAL_FIELDS.keys()
+    schema.validate(schema.unpack({name: pool[name] for name in known}))
     assert pool["points"].shape == (COUNT, 3, 128, 3)
     assert pool["xyz"].shape == (COUNT, 3, 15, 3)
     np.testing.assert_allclose(pool["time"][0], [0.0, 1 / 15, 2 / 15], rtol=1e-6)
@@ -208,8 +208,8 @@ def look_at(xyz, *, box=None):
             half=half,
             yaw=jnp.zeros(1),
         ),
-        view=viewpoint.View(intrinsics, intrinsics, cam_from_world, jnp.eye(4)),
-        looks=shading.sample_looks(jax.random.key(0), surfaces=5),
+        view=viewpoint.CameraPair(intrinsics, intrinsics, cam_from_world, jnp.eye(4)),
+        appearance=shading.sample_appearance(jax.random.key(0), surfaces=5),
     )
 
 

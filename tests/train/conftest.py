@@ -16,7 +16,7 @@ def final_state():
 
     def read(config, workdir: pathlib.Path):
         checkpoints = checkpoint.Checkpoints(workdir)
-        state, _ = restore.newest_or_new(
+        state, _ = restore.restore_or_init(
             config, recipes.build(config), checkpoints, workdir
         )
         checkpoints.close()
@@ -36,10 +36,12 @@ def filmed(tmp_path_factory) -> pathlib.Path:
     recording.write_recording(
         path,
         depth=list(clip["depth"][0]),
-        depth_camera=calibration.make(width, height, clip["depth_intrinsics"][0]),
+        depth_camera=calibration.make_camera(
+            width, height, clip["depth_intrinsics"][0]
+        ),
         fps=15.0,
         color=list(clip["color"][0]),
-        color_camera=calibration.make(width, height, clip["intrinsics"][0]),
+        color_camera=calibration.make_camera(width, height, clip["intrinsics"][0]),
         color_from_depth=clip["cam_from_points"][0],
     )
     return path

@@ -85,7 +85,7 @@ def test_the_best_average_backbone_is_taken_over_and_nothing_else(
     last = state_of(filled(ranking, 3.0), step=2, average=filled(ranking, 4.0))
     save(tmp_path, (best, 0.5), (last, 0.9))
     fresh = state_of(filled(posing, 7.0))
-    started = pretrained.with_backbone(fresh, init_of(tmp_path))
+    started = pretrained.load_backbone(fresh, init_of(tmp_path))
     chex.assert_trees_all_equal(started.params, started.ema_params)
     chex.assert_trees_all_equal_shapes(started.params, fresh.params)
     values = traverse_util.flatten_dict(started.params)
@@ -103,7 +103,7 @@ def test_each_array_of_the_backbone_keeps_its_name(ranking, posing, tmp_path):
     numbered = iter(range(1_000))
     marked = jax.tree.map(lambda leaf: leaf + next(numbered), ranking)
     save(tmp_path, (state_of(marked), None))
-    started = pretrained.with_backbone(state_of(posing), init_of(tmp_path))
+    started = pretrained.load_backbone(state_of(posing), init_of(tmp_path))
     chex.assert_trees_all_equal(
         started.params["params"]["core"]["backbone"], marked["params"]["backbone"]
     )
@@ -111,7 +111,7 @@ def test_each_array_of_the_backbone_keeps_its_name(ranking, posing, tmp_path):
 
 def test_a_student_below_the_workdir_is_found(posing, tmp_path):
     save(tmp_path / "rgb", (state_of(filled(posing, 5.0)), None))
-    started = pretrained.with_backbone(state_of(posing), init_of(tmp_path))
+    started = pretrained.load_backbone(state_of(posing), init_of(tmp_path))
     backbone = started.params["params"]["core"]["backbone"]
     assert {float(leaf.max()) for leaf in jax.tree.leaves(backbone)} == {5.0}
 
@@ -137,12 +137,12 @@ def test_a_student_below_the_workdir_is_found(posing, tmp_path):
 def test_a_run_that_cannot_be_started_from(ranking, posing, tmp_path, change, message):
     save(tmp_path, (state_of({"params": change(ranking["params"])}), None))
     with pytest.raises(errors.BadInput, match=message):
-        pretrained.with_backbone(state_of(posing), init_of(tmp_path))
+        pretrained.load_backbone(state_of(posing), init_of(tmp_path))
 
 
 def test_a_workdir_that_is_not_there(posing, tmp_path):
     with pytest.raises(errors.BadInput, match="no checkpoint in .*nothing; train"):
-        pretrained.with_backbone(state_of(posing), init_of(tmp_path / "nothing"))
+        pretrained.load_backbone(state_of(posing), init_of(tmp_path / "nothing"))
 
 
 def make_optimizer(**settings):
@@ -195,7 +195,7 @@ def smoke(pools, init=""):
 
 
 def train(config, workdir) -> None:
-    stage = stages.config_of(config, "rgb", workdir)
+    stage = stages.stage_config(config, "rgb", workdir)
     assert loop.train(stage, folders.folder_of(workdir, "rgb"))
 
 
@@ -228,7 +228,7 @@ def paused(pools, before, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool_batches, "PoolBatches", Stopping)
-        stage = stages.config_of(config, "rgb", workdir)
+        stage = stages.stage_config(config, "rgb", workdir)
         assert not loop.train(stage, workdir / "rgb")
     before.rename(before.with_name("away"))
     try:
@@ -243,9 +243,9 @@ def test_neither_a_pause_nor_labels_of_other_clips_change_a_run(
     pools, before, paused, tmp_path, monkeypatch, final_state
 ):
     config = smoke(pools, before)
-    share = label_subset.Labelled(range(TRAINED), config.data.label_share, seed=0)
+    share = label_subset.LabeledSubset(range(TRAINED), config.data.label_share, seed=0)
 
-    class PartlyBlindPool(clip_pool.Pool):
+    class PartlyBlindPool(clip_pool.ClipPool):
         def example(self, index, rng):
             example = super().example(index, rng)
             if len(self) == TRAINED and index not in share.indices:
@@ -253,12 +253,12 @@ def test_neither_a_pause_nor_labels_of_other_clips_change_a_run(
             return example
 
     assert len(share) == TRAINED // 2
-    monkeypatch.setattr(clip_pool, "Pool", PartlyBlindPool)
+    monkeypatch.setattr(clip_pool, "ClipPool", PartlyBlindPool)
     train(config, tmp_path)
-    stage = stages.config_of(config, "rgb", tmp_path)
+    stage = stages.stage_config(config, "rgb", tmp_path)
     chex.assert_trees_all_equal(
-        final_state(stage, tmp_path / "rgb").saved(),
-        final_state(stage, paused / "rgb").saved(),
+        final_state(stage, tmp_path / "rgb").checkpoint_tree(),
+        final_state(stage, paused / "rgb").checkpoint_tree(),
     )
 
 
@@ -271,10 +271,10 @@ def test_a_tuned_run_is_reported(paused):
 
 @pytest.mark.slow
 def test_a_run_is_scored_without_the_rates_that_trained_it(pools, paused):
-    stage = stages.config_of(smoke(pools), "rgb", paused)
-    _, as_trained = restore.best(stage, paused / "rgb")
+    stage = stages.stage_config(smoke(pools), "rgb", paused)
+    _, as_trained = restore.restore_best(stage, paused / "rgb")
     stage.optimizer.backbone_rate = 0.5
-    _, state = restore.best(stage, paused / "rgb")
+    _, state = restore.restore_best(stage, paused / "rgb")
     assert int(state.step) == int(as_trained.step) > 0
     chex.assert_trees_all_equal(state.ema_params, as_trained.ema_params)
 
@@ -294,7 +294,7 @@ def test_a_fresh_run_begins_with_the_backbone(pools, tmp_path, monkeypatch):
         assert config.init == str(tmp_path / "before")
         raise TakenError
 
-    monkeypatch.setattr(pretrained, "with_backbone", take)
+    monkeypatch.setattr(pretrained, "load_backbone", take)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TakenError):
         train(smoke(pools, "before"), tmp_path / "run")
@@ -307,6 +307,6 @@ def test_single_frames_have_no_acceleration():
         "visible": np.ones((2, 1, 15), bool),
         "time": np.zeros((2, 1), np.float32),
     }
-    found = evaluate.measure(clips, clips, skeleton.ITOP15)["all"]
+    found = evaluate.compute_metrics(clips, clips, skeleton.ITOP15)["all"]
     assert np.isnan(found["accel_error"])
     assert found["mpjpe_mm"] == found["root_mpjpe_mm"] == 0.0

@@ -49,7 +49,7 @@ def smoke(collection):
 
 def test_run_trains_evaluates_and_reports(collection, tmp_path):
     config = smoke(collection)
-    assert loop.train(stages.config_of(config, "points", tmp_path), tmp_path)
+    assert loop.train(stages.stage_config(config, "points", tmp_path), tmp_path)
     assert commands.evaluate_run(config, tmp_path) == 0
     record = json.loads((tmp_path / "metrics.json").read_text())
     assert record["pair_accuracy"] is None  # photographs have no true depth
@@ -65,14 +65,14 @@ def test_run_trains_evaluates_and_reports(collection, tmp_path):
 
 
 def test_every_picture_is_scored_whatever_the_batch(collection, tmp_path):
-    config = stages.config_of(smoke(collection), "points", tmp_path)
+    config = stages.stage_config(smoke(collection), "points", tmp_path)
     recipe, source = recipes.build(config), sources.open_split(config, "validation")
-    example = jax.tree.map(jnp.asarray, restore.example_inputs(config, recipe.inputs))
+    example = jax.tree.map(jnp.asarray, restore.dummy_inputs(config, recipe.inputs))
     params = recipe.network.init(jax.random.key(0), **example)
     scores = {}
     for size in (len(source) - 1, len(source)):
         config.global_batch_size = size
-        scores[size] = ranking_study.study(recipe, config, params, source)["scores"]
+        scores[size] = ranking_study.run_study(recipe, config, params, source)["scores"]
     some, every = scores.values()
     assert every["label_accuracy_pairs"] > 0
     for name, value in every.items():
@@ -83,7 +83,7 @@ def test_every_picture_is_scored_whatever_the_batch(collection, tmp_path):
 def test_one_person_per_picture_leaves_nothing_to_train_on(tmp_path):
     config = smoke("@".join(map(str, original.write(tmp_path, original.people(1, 1)))))
     with pytest.raises(errors.BadInput, match="nothing left to train on"):
-        loop.train(stages.config_of(config, "points", tmp_path), tmp_path / "run")
+        loop.train(stages.stage_config(config, "points", tmp_path), tmp_path / "run")
 
 
 def example():
@@ -106,7 +106,7 @@ def example():
 def test_accuracy_is_that_of_the_order(sign, expected):
     batch, depth = example()
     rule = smoke("rendered").rule
-    score = functools.partial(wsp.accuracies, rule=rule, skel=skeleton.COCO17)
+    score = functools.partial(wsp.accuracies, label_config=rule, skel=skeleton.COCO17)
     found = jax.jit(score)(models.RankEstimate(sign * depth, 0.0 * depth), batch)
     assert found["pair_accuracy"].mean() == expected
     assert found["label_accuracy"].mean() == expected
@@ -125,7 +125,9 @@ def test_the_right_order_costs_less_and_one_person_nothing():
     def cost(depth, confidence):
         seen = batch | {"people_confidence": confidence}
         estimate = models.RankEstimate(depth, 0.0 * depth)
-        return wsp.sampled_loss(estimate, seen, keys, config, skeleton.COCO17).mean()
+        return wsp.sampled_ranking_loss(
+            estimate, seen, keys, config, skeleton.COCO17
+        ).mean()
 
     everyone = jnp.ones((1, 2, 17))
     assert cost(depth, everyone) < np.log(2.0) < cost(-depth, everyone)
@@ -164,7 +166,7 @@ def test_location_costs_the_nats_of_believed_keypoints():
     trust = batch["people_confidence"].at[0, 1].set(0.0)  # nobody knows where
     trust = trust.at[0, 0, :8].set(0.5)
     shares = shares.at[0, 0, :8].set(jnp.log(0.5))
-    loss = wsp.location_loss(
+    loss = wsp.heatmap_loss(
         models.RankEstimate(depth, shares), {"people_confidence": trust}, rule
     )
     expected = (4.0 * np.log(2.0) + 9.0 * np.log(4.0)) / 13.0
@@ -185,7 +187,7 @@ def test_measured_depth_orders_limbs_of_one_person():
     @jax.jit
     def cost(guess):
         estimate = models.RankEstimate(guess, 0.0 * guess)
-        return wsp.sampled_loss(estimate, seen, keys, config, skeleton.COCO17)
+        return wsp.sampled_ranking_loss(estimate, seen, keys, config, skeleton.COCO17)
 
     right = jnp.stack([jnp.arange(17.0), jnp.zeros(17)])[None]
     assert cost(right).weight == config.pairs

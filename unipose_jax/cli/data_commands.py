@@ -43,10 +43,12 @@ def show_keypoints(
     """
     opened = recording.open_recording(path)
     if model is not None:
-        if opened.people() is not None:
+        if opened.keypoint_detections() is not None:
             raise errors.BadInput(f"{path} has keypoints already; remove them first")
         file_io.check_writable(path / "keypoints.json")
-        found = onnx_pose.detect_recording(opened, onnx_pose.Detector(model, skeleton))
+        found = onnx_pose.detect_recording(
+            opened, onnx_pose.KeypointDetector(model, skeleton)
+        )
         file_io.write_json(path / "keypoints.json", found)
         opened = recording.open_recording(path)
     report_keypoints.preview(opened, skeleton, path / "keypoints.png")
@@ -95,7 +97,7 @@ def _prepare_motion(data: ml_collections.ConfigDict, source: pathlib.Path) -> in
 def _preview(data_set: sequence.DataSet, skeleton: str, folder: pathlib.Path) -> None:
     """Draws the keypoints of the first sequence that has some, beside the data set."""
     for one in data_set.sequences["train"]:
-        if isinstance(one, sequence.Sequence) and one.people() is not None:
+        if isinstance(one, sequence.Sequence) and one.keypoint_detections() is not None:
             path = folder.with_name(f"{folder.name}_keypoints.png")
             report_keypoints.preview(one, skeleton, path)
             print(f"keypoints: {path}")

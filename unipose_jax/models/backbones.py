@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from unipose_jax.models.patch_transformer import PatchTransformer, Surface
+from unipose_jax.models.patch_transformer import MaskedDepth, PatchTransformer
 
 _GROUP = 16  # channels that are normalised together (Wu and He, table 3)
 _DEPTH_SPAN = 0.5  # metres of the person's depth that make one unit of the input
@@ -44,9 +44,9 @@ class BasicBlock(nn.Module):
     def __call__(self, x: Float[Array, "batch height width channels"]):
         d = self.dilation
         y = _conv(self.width, 3, stride=self.stride, dilation=d, dtype=self.dtype)(x)
-        y = nn.relu(normalize(y, self.dtype))
+        y = nn.relu(group_norm(y, self.dtype))
         y = _conv(self.width, 3, dilation=d, dtype=self.dtype)(y)
-        y = normalize(y, self.dtype, silent=True)
+        y = group_norm(y, self.dtype, zero_init=True)
         return nn.relu(y + _shortcut(x, y, self.stride, self.dtype))
 
 
@@ -64,15 +64,15 @@ class BottleneckBlock(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width channels"]):
         inner, d = self.width // 4, self.dilation
-        y = nn.relu(normalize(_conv(inner, 1, dtype=self.dtype)(x), self.dtype))
+        y = nn.relu(group_norm(_conv(inner, 1, dtype=self.dtype)(x), self.dtype))
         y = _conv(inner, 3, stride=self.stride, dilation=d, dtype=self.dtype)(y)
-        y = nn.relu(normalize(y, self.dtype))
+        y = nn.relu(group_norm(y, self.dtype))
         y = _conv(self.width, 1, dtype=self.dtype)(y)
-        y = normalize(y, self.dtype, silent=True)
+        y = group_norm(y, self.dtype, zero_init=True)
         return nn.relu(y + _shortcut(x, y, self.stride, self.dtype))
 
 
-class Stage(NamedTuple):
+class ResNetStage(NamedTuple):
     """Blocks at one resolution; the first has the stride, the others the dilation."""
 
     blocks: int
@@ -81,17 +81,17 @@ class Stage(NamedTuple):
     dilation: int = 1
 
 
-class Layout(NamedTuple):
-    """How an `ImageNet` is built."""
+class ResNetConfig(NamedTuple):
+    """How an `Backbone` is built."""
 
     block: type[BasicBlock] | type[BottleneckBlock]
     stem: int  # channels of the first convolution
     stem_kernel: int
     pooled: bool  # whether the stem ends with 3x3 maximum pooling of stride 2
-    stages: tuple[Stage, ...]
+    stages: tuple[ResNetStage, ...]
 
 
-class Tokens(NamedTuple):
+class TransformerConfig(NamedTuple):
     """How a `PatchTransformer` is built."""
 
     patch: int
@@ -102,37 +102,39 @@ class Tokens(NamedTuple):
     keep: int
 
 
-_RESNET = functools.partial(Layout, stem=64, stem_kernel=7, pooled=True)
-KINDS: dict[str, Layout | Tokens] = {
+_RESNET = functools.partial(ResNetConfig, stem=64, stem_kernel=7, pooled=True)
+BACKBONES: dict[str, ResNetConfig | TransformerConfig] = {
     # For 64x64 crops on a few CPU cores.
-    "tokens": Tokens(patch=4, window=12, width=96, num_blocks=4, num_heads=2, keep=80),
+    "tokens": TransformerConfig(
+        patch=4, window=12, width=96, num_blocks=4, num_heads=2, keep=80
+    ),
     # Of the same crops, on an accelerator.
-    "tokens_large": Tokens(
+    "tokens_large": TransformerConfig(
         patch=4, window=12, width=192, num_blocks=6, num_heads=6, keep=96
     ),
-    "small": Layout(
+    "small": ResNetConfig(
         BasicBlock,
         stem=16,
         stem_kernel=3,
         pooled=False,
-        stages=(Stage(1, 32, 2), Stage(1, 64, 2), Stage(1, 96, 1)),
+        stages=(ResNetStage(1, 32, 2), ResNetStage(1, 64, 2), ResNetStage(1, 96, 1)),
     ),
     "resnet18": _RESNET(
         BasicBlock,
         stages=(
-            Stage(2, 64, 1),
-            Stage(2, 128, 2),
-            Stage(2, 256, 2),
-            Stage(2, 512, 1, 2),
+            ResNetStage(2, 64, 1),
+            ResNetStage(2, 128, 2),
+            ResNetStage(2, 256, 2),
+            ResNetStage(2, 512, 1, 2),
         ),
     ),
     "resnet50": _RESNET(
         BottleneckBlock,
         stages=(
-            Stage(3, 256, 1),
-            Stage(4, 512, 2),
-            Stage(6, 1024, 2),
-            Stage(3, 2048, 1, 2),
+            ResNetStage(3, 256, 1),
+            ResNetStage(4, 512, 2),
+            ResNetStage(6, 1024, 2),
+            ResNetStage(3, 2048, 1, 2),
         ),
     ),
 }
@@ -140,11 +142,11 @@ KINDS: dict[str, Layout | Tokens] = {
 networks dilates its convolutions instead of halving the resolution."""
 
 
-class ImageNet(nn.Module):
+class Backbone(nn.Module):
     """Features of images, `stride_of(kind)` pixels a cell.
 
     Attributes:
-        kind: one of `KINDS`.
+        kind: one of `BACKBONES`.
         dtype: of activations; parameters and statistics stay float32.
     """
 
@@ -155,7 +157,7 @@ class ImageNet(nn.Module):
     def __call__(
         self,
         images: Float[Array, "batch height width channels"],
-        surface: Surface | None = None,
+        surface: MaskedDepth | None = None,
     ) -> Features:
         """Computes the last two stages.
 
@@ -166,17 +168,17 @@ class ImageNet(nn.Module):
         Raises:
             ValueError: no such kind, or sides that are no multiple of the stride.
         """
-        layout, stride = _layout(self.kind), stride_of(self.kind)
+        layout, stride = _backbone_config(self.kind), stride_of(self.kind)
         if images.shape[1] % stride or images.shape[2] % stride:
             raise ValueError(
                 f"images of {images.shape[1:3]} pixels do not divide into the cells of "
                 f"{self.kind!r}: use multiples of {stride}"
             )
-        if isinstance(layout, Tokens):
+        if isinstance(layout, TransformerConfig):
             return Features(*PatchTransformer(*layout, self.dtype)(images, surface))
         x = images.astype(self.dtype)
         x = _conv(layout.stem, layout.stem_kernel, stride=2, dtype=self.dtype)(x)
-        x = nn.relu(normalize(x, self.dtype))
+        x = nn.relu(group_norm(x, self.dtype))
         if layout.pooled:
             x = nn.max_pool(x, (3, 3), strides=(2, 2), padding="SAME")
         maps = []
@@ -193,7 +195,7 @@ class ImageNet(nn.Module):
         return Features(early=maps[-2], late=maps[-1])
 
 
-def depth_image(
+def normalize_depth(
     depth: Float[Array, "*batch height width"], reference: Float[Array, "*batch"]
 ) -> Float[Array, "*batch height width 2"]:
     """Depth as a network sees it: about the reference, and where there is any.
@@ -208,7 +210,7 @@ def depth_image(
     return jnp.stack([relative, seen.astype(relative.dtype)], axis=-1)
 
 
-def color_image(
+def normalize_color(
     color: UInt8[Array, "*batch height width 3"],
 ) -> Float[Array, "*batch height width 3"]:
     """RGB as a network sees it: about zero mean and unit variance."""
@@ -223,29 +225,29 @@ def stride_of(kind: str) -> int:
     Raises:
         ValueError: no such kind.
     """
-    layout = _layout(kind)
-    if isinstance(layout, Tokens):
+    layout = _backbone_config(kind)
+    if isinstance(layout, TransformerConfig):
         return layout.patch
     stem = 4 if layout.pooled else 2
     return stem * math.prod(stage.stride for stage in layout.stages)
 
 
-def normalize(
+def group_norm(
     x: Float[Array, "batch height width channels"],
     dtype: jnp.dtype,
     *,
-    silent: bool = False,
+    zero_init: bool = False,
 ) -> Float[Array, "batch height width channels"]:
     """Group normalisation of `x`; to be called within a Flax module.
 
     Args:
         x: features.
         dtype: of the result; the statistics are float32.
-        silent: start with a scale of zero, so that a residual block starts as its
+        zero_init: start with a scale of zero, so that a residual block starts as its
             shortcut (Goyal et al., arXiv 1706.02677, section 5.1).
     """
     width = x.shape[-1]
-    scale = nn.initializers.zeros if silent else nn.initializers.ones
+    scale = nn.initializers.zeros if zero_init else nn.initializers.ones
     # Epsilon bounds the gradient where an image is constant, such as an empty crop.
     norm = nn.GroupNorm(
         num_groups=width // math.gcd(width, _GROUP),
@@ -256,10 +258,12 @@ def normalize(
     return norm(x)
 
 
-def _layout(kind: str) -> Layout | Tokens:
-    if kind not in KINDS:
-        raise ValueError(f"unknown image network {kind!r}; choose from {sorted(KINDS)}")
-    return KINDS[kind]
+def _backbone_config(kind: str) -> ResNetConfig | TransformerConfig:
+    if kind not in BACKBONES:
+        raise ValueError(
+            f"unknown image network {kind!r}; choose from {sorted(BACKBONES)}"
+        )
+    return BACKBONES[kind]
 
 
 def _conv(
@@ -282,4 +286,4 @@ def _shortcut(x: Array, y: Array, stride: int, dtype: jnp.dtype) -> Array:
     if x.shape == y.shape:
         return x
     x = _conv(y.shape[-1], 1, stride=stride, dtype=dtype)(x)
-    return normalize(x, dtype)
+    return group_norm(x, dtype)

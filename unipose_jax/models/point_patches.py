@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 
-def farthest_points(
+def sample_farthest_points(
     xyz: Float[Array, "points 3"], valid: Bool[Array, " points"], *, count: int
 ) -> Int[Array, " count"]:
     """Indices of `count` points spread over the cloud (greedy farthest-point order).
@@ -53,7 +53,7 @@ def patch_features(
     centers: Float[Array, "centers 3"],
     *,
     frequencies: Float[Array, "3 waves"],
-    windows: tuple[float, ...],
+    bandwidths: tuple[float, ...],
 ) -> Float[Array, "centers features"]:
     r"""Shape of the cloud around each centre: windowed characteristic functions.
 
@@ -68,7 +68,7 @@ def patch_features(
         valid: False removes a point.
         centers: metres, the frame of `xyz`.
         frequencies: f, radians per metre.
-        windows: s, metres.
+        bandwidths: s, metres.
 
     Returns:
         2 waves + 1 features for each window; finite where no point is near.
@@ -82,7 +82,7 @@ def patch_features(
     waves = jnp.concatenate(_cos_sin(phase), axis=-1)
     cos_turn, sin_turn = _cos_sin(turn)
     features = []
-    for window in windows:
+    for window in bandwidths:
         weight = jnp.exp(-sq_dist / (2.0 * window**2)) * valid[None, :]
         total = weight.sum(axis=-1, keepdims=True) + 1e-6
         mean = jnp.matmul(weight, waves, precision="highest") / total

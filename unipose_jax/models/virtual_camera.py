@@ -17,22 +17,23 @@ DEPTH_TIMES_SIZE = 0.45
 their centre in the image plane, metres (HumanEva-I: 0.38 to 0.50)."""
 
 
-_SMALLEST = 1e-3  # apparent size of somebody 450 m away
+_MIN_SIZE = 1e-3  # apparent size of somebody 450 m away
 _SIZE_PER_CROP = 0.22  # apparent size of a person for a crop of size 1 around it
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Viewing:
+class VirtualCamera:
     """Where a person is looked at, and how large the person looks."""
 
     rotation: Array  # (*batch, frames, 3, 3), camera to viewing frame
-    size: Array  # (*batch,), apparent size of the person in the clip, dimensionless
+    # (*batch,), apparent size of the person in the clip, dimensionless
+    apparent_size: Array
 
     @property
     def depth(self) -> Array:
         """Depth of a person of usual size who looks so large: (*batch,), metres."""
-        return DEPTH_TIMES_SIZE / self.size
+        return DEPTH_TIMES_SIZE / self.apparent_size
 
     def to_camera(self, xyz: Array) -> Array:
         """Points (*batch, frames, n, 3) of the viewing frame, in the camera's."""
@@ -46,17 +47,19 @@ class Viewing:
             "...tij,...tnj->...tni", self.rotation, xyz, precision="highest"
         )
 
-    def on_plane(self, xyz: Array) -> Array:
+    def project(self, xyz: Array) -> Array:
         """Points of the viewing frame on the image plane, by apparent size."""
-        scale = self.size[..., None, None, None] * jnp.maximum(xyz[..., 2:], 0.1)
+        scale = self.apparent_size[..., None, None, None] * jnp.maximum(
+            xyz[..., 2:], 0.1
+        )
         return xyz[..., :2] / scale
 
 
-def towards_rays(
+def from_keypoints(
     uv: Float[Array, "*batch frames joints 2"],
     seen: Bool[Array, "*batch frames joints"],
     intrinsics: Float[Array, "*batch 4"],
-) -> tuple[Viewing, Float[Array, "*batch frames joints 2"]]:
+) -> tuple[VirtualCamera, Float[Array, "*batch frames joints 2"]]:
     """Looks at the middle of the keypoints of each frame.
 
     Args:
@@ -72,16 +75,18 @@ def towards_rays(
     rays = _rays(uv, seen, intrinsics)
     ahead = jnp.zeros_like(rays[..., 0, :]).at[..., 2].set(1e-6)
     center = numerics.safe_normalize(rays.sum(axis=-2) + ahead)
-    view = Viewing(rotation_to_axis(center), jnp.ones_like(center[..., 0, 0]))
-    plane = plane_of_uv(view, uv, seen, intrinsics)
+    view = VirtualCamera(
+        rotation_to_optical_axis(center), jnp.ones_like(center[..., 0, 0])
+    )
+    plane = normalize_keypoints(view, uv, seen, intrinsics)
     count = jnp.maximum(seen.sum(axis=(-2, -1)), 1)
     size = jnp.sqrt((plane**2).sum(axis=(-3, -2, -1)) / count)
-    size = jnp.maximum(size, _SMALLEST)
-    return Viewing(view.rotation, size), plane / size[..., None, None, None]
+    size = jnp.maximum(size, _MIN_SIZE)
+    return VirtualCamera(view.rotation, size), plane / size[..., None, None, None]
 
 
-def plane_of_uv(
-    view: Viewing,
+def normalize_keypoints(
+    view: VirtualCamera,
     uv: Float[Array, "*batch frames joints 2"],
     seen: Bool[Array, "*batch frames joints"],
     intrinsics: Float[Array, "*batch 4"],
@@ -96,7 +101,7 @@ def plane_of_uv(
     """
     turned = view.from_camera(_rays(uv, seen, intrinsics))
     plane = turned[..., :2] / jnp.maximum(turned[..., 2:], 0.1)
-    return plane / view.size[..., None, None, None]
+    return plane / view.apparent_size[..., None, None, None]
 
 
 def _rays(uv, seen, intrinsics):
@@ -106,7 +111,7 @@ def _rays(uv, seen, intrinsics):
     return jnp.where(seen[..., None], rays, 0.0)
 
 
-def rotation_to_axis(
+def rotation_to_optical_axis(
     direction: Float[Array, "*batch 3"],
 ) -> Float[Array, "*batch 3 3"]:
     """The rotation that pans, then tilts a camera until `direction` is its z axis.
@@ -125,7 +130,9 @@ def rotation_to_axis(
     return jnp.stack(rows, axis=-2)
 
 
-def towards_crop(matrix: Float[Array, "*batch frames 3 3"], *, size: int) -> Viewing:
+def from_crops(
+    matrix: Float[Array, "*batch frames 3 3"], *, size: int
+) -> VirtualCamera:
     """Looks at the middle of the square crop around a person in each frame.
 
     Args:
@@ -137,4 +144,6 @@ def towards_crop(matrix: Float[Array, "*batch frames 3 3"], *, size: int) -> Vie
     center = jnp.einsum("...ij,j->...i", inverse, middle, precision="highest")
     extent = size * jnp.sqrt(jnp.abs(jnp.linalg.det(inverse[..., :2, :2])))
     looks = jnp.mean(extent, axis=-1) * _SIZE_PER_CROP
-    return Viewing(rotation_to_axis(numerics.safe_normalize(center)), looks)
+    return VirtualCamera(
+        rotation_to_optical_axis(numerics.safe_normalize(center)), looks
+    )

@@ -13,11 +13,11 @@ from unipose_jax.refine import (
     swaps,
 )
 from unipose_jax.refine.observations import Clouds, Keypoints
-from unipose_jax.refine.offline import Effort, Refined, refine
+from unipose_jax.refine.offline import Refined, SolverSchedule, refine
 
 __all__ = [
     "Clouds",
-    "Effort",
+    "SolverSchedule",
     "Keypoints",
     "Refined",
     "observations",

@@ -17,12 +17,13 @@ from unipose_jax.refine import observations, robust
 from unipose_jax.skeleton import definitions, kinematics
 
 # Degrees of freedom of Student's t: real errors have heavier tails than a Gaussian; ...
-FREEDOM = 3.0
-BONE_FREEDOM = 30.0  # ... but bones are rigid, and only what bends them is an outlier.
-LIMIT = 0.1  # radians: how sharply elbows and knees stop
-SURFACE = 0.06  # metres: how well skin depths are known
-IN_FRONT = 0.02  # metres: of a joint before the surface that hides it
-COVER = 0.05  # metres: of a body point from its capsule
+DEGREES_OF_FREEDOM = 3.0
+# ... but bones are rigid, and only what bends them is an outlier.
+BONE_DEGREES_OF_FREEDOM = 30.0
+JOINT_LIMIT_STD = 0.1  # radians: how sharply elbows and knees stop
+SURFACE_STD = 0.06  # metres: how well skin depths are known
+IN_FRONT_STD = 0.02  # metres: of a joint before the surface that hides it
+COVERAGE_STD = 0.05  # metres: of a body point from its capsule
 
 
 @jax.tree_util.register_dataclass
@@ -31,10 +32,11 @@ class Problem:
     """What is observed of a sequence, and how well."""
 
     observed: Array  # (time, joints, 3), metres, finite
-    sure: Array  # (time, joints): 0 unobserved, 1 as sure as most
+    weight: Array  # (time, joints): 0 unobserved, 1 as sure as most
     noise: Array  # (joints,), metres
     motion: Array  # (time, joints), metres, of second differences
-    steady: Array  # (time - 2, joints): 1 where second differences mean something
+    # (time - 2, joints): 1 where second differences mean something
+    acceleration_weight: Array
     time: Array  # (time,), seconds
     step: Array  # (), seconds, the usual time between frames
     length: Array  # (time, bones), metres, of the person of each frame
@@ -72,10 +74,12 @@ def evaluate(
         if name == "position":  # the truth may hurry away from what was observed
             hurry = 1.0 + (problem.motion / (width * problem.noise[None])) ** 2
             sq = sq / hurry
-        robustly = robust.student_weight(
+        robustly = robust.student_t_weight(
             sq / width**2,
-            freedom=BONE_FREEDOM if name == "bones" else FREEDOM,
-            size=residual.shape[-1],
+            degrees_of_freedom=BONE_DEGREES_OF_FREEDOM
+            if name == "bones"
+            else DEGREES_OF_FREEDOM,
+            num_components=residual.shape[-1],
         )
         weights[name] = jax.lax.stop_gradient(expected[name] * robustly)
     return found, weights
@@ -83,13 +87,13 @@ def evaluate(
 
 def _position(xyz, problem, skeleton):
     residual = (xyz - problem.observed) / problem.noise[None, :, None]
-    return {"position": (residual, problem.sure)}
+    return {"position": (residual, problem.weight)}
 
 
 def _acceleration(xyz, problem, skeleton):
     second = finite_differences.acceleration(xyz, problem.time) * problem.step**2
     residual = second / problem.motion[1:-1, :, None]
-    return {"acceleration": (residual, problem.steady)}
+    return {"acceleration": (residual, problem.acceleration_weight)}
 
 
 def _bones(xyz, problem, skeleton):
@@ -103,7 +107,7 @@ def _bones(xyz, problem, skeleton):
 def _hinges(xyz, problem, skeleton):
     terms = {}
     for broken in (residuals.hyperextension, residuals.overflexion):
-        residual = broken(xyz, skeleton=skeleton)[..., None] / LIMIT
+        residual = broken(xyz, skeleton=skeleton)[..., None] / JOINT_LIMIT_STD
         terms[broken.__name__] = (residual, jnp.ones(residual.shape[:-1]))
     return terms
 
@@ -134,8 +138,8 @@ def _surface(xyz, problem, skeleton):
     behind = z - front - limits.skin_depths(skeleton)[None]
     weight = known.astype(z.dtype)
     return {
-        "in_front": (jnp.maximum(hidden, 0.0)[..., None] / IN_FRONT, weight),
-        "surface": (behind[..., None] / SURFACE, weight),
+        "in_front": (jnp.maximum(hidden, 0.0)[..., None] / IN_FRONT_STD, weight),
+        "surface": (behind[..., None] / SURFACE_STD, weight),
         "coverage": _coverage(xyz, problem.clouds, skeleton),
     }
 
@@ -152,4 +156,4 @@ def _coverage(xyz, clouds, skeleton):
     # All points of a frame together say as much as its joints do.
     number = jnp.maximum(jnp.sum(clouds.valid, axis=-1, keepdims=True), 1)
     sure = counted * (skeleton.num_joints / number)
-    return excess[..., None] / COVER, sure
+    return excess[..., None] / COVERAGE_STD, sure

@@ -9,13 +9,13 @@ from unipose_jax.refine import robust
 from unipose_jax.skeleton import definitions
 
 # A cut moves the middle joint by this much at least, metres, ...
-JUMP = 0.12
+MIN_JUMP = 0.12
 # ... and by this many times what it moves in frames nearby.
-UNUSUAL = 2.5
-_NEARBY = 8  # frames to each side
+JUMP_RATIO = 2.5
+_WINDOW = 8  # frames to each side
 
 
-def runs(
+def find_segments(
     xyz: Float[Array, "time joints 3"],
     time: Float[Array, " time"],
     *,
@@ -25,9 +25,9 @@ def runs(
     """Number of the run of each frame: a new one starts at every cut.
 
     A cut is a gap in time (`finite_differences.MAX_GAP`), a stamp that does not
-    increase, or a jump of the body: the median joint moves further than `JUMP` and than
-    `UNUSUAL` times what it does in frames nearby. Neither a wild joint nor sides that
-    are mistaken for each other are a cut.
+    increase, or a jump of the body: the median joint moves further than `MIN_JUMP` and
+    than `JUMP_RATIO` times what it does in frames nearby. Neither a wild joint nor
+    sides that are mistaken for each other are a cut.
 
     Args:
         xyz: joints, metres.
@@ -47,10 +47,10 @@ def runs(
     moved = robust.masked_median(moved, both, axis=1)
     known = jnp.any(both, axis=1)
     around, around_known = (
-        robust.neighbours(part, reach=_NEARBY) for part in (moved, known)
+        robust.temporal_neighbors(part, radius=_WINDOW) for part in (moved, known)
     )
     usual = robust.masked_median(around, around_known, axis=0)
-    cut = (moved > jnp.maximum(JUMP, UNUSUAL * usual)) & known
+    cut = (moved > jnp.maximum(MIN_JUMP, JUMP_RATIO * usual)) & known
     cut |= ~finite_differences.connected(time)
     return jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(cut, dtype=jnp.int32)])
 
@@ -60,11 +60,11 @@ def _distance(xyz, other, known):
     return jnp.sqrt(jnp.sum(step**2, axis=-1))
 
 
-def bridge(
+def interpolate_gaps(
     xyz: Float[Array, "time joints 3"],
     *,
     valid: Bool[Array, "time joints"],
-    run: Int[Array, " time"],
+    segment: Int[Array, " time"],
     time: Float[Array, " time"],
 ) -> tuple[Float[Array, "time joints 3"], Bool[Array, "time joints"]]:
     """Joints where none was observed: on the line between those before and after.
@@ -72,7 +72,7 @@ def bridge(
     Args:
         xyz: joints, metres; ignored, even if NaN, where not `valid`.
         valid: what was observed.
-        run: nothing is bridged across runs.
+        segment: nothing is bridged across runs.
         time: seconds.
 
     Returns:
@@ -80,10 +80,10 @@ def bridge(
         `finite_differences.MAX_GAP` between two that are.
     """
     index = jnp.arange(len(xyz))[:, None]
-    before = _latest(jnp.where(valid, index, -1))
-    after = len(xyz) - 1 - _latest(jnp.where(valid[::-1], index, -1))[::-1]
-    has_before = (before >= 0) & _same(run, before)
-    has_after = (after < len(xyz)) & _same(run, after)
+    before = _latest_index(jnp.where(valid, index, -1))
+    after = len(xyz) - 1 - _latest_index(jnp.where(valid[::-1], index, -1))[::-1]
+    has_before = (before >= 0) & _in_same_segment(segment, before)
+    has_after = (after < len(xyz)) & _in_same_segment(segment, after)
     before = jnp.where(has_before, before, jnp.clip(after, 0, len(xyz) - 1))
     after = jnp.where(has_after, after, jnp.clip(before, 0, len(xyz) - 1))
     clean = jnp.where(valid[..., None], xyz, 0.0)
@@ -96,9 +96,9 @@ def bridge(
     return jnp.where(valid[..., None], clean, filled), valid | between
 
 
-def _latest(index):
+def _latest_index(index):
     return jnp.maximum.accumulate(index, axis=0)
 
 
-def _same(run, index):
-    return run[jnp.clip(index, 0, len(run) - 1)] == run[:, None]
+def _in_same_segment(segment, index):
+    return segment[jnp.clip(index, 0, len(segment) - 1)] == segment[:, None]

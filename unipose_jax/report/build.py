@@ -78,7 +78,7 @@ def write_report(
     notices = [RENDERED] * rendered + [NO_PICTURES] * (gallery is None)
     page.write_page(
         path,
-        [section for section in content if _says_something(section)],
+        [section for section in content if _has_content(section)],
         title=title,
         subtitle=subtitle,
         notice=" ".join(notices),
@@ -148,5 +148,5 @@ def _clip_sections(
     ]
 
 
-def _says_something(section: page.Section) -> bool:
+def _has_content(section: page.Section) -> bool:
     return bool(section.text or section.numbers or section.figures or section.code)

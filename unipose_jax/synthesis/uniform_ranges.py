@@ -3,6 +3,6 @@
 from jaxtyping import Array
 
 
-def between(draw: Array, limits: tuple[float, float]) -> Array:
+def scale_to_range(draw: Array, limits: tuple[float, float]) -> Array:
     """Maps uniforms in [0, 1) to a range."""
     return limits[0] + (limits[1] - limits[0]) * draw

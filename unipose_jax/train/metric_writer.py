@@ -20,7 +20,7 @@ class NonFiniteLoss(RuntimeError):
     """Training diverged; the message names the step and the terms."""
 
 
-class Journal:
+class MetricWriter:
     """Collects the scalars of steps and writes their means.
 
     Scalars stay on the device until `flush`, so logging does not wait for every step.
@@ -34,17 +34,17 @@ class Journal:
         self._pending: list[tuple[int, Any]] = []
         self._since = time.monotonic()
         self._file = self._board = None
-        if parallel.is_lead():
+        if parallel.is_main_process():
             workdir.mkdir(parents=True, exist_ok=True)
             path = workdir / "log.jsonl"
-            _drop_after(path, first_step)
+            _truncate_log(path, first_step)
             self._file = path.open("a")
             self._board = SummaryWriter(
                 str(workdir / "tensorboard"),
                 purge_step=first_step + 1 if first_step else 0,
             )
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> "MetricWriter":
         return self
 
     def __exit__(self, *error) -> None:
@@ -80,7 +80,7 @@ class Journal:
         now = time.monotonic()
         means["steps_per_s"] = len(steps) / max(now - self._since, 1e-9)
         self._pending, self._since = [], now
-        self.write(steps[-1], "train", means)
+        self.write_scalars(steps[-1], "train", means)
         return f"loss {means['loss/total']:.4f}"
 
     @contextlib.contextmanager
@@ -92,7 +92,9 @@ class Journal:
         finally:
             self._since += time.monotonic() - start
 
-    def write(self, step: int, split: str, scalars: Mapping[str, float]) -> None:
+    def write_scalars(
+        self, step: int, split: str, scalars: Mapping[str, float]
+    ) -> None:
         """Writes one line and its TensorBoard scalars."""
         if self._file is None or self._board is None:
             return
@@ -103,7 +105,7 @@ class Journal:
             self._board.add_scalar(f"{split}/{name}", value, step)
 
 
-def write_pictures(workdir: pathlib.Path, step: int, folder: pathlib.Path) -> None:
+def write_images(workdir: pathlib.Path, step: int, folder: pathlib.Path) -> None:
     """Puts the PNG pictures of a folder, if any, into a run's TensorBoard files."""
     pictures = sorted(folder.glob("*.png"))
     if not pictures:
@@ -115,7 +117,7 @@ def write_pictures(workdir: pathlib.Path, step: int, folder: pathlib.Path) -> No
             board.add_image(path.stem, image.imread(path), step, dataformats="HWC")
 
 
-def _drop_after(path: pathlib.Path, step: int) -> None:
+def _truncate_log(path: pathlib.Path, step: int) -> None:
     """Rewrites a log without the lines after `step`, and without a torn last line."""
     if not path.exists():
         return

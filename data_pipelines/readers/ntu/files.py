@@ -27,7 +27,7 @@ NUM_CLIPS = 56_880  # with those that have no skeleton
 
 _CLIP = re.compile(r"S0(?:0[1-9]|1[0-7])C\d{3}P\d{3}R\d{3}A\d{3}")
 _SKELETON, _VIDEO = ".skeleton", "_rgb.avi"
-_MOST_NAMED = 5
+_MAX_LISTED = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,10 +69,10 @@ def find(source: pathlib.Path) -> Files:
     return found
 
 
-def listed(names: Collection[str]) -> str:
+def format_names(names: Collection[str]) -> str:
     """The first few names, and how many there are besides."""
-    rest = len(names) - _MOST_NAMED
-    return ", ".join(sorted(names)[:_MOST_NAMED]) + (
+    rest = len(names) - _MAX_LISTED
+    return ", ".join(sorted(names)[:_MAX_LISTED]) + (
         f" and {rest} more" if rest > 0 else ""
     )
 
@@ -115,7 +115,7 @@ def _check_pairs(found: Files, source: pathlib.Path) -> None:
         ".skeleton file": found.depth.keys() - found.skeletons,
     }
     lines = [
-        f"no {what} of {listed(names - found.unusable)}"
+        f"no {what} of {format_names(names - found.unusable)}"
         for what, names in missing.items()
         if names - found.unusable
     ]

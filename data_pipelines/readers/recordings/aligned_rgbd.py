@@ -57,9 +57,9 @@ def convert(
     raw = file_io.read_json(path)
     camera = read_camera(path, raw)
     if fps is None:
-        fps = _positive(path, raw, "fps", _FPS)
+        fps = _positive_number(path, raw, "fps", _FPS)
     if depth_unit is None:
-        depth_unit = 1.0 / _positive(path, raw, "depth_scale", 1.0 / _DEPTH_UNIT)
+        depth_unit = 1.0 / _positive_number(path, raw, "depth_scale", 1.0 / _DEPTH_UNIT)
     for name, value in {"fps": fps, "depth_unit": depth_unit}.items():
         if not 0 < value < math.inf:
             raise errors.BadInput(f"--{name}={value:g} is not a positive number")
@@ -68,8 +68,8 @@ def convert(
             f"--depth_unit={depth_unit:g} is in metres per count; 0.001 for millimetres"
         )
     pairs = _pairs(source)
-    file_io.check_new(output)
-    with file_io.replacing(output) as folder:
+    file_io.check_absent(output)
+    with file_io.atomic_path(output) as folder:
         for kind in ("depth", "color"):
             (folder / kind).mkdir(parents=True)
         for number, (color, depth) in enumerate(pairs):
@@ -96,7 +96,7 @@ def _camera_file(source: pathlib.Path) -> pathlib.Path:
     raise errors.BadInput(f"{source} has no {' or '.join(_CAMERA_FILES)}")
 
 
-def _positive(path: pathlib.Path, raw: Any, name: str, otherwise: float) -> float:
+def _positive_number(path: pathlib.Path, raw: Any, name: str, otherwise: float) -> float:
     """A number of a camera's file, if it has it."""
     value = raw.get(name, otherwise)
     if not isinstance(value, int | float) or not 0 < value < math.inf:
@@ -128,8 +128,8 @@ def read_camera(path: pathlib.Path, raw: Any) -> calibration.Camera:
         raise errors.BadInput(
             f"{path}: intrinsic_matrix is no camera matrix, column by column"
         )
-    camera = calibration.make(width, height, [*focal, *(center + _PIXEL_CENTER)])
-    calibration.check(camera, str(path))
+    camera = calibration.make_camera(width, height, [*focal, *(center + _PIXEL_CENTER)])
+    calibration.check_camera(camera, str(path))
     return camera
 
 

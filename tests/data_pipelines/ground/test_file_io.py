@@ -7,7 +7,7 @@ from unipose_jax import errors
 
 
 def test_a_file_appears_whole(tmp_path):
-    with file_io.replacing(tmp_path / "new" / "a.txt") as aside:
+    with file_io.atomic_path(tmp_path / "new" / "a.txt") as aside:
         aside.write_text("whole")
         assert not (tmp_path / "new" / "a.txt").exists()
     assert (tmp_path / "new" / "a.txt").read_text() == "whole"
@@ -18,7 +18,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
     (tmp_path / "a.txt").write_text("old")
 
     def fail():
-        with file_io.replacing(tmp_path / "a.txt") as aside:
+        with file_io.atomic_path(tmp_path / "a.txt") as aside:
             aside.write_text("half")
             raise RuntimeError
 
@@ -28,7 +28,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
 
 
 def test_a_folder_is_renamed_as_a_whole(tmp_path):
-    with file_io.replacing(tmp_path / "folder") as aside:
+    with file_io.atomic_path(tmp_path / "folder") as aside:
         aside.mkdir()
         (aside / "a").touch()
     assert (tmp_path / "folder" / "a").exists()
@@ -38,7 +38,7 @@ def test_a_folder_is_renamed_as_a_whole(tmp_path):
 def test_what_cannot_be_written_is_bad_input(tmp_path, path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
-    with pytest.raises(errors.BadInput), file_io.replacing(tmp_path / path):
+    with pytest.raises(errors.BadInput), file_io.atomic_path(tmp_path / path):
         pass
 
 

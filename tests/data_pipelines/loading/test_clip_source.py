@@ -12,7 +12,7 @@ def open_source(
     *paths, skeleton="ITOP15", num_frames=2, num_points=64, crop_size=0, **options
 ):
     read = [
-        tracks.read(
+        tracks.read_track(
             recording.open_recording(path),
             skeleton=skeleton,
             stored_points=2048,
@@ -50,10 +50,10 @@ def test_examples_have_crops_that_follow_the_schema(make_recording):
     for index in range(2):
         example = source[index]
         schema.validate(example)
-        assert set(schema.CROPS) <= example.keys()
+        assert set(schema.CROP_FIELDS) <= example.keys()
         for frame, position in enumerate(source.clips[index][1]):
             stored = source.tracks[0].frame(position)
-            for name in schema.CROPS:
+            for name in schema.CROP_FIELDS:
                 np.testing.assert_array_equal(example[name][frame], stored[name])
 
 

@@ -23,7 +23,7 @@ class Numbers:
 
 def drawn(share, *, count=1_000, seed=0):
     data = ml_collections.ConfigDict({"label_share": share, "seed": seed})
-    source = label_subset.of_config(Numbers(count), data)
+    source = label_subset.labeled_subset(Numbers(count), data)
     rng = np.random.default_rng(0)
     return {int(source.example(i, rng)["number"]) for i in range(len(source))}
 
@@ -50,14 +50,14 @@ def test_clips_come_from_all_over_the_source():
 
 def test_an_example_draws_as_the_source_does():
     data = ml_collections.ConfigDict({"label_share": 0.1, "seed": 0})
-    source = label_subset.of_config(Numbers(50), data)
+    source = label_subset.labeled_subset(Numbers(50), data)
     first, again = (source.example(3, np.random.default_rng(7)) for _ in range(2))
     assert first == again == source[3] | {"drawn": first["drawn"]}
 
 
 def test_all_data_have_labels_where_no_share_is_named():
     source = Numbers(5)
-    assert label_subset.of_config(source, ml_collections.ConfigDict()) is source
+    assert label_subset.labeled_subset(source, ml_collections.ConfigDict()) is source
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.1, float("nan")])

@@ -28,14 +28,14 @@ def write(folder, *counts):
 def photographs(place, **changes):
     annotations, images = map(pathlib.Path, place.split("@"))
     opened = coco.open_images(annotations, images)
-    return multi_person_images.Photographs(opened, data("", **changes).data)
+    return multi_person_images.CocoImages(opened, data("", **changes).data)
 
 
 def test_photographs_are_scaled_with_their_keypoints(tmp_path):
     source = photographs(write(tmp_path / "a", 2, 3))
     example = source.example(1, np.random.default_rng(0))
     assert {n: v.dtype.name for n, v in example.items()} == {
-        name: field.dtype for name, field in schema.PICTURES.items()
+        name: field.dtype for name, field in schema.IMAGE_FIELDS.items()
     }
     # 64x48 becomes 32x24, with 8 columns of black beside.
     picture = example["picture"]

@@ -72,7 +72,7 @@ def cropped(config):
 def test_crops_come_with_clips_and_change_nothing_else(config, cropped):
     plain = clip_pool.open_pool(config.data, "validation")
     pool = clip_pool.open_pool(cropped.data, "validation")
-    assert pool.clips.keys() - plain.clips.keys() == set(schema.CROPS)
+    assert pool.clips.keys() - plain.clips.keys() == set(schema.CROP_FIELDS)
     for name, value in plain.clips.items():
         np.testing.assert_array_equal(pool.clips[name], value, err_msg=name)
     assert pool.clips["depth_crop"].dtype == np.uint16  # as long as it is kept
@@ -101,7 +101,7 @@ def test_fresh_clips_have_crops(cropped):
     batches = rendered_batches.FreshBatches(data, batch_size=2, host=0, hosts=1)
     batch = next(batches)
     schema.validate(batch)
-    assert set(schema.CROPS) <= batch.keys()
+    assert set(schema.CROP_FIELDS) <= batch.keys()
     # Reference and truth: the trunk is a hand's breadth behind the skin.
     torso = batch["xyz"][..., 8, 2]
     seen = batch["reference_depth"] > 0

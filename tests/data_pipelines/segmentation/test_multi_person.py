@@ -7,7 +7,7 @@ from data_pipelines.segmentation import multi_person
 
 
 def start(room):
-    return multi_person.People(room.camera.rays(), room.camera.intrinsics)
+    return multi_person.MultiPersonSegmenter(room.camera.rays(), room.camera.intrinsics)
 
 
 def iou(mask, truth):
@@ -43,7 +43,7 @@ def test_numbers_stay_with_people_who_pass_each_other(room):
 
 
 def test_a_newcomer_has_a_new_number_and_the_old_are_forgotten(room, monkeypatch):
-    monkeypatch.setattr(multi_person, "_PATIENCE", 2)
+    monkeypatch.setattr(multi_person, "_MAX_UNSEEN_FRAMES", 2)
     follow = start(room)
     empty = room.render()[0]
     alone = room.render(room.person(-0.6, 2.5))[0]
@@ -61,8 +61,8 @@ def test_nobody_is_nobody(room, depth):
 
 
 def test_the_turning_person_is_one_person(sample_data):
-    camera = calibration.make(640, 480, (525.0, 525.0, 320.0, 240.0))
-    follow = multi_person.People(camera.rays(), camera.intrinsics)
+    camera = calibration.make_camera(640, 480, (525.0, 525.0, 320.0, 240.0))
+    follow = multi_person.MultiPersonSegmenter(camera.rays(), camera.intrinsics)
     for frame in range(0, 50, 10):
         stem = sample_data / "turning_person" / f"{frame:010d}"
         depth = cv2.imread(f"{stem}_depth.png", cv2.IMREAD_UNCHANGED) * np.float32(1e-3)

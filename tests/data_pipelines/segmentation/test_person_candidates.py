@@ -18,20 +18,22 @@ def test_measures_by_hand():
     labels[2:5, 3:7] = 1
     labels[6:10, 0:2] = 2
     xyz = flat_cloud(labels, [4.0, 2.0, 1.0])
-    regions = person_candidates.measure(labels, xyz, PIXEL)
+    regions = person_candidates.measure_regions(labels, xyz, PIXEL)
     # 12 pixels of 2 cm, 8 of 1 cm.
     np.testing.assert_allclose(regions.area[1:], [12 * 4e-4, 8 * 1e-4], rtol=1e-5)
     np.testing.assert_allclose(regions.low[1], [0.06, 0.04, 2.0], rtol=1e-5)
     np.testing.assert_allclose(regions.high[1], [0.12, 0.08, 2.0], rtol=1e-5)
     # Region 2 touches the left over 4 pixels and the bottom over 2, each 1 cm.
-    np.testing.assert_allclose(regions.cut[1:], [[0, 0, 0], [0.04, 0, 0.02]], rtol=1e-5)
+    np.testing.assert_allclose(
+        regions.border_contact[1:], [[0, 0, 0], [0.04, 0, 0.02]], rtol=1e-5
+    )
 
 
 def test_gap_is_the_least_depth_step():
     labels = np.zeros((6, 12), int)
     labels[:, 1:4], labels[:, 4:7], labels[:, 9:12] = 1, 2, 3
     z = np.array([0, 2.0, 2.3, 2.7])[labels]
-    gap = person_candidates.gaps(labels, z, 4, PIXEL)
+    gap = person_candidates.depth_gaps(labels, z, 4, PIXEL)
     assert gap[1, 2] == gap[2, 1] == pytest.approx(0.3)
     assert gap[2, 3] == pytest.approx(0.4)  # over a hole of two pixels
     assert np.isinf(gap[1, 3])
@@ -46,7 +48,7 @@ def test_regions_meet_behind_an_occluder_only(between, meet):
     labels = np.zeros((6, 30), int)
     labels[:, 6:12], labels[:, 18:24] = 1, 2
     z = np.where(labels > 0, 2.0, between)
-    gap = person_candidates.gaps(labels, z, 3, PIXEL)
+    gap = person_candidates.depth_gaps(labels, z, 3, PIXEL)
     assert np.isfinite(gap[1, 2]) == meet
 
 
@@ -93,7 +95,7 @@ def test_a_person_is_plausible_and_a_giant_or_a_doll_is_not(room):
             [room.camera.rays() * depth[..., None], depth[..., None]], -1
         ).astype(np.float32)
         labels = (shown == 1).astype(int)
-        regions = person_candidates.measure(labels, xyz, 1 / 140)
+        regions = person_candidates.measure_regions(labels, xyz, 1 / 140)
         floor = np.array([0, -1, 0, camera_height])
         scores[name] = person_candidates.plausibility(
             xyz[labels > 0], regions, np.array([1]), floor

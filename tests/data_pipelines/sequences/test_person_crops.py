@@ -9,8 +9,10 @@ from data_pipelines.sequences import person_crops, sequence
 from unipose_jax import errors
 from unipose_jax.synthesis import pools, scene
 
-PINHOLE = calibration.make(64, 48, (60.0, 62.0, 33.0, 23.0))
-BENT = calibration.make(64, 48, (60.0, 62.0, 33.0, 23.0), (-0.5, 0.1, 0.02, -0.03, 0.0))
+PINHOLE = calibration.make_camera(64, 48, (60.0, 62.0, 33.0, 23.0))
+BENT = calibration.make_camera(
+    64, 48, (60.0, 62.0, 33.0, 23.0), (-0.5, 0.1, 0.02, -0.03, 0.0)
+)
 POSE = np.eye(4, dtype=np.float32)
 POSE[:3, 3] = [0.06, -0.01, 0.02]
 
@@ -88,15 +90,15 @@ def test_rendered_people_are_cut_alike(rendered, clip):
     one = {name: value[clip] for name, value in rendered.items()}
     source = make_sequence(
         one["color"],
-        calibration.make(64, 48, one["depth_intrinsics"]),
-        calibration.make(64, 48, one["intrinsics"]),
+        calibration.make_camera(64, 48, one["depth_intrinsics"]),
+        calibration.make_camera(64, 48, one["intrinsics"]),
         one["cam_from_points"],
     )
     for frame in range(2):
         xyz = one["points"][frame][one["points_valid"][frame]]
         alone = np.where(one["mask"][frame], one["depth"][frame], 0.0)
-        got = person_crops.of_frame(source, frame, xyz, alone, size=17)
-        assert set(got) == set(schema.CROPS)
+        got = person_crops.frame_crops(source, frame, xyz, alone, size=17)
+        assert set(got) == set(schema.CROP_FIELDS)
         for name, value in got.items():
             expected = one[name][frame]
             assert (value.dtype, value.shape) == (expected.dtype, expected.shape)
@@ -148,9 +150,11 @@ def test_the_lens_matters_to_the_test_above():
 
 def test_beyond_what_the_lens_sees_there_is_nothing():
     # r (1 - 0.25 r^2) grows up to r^2 = 4/3; at r = 2 it is 0 again, mid-image.
-    fold = calibration.make(64, 48, (60.0, 60.0, 32.0, 24.0), (-0.25, 0, 0, 0, 0))
+    fold = calibration.make_camera(
+        64, 48, (60.0, 60.0, 32.0, 24.0), (-0.25, 0, 0, 0, 0)
+    )
     matrix = np.array([[10.0, 0, 24], [0, 10, 24], [0, 0, 1]])
-    seen = person_crops.look_up(np.ones((48, 64)), matrix, fold, size=48)
+    seen = person_crops.resample(np.ones((48, 64)), matrix, fold, size=48)
     v, u = np.indices((48, 48)) + 0.5
     radius = np.hypot(u - 24, v - 24) / 10
     assert np.all(seen[radius > np.sqrt(4 / 3)] == 0)
@@ -163,7 +167,7 @@ def test_fine_patterns_are_averaged(shrink):
     size = 16
     rows, columns = np.indices((100, 120))
     board = np.repeat(((rows + columns) % 2 * 255)[..., None], 3, -1).astype(np.uint8)
-    camera = calibration.make(120, 100, (100.0, 100.0, 60.0, 50.0))
+    camera = calibration.make_camera(120, 100, (100.0, 100.0, 60.0, 50.0))
     source = make_sequence([board], camera, camera, np.eye(4, dtype=np.float32))
     half = shrink * size / 2.4 / 100  # metres at 1 m
     person = np.array([[-half, -half, 1.0], [half, half, 1.0]])
@@ -176,7 +180,7 @@ def test_fine_patterns_are_averaged(shrink):
 
 def test_the_square_holds_the_person_by_hand():
     # 60 px wide at f / z = 30 px per metre; 12 px high. A tenth more on each side.
-    camera = calibration.make(64, 48, (60.0, 60.0, 32.0, 24.0))
+    camera = calibration.make_camera(64, 48, (60.0, 60.0, 32.0, 24.0))
     person = np.array([[-1.0, 0.1, 2.0], [1.0, -0.3, 2.0]])
     matrix = person_crops.crop_matrix(person, camera, size=36)
     # s = 36 / 72; left = 32 - 36, top = 24 - 3 - 36.
@@ -218,7 +222,7 @@ def test_reference_depth_is_the_person_s_median():
 def test_without_a_color_camera_there_is_no_color():
     source = make_sequence([None], color_camera=None)
     depth = np.full((48, 64), 2.0004, np.float32)
-    fields = person_crops.of_frame(source, 0, make_person(), depth, size=8)
+    fields = person_crops.frame_crops(source, 0, make_person(), depth, size=8)
     assert set(fields) == {"depth_crop", "depth_crop_matrix", "reference_depth"}
     assert fields["depth_crop"].dtype == np.uint16
     assert set(np.unique(fields["depth_crop"])) <= {0, 2000}
@@ -228,7 +232,7 @@ def test_color_that_cannot_be_read_is_bad_input():
     source = make_sequence(["color/000000.png cannot be decoded"])
     depth = np.zeros((48, 64), np.float32)
     with pytest.raises(errors.BadInput, match="000000.png cannot be decoded"):
-        person_crops.of_frame(source, 0, make_person(), depth, size=8)
+        person_crops.frame_crops(source, 0, make_person(), depth, size=8)
 
 
 def test_frames_without_a_picture_are_black_among_others():
@@ -236,12 +240,12 @@ def test_frames_without_a_picture_are_black_among_others():
     depth = np.ones((48, 64), np.float32)
     source = make_sequence([white, None])
     frames = [
-        person_crops.of_frame(source, index, make_person(), depth, size=8)
+        person_crops.frame_crops(source, index, make_person(), depth, size=8)
         for index in (0, 1)
     ]
-    fields = person_crops.stacked(frames)
-    assert set(fields) == set(schema.CROPS)
+    fields = person_crops.stack_frames(frames)
+    assert set(fields) == set(schema.CROP_FIELDS)
     assert fields["color_crop"][0].any()
     assert not fields["color_crop"][1].any()
-    assert not any("color" in name for name in person_crops.stacked(frames[1:]))
-    assert person_crops.stacked([{}, {}]) == person_crops.stacked([]) == {}
+    assert not any("color" in name for name in person_crops.stack_frames(frames[1:]))
+    assert person_crops.stack_frames([{}, {}]) == person_crops.stack_frames([]) == {}

@@ -38,14 +38,14 @@ class Planted(sequence.Sequence):
     def depth(self, index):
         return np.full((120, 160), 2.0, np.float32)
 
-    def people(self):
+    def keypoint_detections(self):
         return self.found
 
 
 def plant(frames=range(10), *, camera=True, found=True, joints=BODY, image=None):
     person = np.column_stack([UV, np.ones(17)])[: joints.num_joints]
     people = {frame: person[None].astype(np.float32) for frame in frames}
-    lens = calibration.make(160, 120, (140.0, 140.0, 80.0, 60.0))
+    lens = calibration.make_camera(160, 120, (140.0, 140.0, 80.0, 60.0))
     return Planted(
         name="planted",
         subject="a",

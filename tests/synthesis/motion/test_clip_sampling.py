@@ -15,7 +15,7 @@ def index(name):
 def key_poses(params, action, count=300):
     def one(key):
         draws = clip_sampling.draw(key, params.num_key_poses)
-        habit = clip_sampling.choose_habit(
+        habit = clip_sampling.choose_action_parameters(
             draws.habit, jnp.asarray(index(action)), params
         )
         return clip_sampling.choose_key_poses(
@@ -63,8 +63,8 @@ def test_draws_are_uniform_and_normal():
 
 @pytest.mark.parametrize("u", [0.0, 0.5, 0.999])
 def test_habits_stay_in_the_range_of_their_action(u):
-    fields = len(clip_sampling.Habit._fields)
-    habit = clip_sampling.choose_habit(
+    fields = len(clip_sampling.ActionParameters._fields)
+    habit = clip_sampling.choose_action_parameters(
         jnp.full(fields, u), jnp.asarray(index("run")), PARAMS
     )
     low, high = actions.ACTIONS["run"].speed
@@ -76,8 +76,8 @@ def test_habits_stay_in_the_range_of_their_action(u):
 def test_moves_take_at_least_the_shortest_time():
     for u in np.linspace(0.0, 0.99, 5):
         draws = jnp.full(13, u)
-        habit = clip_sampling.choose_habit(
-            jnp.full(len(clip_sampling.Habit._fields), 0.5),
+        habit = clip_sampling.choose_action_parameters(
+            jnp.full(len(clip_sampling.ActionParameters._fields), 0.5),
             jnp.asarray(index("stand")),
             PARAMS,
         )

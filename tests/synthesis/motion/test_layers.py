@@ -10,8 +10,8 @@ PARAMS = actions.MotionParams()
 
 def habit(name, **changes):
     index = jnp.asarray(actions.row_index(actions.ACTIONS, name))
-    middle = jnp.full(len(clip_sampling.Habit._fields), 0.5)
-    chosen = clip_sampling.choose_habit(middle, index, PARAMS)
+    middle = jnp.full(len(clip_sampling.ActionParameters._fields), 0.5)
+    chosen = clip_sampling.choose_action_parameters(middle, index, PARAMS)
     return chosen._replace(**{k: jnp.asarray(v) for k, v in changes.items()})
 
 

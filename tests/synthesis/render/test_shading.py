@@ -5,11 +5,11 @@ import pytest
 
 from unipose_jax.synthesis.render import body, shading
 
-LOOKS = shading.sample_looks(jax.random.key(0), surfaces=8)
+LOOKS = shading.sample_appearance(jax.random.key(0), surfaces=8)
 
 
 def with_light(*, ambient):
-    return shading.Looks(
+    return shading.Appearance(
         person=LOOKS.person,
         surroundings=LOOKS.surroundings,
         light=jnp.array([0.0, -1.0, 0.0]),
@@ -22,7 +22,7 @@ def with_light(*, ambient):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_reflectances_are_physical(seed):
-    looks = shading.sample_looks(jax.random.key(seed), surfaces=8)
+    looks = shading.sample_appearance(jax.random.key(seed), surfaces=8)
     for colors in (looks.person, looks.surroundings):
         assert jnp.all((colors > 0.0) & (colors < 1.0))
     np.testing.assert_allclose(jnp.linalg.norm(looks.light), 1.0, rtol=1e-5)

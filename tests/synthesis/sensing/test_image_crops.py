@@ -17,7 +17,7 @@ SHIFT = transforms.from_rotation_translation(
     jnp.array([0.06, 0.0, 0.01]),
 )
 
-squares = jax.jit(image_crops.squares, static_argnames=("image_size", "margin"))
+squares = jax.jit(image_crops.crop_squares, static_argnames=("image_size", "margin"))
 depth_fields = jax.jit(
     functools.partial(image_crops.depth_fields, size=SIZE), static_argnames="margin"
 )

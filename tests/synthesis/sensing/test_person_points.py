@@ -21,7 +21,7 @@ def images(frames=2):
 
 def segment(depth, person, *, key=KEY, **changes):
     params = dataclasses.replace(PERFECT, **changes)
-    return person_points.segment(key, depth, person, params=params)
+    return person_points.simulate_segmentation(key, depth, person, params=params)
 
 
 def sample(depth, mask, *, count=100, min_pixels=1, key=KEY):

@@ -35,20 +35,20 @@ def project(matrix, xyz) -> np.ndarray:
 def test_a_joint_projects_on_its_picture_in_every_view(seed):
     """Pixels and camera matrix move together: the property that all rests on."""
     xyz = np.array([0.1, -0.2, 2.5])
-    view = crop_augment.draw_view(jax.random.key(seed), **DRAW)
-    expected = project(crop_augment.matrix_of_view(view, CAMERA), xyz)
+    view = crop_augment.sample_transform(jax.random.key(seed), **DRAW)
+    expected = project(crop_augment.transform_matrix(view, CAMERA), xyz)
     spot = dot_at(project(CAMERA, xyz))
     color = np.repeat((spot * 255).astype(np.uint8)[..., None], 3, axis=-1)
-    seen = crop_augment.color_in_view(view, jnp.asarray(color))
+    seen = crop_augment.warp_color(view, jnp.asarray(color))
     np.testing.assert_allclose(center_of(seen[..., 0]), expected, atol=0.15)
     # Nearest pixels jump, so depth is right to a part of a pixel.
-    depth = crop_augment.depth_in_view(view, jnp.asarray(spot))
+    depth = crop_augment.warp_depth(view, jnp.asarray(spot))
     np.testing.assert_allclose(center_of(depth), expected, atol=0.4)
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_view_is_a_similarity_and_mirrors_as_it_says(seed):
-    view = crop_augment.draw_view(jax.random.key(seed), **DRAW)
+    view = crop_augment.sample_transform(jax.random.key(seed), **DRAW)
     linear = np.asarray(view.matrix)[:2, :2]
     factor = np.sqrt(abs(np.linalg.det(linear)))
     np.testing.assert_allclose(linear @ linear.T, factor**2 * np.eye(2), atol=1e-5)
@@ -57,24 +57,29 @@ def test_a_view_is_a_similarity_and_mirrors_as_it_says(seed):
 
 
 def test_no_augmentation_is_the_identity():
-    view = crop_augment.draw_view(
-        jax.random.key(0), size=SIZE, turn=0.0, scale=0.0, shift=0.0, mirror=False
+    view = crop_augment.sample_transform(
+        jax.random.key(0),
+        size=SIZE,
+        rotation=0.0,
+        scale=0.0,
+        translation=0.0,
+        mirror=False,
     )
     image = jax.random.uniform(jax.random.key(1), (SIZE, SIZE))
     np.testing.assert_allclose(view.matrix, np.eye(3), atol=1e-6)
-    np.testing.assert_array_equal(crop_augment.depth_in_view(view, image), image)
+    np.testing.assert_array_equal(crop_augment.warp_depth(view, image), image)
 
 
 def test_metric_depth_is_not_scaled():
-    view = crop_augment.draw_view(jax.random.key(3), **DRAW | {"mirror": False})
-    seen = np.asarray(crop_augment.depth_in_view(view, jnp.full((SIZE, SIZE), 2.5)))
+    view = crop_augment.sample_transform(jax.random.key(3), **DRAW | {"mirror": False})
+    seen = np.asarray(crop_augment.warp_depth(view, jnp.full((SIZE, SIZE), 2.5)))
     assert set(np.unique(seen)) <= {0.0, np.float32(2.5)}
 
 
 def test_a_rectangle_of_the_given_area_is_erased():
     keys = jax.random.split(jax.random.key(0), 200)
     masks = jax.vmap(
-        lambda key: crop_augment.erased(
+        lambda key: crop_augment.random_erasing_mask(
             key, size=SIZE, probability=0.5, area=(0.1, 0.2)
         )
     )(keys)
@@ -91,7 +96,7 @@ def test_a_rectangle_of_the_given_area_is_erased():
 def test_noise_grows_with_depth_and_keeps_holes():
     depth = jnp.concatenate([jnp.full((64, 64), 1.0), jnp.full((64, 64), 3.0)])
     depth = depth.at[:, 0].set(0.0)
-    noise = crop_augment.noisy_depth(jax.random.key(0), depth, spread=0.01) - depth
+    noise = crop_augment.add_depth_noise(jax.random.key(0), depth, std=0.01) - depth
     np.testing.assert_array_equal(noise[:, 0], 0.0)
     np.testing.assert_allclose(noise[:64, 1:].std(), 0.01, rtol=0.1)
     np.testing.assert_allclose(noise[64:, 1:].std(), 0.09, rtol=0.1)
@@ -100,12 +105,12 @@ def test_noise_grows_with_depth_and_keeps_holes():
 def test_light_changes_values_and_not_places():
     color = (jax.random.uniform(jax.random.key(0), (8, 8, 3)) * 255).astype(jnp.uint8)
     options = {"contrast": 0.3, "brightness": 0.3, "tint": 0.2}
-    seen = crop_augment.jittered_color(jax.random.key(1), color, **options)
+    seen = crop_augment.color_jitter(jax.random.key(1), color, **options)
     assert seen.dtype == jnp.uint8
     assert not np.array_equal(seen, color)
     before, after = np.asarray(color)[..., 0].ravel(), np.asarray(seen)[..., 0].ravel()
     order = np.argsort(before, kind="stable")
     assert (np.diff(after[order].astype(int)) >= 0).all()
     nothing = dict.fromkeys(options, 0.0)
-    same = crop_augment.jittered_color(jax.random.key(1), color, **nothing)
+    same = crop_augment.color_jitter(jax.random.key(1), color, **nothing)
     np.testing.assert_array_equal(same, color)

@@ -29,7 +29,9 @@ def views(**settings):
         {"mirror": True, "contrast": 0.0, "tint": 0.0, "zoom": 0.0, "shift": 0.0}
     )
     config.update(settings)
-    view = functools.partial(image_augment.seen_anew, config=config, skeleton=COCO17)
+    view = functools.partial(
+        image_augment.augment_image, config=config, skeleton=COCO17
+    )
     keys = jax.random.split(jax.random.key(0), 16)
     return jax.device_get(jax.jit(jax.vmap(view, in_axes=(0, None)))(keys, example()))
 
@@ -81,7 +83,9 @@ def test_depths_go_with_their_joints():
     )
     depth = jnp.arange(34.0).reshape(2, 17)
     fed = example() | {"people_depth": depth, "people_known": depth > 5.0}
-    view = functools.partial(image_augment.seen_anew, config=config, skeleton=COCO17)
+    view = functools.partial(
+        image_augment.augment_image, config=config, skeleton=COCO17
+    )
     keys = jax.random.split(jax.random.key(0), 16)
     seen = jax.device_get(jax.jit(jax.vmap(view, in_axes=(0, None)))(keys, fed))
     turned = seen["picture"][:, 0, 0, 0] == 7

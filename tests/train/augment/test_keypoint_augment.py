@@ -31,7 +31,7 @@ def make_clip(labelled=True):
 
 
 def again(clip, seed=0, **changes):
-    return keypoint_augment.seen_anew(
+    return keypoint_augment.augment_clip(
         jax.random.key(seed), clip, config=config(**changes), skeleton=SKELETON
     )
 

@@ -63,7 +63,7 @@ def draw_skeleton(path: output_files.Path, body: definitions.Skeleton) -> None:
 
 
 def skeleton_figure(body: definitions.Skeleton) -> figure.Figure:
-    """The reference person of `synthesis.motion.body_shape` in one skeleton, joints named.
+    """The reference person of `motion.body_shape` in one skeleton, joints named.
 
     The person faces the reader: the right-hand side, blue, is at the left.
     """

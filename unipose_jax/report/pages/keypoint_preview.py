@@ -47,11 +47,13 @@ def preview(
         raise errors.BadInput(
             f"unknown skeleton {skeleton!r}; use one of {', '.join(definitions.NAMES)}"
         )
-    found = opened.people()
+    found = opened.keypoint_detections()
     if found is None:
         raise errors.BadInput(f"{opened.name} has no 2D keypoints to draw")
-    uv, confidence = detections.follow_person(found, opened.frames)
-    uv, confidence = detections.in_skeleton(uv, confidence, found.joints, skeleton)
+    uv, confidence = detections.track_person(found, opened.frames)
+    uv, confidence = detections.convert_keypoints(
+        uv, confidence, found.joints, skeleton
+    )
     shown = np.flatnonzero((confidence > 0).any(axis=1))
     if not len(shown):
         raise errors.BadInput(

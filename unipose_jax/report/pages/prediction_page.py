@@ -17,7 +17,7 @@ from unipose_jax.report.draw import clip_data
 
 def report_poses(
     opened: recording.Recording,
-    clouds: Mapping[int, tracks.Cloud],
+    clouds: Mapping[int, tracks.PersonCloud],
     pose: pose_file.PoseFile,
     output: pathlib.Path,
 ) -> pathlib.Path:

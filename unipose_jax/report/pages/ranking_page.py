@@ -41,7 +41,7 @@ def write_run(
 
     Args:
         workdir: of the run.
-        studied: from `train.evaluation.ranking_study.study`.
+        studied: from `train.evaluation.ranking_study.run_study`.
         step: of the checkpoint.
         protocol: how it was scored.
         config: of the run.

@@ -40,11 +40,11 @@ def report_refinement(
     folder = output.with_suffix("")
     index, title = folder / "index.html", f"Refined poses: {output.name}"
     page.begin_page(index, title=title)
-    chosen = most_telling(before, after)
+    chosen = frames_of_largest_change(before, after)
     bones, paths = folder / "bones.png", folder / "paths.png"
     poses = folder / "poses.png"
     before_after.draw_bones(bones, before, after)
-    before_after.draw_paths(paths, before, after, joints=ends(before.skeleton))
+    before_after.draw_paths(paths, before, after, joints=limb_ends(before.skeleton))
     over = {} if opened is None else _colors(opened, chosen, before)
     before_after.draw_poses(poses, before, after, frames=chosen, **over)
     figures = [
@@ -86,7 +86,7 @@ def _colors(
     return {"images": ideal, "project": project}
 
 
-def most_telling(
+def frames_of_largest_change(
     before: pose_file.PoseFile, after: pose_file.PoseFile
 ) -> Sequence[int]:
     """Frames to show: of equal parts of the sequence, the one with the most change."""
@@ -96,7 +96,7 @@ def most_telling(
     return [int(part[np.argmax(moved[part])]) for part in parts]
 
 
-def ends(skeleton: str) -> Sequence[int]:
+def limb_ends(skeleton: str) -> Sequence[int]:
     """The joints at the ends of arms and legs."""
     joints = skeletons.by_name(skeleton).joints
     found = [

@@ -52,7 +52,7 @@ def report_run(
         config: of the run.
         workdir: where they go, the page to its folder `report`.
         step: of the checkpoint.
-        results: from `train.evaluation.evaluate.measure`.
+        results: from `train.evaluation.evaluate.compute_metrics`.
         test: random access to the test clips, of which some are drawn.
         predicted: `xyz` and `confidence` of the same clips.
         protocol: from `protocol`.
@@ -60,7 +60,7 @@ def report_run(
         modality: what the network sees.
         others: results of other modalities that were trained beside, by name.
         studied: from `train.evaluation.lifting_study`, for pose machines.
-        conditions: from `train.evaluation.evaluate.measure_conditions`.
+        conditions: from `train.evaluation.evaluate.metrics_by_condition`.
 
     Returns:
         Path of the page.
@@ -129,7 +129,7 @@ def study_tables(studied: Mapping[str, Results]) -> dict[str, tables.Table]:
 
 
 def conditions_text(conditions: Results) -> str:
-    """What `train.evaluation.evaluate.measure_conditions` found, for the terminal."""
+    """What `train.evaluation.evaluate.metrics_by_condition` found, for the terminal."""
     return "\n".join(map(tables.to_text, _condition_tables(conditions).values()))
 
 
@@ -175,7 +175,7 @@ def protocol(config: ml_collections.ConfigDict, results: Results, source: str) -
 
     Args:
         config: of the run.
-        results: from `train.evaluation.evaluate.measure`.
+        results: from `train.evaluation.evaluate.compute_metrics`.
         source: what the test split says of itself.
     """
     data = config.data

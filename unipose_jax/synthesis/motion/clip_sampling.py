@@ -13,7 +13,7 @@ from unipose_jax.synthesis.motion import actions, posture
 from unipose_jax.synthesis.motion import body_shape as shapes
 
 
-class Habit(NamedTuple):
+class ActionParameters(NamedTuple):
     """Numbers of one clip's action; arrays without axes. See `actions.Action`."""
 
     gait: Array
@@ -68,7 +68,7 @@ class Draws(NamedTuple):
 _ARM_MEANS, _ARM_SPREADS = actions.stack_rows(actions.ARMS)
 _LEG_MEANS, _LEG_SPREADS = actions.stack_rows(actions.LEGS)
 _TRUNK_MEANS, _TRUNK_SPREADS = actions.stack_rows(actions.TRUNKS)
-_AT_EASE = np.asarray(
+_REST_ROWS = np.asarray(
     [
         actions.row_index(actions.ARMS, "hang"),
         actions.row_index(actions.ARMS, "hang"),
@@ -98,8 +98,8 @@ _ROWS = np.asarray(
 )
 
 
-def _habit_ranges() -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper ends of `Habit`, each (actions, fields)."""
+def _parameter_ranges() -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends of `ActionParameters`, each (actions, fields)."""
     rows = [
         (
             (a.gait, a.gait),
@@ -121,7 +121,7 @@ def _habit_ranges() -> tuple[np.ndarray, np.ndarray]:
     return table[..., 0], table[..., 1]
 
 
-_HABIT_LOW, _HABIT_HIGH = _habit_ranges()
+_PARAMETER_LOW, _PARAMETER_HIGH = _parameter_ranges()
 
 
 def draw(key: Array, num_keys: int) -> Draws:
@@ -136,7 +136,7 @@ def draw(key: Array, num_keys: int) -> Draws:
     }
     uniform = {
         "action": (),
-        "habit": (len(Habit._fields),),
+        "habit": (len(ActionParameters._fields),),
         "timing": (13,),
         "sides": (3,),
         "rest": (num_keys, 1),
@@ -146,18 +146,20 @@ def draw(key: Array, num_keys: int) -> Draws:
         "rhythm": (4,),
         "sway": (2, 2, 20),
     }
-    split = _count(normal)
-    u = jax.random.uniform(key, (split + _count(uniform),))
-    fields = _cut(shapes.normal_from_uniform(u[:split]), normal)
-    return Draws(**fields, **_cut(u[split:], uniform))
+    split = _total_size(normal)
+    u = jax.random.uniform(key, (split + _total_size(uniform),))
+    fields = _split_by_name(shapes.normal_from_uniform(u[:split]), normal)
+    return Draws(**fields, **_split_by_name(u[split:], uniform))
 
 
-def _count(shapes_by_name: dict[str, tuple[int, ...]]) -> int:
+def _total_size(shapes_by_name: dict[str, tuple[int, ...]]) -> int:
     """Number of values in all arrays together."""
     return sum(math.prod(shape) for shape in shapes_by_name.values())
 
 
-def _cut(values: Array, shapes_by_name: dict[str, tuple[int, ...]]) -> dict[str, Array]:
+def _split_by_name(
+    values: Array, shapes_by_name: dict[str, tuple[int, ...]]
+) -> dict[str, Array]:
     """Cuts a vector into named arrays."""
     arrays, start = {}, 0
     for name, shape in shapes_by_name.items():
@@ -184,19 +186,22 @@ def choose_action(u: Float[Array, ""], params: actions.MotionParams) -> Array:
     return jnp.sum(u >= edges)
 
 
-def choose_habit(
+def choose_action_parameters(
     u: Float[Array, " fields"], action: Array, params: actions.MotionParams
-) -> Habit:
+) -> ActionParameters:
     """Speeds and rhythms of a clip, uniform in the ranges of its action."""
-    low, high = jnp.asarray(_HABIT_LOW)[action], jnp.asarray(_HABIT_HIGH)[action]
-    habit = Habit(*(low + (high - low) * u))
+    low, high = (
+        jnp.asarray(_PARAMETER_LOW)[action],
+        jnp.asarray(_PARAMETER_HIGH)[action],
+    )
+    habit = ActionParameters(*(low + (high - low) * u))
     return habit._replace(
         speed=habit.speed * params.speed, mix=jnp.maximum(habit.mix, params.mix)
     )
 
 
 def choose_timing(
-    u: Float[Array, "13"], habit: Habit, params: actions.MotionParams
+    u: Float[Array, "13"], habit: ActionParameters, params: actions.MotionParams
 ) -> Timing:
     """Timing, place and style of a clip from uniform draws."""
     low, high = params.key_interval
@@ -220,7 +225,7 @@ def choose_timing(
 
 
 def choose_key_poses(
-    draws: Draws, action: Array, habit: Habit, params: actions.MotionParams
+    draws: Draws, action: Array, habit: ActionParameters, params: actions.MotionParams
 ) -> tuple[Array, Array, Array]:
     """The ring of key poses: arms (keys, 2, 12), trunk (keys, 12), legs (keys, 15)."""
     flip = draws.sides[0] < 0.5
@@ -242,7 +247,11 @@ def choose_key_poses(
 
 
 def _choose_rows(
-    draws: Draws, action: Array, habit: Habit, flip: Array, params: actions.MotionParams
+    draws: Draws,
+    action: Array,
+    habit: ActionParameters,
+    flip: Array,
+    params: actions.MotionParams,
 ) -> tuple[Array, Array]:
     """Rows of right arm, left arm, trunk, legs (keys, 4); and which are random."""
     rows = jnp.asarray(_ROWS)[action]
@@ -255,7 +264,7 @@ def _choose_rows(
     mixed = mixed & jnp.stack([True, True, free_trunk, free_legs])[None]
     chosen = jnp.where(mixed, anything.astype(jnp.int32), chosen)
     rest = (draws.rest < params.rest) & (habit.gait == 0.0)
-    return jnp.where(rest, jnp.asarray(_AT_EASE)[None], chosen), mixed
+    return jnp.where(rest, jnp.asarray(_REST_ROWS)[None], chosen), mixed
 
 
 def _spread_rows(

@@ -11,7 +11,7 @@ from unipose_jax.synthesis.motion import actions, clip_sampling, curves, posture
 
 def root_path(
     elapsed: Float[Array, " frames"],
-    habit: clip_sampling.Habit,
+    habit: clip_sampling.ActionParameters,
     timing: clip_sampling.Timing,
 ) -> Float[Array, "frames 3"]:
     """Place on the floor of somebody who walks at constant speed and turns evenly.
@@ -48,7 +48,7 @@ def add_lifts(
     return pose._replace(lift=lift - jnp.min(lift, axis=-1, keepdims=True))
 
 
-def _stride(habit: clip_sampling.Habit) -> tuple[Array, Array]:
+def _stride(habit: clip_sampling.ActionParameters) -> tuple[Array, Array]:
     """Strides per second, which rise with speed, and the share that a foot stands.
 
     A standing foot travels at most 0.75 m under a runner and 1 m under a walker.
@@ -79,7 +79,7 @@ def _bob(
 def add_gait(
     pose: posture.Pose,
     time: Float[Array, " frames"],
-    habit: clip_sampling.Habit,
+    habit: clip_sampling.ActionParameters,
     timing: clip_sampling.Timing,
 ) -> posture.Pose:
     """Steps in the direction of travel, arms in opposition, a counter-turning trunk."""
@@ -117,7 +117,7 @@ def add_gait(
 def add_jump(
     pose: posture.Pose,
     time: Float[Array, " frames"],
-    habit: clip_sampling.Habit,
+    habit: clip_sampling.ActionParameters,
     timing: clip_sampling.Timing,
 ) -> posture.Pose:
     """Repeated jumps: crouch, take-off, and a flight as long as its height takes.
@@ -149,7 +149,7 @@ def add_rhythm(
     phases: Float[Array, "4"],
     pose: posture.Pose,
     time: Float[Array, " frames"],
-    habit: clip_sampling.Habit,
+    habit: clip_sampling.ActionParameters,
     params: actions.MotionParams,
 ) -> posture.Pose:
     """Oscillates the arms by the amplitudes of their rows: waving, clapping, blows."""

@@ -47,7 +47,7 @@ def sample_motion(
     """
     draws = clip_sampling.draw(key, params.num_key_poses)
     action = clip_sampling.choose_action(draws.action, params)
-    habit = clip_sampling.choose_habit(draws.habit, action, params)
+    habit = clip_sampling.choose_action_parameters(draws.habit, action, params)
     habit = habit._replace(speed=habit.speed * shape.stature / 1.75)
     timing = clip_sampling.choose_timing(draws.timing, habit, params)
     arms, trunk, legs = clip_sampling.choose_key_poses(draws, action, habit, params)
@@ -75,7 +75,7 @@ def sample_motion(
     pose = layers.add_jump(pose, time, habit, timing)
     pose = layers.add_rhythm(draws.rhythm, pose, time, habit, params)
     pose = layers.add_sway(draws.sway, pose, time, params)
-    return posture.place(shape, pose)
+    return posture.joints_from_posture(shape, pose)
 
 
 def from_clip(

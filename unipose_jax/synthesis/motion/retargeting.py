@@ -40,7 +40,7 @@ _CMU_NAMES = {*_CMU.values(), *_CMU_HANDS, "Spine1", "Head"}
 # long; the BVH files leave out the wrist's length.
 _CMU_FOREARM = 1.5
 
-_NEEDED = tuple(
+_REQUIRED_JOINTS = tuple(
     f"{side}_{joint}"
     for side in ("left", "right")
     for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -87,7 +87,9 @@ def load_clips(path: str | pathlib.Path, *, max_step: float = 0.35) -> dict[str,
     clips = {}
     for name, values in data.items():
         if values.shape[1:] == (len(names), 3) and len(values):
-            xyz = _longest_run(_to_y_down(values.astype(np.float32), up), max_step)
+            xyz = _longest_continuous_part(
+                _to_y_down(values.astype(np.float32), up), max_step
+            )
             if len(xyz):
                 clips[name] = Clip(xyz, names, fps)
     if not clips:
@@ -123,7 +125,7 @@ def _to_y_down(xyz: np.ndarray, up: str) -> np.ndarray:
     return np.stack({"y": (x, -y, -z), "-y": (x, y, z), "z": (x, -z, y)}[up], -1)
 
 
-def _longest_run(xyz: np.ndarray, max_step: float) -> np.ndarray:
+def _longest_continuous_part(xyz: np.ndarray, max_step: float) -> np.ndarray:
     """Longest part of a clip without leaps and gaps; empty if no frame is complete.
 
     Joints that are missing in every frame do not count.
@@ -155,11 +157,13 @@ def to_body(clip: Clip) -> Float[np.ndarray, "frames joints 3"]:
     Raises:
         ValueError: a joint is missing that nothing can stand in for.
     """
-    known = _cmu_joints(clip) if "End_Head" in clip.joint_names else _named(clip)
-    missing = [name for name in _NEEDED if name not in known]
+    known = (
+        _cmu_joints(clip) if "End_Head" in clip.joint_names else _joints_by_name(clip)
+    )
+    missing = [name for name in _REQUIRED_JOINTS if name not in known]
     if missing:
         raise ValueError(f"clip lacks {missing}; it has {clip.joint_names}")
-    scale = _size(known)
+    scale = _body_scale(known)
     _complete_spine(known)
     frame = _trunk_frame(known)
     _complete_head(known, frame, scale)
@@ -173,7 +177,7 @@ def to_body(clip: Clip) -> Float[np.ndarray, "frames joints 3"]:
     return xyz.astype(np.float32)
 
 
-def _named(clip: Clip) -> dict[str, np.ndarray]:
+def _joints_by_name(clip: Clip) -> dict[str, np.ndarray]:
     """Joints of a clip by name, those that are missing left out."""
     return {
         name: clip.xyz[:, i]
@@ -184,7 +188,7 @@ def _named(clip: Clip) -> dict[str, np.ndarray]:
 
 def _cmu_joints(clip: Clip) -> dict[str, np.ndarray]:
     """Joints of a CMU clip by meaning, and the directions of hands and head."""
-    joints = _named(clip)
+    joints = _joints_by_name(clip)
     if missing := sorted(_CMU_NAMES - joints.keys()):
         raise ValueError(f"not CMU's joints: {', '.join(missing)} missing")
     known = {meaning: joints[name] for meaning, name in _CMU.items()}
@@ -204,7 +208,7 @@ def _length(known: dict, a: str, b: str) -> float:
     return float(np.median(np.linalg.norm(known[a] - known[b], axis=-1)))
 
 
-def _size(known: dict) -> float:
+def _body_scale(known: dict) -> float:
     """The person's leg and upper arm in units of the reference person's."""
     pairs = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"))
     own = sum(
@@ -212,11 +216,11 @@ def _size(known: dict) -> float:
         for side in ("left", "right")
         for a, b in pairs
     )
-    rest = sum(2.0 * np.linalg.norm(_rest(f"right_{b}")) for _, b in pairs)
+    rest = sum(2.0 * np.linalg.norm(_rest_offset(f"right_{b}")) for _, b in pairs)
     return own / float(rest)
 
 
-def _rest(name: str) -> np.ndarray:
+def _rest_offset(name: str) -> np.ndarray:
     """Rest offset of a joint of the reference person (right, down, forward), metres."""
     return shapes.REST_OFFSETS[BODY.index(name)]
 
@@ -262,14 +266,14 @@ def _complete_head(known: dict, frame: np.ndarray, scale: float) -> None:
         if ears:
             known["head"] = _middle(known, "left_ear", "right_ear")
         else:
-            known["head"] = known["neck"] + _attach(frame, _rest("head"), scale)
+            known["head"] = known["neck"] + _attach(frame, _rest_offset("head"), scale)
     up = known.get("head_up", known["head"] - known["neck"])
     right = frame[..., 0]
     if ears:
         right = known["right_ear"] - known["left_ear"]
     head_frame = _frame(right, -up)
     for name in ("head_top", "nose", "left_eye", "right_eye", "left_ear", "right_ear"):
-        place = known["head"] + _attach(head_frame, _rest(name), scale)
+        place = known["head"] + _attach(head_frame, _rest_offset(name), scale)
         known.setdefault(name, place)
 
 
@@ -284,10 +288,10 @@ def _complete_hand(known: dict, side: str, frame: np.ndarray, scale: float) -> N
     right = np.cross(_unit(along), thumb)
     hand_frame = _frame(right, along)
     known.setdefault(
-        f"{side}_hand", wrist + _attach(hand_frame, _rest(f"{side}_hand"), scale)
+        f"{side}_hand", wrist + _attach(hand_frame, _rest_offset(f"{side}_hand"), scale)
     )
     for name in (f"{side}_hand_tip", f"{side}_thumb"):
-        place = known[f"{side}_hand"] + _attach(hand_frame, _rest(name), scale)
+        place = known[f"{side}_hand"] + _attach(hand_frame, _rest_offset(name), scale)
         known.setdefault(name, place)
 
 
@@ -301,4 +305,6 @@ def _complete_foot(known: dict, side: str, frame: np.ndarray, scale: float) -> N
     # A bent knee tells where the leg points; a straight one takes the trunk's word.
     ahead = _unit(_unit(thigh) - _unit(shank) + 0.1 * frame[..., 2])
     leg_frame = _frame(np.cross(_unit(shank), ahead), shank)
-    known[f"{side}_foot"] = ankle + _attach(leg_frame, _rest(f"{side}_foot"), scale)
+    known[f"{side}_foot"] = ankle + _attach(
+        leg_frame, _rest_offset(f"{side}_foot"), scale
+    )

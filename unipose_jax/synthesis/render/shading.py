@@ -17,7 +17,7 @@ _HAIR = ((0.02, 0.015, 0.01), (0.45, 0.30, 0.15))
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Looks:
+class Appearance:
     """Colours and light of one clip; reflectances are linear RGB in [0, 1]."""
 
     person: Array  # (materials, 3), in the order of body.MATERIALS
@@ -29,7 +29,7 @@ class Looks:
     looseness: Array  # (materials,) how much wider than the body clothes are
 
 
-def sample_looks(key: jax.Array, *, surfaces: int) -> Looks:
+def sample_appearance(key: jax.Array, *, surfaces: int) -> Appearance:
     """Draws colours, light and clothes.
 
     Args:
@@ -41,7 +41,7 @@ def sample_looks(key: jax.Array, *, surfaces: int) -> Looks:
     long = {"sleeve": draw[9] < 0.5, "leg": draw[10] < 0.8}
     stripes = jnp.where(draw[4] < 0.4, 0.7 * draw[5], 0.0)
     light = jnp.stack([1.6 * draw[0] - 0.8, -0.4 - 0.6 * draw[1], 1.1 * draw[2] - 0.9])
-    return Looks(
+    return Appearance(
         person=_person_colors(key_person, long),
         surroundings=_room_colors(key_room, surfaces),
         light=light / jnp.sqrt(jnp.sum(light**2)),
@@ -59,7 +59,7 @@ def luminance(color: Float[Array, "*batch 3"]) -> Float[Array, "*batch"]:
 
 
 def shade(
-    looks: Looks,
+    looks: Appearance,
     albedo: Float[Array, "*batch 3"],
     normal: Float[Array, "*batch 3"],
     view_dirs: Float[Array, "*batch 3"],
@@ -80,7 +80,7 @@ def shade(
 
 
 def person_albedo(
-    looks: Looks,
+    looks: Appearance,
     part: Int[Array, "*batch"],
     local: Float[Array, "*batch 3"],
 ) -> Float[Array, "*batch 3"]:
@@ -99,7 +99,7 @@ def person_albedo(
 
 
 def room_albedo(
-    looks: Looks,
+    looks: Appearance,
     surface: Int[Array, "*batch"],
     xyz_world: Float[Array, "*batch 3"],
 ) -> Float[Array, "*batch 3"]:
@@ -124,7 +124,7 @@ def to_srgb(color: Float[Array, "*batch 3"]) -> Array:
 
 def _stripe_axis() -> np.ndarray:
     """Local axis across the stripes: along limbs, up on ellipsoids (their metres)."""
-    rows = [(1.0, 0.0, 0.0)] * body.NUM_LIMBS
+    rows = [(1.0, 0.0, 0.0)] * body.NUM_CAPSULES
     rows += [(0.0, lump[1], 0.0) for lump in body.SEMI_AXES]
     return np.asarray(rows, np.float32)
 

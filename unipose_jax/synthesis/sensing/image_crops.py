@@ -31,14 +31,14 @@ def depth_fields(
         intrinsics: (fx, fy, cx, cy) of the depth camera, pixels.
         points_valid: False removes a point, whatever it holds.
         size: height and width of a crop, pixels.
-        margin: as in `squares`.
+        margin: as in `crop_squares`.
 
     Returns:
         `depth_crop` (frames, size, size), metres, 0 where there is none;
         `depth_crop_matrix` (frames, 3, 3); and `reference_depth` (frames,), the median
         z of the person, metres, 0 in a frame without points.
     """
-    left_top, side = squares(
+    left_top, side = crop_squares(
         points,
         intrinsics,
         valid=points_valid,
@@ -74,14 +74,14 @@ def color_fields(
         cam_from_points: from the depth camera to the colour camera, metres.
         points_valid: False removes a point, whatever it holds.
         size: height and width of a crop, pixels.
-        margin: as in `squares`.
+        margin: as in `crop_squares`.
         samples: along each side of a crop's pixel, nearest image pixels.
 
     Returns:
         `color_crop` (frames, size, size, 3), uint8, and `color_crop_matrix`
         (frames, 3, 3).
     """
-    left_top, side = squares(
+    left_top, side = crop_squares(
         transforms.apply(
             cam_from_points, jnp.where(points_valid[..., None], points, 0)
         ),
@@ -101,7 +101,7 @@ def color_fields(
     }
 
 
-def squares(
+def crop_squares(
     points: Float[Array, "frames points 3"],
     intrinsics: Float[Array, "4"],
     *,

@@ -24,7 +24,7 @@ class SegmentationParams:
     min_pixels: int = 24  # fewer of them make a frame without points
 
 
-def segment(
+def simulate_segmentation(
     key: jax.Array,
     depth: Float[Array, "frames height width"],
     person: Bool[Array, "frames height width"],

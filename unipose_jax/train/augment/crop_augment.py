@@ -20,38 +20,42 @@ from unipose_jax.geometry import warp
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class CropView:
+class CropTransform:
     """Pixels of the view from pixels of the crop, and whether left is right there."""
 
     matrix: Array  # (*batch, 3, 3), affine
     mirrored: Array  # (*batch,) bool
 
 
-def draw_view(
+def sample_transform(
     key: Key[Array, ""],
     *,
     size: int,
-    turn: float,
+    rotation: float,
     scale: float,
-    shift: float,
+    translation: float,
     mirror: bool,
-) -> CropView:
+) -> CropTransform:
     """Draws one view of a square crop.
 
     Args:
         key: a `jax.random.key`.
         size: of the crop, pixels.
-        turn: largest turn about the crop's centre, radians.
+        rotation: largest turn about the crop's centre, radians.
         scale: sizes are drawn from [1 / (1 + scale), 1 + scale], log-uniformly.
-        shift: largest shift along each axis, as a share of `size`.
+        translation: largest shift along each axis, as a share of `size`.
         mirror: whether half of the views swap left and right.
     """
     turn_key, scale_key, shift_key, mirror_key = jax.random.split(key, 4)
-    angle = turn * jax.random.uniform(turn_key, minval=-1.0, maxval=1.0)
+    angle = rotation * jax.random.uniform(turn_key, minval=-1.0, maxval=1.0)
     factor = jnp.exp(
         jnp.log1p(scale) * jax.random.uniform(scale_key, minval=-1.0, maxval=1.0)
     )
-    moved = shift * size * jax.random.uniform(shift_key, (2,), minval=-1.0, maxval=1.0)
+    moved = (
+        translation
+        * size
+        * jax.random.uniform(shift_key, (2,), minval=-1.0, maxval=1.0)
+    )
     mirrored = jax.random.bernoulli(mirror_key, 0.5 if mirror else 0.0)
     cos, sin = factor * jnp.cos(angle), factor * jnp.sin(angle)
     side = jnp.where(mirrored, -1.0, 1.0)
@@ -59,42 +63,42 @@ def draw_view(
     center = jnp.full(2, size / 2.0)
     offset = center + moved - jnp.matmul(linear, center, precision="highest")
     matrix = jnp.eye(3).at[:2, :2].set(linear).at[:2, 2].set(offset)
-    return CropView(matrix=matrix, mirrored=mirrored)
+    return CropTransform(matrix=matrix, mirrored=mirrored)
 
 
-def matrix_of_view(
-    view: CropView, crop_matrix: Float[Array, "*batch 3 3"]
+def transform_matrix(
+    transform: CropTransform, crop_matrix: Float[Array, "*batch 3 3"]
 ) -> Float[Array, "*batch 3 3"]:
     """The camera matrix of the view of a crop: A P."""
-    return jnp.matmul(view.matrix, crop_matrix, precision="highest")
+    return jnp.matmul(transform.matrix, crop_matrix, precision="highest")
 
 
-def depth_in_view(
-    view: CropView, depth: Float[Array, "size size"]
+def warp_depth(
+    transform: CropTransform, depth: Float[Array, "size size"]
 ) -> Float[Array, "size size"]:
     """A depth crop as the view has it: nearest pixels, metres; 0 beyond the crop."""
     return warp.affine(
         depth,
-        jnp.linalg.inv(view.matrix),
+        jnp.linalg.inv(transform.matrix),
         size=(len(depth), len(depth)),
         method="nearest",
     )
 
 
-def color_in_view(
-    view: CropView, color: UInt8[Array, "size size 3"]
+def warp_color(
+    transform: CropTransform, color: UInt8[Array, "size size 3"]
 ) -> UInt8[Array, "size size 3"]:
     """A colour crop as the view has it: bilinear; black beyond the crop."""
     seen = warp.affine(
         color.astype(jnp.float32),
-        jnp.linalg.inv(view.matrix),
+        jnp.linalg.inv(transform.matrix),
         size=(len(color), len(color)),
         method="linear",
     )
     return jnp.round(seen).astype(jnp.uint8)
 
 
-def erased(
+def random_erasing_mask(
     key: Key[Array, ""],
     *,
     size: int,
@@ -122,21 +126,21 @@ def erased(
     return inside[1][:, None] & inside[0][None, :] & hit
 
 
-def noisy_depth(
-    key: Key[Array, ""], depth: Float[Array, "size size"], *, spread: float
+def add_depth_noise(
+    key: Key[Array, ""], depth: Float[Array, "size size"], *, std: float
 ) -> Float[Array, "size size"]:
     """Depth with noise that grows with its square, where there is depth.
 
     Args:
         key: a `jax.random.key`.
         depth: metres, 0 where there is none.
-        spread: standard deviation at 1 m, metres.
+        std: standard deviation at 1 m, metres.
     """
-    noise = spread * depth**2 * jax.random.normal(key, depth.shape)
+    noise = std * depth**2 * jax.random.normal(key, depth.shape)
     return jnp.where(depth > 0, jnp.maximum(depth + noise, 1e-3), 0.0)
 
 
-def jittered_color(
+def color_jitter(
     key: Key[Array, ""],
     color: UInt8[Array, "size size 3"],
     *,
@@ -167,7 +171,7 @@ def jittered_color(
     return jnp.clip(jnp.round(value), 0.0, 255.0).astype(jnp.uint8)
 
 
-def spoilt_depth(
+def degrade_depth(
     key: Key[Array, ""],
     depth: Float[Array, "size size"],
     config: ml_collections.ConfigDict,
@@ -177,17 +181,18 @@ def spoilt_depth(
     Args:
         key: a `jax.random.key`.
         depth: metres, 0 where there is none.
-        config: `depth_noise`, metres at 1 m; `erase` and `erase_area` as of `erased`.
+        config: `depth_noise`, metres at 1 m; `erase` and `erase_area` as of
+            `random_erasing_mask`.
     """
     noise_key, erase_key = jax.random.split(key)
-    depth = noisy_depth(noise_key, depth, spread=config.depth_noise)
-    hidden = erased(
+    depth = add_depth_noise(noise_key, depth, std=config.depth_noise)
+    hidden = random_erasing_mask(
         erase_key, size=len(depth), probability=config.erase, area=config.erase_area
     )
     return jnp.where(hidden, 0.0, depth)
 
 
-def spoilt_color(
+def degrade_color(
     key: Key[Array, ""],
     color: UInt8[Array, "size size 3"],
     config: ml_collections.ConfigDict,
@@ -197,29 +202,29 @@ def spoilt_color(
     Args:
         key: a `jax.random.key`.
         color: RGB.
-        config: `contrast`, `brightness` and `tint` as of `jittered_color`; `erase` and
-            `erase_area` as of `erased`.
+        config: `contrast`, `brightness` and `tint` as of `color_jitter`; `erase` and
+            `erase_area` as of `random_erasing_mask`.
     """
     jitter_key, erase_key, paint_key = jax.random.split(key, 3)
-    color = jittered_color(
+    color = color_jitter(
         jitter_key,
         color,
         contrast=config.contrast,
         brightness=config.brightness,
         tint=config.tint,
     )
-    hidden = erased(
+    hidden = random_erasing_mask(
         erase_key, size=len(color), probability=config.erase, area=config.erase_area
     )
     paint = jax.random.randint(paint_key, (1, 1, 3), 0, 256).astype(jnp.uint8)
     return jnp.where(hidden[..., None], paint, color)
 
 
-def spoilt(
+def degrade_crops(
     key: Key[Array, ""], crops: Mapping[str, Array], config: ml_collections.ConfigDict
 ) -> dict[str, Array]:
-    """The crops of a clip (batch fields), all frames spoilt alike."""
-    change = {"depth_crop": spoilt_depth, "color_crop": spoilt_color}
+    """The crops of a clip (batch fields), all frames degraded alike."""
+    change = {"depth_crop": degrade_depth, "color_crop": degrade_color}
     return {
         name: jax.vmap(lambda image, f=change[name]: f(key, image, config))(value)
         if name in change

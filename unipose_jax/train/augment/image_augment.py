@@ -10,7 +10,7 @@ import numpy as np
 from unipose_jax import skeleton
 
 
-def seen_anew(
+def augment_image(
     key: jax.Array,
     example: Mapping[str, jax.Array],
     *,
@@ -42,7 +42,7 @@ def seen_anew(
     confidence = jnp.where(turned, confidence[:, sides], confidence)
     lit = picture.astype(jnp.float32) * tint.reshape(1, 1, 3)
     zoom = (1.0 + config.zoom) ** (2.0 * draw[5] - 1.0)
-    lit, uv, confidence = _zoomed(
+    lit, uv, confidence = _zoom_and_shift(
         lit, uv, confidence, zoom, config.shift * (2.0 * draw[6:] - 1.0)
     )
     sided = {
@@ -61,7 +61,7 @@ def seen_anew(
     )
 
 
-def _zoomed(
+def _zoom_and_shift(
     picture: jax.Array, uv: jax.Array, confidence: jax.Array, zoom, shift: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Scales about the middle, then shifts by shares of the sides; black beside."""

@@ -15,10 +15,10 @@ from unipose_jax import skeleton as skeletons
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.train.augment import point_augment
 
-_NEAR = 0.5  # metres; nobody is moved nearer to the camera
+_MIN_DEPTH = 0.5  # metres; nobody is moved nearer to the camera
 
 
-def seen_anew(
+def augment_clip(
     key: Key[Array, ""],
     clip: Mapping[str, Array],
     *,
@@ -41,7 +41,7 @@ def seen_anew(
         The same fields.
     """
     view_key, turn_key, noise_key = jax.random.split(key, 3)
-    view = point_augment.draw_view(
+    transform = point_augment.sample_transform(
         view_key,
         pan=config.pan,
         tilt=config.tilt,
@@ -49,47 +49,55 @@ def seen_anew(
         scale=0.0,
         mirror=config.mirror,
     )
-    clip = _through(view, clip, skeleton)
-    clip = _moved(turn_key, clip, turn=config.turn, approach=config.approach)
-    return _noisy(noise_key, clip, most=config.noise, share=config.noisy)
+    clip = _transform_camera(transform, clip, skeleton)
+    clip = _move_person(
+        turn_key, clip, max_rotation=config.turn, max_scale=config.approach
+    )
+    return _add_detector_noise(
+        noise_key, clip, max_noise=config.noise, probability=config.noisy
+    )
 
 
-def _through(view: point_augment.View, clip: Mapping[str, Array], skeleton) -> dict:
+def _transform_camera(
+    transform: point_augment.PointTransform, clip: Mapping[str, Array], skeleton
+) -> dict:
     """What a turned, or mirrored, camera in the same place sees."""
     swapped = jnp.array(skeleton.mirror)
 
     def named(value):
-        return jnp.where(view.mirrored, value[:, swapped], value)
+        return jnp.where(transform.mirrored, value[:, swapped], value)
 
     rays = camera.ray_dirs_from_uv(clip["uv"], clip["intrinsics"][None])
-    rays = point_augment.to_view(view, rays)
+    rays = point_augment.transform_points(transform, rays)
     xyz = jnp.where(clip["xyz_valid"][..., None], clip["xyz"], 0.0)
     return {
         "uv": named(camera.uv_from_xyz(rays, clip["intrinsics"][None])),
         "confidence": named(jnp.where(rays[..., 2] > 0.1, clip["confidence"], 0.0)),
         "intrinsics": clip["intrinsics"],
-        "xyz": named(point_augment.to_view(view, xyz)),
+        "xyz": named(point_augment.transform_points(transform, xyz)),
         "xyz_valid": named(clip["xyz_valid"]),
     }
 
 
-def _moved(key, clip: Mapping[str, Array], *, turn: float, approach: float) -> dict:
+def _move_person(
+    key, clip: Mapping[str, Array], *, max_rotation: float, max_scale: float
+) -> dict:
     """The person turned and at another distance, if each keypoint has a label."""
     turn_key, move_key = jax.random.split(key)
     valid = clip["xyz_valid"]
     known = ~jnp.any((clip["confidence"] > 0) & ~valid)
     count = jnp.maximum(valid.sum(), 1)
     middle = jnp.where(valid[..., None], clip["xyz"], 0.0).sum((0, 1)) / count
-    angle = jax.random.uniform(turn_key, minval=-turn, maxval=turn)
+    angle = jax.random.uniform(turn_key, minval=-max_rotation, maxval=max_rotation)
     rotation = transforms.rotation_about(jnp.array([0.0, 1.0, 0.0]), angle)
     factor = jnp.exp(
-        jnp.log1p(approach) * jax.random.uniform(move_key, minval=-1.0, maxval=1.0)
+        jnp.log1p(max_scale) * jax.random.uniform(move_key, minval=-1.0, maxval=1.0)
     )
     around = jnp.einsum(
         "ij,tnj->tni", rotation, clip["xyz"] - middle[None, None], precision="highest"
     )
     xyz = around + factor * middle[None, None]
-    known &= jnp.where(valid, xyz[..., 2], jnp.inf).min() > _NEAR
+    known &= jnp.where(valid, xyz[..., 2], jnp.inf).min() > _MIN_DEPTH
     uv = camera.uv_from_xyz(xyz, clip["intrinsics"][None])
     uv = jnp.where(valid[..., None], uv, clip["uv"])
     return {
@@ -99,11 +107,13 @@ def _moved(key, clip: Mapping[str, Array], *, turn: float, approach: float) -> d
     }
 
 
-def _noisy(key, clip: Mapping[str, Array], *, most: float, share: float) -> dict:
+def _add_detector_noise(
+    key, clip: Mapping[str, Array], *, max_noise: float, probability: float
+) -> dict:
     """Keypoints as a detector finds them, in some of the clips."""
     gate_key, size_key, value_key = jax.random.split(key, 3)
-    size = most * jax.random.uniform(size_key)
-    size = jnp.where(jax.random.bernoulli(gate_key, share), size, 0.0)
+    size = max_noise * jax.random.uniform(size_key)
+    size = jnp.where(jax.random.bernoulli(gate_key, probability), size, 0.0)
     return {**clip, "uv": add_noise(value_key, clip["uv"], size)}
 
 

@@ -17,14 +17,14 @@ from unipose_jax.geometry import transforms
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class View:
+class PointTransform:
     """A linear map of the camera frame, and whether it mirrors left and right."""
 
     matrix: Array  # (*batch, 3, 3): scale times rotation times mirror
     mirrored: Array  # (*batch,) bool
 
 
-def draw_view(
+def sample_transform(
     key: Key[Array, ""],
     *,
     pan: float,
@@ -32,7 +32,7 @@ def draw_view(
     roll: float,
     scale: float,
     mirror: bool,
-) -> View:
+) -> PointTransform:
     """Draws one view.
 
     Args:
@@ -52,37 +52,45 @@ def draw_view(
     mirrored = jax.random.bernoulli(mirror_key, 0.5 if mirror else 0.0)
     flip = jnp.array([1.0, 1.0, 1.0]).at[0].set(jnp.where(mirrored, -1.0, 1.0))
     rotation = transforms.rotation_from_euler(angles)
-    return View(matrix=size * rotation * flip[None, :], mirrored=mirrored)
+    return PointTransform(matrix=size * rotation * flip[None, :], mirrored=mirrored)
 
 
-def to_view(view: View, xyz: Float[Array, "frames n 3"]) -> Float[Array, "frames n 3"]:
+def transform_points(
+    transform: PointTransform, xyz: Float[Array, "frames n 3"]
+) -> Float[Array, "frames n 3"]:
     """Points of the original camera frame, metres, in the frame of the view."""
-    return jnp.einsum("ij,tnj->tni", view.matrix, xyz, precision="highest")
+    return jnp.einsum("ij,tnj->tni", transform.matrix, xyz, precision="highest")
 
 
-def joints_from_view(
-    view: View, xyz: Float[Array, "frames joints 3"], *, mirror: tuple[int, ...]
+def invert_joints(
+    transform: PointTransform,
+    xyz: Float[Array, "frames joints 3"],
+    *,
+    mirror: tuple[int, ...],
 ) -> Float[Array, "frames joints 3"]:
     """Joints predicted in the view, back in the original camera frame, metres.
 
     Args:
-        view: as drawn; `mirror` permutes its joints if it is mirrored.
+        transform: as drawn; `mirror` permutes its joints if it is mirrored.
         xyz: joints in the frame of the view.
         mirror: the skeleton's permutation that swaps left and right.
     """
-    inverse = jnp.linalg.inv(view.matrix)
+    inverse = jnp.linalg.inv(transform.matrix)
     back = jnp.einsum("ij,tnj->tni", inverse, xyz, precision="highest")
-    return jnp.where(view.mirrored, back[:, jnp.array(mirror)], back)
+    return jnp.where(transform.mirrored, back[:, jnp.array(mirror)], back)
 
 
-def scores_from_view(
-    view: View, score: Float[Array, "frames joints"], *, mirror: tuple[int, ...]
+def invert_scores(
+    transform: PointTransform,
+    score: Float[Array, "frames joints"],
+    *,
+    mirror: tuple[int, ...],
 ) -> Float[Array, "frames joints"]:
     """Per-joint scores predicted in the view, in the original order of joints."""
-    return jnp.where(view.mirrored, score[:, jnp.array(mirror)], score)
+    return jnp.where(transform.mirrored, score[:, jnp.array(mirror)], score)
 
 
-def cut_out(
+def random_occlusion(
     key: Key[Array, ""],
     points: Float[Array, "frames n 3"],
     valid: Bool[Array, "frames n"],
@@ -115,7 +123,9 @@ def cut_out(
     return valid & ~hidden
 
 
-def crops_in_view(view: View, crops: Mapping[str, Array]) -> dict[str, Array]:
+def transform_crops(
+    transform: PointTransform, crops: Mapping[str, Array]
+) -> dict[str, Array]:
     """The crops of a clip, with the cameras that see the clip's view as they see it.
 
     Pixels stay, but for mirrors: the image of a mirrored person is mirrored, so that
@@ -124,7 +134,7 @@ def crops_in_view(view: View, crops: Mapping[str, Array]) -> dict[str, Array]:
     colour camera [R | t] becomes [R M^-1 | t]. Depth grows as sizes do.
 
     Args:
-        view: as drawn.
+        transform: as drawn.
         crops: batch fields of one clip (`schema`), of depth or colour or
             both.
 
@@ -132,17 +142,19 @@ def crops_in_view(view: View, crops: Mapping[str, Array]) -> dict[str, Array]:
         The same fields. `depth_crop_matrix` is no longer of a pinhole camera that looks
         along z, nor `cam_from_points` rigid: of use to networks that only project.
     """
-    inverse = jnp.linalg.inv(view.matrix)
+    inverse = jnp.linalg.inv(transform.matrix)
     seen = dict(crops)
     if "depth_crop" in crops:
-        size = jnp.cbrt(jnp.abs(jnp.linalg.det(view.matrix)))
-        image, matrix = _mirrored(view, crops["depth_crop"], crops["depth_crop_matrix"])
+        size = jnp.cbrt(jnp.abs(jnp.linalg.det(transform.matrix)))
+        image, matrix = _flip_images(
+            transform, crops["depth_crop"], crops["depth_crop_matrix"]
+        )
         seen["depth_crop"] = size * image
         seen["depth_crop_matrix"] = jnp.matmul(matrix, inverse, precision="highest")
         seen["reference_depth"] = size * crops["reference_depth"]
     if "color_crop" in crops:
-        seen["color_crop"], seen["color_crop_matrix"] = _mirrored(
-            view, crops["color_crop"], crops["color_crop_matrix"]
+        seen["color_crop"], seen["color_crop_matrix"] = _flip_images(
+            transform, crops["color_crop"], crops["color_crop_matrix"]
         )
         undo = jnp.eye(4).at[:3, :3].set(inverse)
         pose = crops["cam_from_points"]
@@ -150,11 +162,13 @@ def crops_in_view(view: View, crops: Mapping[str, Array]) -> dict[str, Array]:
     return seen
 
 
-def _mirrored(view: View, images: Array, matrix: Array) -> tuple[Array, Array]:
+def _flip_images(
+    transform: PointTransform, images: Array, matrix: Array
+) -> tuple[Array, Array]:
     """Images (frames, size, size, ...) and camera matrices, flipped if the view is."""
     flip = jnp.diag(jnp.array([-1.0, 1.0, 1.0])).at[0, 2].set(images.shape[2])
     flipped = jnp.matmul(flip[None], matrix, precision="highest")
     return (
-        jnp.where(view.mirrored, images[:, :, ::-1], images),
-        jnp.where(view.mirrored, flipped, matrix),
+        jnp.where(transform.mirrored, images[:, :, ::-1], images),
+        jnp.where(transform.mirrored, flipped, matrix),
     )

@@ -13,10 +13,10 @@ from unipose_jax.train import optimizer
 from unipose_jax.train import state as train_state
 from unipose_jax.train.checkpoints import checkpoint, folders, restore
 
-Names = tuple[str, ...]
+ParamPath = tuple[str, ...]
 
 
-def with_backbone(
+def load_backbone(
     state: train_state.TrainState, config: ml_collections.ConfigDict
 ) -> train_state.TrainState:
     """A fresh state with the backbone of the run in `config.init`, and nothing else.
@@ -27,31 +27,35 @@ def with_backbone(
     Raises:
         errors.BadInput: there is no such run, it has no backbone, or another one.
     """
-    folder = _folder_of(pathlib.Path(config.init))
+    folder = _backbone_folder(pathlib.Path(config.init))
     params = traverse_util.flatten_dict(state.params)
-    here, ours = _backbone(state.params, "config.model")
+    here, ours = _split_backbone(state.params, "config.model")
     our_shapes = {name: np.shape(value) for name, value in ours.items()}
-    with restore.opened(folder) as checkpoints:
+    with restore.open_checkpoints(folder) as checkpoints:
         step = checkpoints.best_step() or 0
-        there, shapes = _backbone(checkpoints.shapes(step)["ema_params"], folder)
+        there, shapes = _split_backbone(
+            checkpoints.read_shapes(step)["ema_params"], folder
+        )
         _check_same(shapes, our_shapes, folder)
         wanted = {there + name: ours[name] for name in shapes}
-        found = checkpoints.read_part(
+        found = checkpoints.restore_partial(
             step, {"ema_params": traverse_util.unflatten_dict(wanted)}
         )
-    _, theirs = _backbone(found["ema_params"], folder)
+    _, theirs = _split_backbone(found["ema_params"], folder)
     params |= {here + name: value for name, value in theirs.items()}
     started = traverse_util.unflatten_dict(params)
     return state.replace(params=started, ema_params=started)
 
 
-def _folder_of(workdir: pathlib.Path) -> pathlib.Path:
+def _backbone_folder(workdir: pathlib.Path) -> pathlib.Path:
     """Where the run with a backbone is: a student of colour, or the workdir itself."""
     below = folders.folder_of(workdir, "rgb")
     return below if (below / checkpoint.FOLDER).is_dir() else workdir
 
 
-def _backbone(tree: Mapping[str, Any], where: object) -> tuple[Names, dict[Names, Any]]:
+def _split_backbone(
+    tree: Mapping[str, Any], where: object
+) -> tuple[ParamPath, dict[ParamPath, Any]]:
     """Where a tree has its backbone, and the leaves of that by their names within it.
 
     Raises:

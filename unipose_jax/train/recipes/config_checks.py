@@ -9,17 +9,19 @@ from unipose_jax import errors, skeleton
 from unipose_jax.models import backbones
 
 
-def skeleton_of(config: ml_collections.ConfigDict) -> skeleton.Skeleton:
+def config_skeleton(config: ml_collections.ConfigDict) -> skeleton.Skeleton:
     """The skeleton that a config asks for.
 
     Raises:
         errors.BadInput: there is none of that name.
     """
-    choice(config, "data.skeleton", skeleton.NAMES)
+    check_choice(config, "data.skeleton", skeleton.NAMES)
     return skeleton.by_name(config.data.skeleton)
 
 
-def choice(config: ml_collections.ConfigDict, key: str, known: Collection[str]) -> None:
+def check_choice(
+    config: ml_collections.ConfigDict, key: str, known: Collection[str]
+) -> None:
     """Refuses a setting that is none of the known ones.
 
     Args:
@@ -53,7 +55,7 @@ def device(config: ml_collections.ConfigDict) -> None:
         )
 
 
-def backbone(config: ml_collections.ConfigDict, *sides: str) -> None:
+def check_backbone(config: ml_collections.ConfigDict, *sides: str) -> None:
     """Refuses an image network that does not exist, or images that it cannot divide.
 
     Args:
@@ -63,7 +65,7 @@ def backbone(config: ml_collections.ConfigDict, *sides: str) -> None:
     Raises:
         errors.BadInput: names the setting and what it may be.
     """
-    choice(config, "model.backbone", list(backbones.KINDS))
+    check_choice(config, "model.backbone", list(backbones.BACKBONES))
     stride = backbones.stride_of(config.model.backbone)
     for name in sides:
         size = config.data[name]

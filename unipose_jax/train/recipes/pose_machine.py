@@ -29,14 +29,14 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         errors.BadInput: the config asks for what does not exist.
     """
     _check(config)
-    skel = config_checks.skeleton_of(config)
+    skel = config_checks.config_skeleton(config)
     network = models.build(config.model.to_dict(), num_joints=skel.num_joints)
-    inputs = models.inputs_of(config.model.to_dict())
+    inputs = models.input_fields(config.model.to_dict())
     terms = make_terms(config, skel)
 
     def train_terms(apply_fn, params, batch, keys):
         def look(key, clip):
-            return keypoint_augment.seen_anew(
+            return keypoint_augment.augment_clip(
                 key, clip, config=config.augment, skeleton=skel
             )
 
@@ -54,17 +54,19 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         fields=fields,
         train_terms=train_terms,
         validation_terms=terms,
-        at_test_time=self_correction.make_apply(network, config.correction, skel),
+        predict_fn=self_correction.make_corrected_apply(
+            network, config.correction, skel
+        ),
     )
 
 
 def _check(config: ml_collections.ConfigDict) -> None:
-    config_checks.choice(config, "model.name", ("pose_machine",))
-    config_checks.choice(config, "model.features", pose_machine.FEATURES)
-    config_checks.choice(config, "model.core", sequence_cores.CORES)
-    config_checks.choice(config, "correction.kind", self_correction.KINDS)
+    config_checks.check_choice(config, "model.name", ("pose_machine",))
+    config_checks.check_choice(config, "model.features", pose_machine.FEATURES)
+    config_checks.check_choice(config, "model.core", sequence_cores.CORES)
+    config_checks.check_choice(config, "correction.kind", self_correction.KINDS)
     if config.model.features != "keypoints":
-        config_checks.backbone(config, "crop_size")
+        config_checks.check_backbone(config, "crop_size")
     if unknown := set(config.study.kinds) - set(self_correction.KINDS):
         raise errors.BadInput(
             f"config.study.kinds has {min(unknown)!r}; choose from "
@@ -133,12 +135,17 @@ def _keypoint_terms(config, skel: skeleton.Skeleton) -> dict[str, Callable]:
 
     def projection(estimate, batch):
         return self_correction.projection_term(
-            estimate.lift.projected, estimate.lift.observed, batch["confidence"]
+            estimate.lift.network_projection,
+            estimate.lift.observed,
+            batch["confidence"],
         )
 
     def bone_extent(estimate, batch):
         return self_correction.bone_extent_term(
-            estimate.lift.projected, estimate.lift.observed, batch["confidence"], skel
+            estimate.lift.network_projection,
+            estimate.lift.observed,
+            batch["confidence"],
+            skel,
         )
 
     def point_to_ray(estimate, batch):

@@ -27,7 +27,7 @@ def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Ca
     chosen = {name for name, weight in config.loss_weights.items() if weight}
 
     def terms(estimate: models.PoseEstimate, batch: Mapping) -> dict:
-        scene = _observe(estimate.xyz, batch, config.loss)
+        scene = _surface_targets(estimate.xyz, batch, config.loss)
         return {
             name: functions[name](estimate, batch, scene) for name in sorted(chosen)
         }
@@ -35,7 +35,7 @@ def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Ca
     return terms
 
 
-def _observe(xyz, batch: Mapping, config) -> dict:
+def _surface_targets(xyz, batch: Mapping, config) -> dict:
     """What depth says around the predicted joints; no gradient flows through it."""
     cloud = {"points": batch["points"], "points_valid": batch["points_valid"]}
     front, found = depth.surface_depth(xyz, **cloud, radius=config.surface_radius)
@@ -216,12 +216,12 @@ def _physics_terms(config, skel) -> dict[str, Callable]:
     speed_limit = limits.max_speeds(skel)
     acceleration_limit = limits.max_accelerations(skel)
 
-    def freedom(batch):
+    def physics_weight(batch):
         return 1.0 - (1.0 - config.physics_on_seen) * batch["confidence"]
 
     def scaled(estimate, batch):
         """Joints with scaled gradients, and the weights that scale them."""
-        weights = freedom(batch)
+        weights = physics_weight(batch)
         return numerics.scale_gradient(estimate.xyz, weights), weights
 
     def symmetry(estimate, batch, scene):
