@@ -33,9 +33,9 @@ STARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "scratch": ("", {}),
     "keypoints": ("ablations:wsp_keypoints", {}),
     "wsp": ("wsp", {}),
-    "wsp_ranking": ("wsp", {"loss_weights.location": 0.0}),
+    "wsp_ranking": ("wsp", {"loss_weights.heatmap": 0.0}),
     "wsp_location": ("wsp", {"loss_weights.ranking": 0.0}),
-    "wsp_depth": ("wsp", {"rule.source": "depth"}),
+    "wsp_depth": ("wsp", {"ordinal_labels.source": "depth"}),
 }
 """Pre-training by name of the start: a config and its overrides; "" for none."""
 
@@ -74,7 +74,7 @@ def main(argv: list[str]) -> None:
             init = pretrained(start, seed, workdir)
             for share in _SHARES.value:
                 config = load("wsp_finetune", [f"config.seed={seed}", *_SET.value])
-                config.init, config.data.label_share = init, float(share)
+                config.init_backbone, config.data.labeled_fraction = init, float(share)
                 folder = workdir / f"{start}-{share}-{seed}"
                 records[start, share, seed] = result(config, folder)
     text = to_markdown(records)

@@ -55,11 +55,11 @@ crop, centres at +0.5; a flipped crop has a negative determinant.
 """
 
 IMAGE_FIELDS: dict[str, Field] = {
-    "picture": Field(("H", "W", 3), "uint8", "RGB, 0 where there is none"),
+    "image": Field(("H", "W", 3), "uint8", "RGB, 0 where there is none"),
     "people_uv": Field(("P", "J", 2), "float32", "keypoints, pixels of the picture"),
     "people_confidence": Field(("P", "J"), "float32", "0 where none was found"),
     "people_xyz": Field(("P", "J", 3), "float32", "truth, metres, camera frame"),
-    "people_known": Field(("P", "J"), "bool", "truth: seen, and where is known"),
+    "people_visible": Field(("P", "J"), "bool", "truth: seen, and where is known"),
 }
 """An example of a picture of up to P people has these, and none of the above. The last
 two serve evaluation only."""

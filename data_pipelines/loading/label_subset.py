@@ -44,14 +44,14 @@ class LabeledSubset:
 def labeled_subset(
     source: loader.Source, data: ml_collections.ConfigDict
 ) -> loader.Source:
-    """The examples of a training source that `data.label_share` says have labels.
+    """The examples of a training source that `data.labeled_fraction` says have labels.
 
     Raises:
         errors.BadInput: the share is not in (0, 1].
     """
-    share = data.get("label_share", 1.0)
+    share = data.get("labeled_fraction", 1.0)
     if not 0.0 < share <= 1.0:
         raise errors.BadInput(
-            f"config.data.label_share is {share}; expected a share in (0, 1]"
+            f"config.data.labeled_fraction is {share}; expected a share in (0, 1]"
         )
     return source if share == 1.0 else LabeledSubset(source, share, seed=data.seed)

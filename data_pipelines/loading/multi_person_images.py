@@ -31,7 +31,7 @@ class RenderedImages:
         self._stacked = stacked
 
     def __len__(self) -> int:
-        return len(self._stacked["picture"])
+        return len(self._stacked["image"])
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         return {name: value[index] for name, value in self._stacked.items()}
@@ -56,7 +56,7 @@ class CocoImages:
 
         Args:
             images: of a collection.
-            data: with `height`, `width`, `people` and `skeleton`.
+            data: with `height`, `width`, `max_people` and `skeleton`.
         """
         self._data = data
         self.images = [image for image in images if len(self._largest(image)) > 1]
@@ -72,16 +72,16 @@ class CocoImages:
         small = cv2.resize(image.read(), size, interpolation=cv2.INTER_AREA)
         picture[: size[1], : size[0]] = small[: data.height, : data.width]
         uv, confidence = image.keypoints(data.skeleton)
-        chosen = self._largest(image)[: data.people]
-        lacking = data.people - len(chosen)
+        chosen = self._largest(image)[: data.max_people]
+        lacking = data.max_people - len(chosen)
         uv = np.where(confidence[..., None] > 0, uv * scale, 0.0)[chosen]
         joints = uv.shape[1]
         return {
-            "picture": picture,
+            "image": picture,
             "people_uv": _pad_people(uv, lacking),
             "people_confidence": _pad_people(confidence[chosen], lacking),
-            "people_xyz": np.zeros((data.people, joints, 3), np.float32),
-            "people_known": np.zeros((data.people, joints), bool),
+            "people_xyz": np.zeros((data.max_people, joints, 3), np.float32),
+            "people_visible": np.zeros((data.max_people, joints), bool),
         }
 
     def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -129,10 +129,10 @@ def _open_collection(
     if one.is_rendered:
         from data_pipelines.rendered import clip_pool
 
-        if data.people < 2:
+        if data.max_people < 2:
             raise errors.BadInput(
-                f"config.data.people={data.people}: one person is no pair to order, "
-                "and there is nothing left to train on"
+                f"config.data.max_people={data.max_people}: one person is no pair to "
+                "order, and there is nothing left to train on"
             )
         return RenderedImages(clip_pool.open_images(data, split))
     images = coco.open_images(

@@ -99,7 +99,7 @@ class PoseClips:
             raise errors.BadInput(problems[0])
         if not any(self._has_labels):
             raise errors.BadInput(
-                "config.data.labelled names nobody in the train split"
+                "config.data.labeled_subjects names nobody in the train split"
             )
 
     def groups(self) -> list[str]:

@@ -26,10 +26,11 @@ def open_train(
     data = config.data
     options = {"batch_size": config.global_batch_size, "host": host, "hosts": hosts}
     if data.train_clips == 0:
-        if data.get("label_share", 1.0) != 1.0:
+        if data.get("labeled_fraction", 1.0) != 1.0:
             raise errors.BadInput(
-                f"config.data.label_share={data.label_share} is a share of a number of "
-                "clips; set config.data.train_clips, which is 0 (always fresh ones)"
+                f"config.data.labeled_fraction={data.labeled_fraction} is a share of a "
+                "number of clips; set config.data.train_clips, which is 0 (always "
+                "fresh ones)"
             )
         fresh = FreshBatches(data, **options)
         return teacher.label_batches(fresh) if teacher else fresh

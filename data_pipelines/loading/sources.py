@@ -132,16 +132,16 @@ def _pose_clips(tracks, data: ml_collections.ConfigDict, split: str, protocol: s
     """Clips without points; of people without labels, to train on, perhaps none."""
     from data_pipelines.loading import pose_clips
 
-    labelled = tuple(filter(None, data.get("labelled", "").split(",")))
+    labeled_subjects = tuple(filter(None, data.get("labeled_subjects", "").split(",")))
     if split != "train":
-        labelled = ()
-    elif labelled and not data.keypoints_only:
-        tracks = [track for track in tracks if track.subject in labelled]
+        labeled_subjects = ()
+    elif labeled_subjects and not data.use_unlabeled_keypoints:
+        tracks = [track for track in tracks if track.subject in labeled_subjects]
     return pose_clips.PoseClips(
         tracks,
         num_frames=data.frames,
         frame_step=data.frame_step,
-        labeled_subjects=labelled,
+        labeled_subjects=labeled_subjects,
         protocol=protocol,
     )
 

@@ -81,7 +81,7 @@ def open_images(data: ml_collections.ConfigDict, split: str) -> Clips:
         errors.BadInput: the cache folder cannot be written to.
     """
     params = crowd.CrowdParams(
-        people=(2, data.people),
+        people=(2, data.max_people),
         height=data.height,
         width=data.width,
         skeleton=data.skeleton,
@@ -101,11 +101,11 @@ def _render_images(
     """The fields of `schema.IMAGE_FIELDS`, stacked."""
     drawn = crowd.render_images(seed, split, 0, count, params)
     return {
-        "picture": drawn["color"],
+        "image": drawn["color"],
         "people_uv": drawn["uv"],
         "people_confidence": drawn["confidence"],
         "people_xyz": drawn["xyz"],
-        "people_known": drawn["visible"],
+        "people_visible": drawn["visible"],
     }
 
 

@@ -47,14 +47,14 @@ def save(workdir, *scored):
 
 
 def init_of(workdir) -> ml_collections.ConfigDict:
-    return ml_collections.ConfigDict({"init": str(workdir)})
+    return ml_collections.ConfigDict({"init_backbone": str(workdir)})
 
 
 @pytest.fixture(scope="module")
 def ranking() -> dict:
     """Parameters of a network that ranks, as shapes are all that matters."""
     inputs = {
-        "picture": jnp.zeros((1, 32, 32, 3), jnp.uint8),
+        "image": jnp.zeros((1, 32, 32, 3), jnp.uint8),
         "people_uv": jnp.zeros((1, 2, 3, 2)),
     }
     shapes = jax.eval_shape(NETWORK.init, jax.random.key(0), **inputs)
@@ -164,7 +164,7 @@ def test_the_backbone_moves_by_its_share_of_the_rate():
     grads = jax.tree.map(lambda value: 0.1 * value, params)
     moves = []
     for share in (1.0, 0.25, 0.0):
-        transform = make_optimizer(backbone_rate=share)
+        transform = make_optimizer(backbone_lr_multiplier=share)
         updates, _ = transform.update(grads, transform.init(params), params)
         # Adam's first step with Nesterov's momentum, 1 + 0.9 (1 - 0.9) / (1 - 0.9^2).
         bias = updates["core"]["head"]["Conv_0"]["bias"]
@@ -181,7 +181,7 @@ def test_the_backbone_moves_by_its_share_of_the_rate():
 def test_one_rate_for_all_leaves_the_optimiser_as_it_was():
     """So that runs from before there were two rates go on."""
     params = {"backbone": {"kernel": jnp.ones((2, 2))}}
-    plain, equal = make_optimizer(), make_optimizer(backbone_rate=1.0)
+    plain, equal = make_optimizer(), make_optimizer(backbone_lr_multiplier=1.0)
     chex.assert_trees_all_equal(plain.init(params), equal.init(params))
 
 
@@ -190,7 +190,7 @@ TRAINED = wsp_finetune.get_config("smoke").data.train_clips
 
 def smoke(pools, init=""):
     config = wsp_finetune.get_config("smoke")
-    config.data.cache_dir, config.init = str(pools), str(init)
+    config.data.cache_dir, config.init_backbone = str(pools), str(init)
     return config
 
 
@@ -243,7 +243,9 @@ def test_neither_a_pause_nor_labels_of_other_clips_change_a_run(
     pools, before, paused, tmp_path, monkeypatch, final_state
 ):
     config = smoke(pools, before)
-    share = label_subset.LabeledSubset(range(TRAINED), config.data.label_share, seed=0)
+    share = label_subset.LabeledSubset(
+        range(TRAINED), config.data.labeled_fraction, seed=0
+    )
 
     class PartlyBlindPool(clip_pool.ClipPool):
         def example(self, index, rng):
@@ -273,7 +275,7 @@ def test_a_tuned_run_is_reported(paused):
 def test_a_run_is_scored_without_the_rates_that_trained_it(pools, paused):
     stage = stages.stage_config(smoke(pools), "rgb", paused)
     _, as_trained = restore.restore_best(stage, paused / "rgb")
-    stage.optimizer.backbone_rate = 0.5
+    stage.optimizer.backbone_lr_multiplier = 0.5
     _, state = restore.restore_best(stage, paused / "rgb")
     assert int(state.step) == int(as_trained.step) > 0
     chex.assert_trees_all_equal(state.ema_params, as_trained.ema_params)
@@ -281,7 +283,9 @@ def test_a_run_is_scored_without_the_rates_that_trained_it(pools, paused):
 
 @pytest.mark.slow
 def test_a_run_has_one_start(pools, paused):
-    with pytest.raises(errors.BadInput, match="init is '.*' there and '' in the conf"):
+    with pytest.raises(
+        errors.BadInput, match="init_backbone is '.*' there and '' in the conf"
+    ):
         train(smoke(pools), paused)
 
 
@@ -291,7 +295,7 @@ def test_a_fresh_run_begins_with_the_backbone(pools, tmp_path, monkeypatch):
 
     def take(state, config):
         assert state.step == 0
-        assert config.init == str(tmp_path / "before")
+        assert config.init_backbone == str(tmp_path / "before")
         raise TakenError
 
     monkeypatch.setattr(pretrained, "load_backbone", take)

@@ -147,7 +147,7 @@ def gradients(batch, config, names):
 
 def test_a_clip_without_3d_labels_teaches_through_2d_terms_only(folder):
     config = smoke(folder)
-    config.data.labelled = "S1,S3"
+    config.data.labeled_subjects = "S1,S3"
     source = sources.open_split(config, "train")
     rng = np.random.default_rng(0)
     examples = [source.example(i, rng) for i in range(len(source))]

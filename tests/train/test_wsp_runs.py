@@ -43,7 +43,7 @@ def collection(tmp_path_factory):
 
 def smoke(collection):
     config = config_file.get_config("smoke")
-    config.data.collections, config.data.people = collection, 2
+    config.data.collections, config.data.max_people = collection, 2
     return config
 
 
@@ -97,7 +97,7 @@ def example():
         "people_uv": uv,
         "people_confidence": jnp.ones((2, 17)),
         "people_xyz": xyz,
-        "people_known": jnp.ones((2, 17), bool),
+        "people_visible": jnp.ones((2, 17), bool),
     }
     return {name: value[None] for name, value in batch.items()}, z[None]
 
@@ -105,7 +105,7 @@ def example():
 @pytest.mark.parametrize(("sign", "expected"), [(1.0, 1.0), (-1.0, 0.0)])
 def test_accuracy_is_that_of_the_order(sign, expected):
     batch, depth = example()
-    rule = smoke("rendered").rule
+    rule = smoke("rendered").ordinal_labels
     score = functools.partial(wsp.accuracies, label_config=rule, skel=skeleton.COCO17)
     found = jax.jit(score)(models.RankEstimate(sign * depth, 0.0 * depth), batch)
     assert found["pair_accuracy"].mean() == expected
@@ -140,7 +140,7 @@ def test_validation_draws_the_same_pairs_on_any_number_of_devices():
     rng = np.random.default_rng(0)
     depth = depth + jnp.asarray(rng.normal(size=(4, *depth.shape[1:])), jnp.float32)
     batch = {name: jnp.repeat(value, 4, axis=0) for name, value in batch.items()}
-    batch |= {"picture": jnp.zeros((4, 2, 2, 3))}
+    batch |= {"image": jnp.zeros((4, 2, 2, 3))}
     recipe = recipes.build(config)
 
     def cost(devices):
@@ -161,7 +161,7 @@ def test_validation_draws_the_same_pairs_on_any_number_of_devices():
 
 def test_location_costs_the_nats_of_believed_keypoints():
     batch, depth = example()
-    rule = smoke("rendered").rule
+    rule = smoke("rendered").ordinal_labels
     shares = jnp.log(jnp.full((1, 2, 17), 0.25)).at[0, 1].set(-jnp.inf)
     trust = batch["people_confidence"].at[0, 1].set(0.0)  # nobody knows where
     trust = trust.at[0, 0, :8].set(0.5)
@@ -176,11 +176,11 @@ def test_location_costs_the_nats_of_believed_keypoints():
 def test_measured_depth_orders_limbs_of_one_person():
     batch, depth = example()
     config = smoke("rendered")
-    config.rule.source = "depth"
+    config.ordinal_labels.source = "depth"
     alone = jnp.arange(17.0).at[3].set(jnp.nan) * 0.1 + depth[0, 0, 0]
     seen = batch | {
         "people_depth": jnp.stack([alone, jnp.full(17, jnp.nan)])[None],
-        "people_known": jnp.isfinite(jnp.stack([alone, alone * jnp.nan]))[None],
+        "people_visible": jnp.isfinite(jnp.stack([alone, alone * jnp.nan]))[None],
     }
     keys = jax.random.split(jax.random.key(0), 1)
 
@@ -190,7 +190,7 @@ def test_measured_depth_orders_limbs_of_one_person():
         return wsp.sampled_ranking_loss(estimate, seen, keys, config, skeleton.COCO17)
 
     right = jnp.stack([jnp.arange(17.0), jnp.zeros(17)])[None]
-    assert cost(right).weight == config.pairs
+    assert cost(right).weight == config.pairs_per_image
     assert cost(right).mean() < np.log(2.0) < cost(-right).mean()
 
 
@@ -203,6 +203,6 @@ def test_measured_depth_orders_limbs_of_one_person():
 )
 def test_source_that_there_is_not(source, collection, message):
     config = smoke(collection)
-    config.rule.source = source
+    config.ordinal_labels.source = source
     with pytest.raises(errors.BadInput, match=message):
         recipes.build(config)

@@ -26,7 +26,7 @@ NETWORKS = {
 
 POINT_FIELDS = ("points", "points_valid", "time")
 KEYPOINT_FIELDS = ("uv", "confidence", "intrinsics")
-IMAGE_FIELDS = ("picture", "people_uv")
+IMAGE_FIELDS = ("image", "people_uv")
 CROP_FIELDS = {
     "depth": ("depth_crop", "depth_crop_matrix", "reference_depth"),
     "rgb": ("color_crop", "color_crop_matrix", "cam_from_points"),

@@ -57,7 +57,10 @@ def _train(
 ) -> bool:
     """Trains from the newest checkpoint, or from the start, to the end or a signal."""
     num_steps, saved = config.num_train_steps, checkpoints.latest_step()
-    teacher, init_from_teacher = None, config.get("teacher", {}).get("start", False)
+    teacher, init_from_teacher = (
+        None,
+        config.get("teacher", {}).get("init_from_teacher", False),
+    )
     if recipe.needs_teacher or init_from_teacher:
         teacher = teachers.load(config, workdir)
     hosts = {"host": jax.process_index(), "hosts": jax.process_count()}
@@ -66,7 +69,7 @@ def _train(
     first_step = int(state.step)
     if position is not None:
         batches.set_state(position)
-    elif config.get("init", ""):
+    elif config.get("init_backbone", ""):
         state = pretrained.load_backbone(state, config)
     if teacher and init_from_teacher and position is None:
         state = restore.with_params(teacher.params, state)

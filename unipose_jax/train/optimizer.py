@@ -23,8 +23,8 @@ def make_optimizer(
 
     Args:
         config: `learning_rate`, `warmup_steps`, `weight_decay`, `clip_norm`; and
-            `backbone_rate`, 1 if absent, by which updates of the backbone are scaled:
-            its learning rate, and with it its decay, as a share of the others'.
+            `backbone_lr_multiplier`, 1 if absent, by which updates of the backbone are
+            scaled: its learning rate, and with it its decay, as a share of the others'.
         num_steps: length of the whole run.
     """
     warmup = min(config.warmup_steps, num_steps // 4)
@@ -39,7 +39,7 @@ def make_optimizer(
             muon_weight_dimension_numbers=_muon_dimension_numbers,
         ),
     ]
-    if (share := config.get("backbone_rate", 1.0)) != 1.0:
+    if (share := config.get("backbone_lr_multiplier", 1.0)) != 1.0:
         parts.append(optax.masked(optax.scale(share), backbone_mask))
     return optax.chain(*parts)
 

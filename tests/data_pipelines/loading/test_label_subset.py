@@ -22,7 +22,7 @@ class Numbers:
 
 
 def drawn(share, *, count=1_000, seed=0):
-    data = ml_collections.ConfigDict({"label_share": share, "seed": seed})
+    data = ml_collections.ConfigDict({"labeled_fraction": share, "seed": seed})
     source = label_subset.labeled_subset(Numbers(count), data)
     rng = np.random.default_rng(0)
     return {int(source.example(i, rng)["number"]) for i in range(len(source))}
@@ -49,7 +49,7 @@ def test_clips_come_from_all_over_the_source():
 
 
 def test_an_example_draws_as_the_source_does():
-    data = ml_collections.ConfigDict({"label_share": 0.1, "seed": 0})
+    data = ml_collections.ConfigDict({"labeled_fraction": 0.1, "seed": 0})
     source = label_subset.labeled_subset(Numbers(50), data)
     first, again = (source.example(3, np.random.default_rng(7)) for _ in range(2))
     assert first == again == source[3] | {"drawn": first["drawn"]}
@@ -62,14 +62,18 @@ def test_all_data_have_labels_where_no_share_is_named():
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.1, float("nan")])
 def test_a_share_that_is_none(share):
-    with pytest.raises(errors.BadInput, match=r"label_share is .*share in \(0, 1\]"):
+    with pytest.raises(
+        errors.BadInput, match=r"labeled_fraction is .*share in \(0, 1\]"
+    ):
         drawn(share)
 
 
 def test_fresh_clips_have_no_share():
     data = {"name": "synthetic", "data_dir": "", "mixture": "", "train_clips": 0}
     config = ml_collections.ConfigDict(
-        {"data": data | {"label_share": 0.1}, "global_batch_size": 4}
+        {"data": data | {"labeled_fraction": 0.1}, "global_batch_size": 4}
     )
-    with pytest.raises(errors.BadInput, match="label_share=0.1 is a share of a number"):
+    with pytest.raises(
+        errors.BadInput, match="labeled_fraction=0.1 is a share of a number"
+    ):
         sources.open_train(config, host=0, hosts=1)

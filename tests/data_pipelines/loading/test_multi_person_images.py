@@ -13,7 +13,7 @@ from unipose_jax import errors
 
 
 def data(collections, **changes):
-    values = {"skeleton": "COCO17", "height": 24, "width": 40, "people": 2}
+    values = {"skeleton": "COCO17", "height": 24, "width": 40, "max_people": 2}
     return ml_collections.ConfigDict(
         {"data": {"collections": collections, **values, **changes}}
     )
@@ -38,7 +38,7 @@ def test_photographs_are_scaled_with_their_keypoints(tmp_path):
         name: field.dtype for name, field in schema.IMAGE_FIELDS.items()
     }
     # 64x48 becomes 32x24, with 8 columns of black beside.
-    picture = example["picture"]
+    picture = example["image"]
     assert picture.shape == (24, 40, 3)
     assert not picture[:, 32:].any()
     assert (picture[:, :32, 0] == 201).all()
@@ -48,7 +48,7 @@ def test_photographs_are_scaled_with_their_keypoints(tmp_path):
     np.testing.assert_array_equal(
         example["people_confidence"][0], [1, 0.5, *[1] * 14, 0]
     )
-    assert not example["people_known"].any()
+    assert not example["people_visible"].any()
 
 
 def test_of_more_people_than_fit_the_largest_stay(tmp_path):
@@ -68,7 +68,7 @@ def test_of_more_people_than_fit_the_largest_stay(tmp_path):
 
 
 def test_fewer_people_than_fit_are_filled_up_with_nobody(tmp_path):
-    source = photographs(write(tmp_path / "a", 2), people=5)
+    source = photographs(write(tmp_path / "a", 2), max_people=5)
     example = source[0]
     assert example["people_uv"].shape == (5, 17, 2)
     assert not example["people_confidence"][2:].any()
@@ -77,8 +77,10 @@ def test_fewer_people_than_fit_are_filled_up_with_nobody(tmp_path):
 def test_pictures_of_one_person_leave_nothing_to_train_on(tmp_path):
     with pytest.raises(errors.BadInput, match="nothing left to train on"):
         multi_person_images.open_train(data(write(tmp_path / "a", 1, 1)))
-    with pytest.raises(errors.BadInput, match=r"people=1.*nothing left to train on"):
-        multi_person_images.open_train(data("rendered", people=1))
+    with pytest.raises(
+        errors.BadInput, match=r"max_people=1.*nothing left to train on"
+    ):
+        multi_person_images.open_train(data("rendered", max_people=1))
 
 
 def test_pictures_of_one_person_are_left_out(tmp_path):
@@ -88,7 +90,9 @@ def test_pictures_of_one_person_are_left_out(tmp_path):
 
 def test_collections_are_mixed_by_weight(tmp_path):
     few, many = write(tmp_path / "a", *[2] * 6), write(tmp_path / "b", *[3] * 40)
-    source = multi_person_images.open_train(data(f"{few}=0.25,{many}=0.75", people=3))
+    source = multi_person_images.open_train(
+        data(f"{few}=0.25,{many}=0.75", max_people=3)
+    )
     rng = np.random.default_rng(0)
     counts = [
         (source.example(i, rng)["people_confidence"].any(-1)).sum()
@@ -101,7 +105,7 @@ def test_collections_are_mixed_by_weight(tmp_path):
 def test_splits_of_a_collection_do_not_overlap(tmp_path, count):
     config = data(write(tmp_path / "a", *[2] * count))
     parts = [multi_person_images.open_split(config, name) for name in sequence.SPLITS]
-    seen = [{int(s[i]["picture"][0, 0, 0]) for i in range(len(s))} for s in parts]
+    seen = [{int(s[i]["image"][0, 0, 0]) for i in range(len(s))} for s in parts]
     assert all(seen)
     assert sum(map(len, parts)) == count
     assert sum(map(len, seen)) == len(set().union(*seen))

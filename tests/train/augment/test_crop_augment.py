@@ -6,7 +6,7 @@ import pytest
 from unipose_jax.train.augment import crop_augment
 
 SIZE = 32
-DRAW = {"size": SIZE, "turn": 0.5, "scale": 0.2, "shift": 0.1, "mirror": True}
+DRAW = {"size": SIZE, "rotation": 0.5, "scale": 0.2, "translation": 0.1, "mirror": True}
 CAMERA = jnp.array([[40.0, 0.0, 15.0], [0.0, 42.0, 17.0], [0.0, 0.0, 1.0]])
 
 

@@ -17,7 +17,7 @@ def example():
     uv = jnp.broadcast_to(jnp.arange(17.0)[None, :, None] / 4.0, (2, 17, 2)) + 0.5
     confidence = jnp.broadcast_to(jnp.arange(17.0)[None] / 17.0, (2, 17))
     return {
-        "picture": columns,
+        "image": columns,
         "people_uv": uv,
         "people_confidence": confidence,
         "other": jnp.ones(3),
@@ -26,7 +26,7 @@ def example():
 
 def views(**settings):
     config = ml_collections.ConfigDict(
-        {"mirror": True, "contrast": 0.0, "tint": 0.0, "zoom": 0.0, "shift": 0.0}
+        {"mirror": True, "contrast": 0.0, "tint": 0.0, "zoom": 0.0, "translation": 0.0}
     )
     config.update(settings)
     view = functools.partial(
@@ -38,7 +38,7 @@ def views(**settings):
 
 def test_a_mirrored_keypoint_is_where_the_picture_shows_it():
     seen, plain = views(), example()
-    turned = seen["picture"][:, 0, 0, 0] == 7
+    turned = seen["image"][:, 0, 0, 0] == 7
     assert 0 < turned.sum() < 16
     nose = seen["people_uv"][turned, 0, 0, 0]
     np.testing.assert_allclose(nose, 8.0 - plain["people_uv"][0, 0, 0])
@@ -53,20 +53,20 @@ def test_a_mirrored_keypoint_is_where_the_picture_shows_it():
 
 def test_without_changes_pictures_stay():
     seen = views(mirror=False)
-    assert (seen["picture"] == np.asarray(example()["picture"])).all()
+    assert (seen["image"] == np.asarray(example()["image"])).all()
 
 
 def test_light_changes_pictures_and_nothing_else():
     seen = views(mirror=False, contrast=0.5, tint=0.2)
-    assert len({picture.tobytes() for picture in seen["picture"]}) > 8
+    assert len({picture.tobytes() for picture in seen["image"]}) > 8
     assert (seen["people_uv"] == np.asarray(example()["people_uv"])).all()
 
 
 def test_zoomed_keypoints_are_where_the_picture_shows_them():
-    seen = views(mirror=False, zoom=0.5, shift=0.2)
+    seen = views(mirror=False, zoom=0.5, translation=0.2)
     plain = example()
     # The picture's value is its column: it says where a pixel has come from.
-    for picture, uv in zip(seen["picture"], seen["people_uv"], strict=True):
+    for picture, uv in zip(seen["image"], seen["people_uv"], strict=True):
         known = (uv[0, :, 0] > 1) & (uv[0, :, 0] < 7) & (uv[0, :, 1] < 3)
         known &= uv[0, :, 1] > 1
         column, row = np.floor(uv[0, known]).astype(int).T
@@ -79,17 +79,17 @@ def test_zoomed_keypoints_are_where_the_picture_shows_them():
 
 def test_depths_go_with_their_joints():
     config = ml_collections.ConfigDict(
-        {"mirror": True, "contrast": 0.0, "tint": 0.0, "zoom": 0.0, "shift": 0.0}
+        {"mirror": True, "contrast": 0.0, "tint": 0.0, "zoom": 0.0, "translation": 0.0}
     )
     depth = jnp.arange(34.0).reshape(2, 17)
-    fed = example() | {"people_depth": depth, "people_known": depth > 5.0}
+    fed = example() | {"people_depth": depth, "people_visible": depth > 5.0}
     view = functools.partial(
         image_augment.augment_image, config=config, skeleton=COCO17
     )
     keys = jax.random.split(jax.random.key(0), 16)
     seen = jax.device_get(jax.jit(jax.vmap(view, in_axes=(0, None)))(keys, fed))
-    turned = seen["picture"][:, 0, 0, 0] == 7
-    for name in ("people_depth", "people_known"):
+    turned = seen["image"][:, 0, 0, 0] == 7
+    for name in ("people_depth", "people_visible"):
         mirrored = np.asarray(fed[name])[:, list(COCO17.mirror)]
         assert (seen[name][turned] == mirrored).all()
         assert (seen[name][~turned] == np.asarray(fed[name])).all()

@@ -13,8 +13,14 @@ INTRINSICS = jnp.array([700.0, 720.0, 320.0, 240.0])
 
 
 def config(**changes):
-    still = {"pan": 0.0, "tilt": 0.0, "roll": 0.0, "mirror": False, "turn": 0.0}
-    still |= {"approach": 0.0, "noise": 0.0, "noisy": 1.0}
+    still = {
+        "pan": 0.0,
+        "tilt": 0.0,
+        "roll": 0.0,
+        "mirror": False,
+        "person_rotation": 0.0,
+    }
+    still |= {"distance_scale": 0.0, "keypoint_noise": 0.0, "keypoint_noise_prob": 1.0}
     return ml_collections.ConfigDict(still | changes)
 
 
@@ -37,7 +43,7 @@ def again(clip, seed=0, **changes):
 
 
 ALL = {"pan": 0.3, "tilt": 0.2, "roll": 0.1, "mirror": True}
-MOVES = {"turn": 1.0, "approach": 0.3}
+MOVES = {"person_rotation": 1.0, "distance_scale": 0.3}
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -19,7 +19,7 @@ STEPS, RATE = 3, 1e-3
 
 def settings(**changes):
     config = {"kind": "rays", "steps": STEPS, "learning_rate": RATE}
-    config |= {"bones": 0.1, "mirror": False}
+    config |= {"bone_weight": 0.1, "flip_test": False}
     return ml_collections.ConfigDict(config | changes)
 
 
@@ -126,7 +126,7 @@ def test_a_mirror_shows_pictures_as_it_shows_keypoints(inputs):
 
 
 def test_mirror_images_are_corrected_to_mirror_images(params, inputs):
-    config = settings(mirror=True, steps=0)
+    config = settings(flip_test=True, steps=0)
     apply = jax.jit(self_correction.make_corrected_apply(NETWORK, config, SKELETON))
     center = inputs["intrinsics"][:, None, None, 2]
     uv, swapped = inputs["uv"], jnp.array(SKELETON.mirror)

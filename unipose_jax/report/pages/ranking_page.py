@@ -77,7 +77,7 @@ def _figures(
         return []
     arrows.draw_order(
         path,
-        [example["picture"] for example in shown],
+        [example["image"] for example in shown],
         [example["people_uv"] for example in shown],
         [example["people_confidence"] for example in shown],
         [example["label"] for example in shown],

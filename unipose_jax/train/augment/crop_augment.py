@@ -181,13 +181,16 @@ def degrade_depth(
     Args:
         key: a `jax.random.key`.
         depth: metres, 0 where there is none.
-        config: `depth_noise`, metres at 1 m; `erase` and `erase_area` as of
+        config: `depth_noise`, metres at 1 m; `erase_prob` and `erase_area` as of
             `random_erasing_mask`.
     """
     noise_key, erase_key = jax.random.split(key)
     depth = add_depth_noise(noise_key, depth, std=config.depth_noise)
     hidden = random_erasing_mask(
-        erase_key, size=len(depth), probability=config.erase, area=config.erase_area
+        erase_key,
+        size=len(depth),
+        probability=config.erase_prob,
+        area=config.erase_area,
     )
     return jnp.where(hidden, 0.0, depth)
 
@@ -202,8 +205,8 @@ def degrade_color(
     Args:
         key: a `jax.random.key`.
         color: RGB.
-        config: `contrast`, `brightness` and `tint` as of `color_jitter`; `erase` and
-            `erase_area` as of `random_erasing_mask`.
+        config: `contrast`, `brightness` and `tint` as of `color_jitter`; `erase_prob`
+            and `erase_area` as of `random_erasing_mask`.
     """
     jitter_key, erase_key, paint_key = jax.random.split(key, 3)
     color = color_jitter(
@@ -214,7 +217,10 @@ def degrade_color(
         tint=config.tint,
     )
     hidden = random_erasing_mask(
-        erase_key, size=len(color), probability=config.erase, area=config.erase_area
+        erase_key,
+        size=len(color),
+        probability=config.erase_prob,
+        area=config.erase_area,
     )
     paint = jax.random.randint(paint_key, (1, 1, 3), 0, 256).astype(jnp.uint8)
     return jnp.where(hidden[..., None], paint, color)

@@ -24,14 +24,14 @@ def augment_image(
     Args:
         key: random key.
         example: `picture`, `people_uv`, `people_confidence`; perhaps `people_depth` and
-            `people_known`, which go with their joints; and others, which stay.
-        config: `mirror`; largest changes: `zoom`, a factor beyond 1, `shift`, a share
-            of the sides, `contrast` and `tint`.
+            `people_visible`, which go with their joints; and others, which stay.
+        config: `mirror`; largest changes: `zoom`, a factor beyond 1, `translation`, a
+            share of the sides, `contrast` and `tint`.
         skeleton: of the people.
     """
     draw = jax.random.uniform(key, (8,))
     turned = (draw[0] < 0.5) & config.mirror
-    picture, uv = example["picture"], example["people_uv"]
+    picture, uv = example["image"], example["people_uv"]
     confidence = example["people_confidence"]
     width, sides = picture.shape[1], np.array(skeleton.mirror)
     flipped = jnp.stack([width - uv[..., 0], uv[..., 1]], axis=-1)
@@ -43,18 +43,18 @@ def augment_image(
     lit = picture.astype(jnp.float32) * tint.reshape(1, 1, 3)
     zoom = (1.0 + config.zoom) ** (2.0 * draw[5] - 1.0)
     lit, uv, confidence = _zoom_and_shift(
-        lit, uv, confidence, zoom, config.shift * (2.0 * draw[6:] - 1.0)
+        lit, uv, confidence, zoom, config.translation * (2.0 * draw[6:] - 1.0)
     )
     sided = {
         name: jnp.where(turned, example[name][:, sides], example[name])
-        for name in ("people_depth", "people_known")
+        for name in ("people_depth", "people_visible")
         if name in example
     }
     return (
         dict(example)
         | sided
         | {
-            "picture": jnp.clip(lit, 0.0, 255.0).astype(jnp.uint8),
+            "image": jnp.clip(lit, 0.0, 255.0).astype(jnp.uint8),
             "people_uv": uv,
             "people_confidence": confidence,
         }

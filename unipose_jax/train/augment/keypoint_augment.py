@@ -31,10 +31,11 @@ def augment_clip(
         key: a `jax.random.key`.
         clip: `uv`, `confidence`, `intrinsics`, `xyz` and `xyz_valid` of one clip.
         config: `pan`, `tilt`, `roll` (radians) of the camera about its centre and
-            `mirror`; `turn` (radians) of the person about the vertical through the
-            middle of the clip and `approach`, the largest factor of the distance
-            beyond 1, for clips with labels; `noise`, the largest deviation of
-            keypoints, pixels, and `noisy`, the share of clips with any.
+            `mirror`; `person_rotation` (radians) of the person about the vertical
+            through the middle of the clip and `distance_scale`, the largest factor of
+            the distance beyond 1, for clips with labels; `keypoint_noise`, the largest
+            deviation of keypoints, pixels, and `keypoint_noise_prob`, the share of
+            clips with any.
         skeleton: of the joints.
 
     Returns:
@@ -51,10 +52,16 @@ def augment_clip(
     )
     clip = _transform_camera(transform, clip, skeleton)
     clip = _move_person(
-        turn_key, clip, max_rotation=config.turn, max_scale=config.approach
+        turn_key,
+        clip,
+        max_rotation=config.person_rotation,
+        max_scale=config.distance_scale,
     )
     return _add_detector_noise(
-        noise_key, clip, max_noise=config.noise, probability=config.noisy
+        noise_key,
+        clip,
+        max_noise=config.keypoint_noise,
+        probability=config.keypoint_noise_prob,
     )
 
 

@@ -19,7 +19,7 @@ ParamPath = tuple[str, ...]
 def load_backbone(
     state: train_state.TrainState, config: ml_collections.ConfigDict
 ) -> train_state.TrainState:
-    """A fresh state with the backbone of the run in `config.init`, and nothing else.
+    """A fresh state with the backbone of the run in `config.init_backbone`.
 
     Taken over are the averaged parameters of that run's best checkpoint. Backbones are
     the same if their parameters have the same names and shapes, in whatever network.
@@ -27,7 +27,7 @@ def load_backbone(
     Raises:
         errors.BadInput: there is no such run, it has no backbone, or another one.
     """
-    folder = _backbone_folder(pathlib.Path(config.init))
+    folder = _backbone_folder(pathlib.Path(config.init_backbone))
     params = traverse_util.flatten_dict(state.params)
     here, ours = _split_backbone(state.params, "config.model")
     our_shapes = {name: np.shape(value) for name, value in ours.items()}
@@ -66,7 +66,8 @@ def _split_backbone(
     roots = {names[: names.index(optimizer.BACKBONE) + 1] for names in inside}
     if len(roots) != 1:
         raise errors.BadInput(
-            f"config.init: {where} has {len(roots)} image networks; expected one"
+            f"config.init_backbone: {where} has {len(roots)} image networks; expected "
+            "one"
         )
     root = roots.pop()
     return root, {names[len(root) :]: leaves[names] for names in inside}
@@ -77,6 +78,6 @@ def _check_same(theirs: dict, ours: dict, folder: pathlib.Path) -> None:
         return
     name = min(n for n in theirs | ours if theirs.get(n) != ours.get(n))
     raise errors.BadInput(
-        f"config.init: {folder} has another backbone than config.model: "
+        f"config.init_backbone: {folder} has another backbone than config.model: "
         f"{'/'.join(name)} is {theirs.get(name)} there and {ours.get(name)} here"
     )

@@ -63,8 +63,9 @@ def with_params(params, state: train_state.TrainState) -> train_state.TrainState
     if theirs != ours:
         name = min(name for name in theirs | ours if theirs.get(name) != ours.get(name))
         raise errors.BadInput(
-            "config.teacher.start: the teacher has another network than config.model: "
-            f"{name} is {theirs.get(name)} there and {ours.get(name)} here"
+            "config.teacher.init_from_teacher: the teacher has another network than "
+            f"config.model: {name} is {theirs.get(name)} there and {ours.get(name)} "
+            "here"
         )
     return state.replace(params=params, ema_params=params)
 
@@ -107,7 +108,7 @@ def dummy_inputs(
         "J": skeleton.by_name(data.skeleton).num_joints,
         "H": data.get("height", 0),
         "W": data.get("width", 0),
-        "P": data.get("people", 0),
+        "P": data.get("max_people", 0),
     }
     known = schema.FIELDS | schema.OPTIONAL_FIELDS | schema.IMAGE_FIELDS
     fields = {name: known[name] for name in inputs}

@@ -36,8 +36,14 @@ def run_study(
     def score(params, batch):
         fed = {name: batch[name] for name in models.IMAGE_FIELDS}
         estimate = recipe.network.apply(params, **fed)
-        found = wsp.accuracies(estimate, batch, label_config=config.rule, skel=skel)
-        return found, wsp.ordinal_labels(batch, config.rule, skel).label, estimate.depth
+        found = wsp.accuracies(
+            estimate, batch, label_config=config.ordinal_labels, skel=skel
+        )
+        return (
+            found,
+            wsp.ordinal_labels(batch, config.ordinal_labels, skel).label,
+            estimate.depth,
+        )
 
     size = min(config.global_batch_size, len(source))
     sums = None

@@ -63,8 +63,8 @@ def stage_config(
             if name not in _STAGE_KEYS
         }
     )
-    if stage.get("init", ""):
-        stage.init = _absolute(stage.init)
+    if stage.get("init_backbone", ""):
+        stage.init_backbone = _absolute(stage.init_backbone)
     fused = models.FUSIONS.get(config.model.get("fusion", "none"), ())
     if modality == "points":
         if fused:

@@ -114,19 +114,22 @@ def _label_terms(config, skel: skeleton.Skeleton) -> dict[str, Callable]:
         known = kinematics.both_ends(batch["xyz_valid"], skeleton=skel)
         return reduction.weighted_mean(penalty, where=known)
 
-    def whole(xyz, batch):
+    def absolute(xyz, batch):
         penalty = losses.joint_position(
-            xyz, batch["xyz"], where=batch["xyz_valid"], delta=config.whole_delta
+            xyz,
+            batch["xyz"],
+            where=batch["xyz_valid"],
+            delta=config.absolute_position_delta,
         )
         return reduction.weighted_mean(penalty, where=batch["xyz_valid"])
 
     return {
         "coarse_position": lambda e, b: relative(e.lift.coarse_xyz, b),
-        "coarse_whole_position": lambda e, b: whole(e.lift.coarse_xyz, b),
+        "coarse_absolute_position": lambda e, b: absolute(e.lift.coarse_xyz, b),
         "coarse_bone_vector": lambda e, b: bones(e.lift.coarse_xyz, b),
         "position": lambda e, b: relative(e.xyz, b),
         "bone_vector": lambda e, b: bones(e.xyz, b),
-        "whole_position": lambda e, b: whole(e.xyz, b),
+        "absolute_position": lambda e, b: absolute(e.xyz, b),
     }
 
 

@@ -29,8 +29,8 @@ def make_corrected_apply(
         network: a `models.PoseMachine`.
         config: `correction` of the run: `kind`, one of `KINDS`: how joints are
             projected, by the known camera or by the learnt projector; `steps`;
-            `learning_rate` of Adam; `bones`, the weight of the bone term; `mirror`,
-            whether poses are means over the clip and its mirror image.
+            `learning_rate` of Adam; `bone_weight`, the weight of the bone term;
+            `flip_test`, whether poses are means over the clip and its mirror image.
         skel: of the poses.
     """
     every_step = make_correction_steps(network, config, skel)
@@ -84,7 +84,7 @@ def make_correction_steps(
 
     def apply(params, **inputs) -> models.PoseEstimate:
         found = every_step(params, inputs)
-        if not config.mirror:
+        if not config.flip_test:
             return found
         return _average_with_mirror(
             found, every_step(params, _mirror_inputs(inputs, skel)), skel
@@ -101,10 +101,10 @@ def consistency_loss(
         raise ValueError(f"unknown correction {config.kind!r}; choose from {KINDS}")
     found = lift.camera_projection if config.kind == "rays" else lift.network_projection
     position = projection_term(found, lift.observed, confidence).mean()
-    if not config.bones:
+    if not config.bone_weight:
         return position
     bones = bone_extent_term(found, lift.observed, confidence, skel)
-    return position + config.bones * bones.mean()
+    return position + config.bone_weight * bones.mean()
 
 
 def projection_term(projected, observed, confidence) -> reduction.WeightedMean:

@@ -102,8 +102,8 @@ def _make_transformed_predict(apply_fn, views, keys, skel, config) -> Callable:
             jax.random.fold_in(key, 1),
             points,
             valid,
-            probability=config.augment.cut_out,
-            radius=config.augment.cut_out_radius,
+            probability=config.augment.occlusion_prob,
+            radius=config.augment.occlusion_radius,
         )
 
     def back(estimate: models.PoseEstimate) -> models.PoseEstimate:
@@ -153,8 +153,10 @@ def _augment_crops(views, keys, batch: Mapping, config) -> dict:
     def choose(key):
         gate_key, which_key = jax.random.split(jax.random.fold_in(key, 2))
         dropped = jax.random.randint(which_key, (), 0, len(looked_at))
-        some = jax.random.bernoulli(gate_key, config.augment.drop_modality)
+        some = jax.random.bernoulli(gate_key, config.augment.modality_dropout)
         return ~some | (jnp.arange(len(looked_at)) != dropped)
 
     crop_keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, 3)
-    return jax.vmap(look)(views, crop_keys, crops) | {"sees": jax.vmap(choose)(keys)}
+    return jax.vmap(look)(views, crop_keys, crops) | {
+        "modality_mask": jax.vmap(choose)(keys)
+    }

@@ -133,9 +133,9 @@ def _augment_crop(key, seen: dict, config: ml_collections.ConfigDict):
         view = augment_crops.sample_transform(
             view_key,
             size=image.shape[0],
-            rotation=config.crop_augment.turn,
+            rotation=config.crop_augment.rotation,
             scale=config.crop_augment.scale,
-            translation=config.crop_augment.shift,
+            translation=config.crop_augment.translation,
             mirror=config.crop_augment.mirror,
         )
         changed = change(value_key, through(view, image), config.crop_augment)
@@ -248,9 +248,9 @@ def pseudo_labels(batch: Mapping, config: ml_collections.ConfigDict):
     Args:
         batch: with the teacher's joints, the true ones if `kind` is "truth", or only
             the keypoints if it is "keypoints".
-        config: `config.teacher`: `kind`; `by_confidence`, to weigh by the teacher's
-            own confidence; `by_rays`, to weigh joints that have a keypoint by their
-            distance to its ray, with `ray_scale` in metres.
+        config: `config.teacher`: `kind`; `weight_by_confidence`, to weigh by the
+            teacher's own confidence; `weight_by_ray_distance`, to weigh joints that
+            have a keypoint by their distance to its ray, with `ray_scale` in metres.
 
     Returns:
         Joints in the frame of the points, metres; weights in [0, 1]; validity. Of
@@ -269,9 +269,9 @@ def pseudo_labels(batch: Mapping, config: ml_collections.ConfigDict):
         xyz = jnp.where(known[..., None], batch["xyz"], 0.0)
         return xyz, jnp.ones_like(xyz[..., 0]), known
     xyz, weight = batch["teacher_xyz"], jnp.ones_like(batch["teacher_confidence"])
-    if config.by_confidence:
+    if config.weight_by_confidence:
         weight *= batch["teacher_confidence"]
-    if config.by_rays:
+    if config.weight_by_ray_distance:
         seen = batch["confidence"] > 0
         agreement = rays.ray_agreement(
             xyz,

@@ -68,7 +68,7 @@ def _keypoint_terms(config) -> dict[str, Callable]:
         return reduction.weighted_mean(penalty, confidence, confidence > 0)
 
     def point_to_ray(estimate, batch, scene):
-        depth = scene["cloud_depth"] if config.ray_at_reference else None
+        depth = scene["cloud_depth"] if config.ray_at_cloud_depth else None
         penalty = losses.point_to_ray(
             estimate.xyz,
             **keypoint_arguments(batch),
@@ -185,7 +185,7 @@ def _depth_terms(config, skel) -> dict[str, Callable]:
         # found nobody at all.
         seen = batch["confidence"] > 0
         silent = ~seen & seen.any(axis=-1, keepdims=True)
-        behind = skin_depth + config.hidden_margin
+        behind = skin_depth + config.occlusion_margin
         return hinge(estimate, scene, behind, scene["on_surface"] & silent)
 
     def coverage(estimate, batch, scene):
@@ -211,13 +211,14 @@ def _physics_terms(config, skel) -> dict[str, Callable]:
     """Terms that hold for any body. They act where keypoints are silent.
 
     A joint that the detector believes in is moved by physics only as much as
-    `physics_on_seen` says, so a hidden hand is corrected against a well-seen elbow.
+    `physics_weight_on_keypoints` says, so a hidden hand is corrected against a
+    well-seen elbow.
     """
     speed_limit = limits.max_speeds(skel)
     acceleration_limit = limits.max_accelerations(skel)
 
     def physics_weight(batch):
-        return 1.0 - (1.0 - config.physics_on_seen) * batch["confidence"]
+        return 1.0 - (1.0 - config.physics_weight_on_keypoints) * batch["confidence"]
 
     def scaled(estimate, batch):
         """Joints with scaled gradients, and the weights that scale them."""
@@ -226,14 +227,17 @@ def _physics_terms(config, skel) -> dict[str, Callable]:
 
     def symmetry(estimate, batch, scene):
         xyz, weights = scaled(estimate, batch)
-        penalty = losses.symmetry(xyz, skeleton=skel, delta=config.ratio_delta)
+        penalty = losses.symmetry(xyz, skeleton=skel, delta=config.log_ratio_delta)
         weights = losses.bone_pair_weights(weights, skeleton=skel)
         return reduction.weighted_mean(penalty, weights)
 
     def bone_constancy(estimate, batch, scene):
         xyz, weights = scaled(estimate, batch)
         penalty = losses.bone_constancy(
-            xyz, skeleton=skel, weights=batch["confidence"], delta=config.ratio_delta
+            xyz,
+            skeleton=skel,
+            weights=batch["confidence"],
+            delta=config.log_ratio_delta,
         )
         weights = losses.bone_weights(weights, skeleton=skel)
         return reduction.weighted_mean(penalty, weights)

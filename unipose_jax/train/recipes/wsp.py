@@ -2,7 +2,7 @@
 
 docs/wsp.md. Labels come from `perspective`, out of the same keypoints at
 which the network's features are looked up; true depth serves evaluation only, unless
-`rule.source` is "depth". The term `location` asks where the keypoints are.
+`ordinal_labels.source` is "depth". The term `heatmap` asks where the keypoints are.
 """
 
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ from unipose_jax.train.recipes import config_checks
 from unipose_jax.train.recipes.recipe import Recipe
 
 Order = perspective.order.Order
-_FIELDS = ("picture", "people_uv", "people_confidence")
-_TRUTH = ("people_xyz", "people_known")
+_FIELDS = ("image", "people_uv", "people_confidence")
+_TRUTH = ("people_xyz", "people_visible")
 SOURCES = ("keypoints", "depth")
-"""Where labels may come from: `rule.source`."""
+"""Where labels may come from: `ordinal_labels.source`."""
 
 
 def build(config: ml_collections.ConfigDict) -> Recipe:
-    """The recipe of a config with `model`, `rule`, `pairs`, `augment`, `loss_weights`.
+    """The recipe of a config with `ordinal_labels` and `pairs_per_image`.
 
     Raises:
         errors.BadInput: the config asks for what does not exist.
@@ -36,18 +36,18 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         raise errors.BadInput(
             f"config.model.name is {config.model.name!r}; recipe wsp has rank_net"
         )
-    config_checks.check_choice(config, "rule.source", SOURCES)
+    config_checks.check_choice(config, "ordinal_labels.source", SOURCES)
     config_checks.check_backbone(config, "height", "width")
-    if config.rule.source == "depth" and not origin.of(config.data).synthetic:
+    if config.ordinal_labels.source == "depth" and not origin.of(config.data).synthetic:
         raise errors.BadInput(
-            "config.rule.source is 'depth', which photographs lack; "
+            "config.ordinal_labels.source is 'depth', which photographs lack; "
             f"config.data.collections is {config.data.collections!r}, not 'rendered'"
         )
     skel = config_checks.config_skeleton(config)
 
     def train_terms(apply_fn, params, batch, keys):
         fed = {name: batch[name] for name in _FIELDS}
-        if config.rule.source == "depth":
+        if config.ordinal_labels.source == "depth":
             fed |= _keypoint_depths(batch)
         view = jax.vmap(
             lambda key, example: image_augment.augment_image(
@@ -63,15 +63,17 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
     def terms(estimate, seen, keys):
         return {
             "ranking": sampled_ranking_loss(estimate, seen, keys, config, skel),
-            "location": heatmap_loss(estimate, seen, config.rule),
+            "heatmap": heatmap_loss(estimate, seen, config.ordinal_labels),
         }
 
     def validation_terms(estimate, batch):
-        keys = parallel.per_example_keys(jax.random.key(0), len(batch["picture"]))
+        keys = parallel.per_example_keys(jax.random.key(0), len(batch["image"]))
         return terms(estimate, batch | _keypoint_depths(batch), keys)
 
     def measure(estimate, batch):
-        return accuracies(estimate, batch, label_config=config.rule, skel=skel)
+        return accuracies(
+            estimate, batch, label_config=config.ordinal_labels, skel=skel
+        )
 
     return Recipe(
         network=models.build(config.model.to_dict(), num_joints=skel.num_joints),
@@ -103,8 +105,8 @@ def ordinal_labels(
     return perspective.order.order_people(
         sizes,
         margin=label_config.margin,
-        equal=label_config.equal,
-        feet=feet if label_config.feet else None,
+        equal=label_config.equal_margin,
+        feet=feet if label_config.use_feet else None,
         feet_known=known,
     )
 
@@ -117,16 +119,16 @@ def sampled_ranking_loss(
     skel: skeleton.Skeleton,
 ) -> reduction.WeightedMean:
     """Ranking loss of pairs of keypoints that are drawn from each picture."""
-    if config.rule.source == "depth":
+    if config.ordinal_labels.source == "depth":
         pairs = perspective.order.order_depths(
             _flat(batch["people_depth"]),
-            valid=_flat(batch["people_known"]),
-            margin=config.rule.depth_margin,
+            valid=_flat(batch["people_visible"]),
+            margin=config.ordinal_labels.depth_margin,
         )
     else:
-        people = ordinal_labels(batch, config.rule, skel)
+        people = ordinal_labels(batch, config.ordinal_labels, skel)
         pairs = perspective.order.of_keypoints(people, joints=skel.num_joints)
-    found = _flat(batch["people_confidence"]) >= config.rule.min_confidence
+    found = _flat(batch["people_confidence"]) >= config.ordinal_labels.min_confidence
     labelled = pairs.labelled & found[:, :, None] & found[:, None, :]
     classes = perspective.pairs.num_classes(batch["people_uv"].shape[1])
 
@@ -136,7 +138,7 @@ def sampled_ranking_loss(
             labelled,
             classes=perspective.pairs.pair_classes(label, skeleton=skel),
             num_classes=classes,
-            count=config.pairs,
+            count=config.pairs_per_image,
         )
 
     first, second, valid = jax.vmap(draw)(keys, labelled, pairs.label)
@@ -166,7 +168,7 @@ def _keypoint_depths(batch: Mapping) -> dict[str, Array]:
     """Depth of keypoints as a depth map would give it: of those in view."""
     return {
         "people_depth": batch["people_xyz"][..., 2],
-        "people_known": batch["people_known"],
+        "people_visible": batch["people_visible"],
     }
 
 
@@ -179,16 +181,16 @@ def accuracies(
 ) -> dict[str, reduction.WeightedMean]:
     """How often predictions order pairs of detected keypoints rightly.
 
-    `pair_accuracy`: of different people, at least `rule.apart` metres apart in truth;
-    `label_accuracy`: those that the rule labels, by its labels; `rule_precision` and
-    `rule_coverage`: of the labels, by truth; `inside_accuracy`: pairs of keypoints of
-    one person that far apart, of which nothing is ever labelled.
+    `pair_accuracy`: of different people, at least `min_depth_difference` metres apart
+    in truth; `label_accuracy`: those that the rule labels, by its labels;
+    `rule_precision` and `rule_coverage`: of the labels, by truth; `inside_accuracy`:
+    pairs of keypoints of one person that far apart, of which nothing is ever labelled.
     """
     joints = skel.num_joints
     truth = perspective.order.order_depths(
         _flat(batch["people_xyz"][..., 2]),
-        valid=_flat(batch["people_known"]),
-        margin=label_config.apart,
+        valid=_flat(batch["people_visible"]),
+        margin=label_config.min_depth_difference,
     )
     people = ordinal_labels(batch, label_config, skel)
     labels = perspective.order.of_keypoints(people, joints=joints)
