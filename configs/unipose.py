@@ -224,8 +224,10 @@ def teacher() -> ml_collections.ConfigDict:
     settings = ml_collections.ConfigDict()
     settings.kind = "network"  # or, for ablations, "truth", "keypoints" or "none"
     settings.workdir = ""  # of a stage-1 run; "" is this one, or the weights that ship
-    settings.by_confidence = True  # whether the teacher's confidence weights the labels
-    settings.by_rays = True  # and whether their distance to the keypoints' rays does
+    # Whether the confidence of the teacher weights the labels,
+    settings.weight_by_confidence = True
+    # and whether their distance to the rays of the keypoints does.
+    settings.weight_by_ray_distance = True
     settings.ray_scale = 0.05  # metres
     return settings
 

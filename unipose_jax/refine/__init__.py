@@ -17,18 +17,18 @@ from unipose_jax.refine.offline import Refined, SolverSchedule, refine
 
 __all__ = [
     "Clouds",
-    "SolverSchedule",
     "Keypoints",
     "Refined",
-    "observations",
+    "SolverSchedule",
     "noise",
+    "observations",
+    "offline",
     "online",
     "person_ids",
     "refine",
+    "residual_terms",
     "robust",
     "segments",
-    "offline",
     "solver",
     "swaps",
-    "residual_terms",
 ]
