@@ -10,11 +10,18 @@ import pytest
 from configs import unipose
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
+from data_pipelines.rendered import clip_pool
 from examples import check_on_real_data, export_weights, refine_kinect_clip
 from tests.test_run import ROOT, run
 from unipose_jax import errors, estimator
+from unipose_jax.synthesis import pools
 
-SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
+CONFIGS = ("own_dataset",)  # used as --config of run.py
+SCRIPTS = [
+    path
+    for path in sorted((ROOT / "examples").glob("*.py"))
+    if path.stem not in CONFIGS
+]
 
 
 @pytest.fixture
@@ -74,6 +81,34 @@ def test_weights_of_a_run_are_exported(tmp_path):
 
 def test_requirements_install_the_package():
     assert "-e ." in (ROOT / "requirements.txt").read_text().splitlines()
+
+
+@pytest.mark.slow
+def test_a_data_set_of_ones_own_is_trained_on(tmp_path):
+    render = unipose.get_config("smoke").data
+    render.skeleton = "COCO17"
+    render.frames, render.scene.height, render.scene.width = 12, 96, 128
+    params = clip_pool.scene_params(render, "test")
+    clip = pools.render_pool(0, "test", 0, 1, params, extras=("depth",))
+    camera, xyz = clip["depth_intrinsics"][0], clip["xyz"][0]
+    uv = xyz[..., :2] / xyz[..., 2:] * camera[:2] + camera[2:]
+    keypoints = np.dstack([uv, clip["confidence"][0]])
+    for split in ("train", "validation", "test"):
+        folder = tmp_path / "clips" / split / "person"
+        folder.mkdir(parents=True)
+        np.save(folder / "depth.npy", clip["depth"][0])
+        np.save(folder / "keypoints.npy", keypoints)
+        np.save(folder / "intrinsics.npy", camera)
+        np.save(folder / "time.npy", np.arange(12) / 15.0)
+    command = [
+        *(sys.executable, "run.py", "--config=examples/own_dataset.py:smoke"),
+        *(f"--workdir={tmp_path / 'w'}", f"--config.data.path={tmp_path / 'clips'}"),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "w" / "metrics.json").read_text())
+    assert record["step"] == 4
+    assert len((ROOT / "examples/own_dataset.py").read_text().splitlines()) < 40
 
 
 @pytest.mark.slow
