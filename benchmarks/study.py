@@ -12,6 +12,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from unipose_jax import errors
+from unipose_jax.cli import config_files
 from unipose_jax.report import files
 from unipose_jax.train.checkpoints import checkpoint, folders
 
@@ -117,13 +118,8 @@ def load(path: str, overrides: Sequence[str]) -> ml_collections.ConfigDict:
     try:
         values(argv)
         config.value.items()  # a config that failed to load raises when it is used
-    except (AttributeError, KeyError) as error:
-        quotes = dict.fromkeys(map(ord, "\\'\""))
-        key = str(error).replace("\\n", " ").translate(quotes)
-        raise errors.BadInput(f"{path}: no config key {key}") from error
-    except (flags.Error, TypeError, ValueError, OSError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise errors.BadInput(lines[-1].removeprefix("ValueError: ")) from error
+    except Exception as error:
+        raise errors.BadInput(config_files.describe(error, argv)) from error
     return config.value
 
 
