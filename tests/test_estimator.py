@@ -9,7 +9,7 @@ from unipose_jax import estimator
 
 @pytest.fixture
 def no_large_constants():
-    """Compiling a program that holds more than 10 kB of constants warns, so it fails."""
+    """A program with more than 10 kB of constants warns, and so fails."""
     before = jax.config.jax_captured_constants_warn_bytes
     jax.config.update("jax_captured_constants_warn_bytes", 10_000)
     yield

@@ -1,8 +1,4 @@
-"""Pure functions on one example: sampling a cloud, cropping an image, cutting clips.
-
-A crop moves pixels, keypoints and intrinsics together, so that a point still projects
-on its pixel afterwards.
-"""
+"""Pure functions on one example: sampling a cloud, cutting clips."""
 
 import numpy as np
 
@@ -35,16 +31,6 @@ def sample_points(
     points = np.zeros((count, 3), np.float32)
     points[: len(chosen)] = chosen
     return points, np.arange(count) < len(chosen)
-
-
-def square_box(
-    box: tuple[float, float, float, float], *, margin: float = 0.1
-) -> tuple[float, float, float, float]:
-    """The square around a box, larger by a share `margin` on each side, pixels."""
-    left, top, right, bottom = box
-    half = max(right - left, bottom - top) * (0.5 + margin)
-    u, v = (left + right) / 2, (top + bottom) / 2
-    return u - half, v - half, u + half, v + half
 
 
 def clip_windows(frames: int, length: int, stride: int) -> np.ndarray:

@@ -1,8 +1,7 @@
 """Square crops around the person, out of the images of a sequence.
 
-The rules are those of `unipose_jax.synthesis.sensing.crops`, which cuts rendered
-people; here a lens may bend the image. A crop is what a pinhole camera would have seen:
-its matrix P maps (x / z, y / z, 1) in the camera's frame to pixels, centres at +0.5.
+Squares and matrices are those of `geometry.square_crop`, as for rendered people. Here
+a lens may bend the image; a crop is what a pinhole camera would have seen.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +10,10 @@ import cv2
 import numpy as np
 
 from data_pipelines.cameras import calibration
-from data_pipelines.ground import sampling, schema
+from data_pipelines.ground import schema
 from data_pipelines.sequences import sequence
+from unipose_jax.geometry import square_crop
 
-MARGIN = 0.1  # of the person's square, on each side
-_DROPPED = 100  # one point in so many is dropped on each side, flying pixels among them
-_NEAR = 0.01  # metres; what is nearer to the camera, or behind it, is no point
 _SAMPLES = (3, 8)  # fewest and most along a side of a colour crop's pixel
 
 
@@ -75,7 +72,7 @@ def depth_fields(
     depth: np.ndarray,
     *,
     size: int,
-    margin: float = MARGIN,
+    margin: float = square_crop.MARGIN,
 ) -> dict[str, np.ndarray]:
     """The person in a depth image, pixel by nearest pixel.
 
@@ -107,7 +104,7 @@ def color_fields(
     color: np.ndarray | None,
     *,
     size: int,
-    margin: float = MARGIN,
+    margin: float = square_crop.MARGIN,
 ) -> dict[str, np.ndarray]:
     """The person in an image of the keypoint camera, pixels averaged over samples.
 
@@ -136,39 +133,35 @@ def color_fields(
 
 
 def crop_matrix(
-    xyz: np.ndarray, camera: calibration.Camera, *, size: int, margin: float = MARGIN
+    xyz: np.ndarray,
+    camera: calibration.Camera,
+    *,
+    size: int,
+    margin: float = square_crop.MARGIN,
 ) -> np.ndarray:
-    """The camera matrix P of a square crop around the person.
+    """The camera matrix of a square crop around the person.
 
-    The square encloses the projected points but for one in a hundred on each side, and
-    is larger by the margin. Without points it is the largest one in the middle of the
-    image. With s = size / side of the square: P = [[s fx, 0, s (cx - left)],
-    [0, s fy, s (cy - top)], [0, 0, 1]].
+    See `square_crop.enclosing` and `square_crop.matrix`.
 
     Args:
         xyz: (points, 3), the person, metres, camera frame; may be empty.
         camera: its image.
         size: height and width of the crop, pixels.
-        margin: what is added on each side, as a share of the square.
+        margin: added on each side, as a share of the square.
 
     Returns:
         float32 (3, 3).
     """
-    uv = np.sort(camera.project(xyz[xyz[:, 2] > _NEAR]), axis=0)
-    if len(uv):
-        drop = len(uv) // _DROPPED
-        low, high = uv[drop], uv[len(uv) - 1 - drop]
-        left, _, right, _ = sampling.square_box((*low, *high), margin=margin)
-        center, side = (low + high) / 2, max(right - left, 1.0 + 2.0 * margin)
-    else:
-        center = np.array([camera.width, camera.height]) / 2
-        side = min(camera.width, camera.height)
-    scale = size / side
-    focal = scale * camera.intrinsics[:2]
-    shift = scale * (camera.intrinsics[2:] - center) + size / 2
-    return np.array(
-        [[focal[0], 0, shift[0]], [0, focal[1], shift[1]], [0, 0, 1]], np.float32
+    if not len(xyz):
+        xyz = np.zeros((1, 3), np.float32)  # at the camera: no valid point
+    left_top, side = square_crop.enclosing(
+        camera.project(xyz),
+        valid=xyz[:, 2] > square_crop.NEAR,
+        image_size=(camera.height, camera.width),
+        margin=margin,
     )
+    matrix = square_crop.matrix(left_top, side, camera.intrinsics, size=size)
+    return matrix.astype(np.float32)
 
 
 def look_up(

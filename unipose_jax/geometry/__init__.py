@@ -6,6 +6,7 @@ from unipose_jax.geometry import (
     numerics,
     point_cloud,
     rays,
+    square_crop,
     transforms,
     warp,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "numerics",
     "point_cloud",
     "rays",
+    "square_crop",
     "transforms",
     "warp",
 ]

@@ -1,21 +1,21 @@
 """Inlier masks of point clouds, for NumPy and JAX arrays alike."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
+
+from unipose_jax.geometry import arrays
 
 VOXEL, MIN_SHARE = 0.05, 0.002  # metres; share of the points
 _MIN_POINTS = 4  # in 3x3x3 voxels, the point itself included
 
 
 def inliers(
-    xyz: Float[Array | np.ndarray, "points 3"],
+    xyz: Float[arrays.AnyArray, "points 3"],
     *,
-    valid: Bool[Array | np.ndarray, " points"] | None = None,
+    valid: Bool[arrays.AnyArray, " points"] | None = None,
     voxel: float = VOXEL,
     min_share: float = MIN_SHARE,
-) -> Bool[Array | np.ndarray, " points"]:
+) -> Bool[arrays.AnyArray, " points"]:
     """Inlier mask: points with enough neighbours in the surrounding 3x3x3 voxels.
 
     Removes flying pixels, which depth cameras measure at the edges of objects. A point
@@ -35,27 +35,28 @@ def inliers(
         too far from the camera to number their voxels: along an axis, 511 voxels (25 m
         with the default) of JAX arrays, 524,287 voxels (26 km) of NumPy arrays.
     """
-    xp = jnp if isinstance(xyz, jax.Array) else np
+    xp = arrays.namespace(xyz)
     if valid is None:
         valid = xp.ones(len(xyz), bool)
-    bits = 10 if xp is jnp else 20  # of the number of a voxel along each axis
+    bits = 20 if xp is np else 10  # of the number of a voxel along each axis
     number, inside = _voxel_numbers(xyz, valid, voxel, bits)
-    if xp is jnp:
-        count = _neighbors(number, number, bits)
-    else:  # A cloud has many points in few voxels: look each voxel up once.
+    if xp is np:  # A cloud has many points in few voxels: look each voxel up once.
         occupied, voxel_of_point = np.unique(number, return_inverse=True)
         count = _neighbors(number, occupied, bits)[voxel_of_point]
+    else:
+        count = _neighbors(number, number, bits)
     return inside & (count >= xp.maximum(_MIN_POINTS, min_share * valid.sum()))
 
 
 def _voxel_numbers(xyz, valid, voxel, bits):
     """The number of each point's voxel, and whether the point has one.
 
-    With i, j, k counted along x, y, z from 1 on, the number is
+    With the indices i, j, k along x, y, z, which are at least 1, the number is
     i 4^bits + j 2^bits + k. Points without a voxel have 8^bits, which is larger than
     the number of any neighbour of a voxel.
     """
-    xp, kind = (jnp, np.int32) if isinstance(xyz, jax.Array) else (np, np.int64)
+    xp = arrays.namespace(xyz)
+    kind = np.int64 if xp is np else np.int32
     half = 2 ** (bits - 1)
     place = xp.floor(xyz / voxel)
     inside = valid & (xp.abs(place) < half - 1).all(axis=-1)
@@ -69,7 +70,7 @@ def _neighbors(number, wanted, bits):
     Voxels that differ along z alone have consecutive numbers, so the 27 voxels are 9
     columns, and each column is an interval in the sorted numbers of the points.
     """
-    xp = jnp if isinstance(number, jax.Array) else np
+    xp = arrays.namespace(number)
     ordered = xp.sort(number)
     shifts = (-1, 0, 1)
     columns = [(i << 2 * bits) + (j << bits) for i in shifts for j in shifts]

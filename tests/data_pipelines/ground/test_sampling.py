@@ -67,11 +67,6 @@ def test_few_points_are_taken_again_if_asked_for(have):
         assert not valid.any()
 
 
-def test_square_box_by_hand():
-    assert sampling.square_box((10, 20, 30, 60), margin=0) == (0, 20, 40, 60)
-    assert sampling.square_box((10, 20, 30, 60), margin=0.25) == (-10, 10, 50, 70)
-
-
 @pytest.mark.parametrize(
     ("frames", "length", "stride", "starts"),
     [

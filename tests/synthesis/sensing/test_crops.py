@@ -121,17 +121,6 @@ def test_points_land_inside_the_margin_of_the_crop():
         assert uv.max() == pytest.approx(SIZE * 11 / 12, abs=1e-4)
 
 
-def test_matrix_maps_the_square_s_corners_to_those_of_the_crop():
-    left_top, side = jnp.array([[3.0, -5.0]]), jnp.array([24.0])
-    matrix = crops.crop_matrix(left_top, side, INTRINSICS, size=SIZE)
-    corners = jnp.array([[3.0, -5.0], [27.0, 19.0]])
-    uv = project(matrix, points_at(corners))
-    np.testing.assert_allclose(uv[0], [[0.0, 0.0], [SIZE, SIZE]], atol=1e-5)
-    # s = 8 / 24: focal lengths 40 s and 44 s, centre s (17 - 3) and s (11 + 5).
-    expected = [[40 / 3, 0, 14 / 3], [0, 44 / 3, 16 / 3], [0, 0, 1]]
-    np.testing.assert_allclose(matrix[0], expected, rtol=1e-6)
-
-
 def test_depth_of_a_crop_is_that_of_the_pixel_on_its_ray():
     clip = make_clip()
     fields = cut_depth(clip)

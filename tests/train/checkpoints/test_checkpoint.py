@@ -72,18 +72,24 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(saved, state, pattern, dama
             flipped = bytes(byte ^ 0x5A for byte in content)
             changed = {"cut": content[: len(content) // 2], "scramble": flipped}
             path.write_bytes(changed.get(damage, b""))
-    refused = []
-    for name, read in use(saved, state):
-        try:
-            with checkpoint.Checkpoints(saved) as opened:
-                found = read(opened)
-            if name == "state":
-                kernel = found.params["params"]["kernel"]
-                np.testing.assert_array_equal(kernel, state.params["params"]["kernel"])
-        except errors.BadInput as error:
-            refused.append(name)
-            assert "\n" not in str(error)
-            assert len(str(error)) < 500
-            assert str(saved / "checkpoints") in str(error)
-            assert "cannot be read" in str(error)
-    assert refused or (pattern, damage) == ("metrics/metrics", "remove")
+    refusals = [refusal(saved, state, name, read) for name, read in use(saved, state)]
+    refusals = [text for text in refusals if text]
+    assert refusals or (pattern, damage) == ("metrics/metrics", "remove")
+    for text in refusals:
+        assert "\n" not in text
+        assert len(text) < 500
+        assert f"{saved / 'checkpoints'}" in text
+        assert "cannot be read" in text
+
+
+def refusal(workdir, state, name, read) -> str:
+    """Why a checkpoint cannot be read; "" where it can, as it was saved."""
+    try:
+        with checkpoint.Checkpoints(workdir) as opened:
+            found = read(opened)
+    except errors.BadInput as error:
+        return str(error)
+    if name == "state":
+        kernel = found.params["params"]["kernel"]
+        np.testing.assert_array_equal(kernel, state.params["params"]["kernel"])
+    return ""

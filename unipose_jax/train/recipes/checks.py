@@ -48,8 +48,8 @@ def device(config: ml_collections.ConfigDict) -> None:
     """
     if config.model.dtype == "float16" and jax.default_backend() == "cpu":
         raise errors.BadInput(
-            "config.model.dtype is 'float16', which JAX does not multiply on a CPU; use "
-            "float32 or bfloat16"
+            "config.model.dtype is 'float16', which JAX does not multiply on a CPU; "
+            "use float32 or bfloat16"
         )
 
 
