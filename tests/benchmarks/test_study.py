@@ -112,7 +112,7 @@ def test_a_run_is_not_continued_with_other_settings(tmp_path, monkeypatch):
     for settings in (longer, made, made):  # nothing has been trained yet
         study.check_settings(tmp_path / "run", settings)
         study.write_settings(tmp_path / "run", settings)
-    monkeypatch.setattr(study.checkpoint, "newest_step", lambda folder: 50)
+    monkeypatch.setattr(study.checkpoint, "latest_step", lambda folder: 50)
     message = r"run was made with settings \['config.num_train_steps=50'\], not"
     with pytest.raises(errors.BadInput, match=message):
         study.check_settings(tmp_path / "run", longer)
