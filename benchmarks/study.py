@@ -11,9 +11,8 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
-from unipose_jax import errors
+from unipose_jax import atomic, errors
 from unipose_jax.cli import config_files
-from unipose_jax.report import output_files
 from unipose_jax.train.checkpoints import checkpoint, folders
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -166,7 +165,7 @@ def check_settings(folder: pathlib.Path, settings: dict[str, Any]) -> None:
 
 def write_settings(folder: pathlib.Path, settings: dict[str, Any]) -> None:
     """Records the settings of a run in its folder."""
-    output_files.write_text(folder / SETTINGS, json.dumps(settings, indent=1) + "\n")
+    atomic.write_text(folder / SETTINGS, json.dumps(settings, indent=1) + "\n")
 
 
 def remove_if_empty(folder: pathlib.Path) -> None:
