@@ -40,8 +40,8 @@ flags.DEFINE_string(
 
 def main(argv: list[str]) -> int:
     """Runs one mode; returns the exit status."""
-    from data_pipelines import errors
-    from unipose_jax import commands
+    from unipose_jax import errors
+    from unipose_jax.cli import commands
 
     try:
         if len(argv) > 1:

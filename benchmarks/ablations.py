@@ -32,15 +32,16 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from benchmarks import plan
-from unipose_jax.report import files, studies, sweeps
-from unipose_jax.train import stages
+from unipose_jax.report import files
+from unipose_jax.report.pages import studies, sweeps
+from unipose_jax.train.checkpoints import folders
 
 _CONFIGS = flags.DEFINE_list("configs", None, "Files in configs/, without .py.")
 _VARIANT = flags.DEFINE_string("variant", "quick", "Variant of each config.")
 _SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of each config.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study.")
 _MODALITY = flags.DEFINE_enum(
-    "modality", "points", stages.MODALITIES, "Whose results make the table."
+    "modality", "points", folders.MODALITIES, "Whose results make the table."
 )
 _SWEEP = flags.DEFINE_string("sweep", None, "Values of a setting: config.key=1,2,3.")
 _LABEL = flags.DEFINE_string(

@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
-from unipose_jax import commands, skeleton
+from unipose_jax import skeleton
+from unipose_jax.cli import commands
 from unipose_jax.perspective import apparent_size, order
 from unipose_jax.synthesis import crowd
 

@@ -20,18 +20,15 @@ import ml_collections
 import numpy as np
 from absl import app, flags
 
-from data_pipelines import errors, sources
-from unipose_jax import commands, skeleton
-from unipose_jax.report import experiment, files, studies, tables
-from unipose_jax.train import (
-    checkpoint,
-    evaluate,
-    loop,
-    parallel,
-    ranking_study,
-    restore,
-    stages,
-)
+from data_pipelines.loading import sources
+from unipose_jax import errors, skeleton
+from unipose_jax.cli import commands
+from unipose_jax.report import files, tables
+from unipose_jax.report.pages import experiment, studies
+from unipose_jax.train import loop, parallel
+from unipose_jax.train.checkpoints import checkpoint, folders, restore
+from unipose_jax.train.evaluation import evaluate, ranking_study
+from unipose_jax.train.plan import stages
 
 STARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "scratch": ("", {}),
@@ -130,7 +127,7 @@ def result(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict[str,
     record = folder / "scores.json"
     (modality,) = stages.listed(config)
     stage = stages.config_of(config, modality, folder)
-    where = stages.folder_of(folder, modality)
+    where = folders.folder_of(folder, modality)
     saved = checkpoint.newest_meta(where)
     if saved and (differing := checkpoint.difference(saved, stage, at_test_time=True)):
         raise SystemExit(f"{where}: {differing}; choose another --workdir")

@@ -18,8 +18,10 @@ from absl import app, flags
 
 from benchmarks import steps
 from configs import unipose
-from data_pipelines import errors, prepare, sources
-from unipose_jax import commands
+from data_pipelines.loading import sources
+from data_pipelines.prepared import prepare
+from unipose_jax import errors
+from unipose_jax.cli import commands
 from unipose_jax.train import parallel, recipes
 
 _CLIPS = flags.DEFINE_integer("clips", 160, "Rendered clips; an epoch.")

@@ -8,7 +8,7 @@ from typing import Any
 from absl import app
 
 from unipose_jax.report import files
-from unipose_jax.train import checkpoint, stages
+from unipose_jax.train.checkpoints import checkpoint, folders
 
 SETTINGS = "settings.json"
 """What a run of a study was made with, in its folder."""
@@ -46,7 +46,7 @@ class Entry:
 
     def record(self, folder: pathlib.Path) -> pathlib.Path:
         """The results of a run: of its last stage."""
-        return stages.folder_of(folder, self.trained[-1]) / "metrics.json"
+        return folders.folder_of(folder, self.trained[-1]) / "metrics.json"
 
 
 def entry_of(text: str, modality: str) -> Entry:
@@ -58,8 +58,8 @@ def entry_of(text: str, modality: str) -> Entry:
     config, _, student = text.partition("+")
     if not student:
         return Entry(config, (modality,))
-    if student not in stages.MODALITIES[1:]:
-        known = " or ".join(stages.MODALITIES[1:])
+    if student not in folders.MODALITIES[1:]:
+        known = " or ".join(folders.MODALITIES[1:])
         raise app.UsageError(f"{text!r} names no student; use {known} after the +")
     return Entry(config, ("points", student))
 

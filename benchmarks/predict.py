@@ -13,8 +13,11 @@ import jax
 import numpy as np
 from absl import app, flags
 
-from data_pipelines import errors, recording, segmentation, tracks
-from unipose_jax import commands, estimator
+from data_pipelines.readers.recordings import recording
+from data_pipelines.segmentation import segmenter as segmentation
+from data_pipelines.sequences import tracks
+from unipose_jax import errors, estimator
+from unipose_jax.cli import commands
 from unipose_jax.synthesis import pools, scene
 
 _RECORDING = flags.DEFINE_string("recording", "", "Recording folder.")

@@ -17,9 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
-from unipose_jax import commands, refine, skeleton
+from unipose_jax import refine, skeleton
+from unipose_jax.cli import commands
 from unipose_jax.refine import online
-from unipose_jax.synthesis import motion, shape
+from unipose_jax.synthesis.motion import procedural, shape
 
 _FRAMES = flags.DEFINE_integer("frames", 10_000, "Of the long sequence.")
 BODY = skeleton.ITOP15
@@ -55,7 +56,7 @@ def noisy_poses(count: int) -> jax.Array:
     @jax.jit
     def clip(key):
         person = shape.sample_shape(key, shape.ShapeParams())
-        return motion.sample_motion(key, person, stamps, motion.MotionParams())
+        return procedural.sample_motion(key, person, stamps, procedural.MotionParams())
 
     keys = jax.random.split(jax.random.key(0), -(-count // frames))
     clips = [np.asarray(clip(key)) for key in keys]

@@ -7,9 +7,10 @@ import jax
 import ml_collections
 import numpy as np
 
-from unipose_jax.train import optimizer, parallel, recipes, restore
+from unipose_jax.train import optimizer, parallel, recipes
 from unipose_jax.train import state as train_state
 from unipose_jax.train import step as train_step
+from unipose_jax.train.checkpoints import restore
 
 _RUN_LENGTH = 1000  # for the schedules; no matter for the time
 _WARM_UP = 3

@@ -19,13 +19,16 @@ from absl import app, flags
 
 from benchmarks import steps
 from configs import unipose
-from data_pipelines import errors, synthetic
-from unipose_jax import commands
-from unipose_jax.train import stages, teacher
+from data_pipelines.loading import rendered_batches
+from unipose_jax import errors
+from unipose_jax.cli import commands
+from unipose_jax.train import teacher
+from unipose_jax.train.checkpoints import folders
+from unipose_jax.train.plan import stages
 
 _STEPS = flags.DEFINE_integer("steps", 30, "Timed training steps.")
 _VARIANT = flags.DEFINE_string("variant", "quick", "Of configs/unipose.py.")
-_STAGE = flags.DEFINE_enum("stage", "points", stages.MODALITIES, "What is trained.")
+_STAGE = flags.DEFINE_enum("stage", "points", folders.MODALITIES, "What is trained.")
 _BATCHES = 6  # timed renderings of a batch
 
 
@@ -36,7 +39,7 @@ def main(argv: list[str]) -> None:
     folder = pathlib.Path()
     config = stages.config_of(unipose.get_config(_VARIANT.value), _STAGE.value, folder)
     size = config.global_batch_size
-    fresh = synthetic.FreshBatches(config.data, batch_size=size, host=0, hosts=1)
+    fresh = rendered_batches.FreshBatches(config.data, batch_size=size, host=0, hosts=1)
     taught = _STAGE.value != "points"
     batches = teacher.load(config, folder).of_batches(fresh) if taught else fresh
     times = [time.perf_counter()]

@@ -16,14 +16,19 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from configs import unipose
-from data_pipelines import errors, sources, transforms
-from unipose_jax import commands, estimator, models, skeleton
-from unipose_jax.report import experiment
-from unipose_jax.train import evaluate, parallel, stages
+from data_pipelines.ground import sampling
+from data_pipelines.loading import sources
+from unipose_jax import errors, estimator, models, skeleton
+from unipose_jax.cli import commands
+from unipose_jax.report.pages import experiment
+from unipose_jax.train import parallel
+from unipose_jax.train.checkpoints import folders
+from unipose_jax.train.evaluation import evaluate
+from unipose_jax.train.plan import stages
 from unipose_jax.weights import store
 
 _MODALITY = flags.DEFINE_enum(
-    "modality", "points", stages.MODALITIES, "What the network looks at."
+    "modality", "points", folders.MODALITIES, "What the network looks at."
 )
 _BATCH = 32  # clips at a time, at most
 
@@ -55,7 +60,7 @@ class Filled:
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         clip, rng = self._source[index], np.random.default_rng(index)
         frames = [
-            transforms.sample_points(xyz[valid], self._num_points, rng, repeat=True)
+            sampling.sample_points(xyz[valid], self._num_points, rng, repeat=True)
             for xyz, valid in zip(clip["points"], clip["points_valid"], strict=True)
         ]
         points, valid = (np.stack(part) for part in zip(*frames, strict=True))

@@ -90,7 +90,7 @@ def rendered_people() -> ml_collections.ConfigDict:
     data.test_clips = 500
     data.cache_dir = "~/.cache/unipose_jax"  # of rendered pools; "" for none
     data.motion = ""  # joint clips (npz) that move the people; "" is procedural
-    # Data sets and recordings (data_pipelines/sources.py lists their names):
+    # Data sets and recordings (data_pipelines/loading/sources.py lists their names):
     data.variant = ""  # of a data set: a view, or an evaluation protocol
     data.data_dir = ""  # prepared data (--mode=prepare)
     data.path = ""  # original files, read into memory instead

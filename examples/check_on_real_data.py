@@ -20,9 +20,11 @@ import sys
 
 import numpy as np
 
-from data_pipelines import errors, recording, tracks
-from unipose_jax import estimator, prediction, skeleton
-from unipose_jax.train import stages
+from data_pipelines.readers.recordings import recording
+from data_pipelines.sequences import tracks
+from unipose_jax import errors, estimator, skeleton
+from unipose_jax.cli import prediction
+from unipose_jax.train.checkpoints import folders
 
 STILL = ("head", "neck", "right_shoulder", "left_shoulder")
 
@@ -84,12 +86,12 @@ def ray_gaps_mm(opened: recording.Recording, depth: np.ndarray) -> np.ndarray:
 
 def load(weights: str) -> estimator.Estimator:
     """The network that ships for a modality, or an exported one."""
-    if weights in stages.MODALITIES:
+    if weights in folders.MODALITIES:
         return estimator.load_shipped(weights)
     try:
         return estimator.load(weights)
     except FileNotFoundError as error:
-        known = ", ".join(stages.MODALITIES)
+        known = ", ".join(folders.MODALITIES)
         raise errors.BadInput(f"{weights} is none of {known}, and no file") from error
 
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from data_pipelines import joint_orders
+from data_pipelines.keypoints import joint_orders
 from unipose_jax import skeleton as skeletons
 from unipose_jax.report import files
-from unipose_jax.report import skeletons as drawing
+from unipose_jax.report.draw import skeletons as drawing
 
 NAMED = tuple(skeletons.by_name(name) for name in skeletons.NAMES)
 DETECTORS = (

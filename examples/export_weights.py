@@ -14,14 +14,16 @@ import jax
 from absl import app, flags
 from ml_collections import config_flags
 
-from data_pipelines import errors, files
-from unipose_jax import commands, estimator
-from unipose_jax.train import restore, stages
+from data_pipelines.ground import files
+from unipose_jax import errors, estimator
+from unipose_jax.cli import commands
+from unipose_jax.train.checkpoints import folders, restore
+from unipose_jax.train.plan import stages
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config of the run.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
 _OUTPUT = flags.DEFINE_string("output", None, "File to write, without a suffix.")
-_MODALITY = flags.DEFINE_enum("modality", "points", stages.MODALITIES, "Which stage.")
+_MODALITY = flags.DEFINE_enum("modality", "points", folders.MODALITIES, "Which stage.")
 flags.mark_flags_as_required(["config", "workdir", "output"])
 
 
@@ -38,7 +40,7 @@ def export() -> None:
     workdir = pathlib.Path(_WORKDIR.value).expanduser()
     files.check_writable(f"{_OUTPUT.value}.npz")
     stage = stages.config_of(_CONFIG.value, _MODALITY.value, workdir)
-    folder = stages.folder_of(workdir, _MODALITY.value)
+    folder = folders.folder_of(workdir, _MODALITY.value)
     _, state = restore.best(stage, folder)
     scored = folder / "metrics.json"
     if not scored.is_file():

@@ -18,7 +18,10 @@ import sys
 import cv2
 import numpy as np
 
-from data_pipelines import calibration, errors, files, recording
+from data_pipelines.cameras import calibration
+from data_pipelines.ground import files
+from data_pipelines.readers.recordings import recording
+from unipose_jax import errors
 
 _PANOPTIC_NAMES = {"r": "right_", "l": "left_"}
 

@@ -9,9 +9,11 @@ Writes the refined poses of the first person, and `clip/index.html` beside them.
 import pathlib
 import sys
 
-from data_pipelines import errors, ntu_rgbd, ntu_skeleton, pose_file
-from unipose_jax import refinement
-from unipose_jax.report import refinement as report
+from data_pipelines.ground import pose_file
+from data_pipelines.readers.ntu import data_set, skeleton_file
+from unipose_jax import errors
+from unipose_jax.cli import refinement
+from unipose_jax.report.pages import refinement as report
 
 
 def main(folder: pathlib.Path, clip: str, output: pathlib.Path) -> None:
@@ -23,17 +25,17 @@ def main(folder: pathlib.Path, clip: str, output: pathlib.Path) -> None:
     print(report.report_refinement(before, after, output, person))
 
 
-def first_person(folder: pathlib.Path, clip: str) -> ntu_rgbd.Person:
+def first_person(folder: pathlib.Path, clip: str) -> data_set.Person:
     """The first body in a clip, seen by cameras that are fitted to all of them."""
     path = folder / f"{clip}.skeleton"
-    bodies = ntu_skeleton.read(path)
-    cameras = ntu_skeleton.fit([ntu_skeleton.matches(body) for body in bodies])
+    bodies = skeleton_file.read(path)
+    cameras = skeleton_file.fit([skeleton_file.matches(body) for body in bodies])
     frames = bodies[0].frames
-    return ntu_rgbd.Person(
+    return data_set.Person(
         name=clip,
         subject=clip[8:12],
         frames=tuple(frames.tolist()),
-        time=(frames - frames[0]) / ntu_rgbd.FPS,
+        time=(frames - frames[0]) / data_set.FPS,
         depth_camera=cameras.depth,
         color_camera=cameras.color,
         color_from_depth=cameras.color_from_depth,

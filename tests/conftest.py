@@ -18,7 +18,10 @@ import numpy as np
 import pytest
 
 from configs import unipose
-from data_pipelines import calibration, pose_file, recording, synthetic
+from data_pipelines.cameras import calibration
+from data_pipelines.ground import pose_file
+from data_pipelines.readers.recordings import recording
+from data_pipelines.rendered import synthetic
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)

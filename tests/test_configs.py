@@ -3,7 +3,9 @@ import pathlib
 
 import pytest
 
-from unipose_jax.train import recipes, stages
+from unipose_jax.train import recipes
+from unipose_jax.train.checkpoints import folders
+from unipose_jax.train.plan import stages
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 NAMES = sorted(
@@ -40,7 +42,7 @@ def possible_stages(config):
         return ("points",)
     # Keypoints are of the colour camera: they teach no other network.
     taught_by_keypoints = config.student.teacher.kind == "keypoints"
-    return ("rgb",) if taught_by_keypoints else stages.MODALITIES
+    return ("rgb",) if taught_by_keypoints else folders.MODALITIES
 
 
 @pytest.mark.parametrize("mode", ["quick", "full", "smoke"])

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from configs import unipose
-from data_pipelines import errors, pose_file, recording
+from data_pipelines.ground import pose_file
+from data_pipelines.readers.recordings import recording
 from examples import check_on_real_data, refine_kinect_clip
 from tests.test_run import ROOT, run
-from unipose_jax import estimator
+from unipose_jax import errors, estimator
 
 
 @pytest.fixture

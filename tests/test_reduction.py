@@ -78,3 +78,13 @@ def test_keeping_the_last_axis_gives_one_mean_per_joint():
 def test_a_single_value_needs_no_axis():
     result = reduction.weighted_mean(jnp.array(3.0), jnp.array(2.0), jnp.array(True))
     np.testing.assert_allclose(result.mean(), 3.0)
+
+
+def test_two_means_add():
+    a = reduction.WeightedMean(jnp.array(6.0), jnp.array(3.0))
+    b = reduction.WeightedMean(jnp.array(2.0), jnp.array(1.0))
+    chex.assert_trees_all_equal(
+        a + b, reduction.WeightedMean(jnp.array(8.0), jnp.array(4.0))
+    )
+    with pytest.raises(TypeError):
+        a + 1.0

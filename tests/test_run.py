@@ -12,15 +12,13 @@ import numpy as np
 import pytest
 
 from configs import pose_machine, unipose
-from data_pipelines import (
-    calibration,
-    detections,
-    errors,
-    pose_file,
-    recording,
-    synthetic,
-)
-from unipose_jax import commands, data_commands, estimator
+from data_pipelines.cameras import calibration
+from data_pipelines.ground import pose_file
+from data_pipelines.keypoints import detections
+from data_pipelines.readers.recordings import recording
+from data_pipelines.rendered import synthetic
+from unipose_jax import errors, estimator
+from unipose_jax.cli import commands, data_commands
 from unipose_jax.synthesis import pools
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]

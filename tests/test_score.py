@@ -6,8 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from data_pipelines import errors, pose_file
+from data_pipelines.ground import pose_file
 from tests.test_run import run
+from unipose_jax import errors
 
 
 def pose(frames: int = 5, skeleton: str = "ITOP15") -> pose_file.PoseFile:

@@ -1,5 +1,35 @@
-"""Weakly supervised 3D human pose from RGB-D, in JAX."""
+"""Weakly supervised 3D human pose from RGB-D, in JAX.
 
-from unipose_jax import geometry, losses, metrics, refine, skeleton
+Submodules are imported when they are first used: `import unipose_jax` alone loads
+neither JAX nor a network.
+"""
 
-__all__ = ["geometry", "losses", "metrics", "refine", "skeleton"]
+import importlib
+import types
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "__version__",
+    "estimator",
+    "geometry",
+    "losses",
+    "metrics",
+    "models",
+    "perspective",
+    "physics",
+    "reduction",
+    "refine",
+    "skeleton",
+    "synthesis",
+]
+
+
+def __getattr__(name: str) -> types.ModuleType:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -15,8 +15,10 @@ import jax
 import ml_collections
 import numpy as np
 
-from data_pipelines import errors, segmentation, tracks, transforms
-from unipose_jax import models, skeleton
+from data_pipelines.ground import sampling
+from data_pipelines.segmentation import segmenter
+from data_pipelines.sequences import tracks
+from unipose_jax import errors, models, skeleton
 from unipose_jax.weights import store
 
 
@@ -42,7 +44,7 @@ class Estimator:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the batch fields that the network takes (data_pipelines.schema)."""
+        """Names of the batch fields that the network takes (`schema`)."""
         return models.inputs_of(self.model)
 
     @functools.cached_property
@@ -175,7 +177,7 @@ class Live:
         """
         estimator.check_points()
         self._estimator, self._rays = estimator, rays
-        self._segmenter = segmentation.Segmenter(rays, intrinsics)
+        self._segmenter = segmenter.Segmenter(rays, intrinsics)
         self._window: list[dict[str, np.ndarray]] = []
 
     def __call__(
@@ -214,7 +216,7 @@ class Live:
             self._window = []
             return None
         rng = np.random.default_rng(0)
-        points, valid = transforms.sample_points(
+        points, valid = sampling.sample_points(
             xyz, self._estimator.num_points, rng, repeat=True
         )
         frame = {"points": points, "points_valid": valid, "time": np.asarray(time)}

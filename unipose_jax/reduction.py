@@ -10,13 +10,18 @@ from jaxtyping import Array, Bool, Float
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class WeightedMean:
-    """A mean not yet divided: add two with `jax.tree.map(jnp.add, a, b)`.
+    """A sum of weighted values and the sum of their weights; `a + b` adds both.
 
     Both fields have one shape: () for one mean, (joints,) for one per joint.
     """
 
     total: Array  # weighted sum of the values
     weight: Array  # sum of the weights
+
+    def __add__(self, other: "WeightedMean") -> "WeightedMean":
+        if not isinstance(other, WeightedMean):
+            return NotImplemented
+        return WeightedMean(self.total + other.total, self.weight + other.weight)
 
     def mean(self) -> Array:
         """Returns total / weight, and 0 where nothing was weighted."""
@@ -30,24 +35,28 @@ class WeightedMean:
 
 def weighted_mean(
     values: Float[Array, "*shape"],
-    weight: Float[Array, "*shape"],
-    mask: Bool[Array, "*shape"],
+    weights: Float[Array, "*shape"] | None = None,
+    where: Bool[Array, "*shape"] | None = None,
     *,
     keep_last: bool = False,
 ) -> WeightedMean:
-    """Weighted mean of the values that the mask leaves in.
+    """Weighted mean of the values inside `where`.
 
     Args:
         values: what is averaged, in any unit.
-        weight: not negative.
-        mask: False removes an entry from both sum and weight, even if it is NaN.
+        weights: not negative; default: 1.
+        where: entries that count; default: all. Others are left out of both sums, even
+            if they are NaN.
         keep_last: keeps the last axis (one mean per joint or bone) instead of
             summing over all axes.
 
     Returns:
         The mean, not yet divided.
     """
-    weight = jnp.where(mask, weight, 0.0)
-    total = jnp.where(mask, values, 0.0) * weight
+    weights = jnp.ones_like(values) if weights is None else weights
+    if where is not None:
+        values = jnp.where(where, values, 0.0)
+        weights = jnp.where(where, weights, 0.0)
     axes = tuple(range(values.ndim - 1 if keep_last else values.ndim))
-    return WeightedMean(jnp.sum(total, axis=axes), jnp.sum(weight, axis=axes))
+    total = jnp.sum(values * weights, axis=axes)
+    return WeightedMean(total, jnp.sum(weights, axis=axes))

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from data_pipelines import calibration, pose_file, recording
+from data_pipelines.cameras import calibration
+from data_pipelines.ground import pose_file
+from data_pipelines.readers.recordings import recording
 
 CAMERA = calibration.make(160, 120, (140.0, 140.0, 80.0, 60.0))
 # Camera 1.2 m above the floor, looking straight ahead; back wall at 4 m.

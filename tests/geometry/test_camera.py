@@ -152,3 +152,10 @@ def test_vmap_equals_batched_equals_jit(function):
         rtol=1e-5,
         atol=1e-4,  # pixels of some hundreds, in float32
     )
+
+
+def test_intrinsics_come_from_a_matrix():
+    matrix = jnp.array([[300.0, 0.7, 160.0], [0.0, 310.0, 120.0], [0.0, 0.0, 1.0]])
+    np.testing.assert_array_equal(camera.intrinsics_from_matrix(matrix), INTRINSICS)
+    clips = camera.intrinsics_from_matrix(jnp.stack([matrix, 2.0 * matrix]))
+    np.testing.assert_array_equal(clips, jnp.stack([INTRINSICS, 2.0 * INTRINSICS]))

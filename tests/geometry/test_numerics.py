@@ -161,3 +161,27 @@ def test_vmap_equals_batched_equals_jit(function):
     chex.assert_trees_all_close(
         function(x), jax.jit(jax.vmap(function))(x), jax.jit(function)(x), rtol=1e-5
     )
+
+
+def test_filling_replaces_masked_entries_and_stops_their_gradient():
+    x = jnp.array([[1.0, 2.0], [jnp.nan, 3.0]])
+    where = jnp.array([True, False])
+    np.testing.assert_array_equal(numerics.fill_masked(x, where), [[1, 2], [0, 0]])
+    filled = numerics.fill_masked(x, where, fill=5.0)
+    np.testing.assert_array_equal(filled, [[1, 2], [5, 5]])
+    assert numerics.fill_masked(x, None) is x
+    grad = jax.grad(lambda x: jnp.sum(numerics.fill_masked(x, where) ** 2))(x)
+    np.testing.assert_array_equal(grad, [[2, 4], [0, 0]])
+
+
+def test_scaling_a_gradient_keeps_the_value():
+    x = jnp.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    weights = jnp.array([0.25, 0.0])
+    np.testing.assert_array_equal(numerics.scale_gradient(x, weights), x)
+
+    def total(x, weights):
+        return jnp.sum(numerics.scale_gradient(x, weights) ** 2)
+
+    by_x, by_weights = jax.grad(total, argnums=(0, 1))(x, weights)
+    np.testing.assert_allclose(by_x, 2.0 * weights[:, None] * x)
+    np.testing.assert_array_equal(by_weights, 0.0)

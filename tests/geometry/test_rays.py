@@ -116,3 +116,45 @@ def test_rays_from_uv_vmap_equals_batched_equals_jit():
         jax.jit(rays.rays_from_uv)(uv, intrinsics, frame_from_cam),
         atol=1e-6,
     )
+
+
+ON_AXIS = (INTRINSICS[None, 2:], INTRINSICS)  # a keypoint, and its camera
+
+
+def keypoint_example(*shape):
+    xyz = jnp.asarray(np.random.default_rng(6).normal(size=(*shape, 3)), "f4")
+    xyz = 0.5 * xyz + jnp.array([0.0, 0.0, 2.5]).reshape((1,) * len(shape) + (3,))
+    return xyz, camera.uv_from_xyz(xyz, INTRINSICS), INTRINSICS
+
+
+def test_agreement_is_one_on_the_ray_and_falls_off_it():
+    exact = rays.ray_agreement(*keypoint_example(2, 7))
+    np.testing.assert_allclose(exact, 1.0, rtol=1e-5)
+    off = rays.ray_agreement(jnp.array([[0.05, 0.0, 2.0]]), *ON_AXIS, scale=0.05)
+    np.testing.assert_allclose(off, [np.exp(-0.5)], rtol=1e-5)
+
+
+def test_agreement_outside_the_mask_is_zero_even_if_nan():
+    nan = jnp.full((2, 7, 3), jnp.nan)
+    where = jnp.zeros((2, 7), dtype=bool)
+    found = rays.ray_agreement(nan, nan[..., :2], INTRINSICS, where=where)
+    np.testing.assert_array_equal(found, 0.0)
+
+
+def test_agreement_takes_no_gradient_and_moves_joints_to_the_keypoint_camera():
+    cam_from_xyz = jnp.eye(4).at[0, 3].set(-0.05)
+
+    def value(xyz):
+        return rays.ray_agreement(xyz, *ON_AXIS, cam_from_xyz=cam_from_xyz).sum()
+
+    xyz = jnp.array([[0.0, 0.0, 2.0]])
+    np.testing.assert_allclose(value(xyz), np.exp(-0.5), rtol=1e-5)
+    np.testing.assert_array_equal(jax.grad(value)(xyz), 0.0)
+
+
+def test_agreement_vmap_equals_batched_equals_jit():
+    xyz, uv, _ = keypoint_example(3, 2, 7)
+    batch = (xyz, uv + 4.0, jnp.broadcast_to(INTRINSICS, (3, 2, 4)))
+    batched = jax.jit(rays.ray_agreement)(*batch)
+    mapped = jax.jit(jax.vmap(rays.ray_agreement))(*batch)
+    chex.assert_trees_all_close(mapped, batched, rtol=1e-5)

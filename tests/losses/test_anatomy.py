@@ -6,18 +6,39 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from unipose_jax.losses import anatomy
+from unipose_jax import losses, reduction
+from unipose_jax.geometry import numerics
 from unipose_jax.physics import limits, residuals
 from unipose_jax.skeleton import definitions
 
 ITOP = definitions.ITOP15
 HAND, ELBOW = ITOP.index("left_hand"), ITOP.index("left_elbow")
-PLAIN = {
-    "symmetry": functools.partial(anatomy.symmetry_loss, skeleton=ITOP),
-    "constancy": functools.partial(anatomy.bone_constancy_loss, skeleton=ITOP),
-    "ratio": functools.partial(anatomy.bone_ratio_loss, skeleton=ITOP),
-    "limits": functools.partial(anatomy.joint_limit_loss, skeleton=ITOP),
+
+
+def weighted_term(loss, of_joints, skeleton=ITOP):
+    """A loss as training uses it: scaled gradients, and the weights that belong to it.
+
+    `free` is how far each joint may move.
+    """
+
+    def term(xyz, free=None, where=None, **options):
+        free = jnp.ones_like(xyz[..., 0]) if free is None else free
+        xyz = numerics.scale_gradient(xyz, free)
+        penalty = loss(xyz, skeleton=skeleton, where=where, **options)
+        weights = of_joints(free, skeleton=skeleton, where=where)
+        return reduction.weighted_mean(penalty, weights)
+
+    return term
+
+
+any_bone = functools.partial(losses.bone_weights, rigid=False)
+LOSSES = {
+    "symmetry": (losses.symmetry, losses.bone_pair_weights),
+    "constancy": (losses.bone_constancy, losses.bone_weights),
+    "ratio": (losses.bone_ratio, any_bone),
+    "limits": (losses.joint_limit, losses.hinge_weights),
 }
+PLAIN = {name: weighted_term(*parts) for name, parts in LOSSES.items()}
 TERMS = {name: jax.jit(term, static_argnames="delta") for name, term in PLAIN.items()}
 every_term = pytest.mark.parametrize("term", TERMS.values(), ids=TERMS)
 
@@ -63,25 +84,25 @@ def test_turning_and_moving_the_person_changes_nothing(term):
 
 @every_term
 def test_invalid_joints_change_nothing_even_if_nan(term):
-    valid = jnp.ones((4, 15), dtype=bool).at[:, jnp.array([HAND, 0, 12])].set(False)
+    where = jnp.ones((4, 15), dtype=bool).at[:, jnp.array([HAND, 0, 12])].set(False)
     clean = broken()
-    dirty = jnp.where(valid[..., None], clean, jnp.nan)
-    moved = jnp.where(valid[..., None], clean, clean + 0.3)
-    expected = term(clean, valid=valid)
-    chex.assert_trees_all_close(term(dirty, valid=valid), expected)
-    chex.assert_trees_all_close(term(moved, valid=valid), expected)
+    dirty = jnp.where(where[..., None], clean, jnp.nan)
+    moved = jnp.where(where[..., None], clean, clean + 0.3)
+    expected = term(clean, where=where)
+    chex.assert_trees_all_close(term(dirty, where=where), expected)
+    chex.assert_trees_all_close(term(moved, where=where), expected)
     assert expected.mean() > 0
-    grad = gradient(term, dirty, valid=valid)
+    grad = gradient(term, dirty, where=where)
     chex.assert_tree_all_finite(grad)
-    np.testing.assert_array_equal(grad[~valid], 0.0)
-    chex.assert_trees_all_close(grad, gradient(term, clean, valid=valid))
+    np.testing.assert_array_equal(grad[~where], 0.0)
+    chex.assert_trees_all_close(grad, gradient(term, clean, where=where))
 
 
 @every_term
 def test_bones_and_hinges_of_invalid_joints_do_not_count(term):
     # Without the left hand go one pair of six, one bone of 14, one hinge of four.
-    valid = jnp.ones((4, 15), dtype=bool).at[:, HAND].set(False)
-    whole, part = term(standing()).weight, term(standing(), valid=valid).weight
+    where = jnp.ones((4, 15), dtype=bool).at[:, HAND].set(False)
+    whole, part = term(standing()).weight, term(standing(), where=where).weight
     np.testing.assert_allclose(whole - part, 4.0, rtol=1e-5)
 
 
@@ -89,7 +110,7 @@ def test_bones_and_hinges_of_invalid_joints_do_not_count(term):
 @pytest.mark.parametrize("joint", [HAND, ITOP.index("right_hand")])
 def test_one_joint_that_may_move_makes_its_bone_or_hinge_count(term, joint):
     weight = jnp.zeros((4, 15)).at[:, joint].set(0.5)
-    np.testing.assert_array_equal(term(broken(), weight=weight).weight, 4 * 0.5)
+    np.testing.assert_array_equal(term(broken(), free=weight).weight, 4 * 0.5)
 
 
 @every_term
@@ -99,14 +120,14 @@ def test_weights_scale_gradients_joint_by_joint(term):
     # Totals weigh each bone by its freest joint; with one joint at 1 in every bone
     # and hinge they are those of the plain term.
     weight = weight.at[:, jnp.array([1, 3, 4, 6, 7, 8, 11, 12])].set(1.0)
-    held = jax.jit(jax.grad(lambda x: term(x, weight=weight).total))(broken())
+    held = jax.jit(jax.grad(lambda x: term(x, free=weight).total))(broken())
     np.testing.assert_allclose(held, weight[..., None] * free, atol=1e-5)
     np.testing.assert_array_equal(held[:, ELBOW], 0.0)
 
 
 @every_term
 def test_nothing_moves_where_all_weights_are_zero(term):
-    result = term(broken(), weight=jnp.zeros((4, 15)))
+    result = term(broken(), free=jnp.zeros((4, 15)))
     np.testing.assert_array_equal(result.weight, 0.0)
     np.testing.assert_array_equal(result.mean(), 0.0)
 
@@ -124,8 +145,8 @@ def test_gradient_of_a_collapsed_person_is_finite(term):
 def test_vmap_equals_batched_equals_jit(term):
     xyz = jnp.stack([broken(), 1.1 * broken(), standing()])
     weight = jax.random.uniform(jax.random.key(3), (3, 4, 15))
-    batched = term(xyz, weight=weight)
-    mapped = jax.jit(jax.vmap(lambda x, w: term(x, weight=w)))(xyz, weight)
+    batched = term(xyz, free=weight)
+    mapped = jax.jit(jax.vmap(lambda x, w: term(x, free=w)))(xyz, weight)
     chex.assert_trees_all_close(jax.tree.map(jnp.sum, mapped), batched, rtol=1e-4)
 
 
@@ -165,22 +186,22 @@ def test_constancy_follows_the_frames_that_are_believed():
     # The last frame is wrong and not believed: it alone is corrected.
     xyz = standing().at[3].set(stretched(1.3)[3])
     confidence = jnp.ones((4, 15)).at[3, HAND].set(0.0)
-    grad = gradient(TERMS["constancy"], xyz, confidence=confidence)
+    grad = gradient(TERMS["constancy"], xyz, weights=confidence)
     np.testing.assert_allclose(grad[:3], 0.0, atol=1e-5)
     assert grad[3, HAND, 1] > 0
 
 
 def test_constancy_compares_with_valid_frames_only():
-    valid = jnp.ones((4, 15), dtype=bool).at[3, HAND].set(False)
-    xyz = jnp.where(valid[..., None], standing(), jnp.nan)
+    where = jnp.ones((4, 15), dtype=bool).at[3, HAND].set(False)
+    xyz = jnp.where(where[..., None], standing(), jnp.nan)
     np.testing.assert_allclose(
-        TERMS["constancy"](xyz, valid=valid).mean(), 0.0, atol=1e-8
+        TERMS["constancy"](xyz, where=where).mean(), 0.0, atol=1e-8
     )
 
 
 def test_constancy_without_any_belief_uses_all_frames():
     xyz = standing().at[3].set(stretched(1.3)[3])
-    value = TERMS["constancy"](xyz, confidence=jnp.zeros((4, 15)))
+    value = TERMS["constancy"](xyz, weights=jnp.zeros((4, 15)))
     chex.assert_trees_all_close(value, TERMS["constancy"](xyz), rtol=1e-4)
 
 
@@ -197,9 +218,9 @@ def test_lines_that_are_no_bones_may_change_length():
         [coco.index(f"{s}_{j}") for s in ("left", "right") for j in ("eye", "ear")]
     )
     xyz = xyz.at[2:, face].add(0.1)
-    for term in (anatomy.bone_constancy_loss, anatomy.symmetry_loss):
-        value = jax.jit(functools.partial(term, skeleton=coco))(xyz).mean()
-        np.testing.assert_allclose(value, 0.0, atol=1e-8)
+    for loss in (losses.bone_constancy, losses.symmetry):
+        penalty = jax.jit(functools.partial(loss, skeleton=coco))(xyz)
+        np.testing.assert_allclose(penalty, 0.0, atol=1e-8)
 
 
 def test_ratio_matches_hand_computed_excess():
@@ -248,8 +269,8 @@ def test_limits_match_hand_computed_hyperextension():
 
 
 def test_limits_leave_out_frames_without_a_torso():
-    valid = jnp.ones((4, 15), dtype=bool).at[0, ITOP.index("left_hip")].set(False)
-    result = TERMS["limits"](broken(), valid=valid)
+    where = jnp.ones((4, 15), dtype=bool).at[0, ITOP.index("left_hip")].set(False)
+    result = TERMS["limits"](broken(), where=where)
     np.testing.assert_array_equal(result.weight, 3 * 4)
 
 
@@ -260,9 +281,23 @@ def test_folding_too_far_is_penalised():
     assert TERMS["limits"](folded).mean() > 1e-3
 
 
-def test_acting_keeps_the_value_and_scales_the_gradient():
-    xyz, weight = broken(), jax.random.uniform(jax.random.key(4), (4, 15))
-    same, *_ = anatomy.acting(xyz, weight, None)
-    np.testing.assert_array_equal(same, xyz)
-    grad = jax.jit(jax.grad(lambda x: jnp.sum(anatomy.acting(x, weight, None)[0])))(xyz)
-    np.testing.assert_allclose(grad, jnp.broadcast_to(weight[..., None], grad.shape))
+def test_weights_of_bones_are_those_of_their_freer_joint_times_rigidity():
+    free = jnp.zeros(15).at[ITOP.index("left_foot")].set(0.5)
+    bone = ITOP.bone_names.index("left_knee-left_foot")
+    for rigid, share in ((True, 0.3), (False, 1.0)):
+        expected = np.zeros(14)
+        expected[bone] = 0.5 * share
+        found = losses.bone_weights(free, skeleton=ITOP, rigid=rigid)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_masked_elements_give_zero_and_weigh_nothing(name):
+    loss, of_joints = LOSSES[name]
+    where = jnp.ones((4, 15), dtype=bool).at[:, HAND].set(False)
+    dirty = jnp.where(where[..., None], broken(), jnp.nan)
+    found = loss(dirty, skeleton=ITOP, where=where)
+    weights = of_joints(jnp.ones((4, 15)), skeleton=ITOP, where=where)
+    np.testing.assert_array_equal(weights.shape, found.shape)
+    np.testing.assert_array_equal(jnp.sum(weights == 0.0, axis=-1), 1)
+    np.testing.assert_array_equal(found[weights == 0.0], 0.0)

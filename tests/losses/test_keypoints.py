@@ -1,32 +1,32 @@
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from unipose_jax import losses, reduction, skeleton
 from unipose_jax.geometry import camera, transforms
-from unipose_jax.losses import keypoints
 
 INTRINSICS = jnp.array([286.0, 290.0, 160.0, 120.0])
 ON_AXIS = {
     "uv": INTRINSICS[None, 2:],
     "intrinsics": INTRINSICS,
-    "confidence": jnp.ones(1),
-    "visible": jnp.ones(1, dtype=bool),
 }
 STATIC = ("delta", "min_depth")
-RAY = jax.jit(keypoints.point_to_ray_loss, static_argnames=STATIC)
-REPROJECTION = jax.jit(keypoints.reprojection_loss, static_argnames=STATIC)
+RAY = jax.jit(losses.point_to_ray, static_argnames=STATIC)
+REPROJECTION = jax.jit(losses.reprojection, static_argnames=STATIC)
 
 
-def at_reference_depth(**example):
+def at_depth(**example):
     depth = jnp.full(example["xyz"].shape[:-2], 2.5)
-    return RAY(**example, reference_depth=depth)
+    return RAY(**example, at_depth=depth)
 
 
 PENALTIES = {
     "ray": RAY,
-    "reference": at_reference_depth,
+    "at_depth": at_depth,
     "reprojection": REPROJECTION,
 }
 every_penalty = pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENALTIES)
@@ -34,15 +34,13 @@ every_penalty = pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENAL
 
 def make_example(seed, shape=(2, 7)):
     """Joints around 2.5 m and their exact keypoints."""
-    keys = jax.random.split(jax.random.key(seed), 3)
-    xyz = 0.5 * jax.random.normal(keys[0], (*shape, 3))
+    key = jax.random.split(jax.random.key(seed), 3)[0]
+    xyz = 0.5 * jax.random.normal(key, (*shape, 3))
     xyz = xyz + jnp.array([0.0, 0.0, 2.5]).reshape((1,) * len(shape) + (3,))
     return {
         "xyz": xyz,
         "uv": camera.uv_from_xyz(xyz, INTRINSICS),
         "intrinsics": INTRINSICS,
-        "confidence": jax.random.uniform(keys[1], shape, minval=0.1),
-        "visible": jnp.ones(shape, dtype=bool),
     }
 
 
@@ -71,15 +69,26 @@ def test_ray_matches_hand_computed_offset():
     np.testing.assert_allclose(value, 0.04 * (1.25 - 1.0), rtol=1e-5)
 
 
-def test_reference_depth_rescales_the_offset():
+def test_at_depth_rescales_the_offset():
     # 2 cm at 2 m subtends what 3 cm do at 3 m.
     value = loss(
         xyz=jnp.array([[0.02, 0.0, 2.0]]),
         **ON_AXIS,
         delta=0.04,
-        reference_depth=jnp.array(3.0),
+        at_depth=jnp.array(3.0),
     )
     np.testing.assert_allclose(value, 0.04 * (1.25 - 1.0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 20.0, 30.0, 40.0])
+def test_the_depth_of_the_joint_rescales_nothing_off_the_axis(degrees):
+    # Depth is z: at the joint's own z, the distance is the plain one at any angle.
+    x = 2.0 * jnp.tan(jnp.radians(degrees))
+    xyz = jnp.stack([x, jnp.zeros(()), jnp.array(2.0)])[None]
+    uv = camera.uv_from_xyz(xyz, INTRINSICS)
+    moved = xyz + jnp.array([[0.0, 0.03, 0.0]])
+    found = RAY(moved, uv, INTRINSICS, at_depth=jnp.array(2.0), delta=0.04)
+    np.testing.assert_allclose(found, 0.04 * (1.25 - 1.0), rtol=1e-4)
 
 
 def test_reprojection_matches_hand_computed_pixels():
@@ -90,27 +99,39 @@ def test_reprojection_matches_hand_computed_pixels():
 
 
 @every_penalty
-def test_confidence_weighs_the_mean(penalty):
+def test_each_joint_has_its_own_penalty(penalty):
     example = make_example(1)
-    example["xyz"] += 0.1
-    one_by_one = jnp.eye(14, dtype=bool).reshape(14, 2, 7)
-    alone = [loss(penalty, **example | {"visible": one}) for one in one_by_one]
-    weight = np.ravel(example["confidence"])
-    expected = np.sum(weight * np.array(alone)) / np.sum(weight)
-    np.testing.assert_allclose(loss(penalty, **example), expected, rtol=1e-5)
+    moved = example | {"xyz": example["xyz"].at[1, 3].add(0.1)}
+    changed = penalty(**moved) - penalty(**example)
+    np.testing.assert_array_equal(jnp.argwhere(changed > 1e-3), [[1, 3]])
 
 
 @every_penalty
-def test_invisible_joints_change_nothing_even_if_nan(penalty):
+def test_the_weighted_mean_of_a_training_step(penalty):
+    example = make_example(1)
+    example["xyz"] += 0.1
+    weights = jax.random.uniform(jax.random.key(2), (2, 7))
+    where = weights > 0.3
+    term = reduction.weighted_mean(penalty(**example, where=where), weights, where)
+    alone = np.asarray(penalty(**example))
+    expected = np.sum((alone * weights)[where]) / np.sum(weights[where])
+    np.testing.assert_allclose(term.mean(), expected, rtol=1e-5)
+
+
+@every_penalty
+def test_masked_joints_give_zero_and_no_gradient_even_if_nan(penalty):
     clean = make_example(1)
     clean["xyz"] += 0.1
-    clean["visible"] = clean["visible"].at[:, ::2].set(False)
+    clean["where"] = jnp.ones((2, 7), dtype=bool).at[:, ::2].set(False)
     dirty = clean | {
         "xyz": clean["xyz"].at[:, ::2].set(jnp.nan),
         "uv": clean["uv"].at[:, ::2].set(jnp.nan),
-        "confidence": clean["confidence"].at[:, ::2].set(jnp.nan),
     }
-    chex.assert_trees_all_close(loss(penalty, **dirty), loss(penalty, **clean))
+    found = penalty(**dirty)
+    np.testing.assert_array_equal(found[:, ::2], 0.0)
+    del clean["where"]
+    np.testing.assert_allclose(found[:, 1::2], penalty(**clean)[:, 1::2], rtol=1e-6)
+    clean["where"] = dirty["where"]
     chex.assert_trees_all_close(grad(penalty, dirty), grad(penalty, clean))
     np.testing.assert_array_equal(grad(penalty, dirty)[:, ::2], 0.0)
 
@@ -126,7 +147,7 @@ def test_gradient_is_finite_on_the_ray_and_behind_the_camera(penalty):
     chex.assert_tree_all_finite(grads)
 
 
-def test_ray_gradient_pulls_towards_the_camera_and_reference_depth_does_not():
+def test_ray_gradient_pulls_towards_the_camera_and_at_depth_does_not():
     example = make_example(2)
     example["uv"] += 8.0 * jax.random.normal(jax.random.key(3), (2, 7, 2))
     radial = {
@@ -134,17 +155,17 @@ def test_ray_gradient_pulls_towards_the_camera_and_reference_depth_does_not():
         for name in PENALTIES
     }
     assert jnp.all(radial["ray"] > 1e-4)  # going down the gradient shortens p
-    np.testing.assert_allclose(radial["reference"], 0.0, atol=1e-6)
+    np.testing.assert_allclose(radial["at_depth"], 0.0, atol=1e-6)
     np.testing.assert_allclose(radial["reprojection"], 0.0, atol=1e-5)
 
 
-def test_reference_depth_takes_no_gradient():
+def test_at_depth_takes_no_gradient():
     example = make_example(2)
     example["xyz"] += 0.1
 
     @jax.jit
     def value(depth):
-        return loss(**example, reference_depth=depth)
+        return loss(**example, at_depth=depth)
 
     np.testing.assert_array_equal(jax.grad(value)(jnp.array([2.0, 3.0])), 0.0)
     assert value(jnp.array([3.0, 3.0])) > value(jnp.array([2.0, 2.0]))
@@ -211,100 +232,51 @@ def test_vmap_equals_batched_equals_jit(penalty):
     example["intrinsics"] = jnp.broadcast_to(INTRINSICS, (3, 2, 4))
     batched = penalty(**example)
     mapped = jax.jit(jax.vmap(lambda e: penalty(**e)))(example)
-    chex.assert_trees_all_close(jax.tree.map(jnp.sum, mapped), batched, rtol=1e-5)
+    chex.assert_trees_all_close(mapped, batched, rtol=1e-5)
     shared = penalty(**example | {"intrinsics": INTRINSICS})
     chex.assert_trees_all_close(shared, batched, rtol=1e-5)
 
 
-def test_agreement_is_confidence_on_the_ray_and_falls_off_it():
-    example = make_example(6)
-    exact = keypoints.ray_agreement(**example)
-    np.testing.assert_allclose(exact, example["confidence"], rtol=1e-5)
-    xyz = jnp.array([[0.05, 0.0, 2.0]])
-    off = keypoints.ray_agreement(xyz, **ON_AXIS, scale=0.05)
-    np.testing.assert_allclose(off, [np.exp(-0.5)], rtol=1e-5)
+ITOP = skeleton.ITOP15
+SQUARED = jax.jit(losses.squared_projection_error)
+EXTENT = jax.jit(functools.partial(losses.bone_extent, skeleton=ITOP))
 
 
-def test_agreement_without_evidence_is_zero_even_if_nan():
-    example = make_example(6)
-    example["visible"] = jnp.zeros((2, 7), dtype=bool)
-    example["xyz"] = jnp.full((2, 7, 3), jnp.nan)
-    example["uv"] = jnp.full((2, 7, 2), jnp.nan)
-    example["confidence"] = jnp.full((2, 7), jnp.nan)
-    np.testing.assert_array_equal(keypoints.ray_agreement(**example), 0.0)
+def projections(seed=0):
+    return 2.0 * jax.random.normal(jax.random.key(seed), (15, 2))
 
 
-def test_agreement_takes_no_gradient_and_sees_other_cameras():
-    cam_from_xyz = jnp.eye(4).at[0, 3].set(-0.05)
-    xyz = jnp.array([[0.0, 0.0, 2.0]])
-
-    def value(xyz):
-        return jnp.sum(
-            keypoints.ray_agreement(xyz, **ON_AXIS, cam_from_xyz=cam_from_xyz)
-        )
-
-    np.testing.assert_allclose(value(xyz), np.exp(-0.5), rtol=1e-5)
-    np.testing.assert_array_equal(jax.grad(value)(xyz), 0.0)
+def test_projection_error_is_squared():
+    found = SQUARED(jnp.array([[0.3, 0.4], [0.0, 0.2]]), jnp.zeros((2, 2)))
+    np.testing.assert_allclose(found, [0.25, 0.04], rtol=1e-5)
 
 
-def test_agreement_vmap_equals_batched_equals_jit():
-    example = make_example(7, shape=(3, 2, 7))
-    example["uv"] += 4.0
-    example["intrinsics"] = jnp.broadcast_to(INTRINSICS, (3, 2, 4))
-    batched = jax.jit(keypoints.ray_agreement)(**example)
-    mapped = jax.jit(jax.vmap(lambda e: keypoints.ray_agreement(**e)))(example)
-    chex.assert_trees_all_close(mapped, batched, rtol=1e-5)
+def test_extent_of_bones_has_no_sign():
+    mirrored = EXTENT(-projections(), projections())
+    np.testing.assert_allclose(mirrored, 0.0, atol=1e-6)
+    wide = EXTENT(2.0 * projections(), projections())
+    child, parent = np.array(ITOP.bones).T
+    spans = np.asarray(projections())[child] - np.asarray(projections())[parent]
+    np.testing.assert_allclose(wide, (spans**2).sum(-1), rtol=1e-5)
 
 
-def cross_entropy(logit, target):
-    weight, valid = jnp.ones_like(logit), jnp.ones_like(logit, dtype=bool)
-    return keypoints.confidence_loss(logit, target, weight=weight, valid=valid).mean()
+@pytest.mark.parametrize("term", [SQUARED, EXTENT], ids=["squared", "extent"])
+def test_masked_projections_give_zero_and_no_gradient_even_if_nan(term):
+    where = jnp.ones(15, bool).at[3].set(False)
+    targets = projections(1).at[3].set(jnp.nan)
+    dirty = projections().at[3].set(jnp.nan)
+
+    def total(x, y):
+        return term(x, y, where=where).sum()
+
+    clean = total(projections(), projections(1))
+    np.testing.assert_allclose(total(dirty, targets), clean, rtol=1e-6)
+    for grad in jax.grad(total, argnums=(0, 1))(dirty, targets):
+        assert np.isfinite(grad).all()
+        np.testing.assert_array_equal(grad[3], 0.0)
 
 
-@pytest.mark.parametrize("target", [0.0, 0.3, 1.0])
-def test_confidence_loss_is_the_cross_entropy(target):
-    probability = 0.8
-    logit = jnp.array([np.log(probability / (1 - probability))])
-    expected = -target * np.log(0.8) - (1 - target) * np.log(0.2)
-    np.testing.assert_allclose(
-        cross_entropy(logit, jnp.array([target])), expected, rtol=1e-5
-    )
-
-
-def test_confidence_loss_is_smallest_at_the_target():
-    logit = jnp.array([jnp.log(0.3 / 0.7)])
-    slope = jax.grad(cross_entropy)(logit, jnp.array([0.3]))
-    np.testing.assert_allclose(slope, 0.0, atol=1e-6)
-
-
-def test_confidence_loss_is_finite_far_out_and_ignores_what_is_not_valid():
-    logit = jnp.array([200.0, -200.0, 1.0])
-    target = jnp.array([0.0, 1.0, jnp.nan])
-
-    def value(logit, target):
-        valid = jnp.array([True, True, False])
-        return keypoints.confidence_loss(
-            logit, target, weight=jnp.ones(3), valid=valid
-        ).mean()
-
-    np.testing.assert_allclose(value(logit, target), 200.0)
-    logit = logit.at[2].set(jnp.nan)
-    np.testing.assert_allclose(value(logit, target), 200.0)
-    by_logit, by_target = jax.grad(value, argnums=(0, 1))(logit, target)
-    np.testing.assert_allclose(by_logit, [0.5, -0.5, 0.0], atol=1e-6)
-    np.testing.assert_array_equal(by_target, 0.0)
-
-
-def test_confidence_vmap_equals_batched_equals_jit():
-    keys = jax.random.split(jax.random.key(8), 3)
-    logit = jax.random.normal(keys[0], (3, 7))
-    target, weight = (jax.random.uniform(key, (3, 7)) for key in keys[1:])
-
-    def apply(logit, target, weight):
-        return keypoints.confidence_loss(
-            logit, target, weight=weight, valid=weight > 0.2
-        )
-
-    batched = jax.jit(apply)(logit, target, weight)
-    mapped = jax.jit(jax.vmap(apply))(logit, target, weight)
-    chex.assert_trees_all_close(jax.tree.map(jnp.sum, mapped), batched, rtol=1e-5)
+@pytest.mark.parametrize("term", [SQUARED, EXTENT], ids=["squared", "extent"])
+def test_projection_terms_vmap_equals_batched(term):
+    x, y = (jax.random.normal(jax.random.key(seed), (3, 15, 2)) for seed in (0, 1))
+    np.testing.assert_allclose(jax.vmap(term)(x, y), term(x, y), rtol=1e-5)

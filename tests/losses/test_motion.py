@@ -6,13 +6,38 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from unipose_jax.losses import motion
+from unipose_jax import losses, reduction
+from unipose_jax.geometry import numerics
+from unipose_jax.physics import finite_differences
 
 TIME = jnp.array([0.0, 0.05, 0.15, 0.2])
 LIMIT = jnp.array([4.0, 4.0])
 STATIC = ("delta", "max_gap")
-SPEED = jax.jit(motion.speed_loss, static_argnames=STATIC)
-ACCELERATION = jax.jit(motion.acceleration_loss, static_argnames=STATIC)
+
+
+def weighted_term(loss, of_joints):
+    """A loss as training uses it; `free` is how far each joint may move."""
+
+    def term(
+        xyz,
+        time,
+        limit,
+        free=None,
+        where=None,
+        max_gap=finite_differences.MAX_GAP,
+        delta=0.05,
+    ):
+        free = jnp.ones_like(xyz[..., 0]) if free is None else free
+        options = {"where": where, "max_gap": max_gap}
+        xyz = numerics.scale_gradient(xyz, free)
+        penalty = loss(xyz, time, limit=limit, delta=delta, **options)
+        return reduction.weighted_mean(penalty, of_joints(free, time, **options))
+
+    return jax.jit(term, static_argnames=STATIC)
+
+
+SPEED = weighted_term(losses.speed, losses.speed_weights)
+ACCELERATION = weighted_term(losses.acceleration, losses.acceleration_weights)
 TERMS = {
     "speed": functools.partial(SPEED, limit=LIMIT),
     "acceleration": functools.partial(ACCELERATION, limit=10.0 * LIMIT),
@@ -94,23 +119,23 @@ def test_the_longest_gap_is_the_caller_s_choice(term):
 
 @every_term
 def test_invalid_joints_change_nothing_even_if_nan(term):
-    valid = jnp.ones((4, 2), dtype=bool).at[3, 1].set(False)
-    dirty = jnp.where(valid[..., None], wild(), jnp.nan)
-    moved = jnp.where(valid[..., None], wild(), 7.0)
+    where = jnp.ones((4, 2), dtype=bool).at[3, 1].set(False)
+    dirty = jnp.where(where[..., None], wild(), jnp.nan)
+    moved = jnp.where(where[..., None], wild(), 7.0)
     chex.assert_trees_all_close(
-        term(dirty, TIME, valid=valid), term(moved, TIME, valid=valid)
+        term(dirty, TIME, where=where), term(moved, TIME, where=where)
     )
-    grad = jax.jit(jax.grad(lambda x: term(x, TIME, valid=valid).mean()))(dirty)
+    grad = jax.jit(jax.grad(lambda x: term(x, TIME, where=where).mean()))(dirty)
     chex.assert_tree_all_finite(grad)
     np.testing.assert_array_equal(grad[3, 1], 0.0)
     expected = term(moved, TIME).weight - 1
-    np.testing.assert_array_equal(term(dirty, TIME, valid=valid).weight, expected)
+    np.testing.assert_array_equal(term(dirty, TIME, where=where).weight, expected)
 
 
 @every_term
 def test_weights_choose_which_joints_move(term):
     weight = jnp.ones((4, 2)).at[1:3, 0].set(0.25).at[:, 1].set(0.0)
-    grad = jax.jit(jax.grad(lambda x: term(x, TIME, weight=weight).total))(wild())
+    grad = jax.jit(jax.grad(lambda x: term(x, TIME, free=weight).total))(wild())
     assert jnp.all(jnp.any(grad[:, 0] != 0, axis=-1))
     np.testing.assert_array_equal(grad[:, 1], 0.0)
 
@@ -119,7 +144,7 @@ def test_weights_choose_which_joints_move(term):
 def test_a_step_counts_as_much_as_its_freest_frame(term):
     # Joint 0 may move in frame 1, which takes part in two steps and in both triples.
     weight = jnp.zeros((4, 2)).at[1, 0].set(0.5)
-    np.testing.assert_array_equal(term(wild(), TIME, weight=weight).weight, 1.0)
+    np.testing.assert_array_equal(term(wild(), TIME, free=weight).weight, 1.0)
 
 
 @every_term
@@ -146,3 +171,11 @@ def test_vmap_equals_batched_equals_jit(term):
     batched = term(xyz, time)
     mapped = jax.tree.map(jnp.sum, jax.jit(jax.vmap(term))(xyz, time))
     chex.assert_trees_all_close(mapped, batched, rtol=1e-5)
+
+
+def test_each_step_has_its_own_penalty():
+    xyz = jnp.zeros((4, 2, 3)).at[2, 1, 0].set(1.0)
+    found = losses.speed(xyz, TIME, limit=LIMIT)
+    np.testing.assert_array_equal(jnp.argwhere(found > 0), [[1, 1], [2, 1]])
+    found = losses.acceleration(xyz, TIME, limit=LIMIT)
+    np.testing.assert_array_equal(jnp.argwhere(found > 0), [[0, 1], [1, 1]])

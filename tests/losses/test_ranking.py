@@ -1,23 +1,16 @@
-import functools
-
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from unipose_jax import skeleton
-from unipose_jax.losses import ranking
-
-SKELETON = skeleton.Skeleton("chain", ("nose", "neck", "pelvis"), (-1, 0, 1))
+from unipose_jax import losses, reduction
 
 
 @jax.jit
-def loss(a, b, label, valid=None):
-    valid = jnp.ones(a.shape, bool) if valid is None else valid
-    return ranking.ranking_loss(
-        a, b, label=label, weight=jnp.ones(a.shape), valid=valid
-    ).mean()
+def loss(a, b, label, where=None):
+    penalty = losses.pairwise_ranking(a, b, label, where=where)
+    return reduction.weighted_mean(penalty, where=where).mean()
 
 
 @pytest.mark.parametrize(
@@ -69,40 +62,3 @@ def test_gradient_is_finite_and_pulls_the_right_way(gap, label):
 
 def test_nothing_valid_costs_nothing():
     assert loss(jnp.ones(2), jnp.zeros(2), jnp.ones(2, int), jnp.zeros(2, bool)) == 0
-
-
-def test_bones_between_joints_are_counted():
-    steps = ranking.bones_between(SKELETON)
-    np.testing.assert_array_equal(steps, [[0, 1, 2], [1, 0, 1], [2, 1, 0]])
-
-
-draw = jax.jit(
-    functools.partial(ranking.sample_pairs, num_classes=60, count=4_000),
-)
-
-
-def test_pairs_are_drawn_from_each_class_equally_often():
-    labelled = jnp.zeros((6, 6), bool).at[0, 3:].set(True).at[3, 0].set(True)
-    label = jnp.zeros((6, 6), int).at[0, 3:].set(1).at[3, 0].set(-1)
-    classes = ranking.pair_classes(label, skeleton=SKELETON)
-    first, second, valid = draw(jax.random.key(0), labelled, classes=classes)
-    assert valid.all()
-    assert labelled[first, second].all()
-    shares = np.unique(classes[first, second], return_counts=True)[1] / 4_000
-    np.testing.assert_allclose(shares, 0.25, atol=0.03)  # 4 sigma of 4,000 draws
-
-
-def test_without_labelled_pairs_there_is_nothing_to_draw():
-    none = jnp.zeros((6, 6), bool)
-    classes = ranking.pair_classes(jnp.zeros((6, 6), int), skeleton=SKELETON)
-    first, second, valid = draw(jax.random.key(0), none, classes=classes)
-    assert not valid.any()
-    assert (first < 6).all()
-    assert (second < 6).all()
-
-
-def test_classes_stay_below_their_number():
-    label = jnp.ones((6, 6), int)
-    classes = ranking.pair_classes(label, skeleton=SKELETON)
-    assert 0 <= classes.min()
-    assert classes.max() < ranking.num_classes(2)

@@ -6,17 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from unipose_jax.losses import surface
+from unipose_jax import losses
 from unipose_jax.physics import limits
 from unipose_jax.skeleton import definitions
 
-ONE = {"visible": jnp.ones(1, dtype=bool)}
-SURFACE = jax.jit(surface.surface_loss, static_argnames="scale")
-HINGE = jax.jit(surface.surface_hinge_loss, static_argnames="delta")
-pull = functools.partial(
-    SURFACE, skin_depth=jnp.array([0.06]), confidence=jnp.ones(1), **ONE
-)
-hinge = functools.partial(HINGE, min_skin_depth=jnp.array([0.02]), **ONE)
+SURFACE = jax.jit(losses.surface_distance, static_argnames="delta")
+HINGE = jax.jit(losses.surface_hinge, static_argnames="delta")
+pull = functools.partial(SURFACE, skin_depth=jnp.array([0.06]))
+hinge = functools.partial(HINGE, min_skin_depth=jnp.array([0.02]))
 
 
 def joint(z):
@@ -35,8 +32,8 @@ def test_pull_is_zero_a_skin_depth_behind_the_surface():
 
 
 def test_pull_matches_hand_computed_value():
-    # 10 cm off with a scale of 10 cm: half of the full penalty of 10 cm.
-    value = pull(joint(2.16), jnp.array([2.0]), scale=0.1).mean()
+    # 10 cm off with delta 10 cm: half of the full penalty of 10 cm.
+    value = pull(joint(2.16), jnp.array([2.0]), delta=0.1).mean()
     np.testing.assert_allclose(value, 0.05, rtol=1e-4)
 
 
@@ -76,64 +73,42 @@ def test_skin_depth_can_be_learned():
     assert jax.grad(value)(jnp.array([0.06]))[0] < 0
 
 
-@pytest.mark.parametrize("weight", [None, jnp.array([1.0, 3.0, 1.0])])
-def test_unseen_surfaces_change_nothing_even_if_nan(weight):
+TERMS = {
+    "pull": functools.partial(SURFACE, skin_depth=jnp.full(3, 0.02)),
+    "hinge": functools.partial(HINGE, min_skin_depth=jnp.full(3, 0.02)),
+}
+every_term = pytest.mark.parametrize("term", TERMS.values(), ids=TERMS)
+
+
+@every_term
+def test_unobserved_surfaces_give_zero_and_no_gradient_even_if_nan(term):
     xyz = jnp.array([[0.0, 0.0, 1.9], [0.0, 0.0, 1.8], [0.0, 0.0, 9.0]])
-    visible = jnp.array([True, True, False])
+    where = jnp.array([True, True, False])
     depth = jnp.array([2.0, 2.0, jnp.nan])
-    ones = jnp.ones(3)
-    options = {"min_skin_depth": 0.02 * ones, "weight": weight}
-    terms = {
-        "hinge": functools.partial(HINGE, **options),
-        "pull": functools.partial(
-            SURFACE,
-            skin_depth=0.02 * ones,
-            confidence=ones if weight is None else weight,
-        ),
-    }
-    for term in terms.values():
-
-        def value(xyz, depth, term=term):
-            return term(xyz, depth, visible=visible).mean()
-
-        clean = value(xyz, depth.at[2].set(2.0))
-        dirty = xyz.at[2].set(jnp.nan)
-        chex.assert_trees_all_close(value(xyz, depth), clean)
-        chex.assert_trees_all_close(value(dirty, depth), clean)
-        grad = jax.grad(value)(dirty, depth)
-        chex.assert_tree_all_finite(grad)
-        np.testing.assert_array_equal(grad[2], 0.0)
-        assert jnp.all(grad[:2, 2] < 0)
+    dirty = xyz.at[2].set(jnp.nan)
+    clean = term(xyz, depth.at[2].set(2.0))
+    for joints in (xyz, dirty):
+        found = term(joints, depth, where=where)
+        np.testing.assert_allclose(found, clean.at[2].set(0.0))
+    grad = jax.grad(lambda x: term(x, depth, where=where).mean())(dirty)
+    chex.assert_tree_all_finite(grad)
+    np.testing.assert_array_equal(grad[2], 0.0)
+    assert jnp.all(grad[:2, 2] < 0)
 
 
-@pytest.mark.parametrize("term", [SURFACE, HINGE], ids=["pull", "hinge"])
+@every_term
 def test_vmap_equals_batched_equals_jit(term):
     keys = jax.random.split(jax.random.key(1), 3)
-    xyz = 2.0 + 0.2 * jax.random.normal(keys[0], (4, 5, 3))
-    depth = 2.0 + 0.1 * jax.random.normal(keys[1], (4, 5))
-    trust = jax.random.uniform(keys[2], (4, 5))
-    names = ("skin_depth", "confidence")
-    if term is HINGE:
-        names = ("min_skin_depth", "weight")
+    xyz = 2.0 + 0.2 * jax.random.normal(keys[0], (4, 3, 3))
+    depth = 2.0 + 0.1 * jax.random.normal(keys[1], (4, 3))
+    where = jax.random.uniform(keys[2], (4, 3)) > 0.2
 
-    def apply(xyz, depth, trust):
-        options = dict(zip(names, (jnp.full(5, 0.05), trust), strict=True))
-        return term(xyz, depth, visible=trust > 0.2, **options)
+    def apply(xyz, depth, where):
+        return term(xyz, depth, where=where)
 
-    batched = apply(xyz, depth, trust)
-    mapped = jax.tree.map(jnp.sum, jax.jit(jax.vmap(apply))(xyz, depth, trust))
+    batched = apply(xyz, depth, where)
+    mapped = jax.jit(jax.vmap(apply))(xyz, depth, where)
     chex.assert_trees_all_close(mapped, batched, rtol=1e-5)
-
-
-def test_weights_weigh_the_mean():
-    xyz = jnp.array([[0.0, 0.0, 1.9], [0.0, 0.0, 1.99]])
-    depth, visible = jnp.full(2, 2.0), jnp.ones(2, dtype=bool)
-    weight = jnp.array([1.0, 3.0])
-    parts = [hinge(xyz[i : i + 1], depth[i : i + 1]).mean() for i in range(2)]
-    both = HINGE(
-        xyz, depth, min_skin_depth=jnp.full(2, 0.02), visible=visible, weight=weight
-    )
-    np.testing.assert_allclose(both.mean(), (parts[0] + 3 * parts[1]) / 4, rtol=1e-5)
 
 
 STICK = definitions.Skeleton("stick", ("pelvis", "neck", "head"), (-1, 0, 1))
@@ -141,12 +116,11 @@ STICK_XYZ = jnp.array([[0.0, 0.0, 2.0], [0.0, -0.5, 2.0], [0.0, -0.75, 2.0]])
 RADII = jnp.array([0.15, 0.10])
 
 
-COVERAGE = jax.jit(surface.coverage_loss, static_argnames=("skeleton", "scale"))
+COVERAGE = jax.jit(losses.coverage, static_argnames=("skeleton", "delta"))
 
 
 def coverage(xyz=STICK_XYZ, points=None, valid=None, present=None, **options):
-    valid = jnp.ones(points.shape[:-1], dtype=bool) if valid is None else valid
-    options |= {"points_valid": valid, "valid": present}
+    options |= {"points_valid": valid, "where": present}
     return COVERAGE(xyz, points, skeleton=STICK, radii=RADII, **options)
 
 
@@ -165,8 +139,8 @@ def test_points_inside_a_capsule_cost_nothing():
     ],
 )
 def test_distance_is_to_the_nearest_capsule(point):
-    # 10 cm outside with a scale of 10 cm: half of the full penalty of 10 cm.
-    value = coverage(points=jnp.array([point]), scale=0.1).mean()
+    # 10 cm outside with delta 10 cm: half of the full penalty of 10 cm.
+    value = coverage(points=jnp.array([point]), delta=0.1).mean()
     np.testing.assert_allclose(value, 0.05, rtol=1e-4)
 
 
@@ -192,9 +166,9 @@ def test_invalid_points_change_nothing_even_if_nan():
     valid = jnp.array([True, False])
 
     def value(xyz):
-        return coverage(xyz, points, valid).mean()
+        return coverage(xyz, points, valid).sum()
 
-    np.testing.assert_allclose(value(STICK_XYZ), coverage(points=points[:1]).mean())
+    np.testing.assert_allclose(value(STICK_XYZ), coverage(points=points[:1])[0])
     chex.assert_tree_all_finite(jax.grad(value)(STICK_XYZ))
 
 
@@ -213,13 +187,7 @@ def test_a_masked_joint_makes_its_bones_absent(hidden):
     @jax.jit
     @jax.value_and_grad
     def absent(xyz):
-        return surface.coverage_loss(
-            xyz,
-            points,
-            skeleton=trunk,
-            radii=RADII[:1],
-            points_valid=jnp.ones(3, dtype=bool),
-        ).mean()
+        return COVERAGE(xyz, points, skeleton=trunk, radii=RADII[:1]).mean()
 
     value, grad = masked(dirty)
     expected, expected_grad = absent(STICK_XYZ[:2])
@@ -236,7 +204,7 @@ def test_no_point_counts_where_no_bone_is_left():
     def term(xyz):
         return coverage(xyz, STICK_XYZ + 1.0, present=present)
 
-    np.testing.assert_array_equal(term(xyz).weight, 0.0)
+    np.testing.assert_array_equal(term(xyz), 0.0)
     np.testing.assert_array_equal(jax.grad(lambda x: term(x).mean())(xyz), 0.0)
 
 
@@ -263,7 +231,6 @@ def test_a_standing_person_covers_points_on_its_skin():
         points,
         skeleton=skeleton,
         radii=limits.capsule_radii(skeleton),
-        points_valid=jnp.ones(15, dtype=bool),
     )
     np.testing.assert_array_equal(term.mean(), 0.0)
 
@@ -273,5 +240,5 @@ def test_coverage_vmap_equals_batched_equals_jit():
     xyz = STICK_XYZ[None] + 0.1 * jax.random.normal(keys[0], (4, 3, 3))
     points = STICK_XYZ[:1][None] + 0.4 * jax.random.normal(keys[1], (4, 20, 3))
     batched = coverage(xyz, points)
-    mapped = jax.tree.map(jnp.sum, jax.jit(jax.vmap(coverage))(xyz, points))
+    mapped = jax.jit(jax.vmap(coverage))(xyz, points)
     chex.assert_trees_all_close(mapped, batched, rtol=1e-5)

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from data_pipelines import calibration, detections, errors, pose_file, recording
+from data_pipelines.cameras import calibration
+from data_pipelines.ground import pose_file
+from data_pipelines.keypoints import detections
+from data_pipelines.readers.recordings import recording
 from tests.test_run import run
-from unipose_jax import skeleton
+from unipose_jax import errors, skeleton
 
 
 @pytest.fixture

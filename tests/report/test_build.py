@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from data_pipelines import errors
-from unipose_jax.report import build, clips, page, tables
+from unipose_jax import errors
+from unipose_jax.report import build, page, tables
+from unipose_jax.report.draw import clips
 
 XYZ = np.random.default_rng(0).uniform((-0.5, -1, 2.5), (0.5, 1, 3.5), (4, 15, 3))
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unipose_jax.report import curves, palette
+from unipose_jax.report import curves
+from unipose_jax.report.draw import palette
 
 RECORDS = [
     {"step": s, "split": "train", "loss/total": 1.0 / (s + 1), "loss/zero": 0.0}

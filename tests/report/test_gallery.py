@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from unipose_jax.report import clips, gallery
+from unipose_jax.report import gallery
+from unipose_jax.report.draw import clips
 
 XYZ = np.random.default_rng(0).uniform((-0.5, -1, 2.5), (0.5, 1, 3.5), (4, 15, 3))
 

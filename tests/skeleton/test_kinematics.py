@@ -253,3 +253,17 @@ def toes_point_forward(xyz):
     ankle, foot = (skeleton.NTU25.index(n) for n in ("left_ankle", "left_foot"))
     forward = kinematics.body_frame(xyz, skeleton=skeleton.NTU25)[:, 2]
     return float(jnp.mean(jnp.sum((xyz[:, foot] - xyz[:, ankle]) * forward, -1) > 0))
+
+
+def test_path_lengths_count_the_bones_between_joints():
+    chain = skeleton.Skeleton("chain", ("nose", "neck", "pelvis"), (-1, 0, 1))
+    expected = [[0, 1, 2], [1, 0, 1], [2, 1, 0]]
+    np.testing.assert_array_equal(kinematics.path_lengths(chain), expected)
+
+
+def test_a_bone_is_known_where_both_ends_are():
+    chain = skeleton.Skeleton("chain", ("nose", "neck", "pelvis"), (-1, 0, 1))
+    where = jnp.array([[True, True, False], [True, True, True]])
+    found = kinematics.both_ends(where, skeleton=chain)
+    np.testing.assert_array_equal(found, [[True, False], [True, True]])
+    assert kinematics.both_ends(None, skeleton=chain) is None

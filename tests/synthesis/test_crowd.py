@@ -8,7 +8,8 @@ import pytest
 
 from unipose_jax.geometry import camera
 from unipose_jax.perspective import order
-from unipose_jax.synthesis import crowd, detector, scene
+from unipose_jax.synthesis import crowd, scene
+from unipose_jax.synthesis.sensing import detector
 
 EXACT = detector.DetectorParams(
     noise=0.0, outlier_share=0.0, swap_share=0.0, miss_share=0.0

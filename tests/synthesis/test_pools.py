@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from data_pipelines import schema
-from unipose_jax.synthesis import crops, pools, scene
+from data_pipelines.ground import schema
+from unipose_jax.synthesis import pools, scene
+from unipose_jax.synthesis.sensing import crops
 
 SEED, COUNT = 3, 6
 CROPS = ("depth_crop", "depth_crop_matrix", "color_crop", "color_crop_matrix")

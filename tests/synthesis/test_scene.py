@@ -5,19 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from data_pipelines import schema
+from data_pipelines.ground import schema
 from unipose_jax import skeleton
 from unipose_jax.geometry import camera, transforms
-from unipose_jax.synthesis import (
-    body,
-    images,
-    paint,
-    pools,
-    room,
-    scene,
-    shape,
-    viewpoint,
-)
+from unipose_jax.synthesis import pools, scene
+from unipose_jax.synthesis.motion import shape
+from unipose_jax.synthesis.render import body, images, paint, room, viewpoint
 
 SEED, COUNT = 3, 6
 PARAMS = scene.SceneParams(frames=3, height=60, width=80, points=128, crop_size=16)

@@ -3,8 +3,11 @@ import pathlib
 import pytest
 
 from configs import unipose
-from data_pipelines import calibration, recording, synthetic
-from unipose_jax.train import checkpoint, recipes, restore
+from data_pipelines.cameras import calibration
+from data_pipelines.readers.recordings import recording
+from data_pipelines.rendered import synthetic
+from unipose_jax.train import recipes
+from unipose_jax.train.checkpoints import checkpoint, restore
 
 
 @pytest.fixture(scope="session")

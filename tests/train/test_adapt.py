@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from configs import recording
-from data_pipelines import errors, sources
+from data_pipelines.loading import sources
 from tests.test_data_sets import write_recordings
-from unipose_jax import models, skeleton
+from unipose_jax import errors, models, skeleton
 from unipose_jax.report import logs
 from unipose_jax.synthesis import pools, scene
-from unipose_jax.train import checkpoint, evaluate, loop, recipes, stages, teacher
+from unipose_jax.train import loop, recipes, teacher
+from unipose_jax.train.checkpoints import checkpoint
+from unipose_jax.train.evaluation import evaluate
+from unipose_jax.train.plan import stages
 
 
 @pytest.fixture(scope="module")

@@ -13,19 +13,15 @@ import pytest
 from flax import traverse_util
 
 from configs import wsp_finetune
-from data_pipelines import errors, labelled, pool_batches, synthetic
+from data_pipelines.loading import labelled, pool_batches
+from data_pipelines.rendered import synthetic
 from tests.test_run import run
-from unipose_jax import models, skeleton
-from unipose_jax.train import (
-    checkpoint,
-    evaluate,
-    loop,
-    optimizer,
-    pretrained,
-    restore,
-    stages,
-)
+from unipose_jax import errors, models, skeleton
+from unipose_jax.train import loop, optimizer
 from unipose_jax.train import state as train_state
+from unipose_jax.train.checkpoints import checkpoint, folders, pretrained, restore
+from unipose_jax.train.evaluation import evaluate
+from unipose_jax.train.plan import stages
 
 NETWORK = models.RankNet(num_joints=3, width=4)
 
@@ -200,7 +196,7 @@ def smoke(pools, init=""):
 
 def train(config, workdir) -> None:
     stage = stages.config_of(config, "rgb", workdir)
-    assert loop.train(stage, stages.folder_of(workdir, "rgb"))
+    assert loop.train(stage, folders.folder_of(workdir, "rgb"))
 
 
 @pytest.fixture(scope="module")

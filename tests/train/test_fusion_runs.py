@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from configs import unipose
-from data_pipelines import errors, pose_file
+from data_pipelines.ground import pose_file
 from tests.test_run import run
-from unipose_jax import models
-from unipose_jax.train import recipes, restore, stages, teacher
+from unipose_jax import errors, models
+from unipose_jax.train import recipes, teacher
+from unipose_jax.train.checkpoints import restore
+from unipose_jax.train.plan import stages
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from configs import unipose
-from data_pipelines import sources
+from data_pipelines.loading import sources
 from unipose_jax.report import logs
 from unipose_jax.train import loop
 

@@ -9,11 +9,15 @@ import optax
 import pytest
 
 from configs import pose_machine
-from data_pipelines import errors, sources
+from data_pipelines.loading import sources
 from tests.data_pipelines.originals import videopose
-from unipose_jax import commands
-from unipose_jax.train import lifting_study, loop, recipes, restore, stages
+from unipose_jax import errors
+from unipose_jax.cli import commands
+from unipose_jax.train import loop, recipes
 from unipose_jax.train import state as train_state
+from unipose_jax.train.checkpoints import restore
+from unipose_jax.train.evaluation import lifting_study
+from unipose_jax.train.plan import stages
 
 
 def write(folder, frames):

@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 
 from configs import unipose
-from data_pipelines import errors, pose_file, recording, tracks
+from data_pipelines.ground import pose_file
+from data_pipelines.readers.recordings import recording
+from data_pipelines.sequences import tracks
 from tests.test_run import run
-from unipose_jax import estimator
-from unipose_jax.train import loop, restore, stages
+from unipose_jax import errors, estimator
+from unipose_jax.train import loop
+from unipose_jax.train.checkpoints import folders, restore
+from unipose_jax.train.plan import stages
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +26,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     config = unipose.get_config("smoke")
-    config.stages = stages.MODALITIES
+    config.stages = folders.MODALITIES
     config.data.cache_dir = str(tmp_path_factory.mktemp("pools"))
     return config
 
@@ -36,8 +40,8 @@ def trained(config, tmp_path_factory) -> pathlib.Path:
 
 
 def test_every_stage_has_its_report_and_the_points_show_all(trained):
-    for modality in stages.MODALITIES:
-        folder = stages.folder_of(trained, modality)
+    for modality in folders.MODALITIES:
+        folder = folders.folder_of(trained, modality)
         assert (folder / "metrics.json").is_file()
         assert (folder / "report/index.html").is_file()
     assert rows_of(trained) == ["points", "depth", "rgb"]
@@ -85,9 +89,9 @@ def test_teacher_is_left_as_it_was(trained):
 
 
 def test_finished_stages_rest(config, trained):
-    for modality in stages.MODALITIES:
+    for modality in folders.MODALITIES:
         settings = stages.config_of(config, modality, trained)
-        log = stages.folder_of(trained, modality) / "log.jsonl"
+        log = folders.folder_of(trained, modality) / "log.jsonl"
         before = log.read_bytes()
         assert loop.train(settings, log.parent)
         assert log.read_bytes() == before

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from configs import unipose
-from data_pipelines import errors, sources, synthetic
-from unipose_jax import models, skeleton
-from unipose_jax.losses import objective
-from unipose_jax.train import checkpoint, evaluate, loop, recipes, stages, teacher
+from data_pipelines.loading import sources
+from data_pipelines.rendered import synthetic
+from unipose_jax import errors, models, skeleton
+from unipose_jax.train import loop, objective, recipes, teacher
+from unipose_jax.train.checkpoints import checkpoint, folders
+from unipose_jax.train.evaluation import evaluate
+from unipose_jax.train.plan import stages
 from unipose_jax.train.recipes import stage2
 
 ITOP = skeleton.ITOP15
@@ -27,7 +30,7 @@ def pools(tmp_path_factory) -> str:
 @pytest.fixture
 def config(pools):
     config = unipose.get_config("smoke")
-    config.stages = stages.MODALITIES
+    config.stages = folders.MODALITIES
     config.data.cache_dir = pools
     return config
 
@@ -325,4 +328,4 @@ def test_all_student_terms_can_be_weighed_together(config, clip):
     )
     terms = recipe.validation_terms(estimate, batch)
     assert set(terms) == set(weights)
-    assert np.isfinite(float(objective.total(terms, weights)))
+    assert np.isfinite(float(objective.weighted_sum(terms, weights)))

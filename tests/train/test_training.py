@@ -12,19 +12,14 @@ import optax
 import pytest
 
 from configs import unipose
-from data_pipelines import errors, pool_batches, sources, synthetic
-from unipose_jax import models
-from unipose_jax.train import (
-    checkpoint,
-    evaluate,
-    journal,
-    loop,
-    parallel,
-    recipes,
-    restore,
-)
+from data_pipelines.loading import pool_batches, sources
+from data_pipelines.rendered import synthetic
+from unipose_jax import errors, models
+from unipose_jax.train import journal, loop, parallel, recipes
 from unipose_jax.train import state as train_state
 from unipose_jax.train import step as train_step
+from unipose_jax.train.checkpoints import checkpoint, restore
+from unipose_jax.train.evaluation import evaluate
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 
 from configs import wsp as config_file
-from data_pipelines import errors, sources
+from data_pipelines.loading import sources
 from tests.data_pipelines.originals import coco as original
 from tests.perspective import people
-from unipose_jax import commands, models, skeleton
-from unipose_jax.train import loop, parallel, ranking_study, recipes, restore, stages
+from unipose_jax import errors, models, skeleton
+from unipose_jax.cli import commands
+from unipose_jax.train import loop, parallel, recipes
+from unipose_jax.train.checkpoints import restore
+from unipose_jax.train.evaluation import ranking_study
+from unipose_jax.train.plan import stages
 from unipose_jax.train.recipes import wsp
 
 

@@ -11,6 +11,43 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
+def intrinsics_from_matrix(
+    matrix: Float[Array, "*batch 3 3"],
+) -> Float[Array, "*batch 4"]:
+    """The vector (fx, fy, cx, cy) of a camera matrix K, pixels.
+
+    K = [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]; a skew K[0, 1] is ignored. Where K counts
+    pixel centres at integers, as OpenCV's do, add 0.5 to cx and cy.
+    """
+    if matrix.shape[-2:] != (3, 3):
+        raise ValueError(f"a camera matrix has shape (..., 3, 3), not {matrix.shape}")
+    entries = ((0, 0), (1, 1), (0, 2), (1, 2))
+    return jnp.stack([matrix[..., row, column] for row, column in entries], axis=-1)
+
+
+def focal_and_center(
+    intrinsics: Float[Array, "*#batch 4"], points: Float[Array, "*batch n d"]
+) -> tuple[Float[Array, "*batch n 2"], Float[Array, "*batch n 2"]]:
+    """Focal lengths (fx, fy) and principal point (cx, cy), one pair per point.
+
+    Args:
+        intrinsics: (fx, fy, cx, cy), pixels.
+        points: pixels or points that the result goes with; only the shape is used.
+
+    Raises:
+        ValueError: `intrinsics` are no such vectors, e.g. a 3x3 matrix.
+    """
+    if intrinsics.ndim < 1 or intrinsics.shape[-1] != 4:
+        raise ValueError(
+            "intrinsics are (fx, fy, cx, cy), of shape (..., 4), not "
+            f"{intrinsics.shape}; geometry.camera.intrinsics_from_matrix converts 3x3 "
+            "matrices"
+        )
+    shape = (*points.shape[:-1], 4)
+    intrinsics = jnp.broadcast_to(intrinsics[..., None, :], shape)
+    return intrinsics[..., :2], intrinsics[..., 2:]
+
+
 def uv_from_xyz(
     xyz: Float[Array, "*batch n 3"],
     intrinsics: Float[Array, "*#batch 4"],
@@ -28,7 +65,7 @@ def uv_from_xyz(
     Returns:
         Undistorted pixels.
     """
-    focal, center = _focal_and_center(intrinsics, xyz)
+    focal, center = focal_and_center(intrinsics, xyz)
     z = jnp.maximum(xyz[..., 2:], min_depth)
     return focal * (xyz[..., :2] / z) + center
 
@@ -143,18 +180,11 @@ def _distortion_terms(xy, distortion):
     return radial, p_straight * cross + p_swapped * (sq + 2.0 * xy**2)
 
 
-def _focal_and_center(intrinsics, points):
-    """Intrinsics as (fx, fy) and (cx, cy), broadcast to every point."""
-    shape = (*points.shape[:-1], 4)
-    intrinsics = jnp.broadcast_to(intrinsics[..., None, :], shape)
-    return intrinsics[..., :2], intrinsics[..., 2:]
-
-
 def _xy_from_uv(uv, intrinsics):
-    focal, center = _focal_and_center(intrinsics, uv)
+    focal, center = focal_and_center(intrinsics, uv)
     return (uv - center) / focal
 
 
 def _uv_from_xy(xy, intrinsics):
-    focal, center = _focal_and_center(intrinsics, xy)
+    focal, center = focal_and_center(intrinsics, xy)
     return focal * xy + center

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 
 def safe_norm(
@@ -43,6 +43,38 @@ def safe_divide(
     vanishing = jnp.abs(denominator) <= eps
     quotient = numerator / jnp.where(vanishing, 1.0, denominator)
     return jnp.where(vanishing, fallback, quotient)
+
+
+def fill_masked(
+    x: Float[Array, "..."], where: Bool[Array, "..."] | None, *, fill: float = 0.0
+) -> Float[Array, "..."]:
+    """Replaces the entries of `x` outside `where` by `fill`.
+
+    Apply it to the inputs of a computation: masking only the result would still send
+    NaN of masked inputs through the gradient.
+
+    Args:
+        x: values, any unit.
+        where: of the leading axes of `x`; None keeps all entries.
+        fill: what stands in for the others; they get no gradient.
+    """
+    if where is None:
+        return x
+    axes = (1,) * (x.ndim - where.ndim)
+    return jnp.where(where.reshape(where.shape + axes), x, fill)
+
+
+def scale_gradient(
+    x: Float[Array, "*batch n d"], weights: Float[Array, "*batch n"]
+) -> Float[Array, "*batch n d"]:
+    """Returns `x` unchanged, with the gradient of each vector multiplied by its weight.
+
+    Args:
+        x: vectors, e.g. joints in metres.
+        weights: factors of the gradients, taken as constant; 0 holds a joint in place.
+    """
+    fixed = jax.lax.stop_gradient(x)
+    return fixed + jax.lax.stop_gradient(weights)[..., None] * (x - fixed)
 
 
 @jax.custom_jvp

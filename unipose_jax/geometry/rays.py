@@ -1,9 +1,10 @@
 """Rays of any camera in any frame, and how far points lie from them."""
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from unipose_jax.geometry import camera, transforms
+from unipose_jax.geometry import camera, numerics, transforms
 
 
 def rays_from_uv(
@@ -71,3 +72,60 @@ def point_to_ray_residual(
     dirs = jnp.broadcast_to(ray_dirs, xyz.shape)
     along = jnp.sum(offset * dirs, axis=-1, keepdims=True)
     return offset - jnp.maximum(along, 0.0) * dirs
+
+
+def ray_agreement(
+    xyz: Float[Array, "*batch joints 3"],
+    uv: Float[Array, "*batch joints 2"],
+    intrinsics: Float[Array, "*#batch 4"],
+    *,
+    where: Bool[Array, "*batch joints"] | None = None,
+    scale: float = 0.05,
+    cam_from_xyz: Float[Array, "*#batch 4 4"] | None = None,
+) -> Float[Array, "*batch joints"]:
+    r"""Gaussian agreement of joints with the rays of their keypoints, in [0, 1].
+
+    exp(-|r|^2 / (2 scale^2)), r from the joint to its keypoint's ray: the target of a
+    predicted confidence, or the weight of a pseudo-label.
+
+    Args:
+        xyz: joints, metres, camera frame (any, with `cam_from_xyz`).
+        uv: observed keypoints, undistorted pixels.
+        intrinsics: (fx, fy, cx, cy) of the keypoints' camera, pixels.
+        where: joints that have a keypoint; default: all. Others give 0, whatever they
+            hold.
+        scale: distance to the ray at which the agreement is exp(-1/2) = 0.61, metres.
+        cam_from_xyz: moves `xyz` to the keypoints' camera where that is another one.
+
+    Returns:
+        Agreement of each joint, cut off from the gradient.
+    """
+    xyz, uv = fill_masked_keypoints(xyz, uv, intrinsics, where)
+    if cam_from_xyz is not None:
+        xyz = transforms.apply(cam_from_xyz, xyz)
+    ray_dirs = camera.ray_dirs_from_uv(uv, intrinsics)
+    residual = point_to_ray_residual(xyz, jnp.zeros(3, xyz.dtype), ray_dirs)
+    agreement = jnp.exp(-0.5 * jnp.sum(residual**2, axis=-1) / scale**2)
+    return jax.lax.stop_gradient(numerics.fill_masked(agreement, where))
+
+
+def fill_masked_keypoints(
+    xyz: Float[Array, "*batch joints 3"],
+    uv: Float[Array, "*batch joints 2"],
+    intrinsics: Float[Array, "*#batch 4"],
+    where: Bool[Array, "*batch joints"] | None,
+) -> tuple[Float[Array, "*batch joints 3"], Float[Array, "*batch joints 2"]]:
+    """Replaces joints and keypoints outside `where`, so that no NaN enters a formula.
+
+    Args:
+        xyz: joints, metres; (0, 0, 1) stands in for masked ones.
+        uv: keypoints, pixels; the principal point stands in for masked ones.
+        intrinsics: (fx, fy, cx, cy) of the keypoints' camera, pixels.
+        where: joints that have a keypoint; None keeps all.
+    """
+    if where is None:
+        return xyz, uv
+    ahead = jnp.broadcast_to(jnp.array([0.0, 0.0, 1.0], xyz.dtype), xyz.shape)
+    _, center = camera.focal_and_center(intrinsics, xyz)
+    xyz = jnp.where(where[..., None], xyz, ahead)
+    return xyz, jnp.where(where[..., None], uv, center)

@@ -1,25 +1,59 @@
-"""Loss terms: arrays in, `WeightedMean` out; no model, config or device inside."""
+"""Loss functions: arrays in, the penalty of each joint, bone, pair or point out.
 
-from unipose_jax.losses import (
-    agreement,
-    anatomy,
-    crops,
-    keypoints,
-    lifting,
-    motion,
-    objective,
-    ranking,
-    surface,
+They are averaged by the caller: with `.mean()`, or with `reduction.weighted_mean`.
+"""
+
+from unipose_jax.losses.anatomy import (
+    bone_constancy,
+    bone_pair_weights,
+    bone_ratio,
+    bone_weights,
+    hinge_weights,
+    joint_limit,
+    symmetry,
 )
+from unipose_jax.losses.confidence import binary_cross_entropy
+from unipose_jax.losses.crops import joint_depth, joint_pixel
+from unipose_jax.losses.joints import bone_vector, cross_modal, joint_position
+from unipose_jax.losses.keypoints import (
+    bone_extent,
+    point_to_ray,
+    reprojection,
+    squared_projection_error,
+)
+from unipose_jax.losses.motion import (
+    acceleration,
+    acceleration_weights,
+    speed,
+    speed_weights,
+)
+from unipose_jax.losses.ranking import pairwise_ranking
+from unipose_jax.losses.surface import coverage, surface_distance, surface_hinge
 
 __all__ = [
-    "agreement",
-    "anatomy",
-    "crops",
-    "keypoints",
-    "lifting",
-    "motion",
-    "objective",
-    "ranking",
-    "surface",
+    "acceleration",
+    "acceleration_weights",
+    "binary_cross_entropy",
+    "bone_constancy",
+    "bone_extent",
+    "bone_pair_weights",
+    "bone_ratio",
+    "bone_vector",
+    "bone_weights",
+    "coverage",
+    "cross_modal",
+    "hinge_weights",
+    "joint_depth",
+    "joint_limit",
+    "joint_pixel",
+    "joint_position",
+    "pairwise_ranking",
+    "point_to_ray",
+    "reprojection",
+    "speed",
+    "speed_weights",
+    "squared_projection_error",
+    "surface_distance",
+    "surface_hinge",
+    "symmetry",
 ]

@@ -1,9 +1,11 @@
-"""Soft priors on bodies: equal sides, constant and plausible bones, joints that bend.
+"""Soft priors on bodies: symmetric, constant and plausible bones; joint limits.
 
-Every term takes `weight`, one figure per joint in [0, 1]: how far the term may move
-that joint. It scales the joint's gradient (`acting`), so that a hidden hand (1) can be
-corrected against a well-seen elbow (0) without moving the elbow; a bone or hinge counts
-as much as its freest joint.
+Each loss gives one penalty per bone, pair of bones or hinge. To let a prior move some
+joints more than others, scale their gradients with `numerics.scale_gradient(xyz,
+weights)` and average the penalties with the weights that `bone_weights`,
+`bone_pair_weights` or `hinge_weights` derive from the same joint weights: a bone or
+hinge then counts as much as the joint of it that may move most. A hidden hand (weight
+1) is so corrected relative to a visible elbow (weight 0), which stays.
 """
 
 import jax
@@ -11,205 +13,247 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from unipose_jax import reduction
 from unipose_jax.geometry import numerics
 from unipose_jax.physics import limits, residuals
 from unipose_jax.skeleton import definitions, kinematics
 
-
-def acting(
-    xyz: Float[Array, "*batch joints 3"],
-    weight: Float[Array, "*batch joints"] | None,
-    valid: Bool[Array, "*batch joints"] | None,
-) -> tuple[
-    Float[Array, "*batch joints 3"],
-    Float[Array, "*batch joints"],
-    Bool[Array, "*batch joints"],
-]:
-    """Joints as a prior sees them: the same places, gradients scaled by the weight.
-
-    Args:
-        xyz: joints, metres.
-        weight: factor of each joint's gradient, in [0, 1]; None is 1.
-        valid: joints that are there; the others become 0, NaN included. None is all.
-
-    Returns:
-        Joints, weight and validity, all given.
-    """
-    weight = jnp.ones_like(xyz[..., 0]) if weight is None else weight
-    valid = jnp.ones_like(xyz[..., 0], dtype=bool) if valid is None else valid
-    xyz = jnp.where(valid[..., None], xyz, 0.0)
-    weight = jax.lax.stop_gradient(jnp.where(valid, weight, 0.0))
-    fixed = jax.lax.stop_gradient(xyz)
-    return fixed + weight[..., None] * (xyz - fixed), weight, valid
+# Joints that give the axes of the body (`kinematics.body_frame`), on either side.
+TORSO = ("shoulder", "hip")
 
 
-def symmetry_loss(
+def symmetry(
     xyz: Float[Array, "*batch joints 3"],
     *,
     skeleton: definitions.Skeleton,
-    weight: Float[Array, "*batch joints"] | None = None,
-    valid: Bool[Array, "*batch joints"] | None = None,
+    where: Bool[Array, "*batch joints"] | None = None,
     delta: float = 0.1,
-) -> reduction.WeightedMean:
-    """Left and right bone of a pair are equally long.
+) -> Float[Array, "*batch pairs"]:
+    """Difference of the lengths of the left and the right bone of a pair.
 
-    Pseudo-Huber of log(l_left / l_right). Scale-free: nothing is gained by shrinking.
+    Pseudo-Huber of log(l_left / l_right). It does not change with the size of the pose,
+    so it does not shrink bones. Weigh pairs by `bone_pair_weights`.
 
     Args:
         xyz: predicted joints, metres, any frame.
-        skeleton: names the pairs; each counts as far as it is rigid
-            (`physics.limits.rigid_bones`).
-        weight: in [0, 1], how far the term may move each joint; None is 1.
-        valid: False removes the bones of a joint, whatever it holds; None is all.
+        skeleton: `skeleton.bone_pairs` gives the pairs. Connections of joints that no
+            bone joins give 0 (`physics.limits.rigid_bones`).
+        where: joints that count; default: all. Pairs with others give 0, whatever they
+            hold, NaN included, and no gradient.
         delta: transition from quadratic to linear, log-ratio (0.1: 10 %).
 
     Returns:
-        Weighted mean penalty, dimensionless, not yet divided.
+        Penalty of each pair, dimensionless.
     """
-    xyz, weight, valid = acting(xyz, weight, valid)
-    left, right = np.asarray(skeleton.bone_pairs, dtype=np.int32).reshape(-1, 2).T
-    lengths = residuals.log_bone_lengths(xyz, skeleton=skeleton)
-    sq_ratio = (lengths[..., left] - lengths[..., right]) ** 2
-    bone_weight, bone_valid = _per_bone(weight, valid, skeleton)
-    return reduction.weighted_mean(
-        numerics.pseudo_huber(sq_ratio, delta=delta),
-        jnp.maximum(bone_weight[..., left], bone_weight[..., right]),
-        bone_valid[..., left] & bone_valid[..., right],
+    lengths = residuals.log_bone_lengths(
+        numerics.fill_masked(xyz, where), skeleton=skeleton
     )
+    left, right = _pairs(skeleton)
+    sq_ratio = (lengths[..., left] - lengths[..., right]) ** 2
+    counted = _rigid_bones(where, lengths.shape, skeleton)
+    penalty = numerics.pseudo_huber(sq_ratio, delta=delta)
+    return numerics.fill_masked(penalty, counted[..., left] & counted[..., right])
 
 
-def bone_constancy_loss(
+def bone_constancy(
     xyz: Float[Array, "*batch time joints 3"],
     *,
     skeleton: definitions.Skeleton,
-    confidence: Float[Array, "*batch time joints"] | None = None,
-    weight: Float[Array, "*batch time joints"] | None = None,
-    valid: Bool[Array, "*batch time joints"] | None = None,
+    weights: Float[Array, "*batch time joints"] | None = None,
+    where: Bool[Array, "*batch time joints"] | None = None,
     delta: float = 0.1,
-) -> reduction.WeightedMean:
-    """A bone keeps its length through a clip.
+) -> Float[Array, "*batch time bones"]:
+    """Difference of the length of a bone from its mean over the clip.
 
-    Pseudo-Huber of log l_t - m, m being the clip's weighted mean of log l_t, taken as
-    constant. A frame speaks for m as much as its two joints are believed together.
+    Pseudo-Huber of log l_t - m, with m the weighted mean over the clip of log l_t,
+    taken as constant. A frame's weight in m is the product of the weights of the two
+    joints. Average the penalties with `bone_weights`.
 
     Args:
         xyz: predicted joints of whole clips, metres, any frame.
-        skeleton: names the bones; each counts as far as it is rigid
+        skeleton: names the bones. Connections of joints that no bone joins give 0
             (`physics.limits.rigid_bones`).
-        confidence: belief in each joint, for m; None is 1. Where a bone is believed
-            nowhere in the clip, all its frames speak alike.
-        weight: in [0, 1], how far the term may move each joint; None is 1.
-        valid: False removes the bones of a joint, whatever it holds; None is all.
+        weights: of each joint in m, e.g. the confidence of its keypoint; default: 1.
+            Where they are 0 in the whole clip, all frames weigh the same.
+        where: joints that count; default: all. Bones of others give 0, whatever they
+            hold, NaN included, and no gradient.
         delta: transition from quadratic to linear, log-ratio (0.1: 10 %).
 
     Returns:
-        Weighted mean penalty, dimensionless, not yet divided.
+        Penalty of each bone, dimensionless.
     """
-    xyz, weight, valid = acting(xyz, weight, valid)
+    xyz = numerics.fill_masked(xyz, where)
+    weights = jnp.ones_like(xyz[..., 0]) if weights is None else weights
+    weights = numerics.fill_masked(weights, where)
     lengths = residuals.log_bone_lengths(xyz, skeleton=skeleton)
-    bone_weight, bone_valid = _per_bone(weight, valid, skeleton)
-    child, parent = np.asarray(skeleton.bones, dtype=np.int32).T
-    believed = jnp.ones_like(weight) if confidence is None else confidence
-    # A trace of weight for every frame serves bones that are believed nowhere.
-    sure = believed[..., child] * believed[..., parent] + 1e-6
-    sure = jnp.where(bone_valid, sure, 0.0)
-    total = jnp.sum(sure, axis=-2, keepdims=True)
-    mean = jnp.sum(sure * lengths, axis=-2, keepdims=True)
+    known = kinematics.both_ends(where, skeleton=skeleton)
+    child, parent = skeleton.bone_ends
+    # The small constant serves bones whose weights are 0 in the whole clip.
+    frame_weights = weights[..., child] * weights[..., parent] + 1e-6
+    frame_weights = numerics.fill_masked(frame_weights, known)
+    total = jnp.sum(frame_weights, axis=-2, keepdims=True)
+    mean = jnp.sum(frame_weights * lengths, axis=-2, keepdims=True)
     mean = jax.lax.stop_gradient(mean / jnp.maximum(total, 1e-12))
     penalty = numerics.pseudo_huber((lengths - mean) ** 2, delta=delta)
-    return reduction.weighted_mean(penalty, bone_weight, bone_valid)
+    counted = _rigid_bones(where, lengths.shape, skeleton)
+    return numerics.fill_masked(penalty, counted)
 
 
-def bone_ratio_loss(
+def bone_ratio(
     xyz: Float[Array, "*batch joints 3"],
     *,
     skeleton: definitions.Skeleton,
     stature: Float[Array, "*batch"] | None = None,
-    weight: Float[Array, "*batch joints"] | None = None,
-    valid: Bool[Array, "*batch joints"] | None = None,
+    where: Bool[Array, "*batch joints"] | None = None,
     delta: float = 0.05,
-) -> reduction.WeightedMean:
-    """Bones stay within plausible ratios of stature.
+) -> Float[Array, "*batch bones"]:
+    """Excess of a bone's length over the plausible ratios to stature.
 
-    Pseudo-Huber of how far a length is outside [lo H, hi H], in metres
-    (`physics.limits.plausible_bone_ratios`).
+    Pseudo-Huber of the distance of a length from [lo H, hi H], in metres
+    (`physics.limits.plausible_bone_ratios`). Average the penalties with
+    `bone_weights(..., rigid=False)`.
 
     Args:
         xyz: predicted joints, metres, any frame.
         skeleton: names the bones.
-        stature: H, metres, taken as constant; None estimates it from the pose's own
-            bones (`physics.residuals.stature`).
-        weight: in [0, 1], how far the term may move each joint; None is 1.
-        valid: False removes the bones of a joint, whatever it holds; None is all.
+        stature: H, metres, taken as constant; default: estimated from the bones of the
+            pose (`physics.residuals.stature`).
+        where: joints that count; default: all. Bones of others give 0, whatever they
+            hold, NaN included, and no gradient.
         delta: transition from quadratic to linear, metres.
 
     Returns:
-        Weighted mean penalty in metres, not yet divided.
+        Penalty of each bone, metres.
     """
-    xyz, weight, valid = acting(xyz, weight, valid)
+    xyz = numerics.fill_masked(xyz, where)
     if stature is None:
-        believed = valid.astype(xyz.dtype)
-        stature = residuals.stature(xyz, skeleton=skeleton, weight=believed)
+        ones = jnp.ones_like(xyz[..., 0])
+        stature = residuals.stature(
+            xyz, skeleton=skeleton, weight=numerics.fill_masked(ones, where)
+        )
     excess = residuals.bone_ratio(
         xyz, jax.lax.stop_gradient(stature), skeleton=skeleton
     )
-    child, parent = np.asarray(skeleton.bones, dtype=np.int32).T
-    return reduction.weighted_mean(
-        numerics.pseudo_huber(excess**2, delta=delta),
-        jnp.maximum(weight[..., child], weight[..., parent]),
-        valid[..., child] & valid[..., parent],
-    )
+    penalty = numerics.pseudo_huber(excess**2, delta=delta)
+    return numerics.fill_masked(penalty, kinematics.both_ends(where, skeleton=skeleton))
 
 
-def joint_limit_loss(
+def joint_limit(
     xyz: Float[Array, "*batch joints 3"],
     *,
     skeleton: definitions.Skeleton,
-    weight: Float[Array, "*batch joints"] | None = None,
-    valid: Bool[Array, "*batch joints"] | None = None,
+    where: Bool[Array, "*batch joints"] | None = None,
     delta: float = 0.2,
-) -> reduction.WeightedMean:
-    """Knees and elbows neither bend the wrong way nor fold through themselves.
+) -> Float[Array, "*batch hinges"]:
+    """Excess of the bend of elbows and knees over their range of motion.
 
-    Pseudo-Huber of the radians by which a hinge breaks `physics.limits`
-    (`residuals.hyperextension` plus `residuals.overflexion`).
+    Pseudo-Huber of the radians beyond `physics.limits` (`residuals.hyperextension` plus
+    `residuals.overflexion`). Average the penalties with `hinge_weights`.
 
     Args:
         xyz: predicted joints, metres, any right-handed frame.
-        skeleton: names the hinges; one without hips and shoulders cannot be judged.
-        weight: in [0, 1], how far the term may move each joint; None is 1.
-        valid: False removes the hinges of a joint, whatever it holds, and all hinges
-            where it is a hip or shoulder, which give the body's axes. None is all.
+        skeleton: `kinematics.hinges(skeleton)` gives the hinges; it needs hips and
+            shoulders.
+        where: joints that count; default: all. Hinges of others give 0, whatever they
+            hold, NaN included, and no gradient. All hinges of a pose give 0 where a hip
+            or shoulder does not count: these give the axes of the body.
         delta: transition from quadratic to linear, radians.
 
     Returns:
-        Weighted mean penalty in radians, not yet divided.
+        Penalty of each hinge, radians.
     """
-    xyz, weight, valid = acting(xyz, weight, valid)
-    broken = residuals.hyperextension(xyz, skeleton=skeleton)
-    broken = broken + residuals.overflexion(xyz, skeleton=skeleton)
-    joints = np.asarray([ends for _, *ends in kinematics.hinges(skeleton)], np.int32)
+    xyz = numerics.fill_masked(xyz, where)
+    excess = residuals.hyperextension(xyz, skeleton=skeleton)
+    excess = excess + residuals.overflexion(xyz, skeleton=skeleton)
+    penalty = numerics.pseudo_huber(excess**2, delta=delta)
+    return numerics.fill_masked(penalty, _known_hinges(where, skeleton))
+
+
+def bone_weights(
+    weights: Float[Array, "*batch joints"],
+    *,
+    skeleton: definitions.Skeleton,
+    where: Bool[Array, "*batch joints"] | None = None,
+    rigid: bool = True,
+) -> Float[Array, "*batch bones"]:
+    """Weights of bones: the larger weight of the two joints, times the rigidity.
+
+    Args:
+        weights: of the joints, not negative.
+        skeleton: names the bones.
+        where: joints that count; default: all. Bones of others weigh 0.
+        rigid: multiply by `physics.limits.rigid_bones`, for losses that assume bones of
+            constant length (`bone_constancy`).
+    """
+    child, parent = skeleton.bone_ends
+    of_bones = jnp.maximum(weights[..., child], weights[..., parent])
+    if rigid:
+        rigidity = limits.rigid_bones(skeleton)
+        of_bones = of_bones * jnp.broadcast_to(rigidity, of_bones.shape)
+    known = kinematics.both_ends(where, skeleton=skeleton)
+    return numerics.fill_masked(of_bones, known)
+
+
+def bone_pair_weights(
+    weights: Float[Array, "*batch joints"],
+    *,
+    skeleton: definitions.Skeleton,
+    where: Bool[Array, "*batch joints"] | None = None,
+) -> Float[Array, "*batch pairs"]:
+    """Weights of left-right pairs of bones: the larger of their `bone_weights`.
+
+    Args:
+        weights: of the joints, not negative.
+        skeleton: `skeleton.bone_pairs` gives the pairs.
+        where: joints that count; default: all. Pairs with others weigh 0.
+    """
+    of_bones = bone_weights(weights, skeleton=skeleton)
+    left, right = _pairs(skeleton)
+    of_pairs = jnp.maximum(of_bones[..., left], of_bones[..., right])
+    known = kinematics.both_ends(where, skeleton=skeleton)
+    if known is None:
+        return of_pairs
+    return numerics.fill_masked(of_pairs, known[..., left] & known[..., right])
+
+
+def hinge_weights(
+    weights: Float[Array, "*batch joints"],
+    *,
+    skeleton: definitions.Skeleton,
+    where: Bool[Array, "*batch joints"] | None = None,
+) -> Float[Array, "*batch hinges"]:
+    """Weights of elbows and knees: the largest weight of the three joints of each.
+
+    Args:
+        weights: of the joints, not negative.
+        skeleton: `kinematics.hinges(skeleton)` gives the hinges.
+        where: joints that count; default: all. Hinges of others weigh 0, and all hinges
+            of a pose where a hip or shoulder does not count.
+    """
+    of_hinges = jnp.max(weights[..., _hinge_joints(skeleton)], axis=-1)
+    return numerics.fill_masked(of_hinges, _known_hinges(where, skeleton))
+
+
+def _pairs(skeleton: definitions.Skeleton) -> np.ndarray:
+    return np.asarray(skeleton.bone_pairs, dtype=np.int32).reshape(-1, 2).T
+
+
+def _hinge_joints(skeleton: definitions.Skeleton) -> np.ndarray:
+    return np.asarray([ends for _, *ends in kinematics.hinges(skeleton)], np.int32)
+
+
+def _rigid_bones(
+    where: Array | None, shape: tuple[int, ...], skeleton: definitions.Skeleton
+) -> Array:
+    """Bones that have both joints and join two parts of the body."""
+    rigid = jnp.broadcast_to(limits.rigid_bones(skeleton) > 0.0, shape)
+    known = kinematics.both_ends(where, skeleton=skeleton)
+    return rigid if known is None else rigid & known
+
+
+def _known_hinges(where: Array | None, skeleton: definitions.Skeleton) -> Array | None:
+    """Hinges that have all joints, in poses that have hips and shoulders."""
+    if where is None:
+        return None
     torso = [skeleton.index(f"{s}_{j}") for s in ("left", "right") for j in TORSO]
-    judged = jnp.all(valid[..., joints], axis=-1)
-    judged &= jnp.all(valid[..., np.asarray(torso)], axis=-1, keepdims=True)
-    return reduction.weighted_mean(
-        numerics.pseudo_huber(broken**2, delta=delta),
-        jnp.max(weight[..., joints], axis=-1),
-        judged,
-    )
-
-
-# Joints that give the body's axes (`kinematics.body_frame`), on either side.
-TORSO = ("shoulder", "hip")
-
-
-def _per_bone(
-    weight: Array, valid: Array, skeleton: definitions.Skeleton
-) -> tuple[Array, Array]:
-    """Weight and validity of bones; those that are not rigid weigh less or nothing."""
-    child, parent = np.asarray(skeleton.bones, dtype=np.int32).T
-    rigid = limits.rigid_bones(skeleton)
-    bone_weight = jnp.maximum(weight[..., child], weight[..., parent])
-    bone_weight = bone_weight * jnp.broadcast_to(rigid, bone_weight.shape)
-    return bone_weight, valid[..., child] & valid[..., parent]
+    known = jnp.all(where[..., _hinge_joints(skeleton)], axis=-1)
+    return known & jnp.all(where[..., np.asarray(torso)], axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Supervision of joints in the pixels of a crop, and of their depth, as A2J does it.
+"""Supervision of joints in the pixels of a crop, and of their depth, as in A2J.
 
 Xiong et al., A2J, ICCV 2019, arXiv 1908.09999: the loss of joint positions is a smooth
 L1 of the pixels and one of the depth; the loss of informative anchors is the smooth L1
@@ -9,17 +9,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from unipose_jax import reduction
+from unipose_jax.geometry import numerics
 
 
-def pixel_loss(
+def joint_pixel(
     uv: Float[Array, "*batch joints 2"],
-    target_uv: Float[Array, "*batch joints 2"],
+    targets: Float[Array, "*batch joints 2"],
     *,
-    weight: Float[Array, "*batch joints"],
-    valid: Bool[Array, "*batch joints"],
+    where: Bool[Array, "*batch joints"] | None = None,
     delta: float = 1.0,
-) -> reduction.WeightedMean:
+) -> Float[Array, "*batch joints"]:
     r"""Smooth L1 distance of joints, or of their anchors, to pixels of the crop.
 
     A2J's L_tau with tau = `delta`: e^2 / (2 delta) where |e| < delta, |e| - delta / 2
@@ -29,50 +28,46 @@ def pixel_loss(
 
     Args:
         uv: predicted joints, pixels.
-        target_uv: labels, pixels of the same crop; taken as constant. Ignored, even if
-            NaN, where not `valid`.
-        weight: trust in the label, multiplies the penalty.
-        valid: False removes the joint, whatever it holds, from both sum and weight.
+        targets: labels, pixels of the same crop; taken as constant.
+        where: joints that have a label; default: all. Others give 0, whatever they
+            hold, NaN included, and no gradient.
         delta: transition from quadratic to linear, pixels.
 
     Returns:
-        Weighted mean penalty in pixels, not yet divided.
+        Penalty of each joint, pixels.
     """
-    error = jnp.abs(_difference(uv, target_uv, valid[..., None]))
+    error = jnp.abs(_difference(uv, targets, where))
     near = jnp.minimum(error, delta)
     penalty = near**2 / (2.0 * delta) + (error - near)
-    return reduction.weighted_mean(penalty.mean(axis=-1), weight, valid)
+    return penalty.mean(axis=-1)
 
 
-def depth_loss(
+def joint_depth(
     depth: Float[Array, "*batch joints"],
-    target: Float[Array, "*batch joints"],
+    targets: Float[Array, "*batch joints"],
     *,
-    weight: Float[Array, "*batch joints"],
-    valid: Bool[Array, "*batch joints"],
-) -> reduction.WeightedMean:
+    where: Bool[Array, "*batch joints"] | None = None,
+) -> Float[Array, "*batch joints"]:
     """Absolute error of the depth of joints, |z - t|.
 
-    A2J's paper has a smooth L1 with tau = 3 here; its published code adds the plain L1,
-    and so do we. The gradient is zero at zero error.
+    A2J's paper has a smooth L1 with tau = 3 here; its published code uses the plain L1,
+    as this function does. The gradient is zero at zero error.
 
     Args:
         depth: predicted z, metres.
-        target: labels, metres; taken as constant. Ignored, even if NaN, where not
-            `valid`.
-        weight: trust in the label, multiplies the penalty.
-        valid: False removes the joint, whatever it holds, from both sum and weight.
+        targets: labels, metres; taken as constant.
+        where: joints that have a label; default: all. Others give 0, whatever they
+            hold, NaN included, and no gradient.
 
     Returns:
-        Weighted mean error in metres, not yet divided.
+        Error of each joint, metres.
     """
-    error = _difference(depth, target, valid)
+    error = _difference(depth, targets, where)
     # |e|, but the gradient of `abs` at 0 is 1.
-    return reduction.weighted_mean(error * jnp.sign(error), weight, valid)
+    return error * jnp.sign(error)
 
 
-def _difference(value: Array, target: Array, valid: Array) -> Array:
-    """Value less constant target, 0 where not valid, also for the gradient."""
-    # Replaced before the arithmetic: NaN would get through to the gradient.
-    value = jnp.where(valid, value, 0.0)
-    return value - jax.lax.stop_gradient(jnp.where(valid, target, 0.0))
+def _difference(values: Array, targets: Array, where: Array | None) -> Array:
+    """Values minus constant targets; 0 outside `where`, also for the gradient."""
+    values = numerics.fill_masked(values, where)
+    return values - jax.lax.stop_gradient(numerics.fill_masked(targets, where))

@@ -1,85 +1,143 @@
-"""Bounds on how joints move, from real time stamps."""
+"""Bounds on the speed and the acceleration of joints, from real time stamps.
+
+To let a loss move some joints more than others, scale their gradients with
+`numerics.scale_gradient(xyz, weights)` and average the penalties with `speed_weights`
+or `acceleration_weights` of the same joint weights.
+"""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from unipose_jax import reduction
 from unipose_jax.geometry import numerics
-from unipose_jax.losses import anatomy
 from unipose_jax.physics import finite_differences, residuals
 
 
-def speed_loss(
+def speed(
     xyz: Float[Array, "*batch time joints 3"],
     time: Float[Array, "*batch time"],
     *,
     limit: Float[Array, " joints"],
-    weight: Float[Array, "*batch time joints"] | None = None,
-    valid: Bool[Array, "*batch time joints"] | None = None,
+    where: Bool[Array, "*batch time joints"] | None = None,
     delta: float = 0.05,
     max_gap: float = finite_differences.MAX_GAP,
-) -> reduction.WeightedMean:
-    """Joints move no faster than they can.
+) -> Float[Array, "*batch time-1 joints"]:
+    """Excess of the step of a joint over what its largest speed allows.
 
-    Pseudo-Huber of max(|p' - p| - v h, 0), in metres: how far beyond the reach of a
-    joint of speed v the step of h seconds went. Scales like the other terms, whatever
-    the frame rate.
+    Pseudo-Huber of max(|p' - p| - v h, 0), in metres, for a step of h seconds and a
+    largest speed v. Its scale does not depend on the frame rate.
 
     Args:
         xyz: predicted joints, metres, any frame at rest.
-        time: seconds. Steps that do not increase, or exceed `max_gap`, do not count.
+        time: seconds. Steps that do not increase, or exceed `max_gap`, give 0.
         limit: v, m/s (`physics.limits.max_speeds`).
-        weight: in [0, 1], how far the term may move each joint (see `anatomy.acting`).
-        valid: False removes a joint's steps, whatever it holds.
+        where: joints that count; default: all. Steps of others give 0, whatever they
+            hold, NaN included, and no gradient.
         delta: transition from quadratic to linear, metres.
         max_gap: seconds.
 
     Returns:
-        Weighted mean penalty in metres, not yet divided.
+        Penalty of each step of each joint, metres.
     """
-    xyz, weight, valid = anatomy.acting(xyz, weight, valid)
-    linked = finite_differences.connected(time, max_gap=max_gap)[..., None]
-    counted = valid[..., :-1, :] & valid[..., 1:, :] & linked
+    xyz = numerics.fill_masked(xyz, where)
     excess = residuals.speed(xyz, time, limit=limit)
     penalty = numerics.pseudo_huber(excess**2, delta=delta)
-    weight = jnp.maximum(weight[..., :-1, :], weight[..., 1:, :])
-    return reduction.weighted_mean(penalty, weight, counted)
+    counted = _counted_steps(time, where, max_gap, penalty.shape)
+    return numerics.fill_masked(penalty, counted)
 
 
-def acceleration_loss(
+def acceleration(
     xyz: Float[Array, "*batch time joints 3"],
     time: Float[Array, "*batch time"],
     *,
     limit: Float[Array, " joints"],
-    weight: Float[Array, "*batch time joints"] | None = None,
-    valid: Bool[Array, "*batch time joints"] | None = None,
+    where: Bool[Array, "*batch time joints"] | None = None,
     delta: float = 0.05,
     max_gap: float = finite_differences.MAX_GAP,
-) -> reduction.WeightedMean:
-    """Joints accelerate no harder than they can.
+) -> Float[Array, "*batch time-2 joints"]:
+    """Excess of the bend of a joint's path over what its largest acceleration allows.
 
-    Pseudo-Huber of max(|e| - a h k / 2, 0), in metres: e is how far a joint strays from
-    the straight line through its neighbours in time, which an acceleration a explains
-    up to a h k / 2 with steps of h and k seconds. Exact for irregular time stamps.
+    Pseudo-Huber of max(|e| - a h k / 2, 0), in metres: e is the distance of a joint
+    from the straight line through its neighbours in time, which an acceleration a
+    explains up to a h k / 2 with steps of h and k seconds. Exact for irregular time
+    stamps.
 
     Args:
         xyz: predicted joints, metres, any frame at rest.
-        time: seconds. Steps that do not increase, or exceed `max_gap`, do not count.
+        time: seconds. Frames next to steps that do not increase, or exceed `max_gap`,
+            give 0.
         limit: a, m/s^2 (`physics.limits.max_accelerations`).
-        weight: in [0, 1], how far the term may move each joint (see `anatomy.acting`).
-        valid: False removes what a joint takes part in, whatever it holds.
+        where: joints that count; default: all. Frames that need others give 0, whatever
+            they hold, NaN included, and no gradient.
         delta: transition from quadratic to linear, metres.
         max_gap: seconds.
 
     Returns:
-        Weighted mean penalty in metres, not yet divided.
+        Penalty of each joint in each frame but the first and the last, metres.
     """
-    xyz, weight, valid = anatomy.acting(xyz, weight, valid)
-    linked = finite_differences.connected(time, max_gap=max_gap)
-    counted = valid[..., :-2, :] & valid[..., 1:-1, :] & valid[..., 2:, :]
-    counted &= (linked[..., :-1] & linked[..., 1:])[..., None]
+    xyz = numerics.fill_masked(xyz, where)
     excess = residuals.acceleration(xyz, time, limit=limit)
     penalty = numerics.pseudo_huber(excess**2, delta=delta)
-    outer = jnp.maximum(weight[..., :-2, :], weight[..., 2:, :])
-    weight = jnp.maximum(outer, weight[..., 1:-1, :])
-    return reduction.weighted_mean(penalty, weight, counted)
+    counted = _counted_triples(time, where, max_gap, penalty.shape)
+    return numerics.fill_masked(penalty, counted)
+
+
+def speed_weights(
+    weights: Float[Array, "*batch time joints"],
+    time: Float[Array, "*batch time"],
+    *,
+    where: Bool[Array, "*batch time joints"] | None = None,
+    max_gap: float = finite_differences.MAX_GAP,
+) -> Float[Array, "*batch time-1 joints"]:
+    """Weights of steps: the larger weight of the two frames; 0 where `speed` is masked.
+
+    Args:
+        weights: of the joints, not negative.
+        time: seconds.
+        where: joints that count; default: all.
+        max_gap: seconds.
+    """
+    of_steps = jnp.maximum(weights[..., :-1, :], weights[..., 1:, :])
+    counted = _counted_steps(time, where, max_gap, of_steps.shape)
+    return numerics.fill_masked(of_steps, counted)
+
+
+def acceleration_weights(
+    weights: Float[Array, "*batch time joints"],
+    time: Float[Array, "*batch time"],
+    *,
+    where: Bool[Array, "*batch time joints"] | None = None,
+    max_gap: float = finite_differences.MAX_GAP,
+) -> Float[Array, "*batch time-2 joints"]:
+    """Largest weight of three frames in a row; 0 where `acceleration` is masked.
+
+    Args:
+        weights: of the joints, not negative.
+        time: seconds.
+        where: joints that count; default: all.
+        max_gap: seconds.
+    """
+    outer = jnp.maximum(weights[..., :-2, :], weights[..., 2:, :])
+    of_triples = jnp.maximum(outer, weights[..., 1:-1, :])
+    counted = _counted_triples(time, where, max_gap, of_triples.shape)
+    return numerics.fill_masked(of_triples, counted)
+
+
+def _counted_steps(
+    time: Array, where: Array | None, max_gap: float, shape: tuple[int, ...]
+) -> Array:
+    linked = finite_differences.connected(time, max_gap=max_gap)
+    counted = jnp.broadcast_to(linked[..., None], shape)
+    if where is None:
+        return counted
+    return counted & where[..., :-1, :] & where[..., 1:, :]
+
+
+def _counted_triples(
+    time: Array, where: Array | None, max_gap: float, shape: tuple[int, ...]
+) -> Array:
+    linked = finite_differences.connected(time, max_gap=max_gap)
+    linked = linked[..., :-1] & linked[..., 1:]
+    counted = jnp.broadcast_to(linked[..., None], shape)
+    if where is None:
+        return counted
+    return counted & where[..., :-2, :] & where[..., 1:-1, :] & where[..., 2:, :]

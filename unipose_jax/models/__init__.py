@@ -31,7 +31,7 @@ CROPS = {
     "depth": ("depth_crop", "depth_crop_matrix", "reference_depth"),
     "rgb": ("color_crop", "color_crop_matrix", "cam_from_points"),
 }
-"""Batch fields (data_pipelines.schema) that networks take by keyword."""
+"""Batch fields (data_pipelines.ground.schema) that networks take by keyword."""
 
 __all__ = [
     "CROPS",

@@ -12,8 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from unipose_jax.geometry import depth, transforms
-from unipose_jax.losses import surface
-from unipose_jax.physics import finite_differences, limits, residuals
+from unipose_jax.physics import capsules, finite_differences, limits, residuals
 from unipose_jax.refine import evidence, robust
 from unipose_jax.skeleton import definitions, kinematics
 
@@ -143,7 +142,7 @@ def _surface(xyz, problem, skeleton):
 
 def _coverage(xyz, clouds, skeleton):
     """Distances of body points from the nearest capsule around a bone."""
-    excess, counted = surface.capsule_excess(
+    excess, counted = capsules.capsule_excess(
         xyz,
         clouds.points,
         skeleton=skeleton,

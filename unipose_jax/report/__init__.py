@@ -5,6 +5,7 @@
 where they are used.
 """
 
-from unipose_jax.report import build, clips, files, logs, page, palette, tables, views
+from unipose_jax.report import build, files, logs, page, tables
+from unipose_jax.report.draw import clips, palette, views
 
 __all__ = ["build", "clips", "files", "logs", "page", "palette", "tables", "views"]

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from data_pipelines import errors
-from unipose_jax.report import clips as clips_lib
+from unipose_jax import errors
 from unipose_jax.report import files, logs, optional, page, tables
+from unipose_jax.report.draw import clips as clips_lib
 
 RENDERED = (
     "The people behind these figures and pictures are rendered by "

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib import axes
 
-from unipose_jax.report import canvas, files, logs, palette, tables
+from unipose_jax.report import files, logs, tables
+from unipose_jax.report.draw import canvas, palette
 from unipose_jax.skeleton import definitions
 
 VALIDATION = ("mpjpe_mm", "map_10cm")

@@ -7,15 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from unipose_jax.report import (
-    animation,
-    clips,
-    curves,
-    logs,
-    overlays,
-    page,
-    scenes,
-)
+from unipose_jax.report import curves, logs, page
+from unipose_jax.report.draw import animation, clips, overlays, scenes
 
 FIGURES = "figures"  # folder below that of the page
 KINDS = {"depth": "depth map", "color": "colour image"}

@@ -56,6 +56,12 @@ class Skeleton:
         return tuple((c, p) for c, p in enumerate(self.parents) if p >= 0)
 
     @property
+    def bone_ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Joint indices of the children and of the parents of `bones`, int32 arrays."""
+        child, parent = np.asarray(self.bones, dtype=np.int32).reshape(-1, 2).T
+        return child, parent
+
+    @property
     def bone_names(self) -> tuple[str, ...]:
         """Names "parent-child" of the bones, in the order of `bones`."""
         return tuple(f"{self.joints[p]}-{self.joints[c]}" for c, p in self.bones)

@@ -4,7 +4,7 @@ import itertools
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import numerics, transforms
 from unipose_jax.skeleton import definitions
@@ -20,8 +20,8 @@ def bone_vectors(
     xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch bones 3"]:
     """Vectors from parent to child, in the order of `skeleton.bones`, metres."""
-    children, parents = np.array(skeleton.bones).T
-    return xyz[..., children, :] - xyz[..., parents, :]
+    child, parent = skeleton.bone_ends
+    return xyz[..., child, :] - xyz[..., parent, :]
 
 
 def bone_lengths(
@@ -29,6 +29,27 @@ def bone_lengths(
 ) -> Float[Array, "*batch bones"]:
     """Lengths of `skeleton.bones`, metres; zero gradient at zero length."""
     return numerics.safe_norm(bone_vectors(xyz, skeleton=skeleton))
+
+
+def both_ends(
+    where: Bool[Array, "*batch joints"] | None, *, skeleton: definitions.Skeleton
+) -> Bool[Array, "*batch bones"] | None:
+    """Mask of bones, True where both joints are in `where`; None stays None."""
+    if where is None:
+        return None
+    child, parent = skeleton.bone_ends
+    return where[..., child] & where[..., parent]
+
+
+def path_lengths(skeleton: definitions.Skeleton) -> np.ndarray:
+    """Number of bones on the path between each pair of joints, (joints, joints)."""
+    count = skeleton.num_joints
+    lengths = np.where(np.eye(count, dtype=bool), 0, 2 * count)
+    for child, parent in skeleton.bones:
+        lengths[child, parent] = lengths[parent, child] = 1
+    for via in range(count):
+        lengths = np.minimum(lengths, lengths[:, [via]] + lengths[[via], :])
+    return lengths
 
 
 def hinges(

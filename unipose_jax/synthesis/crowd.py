@@ -14,11 +14,12 @@ from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.skeleton import definitions
-from unipose_jax.synthesis import body, images, paint, render, scene, viewpoint
-from unipose_jax.synthesis import detector as detectors
-from unipose_jax.synthesis import motion as motions
-from unipose_jax.synthesis import room as rooms
-from unipose_jax.synthesis import shape as shapes
+from unipose_jax.synthesis import scene
+from unipose_jax.synthesis.motion import procedural as motions
+from unipose_jax.synthesis.motion import shape as shapes
+from unipose_jax.synthesis.render import body, images, paint, raycast, viewpoint
+from unipose_jax.synthesis.render import room as rooms
+from unipose_jax.synthesis.sensing import detector as detectors
 
 _AWAY = 100.0  # metres behind the camera: where those are who are not there
 _SKIN = 0.12  # metres that a visible joint may lie under the surface
@@ -53,7 +54,7 @@ class Crowd:
     """The people of a picture and what is around them, without any error."""
 
     xyz_world: Array  # (people, BODY joints, 3) metres
-    flesh: render.Primitives  # (people, parts), metres, world
+    flesh: raycast.Primitives  # (people, parts), metres, world
     stature: Array  # (people,) metres
     present: Array  # (people,) bool; the others are behind the camera
     surroundings: rooms.Room
@@ -82,7 +83,7 @@ def make_picture(key: jax.Array, params: CrowdParams) -> dict[str, Array]:
 
 def fields_of(key: jax.Array, crowd: Crowd, params: CrowdParams) -> dict[str, Array]:
     """What `make_picture` returns of a crowd; the key is of the detector's errors."""
-    crowd = render.materialize(crowd)
+    crowd = raycast.materialize(crowd)
     color, depth, person = picture(crowd, height=params.height, width=params.width)
     return {
         "color": color,
@@ -135,7 +136,7 @@ def _posed(key: jax.Array, person: shapes.Shape, *, params: CrowdParams) -> Arra
     key_motion, key_turn = jax.random.split(key)
     moment = jnp.zeros(1)
     xyz = motions.sample_motion(key_motion, person, moment, params.motion)
-    xyz = render.materialize(xyz)
+    xyz = raycast.materialize(xyz)
     return viewpoint.turn_to_camera(key_turn, xyz, params.view)[0]
 
 
@@ -158,9 +159,9 @@ def _places(key: jax.Array, count: Array, params: CrowdParams) -> Array:
 def picture(crowd: Crowd, *, height: int, width: int) -> tuple[Array, Array, Array]:
     """Colour, depth and owner of each pixel: the nearest of people and room."""
     view, size = crowd.view, {"height": height, "width": width}
-    dirs = render.pixel_dirs(view.intrinsics, **size)
-    flesh = render.transform(crowd.flesh, view.cam_from_world)
-    depths, part = render.cast(flesh, view.intrinsics, **size)
+    dirs = raycast.pixel_dirs(view.intrinsics, **size)
+    flesh = raycast.transform(crowd.flesh, view.cam_from_world)
+    depths, part = raycast.cast(flesh, view.intrinsics, **size)
     fronts = jax.vmap(images.shade_person, in_axes=(0, 0, 0, 0, None, None))(
         crowd.looks, flesh, part, depths, view.cam_from_world, dirs
     )
@@ -224,9 +225,9 @@ def joint_visibility(
     """
     dirs = (xyz / xyz[..., 2:]).reshape(-1, 3)
     view = crowd.view
-    flesh = render.transform(crowd.flesh, view.cam_from_world)
+    flesh = raycast.transform(crowd.flesh, view.cam_from_world)
     everyone = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), flesh)
-    first = render.cast_rays(everyone, dirs).min(axis=-1)
+    first = raycast.cast_rays(everyone, dirs).min(axis=-1)
     world_from_cam = transforms.invert(view.cam_from_world)
     world_dirs = transforms.rotate(world_from_cam, dirs)
     behind, *_ = rooms.cast(crowd.surroundings, world_from_cam[:3, 3], world_dirs)

@@ -1,7 +1,7 @@
 """Clips of rendered RGB-D people: pure functions of (seed, split, index).
 
 Person, room, cameras, sensor and 2D detector are drawn from one key. What comes out is
-the batch schema of `data_pipelines.schema`, with images on request.
+the batch schema of `data_pipelines.ground.schema`, with images on request.
 """
 
 import dataclasses
@@ -13,12 +13,13 @@ from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.skeleton import definitions
-from unipose_jax.synthesis import body, cloud, crops, images, paint, render, viewpoint
-from unipose_jax.synthesis import detector as detectors
-from unipose_jax.synthesis import motion as motions
-from unipose_jax.synthesis import room as rooms
-from unipose_jax.synthesis import sensor as sensors
-from unipose_jax.synthesis import shape as shapes
+from unipose_jax.synthesis.motion import procedural as motions
+from unipose_jax.synthesis.motion import shape as shapes
+from unipose_jax.synthesis.render import body, images, paint, raycast, viewpoint
+from unipose_jax.synthesis.render import room as rooms
+from unipose_jax.synthesis.sensing import cloud, crops
+from unipose_jax.synthesis.sensing import detector as detectors
+from unipose_jax.synthesis.sensing import sensor as sensors
 
 BODY = definitions.BODY
 SPLITS = ("train", "validation", "test")
@@ -120,7 +121,7 @@ def shoot(key: jax.Array, params: SceneParams, motion_clip: Array | None) -> Sho
     """A clip without extras; arguments as of `make_clip`."""
     key_scene, key_depth, key_points, key_uv = jax.random.split(key, 4)
     scene = sample_scene(key_scene, params, motion_clip=motion_clip)
-    scene = render.materialize(scene)
+    scene = raycast.materialize(scene)
     pictures = images.depth_images(
         key_depth,
         scene,
@@ -195,7 +196,7 @@ def _crop_fields(
         fields["depth_crop"] = counts.astype(jnp.uint16)
     if "color_crop" in extras:
         fields |= crops.color_fields(
-            render.materialize(pictures["color"]),
+            raycast.materialize(pictures["color"]),
             clip["points"],
             clip["intrinsics"],
             clip["cam_from_points"],
@@ -221,7 +222,7 @@ def sample_scene(
     else:
         xyz = _stretch(keys[1], motion_clip, params.frames)
         stature = body.stature_of(xyz)
-    xyz = viewpoint.turn_to_camera(keys[2], render.materialize(xyz), params.view)
+    xyz = viewpoint.turn_to_camera(keys[2], raycast.materialize(xyz), params.view)
     view = viewpoint.sample_view(
         keys[3], xyz, height=params.height, width=params.width, params=params.view
     )

@@ -7,21 +7,13 @@ import jax
 import ml_collections
 import tqdm
 
-from data_pipelines import sources
+from data_pipelines.loading import sources
 from unipose_jax import skeleton
-from unipose_jax.train import (
-    checkpoint,
-    evaluate,
-    interrupt,
-    journal,
-    optimizer,
-    parallel,
-    pretrained,
-    recipes,
-    restore,
-)
+from unipose_jax.train import interrupt, journal, optimizer, parallel, recipes
 from unipose_jax.train import step as train_step
 from unipose_jax.train import teacher as teachers
+from unipose_jax.train.checkpoints import checkpoint, pretrained, restore
+from unipose_jax.train.evaluation import evaluate
 
 
 def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
@@ -40,7 +32,7 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
 
     Raises:
         journal.NonFiniteLoss: names the step and the term.
-        data_pipelines.errors.BadInput: the config or its data cannot be used, or
+        unipose_jax.errors.BadInput: the config or its data cannot be used, or
             `workdir` holds a run of another config.
     """
     num_steps = config.num_train_steps

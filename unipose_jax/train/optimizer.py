@@ -8,7 +8,7 @@ import ml_collections
 import optax
 import optax.contrib
 
-from data_pipelines import errors
+from unipose_jax import errors
 
 BACKBONE = "backbone"
 

@@ -14,7 +14,7 @@ import numpy as np
 from flax import jax_utils
 from jax.experimental import multihost_utils
 
-from data_pipelines import errors
+from unipose_jax import errors
 
 AXIS = "devices"
 

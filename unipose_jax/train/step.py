@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping
 import jax
 import optax
 
-from unipose_jax.losses import objective
-from unipose_jax.train import parallel
+from unipose_jax.train import objective, parallel
 from unipose_jax.train.state import TrainState
 
 
@@ -33,7 +32,7 @@ def make_train_step(
 
         def loss_fn(params):
             terms = compute_terms(state.apply_fn, params, batch, keys)
-            return objective.local_share(terms, weights, parallel.AXIS), terms
+            return objective.device_share(terms, weights, parallel.AXIS), terms
 
         (share, terms), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
         share, grads = jax.lax.psum((share, grads), parallel.AXIS)

@@ -12,9 +12,10 @@ import ml_collections
 import numpy as np
 import tqdm
 
-from data_pipelines import errors
-from unipose_jax import models, skeleton
-from unipose_jax.train import checkpoint, evaluate, parallel, restore
+from unipose_jax import errors, models, skeleton
+from unipose_jax.train import parallel
+from unipose_jax.train.checkpoints import checkpoint, restore
+from unipose_jax.train.evaluation import evaluate
 from unipose_jax.train.recipes import stage1
 from unipose_jax.weights import store
 

@@ -12,7 +12,7 @@ import pathlib
 import cv2
 import numpy as np
 
-from data_pipelines import calibration
+from data_pipelines.cameras import calibration
 from unipose_jax import skeleton as skeletons
 
 RECORDINGS = {  # by the split that their names belong to

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import transform
 
 from unipose_jax import skeleton as skeletons
-from unipose_jax.synthesis import shape
+from unipose_jax.synthesis.motion import shape
 
 
 def write(

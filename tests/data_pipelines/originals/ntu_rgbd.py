@@ -8,9 +8,12 @@ import cv2
 import ml_collections
 import numpy as np
 
-from data_pipelines import calibration, ntu_rgbd, sequence
+from data_pipelines.cameras import calibration
+from data_pipelines.readers.ntu import data_set
+from data_pipelines.sequences import sequence
 from unipose_jax import skeleton as skeletons
-from unipose_jax.synthesis import pools, scene, viewpoint
+from unipose_jax.synthesis import pools, scene
+from unipose_jax.synthesis.render import viewpoint
 
 # A clip of each split, by person and, since camera 1 is tested, by view.
 CLIPS = ("S001C002P001R001A001", "S002C002P008R001A001", "S003C001P003R001A001")
@@ -115,7 +118,7 @@ def open_source(path: pathlib.Path, **changes: Any) -> sequence.DataSet:
         "check_counts": False,
         "skip_corrupt": False,
     }
-    return ntu_rgbd.open_data_set(path, ml_collections.ConfigDict(data | changes))
+    return data_set.open_data_set(path, ml_collections.ConfigDict(data | changes))
 
 
 def project(xyz: np.ndarray, camera: calibration.Camera) -> np.ndarray:

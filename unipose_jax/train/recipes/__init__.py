@@ -2,7 +2,7 @@
 
 import ml_collections
 
-from data_pipelines import errors
+from unipose_jax import errors
 from unipose_jax.train.recipes import pose_machine, stage1, stage2, wsp
 from unipose_jax.train.recipes.recipe import Recipe
 

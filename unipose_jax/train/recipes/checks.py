@@ -4,8 +4,7 @@ from collections.abc import Collection
 
 import ml_collections
 
-from data_pipelines import errors
-from unipose_jax import skeleton
+from unipose_jax import errors, skeleton
 from unipose_jax.models import image_net
 
 

@@ -12,12 +12,11 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from data_pipelines import errors
-from unipose_jax import metrics, models, skeleton
-from unipose_jax.losses import keypoints, lifting
+from unipose_jax import errors, losses, metrics, models, reduction, skeleton
 from unipose_jax.models import pose_machine, sequence_cores
-from unipose_jax.train import augment_poses, self_correction
-from unipose_jax.train.recipes import checks
+from unipose_jax.skeleton import kinematics
+from unipose_jax.train.augment import poses
+from unipose_jax.train.recipes import checks, self_correction
 from unipose_jax.train.recipes.recipe import Recipe
 
 LABELS = ("xyz", "xyz_valid")
@@ -37,9 +36,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
 
     def train_terms(apply_fn, params, batch, keys):
         def look(key, clip):
-            return augment_poses.seen_anew(
-                key, clip, config=config.augment, skeleton=skel
-            )
+            return poses.seen_anew(key, clip, config=config.augment, skeleton=skel)
 
         # Pictures cannot be seen from elsewhere.
         looked_at = batch
@@ -93,31 +90,31 @@ def _label_terms(config, skel: skeleton.Skeleton) -> dict[str, Callable]:
 
     def relative(xyz, batch):
         rooted = batch["xyz_valid"][..., root].all(-1, keepdims=True)
-        return lifting.joint_position_loss(
+        known = batch["xyz_valid"] & rooted
+        penalty = losses.joint_position(
             xyz - of_root(xyz),
             batch["xyz"] - of_root(batch["xyz"]),
-            weight=jnp.ones_like(xyz[..., 0]),
-            valid=batch["xyz_valid"] & rooted,
+            where=known,
             delta=config.position_delta,
         )
+        return reduction.weighted_mean(penalty, where=known)
 
     def bones(xyz, batch):
-        return lifting.bone_vector_loss(
+        penalty = losses.bone_vector(
             xyz,
             batch["xyz"],
             skeleton=skel,
-            valid=batch["xyz_valid"],
+            where=batch["xyz_valid"],
             delta=config.position_delta,
         )
+        known = kinematics.both_ends(batch["xyz_valid"], skeleton=skel)
+        return reduction.weighted_mean(penalty, where=known)
 
     def whole(xyz, batch):
-        return lifting.joint_position_loss(
-            xyz,
-            batch["xyz"],
-            weight=jnp.ones_like(xyz[..., 0]),
-            valid=batch["xyz_valid"],
-            delta=config.whole_delta,
+        penalty = losses.joint_position(
+            xyz, batch["xyz"], where=batch["xyz_valid"], delta=config.whole_delta
         )
+        return reduction.weighted_mean(penalty, where=batch["xyz_valid"])
 
     return {
         "coarse_position": lambda e, b: relative(e.lift.coarse_xyz, b),
@@ -133,30 +130,26 @@ def _keypoint_terms(config, skel: skeleton.Skeleton) -> dict[str, Callable]:
     """Terms that compare with keypoints, of every clip."""
 
     def projection(estimate, batch):
-        return lifting.plane_loss(
-            estimate.lift.projected,
-            estimate.lift.observed,
-            confidence=batch["confidence"],
+        return self_correction.projection_term(
+            estimate.lift.projected, estimate.lift.observed, batch["confidence"]
         )
 
     def bone_extent(estimate, batch):
-        return lifting.bone_extent_loss(
-            estimate.lift.projected,
-            estimate.lift.observed,
-            skeleton=skel,
-            confidence=batch["confidence"],
+        return self_correction.bone_extent_term(
+            estimate.lift.projected, estimate.lift.observed, batch["confidence"], skel
         )
 
     def point_to_ray(estimate, batch):
-        return keypoints.point_to_ray_loss(
+        found = batch["confidence"] > 0
+        penalty = losses.point_to_ray(
             estimate.xyz,
             batch["uv"],
             batch["intrinsics"][:, None],
-            confidence=batch["confidence"],
-            visible=batch["confidence"] > 0,
+            where=found,
             delta=config.ray_delta,
-            reference_depth=jnp.mean(estimate.xyz[..., 2], axis=-1),
+            at_depth=jnp.mean(estimate.xyz[..., 2], axis=-1),
         )
+        return reduction.weighted_mean(penalty, batch["confidence"], found)
 
     return {
         "projection": projection,

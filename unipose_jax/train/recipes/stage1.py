@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from data_pipelines import errors
-from unipose_jax import models
+from unipose_jax import errors, models
 from unipose_jax.models import image_net
-from unipose_jax.train import augment, augment_crops
+from unipose_jax.train.augment import crops as augment_crops
+from unipose_jax.train.augment import views as augment
 from unipose_jax.train.recipes import checks
 from unipose_jax.train.recipes import terms as recipe_terms
 from unipose_jax.train.recipes.recipe import Recipe

@@ -14,11 +14,10 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from data_pipelines import errors, schema
-from unipose_jax import models, skeleton
-from unipose_jax.geometry import camera, transforms
-from unipose_jax.losses import crops, keypoints
-from unipose_jax.train import augment_crops
+from data_pipelines.ground import schema
+from unipose_jax import errors, losses, models, reduction, skeleton
+from unipose_jax.geometry import camera, rays, transforms
+from unipose_jax.train.augment import crops as augment_crops
 from unipose_jax.train.recipes import checks, stage1
 from unipose_jax.train.recipes import terms as recipe_terms
 from unipose_jax.train.recipes.recipe import Recipe
@@ -206,23 +205,25 @@ def _compare(estimate: models.PoseEstimate, batch: Mapping, config) -> dict:
     # Far outside the crop there is nothing to learn from.
     place = uv / batch[crop].shape[2]
     valid &= ((place > -_BEYOND) & (place < 1.0 + _BEYOND)).all(-1)
-    trust = {"weight": weight, "valid": valid}
     # Where the person is as a whole, and where joints are relative to that.
     share = jnp.where(valid, weight, 0.0)
     share /= jnp.maximum(share.sum(-1, keepdims=True), 1e-6)
     offset = jnp.where(valid, estimate.crop.depth - depth, 0.0)
     whole = (share * offset).sum(-1, keepdims=True)
-    return {
-        "pseudo_pixel": crops.pixel_loss(estimate.crop.uv, uv, **trust),
-        "pseudo_anchor": crops.pixel_loss(estimate.crop.anchor_uv, uv, **trust),
-        "pseudo_depth": crops.depth_loss(estimate.crop.depth - whole, depth, **trust),
-        "pseudo_root": crops.depth_loss(
-            whole,
-            jnp.zeros_like(whole),
-            weight=jnp.ones_like(whole),
-            valid=valid.any(-1, keepdims=True),
+    some = valid.any(-1, keepdims=True)
+    penalties = {
+        "pseudo_pixel": losses.joint_pixel(estimate.crop.uv, uv, where=valid),
+        "pseudo_anchor": losses.joint_pixel(estimate.crop.anchor_uv, uv, where=valid),
+        "pseudo_depth": losses.joint_depth(
+            estimate.crop.depth - whole, depth, where=valid
         ),
     }
+    terms = {
+        name: reduction.weighted_mean(penalty, weight, valid)
+        for name, penalty in penalties.items()
+    }
+    root = losses.joint_depth(whole, jnp.zeros_like(whole), where=some)
+    return terms | {"pseudo_root": reduction.weighted_mean(root, where=some)}
 
 
 def _project(xyz, matrix):
@@ -268,12 +269,11 @@ def pseudo_labels(batch: Mapping, config: ml_collections.ConfigDict):
         weight *= batch["teacher_confidence"]
     if config.by_rays:
         seen = batch["confidence"] > 0
-        agreement = keypoints.ray_agreement(
+        agreement = rays.ray_agreement(
             xyz,
             batch["uv"],
             batch["intrinsics"][:, None],
-            confidence=jnp.ones_like(weight),
-            visible=seen,
+            where=seen,
             scale=config.ray_scale,
             cam_from_xyz=batch["cam_from_points"][:, None],
         )

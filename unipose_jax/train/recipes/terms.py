@@ -4,16 +4,14 @@ docs/method.md. A term is a function of an estimate, a batch and what depth says
 around the estimate's joints.
 """
 
-import functools
 from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
 import ml_collections
 
-from unipose_jax import models, reduction, skeleton
-from unipose_jax.geometry import depth, transforms
-from unipose_jax.losses import agreement, anatomy, keypoints, lifting, motion, surface
+from unipose_jax import losses, models, reduction, skeleton
+from unipose_jax.geometry import depth, numerics, rays, transforms
 from unipose_jax.physics import limits
 
 
@@ -50,7 +48,7 @@ def _observe(xyz, batch: Mapping, config) -> dict:
     return {
         "surface_depth": front,
         "on_surface": found,
-        "reference_depth": (weight * in_keypoint_camera[..., 2]).sum(-1) / total,
+        "cloud_depth": (weight * in_keypoint_camera[..., 2]).sum(-1) / total,
     }
 
 
@@ -61,34 +59,38 @@ def _keypoint_terms(config) -> dict[str, Callable]:
         return {
             "uv": batch["uv"],
             "intrinsics": batch["intrinsics"][:, None],
-            "confidence": batch["confidence"],
-            "visible": batch["confidence"] > 0,
+            "where": batch["confidence"] > 0,
             "cam_from_xyz": batch["cam_from_points"][:, None],
         }
 
+    def mean(penalty, batch):
+        confidence = batch["confidence"]
+        return reduction.weighted_mean(penalty, confidence, confidence > 0)
+
     def point_to_ray(estimate, batch, scene):
-        reference = scene["reference_depth"] if config.ray_at_reference else None
-        return keypoints.point_to_ray_loss(
+        depth = scene["cloud_depth"] if config.ray_at_reference else None
+        penalty = losses.point_to_ray(
             estimate.xyz,
             **keypoint_arguments(batch),
             delta=config.ray_delta,
-            reference_depth=reference,
+            at_depth=depth,
         )
+        return mean(penalty, batch)
 
     def reprojection(estimate, batch, scene):
-        return keypoints.reprojection_loss(
+        penalty = losses.reprojection(
             estimate.xyz, **keypoint_arguments(batch), delta=config.reprojection_delta
         )
+        return mean(penalty, batch)
 
     def confidence(estimate, batch, scene):
-        target = keypoints.ray_agreement(
+        agreement = rays.ray_agreement(
             estimate.xyz, **keypoint_arguments(batch), scale=config.agreement_scale
         )
-        return keypoints.confidence_loss(
-            estimate.confidence_logit,
-            target,
-            weight=jnp.ones_like(target),
-            valid=jnp.ones_like(target, dtype=bool),
+        return reduction.weighted_mean(
+            losses.binary_cross_entropy(
+                estimate.confidence_logit, batch["confidence"] * agreement
+            )
         )
 
     return {
@@ -105,19 +107,16 @@ def _cross_modal_term(config) -> dict[str, Callable]:
     """
 
     def cross_modal(estimate, batch, scene):
-        parts = (estimate.parts or {}).values()
-        zero = reduction.WeightedMean(jnp.zeros(()), jnp.zeros(()))
-        each = [
-            agreement.cross_modal_loss(
-                part.xyz,
-                jax.lax.stop_gradient(estimate.xyz),
-                confidence=jax.nn.sigmoid(part.confidence_logit),
-                other_confidence=jax.nn.sigmoid(estimate.confidence_logit),
-                delta=config.agreement_scale,
+        whole = jax.lax.stop_gradient(estimate)
+        term = reduction.WeightedMean(jnp.zeros(()), jnp.zeros(()))
+        for part in (estimate.parts or {}).values():
+            weights = jax.nn.sigmoid(jax.lax.stop_gradient(part.confidence_logit))
+            weights = weights * jax.nn.sigmoid(whole.confidence_logit)
+            penalty = losses.cross_modal(
+                part.xyz, whole.xyz, where=weights > 0.0, delta=config.agreement_scale
             )
-            for part in parts
-        ]
-        return functools.reduce(lambda a, b: jax.tree.map(jnp.add, a, b), each, zero)
+            term += reduction.weighted_mean(penalty, weights)
+        return term
 
     return {"cross_modal": cross_modal}
 
@@ -126,24 +125,26 @@ def _label_terms(config) -> dict[str, Callable]:
     """Terms that compare joints with a truth or with a teacher's joints."""
 
     def joint_position(estimate, batch, scene):
-        return lifting.joint_position_loss(
+        penalty = losses.joint_position(
             estimate.xyz,
             batch["xyz"],
-            weight=jnp.ones_like(batch["xyz"][..., 0]),
-            valid=batch["xyz_valid"],
+            where=batch["xyz_valid"],
             delta=config.position_delta,
         )
+        return reduction.weighted_mean(penalty, where=batch["xyz_valid"])
 
     def pseudo_position(estimate, batch, scene):
         # What keypoints say nothing of stays where the teacher has it.
-        return lifting.joint_position_loss(
+        found = batch["points_valid"].any(-1, keepdims=True)
+        found = jnp.broadcast_to(found, batch["confidence"].shape)
+        weights = batch["teacher_confidence"] * (1.0 - batch["confidence"])
+        penalty = losses.joint_position(
             estimate.xyz,
             batch["teacher_xyz"],
-            weight=batch["teacher_confidence"] * (1.0 - batch["confidence"]),
-            valid=batch["points_valid"].any(-1, keepdims=True)
-            & jnp.ones_like(batch["confidence"], dtype=bool),
+            where=found,
             delta=config.position_delta,
         )
+        return reduction.weighted_mean(penalty, weights, found)
 
     return {"joint_position": joint_position, "pseudo_position": pseudo_position}
 
@@ -155,22 +156,28 @@ def _depth_terms(config, skel) -> dict[str, Callable]:
     radii = limits.capsule_radii(skel)
 
     def surface_pull(estimate, batch, scene):
-        return surface.surface_loss(
+        penalty = losses.surface_distance(
             estimate.xyz,
             scene["surface_depth"],
             skin_depth=skin_depth,
-            confidence=batch["confidence"],
-            visible=scene["on_surface"],
-            scale=config.surface_scale,
+            where=scene["on_surface"],
+            delta=config.surface_scale,
+        )
+        return reduction.weighted_mean(
+            penalty, batch["confidence"], scene["on_surface"]
         )
 
-    def surface_hinge(estimate, batch, scene):
-        return surface.surface_hinge_loss(
+    def hinge(estimate, scene, depth_below, where):
+        penalty = losses.surface_hinge(
             estimate.xyz,
             scene["surface_depth"],
-            min_skin_depth=min_skin_depth,
-            visible=scene["on_surface"],
+            min_skin_depth=depth_below,
+            where=where,
         )
+        return reduction.weighted_mean(penalty, where=where)
+
+    def surface_hinge(estimate, batch, scene):
+        return hinge(estimate, scene, min_skin_depth, scene["on_surface"])
 
     def occlusion(estimate, batch, scene):
         # A joint without a keypoint is hidden, so it lies well behind what is seen on
@@ -178,21 +185,19 @@ def _depth_terms(config, skel) -> dict[str, Callable]:
         # found nobody at all.
         seen = batch["confidence"] > 0
         silent = ~seen & seen.any(axis=-1, keepdims=True)
-        return surface.surface_hinge_loss(
-            estimate.xyz,
-            scene["surface_depth"],
-            min_skin_depth=skin_depth + config.hidden_margin,
-            visible=scene["on_surface"] & silent,
-        )
+        behind = skin_depth + config.hidden_margin
+        return hinge(estimate, scene, behind, scene["on_surface"] & silent)
 
     def coverage(estimate, batch, scene):
-        return surface.coverage_loss(
+        points_valid = batch["points_valid"][:, :, : config.coverage_points]
+        penalty = losses.coverage(
             estimate.xyz,
             batch["points"][:, :, : config.coverage_points],
             skeleton=skel,
             radii=radii,
-            points_valid=batch["points_valid"][:, :, : config.coverage_points],
+            points_valid=points_valid,
         )
+        return reduction.weighted_mean(penalty, where=points_valid)
 
     return {
         "surface": surface_pull,
@@ -214,39 +219,48 @@ def _physics_terms(config, skel) -> dict[str, Callable]:
     def freedom(batch):
         return 1.0 - (1.0 - config.physics_on_seen) * batch["confidence"]
 
+    def scaled(estimate, batch):
+        """Joints with scaled gradients, and the weights that scale them."""
+        weights = freedom(batch)
+        return numerics.scale_gradient(estimate.xyz, weights), weights
+
     def symmetry(estimate, batch, scene):
-        return anatomy.symmetry_loss(
-            estimate.xyz, skeleton=skel, weight=freedom(batch), delta=config.ratio_delta
-        )
+        xyz, weights = scaled(estimate, batch)
+        penalty = losses.symmetry(xyz, skeleton=skel, delta=config.ratio_delta)
+        weights = losses.bone_pair_weights(weights, skeleton=skel)
+        return reduction.weighted_mean(penalty, weights)
 
     def bone_constancy(estimate, batch, scene):
-        return anatomy.bone_constancy_loss(
-            estimate.xyz,
-            skeleton=skel,
-            confidence=batch["confidence"],
-            weight=freedom(batch),
-            delta=config.ratio_delta,
+        xyz, weights = scaled(estimate, batch)
+        penalty = losses.bone_constancy(
+            xyz, skeleton=skel, weights=batch["confidence"], delta=config.ratio_delta
         )
+        weights = losses.bone_weights(weights, skeleton=skel)
+        return reduction.weighted_mean(penalty, weights)
 
     def bone_ratio(estimate, batch, scene):
-        return anatomy.bone_ratio_loss(
-            estimate.xyz, skeleton=skel, weight=freedom(batch)
-        )
+        xyz, weights = scaled(estimate, batch)
+        penalty = losses.bone_ratio(xyz, skeleton=skel)
+        weights = losses.bone_weights(weights, skeleton=skel, rigid=False)
+        return reduction.weighted_mean(penalty, weights)
 
     def joint_limit(estimate, batch, scene):
-        return anatomy.joint_limit_loss(
-            estimate.xyz, skeleton=skel, weight=freedom(batch)
-        )
+        xyz, weights = scaled(estimate, batch)
+        penalty = losses.joint_limit(xyz, skeleton=skel)
+        weights = losses.hinge_weights(weights, skeleton=skel)
+        return reduction.weighted_mean(penalty, weights)
 
     def speed(estimate, batch, scene):
-        return motion.speed_loss(
-            estimate.xyz, batch["time"], limit=speed_limit, weight=freedom(batch)
-        )
+        xyz, weights = scaled(estimate, batch)
+        penalty = losses.speed(xyz, batch["time"], limit=speed_limit)
+        weights = losses.speed_weights(weights, batch["time"])
+        return reduction.weighted_mean(penalty, weights)
 
     def acceleration(estimate, batch, scene):
-        return motion.acceleration_loss(
-            estimate.xyz, batch["time"], limit=acceleration_limit, weight=freedom(batch)
-        )
+        xyz, weights = scaled(estimate, batch)
+        penalty = losses.acceleration(xyz, batch["time"], limit=acceleration_limit)
+        weights = losses.acceleration_weights(weights, batch["time"])
+        return reduction.weighted_mean(penalty, weights)
 
     return {
         "symmetry": symmetry,

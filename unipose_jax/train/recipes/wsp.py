@@ -12,10 +12,9 @@ import jax.numpy as jnp
 import ml_collections
 from jaxtyping import Array
 
-from data_pipelines import errors
-from unipose_jax import models, perspective, reduction, skeleton
-from unipose_jax.losses import ranking
-from unipose_jax.train import augment_pictures, parallel
+from unipose_jax import errors, losses, models, perspective, reduction, skeleton
+from unipose_jax.train import parallel
+from unipose_jax.train.augment import pictures
 from unipose_jax.train.recipes import checks
 from unipose_jax.train.recipes.recipe import Recipe
 
@@ -50,7 +49,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         if config.rule.source == "depth":
             fed |= _measured(batch)
         view = jax.vmap(
-            lambda key, example: augment_pictures.seen_anew(
+            lambda key, example: pictures.seen_anew(
                 key, example, config=config.augment, skeleton=skel
             )
         )
@@ -123,13 +122,13 @@ def sampled_loss(
         pairs = perspective.order.of_keypoints(people, joints=skel.num_joints)
     found = _flat(batch["people_confidence"]) >= config.rule.min_confidence
     labelled = pairs.labelled & found[:, :, None] & found[:, None, :]
-    classes = ranking.num_classes(batch["people_uv"].shape[1])
+    classes = perspective.pairs.num_classes(batch["people_uv"].shape[1])
 
     def draw(key, labelled, label):
-        return ranking.sample_pairs(
+        return perspective.pairs.sample_pairs(
             jax.random.fold_in(key, 1),
             labelled,
-            classes=ranking.pair_classes(label, skeleton=skel),
+            classes=perspective.pairs.pair_classes(label, skeleton=skel),
             num_classes=classes,
             count=config.pairs,
         )
@@ -137,13 +136,13 @@ def sampled_loss(
     first, second, valid = jax.vmap(draw)(keys, labelled, pairs.label)
     depth = _flat(estimate.depth)
     row = jnp.arange(len(depth))[:, None]
-    return ranking.ranking_loss(
+    penalty = losses.pairwise_ranking(
         jnp.take_along_axis(depth, first, axis=1),
         jnp.take_along_axis(depth, second, axis=1),
-        label=pairs.label[row, first, second],
-        weight=jnp.ones(first.shape),
-        valid=valid,
+        pairs.label[row, first, second],
+        where=valid,
     )
+    return reduction.weighted_mean(penalty, where=valid)
 
 
 def location_loss(
@@ -203,9 +202,7 @@ def accuracies(
 
 
 def _share(right: Array, counted: Array) -> reduction.WeightedMean:
-    return reduction.weighted_mean(
-        right.astype(jnp.float32), jnp.ones(right.shape), counted
-    )
+    return reduction.weighted_mean(right.astype(jnp.float32), where=counted)
 
 
 def _flat(values: Array) -> Array:

@@ -1,0 +1,1 @@
+"""Camera calibration: reading `camera.json`, and fitting a camera to known points."""

@@ -1,0 +1,334 @@
+"""camera.json of a recording: what is in it, and pinhole arithmetic in NumPy."""
+
+import dataclasses
+import difflib
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from data_pipelines.ground import files
+from unipose_jax import errors
+
+_MIN_SIDE, _MAX_SIDE = 4, 16384  # pixels
+_MAX_SLOPE = 20.0  # largest x/z that a pixel of a camera may see: 87 degrees
+_MAX_STRAY = 0.5  # pixels by which distortion may fail to be undone
+_MAX_BASELINE = 20.0  # metres between the cameras of one device
+_ENTRIES = ("width", "height", "fx", "fy", "cx", "cy", "distortion")
+MAX_DEPTH_UNIT = 0.1  # metres: a person would be a few counts thick
+_PER_FRAME = "world_from_depth"  # of a camera that moves
+_KEYS = (
+    *("depth", "color", "color_from_depth", "depth_unit"),
+    *("fps", "time", _PER_FRAME),
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Camera:
+    """A pinhole camera with Brown-Conrady distortion (k1, k2, p1, p2, k3)."""
+
+    width: int
+    height: int
+    intrinsics: np.ndarray  # float32 (4,): fx, fy, cx, cy, pixels
+    distortion: np.ndarray  # float32 (5,)
+
+    def rays(self) -> np.ndarray:
+        """(x/z, y/z) at each pixel centre, undistorted: float32 (height, width, 2)."""
+        u, v = np.meshgrid(np.arange(self.width), np.arange(self.height))
+        uv = self.undistort(np.stack([u, v], axis=-1) + 0.5)
+        return ((uv - self.intrinsics[2:]) / self.intrinsics[:2]).astype(np.float32)
+
+    def undistort(self, uv: np.ndarray, *, iterations: int = 20) -> np.ndarray:
+        """Where an ideal pinhole would have seen these pixels; NaN stays NaN.
+
+        Solves distort(x) = x_d by the fixed point x <- x + x_d - distort(x), which
+        contracts as long as the lens does not fold the image over.
+
+        Args:
+            uv: (..., 2), pixels as recorded.
+            iterations: fixed-point steps; the error is below 1e-3 px for usual lenses.
+
+        Returns:
+            float32 (..., 2), pixels.
+        """
+        focal, center = self.intrinsics[:2], self.intrinsics[2:]
+        observed = (np.asarray(uv, np.float64) - center) / focal
+        xy = observed
+        if self.distortion.any():
+            for _ in range(iterations):
+                xy = xy + observed - distort(xy, self.distortion)
+        return (xy * focal + center).astype(np.float32)
+
+    def project(self, xyz: np.ndarray) -> np.ndarray:
+        """Pinhole pixels of points in this camera's frame; NaN at or behind z = 0.
+
+        Args:
+            xyz: (..., 3), metres.
+
+        Returns:
+            (..., 2), undistorted pixels.
+        """
+        z = xyz[..., 2:]
+        xy = xyz[..., :2] / np.where(z > 0, z, np.nan)
+        return xy * self.intrinsics[:2] + self.intrinsics[2:]
+
+    def recorded(self, uv: np.ndarray) -> np.ndarray:
+        """The pixels of a recorded image where undistorted pixels are found.
+
+        Args:
+            uv: (..., 2), undistorted pixels.
+
+        Returns:
+            (..., 2), pixels as recorded.
+        """
+        focal, center = self.intrinsics[:2], self.intrinsics[2:]
+        return distort((uv - center) / focal, self.distortion) * focal + center
+
+    def undistort_image(self, image: np.ndarray) -> np.ndarray:
+        """The image that an ideal pinhole with the same intrinsics would have taken."""
+        return self._undistorted(image, cv2.INTER_LINEAR)
+
+    def undistort_depth(self, depth: np.ndarray) -> np.ndarray:
+        """The same of a depth map, in which neighbours must not be mixed."""
+        return self._undistorted(depth, cv2.INTER_NEAREST)
+
+    def _undistorted(self, image: np.ndarray, interpolation: int) -> np.ndarray:
+        if not self.distortion.any():
+            return image
+        rows, columns = np.indices(image.shape[:2]) + 0.5
+        u, v = np.moveaxis(self.recorded(np.stack([columns, rows], axis=-1)), -1, 0)
+        # cv2 counts pixel centres from 0.
+        places = (u - 0.5).astype(np.float32), (v - 0.5).astype(np.float32)
+        return cv2.remap(image, *places, interpolation)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CameraFile:
+    """The content of camera.json, checked."""
+
+    depth: Camera
+    color: Camera | None
+    color_from_depth: np.ndarray  # float32 (4, 4), metres
+    depth_unit: float  # metres per count of the depth PNG
+    fps: float | None
+    time: np.ndarray | None  # float64 (frames,), seconds
+    world_from_depth: np.ndarray | None  # float32 ([frames,] 4, 4), metres
+
+
+def distort(xy: np.ndarray, distortion: np.ndarray) -> np.ndarray:
+    """Brown-Conrady distortion of normalised image coordinates (x/z, y/z).
+
+    With r2 = x^2 + y^2: x (1 + k1 r2 + k2 r2^2 + k3 r2^3) + 2 p1 x y + p2 (r2 + 2 x^2),
+    and the same for y with p1 and p2 swapped (the model of OpenCV).
+    """
+    k1, k2, p1, p2, k3 = distortion
+    x, y = xy[..., 0], xy[..., 1]
+    r2 = x * x + y * y
+    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+    return np.stack(
+        [
+            x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
+            y * radial + 2 * p2 * x * y + p1 * (r2 + 2 * y * y),
+        ],
+        axis=-1,
+    )
+
+
+def read(path: str | os.PathLike) -> CameraFile:
+    """Reads and checks camera.json.
+
+    `depth` (width, height, fx, fy, cx, cy, optional distortion) and `depth_unit` are
+    required; with `color` also `color_from_depth`. `world_from_depth`, one 4x4 or one
+    for each frame, is optional and places the depth camera in a common world.
+
+    Raises:
+        errors.BadInput: one line with the first key that is missing or wrong.
+    """
+    path = pathlib.Path(path)
+    raw = files.read_json(path)
+    if not isinstance(raw, dict) or not isinstance(raw.get("depth"), dict):
+        raise errors.BadInput(f"{path} has no 'depth' camera")
+    _check_spelling(raw, _KEYS, str(path))
+    color, color_from_depth = None, np.eye(4, dtype=np.float32)
+    if raw.get("color") is not None:
+        color = _camera(raw, "color", path)
+        color_from_depth = _rigid(raw, "color_from_depth", path)
+        if np.abs(color_from_depth[:3, 3]).max() > _MAX_BASELINE:
+            raise errors.BadInput(
+                f"{path}: 'color_from_depth' puts the cameras more than "
+                f"{_MAX_BASELINE:g} m apart; it is in metres"
+            )
+    depth_unit = _number(raw, "depth_unit", path)
+    if depth_unit > MAX_DEPTH_UNIT:
+        raise errors.BadInput(
+            f"{path}: 'depth_unit' {depth_unit:g} is in metres per count; 0.001 for "
+            "millimetres"
+        )
+    fps = _number(raw, "fps", path) if raw.get("fps") is not None else None
+    return CameraFile(
+        depth=_camera(raw, "depth", path),
+        color=color,
+        color_from_depth=color_from_depth,
+        depth_unit=depth_unit,
+        fps=fps,
+        time=_array(raw, "time", path) if raw.get("time") is not None else None,
+        world_from_depth=_rigid(raw, _PER_FRAME, path)
+        if raw.get(_PER_FRAME) is not None
+        else None,
+    )
+
+
+def to_json(camera: Camera) -> dict[str, Any]:
+    """The entry of `camera` in camera.json."""
+    values = [round(float(v), 9) for v in camera.intrinsics]
+    return {
+        "width": camera.width,
+        "height": camera.height,
+        **dict(zip(("fx", "fy", "cx", "cy"), values, strict=True)),
+        "distortion": [round(float(v), 9) for v in camera.distortion],
+    }
+
+
+def make(
+    width: int,
+    height: int,
+    intrinsics: Sequence[float] | np.ndarray,
+    distortion: Sequence[float] | np.ndarray = (0.0,) * 5,
+) -> Camera:
+    """A camera from plain numbers: pixels, and (k1, k2, p1, p2, k3)."""
+    return Camera(
+        width=width,
+        height=height,
+        intrinsics=np.asarray(intrinsics, np.float32),
+        distortion=np.asarray(distortion, np.float32),
+    )
+
+
+def frame_times(camera: CameraFile, frames: Sequence[int], where: str) -> np.ndarray:
+    """Seconds since the first frame, from `time` or from frame numbers and `fps`.
+
+    Raises:
+        errors.BadInput: neither is given for several frames, or `time` does not fit.
+    """
+    if camera.time is not None:
+        time = camera.time
+        if time.shape != (len(frames),):
+            raise errors.BadInput(
+                f"{where}: 'time' has {time.size} entries for {len(frames)} frames"
+            )
+        if (np.diff(time) <= 0).any():
+            raise errors.BadInput(f"{where}: 'time' does not increase")
+        return time - time[0]
+    if camera.fps is None and len(frames) > 1:
+        raise errors.BadInput(f"{where} has neither 'fps' nor 'time'")
+    return (np.asarray(frames) - frames[0]) / (camera.fps or 1.0)
+
+
+def _camera(raw: Mapping[str, Any], kind: str, path: pathlib.Path) -> Camera:
+    entry, where = raw[kind], f"{path}: '{kind}'"
+    if not isinstance(entry, dict):
+        raise errors.BadInput(f"{where} is no camera (width, height, fx, fy, cx, cy)")
+    _check_spelling(entry, _ENTRIES, where)
+    for key in _ENTRIES[:-1]:
+        if key not in entry:
+            raise errors.BadInput(f"{where} has no {key!r}")
+    width, height = (_number(entry, key, where) for key in ("width", "height"))
+    if max(width, height) > _MAX_SIDE or width % 1 or height % 1:
+        raise errors.BadInput(f"{where} has an impossible size {width:g}x{height:g}")
+    distortion = _array({"distortion": [0] * 5} | entry, "distortion", where)
+    if distortion.shape != (5,):
+        raise errors.BadInput(f"{where}: 'distortion' must be [k1, k2, p1, p2, k3]")
+    focal = [_number(entry, key, where) for key in ("fx", "fy")]
+    center = [_array(entry, key, where) for key in ("cx", "cy")]
+    for key, value in zip(("cx", "cy"), center, strict=True):
+        if value.ndim != 0:
+            raise errors.BadInput(f"{where}: {key!r} must be one number")
+    # Out of float32's reach they are infinite, which `check` refuses.
+    with np.errstate(over="ignore"):
+        camera = make(
+            int(width), int(height), [*focal, *map(float, center)], distortion
+        )
+    check(camera, where)
+    return camera
+
+
+def check(camera: Camera, where: str) -> None:
+    """Refuses a camera without a size, rays, or an inverse of its distortion.
+
+    Looked at are 9 x 9 pixels from corner to corner.
+
+    Args:
+        camera: any.
+        where: it is from, for the message.
+
+    Raises:
+        errors.BadInput: says which of them.
+    """
+    sides = (camera.width, camera.height)
+    if not (_MIN_SIDE <= min(sides) and max(sides) <= _MAX_SIDE):
+        raise errors.BadInput(f"{where} has an impossible size {sides[0]}x{sides[1]}")
+    u = np.linspace(0.5, camera.width - 0.5, 9)
+    v = np.linspace(0.5, camera.height - 0.5, 9)
+    uv = np.stack(np.meshgrid(u, v), axis=-1)
+    focal, center = camera.intrinsics[:2], camera.intrinsics[2:]
+    with np.errstate(all="ignore"):
+        observed = (uv - center) / focal
+        ideal = (camera.undistort(uv) - center) / focal
+        stray = np.abs(distort(ideal, camera.distortion) - observed) * focal
+    if not (np.abs(observed) < _MAX_SLOPE).all():
+        raise errors.BadInput(
+            f"{where}: fx, fy, cx and cy are in pixels; with these the image would see "
+            "more than 87 degrees to a side"
+        )
+    if not (stray < _MAX_STRAY).all():
+        raise errors.BadInput(
+            f"{where}: 'distortion' cannot be undone over the image; it is "
+            "[k1, k2, p1, p2, k3], of a model without k4 to k6"
+        )
+
+
+def _check_spelling(entry: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    """Refuses a key that is nearly one that lacks; others are the user's own."""
+    for key in entry.keys() - set(known):
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+        if near and near[0] not in entry:
+            raise errors.BadInput(f"{where}: {key!r} is no key; {near[0]!r} is one")
+
+
+def _array(entry: Mapping[str, Any], key: str, where: Any) -> np.ndarray:
+    try:
+        value = np.asarray(entry.get(key), np.float64)
+    except (TypeError, ValueError, OverflowError):
+        value = np.asarray(np.nan)
+    if not np.isfinite(value).all():
+        raise errors.BadInput(f"{where}: {key!r} is missing or not made of numbers")
+    return value
+
+
+def _number(entry: Mapping[str, Any], key: str, where: Any) -> float:
+    value = _array(entry, key, where)
+    if value.ndim != 0 or value <= 0:
+        raise errors.BadInput(
+            f"{where}: {key!r} must be a positive number, got {entry[key]!r}"
+        )
+    return float(value)
+
+
+def _rigid(entry: Mapping[str, Any], key: str, path: pathlib.Path) -> np.ndarray:
+    value = _array(entry, key, path)
+    fits = value.shape[-2:] == (4, 4) and value.ndim <= (3 if key == _PER_FRAME else 2)
+    value = value if fits else np.zeros((4, 4))
+    rotation = value[..., :3, :3]
+    gram = rotation @ np.swapaxes(rotation, -1, -2)
+    if (
+        not np.allclose(gram, np.eye(3), atol=1e-3)
+        or not np.all(np.linalg.det(rotation) > 0)  # a mirror is no motion
+        or not np.allclose(value[..., 3, :], [0, 0, 0, 1])  # nor a transposed matrix
+    ):
+        raise errors.BadInput(
+            f"{path}: {key!r} must be a rigid 4x4 transform, row by row"
+        )
+    return value.astype(np.float32)

@@ -1,0 +1,1 @@
+"""Shared foundations: files, the batch schema, pose files and sampling."""

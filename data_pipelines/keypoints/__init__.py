@@ -1,0 +1,1 @@
+"""2D keypoints in the formats of public detectors, and their joint orders."""

@@ -1,0 +1,246 @@
+"""2D keypoints from files of any detector: COCO results, OpenPose or MMPose.
+
+COCO: a list of {image_id, keypoints: 17 x (u, v, confidence), score}, or an annotation
+file {annotations, categories} whose category names its joints, for another set of
+joints. `image_id` is the frame number. OpenPose: one JSON per frame, BODY_25 or COCO
+order. MMPose: see `mmpose`. All give pixels with integer centres, which +0.5 turns into
+ours.
+"""
+
+import dataclasses
+import os
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.ground import files
+from data_pipelines.keypoints import follow, joint_orders, mmpose
+from unipose_jax import errors
+from unipose_jax import skeleton as skeletons
+
+_PIXEL_CENTER = 0.5
+_FARTHEST = 1e5  # pixels that a keypoint may lie from the image's corner
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Detections:
+    """All people found in all frames."""
+
+    joints: skeletons.Skeleton  # their order; its tree means nothing
+    people: Mapping[int, np.ndarray]  # frame -> float32 (people, joints, 3)
+    # u, v in pixels as recorded (lens distortion included), confidence in [0, 1].
+
+
+def read(path: str | os.PathLike) -> Detections:
+    """Reads a COCO file, a file of MMPose, or a folder of OpenPose or MMPose files.
+
+    Raises:
+        errors.BadInput: one line with the file, the entry and what was expected.
+    """
+    path = pathlib.Path(path)
+    paths = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not paths:
+        raise errors.BadInput(f"{path} has no files of OpenPose or MMPose (*.json)")
+    contents = {file: files.read_json(file) for file in paths}
+    first = contents[paths[0]]
+    # In a folder, an empty list is an image in which MMPose saw nobody.
+    if mmpose.is_mmpose(first) or (path.is_dir() and isinstance(first, list)):
+        return _from_mmpose(contents)
+    return _from_openpose(contents) if path.is_dir() else _from_coco(first, path)
+
+
+def to_coco(
+    uv: np.ndarray,
+    confidence: np.ndarray,
+    skeleton: str,
+    frames: Sequence[int] | None = None,
+) -> Any:
+    """The content of a keypoints.json, which `read` reads back.
+
+    Args:
+        uv: (frames, joints, 2), pixels as recorded; ignored where `confidence` is 0.
+        confidence: (frames, joints), in [0, 1].
+        skeleton: name of their skeleton.
+        frames: frame numbers, 0, 1, ... by default.
+    """
+    known = confidence > 0
+    values = np.concatenate([uv - _PIXEL_CENTER, confidence[..., None]], axis=-1)
+    values = np.where(known[..., None], values, 0.0).round(4)
+    results = [
+        {
+            "image_id": int(frame),
+            "category_id": 1,
+            "keypoints": person.ravel().tolist(),
+            "score": round(float(person[:, 2].mean()), 4),
+        }
+        for frame, person in zip(
+            range(len(values)) if frames is None else frames, values, strict=True
+        )
+    ]
+    if skeleton == "COCO17":
+        return results
+    names = list(skeletons.by_name(skeleton).joints)
+    categories = [{"id": 1, "name": "person", "keypoints": names}]
+    return {"categories": categories, "annotations": results}
+
+
+def follow_person(
+    found: Detections, frames: Sequence[int], near: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Chooses one person through all frames: sure, large and without jumps.
+
+    The best path (Viterbi) under: for each frame, mean confidence times size (as a
+    share of the largest in the file), less three times the distance to `near` in body
+    sizes; for each step, less the median joint displacement in body sizes. Distances
+    count up to 1.
+
+    Args:
+        found: of the whole file.
+        frames: frame numbers wanted, ascending.
+        near: (frames, 2), pixels where the person is known to be, NaN where not.
+
+    Returns:
+        float32 (frames, joints, 2), pixels as recorded, NaN without a keypoint, and
+        float32 (frames, joints), confidence, 0 there.
+    """
+    joints = found.joints.num_joints
+    chosen = np.full((len(frames), joints, 3), np.nan, np.float32)
+    chosen[..., 2] = 0.0
+    present = [i for i, f in enumerate(frames) if len(found.people.get(f, ()))]
+    people = [found.people[frames[i]] for i in present]
+    for place, person in zip(
+        present, follow.best_path(people, present, near), strict=True
+    ):
+        chosen[place] = person
+    return chosen[..., :2], chosen[..., 2]
+
+
+def in_skeleton(
+    uv: np.ndarray, confidence: np.ndarray, source: skeletons.Skeleton, target: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints in another skeleton, by joint meaning, midpoints derived.
+
+    A derived joint has the mean confidence of those it comes from, and none if one of
+    them is missing.
+
+    Args:
+        uv: (frames, joints, 2), pixels.
+        confidence: (frames, joints); 0 where there is no keypoint.
+        source: their order.
+        target: name of the skeleton wanted.
+
+    Returns:
+        As `follow_person`, with the joints of `target`.
+    """
+    values = np.concatenate([uv, confidence[..., None]], axis=-1)
+    values = np.where(confidence[..., None] > 0, values, np.nan).astype(np.float32)
+    values = np.asarray(skeletons.convert(values, source, target, derive=True)[0])
+    return values[..., :2], np.nan_to_num(values[..., 2], nan=0.0)
+
+
+def _from_coco(raw: Any, path: pathlib.Path) -> Detections:
+    """COCO results (17 joints), or annotations whose category names joints.
+
+    Where the third number of a keypoint is a visibility flag (a 2 occurs in the file),
+    labelled but occluded (1) counts as confidence 0.5.
+    """
+    joints: skeletons.Skeleton = skeletons.COCO17
+    if isinstance(raw, dict):
+        joints = _named_joints(raw, path)
+        raw = raw.get("annotations")
+    if not isinstance(raw, list):
+        raise errors.BadInput(f"{path} is no list of COCO keypoint results")
+    people: dict[int, list[np.ndarray]] = {}
+    for number, entry in enumerate(raw):
+        where = f"{path}: entry {number}"
+        if not isinstance(entry, dict) or type(entry.get("image_id")) is not int:
+            raise errors.BadInput(f"{where} has no integer 'image_id'")
+        person = _triples(entry.get("keypoints"), f"{where}: 'keypoints'", [joints])[0]
+        people.setdefault(entry["image_id"], []).append(person)
+    stacked = {frame: np.stack(found) for frame, found in people.items()}
+    if any((found[..., 2] == 2).any() for found in stacked.values()):
+        for found in stacked.values():
+            found[..., 2] /= 2
+    return Detections(joints, {k: _cleaned(v) for k, v in stacked.items()})
+
+
+def _from_openpose(contents: Mapping[pathlib.Path, Any]) -> Detections:
+    """Files of OpenPose; the last number of a name is the frame."""
+    people = {}
+    choices = [joint_orders.OPENPOSE25, joint_orders.OPENPOSE18]
+    for path, raw in contents.items():
+        number = re.findall(r"\d+", path.stem)
+        entries = raw.get("people") if isinstance(raw, dict) else None
+        if not number or not isinstance(entries, list):
+            raise errors.BadInput(f"{path} is no OpenPose file of a numbered frame")
+        found = []
+        for entry in entries:
+            values = entry.get("pose_keypoints_2d") if isinstance(entry, dict) else None
+            person, order = _triples(values, f"{path}: 'pose_keypoints_2d'", choices)
+            choices = [order]
+            found.append(person)
+        if found:
+            people[int(number[-1])] = _cleaned(np.stack(found))
+    return Detections(choices[0], people)
+
+
+def _from_mmpose(contents: Mapping[pathlib.Path, Any]) -> Detections:
+    """Files of MMPose: one of a video, or one for each image."""
+    people: dict[int, np.ndarray] = {}
+    order = None
+    for path, raw in contents.items():
+        choices = mmpose.joint_choices(raw, path) if order is None else [order]
+        for frame, instances in mmpose.frames(raw, path):
+            where, found = f"{path}: frame {frame}: 'keypoints'", []
+            for instance in instances:
+                values = mmpose.triples(instance)
+                person, order = _triples(values, where, choices)
+                choices = [order]
+                found.append(person)
+            if frame in people:
+                raise errors.BadInput(f"{path}: frame {frame} is there twice")
+            if found:
+                people[frame] = _cleaned(np.stack(found))
+    return Detections(order or skeletons.COCO17, people)
+
+
+def _named_joints(raw: Mapping[str, Any], path: Any) -> skeletons.Skeleton:
+    """The joints that the first category of an annotation file names."""
+    listed = raw.get("categories")
+    for category in listed if isinstance(listed, list) else ():
+        names = category.get("keypoints") if isinstance(category, dict) else None
+        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+            try:
+                return joint_orders.unlinked("keypoints of the file", names)
+            except ValueError as error:
+                raise errors.BadInput(f"{path}: {error}") from error
+    raise errors.BadInput(f"{path}: no category names its 'keypoints'")
+
+
+def _triples(
+    values: Any, where: str, choices: Sequence[skeletons.Skeleton]
+) -> tuple[np.ndarray, skeletons.Skeleton]:
+    """(u, v, confidence) of each joint, and which of `choices` has as many."""
+    try:
+        flat = np.asarray(values, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        flat = np.zeros((), np.float64)
+    for skeleton in choices:
+        if flat.shape == (3 * skeleton.num_joints,):
+            return flat.reshape(-1, 3), skeleton
+    wanted = " or ".join(f"{s.num_joints} joints ({s.name})" for s in choices)
+    count = f"{flat.size / 3:g} joints" if flat.ndim == 1 else "no list of numbers"
+    raise errors.BadInput(f"{where} has {count}, expected {wanted} as u, v, confidence")
+
+
+def _cleaned(people: np.ndarray) -> np.ndarray:
+    """Our pixel centres, confidence in [0, 1], and 0 for what is in no image."""
+    finite = np.isfinite(people).all(-1, keepdims=True)
+    far = np.abs(people[..., :2]).max(-1, keepdims=True) > _FARTHEST
+    known = finite & ~far & (people[..., 2:] > 0)
+    uv = np.where(known, people[..., :2] + _PIXEL_CENTER, np.nan)
+    confidence = np.where(known, np.minimum(people[..., 2:], 1.0), 0.0)
+    return np.concatenate([uv, confidence], axis=-1).astype(np.float32)

@@ -1,0 +1,105 @@
+"""What MMPose 1.x writes about images and videos.
+
+- Its inferencer (`pred_out_dir`): a list of instances for each image, in a file of the
+  image's name; for a video a list of {frame_id, instances}, counted from 0.
+- Its demo scripts (`--save-predictions`): {meta_info, instance_info}, where
+  `instance_info` is such a list; they count the frames of a video from 1.
+
+An instance has `keypoints`, J x (u, v), and `keypoint_scores`, J. Sources:
+open-mmlab/mmpose, mmpose/apis/inferencers/base_mmpose_inferencer.py,
+demo/topdown_demo_with_mmdet.py and mmpose/structures/utils.py.
+"""
+
+import pathlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.keypoints import joint_orders
+from unipose_jax import errors
+from unipose_jax import skeleton as skeletons
+
+BY_COUNT = (skeletons.COCO17, joint_orders.HALPE26, joint_orders.WHOLEBODY133)
+
+# MMPose's names that mean something else in our vocabulary, or nothing. Every data set
+# of it that has a "head" means the top of it.
+_NAMES = {
+    "head": "head_top",
+    "top_head": "head_top",
+    "hip": "pelvis",
+    "root": "pelvis",
+}
+
+
+def is_mmpose(raw: Any) -> bool:
+    """Whether the content of a file is MMPose's; an empty list says nothing."""
+    if isinstance(raw, dict):
+        return "instance_info" in raw
+    first = raw[0] if isinstance(raw, list) and raw else None
+    return isinstance(first, dict) and bool({"instances", "keypoint_scores"} & {*first})
+
+
+def joint_choices(raw: Any, path: pathlib.Path) -> Sequence[skeletons.Skeleton]:
+    """The orders that the joints of a file can have: as it names them, or by count.
+
+    Raises:
+        errors.BadInput: it names a joint twice.
+    """
+    meta = raw.get("meta_info") if isinstance(raw, dict) else None
+    names = meta.get("keypoint_id2name") if isinstance(meta, dict) else None
+    if not isinstance(meta, dict) or not isinstance(names, dict):
+        return BY_COUNT
+    if meta.get("dataset_name") == "h36m":
+        return [skeletons.H36M17]  # whose "foot" is the ankle
+    try:
+        ordered = [names[str(joint)] for joint in range(len(names))]
+        ordered = [_NAMES.get(name, name) for name in ordered]
+        return [joint_orders.unlinked("keypoint_id2name", ordered)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.BadInput(
+            f"{path}: 'keypoint_id2name' does not name joints 0, 1, ... once each"
+        ) from error
+
+
+def frames(raw: Any, path: pathlib.Path) -> list[tuple[int, list]]:
+    """The instances of each frame: of a video from 0, of an image its file's number.
+
+    Raises:
+        errors.BadInput: no such lists, or no number.
+    """
+    entries = raw.get("instance_info") if isinstance(raw, dict) else raw
+    if not isinstance(entries, list):
+        raise errors.BadInput(f"{path} has no list of MMPose instances")
+    if not any(isinstance(entry, dict) and "instances" in entry for entry in entries):
+        digits = re.findall(r"\d+", path.stem)
+        if not digits:
+            raise errors.BadInput(f"{path}: no frame number in the file's name")
+        return [(int(digits[-1]), entries)]
+    found = []
+    for number, entry in enumerate(entries):
+        entry = entry if isinstance(entry, dict) else {}
+        frame, instances = entry.get("frame_id"), entry.get("instances")
+        if type(frame) is not int or not isinstance(instances, list):
+            raise errors.BadInput(
+                f"{path}: entry {number} has no integer 'frame_id' and 'instances'"
+            )
+        found.append((frame, instances))
+    # Tools that imitate the demos may count from 0 as well.
+    first = int(isinstance(raw, dict) and all(frame > 0 for frame, _ in found))
+    return [(frame - first, instances) for frame, instances in found]
+
+
+def triples(instance: Any) -> np.ndarray | None:
+    """u, v, score of each joint in one list; None where they do not fit together."""
+    try:
+        uv, scores = (
+            np.asarray(instance[key], np.float64)
+            for key in ("keypoints", "keypoint_scores")
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+    if uv.ndim != 2 or uv.shape[1] != 2 or scores.shape != uv.shape[:1]:
+        return None
+    return np.concatenate([uv, scores[:, None]], axis=1).ravel()

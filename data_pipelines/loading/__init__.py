@@ -1,0 +1,1 @@
+"""From a config's data to training batches and evaluation splits."""

@@ -1,0 +1,91 @@
+"""Training batches of rendered people: from a pool in memory, or rendered afresh."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+
+from data_pipelines.ground import schema
+from data_pipelines.loading import labelled, pool_batches
+from data_pipelines.rendered import synthetic
+from unipose_jax import errors
+from unipose_jax.geometry import point_cloud
+from unipose_jax.synthesis import pools
+
+
+def open_train(
+    config: ml_collections.ConfigDict, *, host: int, hosts: int, teacher=None
+):
+    """Batches for `config`: from a pool, or fresh where `train_clips` is 0.
+
+    Arguments as of `sources.open_train`.
+    """
+    data = config.data
+    options = {"batch_size": config.global_batch_size, "host": host, "hosts": hosts}
+    if data.train_clips == 0:
+        if data.get("label_share", 1.0) != 1.0:
+            raise errors.BadInput(
+                f"config.data.label_share={data.label_share} is a share of a number of "
+                "clips; set config.data.train_clips, which is 0 (always fresh ones)"
+            )
+        fresh = FreshBatches(data, **options)
+        return teacher.of_batches(fresh) if teacher else fresh
+    pool = labelled.of_config(synthetic.open_pool(data, "train"), data)
+    pool = teacher.of_source(pool) if teacher else pool
+    return pool_batches.PoolBatches(pool, seed=config.seed, **options)
+
+
+class FreshBatches:
+    """Batches that are rendered when asked for: clip i of training is drawn once.
+
+    A batch is a function of (data seed, step) and costs what rendering costs, so this
+    is for accelerators, where it stays: nothing waits for it to be done.
+    """
+
+    def __init__(
+        self,
+        data: ml_collections.ConfigDict,
+        *,
+        batch_size: int,
+        host: int,
+        hosts: int,
+    ):
+        """Prepares the batches of one host; arguments as of `PoolBatches`."""
+        self._batch_size, self._step = batch_size, 0
+        self._share = (batch_size // hosts) * host + np.arange(batch_size // hosts)
+        self._render = pools.make_renderer(
+            data.seed,
+            "train",
+            dataclasses.replace(
+                synthetic.scene_params(data, "train"), points=data.num_points
+            ),
+            motion_clips=synthetic.motion_pieces(data),
+            extras=synthetic.crop_fields(data),
+        )
+
+    def __next__(self) -> dict[str, jax.Array]:
+        clips = self._render(self._step * self._batch_size + self._share)
+        self._step += 1
+        valid = _inliers(clips["points"], clips["points_valid"])
+        return schema.unpacked(
+            synthetic.schema_fields_of(clips) | {"points_valid": valid}
+        )
+
+    def get_state(self) -> dict[str, Any]:
+        """The position in the data, JSON-able."""
+        return {"step": self._step}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Goes to a position from `get_state`."""
+        self._step = int(state["step"])
+
+
+@jax.jit
+@jax.vmap
+@jax.vmap
+def _inliers(points, valid):
+    """`point_cloud.inliers` of clouds (clips, frames, points, 3), on their device."""
+    return point_cloud.inliers(points, valid=valid)

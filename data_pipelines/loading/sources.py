@@ -1,0 +1,177 @@
+"""The data of a config, by `config.data.name`: batches to train on, splits to score."""
+
+import pathlib
+
+import ml_collections
+
+from data_pipelines.readers import registry
+from unipose_jax import errors
+
+
+def open_train(
+    config: ml_collections.ConfigDict, *, host: int, hosts: int, teacher=None
+):
+    """Endless training batches of one host.
+
+    Args:
+        config: with `data`, `seed` and `global_batch_size`.
+        host: number of this host.
+        hosts: how many there are.
+        teacher: adds fields to clips: `of_source(source)` and `of_batches(batches)`
+            return the same with them. None adds none.
+
+    Returns:
+        An iterator of batches (schema fields; NumPy, or on devices where clips are
+        rendered afresh) with `get_state()` and `set_state(state)`, whose state is
+        JSON-able.
+
+    Raises:
+        errors.BadInput: `config.data.name` is unknown, or its files cannot be used.
+    """
+    if config.data.get("collections", ""):
+        from data_pipelines.loading import pictures, pool_batches
+
+        return pool_batches.PoolBatches(
+            pictures.open_train(config),
+            seed=config.seed,
+            batch_size=config.global_batch_size,
+            host=host,
+            hosts=hosts,
+        )
+    if _is_rendered(config):
+        if config.data.mixture:
+            raise errors.BadInput(
+                "config.data.mixture needs prepared data sets (--data_dir); rendered "
+                "people are one of them, too (--mode=prepare)"
+            )
+        from data_pipelines.loading import rendered_batches
+
+        return rendered_batches.open_train(
+            config, host=host, hosts=hosts, teacher=teacher
+        )
+    from data_pipelines.loading import loader
+
+    return loader.Loader(
+        _mixed(config, teacher),
+        batch_size=config.global_batch_size,
+        seed=config.seed,
+        host=host,
+        hosts=hosts,
+        workers=config.data.workers,
+    )
+
+
+def _mixed(config: ml_collections.ConfigDict, teacher):
+    """The training source of a config, with the other sets of its mixture."""
+    from data_pipelines.loading import labelled, mixture
+
+    def opened(data):
+        source = open_split(ml_collections.ConfigDict({"data": data}), "train")
+        source.check_supervision(taught=teacher is not None)
+        source = labelled.of_config(source, data)
+        return teacher.of_source(source) if teacher else source
+
+    shares = mixture.parse(config.data.mixture)
+    if not shares:
+        return opened(config.data)
+    if not config.data.data_dir:
+        raise errors.BadInput("config.data.mixture needs prepared sets (--data_dir)")
+    print(mixture.describe(shares))
+    others = [opened(mixture.config_of(config.data, name)) for name in shares]
+    main = 1.0 - sum(shares.values())
+    return mixture.Mixture([opened(config.data), *others], [main, *shares.values()])
+
+
+def open_split(config: ml_collections.ConfigDict, split: str):
+    """A split as a random-access source: `len(source)`, `source[index]`, `protocol`.
+
+    Args:
+        config: with `data`.
+        split: "train", "validation" or "test"; no frame is in two of them.
+
+    Raises:
+        errors.BadInput: as `open_train`.
+    """
+    data = config.data
+    if data.get("collections", ""):
+        from data_pipelines.loading import pictures
+
+        return pictures.open_split(config, split)
+    if _is_rendered(config):
+        from data_pipelines.rendered import synthetic
+
+        return synthetic.open_split(config, split)
+    from data_pipelines.loading import clips
+
+    if data.data_dir:
+        from data_pipelines.prepared import tracks as prepared_tracks
+
+        tracks, protocol = prepared_tracks.open_tracks(data, split)
+    else:
+        tracks, protocol = _read_tracks(data, split)
+    if data.num_points:
+        source = clips.ClipSource(
+            tracks,
+            num_frames=data.frames,
+            num_points=data.num_points,
+            frame_step=data.frame_step,
+            protocol=protocol,
+        )
+    else:
+        source = _pose_clips(tracks, data, split, protocol)
+    if not len(source):
+        where = data.data_dir or data.path
+        raise errors.BadInput(f"{where} is too short to hold a {split} split")
+    return source
+
+
+def _pose_clips(tracks, data: ml_collections.ConfigDict, split: str, protocol: str):
+    """Clips without points; of people without labels, to train on, perhaps none."""
+    from data_pipelines.loading import pose_clips
+
+    labelled = tuple(filter(None, data.get("labelled", "").split(",")))
+    if split != "train":
+        labelled = ()
+    elif labelled and not data.keypoints_only:
+        tracks = [track for track in tracks if track.subject in labelled]
+    return pose_clips.PoseClips(
+        tracks,
+        num_frames=data.frames,
+        frame_step=data.frame_step,
+        labelled=labelled,
+        protocol=protocol,
+    )
+
+
+def _is_rendered(config: ml_collections.ConfigDict) -> bool:
+    return config.data.name == "synthetic" and not config.data.data_dir
+
+
+def _read_tracks(data: ml_collections.ConfigDict, split: str):
+    """Tracks of a split in memory, read from the original files at `data.path`."""
+    from data_pipelines.sequences import tracks
+
+    if not data.path:
+        raise errors.BadInput(
+            f"config.data.name={data.name} needs config.data.data_dir (prepared with "
+            "--mode=prepare) or config.data.path (read into memory)"
+        )
+    data_set = registry.open_data_set(data, pathlib.Path(data.path).expanduser())
+    if data_set.kind != "tracks":
+        raise errors.BadInput(
+            f"{data.name} has {data_set.kind}, no sequences of people"
+        )
+    skipped: list[str] | None = [] if data.skip_corrupt else None
+    read = [
+        (data_set.read or tracks.read)(
+            sequence,
+            skeleton=data.skeleton,
+            stored_points=max(data.stored_points, data.num_points),
+            skipped=skipped,
+            crop_size=data.crop_size,
+        )
+        for sequence in data_set.sequences[split]
+    ]
+    for line in [*data_set.skipped, *(skipped or ())]:
+        print(f"skipped: {line}")
+    return read, data_set.protocol

@@ -1,0 +1,1 @@
+"""Prepared data sets: written to disk once from the original files."""

@@ -1,0 +1,343 @@
+"""Writes a data set's original files as a prepared one: `run.py --mode=prepare`.
+
+Sequences are independent, so they are written in shards: by several processes, by
+several machines that share the folder, and, after an interruption, only those that are
+not there yet. The folder takes its name when it is complete. What is written depends on
+the data and the settings alone, byte by byte.
+"""
+
+import concurrent.futures
+import contextlib
+import hashlib
+import importlib
+import json
+import multiprocessing
+import os
+import pathlib
+import shutil
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import ml_collections
+import tqdm
+
+from data_pipelines.ground import files
+from data_pipelines.prepared import storage
+from data_pipelines.readers import registry
+from data_pipelines.sequences import sequence
+from unipose_jax import errors
+from unipose_jax import skeleton as skeletons
+
+_SHARD_FRAMES = 400  # at least; and about this many shards, where there is more:
+_MOST_SHARDS = 256
+_NOTES = "notes"  # folder of what is known about each shard, until all are there
+
+
+class Shard(NamedTuple):
+    """Sequences that become one file."""
+
+    path: pathlib.Path
+    split: str
+    sequences: Sequence[Any]
+    kind: str  # of the data set, and what makes tracks of its sequences, as there
+    read: Callable | None
+
+    @property
+    def notes(self) -> pathlib.Path:
+        """What was written; it is there when the shard is complete."""
+        return self.path.parent / _NOTES / f"{self.path.name}.json"
+
+    def num_frames(self) -> int:
+        """Frames of the original sequences."""
+        return sum(map(len, self.sequences))
+
+
+def prepare(
+    data: ml_collections.ConfigDict,
+    source: pathlib.Path,
+    *,
+    host: int = 0,
+    hosts: int = 1,
+) -> pathlib.Path | None:
+    """Writes the data set of a config to disk, or goes on writing it.
+
+    Args:
+        data: `config.data`, with `data_dir`; `workers` processes write at a time.
+        source: folder of the original files.
+        host: number of this machine among those that share the work and `data_dir`.
+        hosts: how many there are.
+
+    Returns:
+        The finished folder; None where other machines have not finished their part.
+
+    Raises:
+        errors.BadInput: files are missing or cannot be read, or `data_dir` holds the
+            same data set prepared with other settings.
+    """
+    data_set = registry.open_data_set(data, source)
+    fingerprint = _fingerprint(data, data_set)
+    folder = storage.folder_of(data)
+    if folder.exists():
+        _verify(folder, fingerprint)
+        return folder
+    aside = folder.with_name(f".{folder.name}.{fingerprint}")
+    shards = plan(aside, data_set)
+    (aside / _NOTES).mkdir(parents=True, exist_ok=True)
+    _write_all(shards[host::hosts], data)
+    missing = [shard for shard in shards if not shard.notes.exists()]
+    if missing:
+        print(
+            f"{len(missing)} of {len(shards)} shards belong to other machines and are "
+            "not there yet; the last machine to finish completes the data set"
+        )
+        return None
+    _complete(aside, shards, data, data_set, fingerprint)
+    os.replace(aside, folder)
+    return folder
+
+
+def summary(folder: pathlib.Path) -> str:
+    """What a prepared data set holds: a table of splits, and the protocol."""
+    index = storage.read_index(folder)
+    lines = [
+        f"{'split':12}{'sequences':>10}{'people':>8}{'frames':>9}{'with person':>13}"
+        f"{'with 2D':>9}{'with 3D':>9}"
+    ]
+    for split, entries in index["splits"].items():
+        total = {
+            key: sum(entry[key] for entry in entries)
+            for key in ("frames", "with_points", "with_keypoints", "with_joints")
+        }
+        people = len({entry["subject"] for entry in entries})
+        lines.append(
+            f"{split:12}{len(entries):10}{people:8}{total['frames']:9}"
+            f"{total['with_points']:13}{total['with_keypoints']:9}{total['with_joints']:9}"
+        )
+    lines += [f"skipped: {line}" for line in index["skipped"]]
+    if index["skipped"]:
+        lines.append(f"{len(index['skipped'])} files or frames skipped")
+    return "\n".join([*lines, index["protocol"], f"prepared: {folder}"])
+
+
+def plan(folder: pathlib.Path, data_set: sequence.DataSet) -> list[Shard]:
+    """Cuts the sequences of each split into shards of consecutive ones."""
+    shards = []
+    for split in sequence.SPLITS:
+        groups: list[list[Any]] = []
+        listed = data_set.sequences.get(split, ())
+        enough = max(_SHARD_FRAMES, sum(map(len, listed)) // _MOST_SHARDS)
+        for one in listed:
+            if not groups or sum(map(len, groups[-1])) >= enough:
+                groups.append([])
+            groups[-1].append(one)
+        shards += [
+            Shard(
+                folder / f"{data_set.name}-{split}.array_record"
+                f"-{number:05d}-of-{len(groups):05d}",
+                split,
+                group,
+                data_set.kind,
+                data_set.read,
+            )
+            for number, group in enumerate(groups)
+        ]
+    return shards
+
+
+def write_shard(shard: Shard, data: Mapping[str, Any]) -> None:
+    """Writes the frames of a shard, then its notes.
+
+    Args:
+        shard: what to write.
+        data: settings: `skip_corrupt`, and those of the kind.
+    """
+    from array_record.python import array_record_module
+    from tensorflow_datasets.core import example_serializer
+
+    kind = _kind(shard.kind)
+    features = _features(shard.kind, data)
+    serializer = example_serializer.ExampleSerializer(features.get_serialized_info())
+    skipped: list[str] | None = [] if data["skip_corrupt"] else None
+    entries = []
+    partial = shard.path.with_name(f"{shard.path.name}.{os.getpid()}")
+    writer = array_record_module.ArrayRecordWriter(str(partial), "group_size:1")
+    for one in shard.sequences:
+        try:
+            entry, records = kind.records(one, data, skipped, shard.read)
+        except errors.BadInput as error:
+            if skipped is None:
+                raise
+            skipped.append(str(error))
+            continue
+        for record in records:
+            example = serializer.get_tf_example(features.encode_example(record))
+            # The order of fields differs from one process to the next otherwise.
+            with _disk_errors():
+                writer.write(example.SerializeToString(deterministic=True))
+        if entry["frames"]:
+            entries.append(entry)
+    with _disk_errors():
+        writer.close()
+    os.replace(partial, shard.path)
+    files.write_json(shard.notes, {"sequences": entries, "skipped": skipped or []})
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    """What array_record says as a RuntimeError, such as that the disk is full."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(str(error).partition(";")[0]) from error
+
+
+def _kind(name: str) -> types.ModuleType:
+    """The module `tracks` or `images` of this package."""
+    return importlib.import_module(f"data_pipelines.prepared.{name}")
+
+
+def _features(kind: str, data: Mapping[str, Any]):
+    """What a record of a data set holds, as TFDS features."""
+    num_joints = skeletons.by_name(data["skeleton"]).num_joints
+    options = {"crops": True} if kind == "tracks" and data["crop_size"] else {}
+    return _kind(kind).features(num_joints, **options)
+
+
+def _write_all(shards: Sequence[Shard], data: ml_collections.ConfigDict) -> None:
+    """Writes the shards that are not there yet, with a bar of frames."""
+    total = sum(shard.num_frames() for shard in shards)
+    todo = [shard for shard in shards if not shard.notes.exists()]
+    settings = data.to_dict()
+    done = total - sum(shard.num_frames() for shard in todo)
+    with tqdm.tqdm(total=total, initial=done, desc="prepare", unit="frame") as bar:
+        if data.workers < 2:
+            for shard in todo:
+                write_shard(shard, settings)
+                bar.update(shard.num_frames())
+            return
+        # Spawned: jax, which skeletons bring along, does not survive a fork.
+        with concurrent.futures.ProcessPoolExecutor(
+            data.workers, mp_context=multiprocessing.get_context("spawn")
+        ) as pool:
+            running = {pool.submit(write_shard, s, settings): s for s in todo}
+            try:
+                for finished in concurrent.futures.as_completed(running):
+                    finished.result()
+                    bar.update(running[finished].num_frames())
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+
+def _complete(
+    folder: pathlib.Path,
+    shards: Sequence[Shard],
+    data: ml_collections.ConfigDict,
+    data_set: sequence.DataSet,
+    fingerprint: str,
+) -> None:
+    """Writes what describes the whole, and takes away what only the making needed."""
+    notes = [json.loads(shard.notes.read_text()) for shard in shards]
+    splits: dict[str, list[dict[str, Any]]] = {}
+    for shard, note in zip(shards, notes, strict=True):
+        splits.setdefault(shard.split, []).extend(note["sequences"])
+    if not any(splits.values()):
+        raise errors.BadInput(f"{data_set.name}: there is not one readable frame")
+    wanted = {shard.path for shard in shards}
+    for path in folder.iterdir():
+        if path.is_file() and path not in wanted:
+            path.unlink()  # of a process that was killed
+    _write_tfds(folder, shards, notes, data, data_set)
+    shutil.rmtree(folder / _NOTES)
+    files.write_json(
+        folder / storage.INDEX,
+        {
+            "format": storage.FORMAT,
+            "name": data_set.name,
+            "kind": data_set.kind,
+            "variant": data.variant,
+            "skeleton": data.skeleton,
+            "protocol": data_set.protocol,
+            "fingerprint": fingerprint,
+            "splits": splits,
+            "skipped": [*data_set.skipped, *(s for n in notes for s in n["skipped"])],
+            "files": {path.name: _digest(path) for path in sorted(folder.iterdir())},
+        },
+    )
+
+
+def _write_tfds(
+    folder: pathlib.Path,
+    shards: Sequence[Shard],
+    notes: Sequence[Mapping[str, Any]],
+    data: ml_collections.ConfigDict,
+    data_set: sequence.DataSet,
+) -> None:
+    """Adds features.json and dataset_info.json, with which TFDS reads the folder."""
+    import tensorflow_datasets as tfds
+
+    infos = []
+    for split in sequence.SPLITS:
+        mine = [(s, n) for s, n in zip(shards, notes, strict=True) if s.split == split]
+        if mine:
+            template = tfds.core.ShardedFileTemplate(
+                data_dir=str(folder),
+                dataset_name=data_set.name,
+                split=split,
+                filetype_suffix="array_record",
+            )
+            infos.append(
+                tfds.core.SplitInfo(
+                    name=split,
+                    shard_lengths=[
+                        sum(entry["frames"] for entry in note["sequences"])
+                        for _, note in mine
+                    ],
+                    num_bytes=sum(shard.path.stat().st_size for shard, _ in mine),
+                    filename_template=template,
+                )
+            )
+    tfds.folder_dataset.write_metadata(
+        data_dir=str(folder),
+        features=_features(data_set.kind, data),
+        split_infos=infos,
+        check_data=False,
+    )
+
+
+def _verify(folder: pathlib.Path, fingerprint: str) -> None:
+    """Checks a finished data set: made with the same settings, and undamaged."""
+    index = storage.read_index(folder)
+    if index["fingerprint"] != fingerprint:
+        raise errors.BadInput(
+            f"{folder} was prepared from other files or with other settings; remove it "
+            "or choose another --data_dir"
+        )
+    storage.check_sizes(folder, index)
+    for name, entry in index["files"].items():
+        if _digest(folder / name) != entry:
+            raise errors.BadInput(f"{folder / name} was changed; remove {folder}")
+
+
+def _fingerprint(data: ml_collections.ConfigDict, data_set: sequence.DataSet) -> str:
+    """Digest of the settings, the keypoints, and names and lengths of all sequences."""
+    settings = (data.name, data.variant, data.skeleton, data.stored_points)
+    listed = {
+        split: [(one.name, one.subject, len(one)) for one in sequences]
+        for split, sequences in data_set.sequences.items()
+    }
+    made_with = [data.keypoints, dict(data_set.made_with)]
+    if data.keypoints:
+        found = sorted(pathlib.Path(data.keypoints).expanduser().rglob("*.json"))
+        made_with.append(files.digest(found))
+    if data.crop_size:
+        made_with.append({"crop_size": data.crop_size})
+    text = json.dumps([storage.FORMAT, settings, made_with, listed])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _digest(path: pathlib.Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    return {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}

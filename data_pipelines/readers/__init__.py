@@ -1,0 +1,1 @@
+"""One module or package per data set, each reading the original files."""

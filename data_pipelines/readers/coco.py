@@ -1,0 +1,327 @@
+"""Photographs of people with 2D keypoints, in COCO's format.
+
+A JSON with `images`, `annotations` and `categories`, and a folder of images: COCO
+itself, and MPII, PoseTrack or CrowdPose where they come in this format. The category
+names the joints.
+"""
+
+import dataclasses
+import os
+import pathlib
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import cv2
+import ml_collections
+import numpy as np
+
+from data_pipelines.ground import files
+from data_pipelines.keypoints import detections, joint_orders
+from data_pipelines.sequences import sequence
+from unipose_jax import errors
+from unipose_jax import skeleton as skeletons
+
+# COCO's keypoints are "0-indexed" pixels (COCO-WholeBody, data_format.md). Boxes come
+# from outlines, whose coordinates start at the image's corner like ours.
+_PIXEL_CENTER = 0.5
+
+# Other names of joints. CrowdPose's "head" is the top of the head; PoseTrack's bottom
+# of the head is MPII's upper neck, which is no joint of ours (neck is its base).
+_ALIASES = {"top_head": "head_top", "head_bottom": "upper_neck"}
+_CROWDPOSE = {"head": "head_top"}
+_CROWDPOSE_JOINTS = 14
+_VALIDATION_SHARE = 20
+_ALBUM = 100  # images
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Image:
+    """A photograph and the people annotated in it."""
+
+    path: pathlib.Path
+    width: int
+    height: int
+    joints: skeletons.Skeleton  # their order; a tree only where it is COCO17
+    uv: np.ndarray  # float32 (people, joints, 2), our pixels; NaN where not labelled
+    confidence: np.ndarray  # float32 (people, joints): 1, hidden 0.5, not labelled 0
+    boxes: np.ndarray  # float32 (people, 4): left, top, right, bottom, our pixels
+    area: np.ndarray  # float32 (people,), of the outline, pixels^2
+    crowd: np.ndarray  # bool (people,), a group in one outline, without keypoints
+
+    def keypoints(self, skeleton: str) -> tuple[np.ndarray, np.ndarray]:
+        """`uv` and `confidence` in another skeleton, by joint meaning."""
+        return detections.in_skeleton(self.uv, self.confidence, self.joints, skeleton)
+
+    def read(self) -> np.ndarray:
+        """The image: uint8 RGB (height, width, 3), as stored (EXIF turns ignored).
+
+        Raises:
+            errors.BadInput: it cannot be decoded or has another size.
+        """
+        image = _decode(self.path)
+        if image.shape[:2] != (self.height, self.width):
+            raise errors.BadInput(
+                f"{self.path} is {image.shape[1]}x{image.shape[0]}, but the annotations"
+                f" say {self.width}x{self.height}"
+            )
+        return image
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Album:
+    """Some images of a split; `len` is their number. They say nothing of persons."""
+
+    name: str
+    images: tuple[Image, ...]
+    subject: str = ""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def open_data_set(
+    source: pathlib.Path, data: ml_collections.ConfigDict
+) -> sequence.DataSet:
+    """COCO as it is unpacked: two annotation files and their folders of images.
+
+    A twentieth of the training images, by a hash of the file's name, validate.
+
+    Raises:
+        errors.BadInput: a file is missing or wrong.
+    """
+    paths = [source / part for split in ("train", "val") for part in _parts(split)]
+    if absent := [str(p.relative_to(source)) for p in paths if not p.exists()]:
+        raise errors.BadInput(f"{source} lacks {', '.join(absent)}")
+    train, test = (
+        open_images(*(source / part for part in _parts(split)))
+        for split in ("train", "val")
+    )
+    held_out = [
+        zlib.crc32(image.path.name.encode()) % _VALIDATION_SHARE == 0 for image in train
+    ]
+    splits = {
+        "train": [i for i, out in zip(train, held_out, strict=True) if not out],
+        "validation": [i for i, out in zip(train, held_out, strict=True) if out],
+        "test": test,
+    }
+    return sequence.DataSet(
+        name="coco",
+        sequences={split: _albums(split, images) for split, images in splits.items()},
+        protocol=(
+            f"COCO val2017 is the test split; every {_VALIDATION_SHARE}th training"
+            " image, by crc32 of its name, validates. Labels are 2D."
+        ),
+        kind="images",
+    )
+
+
+def _parts(split: str) -> tuple[str, str]:
+    """Annotations and images of an original split."""
+    return f"annotations/person_keypoints_{split}2017.json", f"{split}2017"
+
+
+def _albums(split: str, images: Sequence[Image]) -> list[Album]:
+    starts = range(0, len(images), _ALBUM)
+    return [
+        Album(f"{split}-{number:05d}", tuple(images[start : start + _ALBUM]))
+        for number, start in enumerate(starts)
+    ]
+
+
+def open_images(
+    annotations: str | os.PathLike,
+    images_folder: str | os.PathLike,
+    *,
+    min_keypoints: int = 1,
+) -> list[Image]:
+    """Images with annotated people, in the order of the file; none is decoded.
+
+    Args:
+        annotations: the JSON file.
+        images_folder: what `file_name` in it is relative to.
+        min_keypoints: a person with fewer labelled keypoints is left out, and an image
+            without a person. Crowds stay in the images that remain.
+
+    Raises:
+        errors.BadInput: the file is not of this format, nobody is left, or images are
+            missing (the first five are named).
+    """
+    path, folder = pathlib.Path(annotations), pathlib.Path(images_folder)
+    raw = files.read_json(path)
+    joints, category = _joints(raw, path)
+    people = _people(raw, joints, category, path)
+    images = []
+    for number, entry in enumerate(_entries(raw, "images", path)):
+        where = f"{path}: image {number}"
+        name, key = entry.get("file_name"), entry.get("id")
+        if not isinstance(name, str) or type(key) is not int:
+            raise errors.BadInput(f"{where} has no 'file_name' or no integer 'id'")
+        found = [
+            p for p in people.get(key, ()) if p.crowd or p.labelled >= min_keypoints
+        ]
+        if any(not person.crowd for person in found):
+            images.append(_image(entry, folder / name, joints, found, where))
+    _check_files([image.path for image in images])
+    if not images:
+        raise errors.BadInput(f"{path} has nobody with {min_keypoints} keypoints")
+    return images
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Person:
+    """One annotation."""
+
+    keypoints: np.ndarray  # (joints, 3): u, v, flag; as in the file
+    box: np.ndarray  # (4,): left, top, width, height
+    area: float
+    crowd: bool
+
+    @property
+    def labelled(self) -> int:
+        return int((self.keypoints[:, 2] > 0).sum())
+
+
+def _joints(raw: Any, path: pathlib.Path) -> tuple[skeletons.Skeleton, Any]:
+    """Order of the joints by meaning, and the id of their category."""
+    for category in _entries(raw, "categories", path):
+        names = category.get("keypoints")
+        if isinstance(names, list) and names and all(isinstance(n, str) for n in names):
+            names = _meanings(names)
+            if tuple(names) == skeletons.COCO17.joints:
+                return skeletons.COCO17, category.get("id")
+            try:
+                joints = joint_orders.unlinked("keypoints of the file", names)
+            except ValueError as error:
+                raise errors.BadInput(f"{path}: {error}") from error
+            return joints, category.get("id")
+    raise errors.BadInput(f"{path}: no category names its 'keypoints'")
+
+
+def _meanings(names: Sequence[str]) -> tuple[str, ...]:
+    plain = [name.strip().lower().replace(" ", "_") for name in names]
+    aliases = _ALIASES
+    if len(plain) == _CROWDPOSE_JOINTS and {"head", "neck"} < set(plain):
+        aliases = _ALIASES | _CROWDPOSE
+    return tuple(aliases.get(name, name) for name in plain)
+
+
+def _people(
+    raw: Any, joints: skeletons.Skeleton, category: Any, path: pathlib.Path
+) -> dict[int, list[_Person]]:
+    """The annotations of people by image."""
+    people: dict[int, list[_Person]] = {}
+    for number, entry in enumerate(_entries(raw, "annotations", path)):
+        if entry.get("category_id", category) != category:
+            continue
+        where = f"{path}: annotation {number}"
+        if type(entry.get("image_id")) is not int:
+            raise errors.BadInput(f"{where} has no integer 'image_id'")
+        people.setdefault(entry["image_id"], []).append(_person(entry, joints, where))
+    everyone = [person for found in people.values() for person in found]
+    # Flags are 0, 1 (hidden), 2 in COCO; files without a 2 say 1 for labelled.
+    if not any((person.keypoints[:, 2] > 1).any() for person in everyone):
+        for person in everyone:
+            person.keypoints[:, 2] *= 2
+    return people
+
+
+def _person(
+    entry: Mapping[str, Any], joints: skeletons.Skeleton, where: str
+) -> _Person:
+    crowd = bool(entry.get("iscrowd", 0))
+    count = 3 * joints.num_joints
+    absent = [0] * count if crowd else None
+    keypoints = _numbers(entry.get("keypoints") or absent, count, where, "keypoints")
+    keypoints = keypoints.reshape(-1, 3)
+    if not np.isin(keypoints[:, 2], (0, 1, 2)).all():
+        raise errors.BadInput(f"{where}: a visibility flag is none of 0, 1 and 2")
+    if entry.get("bbox") is not None:
+        box = _numbers(entry["bbox"], 4, where, "bbox")
+    else:
+        box = _box_around(keypoints)
+    area = _numbers([entry.get("area", box[2] * box[3])], 1, where, "area")
+    return _Person(keypoints, box, float(area[0]), crowd)
+
+
+def _box_around(keypoints: np.ndarray) -> np.ndarray:
+    """Left, top, width, height around the pixels of labelled keypoints."""
+    uv = keypoints[keypoints[:, 2] > 0, :2]
+    if not len(uv):
+        return np.zeros(4)
+    return np.concatenate([uv.min(axis=0), np.ptp(uv, axis=0) + 1])
+
+
+def _image(
+    entry: Mapping[str, Any],
+    path: pathlib.Path,
+    joints: skeletons.Skeleton,
+    people: Sequence[_Person],
+    where: str,
+) -> Image:
+    keypoints = np.stack([person.keypoints for person in people])
+    labelled = keypoints[..., 2] > 0
+    uv = np.where(labelled[..., None], keypoints[..., :2] + _PIXEL_CENTER, np.nan)
+    boxes = np.stack([person.box for person in people])
+    boxes[:, 2:] += boxes[:, :2]
+    width, height = _size(entry, path, where)
+    return Image(
+        path=path,
+        width=width,
+        height=height,
+        joints=joints,
+        uv=uv.astype(np.float32),
+        confidence=(keypoints[..., 2] / 2).astype(np.float32),
+        boxes=boxes.astype(np.float32),
+        area=np.array([person.area for person in people], np.float32),
+        crowd=np.array([person.crowd for person in people]),
+    )
+
+
+def _size(entry: Mapping[str, Any], path: pathlib.Path, where: str) -> tuple[int, int]:
+    """Width and height; PoseTrack does not say them, so that its images are read."""
+    if "width" not in entry and "height" not in entry:
+        _check_files([path])
+        height, width = _decode(path).shape[:2]
+        return width, height
+    sides = [entry.get("width"), entry.get("height")]
+    width, height = _numbers(sides, 2, where, "width and height")
+    if min(width, height) < 1:
+        raise errors.BadInput(f"{where} is {width:g}x{height:g}")
+    return int(width), int(height)
+
+
+def _decode(path: pathlib.Path) -> np.ndarray:
+    """Uint8 RGB (height, width, 3)."""
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imread(str(path), flags)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise errors.BadInput(f"{path} cannot be decoded as an image")
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+def _check_files(paths: Iterable[pathlib.Path]) -> None:
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise errors.BadInput(f"missing images: {', '.join(missing[:5])}{more}")
+
+
+def _entries(raw: Any, key: str, path: pathlib.Path) -> list[Mapping[str, Any]]:
+    entries = raw.get(key) if isinstance(raw, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+        raise errors.BadInput(f"{path} has no list {key!r}: it is no COCO annotation")
+    return entries
+
+
+def _numbers(values: Any, count: int, where: str, key: str) -> np.ndarray:
+    try:
+        array = np.array(values, np.float64)
+    except (TypeError, ValueError):
+        array = np.zeros(0)
+    if array.shape != (count,) or not np.isfinite(array).all():
+        raise errors.BadInput(f"{where}: {key!r} must be {count} numbers")
+    return array

@@ -1,0 +1,304 @@
+"""ITOP, side or top view, from its original h5 files.
+
+    ITOP_{side,top}_{train,test}_{depth_map,labels}.h5
+
+Theirs: x right, y UP, z forward, metres; pixels counted from 0, with which a depth map
+becomes a cloud by x = 0.0035 (u - 160) z, y = 0.0035 (120 - v) z. A pixel's place is
+thus its whole number, which is our centre at +0.5: keypoints and principal point get
+0.5. The segmentation is not read: it comes with the labels, and a score of poses in
+clouds that the labels cut out would tell nothing about use.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import pathlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import ml_collections
+import numpy as np
+
+from data_pipelines.cameras import calibration
+from data_pipelines.ground import pose_file
+from data_pipelines.keypoints import detections
+from data_pipelines.sequences import sequence
+from unipose_jax import errors
+from unipose_jax import skeleton as skeletons
+
+SKELETON = "ITOP15"
+FPS = 15.0
+_PIXEL_CENTER = 0.5
+CAMERA = calibration.make(
+    320, 240, (1 / 0.0035, 1 / 0.0035, 160 + _PIXEL_CENTER, 120 + _PIXEL_CENTER)
+)
+_VALIDATION_PEOPLE = 2  # with the highest numbers among the training people
+_Y_DOWN = np.array([1, -1, 1], np.float32)
+_VALID_FRAMES = {("side", "train"): 17_991, ("side", "test"): 4_863}
+
+# Data set in a file: kinds of dtype accepted, the original's, shape of a frame.
+_Layout = Mapping[str, tuple[str, str, tuple[int, ...]]]
+_LABELS: _Layout = {
+    "id": ("SO", "bytes", ()),
+    "is_valid": ("iu", "uint8", ()),
+    "image_coordinates": ("iu", "int16", (15, 2)),
+    "real_world_coordinates": ("f", "float16", (15, 3)),
+    "visible_joints": ("iu", "int16", (15,)),
+}
+_DEPTH_MAPS: _Layout = {"id": _LABELS["id"], "data": ("f", "float16", (240, 320))}
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Take(sequence.Sequence):
+    """One person without a gap in the frame numbers.
+
+    Frames that are not valid have depth, but neither keypoints nor truth.
+    """
+
+    depth_maps: pathlib.Path
+    rows: tuple[int, ...]  # of `frames` in the file
+    truth: pose_file.PoseFile
+    labelled: detections.Detections  # 2D labels of valid frames
+    detector: pathlib.Path | None  # file or folder of keypoints that replace them
+
+    def depth(self, index: int) -> np.ndarray:
+        """Depth of a frame: float32 (240, 320), metres, 0 where there is none."""
+        with _opened(self.depth_maps) as file:
+            depth = file["data"][self.rows[index]].astype(np.float32)
+        return np.where((depth > 0) & (depth < np.inf), depth, np.float32(0))
+
+    def joints(self) -> pose_file.PoseFile:
+        """The labels in 3D; invalid in frames that are."""
+        return self.truth
+
+    def people(self) -> detections.Detections:
+        """The detector's keypoints, or those of the labels."""
+        return self._people
+
+    @functools.cached_property
+    def _people(self) -> detections.Detections:
+        if self.detector is None:
+            return self.labelled
+        return detections.read(self.detector)
+
+
+def open_data_set(
+    source: pathlib.Path, data: ml_collections.ConfigDict
+) -> sequence.DataSet:
+    """Opens one view, with the official test split.
+
+    Two of the training people, those with the highest numbers, validate.
+
+    Raises:
+        errors.BadInput: `data.variant`, or a file that is missing or wrong.
+    """
+    if data.variant not in ("side", "top"):
+        raise errors.BadInput(
+            f"config.data.variant is {data.variant!r}; use 'side' or 'top'"
+        )
+    _check_present(source, data.variant)
+    skipped: list[str] = []
+    train, test = (_takes(source, s, data, skipped) for s in ("train", "test"))
+    people = sorted({take.subject for take in train if _num_valid([take])})
+    held_out = people[-_VALIDATION_PEOPLE:]
+    validation = [take for take in train if take.subject in held_out]
+    train = [take for take in train if take.subject not in held_out]
+    splits = {"train": train, "validation": validation, "test": test}
+    for split, takes in splits.items():
+        if not _num_valid(takes):
+            raise errors.BadInput(
+                f"{source}: no valid frames for {split} (the last {_VALIDATION_PEOPLE}"
+                f" of {len(people)} training people validate)"
+            )
+    return sequence.DataSet(
+        name=f"itop_{data.variant}",
+        sequences=splits,
+        protocol=_protocol(data.variant, splits),
+        skipped=skipped,
+    )
+
+
+def _check_present(source: pathlib.Path, variant: str) -> None:
+    """Raises with the names of the files that are not there."""
+    missing = []
+    for split in ("train", "test"):
+        for path in _paths(source, variant, split):
+            zipped = path.with_name(path.name + ".gz")
+            if not path.exists():
+                hint = f" (unpack {zipped.name})" if zipped.exists() else ""
+                missing.append(path.name + hint)
+    if missing:
+        raise errors.BadInput(f"{source} lacks {', '.join(missing)}")
+
+
+def _paths(source: pathlib.Path, variant: str, split: str) -> list[pathlib.Path]:
+    """The depth maps and the labels of an original split."""
+    stem = f"ITOP_{variant}_{split}"
+    return [source / f"{stem}_depth_map.h5", source / f"{stem}_labels.h5"]
+
+
+def _takes(
+    source: pathlib.Path,
+    split: str,
+    data: ml_collections.ConfigDict,
+    skipped: list[str],
+) -> list[Take]:
+    """The sequences of an original split, by person and time."""
+    depth_maps, labels_path = _paths(source, data.variant, split)
+    labels = _read_labels(labels_path)
+    _check_depth_maps(depth_maps, labels["id"])
+    found = np.count_nonzero(labels["is_valid"])
+    published = _VALID_FRAMES.get((data.variant, split), found)
+    if data.check_counts and found != published:
+        raise errors.BadInput(
+            f"{labels_path} has {found} valid frames, but the original has {published};"
+            " a part of it needs --config.data.check_counts=False"
+        )
+    takes = []
+    for rows in _runs(labels["person"], labels["frame"]):
+        own = {name: values[rows] for name, values in labels.items()}
+        # The two files may both count people from 0.
+        subject = f"{split}_{own['person'][0]:02d}"
+        name = f"{data.variant}_{subject}_{own['frame'][0]:05d}"
+        if np.isfinite(own["real_world_coordinates"][own["is_valid"] != 0]).all():
+            takes.append(_take(own, rows, name, subject, depth_maps, data.keypoints))
+            continue
+        line = f"{labels_path}: a valid frame of {name} has a joint that is not finite"
+        if not data.skip_corrupt:
+            raise errors.BadInput(line)
+        skipped.append(line)
+    return takes
+
+
+def _read_labels(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """The data sets of `_LABELS`, and `person` and `frame` from the ids."""
+    with _opened(path) as file:
+        _check_layout(file, _LABELS, path)
+        labels = {name: file[name][:] for name in _LABELS}
+    numbers = []
+    for text in labels["id"]:
+        match = re.fullmatch(rb"(\d{1,9})_(\d{1,9})", text)
+        if match is None:
+            raise errors.BadInput(
+                f"{path}: 'id' has {bytes(text)!r}, expected person and frame, SS_FFFFF"
+            )
+        numbers.append((int(match[1]), int(match[2])))
+    if len(set(numbers)) < len(numbers):
+        raise errors.BadInput(f"{path}: two frames have the same id")
+    labels["person"], labels["frame"] = np.array(numbers).T
+    return labels
+
+
+def _check_depth_maps(path: pathlib.Path, ids: np.ndarray) -> None:
+    """Raises unless there is a depth map for each label, in the same order."""
+    with _opened(path) as file:
+        _check_layout(file, _DEPTH_MAPS, path)
+        found = file["id"][:]
+    if list(found) != list(ids):
+        raise errors.BadInput(f"{path} has other frames (id) than the labels")
+
+
+@contextlib.contextmanager
+def _opened(path: pathlib.Path) -> Iterator[Any]:
+    """An h5 file; what HDF5 finds wrong, now or while reading, is one line."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, RuntimeError) as error:
+        line = str(error).splitlines()[0]
+        raise errors.BadInput(f"{path} cannot be read: {line}") from error
+
+
+def _check_layout(file: Any, layout: _Layout, path: pathlib.Path) -> None:
+    """Raises unless the data sets have the original's dtypes and shapes."""
+    frames = None
+    for name, (kinds, dtype, shape) in layout.items():
+        found = file.get(name)
+        if not hasattr(found, "dtype"):
+            raise errors.BadInput(f"{path} has no data set {name!r}")
+        frames = found.size if frames is None else frames
+        if found.dtype.kind not in kinds or found.shape != (frames, *shape):
+            raise errors.BadInput(
+                f"{path}: {name!r} is {found.dtype} {found.shape},"
+                f" expected {dtype} {(frames, *shape)}"
+            )
+    if not frames:
+        raise errors.BadInput(f"{path} has no frames")
+
+
+def _runs(person: np.ndarray, frame: np.ndarray) -> list[np.ndarray]:
+    """Rows in order of person and time, cut where the frame number jumps."""
+    order = np.lexsort((frame, person))
+    jump = (np.diff(person[order]) != 0) | (np.diff(frame[order]) != 1)
+    return np.split(order, np.flatnonzero(jump) + 1)
+
+
+def _take(
+    labels: Mapping[str, np.ndarray],
+    rows: np.ndarray,
+    name: str,
+    subject: str,
+    depth_maps: pathlib.Path,
+    keypoints: str,
+) -> Take:
+    """A sequence from its rows of the labels."""
+    time = (labels["frame"] - labels["frame"][0]) / FPS
+    return Take(
+        name=name,
+        subject=subject,
+        frames=tuple(labels["frame"].tolist()),
+        time=time,
+        depth_camera=CAMERA,
+        depth_maps=depth_maps,
+        rows=tuple(rows.tolist()),
+        truth=_truth(labels, time),
+        labelled=_keypoints(labels),
+        detector=sequence.detector_file(keypoints, name) if keypoints else None,
+    )
+
+
+def _truth(labels: Mapping[str, np.ndarray], time: np.ndarray) -> pose_file.PoseFile:
+    """The labels in 3D, y turned down, NaN in frames that are not valid."""
+    xyz = labels["real_world_coordinates"].astype(np.float32) * _Y_DOWN
+    valid = np.repeat(labels["is_valid"][:, None] != 0, xyz.shape[1], axis=1)
+    return pose_file.PoseFile(
+        xyz=np.where(valid[..., None], xyz, np.nan).astype(np.float32),
+        confidence=valid.astype(np.float32),
+        skeleton=SKELETON,
+        time=time,
+        valid=valid,
+        frame=labels["frame"],
+    )
+
+
+def _keypoints(labels: Mapping[str, np.ndarray]) -> detections.Detections:
+    """The labels in 2D of valid frames, by frame number."""
+    uv = labels["image_coordinates"] + _PIXEL_CENTER
+    # 0.5 as for COCO's "labelled, but occluded" (see `detections`).
+    confidence = np.where(labels["visible_joints"] > 0, 1.0, 0.5)
+    people = np.concatenate([uv, confidence[..., None]], axis=-1).astype(np.float32)
+    frames = labels["frame"].tolist()
+    valid = np.flatnonzero(labels["is_valid"])
+    return detections.Detections(
+        skeletons.ITOP15, {frames[i]: people[i][None] for i in valid}
+    )
+
+
+def _num_valid(takes: Sequence[Take]) -> int:
+    """Valid frames of sequences."""
+    return sum(int(take.truth.is_valid().all(axis=1).sum()) for take in takes)
+
+
+def _protocol(variant: str, splits: Mapping[str, Sequence[Take]]) -> str:
+    test = splits["test"]
+    people = sorted({take.subject for take in splits["validation"]})
+    return (
+        f"ITOP {variant} view: share of joints within 10 cm, mean over 15 joints"
+        f" (mAP@10cm), on the {_num_valid(test)} valid of {sum(map(len, test))} frames"
+        f" of the official test split. Validation: {_num_valid(splits['validation'])}"
+        f" valid frames of {' and '.join(people)}, held out of the official training"
+        f" split, which leaves {_num_valid(splits['train'])}."
+    )

@@ -1,0 +1,1 @@
+"""Motion capture: BVH files and joint clips."""

@@ -1,0 +1,210 @@
+"""Motion capture (BVH, joint npz) into joint clips that move the rendered people.
+
+    from data_pipelines.readers.mocap import joint_clips
+    joint_clips.write_clips("bvh_folder", "clips.npz")  # --config.data.motion=clips.npz
+
+The clips keep the names of their joints; `unipose_jax.synthesis.motion.mocap` completes
+them to a body and knows the names of CMU's BVH conversions and of our own skeletons.
+"""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.ground import files
+from data_pipelines.readers.mocap import bvh
+from data_pipelines.readers.videopose import safe_pickle
+from unipose_jax import errors
+from unipose_jax import skeleton as skeletons
+
+# CMU's ASF files say "length 0.45": a unit is 1/0.45 inches. The BVH conversions keep
+# that unit; with it 02_01.bvh agrees with the sample's metres to 1e-6.
+CMU_METRES_PER_UNIT = 0.0254 / 0.45
+_MAX_METRES = 100.0  # beyond, a value is corrupt; MSR Action3D has 2.147e9
+_RATE_TOLERANCE = 0.02  # of the frame rate asked for
+# Names that the file of clips, or the call that writes it, needs itself.
+_TAKEN = {"joint_names", "skeleton", "fps", "up", "time", "file", "allow_pickle"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Motion:
+    """Clips of one set of joints."""
+
+    joint_names: tuple[str, ...]
+    clips: dict[str, np.ndarray]  # float32 (frames, joints, 3), metres, by name
+    fps: float
+    up: str = "y"  # the axis that points up: y, -y or z
+    corrupt: int = 0  # frames that were made NaN
+
+
+def read_bvh(
+    path: str | os.PathLike,
+    *,
+    metres_per_unit: float = CMU_METRES_PER_UNIT,
+    skip_frames: int = 1,
+) -> Motion:
+    """Reads a BVH file (see `bvh`) as one clip, which is called like the file.
+
+    Args:
+        path: the file, y up.
+        metres_per_unit: by default that of CMU's conversions; 0.01 for centimetres.
+        skip_frames: left out at the start, where CMU's conversions have a T-pose.
+
+    Raises:
+        errors.BadInput: one line with the file, the line number and what is wrong.
+    """
+    path = pathlib.Path(path)
+    file = bvh.read(path)
+    if len(file.xyz) <= skip_frames:
+        raise errors.BadInput(f"{path} has {len(file.xyz)} frames, expected more")
+    xyz = (file.xyz[skip_frames:] * metres_per_unit).astype(np.float32)
+    return Motion(joint_names=file.joint_names, clips={path.stem: xyz}, fps=file.fps)
+
+
+def read_joints(path: str | os.PathLike, *, skip_corrupt: bool = False) -> Motion:
+    """Reads and checks an npz file of joint positions.
+
+    It has `joint_names` or `skeleton`, clips (frames, joints, 3) in metres under any
+    name, and optionally `fps` or `time` (default 30 Hz) and `up` ("y", the default,
+    "-y" or "z"); so pose files are read too. NaN means missing.
+
+    Args:
+        path: the file.
+        skip_corrupt: make frames with values beyond 100 m NaN and count them.
+
+    Raises:
+        errors.BadInput: the file has no such clips, or a frame is corrupt.
+    """
+    arrays = safe_pickle.read_npz(path)
+    names = _joint_names(arrays, path)
+    up = str(arrays.get("up", "-y" if "skeleton" in arrays else "y"))
+    if up not in ("y", "-y", "z"):
+        raise errors.BadInput(f"{path}: 'up' is {up!r}, expected y, -y or z")
+    clips, corrupt = {}, 0
+    for name, xyz in arrays.items():
+        if np.shape(xyz)[1:] != (len(names), 3) or xyz.dtype.kind != "f":
+            continue
+        bad = (np.isinf(xyz) | (np.abs(xyz) > _MAX_METRES)).any(axis=(1, 2))
+        if bad.any() and not skip_corrupt:
+            raise errors.BadInput(
+                f"{path}: clip {name!r}, frame {int(bad.argmax())}: a joint is beyond"
+                f" {_MAX_METRES:g} m ({int(bad.sum())} such frames in the clip)"
+            )
+        if name == "xyz":  # what pose files call their only clip
+            name = pathlib.Path(path).stem
+        clips[name] = np.where(bad[:, None, None], np.nan, xyz).astype(np.float32)
+        corrupt += int(bad.sum())
+    if not clips:
+        shape = f"(frames, {len(names)}, 3)"
+        raise errors.BadInput(f"{path} has no clip, an array of floats {shape}")
+    fps = _frame_rate(arrays, path)
+    return Motion(joint_names=names, clips=clips, fps=fps, up=up, corrupt=corrupt)
+
+
+def write_clips(
+    source: str | os.PathLike,
+    output: str | os.PathLike,
+    *,
+    fps: float = 30.0,
+    metres_per_unit: float = CMU_METRES_PER_UNIT,
+    skip_frames: int = 1,
+    skip_corrupt: bool = False,
+) -> list[str]:
+    """Converts all .bvh and .npz files under a folder into one file of joint clips.
+
+    Every second, third or fourth frame is taken to come to `fps`.
+
+    Args:
+        source: the folder.
+        output: the npz file, for `--config.data.motion`.
+        fps: frames per second wanted; each file's must be close to a multiple of it.
+        metres_per_unit: of the BVH files, see `read_bvh`.
+        skip_frames: of the BVH files, see `read_bvh`.
+        skip_corrupt: leave out files that cannot be read, and make corrupt frames NaN.
+
+    Returns:
+        A line for each file left out and for each that has frames made NaN.
+
+    Raises:
+        errors.BadInput: no file, one that cannot be read, or files with different
+            joints, up axes or frame rates.
+    """
+    source = pathlib.Path(source)
+    paths = [p for p in sorted(source.rglob("*")) if p.suffix in (".bvh", ".npz")]
+    motions: dict[pathlib.Path, Motion] = {}
+    skipped = []
+    for path in paths:
+        try:
+            if path.suffix == ".bvh":
+                motions[path] = read_bvh(
+                    path, metres_per_unit=metres_per_unit, skip_frames=skip_frames
+                )
+            else:
+                motions[path] = read_joints(path, skip_corrupt=skip_corrupt)
+        except errors.BadInput as error:
+            if not skip_corrupt:
+                raise
+            skipped.append(str(error))
+            continue
+        if motions[path].corrupt:
+            skipped.append(f"{path}: {motions[path].corrupt} corrupt frames made NaN")
+    if not motions:
+        raise errors.BadInput(f"{source} has no .bvh and no .npz file that can be read")
+    first = next(iter(motions.values()))
+    fields: dict[str, Any] = {"joint_names": np.array(first.joint_names)}
+    fields |= {"fps": fps, "up": first.up} | _joined(motions, fps)
+    with files.replacing(output) as aside, open(aside, "wb") as file:
+        np.savez_compressed(file, **fields)
+    return skipped
+
+
+def _joint_names(arrays: Mapping[str, Any], path: str | os.PathLike) -> tuple[str, ...]:
+    """Spelt out in the file, or those of its named skeleton."""
+    if "joint_names" in arrays:
+        return tuple(str(name) for name in np.ravel(arrays["joint_names"]))
+    try:
+        return skeletons.by_name(str(arrays["skeleton"])).joints
+    except KeyError as error:
+        line = f"{path} has neither 'joint_names' nor 'skeleton'"
+        raise errors.BadInput(line) from error
+    except ValueError as error:
+        raise errors.BadInput(f"{path}: {error}") from error
+
+
+def _frame_rate(arrays: Mapping[str, Any], path: str | os.PathLike) -> float:
+    """Frames per second from `fps`, from `time`, or 30."""
+    fps = np.asarray(arrays.get("fps", 30.0))
+    if "fps" not in arrays and np.size(arrays.get("time", 0)) > 1:
+        fps = 1.0 / np.median(np.diff(arrays["time"]))
+    if fps.shape != () or not 1 <= fps <= 1000:
+        raise errors.BadInput(f"{path}: {fps} is no number of frames per second")
+    return float(fps)
+
+
+def _joined(
+    motions: Mapping[pathlib.Path, Motion], fps: float
+) -> dict[str, np.ndarray]:
+    """All clips at one frame rate; raises where two files do not fit together."""
+    clips: dict[str, np.ndarray] = {}
+    first_path, first = next(iter(motions.items()))
+    for path, motion in motions.items():
+        if (motion.joint_names, motion.up) != (first.joint_names, first.up):
+            raise errors.BadInput(
+                f"{path} has other joints or another up axis than {first_path};"
+                " convert them from folders of their own"
+            )
+        step = max(1, round(motion.fps / fps))
+        if abs(motion.fps / step / fps - 1) > _RATE_TOLERANCE:
+            raise errors.BadInput(
+                f"{path}: {motion.fps:.4g} frames per second cannot be thinned to"
+                f" {fps:g}; choose fps={motion.fps / step:.4g}"
+            )
+        for name, xyz in motion.clips.items():
+            if name in clips or name in _TAKEN:
+                raise errors.BadInput(f"{path}: the clip name {name!r} is taken")
+            clips[name] = xyz[::step]
+    return clips

@@ -1,0 +1,259 @@
+"""NTU RGB+D 60: Kinect v2 clips of 40 persons in 60 actions, three Kinects at a time.
+
+The files are found by `ntu_files`, the skeletons read by `ntu_skeleton`. The truth, and
+the 2D keypoints unless a 2D detector's files are given, are those of Kinect's tracker.
+"""
+
+import dataclasses
+import functools
+import itertools
+import pathlib
+from collections.abc import Iterable, Mapping
+
+import ml_collections
+import numpy as np
+import tqdm
+from scipy import spatial
+
+from data_pipelines.ground import pose_file
+from data_pipelines.keypoints import detections
+from data_pipelines.readers.ntu import files, skeleton_file
+from data_pipelines.sequences import sequence
+from unipose_jax import errors
+from unipose_jax import skeleton as skeletons
+
+SKELETON = "NTU25"
+# A. Shahroudy et al., NTU RGB+D, CVPR 2016.
+TRAIN_SUBJECTS = (
+    *(1, 2, 4, 5, 8, 9, 13, 14, 15, 16),
+    *(17, 18, 19, 25, 27, 28, 31, 34, 35, 38),
+)
+TEST_CAMERA = 1
+VALIDATION_SUBJECTS = TRAIN_SUBJECTS[4::10]
+
+_TEST_PART = {
+    "cross_subject": "the persons outside the official list of 20 for training",
+    "cross_view": f"camera {TEST_CAMERA}, all persons",
+}
+FPS = 30.0
+_SAME_CAMERA = np.eye(4, dtype=np.float32)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Person(sequence.Sequence):
+    """One tracked body of a clip, in the frames that have it; the first frame is 1."""
+
+    clip: str
+    body: int  # place among the bodies of the clip
+    skeleton_path: pathlib.Path
+    depth_folder: pathlib.Path
+    video: pathlib.Path | None
+    keypoint_folder: str  # of a 2D detector; "" for the joints of the Kinect
+
+    def depth(self, index: int) -> np.ndarray:
+        """Depth of all persons in the clip, and of nothing else."""
+        path = files.depth_path(self.depth_folder, self.frames[index])
+        return files.read_depth(path)
+
+    def color(self, index: int) -> np.ndarray | None:
+        if self.video is None:
+            return None
+        return files.read_color(self.video, self.frames[index])
+
+    def mask(self, index: int) -> np.ndarray:
+        """Pixels with depth; of several bodies, those whose nearest joint is ours."""
+        depth = self.depth(index)
+        mask = depth > 0
+        joints = _joints_of_bodies(self.skeleton_path, self.frames[index])
+        if len(joints) > 1 and mask.any():
+            points = np.insert(self.rays[mask], 2, 1.0, axis=1) * depth[mask, None]
+            owner = np.repeat(list(joints), [len(xyz) for xyz in joints.values()])
+            tree = spatial.KDTree(np.concatenate(list(joints.values())))
+            mask[mask] = owner[tree.query(points)[1]] == self.body
+        return mask
+
+    def joints(self) -> pose_file.PoseFile:
+        """What Kinect's tracker says; inferred joints have confidence 0.5."""
+        body = _read_bodies(self.skeleton_path)[self.body]
+        valid = body.confidence > 0
+        return pose_file.PoseFile(
+            xyz=np.where(valid[..., None], body.xyz, np.float32(np.nan)),
+            confidence=body.confidence,
+            skeleton=SKELETON,
+            time=self.time,
+            valid=valid,
+            frame=np.asarray(self.frames),
+        )
+
+    def people(self) -> detections.Detections:
+        """A 2D detector's people; else the tracker's joints, projected by Kinect.
+
+        The detector's are those of the clip, in colour pixels; the tracker's are this
+        person's, in colour pixels where there is a video and in depth pixels otherwise.
+        """
+        if self.keypoint_folder:
+            path = sequence.detector_file(self.keypoint_folder, self.clip)
+            return detections.read(path)
+        body = _read_bodies(self.skeleton_path)[self.body]
+        uv = body.uv_color if self.color_camera else body.uv_depth
+        size = (self.keypoint_camera.width, self.keypoint_camera.height)
+        inside = ((uv >= 0) & (uv < size)).all(axis=-1, keepdims=True)
+        values = np.concatenate([uv, body.confidence[..., None]], axis=-1)
+        known = inside & (values[..., 2:] > 0)
+        values = np.where(known, values, np.array([np.nan, np.nan, 0], np.float32))
+        people = {f: v[None] for f, v in zip(self.frames, values, strict=True)}
+        return detections.Detections(skeletons.NTU25, people)
+
+
+def open_data_set(
+    source: pathlib.Path, data: ml_collections.ConfigDict
+) -> sequence.DataSet:
+    """Reads all skeletons, and fits the cameras of each Kinect in each setup.
+
+    Args:
+        source: a folder that holds the files, see `ntu_files`.
+        data: `config.data`; `variant` is "cross_subject" or "cross_view".
+
+    Raises:
+        errors.BadInput: a file is missing, or corrupt without `data.skip_corrupt`, or
+            clips are not as many as they are (with `data.check_counts`).
+    """
+    if data.variant not in _TEST_PART:
+        choices = " or ".join(map(repr, _TEST_PART))
+        raise errors.BadInput(f"config.data.variant is {data.variant!r}; use {choices}")
+    found = files.find(source)
+    _check_count(found, source, data)
+    sequences: dict[str, list[Person]] = {split: [] for split in sequence.SPLITS}
+    skipped: list[str] = []
+    cameras: dict[str, skeleton_file.Calibration] = {}
+    names = sorted(found.skeletons.keys() - found.unusable)
+    with tqdm.tqdm(names, "read skeletons", unit="clip", leave=False) as progress:
+        for kinect, clips in itertools.groupby(progress, key=lambda name: name[:8]):
+            bodies = _readable(found, clips, skipped if data.skip_corrupt else None)
+            matches = [skeleton_file.matches(b) for one in bodies.values() for b in one]
+            cameras[kinect] = skeleton_file.fit(matches)
+            for clip, its_bodies in bodies.items():
+                people = _people(clip, its_bodies, found, cameras[kinect], data)
+                sequences[_split(clip, data.variant)] += people
+    return sequence.DataSet(
+        name="ntu_rgbd",
+        sequences=sequences,
+        protocol=" ".join([*_protocol(data, found), *_fits(cameras)]),
+        skipped=skipped,
+    )
+
+
+def _check_count(
+    found: files.Files, source: pathlib.Path, data: ml_collections.ConfigDict
+) -> None:
+    count = len(found.skeletons.keys() | found.unusable)
+    if data.check_counts and count != files.NUM_CLIPS:
+        raise errors.BadInput(
+            f"{source} has {count} clips, NTU RGB+D 60 has {files.NUM_CLIPS}; for a"
+            " part of it set --config.data.check_counts=False"
+        )
+
+
+def _readable(
+    found: files.Files, clips: Iterable[str], skipped: list[str] | None
+) -> dict[str, tuple[skeleton_file.Body, ...]]:
+    """The bodies of each clip; a corrupt one adds a line to `skipped`, or raises."""
+    bodies = {}
+    for clip in clips:
+        try:
+            if clip in found.videos and not found.videos[clip].stat().st_size:
+                raise errors.BadInput(f"{found.videos[clip]} is empty")
+            bodies[clip] = skeleton_file.read(found.skeletons[clip])
+        except errors.BadInput as error:
+            if skipped is None:
+                raise
+            skipped.append(str(error))
+    return bodies
+
+
+def _people(
+    clip: str,
+    bodies: Iterable[skeleton_file.Body],
+    found: files.Files,
+    cameras: skeleton_file.Calibration,
+    data: ml_collections.ConfigDict,
+) -> list[Person]:
+    """A sequence for each body of a clip."""
+    # A detector's keypoints are in colour pixels, wherever the videos are now.
+    color = clip in found.videos or bool(data.keypoints)
+    return [
+        Person(
+            name=f"{clip}-{number}",
+            subject=clip[8:12],
+            frames=tuple(body.frames.tolist()),
+            time=(body.frames - body.frames[0]) / FPS,
+            depth_camera=cameras.depth,
+            color_camera=cameras.color if color else None,
+            color_from_depth=cameras.color_from_depth if color else _SAME_CAMERA,
+            clip=clip,
+            body=number,
+            skeleton_path=found.skeletons[clip],
+            depth_folder=found.depth[clip],
+            video=found.videos.get(clip),
+            keypoint_folder=data.keypoints,
+        )
+        for number, body in enumerate(bodies)
+    ]
+
+
+def _split(clip: str, variant: str) -> str:
+    camera, subject = int(clip[5:8]), int(clip[9:12])
+    tested = {
+        "cross_subject": subject not in TRAIN_SUBJECTS,
+        "cross_view": camera == TEST_CAMERA,
+    }
+    if tested[variant]:
+        return "test"
+    return "validation" if subject in VALIDATION_SUBJECTS else "train"
+
+
+def _protocol(data: ml_collections.ConfigDict, found: files.Files) -> list[str]:
+    keypoints = "the same tracker's joints as Kinect projects them, no 2D detector's"
+    if data.keypoints:
+        keypoints = "a 2D detector's"
+    persons = " and ".join(map(str, VALIDATION_SUBJECTS))
+    unusable = found.unusable & (found.skeletons.keys() | found.depth.keys())
+    return [
+        f"NTU RGB+D 60, {data.variant}: {_TEST_PART[data.variant]}, all frames with a"
+        f" body, 25 joints; of the rest, persons {persons} validate.",
+        "The truth is what Kinect's own tracker said, inferred joints included;"
+        f" 2D keypoints are {keypoints}.",
+        f"{len(unusable)} clips on the list of missing skeletons are left out.",
+    ]
+
+
+def _fits(cameras: Mapping[str, skeleton_file.Calibration]) -> list[str]:
+    """How well the cameras fit, and where there was nothing to fit them to."""
+    fitted = [c for c in cameras.values() if np.isfinite(c.depth_rms)]
+    typical = [kinect for kinect, c in cameras.items() if np.isnan(c.depth_rms)]
+    lines = []
+    if fitted:
+        depth = max(c.depth_rms for c in fitted)
+        color = max(c.color_rms for c in fitted)
+        lines.append(
+            "Cameras are fitted for each setup and Kinect: RMS at most"
+            f" {depth:.1g} px in depth and {color:.1g} px in colour."
+        )
+    if typical:
+        names = files.listed(typical)
+        lines.append(f"Too few joints to fit, so a typical Kinect v2: {names}.")
+    return lines
+
+
+# Small, since the frames of one clip are read one after the other.
+_read_bodies = functools.lru_cache(maxsize=2)(skeleton_file.read)
+
+
+def _joints_of_bodies(path: pathlib.Path, frame: int) -> dict[int, np.ndarray]:
+    """Joints, (joints, 3) metres, of each body that is known in a frame."""
+    joints = {}
+    for number, body in enumerate(_read_bodies(path)):
+        xyz = body.xyz[(body.frames == frame)[:, None] & (body.confidence > 0)]
+        if len(xyz):
+            joints[number] = xyz
+    return joints

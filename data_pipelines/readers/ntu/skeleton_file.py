@@ -1,0 +1,236 @@
+"""NTU RGB+D's .skeleton files, and the cameras that can be fitted to them.
+
+The files give each joint in metres and in pixels of both cameras, so that cameras can
+be fitted, which is needed: no calibration is published. Kinect v2 projects depth pixels
+by a pinhole with radial distortion, which the fit finds again to the digits of the file
+(1e-4 px), and colour pixels by a cubic polynomial, which a rigidly mounted camera with
+a little distortion meets to 0.01 px.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+
+import cv2
+import numpy as np
+from scipy import optimize
+
+from data_pipelines.cameras import calibration
+from data_pipelines.readers.ntu import files
+from unipose_jax import errors
+from unipose_jax import skeleton as skeletons
+
+# Kinect counts pixel centres from 0: the samples of its SDK round DepthSpacePoint and
+# ColorSpacePoint to the nearest index.
+_PIXEL_CENTER = 0.5
+# Kinect mirrors its pictures, and y is up. With y turned down, a joint that the file
+# calls left is on the picture's right-hand side of a body: names are swapped to fit.
+_AXES = np.array([1.0, -1.0, 1.0])
+_AS_SEEN = np.array(skeletons.NTU25.mirror)
+
+_BODY_WORDS = 10  # before the number of joints; the first is the body's id
+_JOINTS, _JOINT_WORDS = skeletons.NTU25.num_joints, 12
+_MAX_METRES = 100.0
+_FEW_JOINTS = 100  # four frames of a whole body
+_JOINTS_PER_BODY, _MOST_JOINTS = 200, 5_000  # of those fitted, spread evenly
+_NOISE = 0.01  # pixels, by which the colour model misses the polynomial
+
+# Typical value and spread of what is fitted: of the Kinects in our sample files, and
+# wide for what differs between any two. They decide only what joints leave open.
+_DEPTH = {
+    "f": (365.3, 3.0),
+    "cx": (258.5, 5.0),
+    "cy": (208.5, 5.0),
+    "k1": (0.092, 0.02),
+    "k2": (-0.266, 0.05),
+    "k3": (0.089, 0.05),
+}
+_COLOR = {
+    "fx": (1059.0, 10.0),
+    "fy": (1059.0, 10.0),
+    "cx": (960.5, 30.0),
+    "cy": (550.5, 30.0),
+    "k1": (0.02, 0.02),
+    "p1": (0.0, 0.003),
+    "p2": (-0.0016, 0.003),
+    "rx": (0.0, 0.01),
+    "ry": (0.0, 0.01),
+    "rz": (0.0, 0.01),
+    "tx": (0.053, 0.03),
+    "ty": (0.0, 0.003),
+    "tz": (0.0, 0.003),
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Body:
+    """One tracked body, in the frames in which it exists."""
+
+    frames: np.ndarray  # int (frames,), ascending; the first of a clip is 1
+    xyz: np.ndarray  # float32 (frames, 25, 3), metres, depth camera
+    uv_depth: np.ndarray  # float32 (frames, 25, 2), pixels of the depth picture
+    uv_color: np.ndarray  # float32 (frames, 25, 2), not finite where Kinect had none
+    confidence: np.ndarray  # float32 (frames, 25): 1 tracked, 0.5 inferred, 0 neither
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Calibration:
+    """Cameras of one Kinect, and how well they meet the pixels in the files."""
+
+    depth: calibration.Camera
+    color: calibration.Camera
+    color_from_depth: np.ndarray  # float32 (4, 4), metres
+    depth_rms: float  # pixels; NaN where there were too few joints to fit
+    color_rms: float
+
+
+def read(path: pathlib.Path) -> tuple[Body, ...]:
+    """The bodies in a .skeleton file, by first appearance.
+
+    Raises:
+        errors.BadInput: no such text, no bodies, or a joint that is nowhere.
+    """
+    try:
+        words = path.read_text("ascii").split()
+        values = np.array(words, np.float64)
+    except OSError as error:
+        raise errors.BadInput(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise errors.BadInput(f"{path} is no .skeleton file: {error}") from error
+    found: dict[str, list[tuple[int, np.ndarray]]] = {}
+    for frame, body, joints in _blocks(words, values, path):
+        if not (np.abs(joints[:, :3]) < _MAX_METRES).all():
+            raise errors.BadInput(
+                f"{path}: frame {frame} has a joint that is not within"
+                f" {_MAX_METRES:g} m"
+            )
+        found.setdefault(body, []).append((frame, joints))
+    if not found:
+        raise errors.BadInput(f"{path} has 0 bodies")
+    return tuple(_body(seen) for seen in found.values())
+
+
+def fit(bodies: Sequence[np.ndarray]) -> Calibration:
+    """Fits the cameras of one Kinect by robust least squares.
+
+    Args:
+        bodies: `matches` of each body that it saw.
+
+    Returns:
+        The cameras; those of a typical Kinect v2 for fewer than 100 joints.
+    """
+    rows = _thinned(np.concatenate([np.zeros((0, 7)), *bodies]), _MOST_JOINTS)
+    if len(rows) < _FEW_JOINTS:
+        rows = rows[:0]
+    xyz, uv_depth, uv_color = rows[:, :3], rows[:, 3:5], rows[:, 5:]
+    depth, depth_rms = _fit(_project_depth, _DEPTH, xyz, uv_depth)
+    color, color_rms = _fit(_project_color, _COLOR, xyz, uv_color)
+    f, cx, cy, k1, k2, k3 = depth
+    return Calibration(
+        depth=calibration.make(*files.DEPTH_SIZE, (f, f, cx, cy), (k1, k2, 0, 0, k3)),
+        color=calibration.make(*files.COLOR_SIZE, color[:4], _color_distortion(color)),
+        color_from_depth=_color_from_depth(color).astype(np.float32),
+        depth_rms=depth_rms,
+        color_rms=color_rms,
+    )
+
+
+def matches(body: Body) -> np.ndarray:
+    """x, y, z, u and v of depth, u and v of colour of tracked joints: (joints, 7)."""
+    rows = np.concatenate([body.xyz, body.uv_depth, body.uv_color], axis=-1)
+    rows = rows[(body.confidence == 1.0) & (body.xyz[..., 2] > 0.1)]
+    return _thinned(rows[np.isfinite(rows).all(axis=-1)], _JOINTS_PER_BODY)
+
+
+def _blocks(
+    words: Sequence[str], values: np.ndarray, path: pathlib.Path
+) -> Iterator[tuple[int, str, np.ndarray]]:
+    """(frame, body id, (25, 12) values of its joints) of all bodies in all frames.
+
+    The id is a word, since it has more digits than a float holds.
+    """
+    frame, place = 0, 1
+    try:
+        for frame in range(1, int(words[0]) + 1):
+            bodies, place = int(words[place]), place + 1
+            for _ in range(bodies):
+                first = place + _BODY_WORDS + 1
+                if int(words[first - 1]) != _JOINTS:
+                    raise ValueError
+                stop = first + _JOINTS * _JOINT_WORDS
+                yield frame, words[place], values[first:stop].reshape(_JOINTS, -1)
+                place = stop
+    except (IndexError, ValueError) as error:
+        count = words[0] if words else 0
+        raise errors.BadInput(
+            f"{path} breaks off in frame {frame} of {count}"
+        ) from error
+
+
+def _body(seen: Sequence[tuple[int, np.ndarray]]) -> Body:
+    joints = np.stack([values[_AS_SEEN] for _, values in seen])
+    state = joints[..., 11]
+    return Body(
+        frames=np.array([frame for frame, _ in seen]),
+        xyz=(joints[..., :3] * _AXES).astype(np.float32),
+        uv_depth=(joints[..., 3:5] + _PIXEL_CENTER).astype(np.float32),
+        uv_color=(joints[..., 5:7] + _PIXEL_CENTER).astype(np.float32),
+        confidence=np.select([state == 2, state == 1], [1.0, 0.5]).astype(np.float32),
+    )
+
+
+def _thinned(rows: np.ndarray, most: int) -> np.ndarray:
+    """At most so many rows, spread evenly over all."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
+
+
+def _fit(
+    project: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    known: dict[str, tuple[float, float]],
+    xyz: np.ndarray,
+    uv: np.ndarray,
+) -> tuple[np.ndarray, float]:
+    """Parameters that bring `project(parameters, xyz)` to `uv`, and the RMS, pixels.
+
+    The pseudo-Huber penalty of scipy's "soft_l1" lets go of pixels that are far off.
+    """
+    typical, spread = np.array(list(known.values())).T
+    if not len(xyz):
+        return typical, float("nan")
+
+    def error(offset: np.ndarray) -> np.ndarray:
+        return project(typical + spread * offset, xyz) - uv
+
+    fitted = optimize.least_squares(
+        lambda offset: np.concatenate([error(offset).ravel() / _NOISE, offset]),
+        np.zeros(len(typical)),
+        loss="soft_l1",
+    )
+    rms = np.sqrt((error(fitted.x) ** 2).sum(axis=-1).mean())
+    return typical + spread * fitted.x, float(rms)
+
+
+def _project_depth(parameters: np.ndarray, xyz: np.ndarray) -> np.ndarray:
+    f, cx, cy, k1, k2, k3 = parameters
+    distortion = np.array([k1, k2, 0.0, 0.0, k3])
+    return calibration.distort(xyz[:, :2] / xyz[:, 2:], distortion) * f + [cx, cy]
+
+
+def _project_color(parameters: np.ndarray, xyz: np.ndarray) -> np.ndarray:
+    color_from_depth = _color_from_depth(parameters)
+    xyz = xyz @ color_from_depth[:3, :3].T + color_from_depth[:3, 3]
+    xy = calibration.distort(xyz[:, :2] / xyz[:, 2:], _color_distortion(parameters))
+    return xy * parameters[:2] + parameters[2:4]
+
+
+def _color_distortion(parameters: np.ndarray) -> np.ndarray:
+    k1, p1, p2 = parameters[4:7]
+    return np.array([k1, 0.0, p1, p2, 0.0])
+
+
+def _color_from_depth(parameters: np.ndarray) -> np.ndarray:
+    """4x4 of a rotation vector (radians) and a shift (metres)."""
+    transform = np.eye(4)
+    transform[:3, :3] = cv2.Rodrigues(parameters[7:10])[0]
+    transform[:3, 3] = parameters[10:]
+    return transform

@@ -1,0 +1,283 @@
+"""CMU Panoptic: the ten Kinects of the studio, as panoptic-toolbox downloads them.
+
+    <recording>/  calibration_<recording>.json  kcalibration_<recording>.json
+        ksynctables_<recording>.json  hdPose3d_stage1_coco19[.tar]
+        kinect_shared_depth/KINECTNODE1/depthdata.dat
+        kinectVideos/kinect_50_01.mp4  or  kinectImgs/50_01/50_01_00000001.jpg
+
+A sequence is one tracked person before one Kinect, for as long as poses are found. Its
+world is the studio's, in metres. The facts about the files are those of the toolbox,
+but for `M_color`: see `panoptic_files.read_placed`.
+"""
+
+import dataclasses
+import functools
+import itertools
+import pathlib
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+
+import ml_collections
+import numpy as np
+
+from data_pipelines.cameras import calibration
+from data_pipelines.ground import pose_file
+from data_pipelines.keypoints import detections
+from data_pipelines.readers.panoptic import files, sync
+from data_pipelines.sequences import sequence
+from unipose_jax import errors
+from unipose_jax import skeleton as skeletons
+
+SKELETON = "PANOPTIC19"
+
+# The test recordings of VoxelPose (H. Tu et al., ECCV 2020) and of those after it.
+TEST = ("160906_pizza1", "160422_haggling1", "160906_ian5", "160906_band4")
+VALIDATION_SHARE = 7  # every seventh of the others, by a hash of its name
+
+_POSE_AWAY = 17.0  # milliseconds, the toolbox's limit: half an HD frame
+_COLOR_AWAY = 6.5  # milliseconds, the toolbox's limit
+_GAP = 200.0  # milliseconds without a pose that end a sequence
+_PROTOCOL = (
+    "CMU Panoptic, Kinects: 19 joints of hdPose3d (cm to m), moved to each Kinect's"
+    " depth camera, at depth frames within 17 ms of an HD frame ({used} of {stamped}"
+    " are). Test: {test}; validation: of the other recordings those with"
+    " crc32(name) % {share} == 0. {keypoints}."
+)
+_LABELS = "2D keypoints are hdPose3d projected: labels from 3D, not a detector's"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Kinect(sequence.Sequence):
+    """One person before one Kinect; `frames` are places in depthdata.dat, from 0."""
+
+    folder: pathlib.Path  # of the recording
+    node: int  # of the Kinect, 1 to 10
+    body: int
+    placed: files.Placed
+    poses: np.ndarray  # int64 (frames,), which of the body's poses
+    pictures: np.ndarray  # int64 (frames,), place in the video, -1 where none is near
+    detector: str  # folder of a 2D detector's files, or ""
+
+    def depth(self, index: int) -> np.ndarray:
+        """Depth of a frame: float32 (height, width), metres, 0 where there is none."""
+        place = self.frames[index]
+        return files.read_depth(self.folder, self.node, place, self.placed.depth)
+
+    def color(self, index: int) -> np.ndarray | None:
+        """Colour of a frame: uint8 RGB, or None without files or a picture in time."""
+        place = int(self.pictures[index])
+        if place < 0:
+            return None
+        return files.read_color(self.folder, self.node, place, self.placed.color)
+
+    def joints(self) -> pose_file.PoseFile:
+        """The studio's poses, one per frame."""
+        body = sync.read_scenes(self.folder).bodies[self.body]
+        values = body.joints[self.poses]
+        valid = values[..., 3] > 0
+        xyz = np.where(valid[..., None], values[..., :3] * 0.01, np.nan)
+        depth_from_world = np.linalg.inv(self.placed.world_from_depth)
+        return pose_file.PoseFile(
+            xyz=_moved(xyz, depth_from_world).astype(np.float32),
+            confidence=np.clip(values[..., 3], 0, 1),
+            skeleton=SKELETON,
+            time=self.time,
+            valid=valid,
+            frame=np.array(self.frames),
+        )
+
+    def people(self) -> detections.Detections:
+        """This person: found by the detector, or else the projected truth."""
+        return self._people
+
+    @functools.cached_property
+    def _people(self) -> detections.Detections:
+        truth = self._projected()
+        if not self.detector:
+            people = {f: t[None] for f, t in zip(self.frames, truth, strict=True)}
+            return detections.Detections(skeletons.by_name(SKELETON), people)
+        view = f"{self.folder.name}_50_{self.node:02d}"
+        found = detections.read(sequence.detector_file(self.detector, view))
+        people = {}
+        for frame, place, own in zip(self.frames, self.pictures, truth, strict=True):
+            seen = found.people.get(int(place), np.zeros((0, 1, 3)))
+            people[frame] = _same_person(seen, own)
+        return detections.Detections(found.joints, people)
+
+    def _projected(self) -> np.ndarray:
+        """The truth in recorded colour pixels and its confidence: (frames, 19, 3)."""
+        pose, camera = self.joints(), self.placed.color
+        size = np.array([camera.width, camera.height])
+        xyz = _moved(pose.xyz, self.color_from_depth)
+        pinhole = camera.project(xyz)
+        xy = (pinhole - camera.intrinsics[2:]) / camera.intrinsics[:2]
+        uv = calibration.distort(xy, camera.distortion)
+        uv = uv * camera.intrinsics[:2] + camera.intrinsics[2:]
+        inside = (uv >= 0) & (uv < size)
+        # Far outside, the lens model folds back into the picture.
+        inside &= np.abs(pinhole - size / 2) < 0.55 * size
+        seen = inside.all(axis=-1, keepdims=True)
+        confidence = pose.confidence[..., None]
+        values = [np.where(seen, uv, np.nan), np.where(seen, confidence, 0.0)]
+        return np.concatenate(values, axis=-1).astype(np.float32)
+
+
+def open_data_set(
+    source: pathlib.Path, data: ml_collections.ConfigDict
+) -> sequence.DataSet:
+    """Opens one recording's folder, or a folder of them.
+
+    Args:
+        source: the folder.
+        data: `config.data`; with `check_counts` all ten Kinects must be there.
+
+    Raises:
+        errors.BadInput: no recording, something missing, or a file that is wrong.
+    """
+    if data.variant:
+        raise errors.BadInput(
+            f"config.data.variant is {data.variant!r}; cmu_panoptic has none"
+        )
+    folders = files.recordings(source)
+    _check_complete(folders, files.NODES if data.check_counts else ())
+    splits: dict[str, list[Kinect]] = {split: [] for split in sequence.SPLITS}
+    skipped: list[str] = []
+    stamped = used = 0
+    for folder, node in itertools.product(folders, files.NODES):
+        if not files.depth_path(folder, node).exists():
+            continue
+        try:
+            view = _open_view(folder, node)
+        except errors.BadInput as error:
+            if not data.skip_corrupt:
+                raise
+            if str(error) not in skipped:
+                skipped.append(str(error))
+            continue
+        splits[split_of(folder.name)] += _sequences(view, data.keypoints)
+        stamped, used = stamped + view.stamped, used + len(view.frames)
+    protocol = _PROTOCOL.format(
+        used=used,
+        stamped=stamped,
+        test=", ".join(TEST),
+        share=VALIDATION_SHARE,
+        keypoints="2D keypoints are a detector's" if data.keypoints else _LABELS,
+    )
+    return sequence.DataSet(
+        name="cmu_panoptic", sequences=splits, protocol=protocol, skipped=skipped
+    )
+
+
+def split_of(recording: str) -> str:
+    """The split of a recording, by its name alone."""
+    if recording in TEST:
+        return "test"
+    # The set does not say who is in a recording, so people cannot be told apart.
+    chosen = zlib.crc32(recording.encode()) % VALIDATION_SHARE == 0
+    return "validation" if chosen else "train"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _View:
+    """The depth frames of one Kinect that have poses."""
+
+    folder: pathlib.Path
+    node: int
+    placed: files.Placed
+    stamped: int  # depth frames with a time
+    frames: np.ndarray  # (frames,), place in depthdata.dat
+    time: np.ndarray  # (frames,), milliseconds
+    scenes: np.ndarray  # (frames,), the nearest HD poses
+    pictures: np.ndarray  # (frames,), place in the video, or -1
+
+
+def _open_view(folder: pathlib.Path, node: int) -> _View:
+    placed = files.read_placed(folder, node)
+    files.check_pictures(folder, node, placed.depth)
+    depth_time, color_time = files.read_table(folder, node)
+    frames = sync.in_order(depth_time)
+    scenes = sync.read_scenes(folder)
+    nearest, away = sync.nearest(scenes.time, depth_time[frames])
+    near = away <= _POSE_AWAY
+    if not near.any():
+        raise errors.BadInput(
+            f"{folder}: no depth picture of KINECTNODE{node} is within"
+            f" {_POSE_AWAY:g} ms of a pose of {sync.POSES}"
+        )
+    time = depth_time[frames[near]]
+    pictures, away = sync.nearest(color_time, time)
+    return _View(
+        folder=folder,
+        node=node,
+        placed=placed,
+        stamped=len(frames),
+        frames=frames[near],
+        time=time,
+        scenes=nearest[near],
+        pictures=np.where(away <= _COLOR_AWAY, pictures, -1),
+    )
+
+
+def _sequences(view: _View, detector: str) -> Iterator[Kinect]:
+    """Each person whom a Kinect has before it, from gap to gap."""
+    bodies = sync.read_scenes(view.folder).bodies
+    for number, body in bodies.items():
+        held = np.flatnonzero(np.isin(view.scenes, body.scene))
+        gaps = np.flatnonzero(np.diff(view.time[held]) > _GAP) + 1
+        for chosen in filter(len, np.split(held, gaps)):
+            time, first = view.time[chosen], view.frames[chosen[0]]
+            person = f"{view.folder.name}_body{number}"
+            yield Kinect(
+                name=f"{view.folder.name}_50_{view.node:02d}_body{number}_{first:06d}",
+                subject=person,
+                frames=tuple(view.frames[chosen].tolist()),
+                time=(time - time[0]) * 0.001,
+                depth_camera=view.placed.depth,
+                color_camera=view.placed.color,
+                color_from_depth=view.placed.color_from_depth,
+                world_from_depth=np.broadcast_to(
+                    view.placed.world_from_depth, (len(chosen), 4, 4)
+                ),
+                folder=view.folder,
+                node=view.node,
+                placed=view.placed,
+                body=number,
+                poses=np.searchsorted(body.scene, view.scenes[chosen]),
+                pictures=view.pictures[chosen],
+                detector=detector,
+            )
+
+
+def _check_complete(folders: Sequence[pathlib.Path], nodes: Iterable[int]) -> None:
+    """Raises with a list of what is missing in all recordings."""
+    lacking = [x for folder in folders for x in files.missing(folder, nodes)]
+    if lacking:
+        more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+        raise errors.BadInput(
+            f"{folders[0].parent} is incomplete: no {', '.join(lacking[:5])}{more}"
+        )
+
+
+def _moved(xyz: np.ndarray, transform: np.ndarray) -> np.ndarray:
+    return xyz @ transform[:3, :3].T + transform[:3, 3]
+
+
+def _same_person(people: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Who among detected people is the one with these keypoints.
+
+    Args:
+        people: (people, joints, 3), u, v, confidence.
+        own: (19, 3), the projected truth.
+
+    Returns:
+        (1, joints, 3), or (0, joints, 3) where nobody is near.
+    """
+    mine = own[own[:, 2] > 0, :2]
+    people = people[(people[..., 2] > 0).any(axis=1)]
+    if not len(mine) or not len(people):
+        return people[:0]
+    middle = np.nanmedian(people[..., :2], axis=1) - np.median(mine, axis=0)
+    away = np.linalg.norm(middle, axis=1)
+    closest = int(away.argmin())
+    near = away[closest] < np.ptp(mine, axis=0).max() / 2
+    return people[[closest]] if near else people[:0]

@@ -1,0 +1,240 @@
+"""The files of one CMU Panoptic recording: where they are, pictures and calibration."""
+
+import dataclasses
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+import cv2
+import numpy as np
+
+from data_pipelines.cameras import calibration
+from data_pipelines.ground import files
+from data_pipelines.readers.panoptic import sync
+from unipose_jax import errors
+
+NODES = range(1, 11)  # the Kinects
+
+
+def recordings(source: pathlib.Path) -> list[pathlib.Path]:
+    """The folders of recordings that have anything of a Kinect.
+
+    Raises:
+        errors.BadInput: `source` is none, and holds none.
+    """
+    source = source.expanduser().resolve()
+    inside = sorted(source.iterdir()) if source.is_dir() else []
+    found = [
+        folder
+        for folder in [source, *inside]
+        if (folder / "kinect_shared_depth").is_dir()
+        or _json(folder, "kcalibration").exists()
+    ]
+    if not found:
+        raise errors.BadInput(
+            f"{source} has no CMU Panoptic recording with Kinects"
+            " (<recording>/kcalibration_<recording>.json and kinect_shared_depth/)"
+        )
+    return found
+
+
+def missing(folder: pathlib.Path, nodes: Iterable[int]) -> list[str]:
+    """What a recording lacks, of the Kinects `nodes` and of what all need."""
+    wanted = [
+        _json(folder, kind) for kind in ("calibration", "kcalibration", "ksynctables")
+    ]
+    wanted += [depth_path(folder, node) for node in nodes]
+    lacking = [path for path in wanted if not path.exists()]
+    poses = folder / sync.POSES
+    if not (poses.is_dir() or poses.with_suffix(".tar").exists()):
+        lacking.append(poses)
+    if not any(depth_path(folder, node).exists() for node in (*NODES, *nodes)):
+        lacking.append(folder / "kinect_shared_depth/KINECTNODE*/depthdata.dat")
+    return [str(path.relative_to(folder.parent)) for path in lacking]
+
+
+def depth_path(folder: pathlib.Path, node: int) -> pathlib.Path:
+    """The depth pictures of a Kinect, one after the other."""
+    return folder / "kinect_shared_depth" / f"KINECTNODE{node}" / "depthdata.dat"
+
+
+def check_pictures(folder: pathlib.Path, node: int, camera: calibration.Camera) -> None:
+    """Finds out cheaply whether the pictures of a Kinect can be read.
+
+    Args:
+        folder: of the recording.
+        node: of the Kinect.
+        camera: that of depth.
+
+    Raises:
+        errors.BadInput: depth is no whole number of pictures, or the video is empty.
+    """
+    path, color = depth_path(folder, node), _color_path(folder, node)
+    size, picture = path.stat().st_size, 2 * camera.height * camera.width
+    if size == 0 or size % picture:
+        raise errors.BadInput(
+            f"{path} has {size} bytes, no whole number of {camera.width}x"
+            f"{camera.height} pictures of {picture} bytes"
+        )
+    if color and color.is_file() and _video_picture(color, 0) is None:
+        raise errors.BadInput(f"{color} is no video, or an empty one")
+
+
+def read_depth(
+    folder: pathlib.Path, node: int, place: int, camera: calibration.Camera
+) -> np.ndarray:
+    """Depth picture `place`, counted from 0: float32 (height, width), metres.
+
+    Raises:
+        errors.BadInput: the file is not as long as that.
+    """
+    path, pixels = depth_path(folder, node), camera.height * camera.width
+    try:
+        counts = np.fromfile(path, "<u2", pixels, offset=2 * pixels * place)
+    except OSError as error:
+        raise errors.BadInput(f"cannot read {path}: {error.strerror}") from error
+    if len(counts) < pixels:
+        raise errors.BadInput(f"{path} ends before depth picture {place}")
+    # Stored as in a mirror (readDepthIndex_1basedIdx.m); the calibration is not.
+    counts = np.fliplr(counts.reshape(camera.height, camera.width))
+    return counts.astype(np.float32, order="C") * np.float32(0.001)
+
+
+def read_color(
+    folder: pathlib.Path, node: int, place: int, camera: calibration.Camera
+) -> np.ndarray | None:
+    """Colour picture `place`, counted from 0: uint8 RGB, or None without any files.
+
+    Raises:
+        errors.BadInput: the picture cannot be read, or has another size.
+    """
+    path = _color_path(folder, node)
+    if path is None:
+        return None
+    if path.is_dir():
+        # Extracted pictures count from 1 (kinectImgsExtractor.sh).
+        path = path / f"{path.name}_{place + 1:08d}.jpg"
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    else:
+        image = _video_picture(path, place)
+    if image is None or image.shape[1::-1] != (camera.width, camera.height):
+        raise errors.BadInput(
+            f"{path}: colour picture {place} cannot be read, or is not"
+            f" {camera.width}x{camera.height}"
+        )
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+def read_table(folder: pathlib.Path, node: int) -> tuple[np.ndarray, np.ndarray]:
+    """Times of a Kinect's depth and colour pictures, milliseconds.
+
+    Raises:
+        errors.BadInput: `ksynctables_*.json` has no such list.
+    """
+    path = _json(folder, "ksynctables")
+    table = files.read_json(path)
+    depth, color = (sync.stamps(table, kind, node, path) for kind in ("depth", "color"))
+    return depth, color
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Placed:
+    """The two cameras of a Kinect and where they are; transforms in metres."""
+
+    depth: calibration.Camera
+    color: calibration.Camera
+    color_from_depth: np.ndarray  # float32 (4, 4)
+    world_from_depth: np.ndarray  # float32 (4, 4)
+
+
+def read_placed(folder: pathlib.Path, node: int) -> Placed:
+    """Reads `kcalibration_*.json` and `calibration_*.json` for one Kinect.
+
+    `M_depth` and `M_color` both map the sensor's frame to a camera: x_depth = M_depth
+    x_sensor, x_color = M_color x_sensor. So they fit the depth edges to the colour
+    edges, and the Kinects to each other as `calibration_*.json` has them (to 0.15
+    degrees). With the inverse of M_color, by which the toolbox goes to the world, the
+    picture is turned about its axis by up to 1.4 degrees.
+
+    Raises:
+        errors.BadInput: a file, the Kinect or a matrix is missing.
+    """
+    path = _json(folder, "kcalibration")
+    try:
+        sensor = files.read_json(path)["sensors"][node - 1]
+    except (KeyError, IndexError, TypeError) as error:
+        raise errors.BadInput(f"{path} has no sensor {node} of 'sensors'") from error
+    where = f"{path}: sensor {node}"
+    depth_from_sensor = _numbers(sensor, "M_depth", (4, 4), where)
+    color_from_sensor = _numbers(sensor, "M_color", (4, 4), where)
+    color_from_depth = color_from_sensor @ np.linalg.inv(depth_from_sensor)
+    world_from_color = np.linalg.inv(_color_from_world(folder, node))
+    return Placed(
+        depth=_camera(sensor, "depth", where),
+        color=_camera(sensor, "color", where),
+        color_from_depth=color_from_depth.astype(np.float32),
+        world_from_depth=(world_from_color @ color_from_depth).astype(np.float32),
+    )
+
+
+def _json(folder: pathlib.Path, kind: str) -> pathlib.Path:
+    return folder / f"{kind}_{folder.name}.json"
+
+
+def _color_path(folder: pathlib.Path, node: int) -> pathlib.Path | None:
+    """The folder of extracted pictures, or else the video."""
+    choices = (
+        folder / "kinectImgs" / f"50_{node:02d}",
+        folder / "kinectVideos" / f"kinect_50_{node:02d}.mp4",
+    )
+    return next(filter(pathlib.Path.exists, choices), None)
+
+
+def _video_picture(path: pathlib.Path, place: int) -> np.ndarray | None:
+    """BGR picture of a video, or None where it cannot be read."""
+    video = cv2.VideoCapture(str(path))
+    try:
+        video.set(cv2.CAP_PROP_POS_FRAMES, place)
+        return video.read()[1]
+    finally:
+        video.release()
+
+
+def _color_from_world(folder: pathlib.Path, node: int) -> np.ndarray:
+    """The pose of a Kinect's colour camera in the studio: (4, 4), metres."""
+    path, name = _json(folder, "calibration"), f"50_{node:02d}"
+    try:
+        cameras = {
+            camera["name"]: camera for camera in files.read_json(path)["cameras"]
+        }
+        camera = cameras[name]
+    except (KeyError, TypeError) as error:
+        raise errors.BadInput(f"{path} has no camera {name} of 'cameras'") from error
+    pose = np.eye(4)
+    pose[:3, :3] = _numbers(camera, "R", (3, 3), f"{path}: {name}")
+    pose[:3, 3] = 0.01 * _numbers(camera, "t", (3,), f"{path}: {name}")
+    return pose
+
+
+def _camera(sensor: Any, kind: str, where: str) -> calibration.Camera:
+    matrix = _numbers(sensor, f"K_{kind}", (3, 3), where)
+    # The toolbox counts pixel centres from 0 (unprojectDepth_release.m).
+    center = matrix[:2, 2] + 0.5
+    width, height = (
+        int(_numbers(sensor, f"{kind}_{side}", (), where))
+        for side in ("width", "height")
+    )
+    # Seven numbers for depth, of which the toolbox, too, uses five.
+    distortion = _numbers(sensor, f"distCoeffs_{kind}", (-1,), where)[:5]
+    focal = matrix[[0, 1], [0, 1]]
+    return calibration.make(width, height, [*focal, *center], distortion)
+
+
+def _numbers(entry: Any, key: str, shape: tuple[int, ...], where: str) -> np.ndarray:
+    try:
+        value = np.asarray(entry[key], np.float64).reshape(shape)
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.BadInput(
+            f"{where}: {key!r} is missing or not made of numbers {shape}"
+        ) from error
+    return value

@@ -1,0 +1,121 @@
+"""Recording folders as a data set: which recordings, and which part of each."""
+
+import pathlib
+from typing import Any
+
+import ml_collections
+
+from unipose_jax import errors
+from data_pipelines.ground import files
+from data_pipelines.readers.recordings import recording
+from data_pipelines.sequences import sequence
+
+_IMAGES = (".png", ".jpg", ".jpeg")
+
+# Where a folder has no train, validation and test of its own, time is cut instead.
+_PARTS = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}
+
+
+def open_data_set(
+    source: pathlib.Path, data: ml_collections.ConfigDict
+) -> sequence.DataSet:
+    """All recordings at `source`, by split.
+
+    It is a recording, or a folder of them, or has the folders train, validation and
+    test with recordings in them. Without those folders the first 80 % of every
+    recording train, the next and the last 10 % are the other two.
+
+    Raises:
+        errors.BadInput: nothing there, a recording that cannot be used, or keypoints
+            from elsewhere.
+    """
+    if data.keypoints:
+        raise errors.BadInput(
+            f"config.data.keypoints is {data.keypoints}, but recordings have a "
+            "keypoints.json of their own"
+        )
+    skipped: list[str] = []
+    folders = [source]
+    if (source / "train").is_dir():
+        folders = [source / split for split in _PARTS]
+        protocol = "Test split: the recordings in the folder test."
+        opened = {
+            split: _open_all(source / split, source, data, skipped) for split in _PARTS
+        }
+    else:
+        protocol = "Test split: the last tenth of every recording that trained."
+        whole = _open_all(source, source, data, skipped)
+        opened = {
+            split: [part for r in whole if len(part := _cut(r, *share))]
+            for split, share in _PARTS.items()
+        }
+    return sequence.DataSet(
+        name="recording",
+        sequences=opened,
+        protocol=protocol,
+        skipped=skipped,
+        made_with={
+            str(path.relative_to(source)): _state_of(path)
+            for folder in folders
+            for path in find_recordings(folder)
+        },
+    )
+
+
+def find_recordings(path: pathlib.Path) -> list[pathlib.Path]:
+    """The recording at `path`, or all in the folder, sorted.
+
+    Raises:
+        errors.BadInput: there is none.
+    """
+    found = sorted(file.parent for file in path.rglob("camera.json"))
+    if not found:
+        raise errors.BadInput(f"no recording (a folder with camera.json) at {path}")
+    return found
+
+
+def _state_of(path: pathlib.Path) -> dict[str, Any]:
+    """What changes when a recording does: digests of its texts, sizes of its images."""
+    texts = [path / name for name in ("camera.json", "keypoints.json", "joints.npz")]
+    texts += sorted((path / "keypoints").glob("*.json"))
+    return {
+        "digest": files.digest(text for text in texts if text.is_file()),
+        "images": {
+            kind: sorted(
+                (image.name, image.stat().st_size)
+                for image in (path / kind).iterdir()
+                if image.suffix in _IMAGES
+            )
+            for kind in ("depth", "color", "mask")
+            if (path / kind).is_dir()
+        },
+    }
+
+
+def _open_all(
+    folder: pathlib.Path,
+    root: pathlib.Path,
+    data: ml_collections.ConfigDict,
+    skipped: list[str],
+) -> list[sequence.Sequence]:
+    """The recordings in a folder, named by their place below the root."""
+    opened: list[sequence.Sequence] = []
+    for path in find_recordings(folder):
+        parts = path.relative_to(root).parts or (path.resolve().name,)
+        try:
+            opened.append(
+                recording.open_recording(
+                    path, name="-".join(parts), skip_corrupt=data.skip_corrupt
+                )
+            )
+        except errors.BadInput as error:
+            if not data.skip_corrupt:
+                raise
+            skipped.append(str(error))
+    return opened
+
+
+def _cut(whole: sequence.Sequence, start: float, stop: float) -> sequence.Part:
+    """The frames between two shares of a sequence."""
+    first, last = (int(share * len(whole)) for share in (start, stop))
+    return sequence.Part.of(whole, first, last)

@@ -1,0 +1,323 @@
+"""HumanEva and Human3.6M as VideoPose3D prepares them: joints in 2D and 3D, no images.
+
+    data_3d_NAME.npz      positions_3d: {subject: {action: (frames, joints, 3)}}
+    data_2d_NAME_gt.npz   positions_2d: {subject: {action: [(frames, joints, 2), ...]}}
+
+3D is in metres in a world frame with z up, 2D in pixels, one array for each camera. Or
+all in one flat `NAME_*.npz` with the keys `xyz_world_m|SUBJECT|ACTION` and
+`uv_px|SUBJECT|ACTION|camN`. The 2D are projections of the 3D, so that the cameras
+(VideoPose3D keeps them in its code, for HumanEva without lenses) follow from the two.
+"""
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ml_collections
+import numpy as np
+
+from data_pipelines.cameras import resection
+from data_pipelines.ground import pose_file
+from data_pipelines.keypoints import detections
+from data_pipelines.readers.videopose import safe_pickle
+from data_pipelines.sequences import sequence, tracks
+from unipose_jax import errors
+from unipose_jax import skeleton as skeletons
+
+# Taken to count pixel centres from 0, as calibration tools do. No image is read and the
+# cameras follow the 2D, so that rays and poses are the same if they do not.
+_PIXEL_CENTER = 0.5
+_MAX_RESIDUAL = 1.0  # pixels, RMS of a clip; detected 2D or another order has far more
+_MAX_XYZ, _MAX_UV = 100.0, 1e5  # metres and pixels beyond which a value is corrupt
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What tells one data set in this format from the other."""
+
+    name: str  # in the file names
+    skeleton: str
+    fps: float
+    sizes: Sequence[tuple[int, int]]  # width and height of the cameras, in file order
+    splits: Mapping[str, str]  # split of each subject
+    validated: str = ""  # action of the training subjects that validates instead
+    joints: Mapping[int, Sequence[int]]  # which to keep, by how many a file has
+    wrong: Callable[[np.ndarray], np.ndarray] | None = None
+    # From (frames, joints, 3), world: bool (frames, joints), True where known wrong.
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class View(sequence.Sequence):
+    """One clip seen by one camera."""
+
+    skeleton: str
+    xyz: np.ndarray  # float32 (frames, joints, 3), metres, camera frame
+    uv: np.ndarray  # float32 (frames, joints, 2), pixels as recorded
+    valid: np.ndarray  # bool (frames, joints)
+    detector_file: pathlib.Path | None = None
+
+    def joints(self) -> pose_file.PoseFile:
+        """The 3D truth, NaN and not valid where it is known to be wrong."""
+        return pose_file.PoseFile(
+            xyz=np.where(self.valid[..., None], self.xyz, np.float32(np.nan)),
+            confidence=self.valid.astype(np.float32),
+            skeleton=self.skeleton,
+            time=self.time,
+            valid=self.valid,
+        )
+
+    def people(self) -> detections.Detections:
+        """The file's own 2D, or that of a detector where there is one."""
+        if self.detector_file is not None:
+            return detections.read(self.detector_file)
+        uv = np.where(self.valid[..., None], self.uv, np.float32(np.nan))
+        person = np.concatenate([uv, self.valid[..., None]], axis=-1, dtype=np.float32)
+        people = {frame: person[i][None] for i, frame in enumerate(self.frames)}
+        return detections.Detections(skeletons.by_name(self.skeleton), people)
+
+
+def read_track(
+    view: View,
+    *,
+    skeleton: str,
+    stored_points: int,
+    skipped: list[str] | None = None,
+    crop_size: int = 0,
+) -> tracks.Track:
+    """As `tracks.read`, without looking frame by frame for what is not there.
+
+    Raises:
+        errors.BadInput: as of `tracks.read`.
+    """
+    if view.detector_file is not None or skeleton != view.skeleton:
+        return tracks.read(
+            view,
+            skeleton=skeleton,
+            stored_points=stored_points,
+            skipped=skipped,
+            crop_size=crop_size,
+        )
+    uv = view.keypoint_camera.undistort(view.uv)
+    return tracks.Track(
+        [np.zeros((0, 3), np.float32)] * len(view),
+        view.time,
+        per_frame={
+            "uv": np.where(view.valid[..., None], uv, 0.0).astype(np.float32),
+            "confidence": view.valid.astype(np.float32),
+            "xyz": view.joints().xyz,
+            "xyz_valid": view.valid,
+            "visible": view.valid,
+        },
+        constant={
+            "intrinsics": view.keypoint_camera.intrinsics,
+            "cam_from_points": view.color_from_depth,
+        },
+        name=view.name,
+        subject=view.subject,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Clip:
+    subject: str  # as the file calls it, such as Train/S1
+    action: str
+    xyz: np.ndarray  # float32 (frames, joints, 3), metres, world frame
+    uv: np.ndarray  # float32 (cameras, frames, joints, 2), pixels
+
+    @property
+    def person(self) -> str:
+        return self.subject.rpartition("/")[2]
+
+    def __str__(self) -> str:
+        return f"{self.subject}, {self.action!r}"
+
+
+def open_views(
+    source: pathlib.Path, data: ml_collections.ConfigDict, layout: Layout
+) -> tuple[dict[str, list[View]], list[str]]:
+    """Sequences of a data set by split, and a line for each clip left out.
+
+    Raises:
+        errors.BadInput: files, subjects or cameras are missing, a clip is corrupt, or
+            its 2D is no projection of its 3D.
+    """
+    positions, pixels, path = _read(source, layout.name)
+    _check_subjects(positions, layout, path, all_of_them=data.check_counts)
+    clips, skipped = [], []
+    for subject, actions in positions.items():
+        for action, xyz in actions.items():
+            try:
+                uv = pixels.get(subject, {}).get(action, ())
+                clips.append(_checked(subject, action, xyz, uv, layout))
+            except errors.BadInput as error:
+                skipped.append(f"{path}: {error}")
+                if not data.skip_corrupt:
+                    raise errors.BadInput(skipped[-1]) from error
+    if not clips:
+        raise errors.BadInput(f"{path} has no clip that can be used")
+    cameras = {
+        person: _fit_cameras([c for c in clips if c.person == person], layout, path)
+        for person in {clip.person: None for clip in clips}
+    }
+    views: dict[str, list[View]] = {split: [] for split in sequence.SPLITS}
+    for clip in clips:
+        for number, placed in enumerate(cameras[clip.person]):
+            view = _view(clip, number, placed, layout, data.keypoints)
+            views[_split_of(clip, layout)].append(view)
+    return views, skipped
+
+
+def _split_of(clip: _Clip, layout: Layout) -> str:
+    split = layout.splits[clip.subject]
+    held_out = layout.validated and clip.action.startswith(layout.validated)
+    return "validation" if split == "train" and held_out else split
+
+
+def _read(
+    source: pathlib.Path, name: str
+) -> tuple[Mapping[str, Any], Mapping[str, Any], pathlib.Path]:
+    """3D and 2D by subject and action, and the file to name in messages.
+
+    `source` is a folder, or the flat file itself.
+    """
+    if source.is_file():
+        return *_unflattened(safe_pickle.read_npz(source)), source
+    paths = source / f"data_3d_{name}.npz", source / f"data_2d_{name}_gt.npz"
+    missing = [path.name for path in paths if not path.exists()]
+    if not missing:
+        solid = _entry(paths[0], "positions_3d")
+        return solid, _entry(paths[1], "positions_2d"), paths[0]
+    flat = sorted(source.glob(f"{name}_*.npz"))
+    if len(missing) == 2 and flat:
+        return *_unflattened(safe_pickle.read_npz(flat[0])), flat[0]
+    raise errors.BadInput(f"{source} lacks {', '.join(missing)}")
+
+
+def _entry(path: pathlib.Path, name: str) -> Mapping[str, Any]:
+    value = safe_pickle.read_npz(path).get(name)
+    if isinstance(value, dict) and all(isinstance(v, dict) for v in value.values()):
+        return value
+    raise errors.BadInput(f"{path} has no {name!r}: actions by subject")
+
+
+def _unflattened(
+    entries: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    solid: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
+    for key in sorted(entries, key=_natural):
+        kind, subject, action, *_ = [*key.split("|"), "", ""]
+        if kind == "xyz_world_m":
+            solid.setdefault(subject, {})[action] = entries[key]
+        elif kind == "uv_px":
+            flat.setdefault(subject, {}).setdefault(action, []).append(entries[key])
+    return solid, flat
+
+
+def _natural(text: str) -> list[Any]:
+    """Sorts chunk2 before chunk10."""
+    return [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", text)]
+
+
+def _check_subjects(
+    positions: Mapping[str, Any], layout: Layout, path: pathlib.Path, all_of_them: bool
+) -> None:
+    known = ", ".join(layout.splits)
+    for subject in positions:
+        if subject not in layout.splits:
+            raise errors.BadInput(f"{path} has a subject {subject!r}, not of {known}")
+    missing = [subject for subject in layout.splits if subject not in positions]
+    if missing and all_of_them:
+        raise errors.BadInput(f"{path} lacks the subjects {', '.join(missing)}")
+
+
+def _checked(subject: str, action: str, xyz: Any, uv: Any, layout: Layout) -> _Clip:
+    """A clip with the joints wanted; 2D frames beyond the last of 3D are dropped."""
+    where = f"{subject}, {action!r}"
+    if len(uv) != len(layout.sizes):
+        raise errors.BadInput(
+            f"{where}: 2D of {len(uv)} cameras, expected {len(layout.sizes)}"
+        )
+    xyz = _joints(xyz, 3, layout, where)
+    uv = [_joints(view, 2, layout, where) for view in uv]
+    frames = len(xyz)
+    if not frames or any(len(view) < frames for view in uv):
+        counts = [len(view) for view in uv]
+        raise errors.BadInput(f"{where}: {frames} frames in 3D, {counts} in 2D")
+    clip = _Clip(
+        subject=subject,
+        action=action,
+        xyz=xyz,
+        uv=np.stack([view[:frames] for view in uv]) + np.float32(_PIXEL_CENTER),
+    )
+    for values, most in ((clip.xyz[None], _MAX_XYZ), (clip.uv, _MAX_UV)):
+        bad = ~(np.abs(values) < most).all(axis=(0, 2, 3))
+        if bad.any():
+            raise errors.BadInput(
+                f"{where}: frame {int(bad.argmax())} has values that cannot be"
+            )
+    return clip
+
+
+def _joints(values: Any, axes: int, layout: Layout, where: str) -> np.ndarray:
+    shape = np.shape(values) if isinstance(values, np.ndarray) else ()
+    if len(shape) != 3 or shape[1] not in layout.joints or shape[2] != axes:
+        counts = " or ".join(map(str, layout.joints))
+        raise errors.BadInput(
+            f"{where}: an array {shape}, expected (frames, {counts}, {axes})"
+        )
+    return values[:, layout.joints[shape[1]]].astype(np.float32)
+
+
+def _fit_cameras(
+    clips: Sequence[_Clip], layout: Layout, path: pathlib.Path
+) -> list[resection.PlacedCamera]:
+    """The cameras of one person, who wears the markers in one place all along."""
+    xyz = np.concatenate([clip.xyz for clip in clips])
+    cameras = []
+    for number, size in enumerate(layout.sizes):
+        where = f"camera {number} of {clips[0].person}"
+        uv = np.concatenate([clip.uv[number] for clip in clips])
+        try:
+            placed = resection.fit(xyz.reshape(-1, 3), uv.reshape(-1, 2), size)
+        except ValueError as error:
+            raise errors.BadInput(f"{path}: {where}: {error}") from error
+        for clip in clips:
+            away = placed.project(clip.xyz) - clip.uv[number]
+            residual = float(np.sqrt((away**2).sum(-1).mean()))
+            if not residual < _MAX_RESIDUAL:
+                raise errors.BadInput(
+                    f"{path}: {clip}: 2D is {residual:.1f} px RMS from the projected"
+                    f" 3D for {where}; the 2D must be the ground truth (gt)"
+                )
+        cameras.append(placed)
+    return cameras
+
+
+def _view(
+    clip: _Clip,
+    number: int,
+    placed: resection.PlacedCamera,
+    layout: Layout,
+    detector: str,
+) -> View:
+    name = re.sub(r"\W+", "_", f"{clip.subject} {clip.action} cam{number}")
+    valid = np.ones(clip.xyz.shape[:2], bool)
+    if layout.wrong is not None:
+        valid &= ~layout.wrong(clip.xyz)
+    frames = range(len(clip.xyz))
+    return View(
+        name=name,
+        subject=clip.person,
+        frames=tuple(frames),
+        time=np.array(frames) / layout.fps,
+        depth_camera=placed.camera,
+        color_camera=placed.camera,
+        skeleton=layout.skeleton,
+        xyz=placed.to_camera(clip.xyz),
+        uv=clip.uv[number],
+        valid=valid,
+        detector_file=sequence.detector_file(detector, name) if detector else None,
+    )

@@ -1,0 +1,1 @@
+"""Rendered people as a data set, with a cache on disk."""

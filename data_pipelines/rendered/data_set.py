@@ -1,0 +1,71 @@
+"""Rendered people as a data set that can be written to disk."""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import ml_collections
+
+from data_pipelines.ground import files
+from data_pipelines.rendered import synthetic
+from data_pipelines.sequences import sequence, tracks
+
+
+@dataclasses.dataclass(frozen=True)
+class RenderedClip:
+    """A clip that is rendered when it is read; stands in for a sequence of files."""
+
+    name: str
+    subject: str
+    split: str
+    index: int
+    data: dict[str, Any]  # `config.data`
+
+    def __len__(self) -> int:
+        return self.data["frames"]
+
+
+def open_data_set(
+    source: pathlib.Path, data: ml_collections.ConfigDict
+) -> sequence.DataSet:
+    """All clips of a config, to be written to disk; `source` is not used."""
+    made_with = {
+        name: data.to_dict()[name]
+        for name in ("seed", "frames", "motion", "scene", "train_view")
+    }
+    if data.motion:
+        made_with["motion"] = files.digest([synthetic.motion_path(data)])
+    del made_with["scene"]["crop_size"]  # not looked at: `data.crop_size` counts
+    return sequence.DataSet(
+        name="synthetic",
+        sequences={
+            split: [
+                RenderedClip(f"{split}-{i}", f"{split}-{i}", split, i, data.to_dict())
+                for i in range(data[f"{split}_clips"])
+            ]
+            for split in sequence.SPLITS
+        },
+        protocol=synthetic.Pool.protocol,
+        read=read_track,
+        made_with=made_with,
+    )
+
+
+def read_track(
+    clip: RenderedClip,
+    *,
+    skeleton: str,
+    stored_points: int,
+    skipped: list[str] | None = None,
+    crop_size: int = 0,
+) -> tracks.Track:
+    """Renders a clip; arguments as of `tracks.read`."""
+    data = ml_collections.ConfigDict(clip.data)
+    data.skeleton, data.scene.points = skeleton, stored_points
+    data.crop_size = crop_size
+    rendered = synthetic.render(data, clip.split, 1, clip.index)
+    example = {name: v[0] for name, v in rendered.items()}
+    constant = {name: example.pop(name) for name in ("intrinsics", "cam_from_points")}
+    time, valid = example.pop("time"), example.pop("points_valid")
+    points = [p[v] for p, v in zip(example.pop("points"), valid, strict=True)]
+    return tracks.Track(points, time, per_frame=example, constant=constant)

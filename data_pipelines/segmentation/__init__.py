@@ -1,0 +1,1 @@
+"""Person segmentation in depth maps: floor and walls, candidate bodies, tracking."""

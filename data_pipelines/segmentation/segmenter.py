@@ -1,0 +1,283 @@
+"""The person, the floor and the person's box from a depth map, in any room.
+
+On a grid of about 160 columns: find the planes that close the room off (`planes`),
+take them away with all that lies behind them, cut what is left at depth edges into
+regions, join regions that lie close together into bodies, and keep the body that is
+most like a person: by size, reach, thickness, by not being cut off by the image, by
+keypoints or the previous frame where there are any, and by being near.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from data_pipelines.segmentation import bodies, planes
+
+_GRID = 160  # columns of the grid on which regions are found
+_MIN_REGION = 6  # grid pixels
+_MIN_SCORE = 0.05
+
+
+class Hint(NamedTuple):
+    """2D keypoints of the wanted person, in any camera beside the depth camera."""
+
+    uv: np.ndarray  # (joints, 2), undistorted pixels
+    confidence: np.ndarray  # (joints,), 0 where there is no keypoint
+    intrinsics: np.ndarray  # (4,), of the keypoints' camera
+    cam_from_depth: np.ndarray  # (4, 4), metres
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Segmentation:
+    """One person in one depth map; everything is empty where none was found."""
+
+    mask: np.ndarray  # bool (height, width)
+    box: tuple[int, int, int, int]  # left, top, right, bottom pixel edges
+    floor: np.ndarray | None  # (4,) plane as in `planes`, camera frame
+    score: float  # how much like a person, in [0, 1]
+
+
+class _Grid(NamedTuple):
+    """The depth map on the coarse grid."""
+
+    step: int  # pixels of the depth map per grid pixel
+    z: np.ndarray  # float32 (rows, columns), metres, 0 where there is none
+    xyz: np.ndarray  # float32 (rows, columns, 3), metres
+    pixel_angle: float  # width of a grid pixel at z = 1 m
+
+
+class View(NamedTuple):
+    """A depth map taken apart: what stands in it, and in which room."""
+
+    depth: np.ndarray  # float32 (height, width), metres, 0 where there is none
+    grid: _Grid
+    room: planes.Planes
+    labels: np.ndarray  # (rows, columns) of the grid, number of the region
+    bodies: list[bodies.Body]  # groups of regions, each with how like a person it is
+    moved: np.ndarray  # bool (rows, columns), before what was seen there earlier
+
+
+def cut_out(view: View, body: bodies.Body) -> Segmentation:
+    """The pixels, box and floor of one of the bodies in a view."""
+    person = bodies.pixels(view.labels, body.members)
+    person = _with_feet(person, view.grid, view.room)
+    mask = _refined(view.depth, view.grid, person)
+    return Segmentation(mask, _box(mask), view.room.floor, body.score)
+
+
+class Segmenter:
+    """Segments one depth map after the other, following the person it chose.
+
+    `reset()` before another recording.
+    """
+
+    def __init__(self, rays: np.ndarray, intrinsics: np.ndarray):
+        """Takes the depth camera.
+
+        Args:
+            rays: float32 (height, width, 2), x/z and y/z of each pixel
+                (`calibration.Camera.rays`).
+            intrinsics: (fx, fy, cx, cy), pixels.
+        """
+        self._step = max(1, round(max(rays.shape[:2]) / _GRID))
+        self._rays = _strided(rays, self._step)
+        self._pixel_angle = self._step / float(np.sqrt(intrinsics[0] * intrinsics[1]))
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets the person and the background of the previous frames."""
+        self._last: np.ndarray | None = None
+        self._background = np.zeros(self._rays.shape[:2], np.float32)
+
+    def __call__(self, depth: np.ndarray, hint: Hint | None = None) -> Segmentation:
+        """Finds the person.
+
+        Args:
+            depth: (height, width), metres, 0 or NaN where there is none.
+            hint: keypoints of the person wanted, where known.
+        """
+        view = self.look(depth)
+        votes = None if hint is None else _under_keypoints(view.grid, view.labels, hint)
+        body = _choose(view, self._last, votes)
+        if body is None:
+            nothing = np.zeros(view.depth.shape, bool)
+            return Segmentation(nothing, (0,) * 4, view.room.floor, 0.0)
+        self._last = body.center
+        return cut_out(view, body)
+
+    def look(self, depth: np.ndarray) -> View:
+        """What stands in the room; the next step is `cut_out`.
+
+        Args:
+            depth: (height, width), metres, 0 or NaN where there is none.
+        """
+        depth = np.where(depth > 0, depth, 0).astype(np.float32)
+        z = _reduced(depth, self._step)
+        grid = _Grid(
+            step=self._step,
+            z=z,
+            xyz=np.concatenate([self._rays * z[..., None], z[..., None]], axis=-1),
+            pixel_angle=self._pixel_angle,
+        )
+        room = planes.find(grid.xyz, grid.pixel_angle, np.random.default_rng(0))
+        labels = _regions(grid, room)
+        regions = bodies.measure(labels, grid.xyz, grid.pixel_angle)
+        found = bodies.candidates(regions, grid.xyz, grid.pixel_angle, room.floor)
+        return View(depth, grid, room, labels, found, self._moved(z))
+
+    def _moved(self, z: np.ndarray) -> np.ndarray:
+        """Where something stands before the farthest depth seen so far: bool."""
+        moved = (z > 0) & (z < self._background - np.maximum(0.1, 0.04 * z))
+        self._background = np.maximum(self._background, z)
+        return moved
+
+
+def _strided(values: np.ndarray, step: int) -> np.ndarray:
+    """One value from the middle of each step x step block."""
+    rows, columns = (size // step for size in values.shape[:2])
+    return values[step // 2 :: step, step // 2 :: step][:rows, :columns]
+
+
+def _reduced(depth: np.ndarray, step: int) -> np.ndarray:
+    """Depth on the grid; a hole takes the nearest depth of its block, if any."""
+    z = _strided(depth, step).copy()
+    row, column = np.nonzero(z <= 0)
+    inside = np.arange(step)
+    rows = (row[:, None] * step + inside)[:, :, None]
+    block = depth[rows, (column[:, None] * step + inside)[:, None]]
+    nearest = np.where(block > 0, block, np.inf).min(axis=(1, 2))
+    z[row, column] = np.where(np.isfinite(nearest), nearest, 0)
+    return z
+
+
+def _regions(grid: _Grid, room: planes.Planes) -> np.ndarray:
+    """Numbers the connected regions in front of the room's planes; 0 is none.
+
+    Neighbouring pixels belong together unless their depths jump. The pixels are put
+    on every second node of a finer binary image and their links between them, so that
+    an ordinary labelling respects the jumps without thinning a limb.
+    """
+    z, keep, jump = grid.z, _standing(grid, room, floor_slack=1.5), _jump(grid.z)
+    nodes = np.zeros((2 * z.shape[0] - 1, 2 * z.shape[1] - 1), np.uint8)
+    nodes[::2, ::2] = keep
+    nodes[::2, 1::2] = (
+        _linked(z[:, 1:], z[:, :-1], jump[:, 1:]) & keep[:, 1:] & keep[:, :-1]
+    )
+    nodes[1::2, ::2] = _linked(z[1:], z[:-1], jump[1:]) & keep[1:] & keep[:-1]
+    _, labels = cv2.connectedComponents(nodes, connectivity=4, ltype=cv2.CV_32S)
+    labels = np.ascontiguousarray(labels[::2, ::2])
+    size = np.bincount(labels.ravel())
+    size[0] = 0
+    number = np.cumsum(size >= _MIN_REGION) * (size >= _MIN_REGION)
+    return number[labels]
+
+
+def _standing(grid: _Grid, room: planes.Planes, floor_slack: float) -> np.ndarray:
+    """What stands before the walls and above the floor: bool (rows, columns)."""
+    keep = grid.z > 0
+    for plane, slack in [(wall, 1.5) for wall in room.walls] + (
+        [] if room.floor is None else [(room.floor, floor_slack)]
+    ):
+        distance = planes.signed_distance(grid.xyz, plane)
+        keep &= distance > slack * planes.tolerance(grid.z, plane)
+    return keep
+
+
+def _jump(z: np.ndarray) -> np.ndarray:
+    """Depth step that separates neighbouring grid pixels, metres."""
+    return np.maximum(np.float32(0.06), np.float32(0.035) * z)
+
+
+def _linked(a: np.ndarray, b: np.ndarray, jump: np.ndarray) -> np.ndarray:
+    return np.abs(a - b) < jump
+
+
+def _choose(
+    view: View, last: np.ndarray | None, votes: np.ndarray | None
+) -> bodies.Body | None:
+    """The body under the keypoints, else the likeliest: moving, followed and near."""
+    size = np.bincount(view.labels.ravel())
+    moving = np.bincount(view.labels[view.moved], minlength=len(size))
+
+    def worth(body: bodies.Body) -> float:
+        value = body.score * np.exp(-body.center[2] / 6)
+        share = moving[body.members].sum() / size[body.members].sum()
+        value *= 1 + 1.5 * min(share / 0.15, 1)
+        if last is not None:
+            value *= 1 + np.exp(-np.linalg.norm(body.center - last) / 0.4)
+        return value if votes is None else (value + 0.1) * votes[body.members].sum()
+
+    likely = [b for b in view.bodies if votes is not None or b.score > _MIN_SCORE]
+    best = max(likely, key=worth, default=None)
+    return best if best is not None and worth(best) > 0 else None
+
+
+def _under_keypoints(grid: _Grid, labels: np.ndarray, hint: Hint) -> np.ndarray:
+    """Confidence of the keypoints that fall on each region: (regions,)."""
+    points = grid.xyz[labels > 0] @ hint.cam_from_depth[:3, :3].T
+    points = points + hint.cam_from_depth[:3, 3]
+    uv = points[:, :2] / np.maximum(points[:, 2:], 1e-3) * hint.intrinsics[:2]
+    uv = uv + hint.intrinsics[2:]
+    seen = (hint.confidence > 0) & np.isfinite(hint.uv).all(axis=1)
+    away = np.abs(uv[:, None] - hint.uv[seen]).max(axis=-1)
+    near = away < 1.5 * grid.pixel_angle * hint.intrinsics[0]
+    votes = np.zeros(labels.max() + 1)
+    for joint in range(near.shape[1]):
+        hit = np.unique(labels[labels > 0][near[:, joint]])
+        votes[hit] += hint.confidence[seen][joint]
+    return votes
+
+
+def _with_feet(person: np.ndarray, grid: _Grid, room: planes.Planes) -> np.ndarray:
+    """Adds what was taken for the floor, but rises from it and touches the person.
+
+    Regions need a floor that is surely gone; next to the person, what is above the
+    noise of the floor is a foot.
+    """
+    if room.floor is None:
+        return person
+    rising = _standing(grid, room, floor_slack=0.7)
+    rising &= ~_standing(grid, room, floor_slack=1.5)
+    jump = _jump(grid.z)
+    for _ in range(3):
+        near, far = _depth_around(person, grid.z)
+        person = person | (rising & (grid.z > near - jump) & (grid.z < far + jump))
+    return person
+
+
+def _depth_around(person: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least and greatest depth of the person within a grid pixel of each."""
+    around = np.ones((3, 3), np.uint8)
+    near = cv2.erode(np.where(person, z, np.float32(1e3)), around)
+    return near, cv2.dilate(np.where(person, z, np.float32(-1e3)), around)
+
+
+def _refined(depth: np.ndarray, grid: _Grid, person: np.ndarray) -> np.ndarray:
+    """The person's pixels at full resolution.
+
+    A pixel belongs to the person if its depth lies within the range of the person's
+    grid pixels around it, widened by what one pixel may differ. Where the grid ends
+    before the image does, its last pixels stand for those that follow.
+    """
+    near, far = _depth_around(person, grid.z)
+    slack = np.maximum(np.float32(0.04), np.float32(0.025) * grid.z)
+    size = (person.shape[1] * grid.step, person.shape[0] * grid.step)
+    below, right = depth.shape[0] - size[1], depth.shape[1] - size[0]
+    near, far = (
+        cv2.copyMakeBorder(
+            cv2.resize(limit, size, interpolation=cv2.INTER_NEAREST),
+            *(0, below, 0, right),
+            cv2.BORDER_REPLICATE,
+        )
+        for limit in (near - slack, far + slack)
+    )
+    return (depth > near) & (depth < far) & (depth > 0)
+
+
+def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return 0, 0, 0, 0
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

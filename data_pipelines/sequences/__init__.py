@@ -1,0 +1,1 @@
+"""Sequences of one person: reader interface, points, crops, detected keypoints."""

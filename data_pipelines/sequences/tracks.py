@@ -1,0 +1,317 @@
+"""A person through a sequence: points, keypoints and truth of every frame.
+
+This is what training needs of a recording, and all that it keeps of one.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from data_pipelines.ground import sampling, schema
+from data_pipelines.segmentation import segmenter as segmentation
+from data_pipelines.sequences import crops
+from data_pipelines.sequences.sequence import Sequence
+from unipose_jax import errors
+from unipose_jax import skeleton as skeletons
+from unipose_jax.geometry import point_cloud
+
+_OCCLUDED = 0.2  # metres: a surface this far in front of a joint is another limb.
+
+
+class Cloud(NamedTuple):
+    """The person in one frame."""
+
+    xyz: np.ndarray  # float32 (points, 3), metres, depth-camera frame; may be empty
+    mask: np.ndarray  # bool (height, width)
+    depth: np.ndarray  # float32 (height, width), metres
+
+    @property
+    def person_depth(self) -> np.ndarray:
+        """Depth of the person alone, metres, 0 elsewhere."""
+        return np.where(self.mask, self.depth, np.float32(0.0))
+
+
+_NOTHING = Cloud(
+    np.zeros((0, 3), np.float32), np.zeros((1, 1), bool), np.zeros((1, 1), np.float32)
+)  # of a frame without depth
+
+
+class Keypoints(NamedTuple):
+    """2D keypoints of a whole sequence."""
+
+    uv: np.ndarray  # float32 (frames, joints, 2), undistorted pixels
+    confidence: np.ndarray  # float32 (frames, joints)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Track:
+    """One person in memory; `len` is the number of frames."""
+
+    points: list[np.ndarray]  # float32 (points, 3) of each frame, metres
+    time: np.ndarray  # (frames,), seconds
+    per_frame: dict[str, np.ndarray]  # packed schema fields, with an axis of frames
+    constant: dict[str, np.ndarray]  # schema fields of the whole track
+    problem: str = ""  # why nothing can be learnt from it
+    lacking: str = ""  # why some joints cannot be, without a teacher who knows them
+    name: str = ""  # of the sequence
+    subject: str = ""  # the person
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @property
+    def has_points(self) -> bool:
+        """Whether some frame has points of the person."""
+        return any(len(xyz) for xyz in self.points)
+
+    @property
+    def crops(self) -> tuple[str, ...]:
+        """Names of the fields of crops that frames have."""
+        return tuple(name for name in schema.CROPS if name in self.per_frame)
+
+    def frame(self, position: int) -> dict[str, np.ndarray]:
+        """`points`, `time` and the other schema fields of one frame."""
+        fields = {name: value[position] for name, value in self.per_frame.items()}
+        fields = schema.unpacked(fields)
+        return fields | {"points": self.points[position], "time": self.time[position]}
+
+
+def read(
+    source: Sequence,
+    *,
+    skeleton: str,
+    stored_points: int,
+    seed: int = 0,
+    skipped: list[str] | None = None,
+    crop_size: int = 0,
+) -> Track:
+    """Reads a sequence, segments the person and keeps what examples are made of.
+
+    Args:
+        source: any sequence.
+        skeleton: name of the skeleton of keypoints and truth.
+        stored_points: the most points kept of a frame.
+        seed: of the choice of points.
+        skipped: takes a line for each frame that cannot be read and is left out;
+            without it such a frame is an error.
+        crop_size: of the crops that frames get, pixels; those of colour only where the
+            sequence has pictures. 0 for no crops.
+
+    Raises:
+        errors.BadInput: a frame, the keypoints or the truth cannot be read.
+    """
+    keypoints = read_keypoints(source, skeleton, skipped)
+    xyz = _truth(source, skeleton)
+    known = np.isfinite(xyz).all(axis=-1)
+    visible = known.copy()
+    points, kept, cut_out = [], [], []
+    for index, cloud, crop in _readable_frames(source, keypoints, skipped, crop_size):
+        rng = np.random.default_rng((seed, index))
+        drawn, valid = sampling.sample_points(cloud.xyz, stored_points, rng)
+        points.append(drawn[valid])
+        visible[index] &= _is_visible(xyz[index], cloud.depth, source)
+        kept.append(index)
+        cut_out.append(crop)
+    if keypoints is None:
+        keypoints = Keypoints(np.zeros_like(xyz[..., :2]), np.zeros_like(xyz[..., 0]))
+    fields = {
+        "uv": np.nan_to_num(keypoints.uv),
+        "confidence": keypoints.confidence,
+        "xyz": xyz,
+        "xyz_valid": known,
+        "visible": visible,
+    }
+    return Track(
+        points,
+        source.time[kept],
+        per_frame={name: value[kept] for name, value in fields.items()}
+        | crops.stacked(cut_out),
+        constant={
+            "intrinsics": source.keypoint_camera.intrinsics,
+            "cam_from_points": source.color_from_depth,
+        },
+        problem=_problem(source, known[kept], fields["confidence"][kept]),
+        lacking="" if known[kept].any() else _lacking(source, skeleton),
+        name=source.name,
+        subject=source.subject,
+    )
+
+
+def clouds(source: Sequence, keypoints: Keypoints | None = None) -> Iterator[Cloud]:
+    """The person in each frame, in order.
+
+    The sequence's mask is used where there is one; otherwise the person is segmented,
+    under the keypoints if they are given.
+
+    Raises:
+        errors.BadInput: a frame cannot be read.
+    """
+    for _, cloud in _readable_clouds(source, keypoints, None):
+        yield cloud
+
+
+def points_in(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.ndarray:
+    """The points of the pixels in a mask, without flying ones.
+
+    Args:
+        mask: bool (height, width).
+        depth: (height, width), metres, 0 where there is none.
+        rays: (height, width, 2), x/z and y/z of each pixel.
+
+    Returns:
+        float32 (points, 3), metres.
+    """
+    index = np.flatnonzero(mask & (depth > 0))
+    z = depth.ravel()[index, None]
+    xyz = np.concatenate([rays.reshape(-1, 2)[index] * z, z], axis=1)
+    return xyz[point_cloud.inliers(xyz)].astype(np.float32)
+
+
+def read_keypoints(
+    source: Sequence, skeleton: str, skipped: list[str] | None = None
+) -> Keypoints | None:
+    """The keypoints of the person in the masks, or of the most visible person.
+
+    Args:
+        source: any sequence.
+        skeleton: name of the skeleton to express them in.
+        skipped: as in `read`.
+    """
+    near = None
+    if _has_mask(source, skipped):
+        center = np.full((len(source), 3), np.nan)
+        for index, cloud in _readable_clouds(source, None, skipped):
+            center[index] = _center(cloud.xyz)
+        # Undistorted, where the detections are not yet: pixels off, bodies are large.
+        near = source.keypoint_camera.project(
+            center @ source.color_from_depth[:3, :3].T + source.color_from_depth[:3, 3]
+        )
+    found = source.keypoints(skeleton, near)
+    return None if found is None else Keypoints(*found)
+
+
+def _readable_frames(
+    source: Sequence,
+    keypoints: Keypoints | None,
+    skipped: list[str] | None,
+    crop_size: int,
+) -> Iterator[tuple[int, Cloud, dict[str, np.ndarray]]]:
+    """(position, person, fields of crops) of each frame that can be read."""
+    for index, cloud in _readable_clouds(source, keypoints, skipped):
+        fields: dict[str, np.ndarray] = {}
+        try:
+            if crop_size:
+                fields = crops.of_frame(
+                    source, index, cloud.xyz, cloud.person_depth, size=crop_size
+                )
+        except errors.BadInput as error:
+            _leave_out(error, skipped)
+        else:
+            yield index, cloud, fields
+
+
+def _readable_clouds(
+    source: Sequence, keypoints: Keypoints | None, skipped: list[str] | None
+) -> Iterator[tuple[int, Cloud]]:
+    """(position, person) of each frame that can be read."""
+    segmenter = None
+    for index in range(len(source)):
+        try:
+            depth, mask = source.depth(index), source.mask(index)
+        except errors.BadInput as error:
+            _leave_out(error, skipped)
+            continue
+        if depth is None:
+            yield index, _NOTHING
+            continue
+        if mask is None:
+            segmenter = segmenter or segmentation.Segmenter(
+                source.rays, source.depth_camera.intrinsics
+            )
+            mask = segmenter(depth, _hint(source, keypoints, index)).mask
+        yield index, Cloud(points_in(mask, depth, source.rays), mask, depth)
+
+
+def _leave_out(error: errors.BadInput, skipped: list[str] | None) -> None:
+    """Lists a frame that cannot be read, where that is allowed."""
+    if skipped is None:
+        raise error
+    if str(error) not in skipped:
+        skipped.append(str(error))
+
+
+def _hint(
+    source: Sequence, keypoints: Keypoints | None, index: int
+) -> segmentation.Hint | None:
+    """Where the keypoints say that the person is; None in a frame without any."""
+    if keypoints is None or not keypoints.confidence[index].any():
+        return None
+    return segmentation.Hint(
+        keypoints.uv[index],
+        keypoints.confidence[index],
+        source.keypoint_camera.intrinsics,
+        source.color_from_depth,
+    )
+
+
+def _has_mask(source: Sequence, skipped: list[str] | None) -> bool:
+    """Whether the first frame that can be read has a mask."""
+    for index in range(len(source)):
+        try:
+            return source.mask(index) is not None
+        except errors.BadInput:
+            if skipped is None:
+                raise
+    return False
+
+
+def _truth(source: Sequence, skeleton: str) -> np.ndarray:
+    """The joints in `skeleton`: float32 (frames, joints, 3), NaN where unknown."""
+    pose = source.joints()
+    if pose is None:
+        joints = skeletons.by_name(skeleton).num_joints
+        return np.full((len(source), joints, 3), np.nan, np.float32)
+    xyz = np.where(pose.is_valid()[..., None], pose.xyz, np.nan).astype(np.float32)
+    return np.asarray(skeletons.convert(xyz, pose.skeleton, skeleton)[0], np.float32)
+
+
+def _problem(source: Sequence, known: np.ndarray, confidence: np.ndarray) -> str:
+    """Why nothing can be learnt from a sequence; "" where something can."""
+    if known.any() or confidence.any():
+        return ""
+    return (
+        f"{source.name} has no keypoints to learn from: there is no keypoints.json, "
+        "or none of it belongs to a frame (image_id is the number in the depth file's "
+        "name)"
+    )
+
+
+def _lacking(source: Sequence, skeleton: str) -> str:
+    """Which joints have no keypoints, and which skeletons would have them all."""
+    lacking = source.lacking(skeleton)
+    if not lacking:
+        return ""
+    fitting = [name for name in skeletons.NAMES if not source.lacking(name)]
+    advice = (
+        f"choose another skeleton with --config.data.skeleton: {', '.join(fitting)}"
+        if fitting
+        else "no skeleton fits them; adapt weights that know these joints"
+    )
+    missing = ", ".join(lacking)
+    return f"{source.name}: the keypoints have no {missing} of {skeleton}; {advice}"
+
+
+def _is_visible(xyz: np.ndarray, depth: np.ndarray, source: Sequence) -> np.ndarray:
+    """Whether no surface lies well in front of a joint: bool (joints,)."""
+    camera = source.depth_camera
+    uv = np.nan_to_num(camera.recorded(camera.project(xyz)), nan=-1.0)
+    u, v = np.floor(np.clip(uv, -1, 1e6)).astype(int).T
+    inside = (u >= 0) & (v >= 0) & (u < depth.shape[1]) & (v < depth.shape[0])
+    surface = np.where(inside, depth[v * inside, u * inside], 0.0)
+    return (surface == 0) | (surface > xyz[:, 2] - _OCCLUDED)
+
+
+def _center(xyz: np.ndarray) -> np.ndarray:
+    return np.median(xyz, axis=0) if len(xyz) else np.full(3, np.nan)

@@ -1,0 +1,207 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from data_pipelines.cameras import calibration
+from unipose_jax import errors
+
+DISTORTION = (0.0956, -0.2720, 0.001, -0.0013, 0.0925)  # A Kinect v2, but p1, p2 x10.
+CAMERA = calibration.make(512, 424, (364.7, 365.1, 256.3, 210.0), DISTORTION)
+
+MILLIMETRES = [[1, 0, 0, 52], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+TRANSPOSED = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0.05, 0, 0, 1]]
+
+
+def make_json(**changes):
+    camera = {"width": 8, "height": 6, "fx": 10, "fy": 10, "cx": 4, "cy": 3}
+    return {"depth": camera, "depth_unit": 0.001, "fps": 30} | changes
+
+
+def read(tmp_path, content):
+    (tmp_path / "camera.json").write_text(json.dumps(content))
+    return calibration.read(tmp_path / "camera.json")
+
+
+def test_distortion_is_that_of_opencv():
+    xy = np.random.default_rng(0).uniform(-0.7, 0.7, (50, 2))
+    xyz = np.concatenate([xy, np.ones((50, 1))], axis=1)
+    expected = cv2.projectPoints(
+        xyz, np.zeros(3), np.zeros(3), np.eye(3), np.array(DISTORTION)
+    )[0]
+    distorted = calibration.distort(xy, np.array(DISTORTION))
+    np.testing.assert_allclose(distorted, expected[:, 0], atol=1e-12)
+
+
+def test_undistort_inverts_distort():
+    xyz = np.random.default_rng(0).uniform(-0.6, 0.6, (50, 3)) + [0, 0, 1.6]
+    pinhole = CAMERA.project(xyz)
+    normal = calibration.distort(xyz[:, :2] / xyz[:, 2:], np.array(DISTORTION))
+    recorded = normal * CAMERA.intrinsics[:2] + CAMERA.intrinsics[2:]
+    # float32 pixels around 500 resolve 3e-5.
+    np.testing.assert_allclose(CAMERA.undistort(recorded), pinhole, atol=1e-3)
+
+
+def test_undistort_keeps_pixels_of_an_ideal_camera_and_nan():
+    ideal = calibration.make(8, 6, (10.0, 11.0, 4.0, 3.0))
+    uv = np.array([[0.5, 5.5], [np.nan, np.nan]])
+    np.testing.assert_allclose(ideal.undistort(uv), uv, atol=1e-6)
+    assert np.isnan(CAMERA.undistort(uv)[1]).all()
+
+
+def test_recorded_pixels_are_those_that_undistort_takes_back():
+    recorded = np.random.default_rng(0).uniform((40, 40), (470, 380), (50, 2))
+    ideal = CAMERA.undistort(recorded)
+    assert np.abs(ideal - recorded).max() > 1.0  # pixels
+    # float32 pixels around 500 resolve 3e-5.
+    np.testing.assert_allclose(CAMERA.recorded(ideal), recorded, atol=1e-3)
+
+
+def test_undistorted_images_show_ideal_pixels_what_was_recorded_of_them():
+    row, column = 60, 440
+    u, v = CAMERA.recorded(np.array([column + 0.5, row + 0.5]))
+    assert np.hypot(u - column - 0.5, v - row - 0.5) > 1.0
+    depth = np.full((424, 512), 4.0, np.float32)
+    depth[int(v), int(u)] = 1.0
+    ideal = CAMERA.undistort_depth(depth)
+    assert set(np.unique(ideal)) <= {0.0, 1.0, 4.0}  # nothing between two depths
+    assert ideal[row, column] == 1.0
+    image = np.zeros((424, 512), np.uint8)
+    image[int(v) - 3 : int(v) + 4, int(u) - 3 : int(u) + 4] = 200
+    assert CAMERA.undistort_image(image)[row, column] == 200
+
+
+def test_rays_pass_through_pixel_centres():
+    ideal = calibration.make(8, 6, (10.0, 20.0, 4.0, 3.0))
+    assert ideal.rays().shape == (6, 8, 2)
+    # Column 7 has its centre at 7.5, row 0 at 0.5.
+    np.testing.assert_allclose(ideal.rays()[0, 7], [0.35, -0.125])
+
+
+def test_project_by_hand_and_behind_the_camera():
+    ideal = calibration.make(8, 6, (10.0, 20.0, 4.0, 3.0))
+    uv = ideal.project(np.array([[0.2, 0.1, 2.0], [0.2, 0.1, -2.0], [0, 0, 0]]))
+    np.testing.assert_allclose(uv, [[5.0, 4.0], [np.nan] * 2, [np.nan] * 2])
+
+
+def test_what_is_written_is_read(tmp_path):
+    pose = np.eye(4)
+    pose[0, 3] = 0.05
+    content = make_json(
+        color=calibration.to_json(CAMERA),
+        color_from_depth=pose.tolist(),
+        world_from_depth=[pose.tolist()] * 2,
+        time=[0.0, 0.1],
+    )
+    camera = read(tmp_path, content)
+    np.testing.assert_allclose(camera.color.intrinsics, CAMERA.intrinsics)
+    np.testing.assert_allclose(camera.color.distortion, CAMERA.distortion)
+    np.testing.assert_allclose(camera.color_from_depth, pose)
+    assert camera.world_from_depth.shape == (2, 4, 4)
+    assert (camera.color.width, camera.color.height) == (512, 424)
+    np.testing.assert_array_equal(camera.depth.distortion, 0)
+
+
+@pytest.mark.parametrize("key", ["width", "height", "fx", "fy", "cx", "cy"])
+def test_a_missing_key_is_named(tmp_path, key):
+    content = make_json()
+    del content["depth"][key]
+    with pytest.raises(errors.BadInput, match=f"'depth' has no '{key}'"):
+        read(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"depth": None}, "no 'depth' camera"),
+        ({"depth": make_json()["depth"] | {"fx": -1}}, "'fx' must be a positive"),
+        ({"depth": make_json()["depth"] | {"fx": "a"}}, "'fx' is missing or not"),
+        ({"depth": make_json()["depth"] | {"cx": [1, 2]}}, "'cx' must be one number"),
+        ({"depth": make_json()["depth"] | {"width": 8.5}}, "impossible size"),
+        ({"depth": make_json()["depth"] | {"width": 1e9}}, "impossible size"),
+        ({"depth": make_json()["depth"] | {"distortion": [1]}}, "'distortion' must be"),
+        ({"depth": make_json()["depth"] | {"width": 1}}, "impossible size"),
+        ({"depth": make_json()["depth"] | {"fx": 10**400}}, "'fx' is missing or not"),
+        ({"depth": make_json()["depth"] | {"fx": 1e-30}}, "more than 87 degrees"),
+        ({"depth": make_json()["depth"] | {"cx": 1e300}}, "more than 87 degrees"),
+        (
+            {"depth": make_json()["depth"] | {"distortion": [5.3, 3.6, 0, 0, 0.19]}},
+            "cannot be undone over the image",
+        ),
+        (
+            {"depth": make_json()["depth"] | {"distortion": [1e9, 0, 0, 0, 0]}},
+            "cannot be undone over the image",
+        ),
+        (
+            {"depth": make_json()["depth"] | {"distorsion": [0] * 5}},
+            "'distorsion' is no key; 'distortion' is one",
+        ),
+        ({"colour": make_json()["depth"]}, "'colour' is no key; 'color' is one"),
+        (
+            {"color": make_json()["depth"], "color_from_depth": MILLIMETRES},
+            "more than 20 m apart",
+        ),
+        ({"depth_unit": None}, "'depth_unit' is missing"),
+        ({"depth_unit": float("nan")}, "'depth_unit' is missing or not"),
+        ({"depth_unit": 1}, "'depth_unit' 1 is in metres per count; 0.001 for mill"),
+        ({"depth_unit": 0}, "'depth_unit' must be a positive"),
+        ({"color": make_json()["depth"]}, "'color_from_depth' is missing"),
+        (
+            {"color": make_json()["depth"], "color_from_depth": [[1, 0], [0, 1]]},
+            "'color_from_depth' must be a rigid",
+        ),
+        (
+            {
+                "color": make_json()["depth"],
+                "color_from_depth": np.stack([np.eye(4)] * 2).tolist(),
+            },
+            "'color_from_depth' must be a rigid",
+        ),
+        ({"fps": -3}, "'fps' must be a positive"),
+        ({"time": "now"}, "'time' is missing or not"),
+        ({"world_from_depth": np.zeros((4, 4)).tolist()}, "must be a rigid"),
+        ({"world_from_depth": np.diag([-1, 1, 1, 1.0]).tolist()}, "must be a rigid"),
+        ({"world_from_depth": TRANSPOSED}, "must be a rigid 4x4 .*row by row"),
+    ],
+)
+def test_a_wrong_value_is_named_in_one_line(tmp_path, change, message):
+    with pytest.raises(errors.BadInput, match=message) as caught:
+        read(tmp_path, make_json(**change))
+    assert "\n" not in str(caught.value)
+
+
+def test_keys_of_the_users_own_are_left_alone(tmp_path):
+    content = make_json(serial="f1421698", depth2="another sensor")
+    content["depth"]["model"] = "D435"
+    assert read(tmp_path, content).depth.width == content["depth"]["width"]
+
+
+def test_frame_times_keep_gaps(tmp_path):
+    camera = read(tmp_path, make_json())
+    time = calibration.frame_times(camera, (3, 4, 9), "here")
+    np.testing.assert_allclose(time, [0, 1 / 30, 6 / 30])
+
+
+def test_frame_times_from_a_list_start_at_zero(tmp_path):
+    camera = read(tmp_path, make_json(time=[5.0, 5.5]))
+    np.testing.assert_allclose(calibration.frame_times(camera, (0, 1), ""), [0, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("change", "frames", "message"),
+    [
+        ({"fps": None}, (0, 1), "neither 'fps' nor 'time'"),
+        ({"time": [0.0]}, (0, 1), "'time' has 1 entries for 2 frames"),
+        ({"time": [0.0, 0.0]}, (0, 1), "'time' does not increase"),
+    ],
+)
+def test_times_that_do_not_fit_are_bad_input(tmp_path, change, frames, message):
+    camera = read(tmp_path, make_json(**change))
+    with pytest.raises(errors.BadInput, match=message):
+        calibration.frame_times(camera, frames, "here")
+
+
+def test_one_frame_needs_no_rate(tmp_path):
+    camera = read(tmp_path, make_json(fps=None))
+    np.testing.assert_array_equal(calibration.frame_times(camera, (5,), ""), [0])

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from configs import itop, unipose
+from data_pipelines.loading import loader, mixture, sources
+from unipose_jax import errors
+
+
+class Numbers:
+    """Examples that know where they come from."""
+
+    def __init__(self, name, count, fields=("place",)):
+        self.name, self.count, self.fields = name, count, fields
+
+    def __len__(self):
+        return self.count
+
+    def example(self, index, rng):
+        del rng
+        assert 0 <= index < self.count
+        return {name: np.array([self.name, index]) for name in self.fields}
+
+
+def drawn(mixed, seed=0):
+    rng = np.random.default_rng(seed)
+    return np.array([mixed.example(i, rng)["place"] for i in range(len(mixed))])
+
+
+def test_an_epoch_shows_the_main_set_whole_and_the_others_by_their_shares():
+    mixed = mixture.Mixture(
+        [Numbers(0, 50), Numbers(1, 1000), Numbers(2, 3)], [0.5, 0.4, 0.1]
+    )
+    seen = drawn(mixed)
+    names, counts = np.unique(seen[:, 0], return_counts=True)
+    assert dict(zip(names, counts, strict=True)) == {0: 50, 1: 40, 2: 10}
+    np.testing.assert_array_equal(seen[:50, 1], np.arange(50))
+    # Large sets are seen whole in the course of epochs, small ones often.
+    assert len(np.unique(seen[50:90, 1])) > 30
+    assert set(seen[90:, 1]) == {0, 1, 2}
+    assert not np.array_equal(drawn(mixed, seed=1)[50:90], seen[50:90])
+
+
+def test_examples_have_the_fields_that_all_have():
+    plain = Numbers(0, 4)
+    colored = Numbers(1, 4, fields=("place", "color_crop"))
+    mixed = mixture.Mixture([colored, plain], [0.5, 0.5])
+    rng = np.random.default_rng(0)
+    assert all(set(mixed.example(i, rng)) == {"place"} for i in range(len(mixed)))
+
+
+def test_batches_are_functions_of_the_seed():
+    def first():
+        mixed = mixture.Mixture([Numbers(0, 8), Numbers(1, 30)], [0.5, 0.5])
+        batches = loader.Loader(mixed, batch_size=8, seed=3)
+        return [next(batches)["place"] for _ in range(4)]
+
+    np.testing.assert_array_equal(first(), first())
+
+
+def test_shares_are_read():
+    text = "ntu_rgbd/cross_subject=0.4, recording=0.1"
+    assert mixture.parse(text) == {"ntu_rgbd/cross_subject": 0.4, "recording": 0.1}
+    assert mixture.parse("") == {}
+    data = mixture.config_of(itop.get_config().data, "ntu_rgbd/cross_subject")
+    assert (data.name, data.variant) == ("ntu_rgbd", "cross_subject")
+    assert mixture.config_of(itop.get_config().data, "recording").variant == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["ntu_rgbd", "ntu_rgbd=x", "ntu_rgbd=0", "ntu_rgbd=0.6,recording=0.4"]
+)
+def test_shares_that_cannot_be(text):
+    with pytest.raises(errors.BadInput, match="expected shares such as") as caught:
+        mixture.parse(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_rendered_people_mix_only_when_prepared():
+    config = unipose.get_config("smoke")
+    config.data.mixture = "recording=0.5"
+    with pytest.raises(errors.BadInput, match="needs prepared data sets"):
+        sources.open_train(config, host=0, hosts=1)

@@ -1,0 +1,102 @@
+import ml_collections
+import numpy as np
+import pytest
+
+from configs import pose_machine
+from data_pipelines.ground import schema
+from data_pipelines.loading import pose_clips, sources
+from tests.data_pipelines.originals import videopose
+from unipose_jax import errors
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("humaneva")
+
+    def add_throws(solid, flat):
+        for subject in ("Train/S1", "Train/S2", "Train/S3"):
+            solid[subject]["ThrowCatch 1"] = solid[subject]["Walking 1 chunk0"].copy()
+            flat[subject]["ThrowCatch 1"] = flat[subject]["Walking 1 chunk0"]
+
+    videopose.write_humaneva(folder, frames=11, alter=add_throws)
+    return folder
+
+
+def opened(folder, split, **changes) -> pose_clips.PoseClips:
+    config = ml_collections.ConfigDict({"data": pose_machine.get_config("smoke").data})
+    config.data.path = str(folder)
+    config.data.update(changes)
+    return sources.open_split(config, split)
+
+
+def test_examples_are_of_the_schema(folder):
+    source = opened(folder, "test")
+    schema.validate(source[0])
+    schema.validate(source.example(0, np.random.default_rng(0)))
+    assert source[0]["points"].shape == (4, 0, 3)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_every_frame_is_scored_once(folder, step):
+    source = opened(folder, "test", frame_step=step)
+    scored = sum(int(source[i]["xyz_valid"][:, 0].sum()) for i in range(len(source)))
+    assert scored == sum(len(track) for track in source.tracks)
+
+
+def test_training_clips_are_frames_in_a_row_from_anywhere(folder):
+    source = opened(folder, "train")
+    rng = np.random.default_rng(0)
+    starts = set()
+    for _ in range(60):
+        clip = source.example(1, rng)
+        track = source._poses[source.clips[1][0]]
+        gaps = np.linalg.norm(track["xyz"] - clip["xyz"][0], axis=-1).max(-1)
+        start = int(gaps.argmin())
+        starts.add(start)
+        np.testing.assert_array_equal(clip["uv"], track["uv"][start : start + 4])
+        assert clip["xyz_valid"].all()
+    assert len(starts) >= 4
+
+
+def test_the_usual_split_validates_on_throwing_and_trains_on_everybody(folder):
+    people = {track.subject for track in opened(folder, "train").tracks}
+    assert people == {"S1", "S2", "S3"}
+    names = [track.name for track in opened(folder, "validation").tracks]
+    assert len(names) == 9
+    assert all("ThrowCatch" in name for name in names)
+    assert set(opened(folder, "test").groups()) == {f"S{i} Walking" for i in (1, 2, 3)}
+
+
+def test_people_without_labels_give_keypoints_or_nothing(folder):
+    rng = np.random.default_rng(0)
+    some = opened(folder, "train", labelled="S1,S3")
+    without = [
+        not some.example(i, rng)["xyz_valid"].any() for i in range(len(some.clips))
+    ]
+    people = [some.tracks[number].subject for number, _ in some.clips]
+    assert without == [person == "S2" for person in people]
+    unlabelled = some.example(without.index(True), rng)
+    assert np.isnan(unlabelled["xyz"]).all()
+    assert unlabelled["confidence"].all()
+    fewer = opened(folder, "train", labelled="S1,S3", keypoints_only=False)
+    assert {track.subject for track in fewer.tracks} == {"S1", "S3"}
+    scored = opened(folder, "test", labelled="S1,S3")
+    assert all(scored[i]["xyz_valid"].any() for i in range(0, len(scored), 3))
+
+
+def test_labels_of_nobody_are_refused(folder):
+    with pytest.raises(errors.BadInput, match="labelled names nobody"):
+        opened(folder, "train", labelled="S7").check_supervision()
+
+
+@pytest.mark.parametrize(
+    ("name", "action"),
+    [
+        ("Validate_S1_Walking_1_chunk2_cam0", "S1 Walking"),
+        ("S9_Walking_Dog_1_cam3", "S9 Walking Dog"),
+        ("S9_Photo_cam3", "S9 Photo"),
+        ("my clip", "my clip"),
+    ],
+)
+def test_action_is_in_the_name(name, action):
+    assert pose_clips.action_of(name) == action

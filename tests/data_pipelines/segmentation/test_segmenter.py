@@ -1,0 +1,195 @@
+import cv2
+import numpy as np
+import pytest
+
+from data_pipelines.cameras import calibration
+from data_pipelines.segmentation import bodies, planes
+from data_pipelines.segmentation import segmenter as segmentation
+
+
+def segmenter(room, camera=None):
+    camera = camera or room.camera
+    return segmentation.Segmenter(camera.rays(), camera.intrinsics)
+
+
+def iou(mask, truth):
+    return (mask & truth).sum() / (mask | truth).sum()
+
+
+def noisy(depth, seed=0):
+    """Structured-light noise: 1.4e-3 z^2, and a tenth of the pixels missing."""
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=depth.shape) * 1.4e-3 * depth**2
+    missing = rng.uniform(size=depth.shape) < 0.1
+    return np.where(missing, 0, depth + noise).astype(np.float32)
+
+
+@pytest.mark.parametrize("x", [-0.8, 0.0, 0.7])
+@pytest.mark.parametrize("z", [2.2, 3.3])
+def test_a_person_in_a_room(room, x, z):
+    depth, shown = room.render(room.person(x, z))
+    found = segmenter(room)(depth)
+    assert iou(found.mask, shown == 1) > 0.95
+    rows, columns = np.nonzero(found.mask)
+    left, top, right, bottom = found.box
+    assert (left, top) == (columns.min(), rows.min())
+    assert (right, bottom) == (columns.max() + 1, rows.max() + 1)
+    np.testing.assert_allclose(found.floor, room.floor, atol=0.02)
+
+
+def test_noise_and_holes_cost_little(room):
+    depth, shown = room.render(room.person(0.2, 2.8))
+    depth = noisy(depth)
+    assert iou(segmenter(room)(depth).mask, (shown == 1) & (depth > 0)) > 0.9
+
+
+def test_nan_means_no_depth(room):
+    depth, _ = room.render(room.person(0.0, 2.5))
+    depth[10:90:7, ::5] = 0
+    with_nan = np.where(depth > 0, depth, np.nan)
+    first, second = segmenter(room)(depth), segmenter(room)(with_nan)
+    np.testing.assert_array_equal(first.mask, second.mask)
+
+
+def test_feet_are_kept_and_the_floor_is_not(room):
+    depth, shown = room.render(room.person(0.0, 2.5))
+    found = segmenter(room)(depth)
+    feet = np.zeros(shown.shape, bool)
+    feet[np.nonzero(shown == 1)[0].max() - 3 :] = True
+    assert (found.mask & feet & (shown == 1)).sum() > 0.6 * (feet & (shown == 1)).sum()
+    assert (found.mask & (shown == 0)).sum() < 0.02 * (shown == 1).sum()
+
+
+@pytest.mark.parametrize("planes", [(), ("wall",), ("floor",)])
+def test_neither_floor_nor_wall_is_needed(room, planes):
+    depth, shown = room.render(
+        room.person(0.1, 2.5), planes=[getattr(room, name) for name in planes]
+    )
+    assert iou(segmenter(room)(depth).mask, shown == 1) > 0.95
+
+
+def test_a_nearer_box_is_not_the_person(room):
+    box = (np.array([-1.0, 0.3, 1.6]), np.array([-0.4, 1.2, 2.1]))
+    depth, shown = room.render(room.person(0.5, 3.0), boxes=[box])
+    assert iou(segmenter(room)(noisy(depth)).mask, shown == 1) > 0.85
+
+
+def test_the_nearest_of_several_people(room):
+    far, near = room.person(-0.6, 3.4), room.person(0.5, 2.4)
+    depth, _ = room.render(np.concatenate([far, near]))
+    truth = room.render(near)[1] == 1
+    assert iou(segmenter(room)(depth).mask, truth) > 0.95
+
+
+def test_the_person_under_the_keypoints(room):
+    far, near = room.person(-0.6, 3.4), room.person(0.5, 2.4)
+    depth, _ = room.render(np.concatenate([far, near]))
+    # Keypoints of the far person in a camera 10 cm to the right.
+    cam_from_depth = np.eye(4)
+    cam_from_depth[0, 3] = -0.1
+    joints = far[::5, :3] + cam_from_depth[:3, 3]
+    hint = segmentation.Hint(
+        uv=np.append(room.camera.project(joints), [[np.nan, np.nan]], axis=0),
+        confidence=np.append(np.ones(len(joints)), 0.0),
+        intrinsics=room.camera.intrinsics,
+        cam_from_depth=cam_from_depth,
+    )
+    truth = room.render(far)[1] == 1
+    assert iou(segmenter(room)(depth, hint).mask, truth) > 0.95
+
+
+def test_the_person_is_followed_behind_another(room):
+    follow = segmenter(room)
+    for step in range(6):
+        # Walks away from 2 m to 3 m while another comes in at 2.2 m.
+        person = room.person(-0.7, 2.0 + 0.2 * step)
+        other = room.person(1.6 - 0.2 * step, 2.2)
+        depth, _ = room.render(np.concatenate([person, other]))
+        found = follow(depth)
+    assert iou(found.mask, room.render(person)[1] == 1) > 0.9
+    follow.reset()
+    assert iou(follow(depth).mask, room.render(other)[1] == 1) > 0.9
+
+
+def test_a_pole_in_front_does_not_cut_the_person(room):
+    pole = (np.array([-0.03, -2.0, 1.5]), np.array([0.03, 1.2, 1.56]))
+    depth, shown = room.render(room.person(0.0, 2.5), boxes=[pole])
+    assert iou(segmenter(room)(depth).mask, shown == 1) > 0.9
+
+
+def test_a_hand_held_out_is_kept(room):
+    # The hand hides its own forearm: 0.4 m of depth between hand and shoulder.
+    hand = np.array([[0.25, -0.05, 2.1, 0.06]])
+    depth, shown = room.render(np.concatenate([room.person(0.0, 2.5), hand]))
+    found = segmenter(room)(depth)
+    assert iou(found.mask, shown == 1) > 0.95
+    assert found.mask[tuple((room.camera.project(hand[0, :3])[::-1]).astype(int))]
+
+
+@pytest.mark.parametrize("depth", [0.0, 2.0])
+def test_nobody_is_found_where_there_is_nobody(room, depth):
+    found = segmenter(room)(np.full((120, 160), depth, np.float32))
+    assert not found.mask.any()
+    assert found.box == (0, 0, 0, 0)
+    assert found.score == 0
+
+
+def test_an_empty_room_is_empty(room):
+    assert not segmenter(room)(room.render()[0]).mask.any()
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 240), (640, 480), (512, 424)])
+def test_any_resolution(room, width, height):
+    focal = 0.9 * width
+    camera = calibration.make(width, height, (focal, focal, width / 2, height / 2))
+    depth, shown = room.render(room.person(0.0, 2.8), camera=camera)
+    assert iou(segmenter(room, camera)(depth).mask, shown == 1) > 0.95
+
+
+def test_people_reach_the_edges_of_images_that_the_grid_does_not_fill(room):
+    # 512x424 in blocks of 3: the last row and two columns are in no block.
+    camera = calibration.make(512, 424, (460.0, 460.0, 470.0, 180.0))
+    depth, shown = room.render(room.person(0.2, 1.6), camera=camera)
+    mask = segmenter(room, camera)(depth).mask
+    for edge in (np.s_[-1], np.s_[:, -1]):
+        person = shown[edge] == 1
+        assert person.sum() > 5, edge
+        assert mask[edge][person].mean() > 0.8, edge
+
+
+def test_blocks_of_the_grid_stand_for_their_own_pixels():
+    # One surface at one depth, of which one block of 3x3 pixels is the person: with
+    # what lies a block around it, nine blocks, to the pixel.
+    camera = calibration.make(512, 424, (460.0, 460.0, 256.0, 212.0))
+    view = segmenter(None, camera).look(np.full((424, 512), 2.0, np.float32))
+    labels = np.zeros_like(view.labels)
+    labels[50, 80] = 1
+    view = view._replace(labels=labels, room=planes.Planes(None, ()))
+    person = bodies.Body(np.array([1]), np.array([0.0, 0.0, 2.0]), 1.0)
+    found = segmentation.cut_out(view, person)
+    assert found.box == (3 * 79, 3 * 49, 3 * 82, 3 * 52)
+    assert found.mask.sum() == 9 * 9
+
+
+def test_real_masks_of_the_turning_person(sample_data):
+    camera = calibration.make(640, 480, (525.0, 525.0, 320.0, 240.0))
+    follow = segmentation.Segmenter(camera.rays(), camera.intrinsics)
+    scores = []
+    for frame in range(0, 50, 7):
+        stem = sample_data / "turning_person" / f"{frame:010d}"
+        depth = cv2.imread(f"{stem}_depth.png", cv2.IMREAD_UNCHANGED) * np.float32(1e-3)
+        truth = cv2.imread(f"{stem}_mask.jpg", cv2.IMREAD_GRAYSCALE) > 127
+        scores.append(iou(follow(depth).mask, truth & (depth > 0)))
+    assert min(scores) > 0.99
+
+
+def test_real_itop_frame(sample_data):
+    depth = np.load(sample_data / "itop" / "00_02254.npy").astype(np.float32)
+    camera = calibration.make(320, 240, (285.71, 285.71, 160.5, 120.5))
+    found = segmentation.Segmenter(camera.rays(), camera.intrinsics)(depth)
+    # Read off the picture, 3 px: head, left hand, right foot; it was looked at.
+    np.testing.assert_allclose(found.box, (95, 65, 213, 233), atol=4)
+    assert found.mask[107, 100]  # the hand held out, cut off by depth from the arm
+    assert found.mask[225, 205]  # the front foot
+    assert not found.mask[150, 50]  # the pillar
+    assert not found.mask[200, 300]  # the nearer furniture

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from unipose_jax.synthesis.motion import actions
+
+
+def test_tables_have_one_value_per_channel():
+    for table, channels in (
+        (actions.ARMS, len(actions.ARM_CHANNELS)),
+        (actions.TRUNKS, len(actions.TRUNK_CHANNELS)),
+        (actions.LEGS, actions.NUM_LEG_CHANNELS),
+    ):
+        means, spreads = actions.stack_rows(table)
+        assert means.shape == spreads.shape == (len(table), channels)
+        assert (spreads >= 0.0).all()
+        assert np.isfinite(means).all()
+
+
+@pytest.mark.parametrize("name", actions.ACTIONS)
+def test_actions_name_existing_rows(name):
+    action = actions.ACTIONS[name]
+    for table, row in (
+        (actions.ARMS, action.main),
+        (actions.ARMS, action.other),
+        (actions.TRUNKS, action.trunk),
+        (actions.LEGS, action.legs),
+    ):
+        assert row in table
+    assert action.speed[0] <= action.speed[1]
+    assert action.jump[0] <= action.jump[1]
+
+
+def test_unknown_row_is_named_with_the_choices():
+    with pytest.raises(ValueError, match="'tail'.*hang"):
+        actions.row_index(actions.ARMS, "tail")
+
+
+def test_sideways_channels_exist():
+    assert set(actions.SIDEWAYS) < set(actions.TRUNK_CHANNELS)

@@ -1,0 +1,176 @@
+"""Poses in a depth recording: `run.py --mode=predict`."""
+
+import pathlib
+from collections.abc import Iterator
+
+import jax
+import ml_collections
+import numpy as np
+
+from data_pipelines.ground import files, pose_file
+from data_pipelines.readers.recordings import recording
+from data_pipelines.sequences import crops, tracks
+from unipose_jax import errors, estimator, skeleton
+from unipose_jax.report import build
+from unipose_jax.train.checkpoints import folders, restore
+from unipose_jax.train.plan import stages
+from unipose_jax.train.recipes import stage2
+
+MAX_PICTURES = 24  # frames drawn of a prediction
+_LOOKING = ("point_net", *stage2.NETWORKS)  # networks that see what cameras see
+
+
+def predict(
+    config: ml_collections.ConfigDict | None,
+    workdir: pathlib.Path | None,
+    source: pathlib.Path,
+    output: pathlib.Path,
+    *,
+    modality: str,
+    pictures: bool,
+) -> int:
+    """Writes the poses in a recording, and pictures of them beside.
+
+    Args:
+        config: of the run in `workdir`; None for the weights that ship.
+        workdir: of a run; None for the weights that ship.
+        source: recording folder.
+        output: pose file to write.
+        modality: what the network sees, one of `folders.MODALITIES`.
+        pictures: whether to draw.
+
+    Raises:
+        errors.BadInput: the recording cannot be used, or shows nobody.
+    """
+    if workdir is not None and config is None:
+        raise errors.BadInput("--workdir needs the --config that it was trained with")
+    if config is not None and workdir is None:
+        raise errors.BadInput(
+            "--config needs the --workdir of its run; without both, the weights that "
+            "ship with the package are used"
+        )
+    if output.suffix != ".npz":
+        raise errors.BadInput(f"a pose file must end in .npz, got {output}")
+    opened = recording.open_recording(source)
+    files.check_writable(output)
+    if pictures:
+        build.check_folder(output.with_suffix(""))
+    if config is None or workdir is None:
+        network = estimator.load_shipped(modality)
+    else:
+        network = _trained(config, workdir, modality)
+    pose, shown = predict_recording(network, opened, pictures=MAX_PICTURES)
+    pose_file.write(output, pose)
+    found = int(pose.is_valid().any(axis=1).sum())
+    print(f"{found} of {len(pose)} frames show a person; poses: {output}")
+    if pictures:
+        from unipose_jax.report.pages import poses
+
+        print(f"pictures: {poses.report_poses(opened, shown, pose, output)}")
+    return 0
+
+
+def _trained(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, modality: str
+) -> estimator.Estimator:
+    """The network of a modality that a run has trained, on clips as it had them."""
+    stage = stages.config_of(config, modality, workdir)
+    if stage.model.name not in _LOOKING:
+        raise errors.BadInput(
+            f"predict looks at depth recordings; {stage.model.name} does not"
+        )
+    folder = folders.folder_of(workdir, modality)
+    _, state = restore.best(stage, folder)
+    used = restore.settings_of(folder)
+    return estimator.from_config(used, jax.device_get(state.ema_params))
+
+
+def predict_recording(
+    network: estimator.Estimator, opened: recording.Recording, *, pictures: int
+) -> tuple[pose_file.PoseFile, dict[int, tracks.Cloud]]:
+    """Poses in a recording, and what was segmented in some of its frames.
+
+    Args:
+        network: that finds the joints.
+        opened: the recording; read frame by frame, so it may be long.
+        pictures: most frames to keep, equally spaced among those with a person.
+
+    Raises:
+        errors.BadInput: no frame shows a person.
+    """
+    joints = skeleton.by_name(network.skeleton).num_joints
+    xyz = np.full((len(opened), joints, 3), np.nan, np.float32)
+    confidence = np.zeros((len(opened), joints), np.float32)
+    look = _from_points if "points" in network.inputs else _from_crops
+    shown: dict[int, tracks.Cloud] = {}
+    found, every = 0, 1
+    for index, cloud, result in look(network, opened):
+        if result is None:
+            continue
+        xyz[index], confidence[index] = result
+        if found % every == 0:
+            shown[index] = cloud
+        found += 1
+        if len(shown) > pictures:  # keep every second, and half as many from now on
+            shown, every = dict(list(shown.items())[::2]), 2 * every
+    valid = np.asarray(np.isfinite(xyz).all(axis=-1))
+    if not valid.any():
+        raise errors.BadInput(f"{opened.path}: no frame shows a person")
+    pose = pose_file.PoseFile(
+        xyz=xyz,
+        confidence=confidence,
+        skeleton=network.skeleton,
+        time=opened.time,
+        intrinsics=opened.depth_camera.intrinsics,
+        valid=valid,
+        frame=np.asarray(opened.frames, np.int64),
+    )
+    return pose, shown
+
+
+def _from_points(
+    network: estimator.Estimator, opened: recording.Recording
+) -> Iterator[tuple[int, tracks.Cloud, tuple[np.ndarray, np.ndarray] | None]]:
+    """(position, person, pose or None) of each frame, from clips of clouds."""
+    live = estimator.Live(network, opened.rays, opened.depth_camera.intrinsics)
+    for index, cloud in enumerate(tracks.clouds(opened)):
+        seen = _crops(network, opened, index, cloud) if len(cloud.xyz) else {}
+        time = float(opened.time[index])
+        pose = live.from_points(cloud.xyz, time, seen, opened.color_from_depth)
+        yield index, cloud, pose
+
+
+def _from_crops(
+    network: estimator.Estimator, opened: recording.Recording
+) -> Iterator[tuple[int, tracks.Cloud, tuple[np.ndarray, np.ndarray] | None]]:
+    """The same from the crop of each frame, around what depth says is the person."""
+    for index, cloud in enumerate(tracks.clouds(opened)):
+        if not len(cloud.xyz):
+            yield index, cloud, None
+            continue
+        fields = _crops(network, opened, index, cloud)
+        if "color_crop" in network.inputs and "color_crop" not in fields:
+            what = f"frame {opened.frames[index]} has no colour"
+            if opened.color_camera is None:
+                what = "camera.json has no intrinsics for 'color'"
+            raise errors.BadInput(f"{opened.path}: {what}, which --modality=rgb needs")
+        clip = {name: np.asarray(value)[None, None] for name, value in fields.items()}
+        clip["cam_from_points"] = np.asarray(opened.color_from_depth, np.float32)[None]
+        xyz, confidence = network.from_fields(clip)
+        yield index, cloud, (xyz[0, 0], confidence[0, 0])
+
+
+def _crops(
+    network: estimator.Estimator,
+    opened: recording.Recording,
+    index: int,
+    cloud: tracks.Cloud,
+) -> dict[str, np.ndarray]:
+    """The crops that the network sees of a frame; no other image is read."""
+    size, fields = network.crop_size, {}
+    if "depth_crop" in network.inputs:
+        fields = crops.depth_fields(opened, cloud.xyz, cloud.person_depth, size=size)
+    if "color_crop" in network.inputs:
+        color = opened.color(index)
+        fields |= crops.color_fields(opened, cloud.xyz, color, size=size)
+    return fields

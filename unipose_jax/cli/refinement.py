@@ -1,0 +1,212 @@
+"""Refines a pose file: `run.py --mode=refine`."""
+
+import dataclasses
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from data_pipelines.ground import files, pose_file, sampling
+from data_pipelines.readers.recordings import recording
+from data_pipelines.sequences import tracks
+from unipose_jax import errors, refine, skeleton
+from unipose_jax.refine import people, runs, swaps
+from unipose_jax.report import build
+from unipose_jax.report.pages import refinement as report
+
+POINTS = 128  # of the person's surface that are looked at, per frame
+
+
+def refine_file(
+    source: pathlib.Path,
+    output: pathlib.Path,
+    *,
+    seen: pathlib.Path | None = None,
+    pictures: bool = True,
+) -> int:
+    """Writes refined poses, and pictures of before and after beside them.
+
+    Args:
+        source: pose file of any tracker. Its `uv` and `intrinsics`, where it has both,
+            are taken as 2D evidence of its own camera.
+        output: pose file to write.
+        seen: recording folder of the same frames; its keypoints, if it has any, are
+            the 2D evidence instead, and its depth is the surface.
+        pictures: whether to draw.
+
+    Raises:
+        errors.BadInput: poses that cannot be refined, or another recording's.
+    """
+    if output.suffix != ".npz":
+        raise errors.BadInput(f"a pose file must end in .npz, got {output}")
+    poses = pose_file.read(source)
+    _check(poses, source)
+    files.check_writable(output)
+    if pictures:
+        build.check_folder(output.with_suffix(""))
+    opened = recording.open_recording(seen) if seen else None
+    refined = refine_poses(poses, opened)
+    after = as_file(poses, refined)
+    pose_file.write(output, after)
+    print(f"{_summary(poses, after, refined)}\nposes: {output}")
+    if pictures:
+        page = report.report_refinement(poses, after, output, opened)
+        if page is not None:
+            print(f"pictures: {page}")
+    return 0
+
+
+def refine_poses(
+    poses: pose_file.PoseFile, opened: recording.Recording | None = None
+) -> refine.Refined:
+    """Refined poses of a file, with all the evidence there is.
+
+    Args:
+        poses: three frames or more; several people are told apart by their bones.
+        opened: recording of the same frames.
+
+    Raises:
+        errors.BadInput: the recording lacks a frame of the poses, or cannot be read.
+    """
+    body = skeleton.by_name(poses.skeleton)
+    valid = poses.is_valid()
+    xyz = np.where(valid[..., None], poses.xyz, 0.0).astype(np.float32)
+    # Stamps since 1970 would not survive float32.
+    time = (poses.time - poses.time[0]).astype(np.float32)
+    run = runs.runs(
+        jnp.asarray(xyz), jnp.asarray(time), valid=jnp.asarray(valid), skeleton=body
+    )
+    person = people.people_of(xyz, np.asarray(run), valid=valid, skeleton=body)
+    keypoints, clouds = _own_keypoints(poses), None
+    if opened is not None:
+        keypoints, clouds = _evidence(poses, opened, keypoints)
+    compiled = jax.jit(refine.refine, static_argnames="skeleton")
+    return compiled(
+        jnp.asarray(xyz),
+        skeleton=body,
+        valid=jnp.asarray(valid),
+        confidence=jnp.asarray(poses.confidence),
+        time=jnp.asarray(time),
+        person=jnp.asarray(person),
+        keypoints=keypoints,
+        clouds=clouds,
+    )
+
+
+def as_file(poses: pose_file.PoseFile, refined: refine.Refined) -> pose_file.PoseFile:
+    """The refined poses, with all else that the file held.
+
+    Joints that were taken from the other side bring their confidence along.
+    """
+    valid = np.asarray(refined.valid)
+    xyz = np.where(valid[..., None], refined.xyz, np.nan).astype(np.float32)
+    confidence = swaps.undo(
+        jnp.asarray(poses.confidence),
+        refined.swapped,
+        skeleton=skeleton.by_name(poses.skeleton),
+    )
+    return dataclasses.replace(
+        poses, xyz=xyz, valid=valid, confidence=np.asarray(confidence)
+    )
+
+
+def _check(poses: pose_file.PoseFile, source: pathlib.Path) -> None:
+    if len(poses) < 3:
+        raise errors.BadInput(
+            f"{source} has {len(poses)} frames; refinement needs three or more"
+        )
+    if not poses.is_valid().any():
+        raise errors.BadInput(f"{source}: no joint of any frame is valid")
+    if not (np.diff(poses.time) > 0).any():
+        raise errors.BadInput(f"{source}: 'time' never increases (seconds)")
+
+
+def _own_keypoints(poses: pose_file.PoseFile) -> refine.Keypoints | None:
+    if poses.uv is None or poses.intrinsics is None:
+        return None
+    return _keypoints(poses.uv, poses.is_valid(), poses.intrinsics, np.eye(4))
+
+
+def _keypoints(uv, confidence, intrinsics, cam_from_xyz) -> refine.Keypoints:
+    known = np.isfinite(uv).all(axis=-1)
+    return refine.Keypoints(
+        uv=jnp.asarray(np.nan_to_num(uv), jnp.float32),
+        confidence=jnp.asarray(np.where(known, confidence, 0.0), jnp.float32),
+        intrinsics=jnp.asarray(intrinsics, jnp.float32),
+        cam_from_xyz=jnp.asarray(cam_from_xyz, jnp.float32),
+    )
+
+
+def _evidence(
+    poses: pose_file.PoseFile,
+    opened: recording.Recording,
+    own: refine.Keypoints | None,
+) -> tuple[refine.Keypoints | None, refine.Clouds]:
+    """Keypoints and clouds of the frames of the poses."""
+    place = _places(poses, opened)
+    found = tracks.read_keypoints(opened, poses.skeleton)
+    points = np.zeros((len(opened), POINTS, 3), np.float32)
+    valid = np.zeros((len(opened), POINTS), bool)
+    for index, cloud in enumerate(tracks.clouds(opened, found)):
+        rng = np.random.default_rng(index)
+        points[index], valid[index] = sampling.sample_points(cloud.xyz, POINTS, rng)
+    if found is not None:
+        own = _keypoints(
+            found.uv[place],
+            found.confidence[place],
+            opened.keypoint_camera.intrinsics,
+            opened.color_from_depth,
+        )
+    clouds = refine.Clouds(jnp.asarray(points[place]), jnp.asarray(valid[place]))
+    return own, clouds
+
+
+def _places(poses: pose_file.PoseFile, opened: recording.Recording) -> np.ndarray:
+    """Where each pose's frame is in the recording."""
+    if poses.frame is None:
+        if len(poses) != len(opened):
+            raise errors.BadInput(
+                f"the poses have {len(poses)} frames and no 'frame' numbers, but "
+                f"{opened.path} has {len(opened)} frames"
+            )
+        return np.arange(len(poses))
+    where = {frame: place for place, frame in enumerate(opened.frames)}
+    for frame in poses.frame.tolist():
+        if frame not in where:
+            raise errors.BadInput(f"{opened.path} has no frame {frame} of the poses")
+    return np.array([where[frame] for frame in poses.frame.tolist()])
+
+
+def _summary(
+    before: pose_file.PoseFile, after: pose_file.PoseFile, refined: refine.Refined
+) -> str:
+    """What was found and what changed, in three lines."""
+    spread = {
+        name: 1000.0 * float(np.median(_length_spread(poses)))
+        for name, poses in {"before": before, "after": after}.items()
+    }
+    valid = before.is_valid()
+    moved = np.linalg.norm(after.xyz - before.xyz, axis=-1)[valid]
+    bridged = int((after.is_valid() & ~valid).sum())
+    people_seen = len(np.unique(np.asarray(refined.length), axis=0))
+    return (
+        f"{len(before)} frames, {int(refined.run[-1]) + 1} runs between cuts, "
+        f"{people_seen} {'person' if people_seen == 1 else 'people'}; noise "
+        f"{1000 * np.median(np.asarray(refined.noise)):.0f} mm (median over joints)\n"
+        f"joints moved by {1000 * np.median(moved):.0f} mm (median), "
+        f"{int(refined.swapped.sum())} swapped left and right, {bridged} bridged\n"
+        f"bone lengths spread by {spread['before']:.1f} mm before, "
+        f"{spread['after']:.1f} mm after (median absolute deviation, median bone)"
+    )
+
+
+def _length_spread(poses: pose_file.PoseFile) -> np.ndarray:
+    """Median absolute deviation of each bone's length, metres."""
+    body = skeleton.by_name(poses.skeleton)
+    child, parent = np.array(body.bones).T
+    known = poses.is_valid()[:, child] & poses.is_valid()[:, parent]
+    vectors = poses.xyz[:, child] - poses.xyz[:, parent]
+    lengths = np.ma.masked_where(~known, np.linalg.norm(vectors, axis=-1))
+    deviation = np.ma.median(np.ma.abs(lengths - np.ma.median(lengths, axis=0)), axis=0)
+    return np.ma.filled(deviation, 0.0)

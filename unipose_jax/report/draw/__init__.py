@@ -1,0 +1,1 @@
+"""Drawing of poses, clouds and images with matplotlib."""

@@ -1,0 +1,1 @@
+"""One module per kind of report: training run, prediction, refinement, study."""

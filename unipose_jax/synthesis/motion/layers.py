@@ -1,0 +1,181 @@
+"""What moves on top of a ring of key poses: steps, jumps, rhythm and sway."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float
+
+from unipose_jax.geometry import numerics
+from unipose_jax.synthesis.motion import actions, choices, curves, posture
+
+
+def root_path(
+    elapsed: Float[Array, " frames"], habit: choices.Habit, timing: choices.Timing
+) -> Float[Array, "frames 3"]:
+    """Place on the floor of somebody who walks at constant speed and turns evenly.
+
+    The integral of v (sin, 0, cos)(yaw): v t sinc(w t / 2) at half the turn, metres.
+
+    Args:
+        elapsed: seconds since the moment at which the place is `timing.place`.
+        habit: speed and rate of turn.
+        timing: heading and place.
+    """
+    half = 0.5 * habit.turn * elapsed
+    along = habit.speed * elapsed * jnp.sinc(half / jnp.pi)
+    heading = timing.yaw + timing.heading + half
+    across = jnp.stack([jnp.sin(heading), 0.0 * heading, jnp.cos(heading)], axis=-1)
+    return timing.place[None] + along[:, None] * across
+
+
+def add_lifts(
+    pose: posture.Pose,
+    legs: Float[Array, "keys 15"],
+    bump: Float[Array, "frames keys"],
+) -> posture.Pose:
+    """Lifts feet by their rows, and those on their way to another place of the floor.
+
+    The lower foot always stands: people hop, skip and run elsewhere.
+    """
+    feet = jnp.stack([legs[:, 3:5], legs[:, 9:11]], axis=1)
+    moved = numerics.safe_norm(jnp.roll(feet, -1, axis=0) - feet)
+    stepping = 0.3 * jnp.minimum(moved, 0.5)
+    stepping = jnp.einsum("tk,ks->ts", bump, stepping, precision="highest")
+    lift = jnp.stack([pose.legs[:, 5], pose.legs[:, 11]], axis=-1)
+    lift = jnp.maximum(lift, 0.0) + stepping
+    return pose._replace(lift=lift - jnp.min(lift, axis=-1, keepdims=True))
+
+
+def _stride(habit: choices.Habit) -> tuple[Array, Array]:
+    """Strides per second, which rise with speed, and the share that a foot stands.
+
+    A standing foot travels at most 0.75 m under a runner and 1 m under a walker.
+    """
+    speed = jnp.abs(habit.speed)
+    cadence = habit.cadence + 0.25 * jnp.clip(speed - 1.0, 0.0, 0.8)
+    travel = jnp.where(habit.duty < 0.5, 0.75, 1.0)
+    return cadence, jnp.minimum(habit.duty, travel * cadence / jnp.maximum(speed, 0.1))
+
+
+def _bob(
+    phase: Float[Array, " frames"], half: Float[Array, ""], runs: Bool[Array, ""]
+) -> Float[Array, " frames"]:
+    """Height of the pelvis through a stride against standing, leg lengths.
+
+    Walkers vault over the standing leg, runners sink into it.
+
+    Args:
+        phase: strides since the middle of a stance.
+        half: half the way that a foot stands under the body, metres.
+        runs: whether there are moments without a foot on the floor.
+    """
+    wave = jnp.cos(2.0 * curves.TAU * phase)
+    vault = 0.42 * half**2  # drop of a leg of 0.87 m that reaches 0.8 half ahead
+    return jnp.where(runs, -0.065 - 0.05 * wave, 0.5 * vault * (wave - 1.0))
+
+
+def add_gait(
+    pose: posture.Pose,
+    time: Float[Array, " frames"],
+    habit: choices.Habit,
+    timing: choices.Timing,
+) -> posture.Pose:
+    """Steps in the direction of travel, arms in opposition, a counter-turning trunk."""
+    cadence, duty = _stride(habit)
+    phase = cadence * time[:, None] + timing.gait_phase + jnp.asarray([[0.0, 0.5]])
+    place, lift = curves.foot_cycle(phase, duty=duty)
+    half = 0.5 * habit.speed * duty / cadence  # metres
+    # A foot leaves the floor farther behind the body than it lands in front of it.
+    step = habit.gait * half * (place - 0.2)
+    step = jnp.stack(
+        [step * jnp.sin(timing.heading), step * jnp.cos(timing.heading)], axis=-1
+    )
+    effort = habit.gait * jnp.clip(jnp.abs(habit.speed) / 1.4, 0.15, 1.6)
+    toe_off = curves.pulse(phase, center=duty)
+    strike = curves.pulse(phase, center=jnp.asarray(0.98))
+    heel = jnp.minimum(effort, 1.1) * (0.95 * toe_off - 0.25 * strike)
+    opposite = -jnp.cos(curves.TAU * (phase - 0.5 * duty + 0.25))
+    effort = jnp.minimum(effort, 1.2)
+    swing = effort * timing.swing * pose.arms[..., 8] * opposite
+    turn = effort * opposite[:, 0] * 0.1
+    sink = _bob(phase[:, 0] - 0.5 * duty, half, habit.duty < 0.5)
+    sink = sink - 0.005 - 0.045 * timing.bounce
+    height = habit.gait * habit.lift * (0.5 + 0.5 * timing.swing) * lift
+    return pose._replace(
+        step=pose.step + step,
+        lift=pose.lift + height,
+        heel=pose.heel + heel,
+        arms=pose.arms.at[..., 0].add(0.38 * swing).at[..., 2].add(-0.03 * swing),
+        trunk=pose.trunk.at[:, 2].add(turn).at[:, 5].add(-2.0 * turn),
+        legs=pose.legs.at[:, 0].add(habit.gait * sink),
+        gait=pose.gait + habit.gait,
+    )
+
+
+def add_jump(
+    pose: posture.Pose,
+    time: Float[Array, " frames"],
+    habit: choices.Habit,
+    timing: choices.Timing,
+) -> posture.Pose:
+    """Repeated jumps: crouch, take-off, and a flight as long as its height takes.
+
+    In the air legs may split fore and aft, or be drawn up.
+    """
+    # A ballistic flight, and a fifth more for leaving and meeting the floor softly.
+    airborne = 2.4 * jnp.sqrt(2.0 * habit.jump / 9.81) + 1e-3  # seconds
+    period = airborne + 0.45 + 0.8 * timing.bounce
+    phase = time / period + timing.jump_phase
+    height, crouch = curves.jump_cycle(phase, flight=airborne / period)
+    depth = jnp.clip(1.2 * habit.jump, 0.0, 0.35)
+    tuck = jnp.clip(1.6 * timing.tuck - 0.8, 0.0, 0.6) * jnp.minimum(habit.jump, 0.4)
+    drop = depth * crouch + tuck * height
+    split = habit.split * height
+    split = jnp.stack([jnp.zeros_like(split), split], axis=-1)
+    heel = pose.heel + (jnp.clip(3.0 * habit.jump, 0.0, 0.7) * height)[:, None]
+    return pose._replace(
+        legs=pose.legs.at[:, 0].add(-drop),
+        trunk=pose.trunk.at[:, 0].add(1.2 * depth * crouch),
+        heel=heel,
+        lift=pose.lift + (tuck * height)[:, None],
+        step=pose.step + jnp.stack([split, -split], axis=1),
+        air=pose.air + habit.jump * height,
+    )
+
+
+def add_rhythm(
+    phases: Float[Array, "4"],
+    pose: posture.Pose,
+    time: Float[Array, " frames"],
+    habit: choices.Habit,
+    params: actions.MotionParams,
+) -> posture.Pose:
+    """Oscillates the arms by the amplitudes of their rows: waving, clapping, blows."""
+    side = 0.5 * habit.opposed * jnp.asarray([0.0, 1.0]).reshape(1, 2, 1)
+    cycle = habit.rhythm * time[:, None, None] + phases.reshape(1, 1, 4) + side
+    wave = jnp.sin(curves.TAU * cycle) + 0.2 * jnp.sin(2.0 * curves.TAU * cycle)
+    moved = pose.arms[..., :4] + params.rhythm * pose.arms[..., 4:8] * wave
+    return pose._replace(arms=jnp.concatenate([moved, pose.arms[..., 4:]], axis=-1))
+
+
+# Standard deviations of involuntary motion: arms (angles, arm lengths, elbow), trunk,
+# pelvis over the feet (leg lengths).
+_ARM_SWAY = (0.04, 0.04, 0.012, 0.06)
+_TRUNK_SWAY = (0.02, 0.02, 0.02, 0.02, 0.02, 0.02, 0.04, 0.03, 0.06, 0.0)
+_SWAY = np.asarray(2 * _ARM_SWAY + _TRUNK_SWAY + (0.012, 0.012), np.float32)
+
+
+def add_sway(
+    u: Float[Array, "2 waves channels"],
+    pose: posture.Pose,
+    time: Float[Array, " frames"],
+    params: actions.MotionParams,
+) -> posture.Pose:
+    """Adds slow sinusoids to arms, trunk and the pelvis over the feet."""
+    waves = curves.sway(time, 0.12 + 0.6 * u[0], u[1])
+    waves = params.sway * waves * jnp.asarray(_SWAY)[None]
+    return pose._replace(
+        arms=pose.arms.at[..., :4].add(waves[:, :8].reshape(-1, 2, 4)),
+        trunk=pose.trunk.at[:, :10].add(waves[:, 8:18]),
+        legs=pose.legs.at[:, 1:3].add(waves[:, 18:]),
+    )

@@ -1,0 +1,118 @@
+"""People who move: procedural motion as a pure function of a key, a body and times.
+
+A clip is a ring of key poses, whose limbs are drawn from the tables of `actions`, with
+smooth moves between them, a gait, a rhythm of the arms and a little sway on top. Arms
+and legs are set by where hand and foot are, so that feet stand still on the floor and
+elbows and knees cannot bend the wrong way.
+
+World frame: metres, x right, y down, z forward, the floor at y = 0.
+"""
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from unipose_jax.synthesis.motion import (
+    actions,
+    choices,
+    curves,
+    layers,
+    limbs,
+    posture,
+)
+from unipose_jax.synthesis.motion import shape as shapes
+
+MotionParams = actions.MotionParams
+
+
+def sample_motion(
+    key: Array,
+    shape: shapes.Shape,
+    time: Float[Array, " frames"],
+    params: MotionParams,
+) -> Float[Array, "frames joints 3"]:
+    """Moves one person for one clip.
+
+    The motion is a function of `key`, `shape` and `time` alone, and defined for any
+    time. A walker passes the middle of the room at the middle of the given times.
+
+    Args:
+        key: a `jax.random.key`.
+        shape: an unbatched person; `vmap` over keys, shapes and times for many.
+        time: seconds, increasing.
+        params: distribution of motions.
+
+    Returns:
+        Joints of `skeleton.BODY`, metres, world frame: y down, the floor at y = 0.
+    """
+    draws = choices.draw(key, params.num_key_poses)
+    action = choices.choose_action(draws.action, params)
+    habit = choices.choose_habit(draws.habit, action, params)
+    habit = habit._replace(speed=habit.speed * shape.stature / 1.75)
+    timing = choices.choose_timing(draws.timing, habit, params)
+    arms, trunk, legs = choices.choose_key_poses(draws, action, habit, params)
+    weights, bump = curves.ring_weights(
+        time / timing.interval + timing.start,
+        params.num_key_poses,
+        hold=timing.hold,
+        flow=timing.flow,
+    )
+    elapsed = time - 0.5 * (time[0] + time[-1])
+    pose = posture.Pose(
+        arms=jnp.einsum("tk,ksc->tsc", weights, arms, precision="highest"),
+        trunk=jnp.matmul(weights, trunk, precision="highest"),
+        legs=jnp.matmul(weights, legs, precision="highest"),
+        lift=jnp.zeros((*time.shape, 2)),
+        step=jnp.zeros((*time.shape, 2, 2)),
+        heel=jnp.zeros((*time.shape, 2)),
+        gait=jnp.zeros_like(time),
+        air=jnp.zeros_like(time),
+        root=layers.root_path(elapsed, habit, timing),
+        yaw=timing.yaw + habit.turn * elapsed,
+    )
+    pose = layers.add_lifts(pose, legs, bump)
+    pose = layers.add_gait(pose, time, habit, timing)
+    pose = layers.add_jump(pose, time, habit, timing)
+    pose = layers.add_rhythm(draws.rhythm, pose, time, habit, params)
+    pose = layers.add_sway(draws.sway, pose, time, params)
+    return posture.place(shape, pose)
+
+
+def from_clip(
+    xyz_clip: Float[Array, "clip_frames joints 3"],
+    time: Float[Array, " frames"],
+    *,
+    fps: float = 30.0,
+    start: float | Array = 0.0,
+    yaw: float | Array = 0.0,
+) -> Float[Array, "frames joints 3"]:
+    """Moves somebody as a recorded clip does, at any times.
+
+    Between recorded frames joints follow Catmull-Rom curves; before the first and after
+    the last the person stands still.
+
+    Args:
+        xyz_clip: joints of `skeleton.BODY`, metres, world frame, from `mocap.to_body`.
+        time: seconds since `start`.
+        fps: frame rate of the clip.
+        start: seconds into the clip.
+        yaw: turns the person about the vertical, radians.
+
+    Returns:
+        Joints in metres, world frame, the pelvis above the origin in mid-clip.
+    """
+    last = xyz_clip.shape[0] - 1
+    place = jnp.clip((time + start) * fps, 0.0, last)
+    below = jnp.clip(jnp.floor(place), 0, max(last - 1, 0)).astype(jnp.int32)
+    u = (place - below)[:, None, None]
+    around = below[:, None] + jnp.arange(-1, 3)[None]
+    p0, p1, p2, p3 = jnp.moveaxis(xyz_clip[jnp.clip(around, 0, last)], 1, 0)
+    xyz = p1 + 0.5 * u * (
+        p2 - p0 + u * (2 * p0 - 5 * p1 + 4 * p2 - p3 + u * (3 * (p1 - p2) + p3 - p0))
+    )
+    root = xyz[:, shapes.ROOT]
+    middle = 0.5 * (root[0] + root[-1]) * jnp.asarray([1.0, 0.0, 1.0])
+    zero = jnp.zeros(())
+    turn = limbs.rotations_from_angles(jnp.stack([jnp.asarray(yaw), zero, zero]))
+    centred = xyz - middle[None, None]
+    return jnp.einsum("ij,tkj->tki", turn, centred, precision="highest")

@@ -1,0 +1,1 @@
+"""Random views of clips, crops, pictures and poses, for training."""

@@ -1,0 +1,234 @@
+"""Checkpoints: the newest, to go on from; the best on validation, to use."""
+
+import json
+import logging
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers
+
+from unipose_jax import errors
+from unipose_jax.train.state import TrainState
+
+FOLDER = "checkpoints"
+SCORE = "score"  # the validation score that ranks checkpoints, lower is better
+INCIDENTAL = {"log_every", "checkpoint_every", "data.cache_dir", "data.workers"}
+"""Settings that a run may change when it goes on."""
+
+AT_TEST_TIME = ("data.test_clips", "correction.", "study.")
+"""Beginnings of settings that training does not read."""
+
+_SEEN = ("data.skeleton", "data.crop_size")  # what a network is made for
+_NAMED = 3  # of the settings that differ
+
+
+class Checkpoints:
+    """The checkpoints of one work folder.
+
+    Saving is asynchronous and atomic: a run killed at any moment finds its previous
+    checkpoint whole. The newest is always kept, and the best by validation.
+    """
+
+    def __init__(self, workdir: pathlib.Path):
+        """Opens `workdir`/checkpoints, made at the first save."""
+        self._folder = (workdir / FOLDER).absolute()
+        self._opened: ocp.CheckpointManager | None = None
+
+    @property
+    def _manager(self) -> ocp.CheckpointManager:
+        """Orbax's manager, opened when first needed since it makes the folder."""
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened
+
+    def _open(self) -> ocp.CheckpointManager:
+        logging.getLogger("absl").setLevel(logging.ERROR)  # orbax has much to say
+        best = checkpoint_managers.BestN(
+            get_metric_fn=lambda metrics: metrics[SCORE],
+            reverse=True,
+            n=1,
+            keep_checkpoints_without_metrics=False,
+        )
+        policy = checkpoint_managers.AnyPreservationPolicy(
+            [checkpoint_managers.LatestN(1), best]
+        )
+        return ocp.CheckpointManager(
+            self._folder,
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=policy,
+                best_fn=lambda metrics: metrics[SCORE],
+                best_mode="min",
+            ),
+            item_names=("state", "meta"),
+        )
+
+    def latest_step(self) -> int | None:
+        """The newest saved step, or None."""
+        return self._manager.latest_step() if self._folder.is_dir() else None
+
+    def best_step(self) -> int | None:
+        """The saved step with the lowest validation score, or None."""
+        newest = self.latest_step()
+        best = None if newest is None else self._manager.best_step()
+        return newest if best is None else best
+
+    def save(
+        self, state: TrainState, *, meta: dict[str, Any], score: float | None
+    ) -> None:
+        """Saves an unreplicated state.
+
+        Args:
+            state: the training state, as host arrays.
+            meta: JSON-able; the config and the position in the data.
+            score: on validation, lower is better; None if not evaluated.
+        """
+        saved = jax.tree.map(np.asarray, state.saved())
+        self._manager.save(
+            int(state.step),
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(saved), meta=ocp.args.JsonSave(meta)
+            ),
+            metrics=None if score is None else {SCORE: float(score)},
+        )
+
+    def read_meta(self, step: int) -> dict[str, Any]:
+        """What was saved as `meta` at a step."""
+        restored = self._manager.restore(
+            step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())
+        )
+        return restored["meta"]
+
+    def restore(self, step: int, state: TrainState) -> TrainState:
+        """Reads the state of a step; `state` gives its structure and shapes."""
+        template = jax.tree.map(np.asarray, jax.device_get(state.saved()))
+        restored = self._manager.restore(
+            step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template))
+        )
+        return state.replace(**restored["state"])
+
+    def shapes(self, step: int) -> dict[str, Any]:
+        """The tree of a saved state, with the shape of each array in its place."""
+        saved = ocp.PyTreeCheckpointer().metadata(self._folder / str(step) / "state")
+        return jax.tree.map(lambda leaf: tuple(leaf.shape), saved.item_metadata.tree)
+
+    def read_part(self, step: int, part: Mapping[str, Any]) -> dict[str, Any]:
+        """Reads a part of a saved state and leaves the rest alone.
+
+        Args:
+            step: of the checkpoint.
+            part: the wanted branches of its tree, with arrays of the right shapes.
+        """
+        template = jax.tree.map(np.asarray, jax.device_get(part))
+        arguments = ocp.args.PyTreeRestore(
+            item=template,
+            restore_args=ocp.checkpoint_utils.construct_restore_args(template),
+            partial_restore=True,
+        )
+        path = self._folder / str(step) / "state"
+        return ocp.PyTreeCheckpointer().restore(path, args=arguments)
+
+    def close(self) -> None:
+        """Waits until every save is on disk."""
+        if self._opened is not None:
+            self._opened.close()
+
+
+def newest_step(workdir: pathlib.Path) -> int | None:
+    """The newest step that the run in a folder has saved, or None."""
+    checkpoints = Checkpoints(workdir)
+    step = checkpoints.latest_step()
+    checkpoints.close()
+    return step
+
+
+def newest_meta(workdir: pathlib.Path) -> dict[str, Any] | None:
+    """What the run in a folder saved as `meta` with its newest step, or None."""
+    checkpoints = Checkpoints(workdir)
+    step = checkpoints.latest_step()
+    meta = None if step is None else checkpoints.read_meta(step)
+    checkpoints.close()
+    return meta
+
+
+def check_model(
+    meta: dict[str, Any], config: ml_collections.ConfigDict, where: pathlib.Path
+) -> None:
+    """Refuses a checkpoint of another model, or of crops of another size.
+
+    Raises:
+        errors.BadInput: names the first settings that differ.
+    """
+    if found := difference(meta, config, ("model.", *_SEEN)):
+        raise errors.BadInput(f"the checkpoint in {where} is of another model: {found}")
+
+
+def check_config(
+    meta: dict[str, Any], config: ml_collections.ConfigDict, where: pathlib.Path
+) -> None:
+    """Refuses to go on with a run under another config.
+
+    Raises:
+        errors.BadInput: names the first settings that differ.
+    """
+    if found := difference(meta, config):
+        raise errors.BadInput(
+            f"{where} holds a run of another config: {found}; choose another --workdir"
+        )
+
+
+def differs_in_path_only(
+    meta: dict[str, Any], config: ml_collections.ConfigDict
+) -> bool:
+    """Whether a config names other original files than a checkpoint's, and no more."""
+    saved = _flat(meta["config"])
+    same = ml_collections.ConfigDict(config.to_dict())
+    same.data.path = saved.get("data.path", "")
+    return same.data.path != config.data.path and not difference(meta, same)
+
+
+def difference(
+    meta: dict[str, Any],
+    config: ml_collections.ConfigDict,
+    prefixes: tuple[str, ...] = ("",),
+    *,
+    at_test_time: bool = False,
+) -> str:
+    """The first settings in which a config differs from a checkpoint's, in words.
+
+    Args:
+        meta: of the checkpoint.
+        config: to compare with it.
+        prefixes: which settings to compare, by the start of their names.
+        at_test_time: compare those that training does not read, too.
+
+    Returns:
+        For example "model.width is 16 there and 32 in the config", up to `_NAMED` of
+        them; "" if none differs.
+    """
+    named: list[str] = []
+    saved, mine = _flat(meta["config"]), _flat(describe(config))
+    for key in sorted((saved.keys() | mine.keys()) - INCIDENTAL):
+        if key.startswith(AT_TEST_TIME) and not at_test_time:
+            continue
+        there, here = saved.get(key), mine.get(key)
+        if key.startswith(prefixes) and there != here:
+            named.append(f"{key} is {there!r} there and {here!r} in the config")
+    return "; ".join(named[:_NAMED])
+
+
+def describe(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """A config as a checkpoint keeps it, JSON-able."""
+    return json.loads(json.dumps(config.to_dict()))
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        nested = isinstance(value, Mapping)
+        flat |= _flat(value, f"{prefix}{key}.") if nested else {prefix + key: value}
+    return flat

@@ -1,0 +1,78 @@
+"""From one run to another: a fresh network takes over the backbone of a trained one."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import ml_collections
+import numpy as np
+from flax import traverse_util
+
+from unipose_jax import errors
+from unipose_jax.train import optimizer
+from unipose_jax.train import state as train_state
+from unipose_jax.train.checkpoints import checkpoint, folders, restore
+
+Names = tuple[str, ...]
+
+
+def with_backbone(
+    state: train_state.TrainState, config: ml_collections.ConfigDict
+) -> train_state.TrainState:
+    """A fresh state with the backbone of the run in `config.init`, and nothing else.
+
+    Taken over are the averaged parameters of that run's best checkpoint. Backbones are
+    the same if their parameters have the same names and shapes, in whatever network.
+
+    Raises:
+        errors.BadInput: there is no such run, it has no backbone, or another one.
+    """
+    folder = _folder_of(pathlib.Path(config.init))
+    checkpoints = restore.opened(folder)
+    step = checkpoints.best_step() or 0
+    there, shapes = _backbone(checkpoints.shapes(step)["ema_params"], folder)
+    params = traverse_util.flatten_dict(state.params)
+    here, ours = _backbone(state.params, "config.model")
+    _check_same(shapes, {name: np.shape(value) for name, value in ours.items()}, folder)
+    wanted = {there + name: ours[name] for name in shapes}
+    found = checkpoints.read_part(
+        step, {"ema_params": traverse_util.unflatten_dict(wanted)}
+    )
+    checkpoints.close()
+    _, theirs = _backbone(found["ema_params"], folder)
+    params |= {here + name: value for name, value in theirs.items()}
+    started = traverse_util.unflatten_dict(params)
+    return state.replace(params=started, ema_params=started)
+
+
+def _folder_of(workdir: pathlib.Path) -> pathlib.Path:
+    """Where the run with a backbone is: a student of colour, or the workdir itself."""
+    below = folders.folder_of(workdir, "rgb")
+    return below if (below / checkpoint.FOLDER).is_dir() else workdir
+
+
+def _backbone(tree: Mapping[str, Any], where: object) -> tuple[Names, dict[Names, Any]]:
+    """Where a tree has its backbone, and the leaves of that by their names within it.
+
+    Raises:
+        errors.BadInput: there is none, or there are several.
+    """
+    leaves = traverse_util.flatten_dict(tree)
+    inside = [names for names in leaves if optimizer.BACKBONE in names]
+    roots = {names[: names.index(optimizer.BACKBONE) + 1] for names in inside}
+    if len(roots) != 1:
+        raise errors.BadInput(
+            f"config.init: {where} has {len(roots)} image networks; expected one"
+        )
+    root = roots.pop()
+    return root, {names[len(root) :]: leaves[names] for names in inside}
+
+
+def _check_same(theirs: dict, ours: dict, folder: pathlib.Path) -> None:
+    if theirs == ours:
+        return
+    name = min(n for n in theirs | ours if theirs.get(n) != ours.get(n))
+    raise errors.BadInput(
+        f"config.init: {folder} has another backbone than config.model: "
+        f"{'/'.join(name)} is {theirs.get(name)} there and {ours.get(name)} here"
+    )

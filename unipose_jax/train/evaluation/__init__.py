@@ -1,0 +1,1 @@
+"""Scores of trained networks on whole splits."""

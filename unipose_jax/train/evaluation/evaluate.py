@@ -1,0 +1,314 @@
+"""Predictions and scores of a network over a whole split, on all devices and hosts."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from data_pipelines.ground import schema
+from unipose_jax import errors, metrics
+from unipose_jax.skeleton import definitions
+from unipose_jax.train import parallel
+from unipose_jax.train.recipes import Recipe
+
+LABELS = ("xyz", "xyz_valid")
+CURVES = ("mpjpe_mm", "pa_mpjpe_mm", "map_10cm")
+"""Metrics that validation writes to the log while a network trains."""
+DISTANCES = (1.5, 2.5, 3.5)
+"""Metres from the camera that part people who are measured apart."""
+TURNS = (45, 90, 135)
+"""Likewise degrees by which they turn away from the camera."""
+
+
+def make_predict(apply_fn: Callable, inputs: tuple[str, ...]) -> Callable:
+    """Builds `predict(replicated params, batch) -> {"xyz", "confidence"}`.
+
+    Args:
+        apply_fn: `apply_fn(params, **inputs)` returns a `models.PoseEstimate`.
+        inputs: the fields of a batch that the network takes.
+
+    Returns:
+        A function whose results may not be there yet, and stay on the devices.
+    """
+
+    def apply(params, batch):
+        estimate = apply_fn(params, **batch)
+        confidence = jax.nn.sigmoid(estimate.confidence_logit)
+        return {"xyz": estimate.xyz, "confidence": confidence}
+
+    mapped = parallel.map_apply(apply)
+
+    def predict(params, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+        fed = {name: batch[name] for name in inputs}
+        return parallel.merge(mapped(params, parallel.split(fed)))
+
+    return predict
+
+
+def predict_split(
+    predict: Callable,
+    params,
+    source,
+    *,
+    batch_size: int,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, np.ndarray]:
+    """Predicts every clip of a source; hosts take turns, and all get all results.
+
+    Args:
+        predict: from `make_predict`.
+        params: replicated parameters.
+        source: random access to examples (`len`, `[index]`).
+        batch_size: clips at a time over all hosts; a multiple of the device count.
+        progress: called with the number of clips asked for, after each batch.
+
+    Returns:
+        `xyz` (clips, frames, joints, 3), metres, camera frame, and `confidence`.
+    """
+    local = parallel.local_batch_size(batch_size)
+    host, hosts = jax.process_index(), jax.process_count()
+    parts = []
+    for start in range(0, len(source), batch_size):
+        # The last batch is filled with repetitions, which are cut off below.
+        places = np.arange(local) * hosts + host + start
+        batch = stack(source[int(min(place, len(source) - 1))] for place in places)
+        parts.append(predict(params, batch))
+        if progress is not None:
+            progress(min(start + batch_size, len(source)))
+    mine = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    # Host h holds places h, h + hosts, ...: interleave, then cut.
+    everyone = parallel.gather_hosts(mine)
+    return {
+        key: value.swapaxes(0, 1).reshape(-1, *value.shape[2:])[: len(source)]
+        for key, value in everyone.items()
+    }
+
+
+def truth_of(source) -> dict[str, np.ndarray]:
+    """What a split is scored by, stacked; not its points, which may fill the memory."""
+    fields = ("xyz", "xyz_valid", "visible", "time")
+    examples = (source[index] for index in range(len(source)))
+    return stack({name: example[name] for name in fields} for example in examples)
+
+
+def stack(examples: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Stacks examples to a batch."""
+    listed = list(examples)
+    return {key: np.stack([example[key] for example in listed]) for key in listed[0]}
+
+
+def make_validate(
+    recipe: Recipe, apply_fn: Callable, skeleton: definitions.Skeleton
+) -> Callable:
+    """Builds `validate(replicated params, batch) -> (terms, metrics)`, all devices.
+
+    Args:
+        recipe: whose terms are computed, without augmentation.
+        apply_fn: of the network.
+        skeleton: of the poses.
+    """
+
+    def apply(params, batch):
+        estimate = apply_fn(params, **{name: batch[name] for name in recipe.inputs})
+        terms = recipe.validation_terms(estimate, batch)
+        if recipe.measure is not None:
+            measured = recipe.measure(estimate, batch)
+        else:
+            measured = metrics.accumulate(
+                estimate.xyz, batch["xyz"], valid=batch["xyz_valid"], skeleton=skeleton
+            )
+        return jax.lax.psum((terms, measured), parallel.AXIS)
+
+    mapped = parallel.map_apply(apply)
+    labels = () if recipe.measure is not None else LABELS
+
+    def validate(params, batch: Mapping[str, np.ndarray]):
+        fed = {name: batch[name] for name in {*recipe.fields, *labels}}
+        return parallel.first(mapped(params, parallel.split(fed)))
+
+    return validate
+
+
+def check_fields(
+    source,
+    names: Iterable[str],
+    config: ml_collections.ConfigDict,
+    *,
+    who: str = "",
+) -> None:
+    """Refuses data that lack what a network or its terms need.
+
+    Args:
+        source: random access to examples.
+        names: the fields that are needed.
+        config: of the run, to say whose they are.
+        who: needs them; "" for the network of the config.
+
+    Raises:
+        errors.BadInput: names what is missing.
+        errors.NoCrops: crops are.
+    """
+    if missing := sorted(set(names) - source[0].keys()):
+        crops = not set(missing).isdisjoint(schema.CROPS)
+        raise (errors.NoCrops if crops else errors.BadInput)(
+            f"{config.data.name} has no {', '.join(missing)}, which "
+            f"{who or config.model.name} needs"
+        )
+
+
+def fitting_batch_size(source, most: int, *, what: str = "the validation split") -> int:
+    """A batch that devices share and that leaves out as few clips as may be.
+
+    Between half of `most` and all of it; a source that is smaller fills it.
+
+    Args:
+        source: random access to examples.
+        most: clips.
+        what: names the source in an error.
+
+    Raises:
+        errors.BadInput: the source has fewer clips than there are devices.
+    """
+    count, devices = len(source), jax.device_count()
+    largest = min(most, count) // devices * devices
+    if not largest:
+        raise errors.BadInput(
+            f"{what} has {count} clips, fewer than the {devices} devices"
+        )
+    sizes = range(largest, largest // 2, -devices)
+    return min(sizes, key=lambda size: count % size)
+
+
+def score_split(
+    validate: Callable,
+    params,
+    source,
+    *,
+    skeleton: definitions.Skeleton,
+    weights: Mapping[str, float],
+    batch_size: int,
+    own_measures: bool = False,
+) -> dict[str, float]:
+    """The training objective on a split, and the errors where there is a 3D truth.
+
+    `loss/total` is what ranks checkpoints, so weak supervision selects without 3D
+    labels; the errors are for people to look at. Only whole batches count.
+
+    Args:
+        validate: from `make_validate`.
+        params: replicated parameters.
+        source: random access to examples (`len`, `[index]`).
+        skeleton: of the poses.
+        weights: of the terms, by name.
+        batch_size: clips at a time over all hosts, from `fitting_batch_size`.
+        own_measures: whether the recipe has a `measure`, whose means are given.
+
+    Returns:
+        `loss/<term>`, `loss/total` and, with a truth, the metrics in `CURVES`.
+    """
+    local = parallel.local_batch_size(batch_size)
+    host = jax.process_index()
+    sums: tuple[dict, dict] | None = None
+    for start in range(0, len(source) - batch_size + 1, batch_size):
+        places = start + host * local + np.arange(local)
+        batch = stack(source[int(place)] for place in places)
+        found = validate(params, batch)
+        sums = jax.tree.map(jnp.add, sums, found) if sums else found
+    assert sums is not None  # there is at least one batch
+    terms, measured = sums
+    means = {name: float(term.mean()) for name, term in terms.items()}
+    scores = {f"loss/{name}": value for name, value in means.items()}
+    scores["loss/total"] = sum(weights[name] * means[name] for name in weights)
+    if own_measures:
+        counted = {name: mean for name, mean in measured.items() if mean.weight > 0}
+        return scores | {name: float(mean.mean()) for name, mean in counted.items()}
+    summary: Mapping[str, Any] = metrics.summarize(measured, skeleton=skeleton)
+    known = {name: summary[name] for name in CURVES if math.isfinite(summary[name])}
+    return scores | known
+
+
+def measure(
+    predicted: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray], skeleton
+) -> dict[str, dict[str, Any]]:
+    """Every metric over all joints, visible joints and occluded joints.
+
+    Poses are aligned as a whole, so aligned errors of the three can be compared.
+
+    Args:
+        predicted: `xyz` (clips, frames, joints, 3), metres.
+        truth: of the same clips, from `truth_of`.
+        skeleton: of both.
+
+    Returns:
+        `{"all": summary, "visible": summary, "occluded": summary}`.
+    """
+    groups = {
+        "all": np.ones_like(truth["visible"]),
+        "visible": truth["visible"],
+        "occluded": ~truth["visible"],
+    }
+    return _summaries(predicted, truth, groups, skeleton)
+
+
+def measure_conditions(
+    predicted: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray], skeleton
+) -> dict[str, dict[str, Any]]:
+    """Every metric by how far people are and by where they face.
+
+    Args:
+        predicted: as of `measure`.
+        truth: likewise.
+        skeleton: likewise.
+
+    Returns:
+        A summary by condition, such as "1.5 to 2.5 m" or "turned below 45°"; without
+        those that nobody meets.
+    """
+    xyz, valid = jnp.asarray(truth["xyz"]), jnp.asarray(truth["xyz_valid"])
+    groups = {}
+    for near, far in itertools.pairwise((0.0, *DISTANCES, math.inf)):
+        groups[_range_text(near, far, " m")] = metrics.within_distance(
+            xyz, valid=valid, near=near, far=far
+        )
+    for least, most in itertools.pairwise((0, *TURNS, math.inf)):
+        groups[f"turned {_range_text(least, most, '°')}"] = metrics.within_turn(
+            xyz,
+            valid=valid,
+            skeleton=skeleton,
+            least=math.radians(least),
+            most=math.radians(most),
+        )
+    groups = {name: counted for name, counted in groups.items() if counted.any()}
+    return _summaries(predicted, truth, groups, skeleton)
+
+
+def _range_text(least: float, most: float, unit: str) -> str:
+    if not least:
+        return f"below {most}{unit}"
+    return f"{least}{unit} or more" if math.isinf(most) else f"{least} to {most}{unit}"
+
+
+def _summaries(
+    predicted: Mapping[str, np.ndarray],
+    truth: Mapping[str, np.ndarray],
+    groups: Mapping[str, Any],
+    skeleton: definitions.Skeleton,
+) -> dict[str, dict[str, Any]]:
+    """A summary of each group of joints that count."""
+    time = jnp.asarray(truth["time"])
+    return {
+        name: metrics.summary(
+            jnp.asarray(predicted["xyz"]),
+            jnp.asarray(truth["xyz"]),
+            valid=jnp.asarray(truth["xyz_valid"]),
+            counted=jnp.asarray(counted),
+            time=time if time.shape[-1] > 2 else None,  # three make an acceleration
+            skeleton=skeleton,
+        )
+        for name, counted in groups.items()
+    }

@@ -1,0 +1,71 @@
+"""Named terms and their weights make one scalar, on one device or on many."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from unipose_jax import reduction
+
+Weight = float | Float[Array, ""]
+
+
+def weighted_sum(
+    terms: Mapping[str, reduction.WeightedMean], weights: Mapping[str, Weight]
+) -> Float[Array, ""]:
+    """Weighted sum of the means of the terms.
+
+    What a mean divides by is constant for the gradient, as in `device_share`.
+
+    Args:
+        terms: by name; one that `weights` does not name adds nothing.
+        weights: by name; may be traced scalars (ramps).
+
+    Raises:
+        ValueError: a weight names no term.
+    """
+    _check_names(terms, weights)
+    parts = []
+    for name, weight in weights.items():
+        term = terms[name]
+        divisor = jax.lax.stop_gradient(term.weight)
+        parts.append(weight * reduction.WeightedMean(term.total, divisor).mean())
+    return sum(parts, start=jnp.zeros(()))
+
+
+def device_share(
+    terms: Mapping[str, reduction.WeightedMean],
+    weights: Mapping[str, Weight],
+    axis_name: str,
+) -> Float[Array, ""]:
+    """One device's share of `weighted_sum` over all devices; shares and gradients add.
+
+    Each device's sum is divided by the weight of all devices, a constant for the
+    gradient. The mean of the devices' means would be wrong as soon as they hold
+    different numbers of visible joints.
+
+    Args:
+        terms: of this device, by name; one that `weights` does not name adds nothing.
+        weights: by name; may be traced scalars (ramps).
+        axis_name: of the mapped axis; add shares and gradients with `psum` over it.
+
+    Raises:
+        ValueError: a weight names no term.
+    """
+    _check_names(terms, weights)
+    parts = []
+    for name, weight in weights.items():
+        term = terms[name]
+        everywhere = jax.lax.psum(jax.lax.stop_gradient(term.weight), axis_name)
+        shared = reduction.WeightedMean(term.total, everywhere)
+        parts.append(weight * shared.mean())
+    return sum(parts, start=jnp.zeros(()))
+
+
+def _check_names(
+    terms: Mapping[str, reduction.WeightedMean], weights: Mapping[str, Weight]
+) -> None:
+    for name in weights:
+        if name not in terms:
+            raise ValueError(f"no loss term {name!r} to weigh; terms: {sorted(terms)}")
