@@ -71,15 +71,10 @@ def parse_flags(argv: list[str]) -> list[str]:
         if _CONFIG.value is not None:
             _CONFIG.value.items()  # a config that failed to load fails when used
         return rest
-    except (AttributeError, KeyError) as error:
-        text = str(error).replace("\\n", " ").translate(dict.fromkeys(map(ord, "\\'")))
-        print(f"error: no config key {text}", file=sys.stderr)
-    except SyntaxError as error:
-        print(f"error: {error.filename}:{error.lineno}: {error.msg}", file=sys.stderr)
-    except (flags.Error, TypeError, ValueError, OSError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        said = lines[-1].removeprefix("ValueError: ")
-        print(f"error: {said}", file=sys.stderr)
+    except Exception as error:
+        from unipose_jax.cli import config_files
+
+        print(f"error: {config_files.describe(error, argv)}", file=sys.stderr)
     sys.exit(2)
 
 

@@ -1,16 +1,21 @@
 """Trains a list of configs over seeds and writes one table.
 
-    python -m benchmarks.ablations --configs=unipose,ablations/projection \
+    python -m benchmarks.ablations --configs=unipose,ablations:projection \
         --seeds=0,1,2 --workdir=runs/study --set=config.num_train_steps=1200
 
-Each run is `run.py` in its own folder; runs that are complete are not repeated, so an
-interrupted study goes on, but not with other settings. The tables go to
-`<workdir>/table.md` and the terminal, the output of a run to `train.log` in its folder.
-The stage of `--modality` alone is trained: depth or rgb compares students, taught by
-the weights that ship unless --set=config.student.teacher.workdir=W names a run.
-`unipose+depth` among the configs is the student of that run's own points. On a CPU,
-`--jobs=2` trains two at a time, each on its half of the cores: of more use to a small
-network than more threads.
+Entries of `--configs` are CONFIG[:VARIANT][+STUDENT]: a file in configs/ with a variant
+of its own (`unipose:smoke`) in place of `--variant`, or an ablation by its name
+(`ablations:projection`). Each run is `run.py` in its own folder. Complete runs are not
+repeated, so an interrupted study continues when started again, but only with the same
+settings. The tables go to `<workdir>/table.md` and to the terminal, the output of a run
+to `train.log` in its folder. A run that fails before it has produced anything leaves no
+folder.
+
+Only the stage of `--modality` is trained: depth or rgb compares students, whose teacher
+is the shipped weights unless --set=config.student.teacher.workdir=W names a run.
+`unipose+depth` is the student of that run's own points. On a CPU, `--jobs=2` trains two
+runs at a time, each on half of the cores: a small network gains more from it than from
+more threads.
 
 `--sweep` trains every config with each value of a setting, and draws `sweep.png`:
 
@@ -31,64 +36,89 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from benchmarks import plan
+from benchmarks import study
+from unipose_jax import errors
 from unipose_jax.report import files
 from unipose_jax.report.pages import studies, sweeps
 from unipose_jax.train.checkpoints import folders
 
-_CONFIGS = flags.DEFINE_list("configs", None, "Files in configs/, without .py.")
-_VARIANT = flags.DEFINE_string("variant", "quick", "Variant of each config.")
+_CONFIGS = flags.DEFINE_list("configs", None, "Configs: CONFIG[:VARIANT][+STUDENT].")
+_VARIANT = flags.DEFINE_string("variant", "quick", "Variant of configs without one.")
 _SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of each config.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study.")
 _MODALITY = flags.DEFINE_enum(
-    "modality", "points", folders.MODALITIES, "Whose results make the table."
+    "modality", "points", folders.MODALITIES, "Stage that is trained."
 )
 _SWEEP = flags.DEFINE_string("sweep", None, "Values of a setting: config.key=1,2,3.")
 _LABEL = flags.DEFINE_string(
-    "label", "", "Of the setting, with its unit, in sweep.png."
+    "label", "", "Axis label of the setting in sweep.png, with its unit."
 )
 _JOBS = flags.DEFINE_integer("jobs", 1, "Runs at a time, each on its own CPU cores.")
 _SET = flags.DEFINE_multi_string("set", [], "Override for all runs: config.key=value.")
 flags.mark_flags_as_required(["configs", "workdir"])
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-
 
 def main(argv: list[str]) -> None:
     """Runs the study."""
     del argv
-    study = pathlib.Path(_WORKDIR.value).expanduser().absolute()
+    workdir = pathlib.Path(_WORKDIR.value).expanduser().absolute()
+    missing = [path for path in (workdir, *workdir.parents) if not path.exists()]
     cores = len(os.sched_getaffinity(0))
     if not 1 <= _JOBS.value <= cores:
-        raise app.UsageError(f"--jobs is {_JOBS.value}; use 1 to {cores}, one per core")
-    entries = [plan.entry_of(text, _MODALITY.value) for text in _CONFIGS.value]
-    setting, values = plan.parse_sweep(_SWEEP.value)
-    runs = list(itertools.product(_SEEDS.value, values, entries))  # seeds outermost:
-    train_all(study, runs, setting)  # a study cut short still compares all configs
+        raise errors.BadInput(
+            f"--jobs is {_JOBS.value}; use 1 to {cores}, one per core"
+        )
+    entries = [
+        study.parse_entry(text, _MODALITY.value, _VARIANT.value)
+        for text in _CONFIGS.value
+    ]
+    setting, values = study.parse_sweep(_SWEEP.value)
+    # Seeds are outermost: a study that is stopped early still compares all configs.
+    runs = list(itertools.product(_SEEDS.value, values, entries))
+    for seed, value, entry in runs:  # a mistake in the last config ends it at once
+        study.load(entry.path, [*_SET.value, *settings_of(setting, value, seed)])
+    try:
+        train_all(workdir, runs, setting)
+    finally:
+        for path in missing:
+            if path.exists() and not any(path.iterdir()):
+                path.rmdir()
+    print(write_tables(workdir, runs, setting))
+
+
+def settings_of(setting: str, value: str, seed: str) -> list[str]:
+    """Overrides of one run in addition to `--set`."""
+    return [f"config.seed={seed}"] + [f"{setting}={value}"] * bool(setting)
+
+
+def write_tables(
+    workdir: pathlib.Path, runs: Sequence[tuple[str, str, study.Entry]], setting: str
+) -> str:
+    """Writes `table.md`, and `sweep.png` of a sweep; returns the table."""
     records = {
         (entry.name, value, seed): json.loads(
             entry.record(
-                entry.folder(study, plan.varied(setting, value), seed)
+                entry.folder(workdir, study.varied(setting, value), seed)
             ).read_text()
         )
         for seed, value, entry in runs
     }
     text = studies.to_markdown(records, setting=setting, overrides=_SET.value)
-    files.write_text(study / "table.md", text)
+    files.write_text(workdir / "table.md", text)
     if setting:
         sweeps.draw_sweep(
-            study / "sweep.png",
+            workdir / "sweep.png",
             studies.curves_of(records),
             setting=_LABEL.value or setting.removeprefix("config."),
             title=f"Mean and standard deviation over {len(_SEEDS.value)} seeds",
         )
-    print(text)
+    return text
 
 
 def train_all(
-    study: pathlib.Path, runs: Sequence[tuple[str, str, plan.Entry]], setting: str
+    workdir: pathlib.Path, runs: Sequence[tuple[str, str, study.Entry]], setting: str
 ) -> None:
-    """Trains what is not complete, `--jobs` at a time, each on cores of its own."""
+    """Trains the incomplete runs, `--jobs` at a time, each on its own cores."""
     shares: queue.Queue[set[int]] = queue.Queue()
     cores = sorted(os.sched_getaffinity(0))
     for job in range(_JOBS.value):
@@ -97,30 +127,33 @@ def train_all(
     stopped = threading.Event()  # an interrupted study starts no more runs
 
     def train_entries(
-        folder: pathlib.Path, entries: list[plan.Entry], settings: list[str]
-    ):
-        mine = shares.get()
+        folder: pathlib.Path, entries: list[study.Entry], settings: list[str]
+    ) -> None:
+        own = shares.get()
         try:
             for entry in entries:
+                if stopped.is_set():
+                    return
                 overrides = [*_SET.value, *settings]
-                made = {"variant": _VARIANT.value, "settings": overrides}
-                plan.check_settings(entry.record(folder).parent, made)
-                if not entry.record(folder).exists() and not stopped.is_set():
-                    train(entry, folder, overrides, mine)
+                made = {"variant": entry.variant, "settings": overrides}
+                study.check_settings(entry.record(folder).parent, made)
                 if not entry.record(folder).exists():
-                    raise SystemExit(f"{folder} is not finished; start again to go on")
+                    study.write_settings(entry.record(folder).parent, made)
+                    train(entry, folder, overrides, own)
+                if not entry.record(folder).exists():
+                    raise errors.BadInput(f"{folder} is incomplete; start again")
         except BaseException:
             stopped.set()
             raise
         finally:
-            shares.put(mine)
+            shares.put(own)
 
-    # Entries that share a folder, as points and their student do, take turns.
-    by_folder: dict[pathlib.Path, tuple[list[plan.Entry], list[str]]] = {}
+    # Entries that share a folder, as points and their student do, are trained in turn.
+    by_folder: dict[pathlib.Path, tuple[list[study.Entry], list[str]]] = {}
     for seed, value, entry in runs:
-        settings = [f"config.seed={seed}"] + [f"{setting}={value}"] * bool(setting)
-        folder = entry.folder(study, plan.varied(setting, value), seed)
-        by_folder.setdefault(folder, ([], settings))[0].append(entry)
+        folder = entry.folder(workdir, study.varied(setting, value), seed)
+        job = by_folder.setdefault(folder, ([], settings_of(setting, value, seed)))
+        job[0].append(entry)
     with concurrent.futures.ThreadPoolExecutor(_JOBS.value) as pool:
         jobs = [pool.submit(train_entries, f, *rest) for f, rest in by_folder.items()]
         try:
@@ -132,35 +165,45 @@ def train_all(
 
 
 def train(
-    entry: plan.Entry, workdir: pathlib.Path, overrides: list[str], cores: set[int]
+    entry: study.Entry, folder: pathlib.Path, overrides: list[str], cores: set[int]
 ) -> None:
-    """Runs `run.py` on `cores`; ends the study, with one line, where it fails."""
-    workdir.mkdir(parents=True, exist_ok=True)
-    print(f"train {workdir} {' '.join(entry.trained)}", flush=True)
+    """Runs `run.py` on `cores`.
+
+    Raises:
+        errors.BadInput: `run.py` refuses its input; the message is its own.
+        SystemExit: it fails in another way; its output is printed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"train {folder} {' '.join(entry.trained)}", flush=True)
     command = [
         sys.executable,
-        str(ROOT / "run.py"),
-        f"--config={ROOT / 'configs' / entry.config}.py:{_VARIANT.value}",
-        f"--workdir={workdir}",
+        str(study.ROOT / "run.py"),
+        f"--config={entry.path}",
+        f"--workdir={folder}",
         f"--config.stages={entry.trained}",
         *(f"--{override}" for override in overrides),
     ]
-    path = workdir / "train.log"
+    path = folder / study.LOG
     with path.open("a") as log:
         before = log.tell()
         done = subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=study.ROOT,
             stdout=log,
             stderr=subprocess.STDOUT,
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
     if done.returncode:
-        text = path.read_bytes()[before:].decode(errors="replace")
-        said = text.strip().splitlines() or ["nothing was said"]
-        print(f"{path} (status {done.returncode}): {said[-1]}", file=sys.stderr)
-        raise SystemExit(abs(done.returncode))
+        text = path.read_bytes()[before:].decode(errors="replace").strip()
+        study.remove_if_empty(folder)
+        last = text.splitlines()[-1] if text else "no output"
+        message = f"{folder}: {last.removeprefix('error: ')}"
+        if done.returncode == 2:  # one line about a mistake of the user
+            raise errors.BadInput(message)
+        print(text, file=sys.stderr)
+        raise SystemExit(f"{message} (status {done.returncode})")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    with errors.told():
+        app.run(main)

@@ -1,12 +1,11 @@
-"""How often the depth order of `perspective` is right, and how many pairs it labels.
+"""Precision and coverage of the depth order that `perspective` labels.
 
     python -m benchmarks.depth_order
     python -m benchmarks.depth_order --panoptic=DIR   # adds a CMU Panoptic recording
 
-Pairs of people at least 0.3 m apart in depth: on rendered pictures, with keypoints of
-a simulated detector; and on real poses that are projected into the HD cameras of a
-Panoptic recording, without a detector's errors but for those asked for. Prints tables
-in Markdown.
+Scores pairs of people at least 0.3 m apart in depth: in rendered pictures, with
+keypoints of a simulated detector; and real poses projected into the HD cameras of a
+Panoptic recording, with exact keypoints. Prints Markdown tables.
 """
 
 import functools
@@ -23,14 +22,14 @@ from unipose_jax.cli import commands
 from unipose_jax.perspective import apparent_size, order
 from unipose_jax.synthesis import crowd
 
-_PICTURES = flags.DEFINE_integer("pictures", 1_000, "Rendered, of the test split.")
-_PANOPTIC = flags.DEFINE_string("panoptic", "", "Folder of one recording.")
+_PICTURES = flags.DEFINE_integer("pictures", 1_000, "Rendered test pictures.")
+_PANOPTIC = flags.DEFINE_string("panoptic", "", "Folder of a Panoptic recording.")
 _CACHE = flags.DEFINE_string(
-    "compile_cache", "~/.cache/unipose_jax/compiled", "Or none."
+    "compile_cache", "~/.cache/unipose_jax/compiled", "Folder; empty for none."
 )
-_APART = 0.3  # metres in depth
+_APART = 0.3  # metres in depth, least distance of the pairs that are scored
 _MARGINS = (0.0, 0.7, 1.0, 1.3, 1.6, 2.0, 3.0)
-_MARGIN = 1.0  # the default of `order_people`
+_MARGIN = 1.0  # default of `order_people`
 _HD = (1080, 1920)  # pixels, of Panoptic's HD cameras
 
 
@@ -38,7 +37,7 @@ def main(argv: list[str]) -> None:
     """Prints the tables."""
     del argv
     commands.use_compile_cache(_CACHE.value)
-    rendered = of_rendered(_PICTURES.value)
+    rendered = rendered_pairs(_PICTURES.value)
     print(f"{_PICTURES.value} rendered pictures, {rendered['counted'].sum()} pairs")
     print_rows("margin", {str(m): labelled(rendered, m) for m in _MARGINS}, rendered)
     without = {
@@ -49,15 +48,15 @@ def main(argv: list[str]) -> None:
     for title, groups in groups_of(rendered).items():
         print_rows(title, dict.fromkeys(groups, usual), rendered, groups)
     if _PANOPTIC.value:
-        real = of_panoptic(pathlib.Path(_PANOPTIC.value))
+        real = panoptic_pairs(pathlib.Path(_PANOPTIC.value))
         print(f"{_PANOPTIC.value}: {real['counted'].sum()} pairs in HD cameras")
         print_rows("margin", {str(m): labelled(real, m) for m in _MARGINS}, real)
         plain = {f"{_MARGIN}, feet unused": labelled(real, _MARGIN, feet=False)}
         print_rows("margin", plain, real)
 
 
-def of_rendered(count: int) -> dict[str, np.ndarray]:
-    """Keypoints and true depths of rendered people, and what is counted."""
+def rendered_pairs(count: int) -> dict[str, np.ndarray]:
+    """Keypoints, true depths and scored pairs of rendered people."""
     pictures = crowd.render_pictures(0, "test", 0, count, crowd.CrowdParams())
     depth = trunk_depth(pictures["xyz"], skeleton.COCO17)
     seen = (pictures["confidence"] > 0).sum(axis=-1)
@@ -71,7 +70,7 @@ def trunk_depth(xyz: np.ndarray, joints: skeleton.Skeleton) -> np.ndarray:
 
 
 def counted(depth: np.ndarray, present: np.ndarray) -> dict[str, np.ndarray]:
-    """Which unordered pairs count, and who of a pair is nearer."""
+    """Mask of the pairs that are scored, each once, and their distances in depth."""
     gap = depth[:, None, :] - depth[:, :, None]
     both = present[:, :, None] & present[:, None, :]
     once = np.triu(np.ones(gap.shape[1:], bool), 1)[None]
@@ -90,7 +89,7 @@ def _order(uv, confidence, *, joints: skeleton.Skeleton, margin: float, feet: bo
 
 
 def labelled(people, margin: float, *, feet: bool = True) -> np.ndarray:
-    """Labels of all pairs, 0 for none."""
+    """Labels of all pairs: +1 the first is nearer, -1 the second, 0 no label."""
     joints = skeleton.by_name(str(people.get("skeleton", "COCO17")))
     return np.asarray(
         _order(
@@ -104,28 +103,26 @@ def labelled(people, margin: float, *, feet: bool = True) -> np.ndarray:
 
 
 def groups_of(people) -> dict[str, dict[str, np.ndarray]]:
-    """Pairs by distance, by difference of stature and by what is seen."""
+    """Masks of pairs by distance, difference of stature and number of keypoints."""
     gap = np.abs(people["gap"])
     stature = people["stature"]
     differ = np.abs(stature[:, :, None] - stature[:, None, :])
     fewest = np.minimum(people["seen"][:, :, None], people["seen"][:, None, :])
     return {
-        "apart, m": between(gap, (0.3, 0.6, 1.0, 2.0, 9.0)),
+        "distance in depth, m": between(gap, (0.3, 0.6, 1.0, 2.0, 9.0)),
         "difference of stature, m": between(differ, (0.0, 0.1, 0.2, 0.4, 1.0)),
-        "keypoints of the one of whom fewer are seen": between(
-            fewest, (0, 6, 10, 14, 18)
-        ),
+        "keypoints of the person with fewer": between(fewest, (0, 6, 10, 14, 18)),
     }
 
 
 def between(values: np.ndarray, edges: tuple[float, ...]) -> dict[str, np.ndarray]:
-    """Masks of the bins between edges, by name."""
+    """Mask of each bin [a, b) between consecutive edges, by name."""
     pairs = zip(edges[:-1], edges[1:], strict=True)
     return {f"{a:g} to {b:g}": (values >= a) & (values < b) for a, b in pairs}
 
 
 def print_rows(title: str, labels, people, groups=None) -> None:
-    """A table of precision and coverage, a row for each entry of `labels`."""
+    """Prints a table of precision and coverage, a row for each entry of `labels`."""
     print(f"\n| {title} | precision | coverage | pairs |\n| --- | --- | --- | --- |")
     for name, label in labels.items():
         pairs = people["counted"] & (groups[name] if groups else True)
@@ -137,29 +134,31 @@ def print_rows(title: str, labels, people, groups=None) -> None:
     print()
 
 
-def of_panoptic(folder: pathlib.Path) -> dict[str, np.ndarray]:
-    """People of a Panoptic recording in each HD camera, as `of_rendered`."""
+def panoptic_pairs(folder: pathlib.Path) -> dict[str, np.ndarray]:
+    """The same for the people of a Panoptic recording in each of its HD cameras."""
     calibration = json.loads(next(folder.glob("calibration_*.json")).read_text())
     cameras = [c for c in calibration["cameras"] if c["type"] == "hd"]
     files = sorted(folder.rglob("body3DScene_*.json"))
     scenes = [read_bodies(path) for path in files]
     most = max(len(bodies) for bodies in scenes)
-    views = [in_camera(b, camera, most) for b in scenes for camera in cameras]
+    views = [project_bodies(b, camera, most) for b in scenes for camera in cameras]
     whole = {name: np.stack([view[name] for view in views]) for name in views[0]}
     depth = trunk_depth(whole["xyz"], skeleton.PANOPTIC19)
     return whole | counted(depth, whole["present"]) | {"skeleton": "PANOPTIC19"}
 
 
 def read_bodies(path: pathlib.Path) -> np.ndarray:
-    """(people, 19, 4): x, y, z in centimetres of the world, and confidence."""
+    """Returns (people, 19, 4): x, y, z in the world, centimetres, and confidence."""
     bodies = json.loads(path.read_text())["bodies"]
     return np.array([b["joints19"] for b in bodies], float).reshape(-1, 19, 4)
 
 
-def in_camera(bodies: np.ndarray, camera: dict, most: int) -> dict[str, np.ndarray]:
-    """Projections (lens left out: they are undistorted pixels) of at most `most`.
+def project_bodies(
+    bodies: np.ndarray, camera: dict, most: int
+) -> dict[str, np.ndarray]:
+    """Projects bodies into a camera, without lens distortion, padded to `most` people.
 
-    People of whom fewer than half of the joints are in the picture are not present.
+    A person with fewer than half of the joints in the picture counts as not present.
     """
     rotation, shift = np.array(camera["R"]), np.array(camera["t"]).reshape(3)
     xyz = (bodies[..., :3] @ rotation.T + shift) / 100.0

@@ -1,16 +1,14 @@
-"""Whether pre-training pays: 3D pose with few labels, from different starts.
+"""Compares initializations of 3D pose networks that are trained with few labels.
 
     python -m benchmarks.finetuning --workdir=runs/finetuning --seeds=0,1,2
 
-For each seed it pre-trains, in folders of `--workdir`, what `--starts` ask for, then
-fine-tunes `configs/wsp_finetune.py` from each of them with each share of the 3D labels,
-all for the same number of steps, and scores the test split. What is complete is not
-repeated. The tables go to `<workdir>/table.md` and the terminal. `--set` overrides
-settings of the fine-tuning, `--set_pretraining` those of all pre-training.
+For each seed, pre-trains the networks of `--starts`, fine-tunes each of them with
+`configs/wsp_finetune.py` and each share of the 3D labels, all for the same number of
+steps, and scores the test split. Complete runs are not repeated. The tables go to
+`<workdir>/table.md` and to the terminal. `--set` overrides settings of fine-tuning,
+`--set_pretraining` those of pre-training.
 """
 
-import ast
-import importlib
 import json
 import pathlib
 from typing import Any
@@ -20,6 +18,7 @@ import ml_collections
 import numpy as np
 from absl import app, flags
 
+from benchmarks import study
 from data_pipelines.loading import sources
 from unipose_jax import errors, skeleton
 from unipose_jax.cli import commands
@@ -32,29 +31,33 @@ from unipose_jax.train.plan import stages
 
 STARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "scratch": ("", {}),
-    "keypoints": ("ablations.wsp_keypoints", {}),
+    "keypoints": ("ablations:wsp_keypoints", {}),
     "wsp": ("wsp", {}),
     "wsp_ranking": ("wsp", {"loss_weights.location": 0.0}),
     "wsp_location": ("wsp", {"loss_weights.ranking": 0.0}),
     "wsp_depth": ("wsp", {"rule.source": "depth"}),
 }
-"""What a run may start with: a config and what is changed in it; "" is nothing."""
+"""Pre-training by name of the start: a config and its overrides; "" for none."""
 
 KEYS = ("root_mpjpe_mm", "mpjpe_mm", "pa_mpjpe_mm", "map_10cm")
 
-_STARTS = flags.DEFINE_list("starts", ["scratch", "keypoints", "wsp"], "Of `STARTS`.")
-_SHARES = flags.DEFINE_list("shares", ["0.01", "0.1", "1.0"], "Of the 3D labels.")
-_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Of each start and share.")
+_STARTS = flags.DEFINE_list(
+    "starts", ["scratch", "keypoints", "wsp"], "Initializations."
+)
+_SHARES = flags.DEFINE_list(
+    "shares", ["0.01", "0.1", "1.0"], "Shares of the 3D labels."
+)
+_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of each start and share.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study.")
-_VARIANT = flags.DEFINE_string("variant", "quick", "Of each config.")
+_VARIANT = flags.DEFINE_string("variant", "quick", "Variant of each config.")
 _SET = flags.DEFINE_multi_string(
-    "set", [], "Override of fine-tuning: config.key=value."
+    "set", [], "Override for fine-tuning: config.key=value."
 )
 _SET_PRE = flags.DEFINE_multi_string(
-    "set_pretraining", [], "Override: config.key=value."
+    "set_pretraining", [], "Override for pre-training: config.key=value."
 )
 _CACHE = flags.DEFINE_string(
-    "compile_cache", "~/.cache/unipose_jax/compiled", "Or none."
+    "compile_cache", "~/.cache/unipose_jax/compiled", "Folder; empty for none."
 )
 
 
@@ -63,67 +66,41 @@ def main(argv: list[str]) -> None:
     del argv
     commands.quiet_logs()
     commands.use_compile_cache(_CACHE.value)
-    study = pathlib.Path(_WORKDIR.value).absolute()
+    workdir = pathlib.Path(_WORKDIR.value).absolute()
     records: dict[tuple[str, str, str], dict[str, Any]] = {}
-    # Seeds outermost: a study cut short still compares all starts.
+    # Seeds are outermost: a study that is stopped early still compares all starts.
     for seed in _SEEDS.value:
         for start in _STARTS.value:
-            init = pretrained(start, seed, study)
+            init = pretrained(start, seed, workdir)
             for share in _SHARES.value:
-                config = overridden(config_of("wsp_finetune", seed), _SET.value)
+                config = load("wsp_finetune", [f"config.seed={seed}", *_SET.value])
                 config.init, config.data.label_share = init, float(share)
-                folder = study / f"{start}-{share}-{seed}"
+                folder = workdir / f"{start}-{share}-{seed}"
                 records[start, share, seed] = result(config, folder)
     text = to_markdown(records)
-    files.write_text(study / "table.md", text)
+    files.write_text(workdir / "table.md", text)
     print(text)
 
 
-def pretrained(start: str, seed: str, study: pathlib.Path) -> str:
-    """The folder of a pre-trained run, trained if need be; "" for none."""
+def pretrained(start: str, seed: str, workdir: pathlib.Path) -> str:
+    """Folder of a pre-trained run, which is trained if missing; "" for no start."""
     name, changes = STARTS[start]
     if not name:
         return ""
-    config = overridden(config_of(name, seed), _SET_PRE.value)
+    config = load(name, [f"config.seed={seed}", *_SET_PRE.value])
     config.update_from_flattened_dict(changes)
-    folder = study / f"{start}-{seed}"
+    folder = workdir / f"{start}-{seed}"
     result(config, folder)
     return str(folder)
 
 
-def config_of(name: str, seed: str) -> ml_collections.ConfigDict:
-    """A config of `configs/`."""
-    module = importlib.import_module(f"configs.{name}")
-    config = module.get_config(_VARIANT.value)
-    config.seed = int(seed)
-    return config
-
-
-def overridden(config: ml_collections.ConfigDict, settings: list[str]):
-    """A config with the settings "config.key=value" that it has.
-
-    Raises:
-        KeyError: there is no such setting.
-        ValueError: the value is of another kind.
-    """
-    for setting in settings:
-        key, _, text = setting.removeprefix("config.").partition("=")
-        *path, last = key.split(".")
-        part = config
-        for name in path:
-            part = part[name]
-        kind = type(part[last])
-        value = text if kind is str else ast.literal_eval(text)
-        if kind is float and isinstance(value, int):
-            value = float(value)
-        if not isinstance(value, kind):
-            raise ValueError(f"{setting}: {key} is of type {kind.__name__}")
-        part[last] = value
-    return config
+def load(name: str, overrides: list[str]) -> ml_collections.ConfigDict:
+    """A config of `configs/`, in the variant of `--variant`."""
+    return study.load(study.parse_entry(name, "points", _VARIANT.value).path, overrides)
 
 
 def result(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict[str, Any]:
-    """Scores of a run on the test split; trained and scored unless that is done."""
+    """Scores of a run on the test split; the run is trained and scored if missing."""
     record = folder / "scores.json"
     (modality,) = stages.listed(config)
     stage = stages.config_of(config, modality, folder)
@@ -134,17 +111,17 @@ def result(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict[str,
     if not record.exists():
         print(f"train {folder}", flush=True)
         if not loop.train(stage, where):
-            raise SystemExit(f"{folder} is not finished; start again to go on")
+            raise SystemExit(f"{folder} is incomplete; start again to continue")
         score = rank_scores if stage.recipe == "wsp" else pose_scores
         scores = score(stage, where) | experiment.provenance()
         files.write_text(record, json.dumps(files.plain(scores), indent=1))
-        jax.clear_caches()  # programs keep pages mapped, of which Linux allows 65,530
+        jax.clear_caches()  # compiled programs use memory maps; Linux allows 65,530
         print(json.dumps({k: files.plain(v) for k, v in scores.items() if "_" in k}))
     return json.loads(record.read_text())
 
 
 def pose_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict:
-    """All metrics of poses, over all joints."""
+    """Pose metrics over all joints."""
     recipe, state = restore.best(config, folder)
     test = sources.open_split(config, "test")
     predicted = evaluate.predict_split(
@@ -159,14 +136,14 @@ def pose_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict
 
 
 def rank_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict:
-    """Shares of pairs that are ordered rightly."""
+    """Shares of pairs that are ordered correctly."""
     recipe, state = restore.best(config, folder)
     test = sources.open_split(config, "test")
     return ranking_study.study(recipe, config, state.ema_params, test)["scores"]
 
 
 def to_markdown(records: dict[tuple[str, str, str], dict[str, Any]]) -> str:
-    """A table for each share; `records` are by start, share and seed."""
+    """A table for each share of the labels; `records` by start, share and seed."""
     made = [{key: r[key] for key in experiment.provenance()} for r in records.values()]
     note = (
         f"{len(_SEEDS.value)} seeds, mean ± standard deviation; "
@@ -189,7 +166,7 @@ def to_markdown(records: dict[tuple[str, str, str], dict[str, Any]]) -> str:
 
 
 def gains(rows: dict[str, dict[str, list[float]]]) -> str:
-    """How each start compares with the first one of the table, seed by seed."""
+    """Relative change of each start against the first one, seed by seed."""
     first, *others = rows
     lines = []
     for start in others:

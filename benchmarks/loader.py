@@ -1,11 +1,11 @@
-"""Examples per second from disk to device, against what training consumes.
+"""Examples per second from disk to device, compared with those that training needs.
 
     python -m benchmarks.loader
 
-Writes rendered clips as a prepared data set into a temporary folder, reads it with 0,
-1 and 2 worker processes, and times training steps on one of the batches. Prints one
-JSON object: `ratio` is examples read per example trained on; `memory_mb` is what this
-process and its workers hold after each epoch.
+Writes rendered clips as a prepared data set to a temporary folder, reads it with 0, 1
+and 2 worker processes, and times training steps on one of the batches. Prints one JSON
+object: `ratio` is examples read per example trained on; `memory_mb` is the memory of
+this process and its workers after each epoch.
 """
 
 import json
@@ -24,8 +24,8 @@ from unipose_jax import errors
 from unipose_jax.cli import commands
 from unipose_jax.train import parallel, recipes
 
-_CLIPS = flags.DEFINE_integer("clips", 160, "Rendered clips; an epoch.")
-_EPOCHS = flags.DEFINE_integer("epochs", 10, "Epochs read, for memory.")
+_CLIPS = flags.DEFINE_integer("clips", 160, "Rendered clips of an epoch.")
+_EPOCHS = flags.DEFINE_integer("epochs", 10, "Epochs to read.")
 
 
 def main(argv: list[str]) -> None:
@@ -68,7 +68,7 @@ def main(argv: list[str]) -> None:
 
 
 def read_epochs(config) -> tuple[float, list[int]]:
-    """Examples per second up to the device, and memory after each epoch in MB."""
+    """Examples per second from disk to device, and memory after each epoch, MB."""
     batches = sources.open_train(config, host=0, hosts=1)
     fields = recipes.build(config).fields
     per_epoch = max(1, config.data.train_clips // config.global_batch_size)
@@ -77,7 +77,7 @@ def read_epochs(config) -> tuple[float, list[int]]:
         batch = next(batches)
         jax.block_until_ready(parallel.split({name: batch[name] for name in fields}))
 
-    for _ in range(per_epoch):  # starts workers, fills caches
+    for _ in range(per_epoch):  # warm-up: starts the workers and fills the caches
         fetch()
     memory, start = [], time.perf_counter()
     for _ in range(_EPOCHS.value):
@@ -89,7 +89,7 @@ def read_epochs(config) -> tuple[float, list[int]]:
 
 
 def resident_mb() -> int:
-    """Memory of this process and its children that is not shared, MB (Linux)."""
+    """Proportional memory of this process and its children, MB (Linux)."""
     own = pathlib.Path("/proc/self")
     children = (own / f"task/{own.resolve().name}/children").read_text().split()
     total = 0

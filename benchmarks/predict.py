@@ -1,9 +1,9 @@
-"""Time from a depth frame to a pose at batch 1, and where it goes.
+"""Time from a depth frame to a pose, by part, at batch 1.
 
     python -m benchmarks.predict --recording=DIR
 
-Prints one JSON object: device, shapes, and medians in milliseconds after warm-up.
-Without a recording, a rendered one is used (320x240).
+Prints one JSON object: device, shapes, and medians after warm-up. Without a recording,
+frames are rendered at 320x240.
 """
 
 import json
@@ -25,7 +25,7 @@ _FRAMES = flags.DEFINE_integer("frames", 60, "Frames to time.")
 
 
 def rendered() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Depth frames of one person, rays and intrinsics, at 320x240."""
+    """Rendered depth frames of one person at 320x240, with rays and intrinsics."""
     params = scene.SceneParams(frames=12, height=240, width=320)
     clip = pools.render_pool(0, "test", 0, 1, params, extras=("depth",))
     fx, fy, cx, cy = clip["depth_intrinsics"][0]
@@ -35,14 +35,14 @@ def rendered() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def recorded(path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same of a recording."""
+    """Depth frames of a recording, with rays and intrinsics."""
     opened = recording.open_recording(path)
     depth = np.stack([opened.depth(index) for index in range(min(len(opened), 60))])
     return depth, opened.rays, opened.depth_camera.intrinsics
 
 
 def main(argv: list[str]) -> None:
-    """Times the whole path and its parts."""
+    """Times segmentation and prediction."""
     del argv
     commands.quiet_logs()
     source = recorded(_RECORDING.value) if _RECORDING.value else rendered()

@@ -1,9 +1,9 @@
-"""Refined frames per second, whole sequences and live.
+"""Refined frames per second, for whole sequences and for a live stream.
 
     python -m benchmarks.refine
 
-Prints one JSON object; medians after warm-up, on whatever device JAX finds. The poses
-are those of rendered people with noise: time does not depend on whose they are.
+Prints one JSON object with medians after warm-up, on the default device of JAX. The
+poses are those of rendered people with noise; the time does not depend on them.
 """
 
 import functools
@@ -22,7 +22,7 @@ from unipose_jax.cli import commands
 from unipose_jax.refine import online
 from unipose_jax.synthesis.motion import procedural, shape
 
-_FRAMES = flags.DEFINE_integer("frames", 10_000, "Of the long sequence.")
+_FRAMES = flags.DEFINE_integer("frames", 10_000, "Frames of the sequence.")
 BODY = skeleton.ITOP15
 
 
@@ -49,7 +49,7 @@ def main(argv: list[str]) -> None:
 
 
 def noisy_poses(count: int) -> jax.Array:
-    """Joints of a rendered person who does one thing after another, with noise."""
+    """Joints of a rendered person in a series of motions, with noise of 30 mm."""
     frames = 200
     stamps = jnp.arange(frames) / 30.0
 
@@ -67,7 +67,7 @@ def noisy_poses(count: int) -> jax.Array:
 
 
 def live_seconds(poses: jax.Array) -> float:
-    """Median seconds of a live frame."""
+    """Median time of a live frame, seconds."""
     push = jax.jit(functools.partial(online.push, skeleton=BODY))
     history = online.begin(skeleton=BODY)
     taken = []
@@ -80,7 +80,7 @@ def live_seconds(poses: jax.Array) -> float:
 
 
 def seconds(call: Callable, *, repeats: int) -> float:
-    """Median seconds of a call, after one that compiles."""
+    """Median time of a call after the first, which compiles; seconds."""
     jax.block_until_ready(call())
     taken = []
     for _ in range(repeats):

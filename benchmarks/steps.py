@@ -1,4 +1,4 @@
-"""Times the training step of a config on one batch, for the other benchmarks."""
+"""Time of a training step, used by the other benchmarks."""
 
 import time
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ from unipose_jax.train import state as train_state
 from unipose_jax.train import step as train_step
 from unipose_jax.train.checkpoints import restore
 
-_RUN_LENGTH = 1000  # for the schedules; no matter for the time
-_WARM_UP = 3
+_RUN_LENGTH = 1000  # steps, of the schedules
+_WARM_UP = 3  # steps
 
 
 def seconds_per_step(
     config: ml_collections.ConfigDict, batch: Mapping[str, np.ndarray], *, steps: int
 ) -> float:
-    """Median time of a training step, its batch being on the device.
+    """Median time of a training step on a batch that is on the device, seconds.
 
     Args:
-        config: what is trained.
+        config: of the stage that is trained.
         batch: schema fields of `config.global_batch_size` clips.
-        steps: how many are timed, after a few to warm up.
+        steps: number of timed steps, after a few for warm-up.
     """
     recipe = recipes.build(config)
     state = train_state.create(

@@ -3,8 +3,8 @@
     python -m benchmarks.train
     python -m benchmarks.train --variant=full --stage=depth
 
-Prints one JSON object; medians after warm-up, on whatever device JAX finds. A
-student's rendering includes its labels.
+Prints one JSON object with medians after warm-up, on the default device of JAX. The
+rendering time of a student includes the labels of its teacher.
 """
 
 import itertools
@@ -27,9 +27,11 @@ from unipose_jax.train.checkpoints import folders
 from unipose_jax.train.plan import stages
 
 _STEPS = flags.DEFINE_integer("steps", 30, "Timed training steps.")
-_VARIANT = flags.DEFINE_string("variant", "quick", "Of configs/unipose.py.")
-_STAGE = flags.DEFINE_enum("stage", "points", folders.MODALITIES, "What is trained.")
-_BATCHES = 6  # timed renderings of a batch
+_VARIANT = flags.DEFINE_string("variant", "quick", "Variant of configs/unipose.py.")
+_STAGE = flags.DEFINE_enum(
+    "stage", "points", folders.MODALITIES, "Stage that is trained."
+)
+_BATCHES = 6  # rendered batches
 
 
 def main(argv: list[str]) -> None:
@@ -67,7 +69,7 @@ def main(argv: list[str]) -> None:
 
 
 def _peak_memory(device: jax.Device) -> int:
-    """Of an accelerator if it says so, else of this process; bytes."""
+    """Peak memory of an accelerator where it is known, else of this process; bytes."""
     known = device.memory_stats() or {}
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return known.get("peak_bytes_in_use", own)

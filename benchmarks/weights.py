@@ -1,11 +1,11 @@
-"""How good the weights that ship are on rendered test people, and where they are not.
+"""Scores the weights that ship on rendered test people.
 
     python -m benchmarks.weights --modality=points
 
-Prints tables: all, visible and occluded joints; by distance and by where people face.
-Settings of the people may differ, for example `--config.data.motion=CLIPS.npz`, all
-sides alike (`--config.data.scene.view.frontal_share=0.0`) or fewer points, which are
-taken again as those of recordings are (`--config.data.num_points=256`).
+Prints tables of all, visible and occluded joints, and by distance and orientation of
+the person. Overrides change the people: `--config.data.motion=CLIPS.npz`, uniformly
+distributed orientations (`--config.data.scene.view.frontal_share=0.0`), or fewer points
+(`--config.data.num_points=256`), which are then repeated as in recordings.
 """
 
 import pathlib
@@ -28,30 +28,29 @@ from unipose_jax.train.plan import stages
 from unipose_jax.weights import store
 
 _MODALITY = flags.DEFINE_enum(
-    "modality", "points", folders.MODALITIES, "What the network looks at."
+    "modality", "points", folders.MODALITIES, "Input of the network."
 )
-_BATCH = 32  # clips at a time, at most
+_BATCH = 32  # clips, at most
 
 
-def people() -> ml_collections.ConfigDict:
-    """The test people of the main job, with as many points as the weights learnt from.
-
-    Nobody teaches here.
-    """
+def default_config() -> ml_collections.ConfigDict:
+    """The config of the main job, with the number of points of the weights."""
     config = unipose.get_config("quick")
     config.data.num_points = store.read_meta()["num_points"]
-    config.student.teacher.kind = "truth"
+    config.student.teacher.kind = "truth"  # no teacher is loaded
     return config
 
 
-_CONFIG = config_flags.DEFINE_config_dict("config", people(), "Of the test people.")
+_CONFIG = config_flags.DEFINE_config_dict(
+    "config", default_config(), "Config of the test people."
+)
 
 
-class Filled:
-    """Test clips whose clouds have as many points as a network is used to."""
+class RepeatedPoints:
+    """Test clips whose points are repeated up to the number that a network expects."""
 
     def __init__(self, source, num_points: int):
-        """Takes a source of clips of at most so many points."""
+        """Wraps `source`, a random-access source of clips with at most `num_points`."""
         self._source, self._num_points = source, num_points
 
     def __len__(self) -> int:
@@ -68,7 +67,7 @@ class Filled:
 
 
 def main(argv: list[str]) -> None:
-    """Scores them."""
+    """Scores the weights."""
     del argv
     commands.quiet_logs()
     with errors.told():
@@ -85,7 +84,7 @@ def score() -> None:
     predicted = evaluate.predict_split(
         evaluate.make_predict(apply_fn, network.inputs),
         parallel.replicate(network.params),
-        Filled(test, network.num_points),
+        RepeatedPoints(test, network.num_points),
         batch_size=evaluate.fitting_batch_size(test, _BATCH, what="the test split"),
     )
     truth = evaluate.truth_of(test)

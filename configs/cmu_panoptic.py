@@ -1,12 +1,15 @@
-"""UniPose stage 1 on CMU Panoptic's Kinects: 2D keypoints and depth, no 3D labels.
+"""UniPose stage 1 on CMU Panoptic's Kinects, from 2D keypoints and depth.
 
     python run.py --mode=prepare --config=configs/cmu_panoptic.py --source=DIR \
         --data_dir=D --config.data.keypoints=KEYPOINTS
     python run.py --config=configs/cmu_panoptic.py --workdir=W --config.data.data_dir=D
 
-Variants `:quick`, `:full` and `:smoke` as in `configs/unipose.py`. KEYPOINTS holds a 2D
-detector's files; without them the keypoints are projected 3D labels. Data and protocol:
-docs/datasets/cmu_panoptic.md.
+Time and score: not measured; no raw streams of Panoptic were at hand. The reader is
+tested on files that the tests write in the original format.
+
+Variants `:quick`, `:full` and `:smoke` as in `configs/unipose.py`. KEYPOINTS is a
+folder with the files of a 2D detector; without it the keypoints are projections of the
+3D labels. Data and protocol: docs/datasets/cmu_panoptic.md.
 """
 
 import ml_collections

@@ -1,7 +1,10 @@
-"""UniPose stage 1 on ITOP's side view: 2D keypoints and depth, no 3D labels.
+"""UniPose stage 1 on ITOP's side view, from 2D keypoints and depth without 3D labels.
 
     python run.py --mode=prepare --config=configs/itop.py --source=DIR --data_dir=D
     python run.py --config=configs/itop.py --workdir=W --config.data.data_dir=D
+
+Time and score: not measured; no original ITOP files were at hand. The reader is tested
+on files that the tests write in the original format.
 
 Variants `:quick`, `:full` and `:smoke` as in `configs/unipose.py`. The top view:
 `--config.data.variant=top` in both commands. Data and protocol: docs/datasets/itop.md.

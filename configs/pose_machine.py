@@ -1,10 +1,17 @@
-"""3D pose machine on HumanEva-I: 2D keypoints over time to 3D poses.
+"""3D pose machine: lifts sequences of 2D keypoints to 3D poses; HumanEva-I.
 
     python run.py --config=configs/pose_machine.py --workdir=W --config.data.path=NPZ
 
-NPZ is a flat file, or the folder with VideoPose3D's two (docs/datasets/humaneva.md).
-The same command with another file of the same format scores the finished run on it.
-Variants: `:quick` (the default; two CPU cores, minutes), `:full` and `:smoke` (tests).
+NPZ is a flat file, or the folder with the two files of VideoPose3D
+(docs/datasets/humaneva.md). The same command with another file of the same format
+scores the finished run on that file.
+
+`:quick` (the default), one of two CPU cores, jax 0.10.2, 9a57889: 12 minutes with
+evaluation and report. True 2D keypoints, trained on Train/S1-S3, seed 0, Validate/S1:
+
+    13.4 mm MPJPE, 11.6 mm P-MPJPE, relative to the pelvis (VideoPose3D: 19.4, 15.8)
+
+`:full`: not measured. `:smoke`: for tests, seconds.
 """
 
 import ml_collections
@@ -20,16 +27,16 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.recipe = "pose_machine"
     config.num_train_steps, config.global_batch_size = 4_000, 32
     config.log_every, config.checkpoint_every = 50, 500
-    lifted_people(config.data)
+    lifting_data(config.data)
     config.model = network()
     config.optimizer.learning_rate = 1e-2
     config.optimizer.ema_decay = 0.995
-    config.augment = views()
+    config.augment = augmentation()
     config.loss_weights = loss_weights()
     config.ramp = ramp()
     config.loss = loss_scales()
     config.correction = correction()
-    config.study = tried()
+    config.study = study()
     if mode == "full":
         config.num_train_steps, config.global_batch_size = 20_000, 256
         config.model.width, config.model.hidden = 512, 1_024
@@ -40,8 +47,8 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     return config
 
 
-def lifted_people(data: ml_collections.ConfigDict) -> None:
-    """Who is seen: joints in 2D and 3D, without depth."""
+def lifting_data(data: ml_collections.ConfigDict) -> None:
+    """Changes the data to joints in 2D and 3D, without depth."""
     for unused in ("scene", "train_view", "motion"):
         del data[unused]
     data.name, data.variant = "humaneva", "usual"
@@ -49,52 +56,52 @@ def lifted_people(data: ml_collections.ConfigDict) -> None:
     data.frames, data.frame_step = 32, 1
     data.num_points = 0
     data.check_counts = False
-    data.labelled = ""  # people whose 3D is learnt from: "S1,S2"; "" is everybody
-    data.keypoints_only = True  # the others give keypoints; or nothing
+    data.labelled = ""  # people with 3D labels in training: "S1,S2"; "" is everybody
+    data.keypoints_only = True  # whether the others train with their 2D keypoints
 
 
 def network() -> ml_collections.ConfigDict:
     """The pose machine."""
     model = ml_collections.ConfigDict()
     model.name = "pose_machine"
-    model.features = "keypoints"  # or image, both
+    model.features = "keypoints"  # or "image", "both"
     model.backbone = "small"  # of images
-    model.core = "convolutions"  # or lstm (the paper's), gru, attention
+    model.core = "convolutions"  # or "lstm" (as in the paper), "gru", "attention"
     model.width, model.depth = 128, 3
     model.hidden = 256  # of correction and projector; 1024 in the paper
     model.dtype = "float32"
     return model
 
 
-def views() -> ml_collections.ConfigDict:
-    """From where clips are seen in training; the last two need 3D labels."""
+def augmentation() -> ml_collections.ConfigDict:
+    """Augmentation of clips; `turn` and `approach` need 3D labels."""
     augment = ml_collections.ConfigDict()
     augment.pan, augment.tilt, augment.roll = 0.2, 0.05, 0.03  # radians
     augment.mirror = True
-    augment.noise = 5.0  # pixels, largest deviation of keypoints ...
-    augment.noisy = 0.3  # ... in this share of clips
-    augment.turn = 0.5  # radians, of the person
-    augment.approach = 0.2  # largest factor of the distance, beyond 1
+    augment.noise = 5.0  # pixels, largest noise of keypoints
+    augment.noisy = 0.3  # share of clips with noise
+    augment.turn = 0.5  # radians, largest rotation of the person
+    augment.approach = 0.2  # largest factor of the distance, less 1
     return augment
 
 
 def loss_weights() -> ml_collections.ConfigDict:
-    """The whole objective; each term is a mean in metres unless noted."""
+    """Weights of all terms; each term is a mean, in metres unless noted."""
     weights = ml_collections.ConfigDict()
-    weights.coarse_position = 1.0  # relative to the root; so is position
+    weights.coarse_position = 1.0  # relative to the root, as is position
     weights.coarse_bone_vector = 0.5
     weights.coarse_whole_position = 0.1
     weights.position = 1.0
     weights.bone_vector = 0.5
     weights.whole_position = 0.2
     weights.point_to_ray = 0.1
-    weights.projection = 0.1  # squares of the apparent size, as is bone_extent
+    weights.projection = 0.1  # squared, in apparent sizes of the person, as bone_extent
     weights.bone_extent = 0.0
     return weights
 
 
 def ramp() -> ml_collections.ConfigDict:
-    """The paper's stages: the coarse pose first, then correction and projector."""
+    """As in the paper, correction and projector follow the coarse pose."""
     schedule = ml_collections.ConfigDict()
     schedule.terms = (
         "position",
@@ -103,12 +110,12 @@ def ramp() -> ml_collections.ConfigDict:
         "projection",
         "point_to_ray",
     )
-    schedule.start, schedule.end = 0.1, 0.3  # shares of the run
+    schedule.start, schedule.end = 0.1, 0.3  # shares of the run; weights rise from 0
     return schedule
 
 
 def loss_scales() -> ml_collections.ConfigDict:
-    """The scales inside the terms, metres."""
+    """Transition of each term from quadratic to linear, metres."""
     loss = ml_collections.ConfigDict()
     loss.position_delta = 0.01
     loss.whole_delta = 0.05
@@ -117,27 +124,27 @@ def loss_scales() -> ml_collections.ConfigDict:
 
 
 def correction() -> ml_collections.ConfigDict:
-    """At test time: a few steps on the correction network, for each clip anew."""
+    """Test-time optimization of the correction network, separately for each clip."""
     settings = ml_collections.ConfigDict()
-    settings.kind = "rays"  # or projector, the learnt one of the paper
+    settings.kind = "rays"  # or "projector", the learned one of the paper
     settings.steps = 5
     settings.learning_rate = 1e-4  # of Adam
-    settings.bones = 0.0  # weight of the paper's bone term
-    settings.mirror = True  # averages over the mirror image
+    settings.bones = 0.0  # weight of the bone term of the paper
+    settings.mirror = True  # whether predictions are averaged with the mirror image's
     return settings
 
 
-def tried() -> ml_collections.ConfigDict:
-    """What the evaluation compares."""
-    study = ml_collections.ConfigDict()
-    study.noise = (0.0, 2.0, 5.0)  # pixels
-    study.steps = (0, 1, 2, 5, 10)
-    study.kinds = ("rays", "projector")
-    return study
+def study() -> ml_collections.ConfigDict:
+    """Settings that the evaluation compares."""
+    settings = ml_collections.ConfigDict()
+    settings.noise = (0.0, 2.0, 5.0)  # pixels, of the 2D keypoints
+    settings.steps = (0, 1, 2, 5, 10)  # of the correction at test time
+    settings.kinds = ("rays", "projector")
+    return settings
 
 
 def shrink(config: ml_collections.ConfigDict) -> None:
-    """For tests: seconds."""
+    """Changes for tests: seconds."""
     config.num_train_steps, config.global_batch_size = 4, 4
     config.log_every, config.checkpoint_every = 1, 2
     config.data.frames = 4

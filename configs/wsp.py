@@ -1,10 +1,17 @@
-"""WSP: pre-training an image network on depth order from 2D keypoints alone.
+"""WSP: pre-trains an image network on depth order, from 2D keypoints alone.
 
     python run.py --config=configs/wsp.py --workdir=W
 
-Rendered pictures of several people by default; photographs in COCO's format with
+Trains on rendered pictures of several people, or on photographs in COCO's format with
 --config.data.collections=person_keypoints_train2017.json@train2017 (docs/wsp.md).
-Variants: `:quick` (the default; two CPU cores, minutes), `:full` and `:smoke` (tests).
+
+`:quick` (the default), one of two shared CPU cores (AMD EPYC), jax 0.10.2, b4688ba to
+34dea5d: 6 minutes of rendering, 4 to 6 minutes of training. Keypoint pairs of different
+people ordered correctly, rendered test pictures, three seeds:
+
+    90.0 ± 0.2 %
+
+`:full`: not measured. `:smoke`: for tests, seconds.
 """
 
 import ml_collections
@@ -20,12 +27,12 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.recipe = "wsp"
     config.num_train_steps, config.global_batch_size = 1_200, 16
     config.log_every, config.checkpoint_every = 50, 400
-    crowds(config.data)
+    crowd_data(config.data)
     config.model = network()
     config.optimizer.learning_rate, config.optimizer.ema_decay = 0.015, 0.99
-    config.augment = views()
-    config.rule = rule()
-    config.pairs = 128  # of keypoints, drawn from each picture
+    config.augment = augmentation()
+    config.rule = label_rule()
+    config.pairs = 128  # keypoint pairs sampled from each picture
     config.loss_weights = ml_collections.ConfigDict()
     config.loss_weights.ranking = 1.0
     config.loss_weights.location = 0.1  # nats
@@ -44,20 +51,20 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     return config
 
 
-def crowds(data: ml_collections.ConfigDict) -> None:
-    """Pictures of several people, with keypoints."""
+def crowd_data(data: ml_collections.ConfigDict) -> None:
+    """Changes the data to pictures of several people with 2D keypoints."""
     for unused in ("scene", "train_view", "motion"):
         del data[unused]
     data.name = "crowd"
     data.collections = "rendered"  # or "A.json@IMAGES=0.7,B.json=0.3", by weight
     data.skeleton = "COCO17"
     data.height, data.width = 96, 128  # pixels
-    data.people = 4  # at most, of a picture
+    data.people = 4  # most people in a picture
     data.train_clips, data.validation_clips, data.test_clips = 3_000, 160, 500
 
 
 def network() -> ml_collections.ConfigDict:
-    """The backbone, and the head that ranks."""
+    """The backbone and the ranking head."""
     model = ml_collections.ConfigDict()
     model.name = "rank_net"
     model.backbone = "small"
@@ -66,32 +73,32 @@ def network() -> ml_collections.ConfigDict:
     return model
 
 
-def views() -> ml_collections.ConfigDict:
-    """How pictures are shown in training."""
+def augmentation() -> ml_collections.ConfigDict:
+    """Augmentation of the pictures."""
     augment = ml_collections.ConfigDict()
     augment.mirror = True
-    augment.zoom = 0.0  # largest factor beyond 1
-    augment.shift = 0.0  # of the sides
+    augment.zoom = 0.0  # largest zoom factor, less 1
+    augment.shift = 0.0  # largest shift, as a share of width and height
     augment.contrast = 0.3
     augment.tint = 0.1
     return augment
 
 
-def rule() -> ml_collections.ConfigDict:
-    """From keypoints to labels; see `unipose_jax.perspective`."""
+def label_rule() -> ml_collections.ConfigDict:
+    """Settings of the rule that labels depth order; see `unipose_jax.perspective`."""
     settings = ml_collections.ConfigDict()
-    settings.source = "keypoints"  # or "depth", as RGB-D pictures measure it
-    settings.depth_margin = 0.05  # metres that make two measured depths differ
+    settings.source = "keypoints"  # or "depth", measured as in RGB-D pictures
+    settings.depth_margin = 0.05  # metres, least difference of measured depths
     settings.min_confidence = 0.2
-    settings.margin = 1.0  # standard deviations of the difference of two sizes
-    settings.equal = 0.0  # the same, below which people are equally far; 0 is never
-    settings.feet = True  # whether feet on the floor may contradict
-    settings.apart = 0.3  # metres between the keypoints of pairs that are scored
+    settings.margin = 1.0  # least difference of two sizes, in standard deviations
+    settings.equal = 0.0  # largest one at which depths count as equal; 0 is never
+    settings.feet = True  # whether labels that contradict the feet are dropped
+    settings.apart = 0.3  # metres in depth, least distance of the pairs that are scored
     return settings
 
 
 def shrink(config: ml_collections.ConfigDict) -> None:
-    """For tests: seconds."""
+    """Changes for tests: seconds."""
     config.num_train_steps, config.global_batch_size = 4, 4
     config.log_every, config.checkpoint_every = 1, 2
     config.data.height, config.data.width, config.data.people = 48, 64, 3

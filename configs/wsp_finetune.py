@@ -1,14 +1,24 @@
-"""3D pose from colour crops, with few 3D labels and a backbone that has seen others.
+"""3D pose from colour crops with few 3D labels and a pre-trained backbone.
 
     python run.py --config=configs/wsp.py --workdir=W1
     python run.py --config=configs/wsp_finetune.py --workdir=W2 --config.init=W1
 
-`config.init` is the workdir of a run whose backbone is taken over: of `configs/wsp.py`,
-of `configs/ablations/wsp_keypoints.py`, or of any other with the same image network; ""
-starts from nothing. Rendered people; `config.data.label_share` of the clips have 3D
-labels, the others are not used. `--config.student.teacher.kind=network` learns from a
-point network instead of labels (docs/method.md).
-Variants: `:quick` (the default; two CPU cores, minutes), `:full` and `:smoke` (tests).
+`config.init` is the workdir of the run whose backbone is the initial one: a run of
+`configs/wsp.py`, of `configs/ablations.py:wsp_keypoints`, or of any config with the
+same image network; "" is random initialization. The people are rendered. A share of the
+clips, `config.data.label_share`, has 3D labels; the others are not used. With
+`--config.student.teacher.kind=network` the labels are those of a point network
+(docs/method.md).
+
+`:quick` (the default), one of two shared CPU cores (AMD EPYC), jax 0.10.2: 13 minutes
+for both commands (fc339b8), of which fine-tuning has about 1. With 10 % of the labels
+(300), absolute and root-relative MPJPE on 500 rendered test clips, three seeds, b4688ba
+to 34dea5d:
+
+    with WSP    325.1 ± 0.1 mm, 200.2 ± 1.2 mm
+    without     389.5 ± 3.8 mm, 216.4 ± 1.5 mm
+
+`:full`: not measured. `:smoke`: for tests, seconds.
 """
 
 import ml_collections
@@ -22,7 +32,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.stages = ("rgb",)
     config.init = ""
     config.data.label_share = 0.1
-    config.optimizer.backbone_rate = 1.0  # of the backbone, a share of learning_rate
+    config.optimizer.backbone_rate = 1.0  # learning rate of the backbone, relative
     config.student.models.rgb.backbone = wsp.get_config(mode).model.backbone
     config.student.teacher.kind = "truth"
     if mode == "quick":
@@ -31,7 +41,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
         config.data.frames = 1
         config.data.train_clips, config.data.num_points = 3_000, 64
     elif mode == "full":
-        config.data.train_clips = 20_000  # of which there are shares
+        config.data.train_clips = 20_000  # rendered once, since a share has labels
         config.data.frames = 1
     elif mode == "smoke":
         config.data.label_share = 0.5

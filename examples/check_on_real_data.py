@@ -1,17 +1,17 @@
-"""What a network makes of real recordings that have no 3D labels.
+"""Checks predictions on real recordings that have no 3D labels.
 
-    python -m examples.make_sample_recordings ../shared/data recordings
-    python -m examples.check_on_real_data recordings [WEIGHTS]
+    python examples/make_sample_recordings.py SAMPLES recordings
+    python examples/check_on_real_data.py recordings [WEIGHTS]
 
-Uses weights that ship with the package, by their modality ("points" if not said), or
-exported ones (a path without a suffix), and prints one JSON object:
+WEIGHTS are those that ship with the package for a modality ("points" by default, or
+"depth"), or exported ones (a path without a suffix). Prints one JSON object:
 
-- turning_person: the person stands still while the camera turns, so a joint that is
-  right stays put in the world. Scatter of head, neck and shoulders over the frames, and
-  the share of joints in view that fall inside the mask.
-- panoptic_*: one moment seen by ten depth cameras. Scatter of each joint over the views
-  in the world frame; and, where colour keypoints were marked, how far their rays pass
-  from the depth surface.
+- turning_person: the person stands still while the camera moves around, so a correctly
+  predicted joint does not move in the world frame. Scatter of head, neck and shoulders
+  over the frames, and the share of joints in view that lie inside the mask.
+- panoptic: one moment recorded by ten depth cameras. Scatter of each joint over the
+  views in the world frame, and the distance from the rays of the marked 2D keypoints
+  to the depth surface.
 """
 
 import json
@@ -32,7 +32,7 @@ STILL = ("head", "neck", "right_shoulder", "left_shoulder")
 def world_joints(
     network: estimator.Estimator, opened: recording.Recording
 ) -> tuple[np.ndarray, np.ndarray, list[tracks.Cloud]]:
-    """Joints in the world and camera frames (frames, joints, 3), and the clouds."""
+    """Joints (frames, joints, 3) in the world and camera frames, metres, and clouds."""
     clouds = list(tracks.clouds(opened))
     xyz = prediction.predict_recording(network, opened, pictures=1)[0].xyz
     pose = opened.world_from_depth
@@ -63,7 +63,7 @@ def inside_mask(
 
 
 def ray_gaps_mm(opened: recording.Recording, depth: np.ndarray) -> np.ndarray:
-    """Distance of the nearest depth point to the ray of each marked keypoint."""
+    """Distance from the ray of each marked keypoint to the nearest depth point, mm."""
     keypoints = opened.keypoints("COCO17")
     if keypoints is None:
         return np.zeros(0)
@@ -85,14 +85,18 @@ def ray_gaps_mm(opened: recording.Recording, depth: np.ndarray) -> np.ndarray:
 
 
 def load(weights: str) -> estimator.Estimator:
-    """The network that ships for a modality, or an exported one."""
+    """Loads the network that ships for a modality, or an exported one.
+
+    Raises:
+        errors.BadInput: there are no such weights.
+    """
     if weights in folders.MODALITIES:
         return estimator.load_shipped(weights)
     try:
         return estimator.load(weights)
     except FileNotFoundError as error:
         known = ", ".join(folders.MODALITIES)
-        raise errors.BadInput(f"{weights} is none of {known}, and no file") from error
+        raise errors.BadInput(f"no weights {weights}; use a path, {known}") from error
 
 
 def main(folder: pathlib.Path, weights: str = "points") -> None:
@@ -127,6 +131,6 @@ def main(folder: pathlib.Path, weights: str = "points") -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
-        sys.exit("usage: check_on_real_data.py RECORDINGS [points|depth]")
+        sys.exit("usage: check_on_real_data.py RECORDINGS [points|depth|PATH]")
     with errors.told():
         main(pathlib.Path(sys.argv[1]), *sys.argv[2:])

@@ -1,8 +1,8 @@
-"""Draws every named skeleton, and writes the tables of docs/skeletons.md.
+"""Draws the named skeletons and writes the tables of docs/skeletons.md.
 
-    python -m examples.draw_skeletons docs
+    python examples/draw_skeletons.py docs
 
-Run it after a change of a skeleton or of an order of a detector.
+To be run after a skeleton or the joint order of a 2D detector has changed.
 """
 
 import pathlib
@@ -27,7 +27,7 @@ PICTURES = pathlib.Path("images", "skeletons")
 
 
 def main(docs: pathlib.Path) -> None:
-    """Writes the tables into the page, and the pictures."""
+    """Writes the tables into `docs`/skeletons.md, and the pictures."""
     page = docs / "skeletons.md"
     files.write_text(page, with_tables(page.read_text()))
     for body in NAMED:
@@ -35,7 +35,7 @@ def main(docs: pathlib.Path) -> None:
 
 
 def with_tables(page: str) -> str:
-    """The page with its tables, which lie between comments, made anew.
+    """Replaces the tables of a page, each between two HTML comments.
 
     Raises:
         ValueError: a comment is missing.
@@ -45,13 +45,13 @@ def with_tables(page: str) -> str:
         before, begun, rest = page.partition(begin)
         _, ended, after = rest.partition(end)
         if not (begun and ended):
-            raise ValueError(f"the page has no place for the table of {name!r}")
+            raise ValueError(f"the page has no {begin.strip()} and {end.strip()}")
         page = before + begin + make() + end + after
     return page
 
 
 def joint_table() -> str:
-    """Index of every joint in every order, a row for each meaning in `BODY`."""
+    """Index of each joint in each joint order; one row per joint of `BODY`."""
     orders = (*NAMED, *DETECTORS)
     rows = [
         [joint, *(_place(body, joint) for body in orders)]
@@ -61,7 +61,7 @@ def joint_table() -> str:
 
 
 def coverage_table() -> str:
-    """How many joints of each target each source has, and how many can be derived."""
+    """Number of joints of each target that a source has, and that can be derived."""
     rows = [
         [source.name, *(_coverage(source, target) for target in NAMED)]
         for source in (*NAMED, *DETECTORS)

@@ -1,15 +1,16 @@
-"""Turns the real sample data into recording folders.
+"""Converts real sample data to recording folders.
 
-    python -m examples.make_sample_recordings ../shared/data recordings
+    python examples/make_sample_recordings.py SAMPLES recordings
 
 Writes `turning_person` (50 frames, colour, masks, the camera's pose in the world),
 `itop` (one frame) and `panoptic_0` to `panoptic_9` (ten views of one moment in one
-world; views 0, 2 and 4 with keypoints). For research only, and not to be passed on:
+world; views 0, 2 and 4 with keypoints). SAMPLES holds `turning_person/`, `itop/` and
+`panoptic/`. For research only, not for redistribution:
 
 - turning_person: Kinect v1; see the README of the sample data.
 - ITOP: A. Haque et al., Viewpoint Invariant 3D Human Pose Estimation, ECCV 2016.
 - Panoptic: H. Joo et al., Panoptic Studio, ICCV 2015; 171026_cello3. Its keypoints
-  were marked by eye for this project.
+  were marked by hand for this project.
 """
 
 import pathlib
@@ -27,7 +28,11 @@ _PANOPTIC_NAMES = {"r": "right_", "l": "left_"}
 
 
 def main(samples: pathlib.Path, output: pathlib.Path) -> None:
-    """Writes every recording whose sample is there."""
+    """Writes all recordings.
+
+    Raises:
+        errors.BadInput: a sample is missing.
+    """
     if not samples.is_dir():
         raise errors.BadInput(f"no sample data at {samples}")
     turning_person(samples / "turning_person", output / "turning_person")
@@ -36,7 +41,7 @@ def main(samples: pathlib.Path, output: pathlib.Path) -> None:
 
 
 def turning_person(source: pathlib.Path, target: pathlib.Path) -> None:
-    """A person who stands still while the camera goes round; colour is registered."""
+    """A person who stands still while the camera moves around; registered colour."""
     stems = sorted(path.name[:10] for path in source.glob("*_camera.xml"))
     if not stems:
         raise errors.BadInput(f"no sample data in {source}")
@@ -57,7 +62,10 @@ def turning_person(source: pathlib.Path, target: pathlib.Path) -> None:
 
 
 def itop(source: pathlib.Path, target: pathlib.Path) -> None:
-    """One frame of the side view; u = 160 + x / (0.0035 z) counts integer centres."""
+    """One frame of the side view.
+
+    In ITOP, u = 160 + x / (0.0035 z) with pixel centres at integers, hence +0.5.
+    """
     focal = 1 / 0.0035
     recording.write_recording(
         target,
@@ -69,13 +77,13 @@ def itop(source: pathlib.Path, target: pathlib.Path) -> None:
 
 
 def panoptic(source: pathlib.Path, output: pathlib.Path) -> None:
-    """Ten Kinects around one cellist; world, colour and depth as its README says."""
+    """Ten Kinects around one cellist."""
     sensors = files.read_json(source / "kcalibration_171026_cello3.json")["sensors"]
     marked = files.read_json(source / "keypoints_2d_views_0_2_4.json")
     for view, sensor in enumerate(sensors):
         depth_from_sensor = np.array(sensor["M_depth"])
         depth_from_world = depth_from_sensor @ np.array(sensor["M_world2sensor"])
-        # M_color maps the sensor's frame to the colour camera's, as M_depth to depth's.
+        # M_color and M_depth map the sensor frame to the colour and the depth camera.
         color_from_depth = np.array(sensor["M_color"]) @ np.linalg.inv(
             depth_from_sensor
         )
@@ -103,7 +111,7 @@ def _panoptic_camera(sensor: dict, kind: str) -> calibration.Camera:
 
 
 def _panoptic_keypoints(marked: dict, view: str) -> dict | None:
-    """The keypoints marked in one view as a COCO annotation file, if there are any."""
+    """The marked keypoints of a view as a COCO annotation file; None without any."""
     if view not in marked["views"]:
         return None
     names = [_PANOPTIC_NAMES.get(n[0], "") + n[1:] for n in marked["names"][2:]]

@@ -1,9 +1,9 @@
-"""Poses of Kinect's own tracker, refined, and drawn over the video they come from.
+"""Refines poses of the Kinect's own tracker and draws them over the video.
 
-    python -m examples.refine_kinect_clip FOLDER S001C001P001R001A001 clip.npz
+    python examples/refine_kinect_clip.py FOLDER S001C001P001R001A001 clip.npz
 
-The folder (../shared/data/ntu) holds CLIP.skeleton and CLIP_rgb.avi of NTU RGB+D.
-Writes the refined poses of the first person, and `clip/index.html` beside them.
+FOLDER holds CLIP.skeleton and CLIP_rgb.avi of NTU RGB+D. Writes the refined poses of
+the first person, and pictures in `clip/index.html`.
 """
 
 import pathlib
@@ -26,7 +26,7 @@ def main(folder: pathlib.Path, clip: str, output: pathlib.Path) -> None:
 
 
 def first_person(folder: pathlib.Path, clip: str) -> data_set.Person:
-    """The first body in a clip, seen by cameras that are fitted to all of them."""
+    """The first body of a clip, with cameras that are fitted to all bodies in it."""
     path = folder / f"{clip}.skeleton"
     bodies = skeleton_file.read(path)
     cameras = skeleton_file.fit([skeleton_file.matches(body) for body in bodies])

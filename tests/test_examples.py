@@ -10,14 +10,23 @@ import pytest
 from configs import unipose
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
-from examples import check_on_real_data, refine_kinect_clip
+from data_pipelines.rendered import synthetic
+from examples import check_on_real_data, export_weights, refine_kinect_clip
 from tests.test_run import ROOT, run
 from unipose_jax import errors, estimator
+from unipose_jax.synthesis import pools
+
+CONFIGS = ("own_dataset",)  # used as --config of run.py
+SCRIPTS = [
+    path
+    for path in sorted((ROOT / "examples").glob("*.py"))
+    if path.stem not in CONFIGS
+]
 
 
 @pytest.fixture
 def turning(rendered_recording, tmp_path):
-    """A folder with one recording of a camera that stands still, by another name."""
+    """A folder with one recording of a static camera under the names of the samples."""
     opened = recording.open_recording(rendered_recording)
     recording.write_recording(
         tmp_path / "turning_person",
@@ -35,15 +44,15 @@ def test_joints_that_agree_scatter_little(turning, capsys):
     check_on_real_data.main(turning, "depth")
     report = json.loads(capsys.readouterr().out)
     assert report["panoptic"]["views"] == 2
-    # Twice the same view.
+    # The same view twice.
     assert set(report["panoptic"]["scatter_mm"].values()) == {0}
     person = report["turning_person"]
     assert max(person["scatter_mm"].values()) < 100  # mm, in 0.2 s
     assert person["inside_mask"] > 0.5
 
 
-def test_weights_that_are_not_there_are_said(turning):
-    with pytest.raises(errors.BadInput, match="nowhere is none of points, depth, rgb"):
+def test_missing_weights_are_refused(turning):
+    with pytest.raises(errors.BadInput, match="no weights .*nowhere; use a path, poin"):
         check_on_real_data.main(turning, str(turning / "nowhere"))
 
 
@@ -59,15 +68,65 @@ def test_weights_of_a_run_are_exported(tmp_path):
     config = unipose.get_config("smoke")
     config.data.cache_dir = ""
     assert run("train", config, workdir=tmp_path / "w") == 0
+    export_weights.main(tmp_path / "w", tmp_path / "mine")
+    assert estimator.load(tmp_path / "mine").skeleton == "ITOP15"
+    (tmp_path / "w" / "metrics.json").unlink()
+    with pytest.raises(errors.BadInput, match="run --mode=evaluate first"):
+        export_weights.main(tmp_path / "w", tmp_path / "mine")
+    with pytest.raises(errors.BadInput, match="no checkpoint in .*; train there first"):
+        export_weights.main(tmp_path / "w", tmp_path / "mine", "depth")
+    with pytest.raises(errors.BadInput, match="unknown modality 'colour'; use one of"):
+        export_weights.main(tmp_path / "w", tmp_path / "mine", "colour")
+
+
+def test_requirements_install_the_package():
+    assert "-e ." in (ROOT / "requirements.txt").read_text().splitlines()
+
+
+@pytest.mark.slow
+def test_a_data_set_of_ones_own_is_trained_on(tmp_path):
+    render = unipose.get_config("smoke").data
+    render.skeleton = "COCO17"
+    render.frames, render.scene.height, render.scene.width = 12, 96, 128
+    params = synthetic.scene_params(render, "test")
+    clip = pools.render_pool(0, "test", 0, 1, params, extras=("depth",))
+    camera, xyz = clip["depth_intrinsics"][0], clip["xyz"][0]
+    uv = xyz[..., :2] / xyz[..., 2:] * camera[:2] + camera[2:]
+    keypoints = np.dstack([uv, clip["confidence"][0]])
+    for split in ("train", "validation", "test"):
+        folder = tmp_path / "clips" / split / "person"
+        folder.mkdir(parents=True)
+        np.save(folder / "depth.npy", clip["depth"][0])
+        np.save(folder / "keypoints.npy", keypoints)
+        np.save(folder / "intrinsics.npy", camera)
+        np.save(folder / "time.npy", np.arange(12) / 15.0)
     command = [
-        *(sys.executable, "-m", "examples.export_weights"),
-        *("--config=configs/unipose.py:smoke", f"--workdir={tmp_path / 'w'}"),
-        f"--output={tmp_path / 'mine'}",
+        *(sys.executable, "run.py", "--config=examples/own_dataset.py:smoke"),
+        *(f"--workdir={tmp_path / 'w'}", f"--config.data.path={tmp_path / 'clips'}"),
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert estimator.load(tmp_path / "mine").skeleton == "ITOP15"
-    (tmp_path / "w" / "metrics.json").unlink()
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "run --mode=evaluate first" in done.stderr
+    record = json.loads((tmp_path / "w" / "metrics.json").read_text())
+    assert record["step"] == 4
+    assert len((ROOT / "examples/own_dataset.py").read_text().splitlines()) < 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_run_from_the_repository_root(path):
+    if not installed():
+        pytest.skip("the package is not installed; pip install -r requirements.txt")
+    done = subprocess.run(
+        [sys.executable, path.relative_to(ROOT)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr.startswith(f"usage: {path.name}"), done.stderr
+    assert done.returncode == 1
+
+
+def installed() -> bool:
+    """Whether the package can be imported from any folder."""
+    command = [sys.executable, "-P", "-c", "import unipose_jax, data_pipelines"]
+    return subprocess.run(command, capture_output=True).returncode == 0

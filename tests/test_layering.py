@@ -1,6 +1,10 @@
-"""Imports point down only."""
+"""Imports point down only.
+
+Each rule is one test over all files; a failure lists every violation.
+"""
 
 import ast
+import functools
 import pathlib
 import subprocess
 import sys
@@ -59,8 +63,13 @@ def imports(tree, *, nested):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@functools.cache
+def parse(path):
+    return ast.parse(path.read_text())
+
+
 def imported(path, *, nested=True):
-    return set(imports(ast.parse(path.read_text()), nested=nested))
+    return set(imports(parse(path), nested=nested))
 
 
 def parts_imported(path):
@@ -73,38 +82,76 @@ def packages_imported(path, *, nested):
     return {name.split(".")[0] for name in imported(path, nested=nested)}
 
 
-def identify(path):
-    return str(path.relative_to(ROOT))
+def check(rule, folder):
+    """Fails with a line for each file in which `rule` finds something forbidden."""
+    found = ((path.relative_to(ROOT), rule(path)) for path in sources(folder))
+    lines = [f"{path}: {sorted(names)}" for path, names in found if names]
+    assert not lines, "\n".join(lines)
 
 
-@pytest.mark.parametrize("path", sources("unipose_jax"), ids=identify)
-def test_imports_point_down(path):
+def imports_that_point_up(path):
     part = part_of(path)
     if part == "__init__":
-        return  # the root lists what it offers
+        return set()  # the root lists what it offers
     everything = set(MAY_IMPORT) | TOP | (ENTRY if part in ENTRY else set())
-    allowed = MAY_IMPORT.get(part, everything) | {part}
-    assert parts_imported(path) <= allowed
+    return parts_imported(path) - MAY_IMPORT.get(part, everything) - {part}
 
 
-@pytest.mark.parametrize("path", sources("unipose_jax"), ids=identify)
-def test_every_part_has_a_place_in_the_layers(path):
-    assert part_of(path) in {*MAY_IMPORT, *TOP, *ENTRY, "__init__"}
+def parts_without_a_place(path):
+    return {part_of(path)} - {*MAY_IMPORT, *TOP, *ENTRY, "__init__"}
 
 
-@pytest.mark.parametrize("path", sources("unipose_jax"), ids=identify)
-def test_only_the_top_imports_data_pipelines(path):
-    allowed = part_of(path) in TOP | ENTRY
-    assert allowed or "data_pipelines" not in packages_imported(path, nested=True)
+def data_pipelines_below_the_top(path):
+    if part_of(path) in TOP | ENTRY:
+        return set()
+    return {"data_pipelines"} & packages_imported(path, nested=True)
 
 
-@pytest.mark.parametrize("path", sources("unipose_jax"), ids=identify)
-def test_tiers_keep_to_their_dependencies(path):
+def packages_beyond_the_tier(path):
     tier = TIERS.get(part_of(path))
     if tier is None:
-        return
+        return set()
     known = sys.stdlib_module_names | tier | {"unipose_jax", "data_pipelines"}
-    assert packages_imported(path, nested=part_of(path) != "train") <= known
+    return packages_imported(path, nested=part_of(path) != "train") - known
+
+
+def imports_that_data_lack(path):
+    """What a module of data_pipelines must not import: jax, most of unipose_jax."""
+    below = {"errors", "geometry", "skeleton"}
+    if path.name in ("synthetic.py", "rendered_batches.py"):
+        return parts_imported(path) - below - {"synthesis"}
+    jax_used = packages_imported(path, nested=True) & {"jax", "flax", "optax"}
+    return jax_used | parts_imported(path) - below
+
+
+def reports_below_commands(path):
+    if part_of(path) in ("cli", "report"):
+        return set()
+    return {"report"} & parts_imported(path)
+
+
+def test_imports_point_down():
+    check(imports_that_point_up, "unipose_jax")
+
+
+def test_every_part_has_a_place_in_the_layers():
+    check(parts_without_a_place, "unipose_jax")
+
+
+def test_only_the_top_imports_data_pipelines():
+    check(data_pipelines_below_the_top, "unipose_jax")
+
+
+def test_tiers_keep_to_their_dependencies():
+    check(packages_beyond_the_tier, "unipose_jax")
+
+
+def test_data_pipelines_take_only_geometry_and_skeletons_and_no_jax():
+    check(imports_that_data_lack, "data_pipelines")
+
+
+def test_only_what_users_call_imports_reports():
+    check(reports_below_commands, "unipose_jax")
 
 
 BLOCKING = """
@@ -143,22 +190,6 @@ def test_a_host_without_the_upper_tiers_can_import(modules, blocked):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("path", sources("data_pipelines"), ids=identify)
-def test_data_pipelines_take_only_geometry_and_skeletons_and_no_jax(path):
-    allowed = {"errors", "geometry", "skeleton"}
-    if path.name in ("synthetic.py", "rendered_batches.py"):
-        allowed |= {"synthesis"}
-    else:
-        assert not packages_imported(path, nested=True) & {"jax", "flax", "optax"}
-    assert parts_imported(path) <= allowed
-
-
-@pytest.mark.parametrize("path", sources("unipose_jax"), ids=identify)
-def test_only_what_users_call_imports_reports(path):
-    if part_of(path) != "report" and "report" in parts_imported(path):
-        assert part_of(path) == "cli"
-
-
 @pytest.mark.parametrize(
     ("source", "names"),
     [
@@ -172,3 +203,29 @@ def test_only_what_users_call_imports_reports(path):
 )
 def test_the_walk_sees_every_form_of_import(source, names):
     assert set(imports(ast.parse(source), nested=True)) == names
+
+
+@pytest.mark.parametrize(
+    ("rule", "place", "names"),
+    [
+        (imports_that_point_up, "unipose_jax/skeleton/a.py", {"losses", "report"}),
+        (parts_without_a_place, "unipose_jax/nowhere.py", {"nowhere"}),
+        (data_pipelines_below_the_top, "unipose_jax/losses/a.py", {"data_pipelines"}),
+        (packages_beyond_the_tier, "unipose_jax/losses/a.py", {"flax"}),
+        (imports_that_data_lack, "data_pipelines/a.py", {"flax", "losses", "report"}),
+        (imports_that_data_lack, "data_pipelines/synthetic.py", {"losses", "report"}),
+        (reports_below_commands, "unipose_jax/train/a.py", {"report"}),
+    ],
+)
+def test_every_rule_can_be_broken(rule, place, names, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    path = tmp_path / place
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "from unipose_jax import losses, report, skeleton\n"
+        "import flax, numpy, data_pipelines.schema\n"
+    )
+    assert rule(path) == names
+    folder = place.partition("/")[0]
+    with pytest.raises(AssertionError, match=place):
+        check(rule, folder)

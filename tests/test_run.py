@@ -244,6 +244,61 @@ def test_missing_workdir_or_checkpoint_is_said(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("folder", "used"), [("gs://bucket/cache", "gs://bucket/cache"), ("~/c", "/home/c")]
+)
+def test_the_compile_cache_may_be_remote(monkeypatch, folder, used):
+    set_to = {}
+    monkeypatch.setenv("HOME", "/home")
+    monkeypatch.setattr(jax.config, "update", set_to.__setitem__)
+    commands.use_compile_cache(folder)
+    assert set_to["jax_compilation_cache_dir"] == used
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "setting", "message"),
+    [
+        (
+            "train",
+            {"workdir": "gs://bucket/run"},
+            {},
+            "--workdir=gs://bucket/run: only",
+        ),
+        ("evaluate", {"workdir": "s3://bucket/run"}, {}, "--workdir=s3://bucket/run: "),
+        (
+            "predict",
+            {"input": "r", "output": "gs://b/p.npz"},
+            {},
+            "--output=gs://b/p.n",
+        ),
+        ("prepare", {"source": "gs://b", "data_dir": "d"}, {}, "--source=gs://b: only"),
+        (
+            "train",
+            {"data_dir": "gs://b"},
+            {},
+            "config.data.data_dir=gs://b: only local",
+        ),
+        (
+            "train",
+            {"workdir": "w"},
+            {"student.teacher.workdir": "gs://b/run"},
+            "config.student.teacher.workdir=gs://b/run: only local",
+        ),
+    ],
+)
+def test_remote_paths_are_refused_and_leave_no_folder(
+    tmp_path, monkeypatch, mode, options, setting, message
+):
+    monkeypatch.chdir(tmp_path)
+    config = unipose.get_config("smoke")
+    config.data.name = "recording" if mode == "prepare" else "synthetic"
+    config.update_from_flattened_dict(setting)
+    with pytest.raises(errors.BadInput, match=message) as caught:
+        run(mode, None if mode == "predict" else config, **options)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
     ("modality", "message"),
     [
         ("points", "recordings; pose_machine does not"),
@@ -292,6 +347,10 @@ def test_prepared_data_have_all_crops_or_none(
         (("--config=configs/nothing.py", "--workdir=w"), "nothing"),
         (("--mode=bake",), "bake"),
         (("--config=LICENSE", "--workdir=w"), "LICENSE:"),
+        (
+            ("--config=tests/broken_config.py", "--workdir=w"),
+            "tests/broken_config.py:9: AttributeError: 'str' object has no attribute",
+        ),
     ],
 )
 def test_mistake_is_one_line_and_status_2(arguments, message):

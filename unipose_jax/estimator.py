@@ -48,13 +48,18 @@ class Estimator:
         return models.inputs_of(self.model)
 
     @functools.cached_property
+    def _device_params(self) -> dict:
+        """The parameters on the device: transferred once, not at every call."""
+        return jax.device_put(self.params)
+
+    @functools.cached_property
     def _apply(self):
         joints = skeleton.by_name(self.skeleton).num_joints
         network = models.build(self.model, num_joints=joints)
 
         @jax.jit
-        def apply(fields):
-            estimate = network.apply(self.params, **fields)
+        def apply(params, fields):
+            estimate = network.apply(params, **fields)
             return estimate.xyz, jax.nn.sigmoid(estimate.confidence_logit)
 
         return apply
@@ -100,7 +105,7 @@ class Estimator:
         A network that fuses points with crops does without those that are missing.
         """
         fed = {name: fields[name] for name in self.inputs if name in fields}
-        return jax.tree.map(np.asarray, self._apply(fed))
+        return jax.tree.map(np.asarray, self._apply(self._device_params, fed))
 
 
 def from_config(config: ml_collections.ConfigDict, params) -> Estimator:

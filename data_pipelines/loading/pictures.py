@@ -8,58 +8,17 @@ import math
 import pathlib
 import zlib
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import cv2
 import ml_collections
 import numpy as np
 
-from data_pipelines.loading import mixture
+from data_pipelines.loading import mixture, origin
 from data_pipelines.readers import coco
 from unipose_jax import errors
 
-RENDERED = "rendered"
 _SHARES = 20  # of photographs, one validates and one tests
 _FEWEST = 4  # keypoints of a person who counts
-
-
-class Collection(NamedTuple):
-    """Where pictures come from, and how often."""
-
-    annotations: str  # a file, or `RENDERED`
-    images: str  # folder
-    weight: float
-
-
-def parse(text: str) -> list[Collection]:
-    """The collections that a config asks for.
-
-    Args:
-        text: "rendered", or a list "ANNOTATIONS[@IMAGES][=WEIGHT]" with commas, of
-            files in COCO's format; images lie beside them unless a folder is named.
-            "rendered" may be among them.
-
-    Raises:
-        errors.BadInput: it does not read so.
-    """
-    found = []
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
-        place, _, number = part.partition("=")
-        annotations, _, images = place.partition("@")
-        try:
-            weight = float(number or 1.0)
-        except ValueError:
-            weight = -1.0
-        if not weight > 0.0 or not annotations:
-            raise errors.BadInput(
-                f"config.data.collections has {part!r}; expected "
-                "ANNOTATIONS.json[@IMAGES][=WEIGHT] or rendered[=WEIGHT]"
-            )
-        images = images or str(pathlib.Path(annotations).parent)
-        found.append(Collection(annotations, images, weight))
-    if not found:
-        raise errors.BadInput("config.data.collections is empty; try 'rendered'")
-    return found
 
 
 class Rendered:
@@ -149,7 +108,7 @@ def open_train(config: ml_collections.ConfigDict):
     Raises:
         errors.BadInput: a collection cannot be used, or has nobody to compare.
     """
-    found = parse(config.data.collections)
+    found = origin.of(config.data).collections
     sources = [_opened(one, config.data, "train") for one in found]
     total = sum(one.weight for one in found)
     return mixture.Mixture(sources, [one.weight / total for one in found])
@@ -161,11 +120,11 @@ def open_split(config: ml_collections.ConfigDict, split: str):
     Raises:
         errors.BadInput: as `open_train`.
     """
-    return _opened(parse(config.data.collections)[0], config.data, split)
+    return _opened(origin.of(config.data).collections[0], config.data, split)
 
 
-def _opened(one: Collection, data: ml_collections.ConfigDict, split: str):
-    if one.annotations == RENDERED:
+def _opened(one: origin.Collection, data: ml_collections.ConfigDict, split: str):
+    if one.is_rendered:
         from data_pipelines.rendered import synthetic
 
         if data.people < 2:

@@ -4,6 +4,7 @@ import pathlib
 
 import ml_collections
 
+from data_pipelines.loading import origin
 from data_pipelines.readers import registry
 from unipose_jax import errors
 
@@ -28,7 +29,8 @@ def open_train(
     Raises:
         errors.BadInput: `config.data.name` is unknown, or its files cannot be used.
     """
-    if config.data.get("collections", ""):
+    found = origin.of(config.data)
+    if found.collections:
         from data_pipelines.loading import pictures, pool_batches
 
         return pool_batches.PoolBatches(
@@ -38,7 +40,7 @@ def open_train(
             host=host,
             hosts=hosts,
         )
-    if _is_rendered(config):
+    if found.renders:
         if config.data.mixture:
             raise errors.BadInput(
                 "config.data.mixture needs prepared data sets (--data_dir); rendered "
@@ -93,11 +95,12 @@ def open_split(config: ml_collections.ConfigDict, split: str):
         errors.BadInput: as `open_train`.
     """
     data = config.data
-    if data.get("collections", ""):
+    found = origin.of(data)
+    if found.collections:
         from data_pipelines.loading import pictures
 
         return pictures.open_split(config, split)
-    if _is_rendered(config):
+    if found.renders:
         from data_pipelines.rendered import synthetic
 
         return synthetic.open_split(config, split)
@@ -141,10 +144,6 @@ def _pose_clips(tracks, data: ml_collections.ConfigDict, split: str, protocol: s
         labelled=labelled,
         protocol=protocol,
     )
-
-
-def _is_rendered(config: ml_collections.ConfigDict) -> bool:
-    return config.data.name == "synthetic" and not config.data.data_dir
 
 
 def _read_tracks(data: ml_collections.ConfigDict, split: str):

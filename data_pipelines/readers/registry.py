@@ -1,13 +1,18 @@
-"""Data sets by the name that configs use (`config.data.name`)."""
+"""Readers of data sets by the name that configs use (`config.data.name`)."""
 
 import importlib
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import ml_collections
 
 from unipose_jax import errors
 
-READERS = {
+# Returns a `sequence.DataSet`, whose module needs OpenCV: not imported here.
+Reader = Callable[[pathlib.Path, ml_collections.ConfigDict], Any]
+
+READERS: dict[str, str | Reader] = {
     "synthetic": "data_pipelines.rendered.data_set",
     "recording": "data_pipelines.readers.recordings.data_set",
     "itop": "data_pipelines.readers.itop",
@@ -17,14 +22,20 @@ READERS = {
     "human36m": "data_pipelines.readers.videopose.human36m",
     "coco": "data_pipelines.readers.coco",
 }
-"""The module of each data set, with `open_data_set(source, data)`.
+"""The function `open_data_set(source, data)` of each data set, or the module with it.
 
-Imported where used: rendered people need no reader, recordings no renderer.
+Modules are imported when they are used: rendered people need no reader, recordings no
+renderer. Other code, such as a config file, adds a reader by one line,
+`registry.READERS["mine"] = open_mine` (examples/own_dataset.py).
 """
 
 
 def open_data_set(data: ml_collections.ConfigDict, source: pathlib.Path):
-    """The original files at `source`, as a `sequence.DataSet`.
+    """Opens the original files of a data set, as a `sequence.DataSet`.
+
+    Args:
+        data: `config.data`; `name` is a key of `READERS`.
+        source: folder or file with the original files.
 
     Raises:
         errors.BadInput: `data.name` is unknown, or the files cannot be used.
@@ -33,4 +44,7 @@ def open_data_set(data: ml_collections.ConfigDict, source: pathlib.Path):
         raise errors.BadInput(
             f"config.data.name is {data.name!r}; use one of {', '.join(READERS)}"
         )
-    return importlib.import_module(READERS[data.name]).open_data_set(source, data)
+    reader = READERS[data.name]
+    if isinstance(reader, str):
+        reader = importlib.import_module(reader).open_data_set
+    return reader(source, data)

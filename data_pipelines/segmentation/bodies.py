@@ -110,7 +110,7 @@ def gaps(
     Returns:
         (count, count), symmetric, inf where two regions do not meet.
     """
-    pairs, steps = [], []
+    pairs, steps = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
     for down, right in _NEIGHBOURS + _BEHIND:
         rows, columns = labels.shape[0] - down, labels.shape[1] - right
         if rows < 1 or columns < 1:

@@ -27,7 +27,7 @@ class People:
         """Everybody in a depth map, by number.
 
         Args:
-            depth: (height, width), metres, 0 or NaN where there is none.
+            depth: (height, width), metres, 0, NaN or infinite where there is none.
 
         Returns:
             The same number for the same person in the next depth maps.

@@ -81,7 +81,8 @@ class Segmenter:
                 (`calibration.Camera.rays`).
             intrinsics: (fx, fy, cx, cy), pixels.
         """
-        self._step = max(1, round(max(rays.shape[:2]) / _GRID))
+        long, short = max(rays.shape[:2]), min(rays.shape[:2])
+        self._step = min(max(1, round(long / _GRID)), short)  # one block at least
         self._rays = _strided(rays, self._step)
         self._pixel_angle = self._step / float(np.sqrt(intrinsics[0] * intrinsics[1]))
         self.reset()
@@ -95,7 +96,7 @@ class Segmenter:
         """Finds the person.
 
         Args:
-            depth: (height, width), metres, 0 or NaN where there is none.
+            depth: (height, width), metres, 0, NaN or infinite where there is none.
             hint: keypoints of the person wanted, where known.
         """
         view = self.look(depth)
@@ -111,9 +112,10 @@ class Segmenter:
         """What stands in the room; the next step is `cut_out`.
 
         Args:
-            depth: (height, width), metres, 0 or NaN where there is none.
+            depth: (height, width), metres, 0, NaN or infinite where there is none.
         """
-        depth = np.where(depth > 0, depth, 0).astype(np.float32)
+        known = np.isfinite(depth) & (depth > 0)
+        depth = np.where(known, depth, 0).astype(np.float32)
         z = _reduced(depth, self._step)
         grid = _Grid(
             step=self._step,

@@ -4,7 +4,7 @@ This is what training needs of a recording, and all that it keeps of one.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -102,18 +102,25 @@ def read(
     Raises:
         errors.BadInput: a frame, the keypoints or the truth cannot be read.
     """
-    keypoints = read_keypoints(source, skeleton, skipped)
     xyz = _truth(source, skeleton)
     known = np.isfinite(xyz).all(axis=-1)
     visible = known.copy()
-    points, kept, cut_out = [], [], []
-    for index, cloud, crop in _readable_frames(source, keypoints, skipped, crop_size):
+    points: dict[int, np.ndarray] = {}
+    cut_out: dict[int, dict[str, np.ndarray]] = {}
+
+    def take(index: int, cloud: Cloud) -> None:
+        try:
+            cut_out[index] = _crops(source, index, cloud, crop_size)
+        except errors.BadInput as error:
+            _leave_out(error, skipped)
+            return
         rng = np.random.default_rng((seed, index))
         drawn, valid = sampling.sample_points(cloud.xyz, stored_points, rng)
-        points.append(drawn[valid])
+        points[index] = drawn[valid]
         visible[index] &= _is_visible(xyz[index], cloud.depth, source)
-        kept.append(index)
-        cut_out.append(crop)
+
+    keypoints = visit(source, skeleton, take, skipped)
+    kept = sorted(points)
     if keypoints is None:
         keypoints = Keypoints(np.zeros_like(xyz[..., :2]), np.zeros_like(xyz[..., 0]))
     fields = {
@@ -124,10 +131,10 @@ def read(
         "visible": visible,
     }
     return Track(
-        points,
+        [points[index] for index in kept],
         source.time[kept],
         per_frame={name: value[kept] for name, value in fields.items()}
-        | crops.stacked(cut_out),
+        | crops.stacked([cut_out[index] for index in kept]),
         constant={
             "intrinsics": source.keypoint_camera.intrinsics,
             "cam_from_points": source.color_from_depth,
@@ -148,8 +155,44 @@ def clouds(source: Sequence, keypoints: Keypoints | None = None) -> Iterator[Clo
     Raises:
         errors.BadInput: a frame cannot be read.
     """
-    for _, cloud in _readable_clouds(source, keypoints, None):
+    for _, cloud, _ in _readable_clouds(source, keypoints, None):
         yield cloud
+
+
+def visit(
+    source: Sequence,
+    skeleton: str,
+    take: Callable[[int, Cloud], None],
+    skipped: list[str] | None = None,
+) -> Keypoints | None:
+    """Calls `take(position, person)` once for each readable frame, in any order.
+
+    A mask says whose keypoints are wanted, so frames with masks are read before the
+    keypoints are chosen, and only once. Other frames are segmented under the keypoints.
+
+    Args:
+        source: any sequence.
+        skeleton: name of the skeleton of the keypoints.
+        take: uses a frame.
+        skipped: as in `read`.
+
+    Returns:
+        The keypoints, as of `read_keypoints`.
+    """
+    without_mask: Collection[int] = range(len(source))
+    center = None
+    if _has_mask(source, skipped):
+        center, without_mask = np.full((len(source), 3), np.nan), []
+        for index, cloud, has_mask in _readable_clouds(source, None, skipped):
+            center[index] = _center(cloud.xyz)
+            if has_mask:
+                take(index, cloud)
+            else:
+                without_mask.append(index)
+    keypoints = _keypoints_near(source, skeleton, center)
+    for index, cloud, _ in _readable_clouds(source, keypoints, skipped, without_mask):
+        take(index, cloud)
+    return keypoints
 
 
 def points_in(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.ndarray:
@@ -157,13 +200,13 @@ def points_in(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.ndarr
 
     Args:
         mask: bool (height, width).
-        depth: (height, width), metres, 0 where there is none.
+        depth: (height, width), metres, 0, NaN or infinite where there is none.
         rays: (height, width, 2), x/z and y/z of each pixel.
 
     Returns:
         float32 (points, 3), metres.
     """
-    index = np.flatnonzero(mask & (depth > 0))
+    index = np.flatnonzero(mask & (depth > 0) & np.isfinite(depth))
     z = depth.ravel()[index, None]
     xyz = np.concatenate([rays.reshape(-1, 2)[index] * z, z], axis=1)
     return xyz[point_cloud.inliers(xyz)].astype(np.float32)
@@ -179,11 +222,26 @@ def read_keypoints(
         skeleton: name of the skeleton to express them in.
         skipped: as in `read`.
     """
-    near = None
+    center = None
     if _has_mask(source, skipped):
         center = np.full((len(source), 3), np.nan)
-        for index, cloud in _readable_clouds(source, None, skipped):
+        for index, cloud, _ in _readable_clouds(source, None, skipped):
             center[index] = _center(cloud.xyz)
+    return _keypoints_near(source, skeleton, center)
+
+
+def _keypoints_near(
+    source: Sequence, skeleton: str, center: np.ndarray | None
+) -> Keypoints | None:
+    """The keypoints of the person at `center`, or of the most visible person.
+
+    Args:
+        source: any sequence.
+        skeleton: name of the skeleton to express them in.
+        center: (frames, 3), metres, depth-camera frame; NaN where unknown.
+    """
+    near = None
+    if center is not None:
         # Undistorted, where the detections are not yet: pixels off, bodies are large.
         near = source.keypoint_camera.project(
             center @ source.color_from_depth[:3, :3].T + source.color_from_depth[:3, 3]
@@ -192,46 +250,40 @@ def read_keypoints(
     return None if found is None else Keypoints(*found)
 
 
-def _readable_frames(
-    source: Sequence,
-    keypoints: Keypoints | None,
-    skipped: list[str] | None,
-    crop_size: int,
-) -> Iterator[tuple[int, Cloud, dict[str, np.ndarray]]]:
-    """(position, person, fields of crops) of each frame that can be read."""
-    for index, cloud in _readable_clouds(source, keypoints, skipped):
-        fields: dict[str, np.ndarray] = {}
-        try:
-            if crop_size:
-                fields = crops.of_frame(
-                    source, index, cloud.xyz, cloud.person_depth, size=crop_size
-                )
-        except errors.BadInput as error:
-            _leave_out(error, skipped)
-        else:
-            yield index, cloud, fields
+def _crops(
+    source: Sequence, index: int, cloud: Cloud, size: int
+) -> dict[str, np.ndarray]:
+    """The fields of crops of one frame; none of size 0."""
+    if not size:
+        return {}
+    return crops.of_frame(source, index, cloud.xyz, cloud.person_depth, size=size)
 
 
 def _readable_clouds(
-    source: Sequence, keypoints: Keypoints | None, skipped: list[str] | None
-) -> Iterator[tuple[int, Cloud]]:
-    """(position, person) of each frame that can be read."""
+    source: Sequence,
+    keypoints: Keypoints | None,
+    skipped: list[str] | None,
+    only: Collection[int] | None = None,
+) -> Iterator[tuple[int, Cloud, bool]]:
+    """(position, person, whether it has a mask) of each frame that can be read."""
     segmenter = None
-    for index in range(len(source)):
+    for index in range(len(source)) if only is None else only:
         try:
             depth, mask = source.depth(index), source.mask(index)
         except errors.BadInput as error:
             _leave_out(error, skipped)
             continue
         if depth is None:
-            yield index, _NOTHING
+            yield index, _NOTHING, True
             continue
+        given = mask is not None
         if mask is None:
             segmenter = segmenter or segmentation.Segmenter(
                 source.rays, source.depth_camera.intrinsics
             )
             mask = segmenter(depth, _hint(source, keypoints, index)).mask
-        yield index, Cloud(points_in(mask, depth, source.rays), mask, depth)
+        cloud = Cloud(points_in(mask, depth, source.rays), mask, depth)
+        yield index, cloud, given
 
 
 def _leave_out(error: errors.BadInput, skipped: list[str] | None) -> None:

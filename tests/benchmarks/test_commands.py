@@ -38,10 +38,10 @@ def test_weights_that_ship_are_scored(tmp_path):
 
 
 def test_a_study_makes_its_table_and_goes_on_with_the_same_settings_only(tmp_path):
-    study = ("--configs=unipose", "--variant=smoke", "--seeds=0")
+    study = ("--configs=unipose:smoke", "--seeds=0")
     where = (f"--workdir={tmp_path}", f"--set=config.data.cache_dir={tmp_path / 'c'}")
     table = command("ablations", *study, *where)
-    assert "| unipose |" in table
+    assert "| unipose:smoke |" in table
     assert (tmp_path / "table.md").read_text().strip() == table.split("\n", 1)[
         1
     ].strip()
@@ -50,5 +50,22 @@ def test_a_study_makes_its_table_and_goes_on_with_the_same_settings_only(tmp_pat
     )
     with pytest.raises(AssertionError, match="was made with settings"):
         command("ablations", *study, *where, "--set=config.num_train_steps=2")
-    record = json.loads((tmp_path / "unipose-0" / "settings.json").read_text())
+    record = json.loads((tmp_path / "unipose.smoke-0" / "settings.json").read_text())
     assert record["variant"] == "smoke"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--configs=unipose,ablations:no_x"], "unknown ablation 'no_x'; use"),
+        # `run.py` refuses it, once the folder of the run exists.
+        (["--configs=unipose:smoke", "--set=config.global_batch_size=0"], "batch_size"),
+    ],
+)
+def test_a_study_that_fails_leaves_nothing(tmp_path, arguments, message):
+    with pytest.raises(AssertionError) as raised:
+        command("ablations", *arguments, f"--workdir={tmp_path / 'runs' / 'study'}")
+    (line,) = str(raised.value).splitlines()[:1]
+    assert line.startswith("error: ")
+    assert message in line
+    assert not list(tmp_path.iterdir())

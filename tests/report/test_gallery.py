@@ -30,3 +30,41 @@ def test_people_below_half_the_height_are_small(rows, small):
 )
 def test_file_names_are_safe(name, expected):
     assert gallery.file_name(name) == expected
+
+
+def test_a_frame_is_named_by_its_number_in_the_recording():
+    clip = clips.Clip(
+        name="a", skeleton="ITOP15", xyz=XYZ, numbers=np.array([3, 9, 24, 30])
+    )
+    assert gallery.frame_title(clip, 2) == "a, frame 24"
+    assert gallery.frame_title(clip.thinned(2), 1) == "a, frame 30"
+    plain = clips.Clip(name="a", skeleton="ITOP15", xyz=XYZ)
+    assert gallery.frame_title(plain, 2) == "a, frame 2"
+
+
+@pytest.mark.parametrize("known_frame", [None, 0])
+def test_a_frame_without_truth_is_drawn_as_one(tmp_path, monkeypatch, known_frame):
+    drawn = {}
+    for module, name in (
+        (gallery.scenes, "draw_scene"),
+        (gallery.overlays, "draw_overlay"),
+    ):
+        monkeypatch.setattr(
+            module, name, lambda *_, name=name, **options: drawn.update({name: options})
+        )
+    truth = np.full_like(XYZ, np.nan)
+    if known_frame is not None:
+        truth[known_frame] = XYZ[known_frame]
+    clip = clips.Clip(
+        name="a",
+        skeleton="ITOP15",
+        xyz=XYZ,
+        truth=truth,
+        depth=np.full((4, 48, 64), 3.0, np.float32),
+        intrinsics=np.array([60.0, 60.0, 32.0, 24.0]),
+    )
+    figures = gallery.clip_figures(tmp_path, clip, number=0)
+    assert drawn["draw_scene"]["truth"] is None
+    assert drawn["draw_overlay"]["truth_uv"] is None
+    assert not any("truth" in figure.caption for figure in figures)
+    assert (clip.truth is None) == (known_frame is None)

@@ -81,6 +81,18 @@ def test_clips_without_actions_are_studied_together(folder, trained):
     assert set(found["actions"]) >= {"all, corrected", "mean, corrected"}
 
 
+@pytest.mark.parametrize("steps", [(), (1,)])
+def test_a_study_may_try_no_steps(folder, trained, steps):
+    config = stages.config_of(smoke(folder), "points", trained)
+    recipe, state = restore.best(config, trained)
+    source = sources.open_split(config, "test")
+    config.study.steps, config.study.noise = steps, (0.0,)
+    config.study.kinds = (config.correction.kind,)
+    found = lifting_study.study(recipe, config, state.ema_params, source)
+    assert "mean, corrected" in found["actions"]
+    assert len(found["noise"]) == len(steps)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -5,6 +5,7 @@ import json
 import logging
 import pathlib
 import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import ml_collections
 
 from data_pipelines.ground import pose_file
-from data_pipelines.loading import sources
+from data_pipelines.loading import origin, sources
 from unipose_jax import errors, metrics, skeleton
 from unipose_jax.report import files as report_files
 from unipose_jax.train import journal, loop, parallel
@@ -40,11 +41,12 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
         raise errors.BadInput(f"--mode={mode} needs --config=configs/<name>.py")
     if options.data_dir:
         config.data.data_dir = options.data_dir
+    _check_config_paths(config)
     host = {"host": options.process_id, "hosts": options.num_processes}
     if mode == "prepare":
         from unipose_jax.cli import data_commands
 
-        rendered = config.data.name == "synthetic"  # of no files
+        rendered = origin.of(config.data).synthetic  # without original files
         source = pathlib.Path() if rendered else _needed(options, "source")
         config.data.crop_size = stages.crop_size_of(config)
         return data_commands.prepare_data(config, source, **host)
@@ -58,6 +60,8 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
 def _use(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
     """The modes that work on one recording or pose file, and need no config."""
     path = _needed(options, "input")
+    if config is not None:
+        _check_config_paths(config)
     if mode == "score":
         return score(path, _needed(options, "truth"))
     # Imported where used: these need OpenCV.
@@ -102,8 +106,9 @@ def quiet_logs() -> None:
 def use_compile_cache(folder: str) -> None:
     """Keeps compiled programs between runs; "" keeps none."""
     if folder:
-        path = pathlib.Path(folder).expanduser()
-        jax.config.update("jax_compilation_cache_dir", str(path))
+        remote = "://" in folder  # JAX itself reads and writes gs:// and the like
+        path = folder if remote else str(pathlib.Path(folder).expanduser())
+        jax.config.update("jax_compilation_cache_dir", path)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
@@ -152,7 +157,8 @@ def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> in
         from unipose_jax.report.pages import experiment
 
         in_order = {name: results[name] for name in trained if name in results}
-        print(experiment.comparison_text(in_order))
+        if text := experiment.comparison_text(in_order):
+            print(text)
     return 0
 
 
@@ -198,7 +204,7 @@ def _evaluate_stage(
     )
     if target == workdir:
         journal.write_pictures(workdir, int(state.step), page.parent / "figures")
-    print(f"{protocol}\n{experiment.summary_text(results)}")
+    print("\n".join(filter(None, [protocol, experiment.summary_text(results)])))
     for table in experiment.study_tables(studied).values():
         print(tables.to_text(table))
     if not results["all"]["num_frames"]:
@@ -292,7 +298,33 @@ def score(predicted: pathlib.Path, truth: pathlib.Path) -> int:
 
 def _optional(options, name: str) -> pathlib.Path | None:
     value = getattr(options, name)
-    return pathlib.Path(value).expanduser() if value else None
+    if not value:
+        return None
+    _check_local(f"--{name}", str(value))
+    return pathlib.Path(value).expanduser()
+
+
+def _check_config_paths(config: ml_collections.ConfigDict) -> None:
+    """Refuses a config that names a remote file or folder."""
+    for key, value in _strings(config.to_dict(), "config"):
+        _check_local(key, value)
+
+
+def _strings(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _strings(value, f"{prefix}.{name}")
+        elif isinstance(value, str):
+            yield f"{prefix}.{name}", value
+
+
+def _check_local(name: str, value: str) -> None:
+    """Refuses a URL: pathlib would take it for a folder `gs:` of this machine."""
+    if "://" in value:
+        raise errors.BadInput(
+            f"{name}={value}: only local paths are supported; mount the bucket as a "
+            "folder, for example with gcsfuse, and give the folder"
+        )
 
 
 def _needed(options, name: str) -> pathlib.Path:

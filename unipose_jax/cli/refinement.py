@@ -145,12 +145,14 @@ def _evidence(
 ) -> tuple[refine.Keypoints | None, refine.Clouds]:
     """Keypoints and clouds of the frames of the poses."""
     place = _places(poses, opened)
-    found = tracks.read_keypoints(opened, poses.skeleton)
     points = np.zeros((len(opened), POINTS, 3), np.float32)
     valid = np.zeros((len(opened), POINTS), bool)
-    for index, cloud in enumerate(tracks.clouds(opened, found)):
+
+    def take(index: int, cloud: tracks.Cloud) -> None:
         rng = np.random.default_rng(index)
         points[index], valid[index] = sampling.sample_points(cloud.xyz, POINTS, rng)
+
+    found = tracks.visit(opened, poses.skeleton, take)
     if found is not None:
         own = _keypoints(
             found.uv[place],

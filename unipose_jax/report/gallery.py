@@ -89,16 +89,21 @@ def animation_figures(
 
 def frame_title(clip: clips.Clip, index: int) -> str:
     """Name and frame, and the mean error where the truth is known."""
-    title = clip.name if clip.num_frames == 1 else f"{clip.name}, frame {index}"
+    title = (
+        clip.name
+        if clip.num_frames == 1
+        else f"{clip.name}, frame {clip.number(index)}"
+    )
     error = frame_error_mm(clip, index)
     return title if np.isnan(error) else f"{title}: mean error {error:.0f} mm"
 
 
 def frame_error_mm(clip: clips.Clip, index: int) -> float:
     """Mean distance to the truth, millimetres; NaN where no joint is known."""
-    if clip.truth is None:
+    truth = clip.truth_at(index)
+    if truth is None:
         return float("nan")
-    distance = np.linalg.norm(clip.xyz[index] - clip.truth[index], axis=-1)
+    distance = np.linalg.norm(clip.xyz[index] - truth, axis=-1)
     distance = distance[np.isfinite(distance)]
     return 1000.0 * float(distance.mean()) if distance.size else float("nan")
 
@@ -124,7 +129,8 @@ def _overlay(
     keypoints = clip.keypoints_on(kind)
     image = clip.images(kind)[index]
     uv = clip.project(clip.xyz[index], kind)
-    truth_uv = None if clip.truth is None else clip.project(clip.truth[index], kind)
+    truth = clip.truth_at(index)
+    truth_uv = None if truth is None else clip.project(truth, kind)
     overlays.draw_overlay(
         path,
         image,
@@ -143,17 +149,18 @@ def _overlay(
 
 
 def _scene(path: pathlib.Path, clip: clips.Clip, index: int, title: str) -> page.Figure:
+    truth = clip.truth_at(index)
     scenes.draw_scene(
         path,
         clip.xyz[index],
         skeleton=clip.skeleton,
         confidence=overlays.at(clip.confidence, index),
         visible=overlays.at(clip.visible, index),
-        truth=overlays.at(clip.truth, index),
+        truth=truth,
         points=overlays.at(clip.points, index),
         title=title,
     )
-    beside = "" if clip.truth is None else ", beside the truth"
+    beside = "" if truth is None else ", beside the truth"
     caption = f"{title}. Prediction in 3D with the points{beside}; grid of 0.5 m."
     return page.Figure(path, caption, wide=False)
 

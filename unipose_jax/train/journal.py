@@ -1,11 +1,12 @@
 """What a run writes down: `log.jsonl`, TensorBoard, and its own death certificate."""
 
+import contextlib
 import json
 import math
 import os
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -31,7 +32,7 @@ class Journal:
     def __init__(self, workdir: pathlib.Path, *, first_step: int):
         """Opens the log of `workdir` to go on after `first_step`."""
         self._pending: list[tuple[int, Any]] = []
-        self._since = time.time()
+        self._since = time.monotonic()
         self._file = self._board = None
         if parallel.is_lead():
             workdir.mkdir(parents=True, exist_ok=True)
@@ -76,11 +77,20 @@ class Journal:
             name: float(np.mean([scalars[name] for scalars in values]))
             for name in values[0]
         }
-        now = time.time()
+        now = time.monotonic()
         means["steps_per_s"] = len(steps) / max(now - self._since, 1e-9)
         self._pending, self._since = [], now
         self.write(steps[-1], "train", means)
         return f"loss {means['loss/total']:.4f}"
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Excludes the time of its body, such as validation, from `steps_per_s`."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self._since += time.monotonic() - start
 
     def write(self, step: int, split: str, scalars: Mapping[str, float]) -> None:
         """Writes one line and its TensorBoard scalars."""

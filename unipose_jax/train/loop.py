@@ -35,17 +35,28 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
         unipose_jax.errors.BadInput: the config or its data cannot be used, or
             `workdir` holds a run of another config.
     """
-    num_steps = config.num_train_steps
     parallel.local_batch_size(config.global_batch_size)  # refuses what cannot be split
     recipe = recipes.build(config)
-    checkpoints = checkpoint.Checkpoints(workdir)
-    if (saved := checkpoints.latest_step()) is not None:
-        meta = checkpoints.read_meta(saved)
-        if saved >= num_steps and checkpoint.differs_in_path_only(meta, config):
-            return True  # a finished run, to be scored on other files
-        checkpoint.check_config(meta, config, workdir)
-        if saved >= num_steps:
-            return True
+    with checkpoint.Checkpoints(workdir) as checkpoints:
+        if (saved := checkpoints.latest_step()) is not None:
+            finished = saved >= config.num_train_steps
+            meta = checkpoints.read_meta(saved)
+            if finished and checkpoint.differs_in_path_only(meta, config):
+                return True  # a finished run, to be scored on other files
+            checkpoint.check_config(meta, config, workdir)
+            if finished:
+                return True
+        return _train(config, workdir, recipe, checkpoints)
+
+
+def _train(
+    config: ml_collections.ConfigDict,
+    workdir: pathlib.Path,
+    recipe: recipes.Recipe,
+    checkpoints: checkpoint.Checkpoints,
+) -> bool:
+    """Trains from the newest checkpoint, or from the start, to the end or a signal."""
+    num_steps, saved = config.num_train_steps, checkpoints.latest_step()
     teacher, starts = None, config.get("teacher", {}).get("start", False)
     if recipe.taught or starts:
         teacher = teachers.load(config, workdir)
@@ -74,9 +85,10 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
     state = parallel.replicate(state)
 
     def check(step: int) -> None:
-        scores = validate(state.ema_params)
-        log.write(step, "validation", scores)
-        save(scores["loss/total"])
+        with log.paused():
+            scores = validate(state.ema_params)
+            log.write(step, "validation", scores)
+            save(scores["loss/total"])
 
     def save(score: float | None) -> None:
         meta = {
@@ -113,7 +125,7 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
                 save(None)
             if stopping:
                 break
-    checkpoints.close()
+    checkpoints.wait()
     if not done and parallel.is_lead():
         why = stop.signal_name or "another host was stopped"
         print(f"{why}: saved step {step}; run again to go on from there")

@@ -31,17 +31,6 @@ def photographs(place, **changes):
     return pictures.Photographs(opened, data("", **changes).data)
 
 
-def test_collections_are_files_folders_and_weights():
-    found = pictures.parse("rendered=0.5, a/b.json, c.json@d=2")
-    assert found == [("rendered", ".", 0.5), ("a/b.json", "a", 1.0), ("c.json", "d", 2)]
-
-
-@pytest.mark.parametrize("text", ["", "a.json=x", "a.json=0", "=1", "a.json=-2"])
-def test_what_is_no_list_of_collections_is_refused(text):
-    with pytest.raises(errors.BadInput, match="config.data.collections"):
-        pictures.parse(text)
-
-
 def test_photographs_are_scaled_with_their_keypoints(tmp_path):
     source = photographs(write(tmp_path / "a", 2, 3))
     example = source.example(1, np.random.default_rng(0))

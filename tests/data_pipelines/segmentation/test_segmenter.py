@@ -43,11 +43,12 @@ def test_noise_and_holes_cost_little(room):
     assert iou(segmenter(room)(depth).mask, (shown == 1) & (depth > 0)) > 0.9
 
 
-def test_nan_means_no_depth(room):
+@pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf, -1.0])
+def test_what_is_no_number_means_no_depth(room, nothing):
     depth, _ = room.render(room.person(0.0, 2.5))
     depth[10:90:7, ::5] = 0
-    with_nan = np.where(depth > 0, depth, np.nan)
-    first, second = segmenter(room)(depth), segmenter(room)(with_nan)
+    other = np.where(depth > 0, depth, nothing)
+    first, second = segmenter(room)(depth), segmenter(room)(other)
     np.testing.assert_array_equal(first.mask, second.mask)
 
 
@@ -144,6 +145,19 @@ def test_any_resolution(room, width, height):
     camera = calibration.make(width, height, (focal, focal, width / 2, height / 2))
     depth, shown = room.render(room.person(0.0, 2.8), camera=camera)
     assert iou(segmenter(room, camera)(depth).mask, shown == 1) > 0.95
+
+
+@pytest.mark.parametrize(
+    "size", [(1280, 4), (4, 1280), (1, 1), (700, 1), (1, 700), (3, 2), (5, 640)]
+)
+@pytest.mark.parametrize("depth", ["flat", "steps", "nothing"])
+def test_images_of_any_shape(size, depth):
+    width, height = size
+    camera = calibration.make(width, height, (300.0, 300.0, width / 2, height / 2))
+    steps = 1.0 + np.arange(width * height, dtype=np.float32).reshape(height, width) % 3
+    image = {"flat": np.full_like(steps, 2.0), "steps": steps, "nothing": 0 * steps}
+    found = segmentation.Segmenter(camera.rays(), camera.intrinsics)(image[depth])
+    assert found.mask.shape == (height, width)
 
 
 def test_people_reach_the_edges_of_images_that_the_grid_does_not_fill(room):

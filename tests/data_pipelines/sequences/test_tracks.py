@@ -202,3 +202,50 @@ def test_an_empty_frame_has_a_crop_of_the_middle(make_recording, room):
     np.testing.assert_array_equal(track.per_frame["reference_depth"] > 0, [1, 0, 1])
     assert not track.frame(1)["depth_crop"].any()
     assert np.linalg.det(track.frame(1)["depth_crop_matrix"]) > 0
+
+
+def counting_depth(opened, monkeypatch):
+    """How often each depth file is decoded from now on, by position."""
+    decoded, depth = [0] * len(opened), type(opened).depth
+
+    def count(self, index):
+        decoded[index] += 1
+        return depth(self, index)
+
+    monkeypatch.setattr(type(opened), "depth", count)
+    return decoded
+
+
+@pytest.mark.parametrize("masks", ["all", "none"])
+def test_depth_is_decoded_once(make_recording, monkeypatch, masks):
+    path = make_recording(**({} if masks == "all" else {"mask": None}))
+    opened = recording.open_recording(path)
+    decoded = counting_depth(opened, monkeypatch)
+    tracks.read(opened, skeleton="ITOP15", stored_points=64, crop_size=8)
+    assert decoded == [1, 1, 1]
+
+
+def test_frames_without_mask_are_segmented_under_the_keypoints(
+    make_recording, room, monkeypatch
+):
+    people, depth, uv = two_people(room)
+    shown = room.render(people[0])[1] == 1
+    far = shown & (np.abs(depth - 3.3) < 0.4)
+    keypoints = detections.to_coco(uv[:1].repeat(3, 0), np.ones((3, 17)), "COCO17")
+    path = make_recording(depth=[depth] * 3, mask=[far] * 3, keypoints=keypoints)
+    (path / "mask" / "000001.png").unlink()
+    opened = recording.open_recording(path)
+    decoded = counting_depth(opened, monkeypatch)
+    track = tracks.read(opened, skeleton="COCO17", stored_points=64)
+    middle = [np.median(xyz[:, 2]) for xyz in track.points]
+    np.testing.assert_allclose(middle, 3.3, atol=0.1)  # the nearer person is at 2.3 m
+    assert decoded == [1, 2, 1]
+
+
+@pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf])
+def test_pixels_without_a_number_are_no_points(nothing):
+    depth = np.array([[2.0, nothing] * 8] * 16, np.float32)
+    rays = np.zeros((16, 16, 2), np.float32)
+    xyz = tracks.points_in(np.ones(depth.shape, bool), depth, rays)
+    np.testing.assert_array_equal(xyz[:, 2], 2.0)
+    assert len(xyz) == 128

@@ -78,3 +78,13 @@ def test_asking_for_images_that_are_not_there_names_those_that_are():
     assert clip.image_kinds == ("depth",)
     with pytest.raises(ValueError, match=r"has \('depth',\), not 'color'"):
         clip.images("color")
+
+
+def test_truth_of_nothing_is_no_truth():
+    assert make_clip(truth=np.full_like(XYZ, np.nan)).truth is None
+    partly = XYZ.copy()
+    partly[2] = np.nan
+    clip = make_clip(truth=partly)
+    assert clip.truth_at(2) is None
+    np.testing.assert_array_equal(clip.truth_at(1), XYZ[1])
+    assert make_clip().truth_at(1) is None

@@ -40,6 +40,7 @@ def test_what_a_later_stage_lacks_is_said_before_the_first_trains(
         ({"seed": -1}, "config.seed is -1; use 0 or more"),
         ({"model.num_patches": 0}, "config.model.num_patches is 0; use 1 or more"),
         ({"model.dtype": "float33"}, "model.dtype is 'float33'; use one of float32, b"),
+        ({"model.dtype": "float16"}, "dtype is 'float16', which .* on a CPU; use flo"),
         ({"student.models.depth.head_width": 0}, "model.head_width is 0; use 1 or"),
         ({"log_every": 0}, "config.log_every is 0; use 1 or more"),
         ({"checkpoint_every": 0}, "config.checkpoint_every is 0; use 1 or more"),
@@ -95,8 +96,12 @@ def test_workdir_that_is_a_file_is_said(tmp_path):
         run("train", unipose.get_config("smoke"), workdir=tmp_path / "w")
 
 
-def test_pictures_of_several_people_are_counted_too(tmp_path):
+@pytest.mark.parametrize(
+    "collections", ["rendered", "rendered=1.0", "rendered=0.5,photographs.json=0.5"]
+)
+def test_pictures_of_several_people_are_counted_too(tmp_path, collections):
     config = wsp.get_config("smoke")
+    config.data.collections = collections
     config.data.validation_clips = 0
     with pytest.raises(errors.BadInput, match="validation_clips is 0; use 1 or more"):
         run("train", config, workdir=tmp_path / "w")

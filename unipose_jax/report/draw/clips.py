@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from jaxtyping import Bool, Float, Num, UInt8
+from jaxtyping import Bool, Float, Int, Num, UInt8
 
 from unipose_jax.report.draw import views
 
@@ -21,9 +21,10 @@ class Clip:
         xyz: predicted joints, metres, depth-camera frame.
         confidence: of the joints, in [0, 1].
         visible: whether the camera sees the joint.
-        truth: true joints, metres, depth-camera frame.
+        truth: true joints, metres, depth-camera frame; None where all are NaN.
         points: clouds, metres, depth-camera frame.
         time: of the frames, seconds.
+        numbers: of the frames in the recording; 0, 1, ... where absent.
         depth: depth maps, metres; 0 where there is none.
         intrinsics: (fx, fy, cx, cy) of the depth camera, pixels.
         color: images of the colour camera, or registered to the depth camera.
@@ -42,6 +43,7 @@ class Clip:
     truth: Float[np.ndarray, "frames joints 3"] | None = None
     points: Float[np.ndarray, "frames points 3"] | None = None
     time: Float[np.ndarray, " frames"] | None = None
+    numbers: Int[np.ndarray, " frames"] | None = None
     depth: Float[np.ndarray, "frames height width"] | None = None
     intrinsics: Float[np.ndarray, "4"] | None = None
     color: UInt8[np.ndarray, "frames color_height color_width 3"] | None = None
@@ -51,6 +53,8 @@ class Clip:
     keypoint_confidence: Float[np.ndarray, "frames joints"] | None = None
 
     def __post_init__(self) -> None:
+        if self.truth is not None and not np.isfinite(self.truth).any():
+            object.__setattr__(self, "truth", None)
         if self.depth is not None and self.intrinsics is None:
             raise ValueError(f"clip {self.name!r} has depth maps but no intrinsics")
         if self._color_camera is None and not (self.color is self.keypoints is None):
@@ -59,6 +63,15 @@ class Clip:
     @property
     def num_frames(self) -> int:
         return len(self.xyz)
+
+    def number(self, index: int) -> int:
+        """The number of a frame in the recording."""
+        return index if self.numbers is None else int(self.numbers[index])
+
+    def truth_at(self, index: int) -> Float[np.ndarray, "joints 3"] | None:
+        """The true joints of a frame; None where all are NaN."""
+        truth = None if self.truth is None else self.truth[index]
+        return truth if truth is not None and np.isfinite(truth).any() else None
 
     @property
     def _color_camera(self) -> Float[np.ndarray, "4"] | None:

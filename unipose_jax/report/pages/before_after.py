@@ -69,7 +69,7 @@ def draw_poses(
         path: PNG to write.
         before: what was refined.
         after: the same frames, refined.
-        frames: which to draw.
+        frames: positions of those to draw; the titles show their numbers.
         images: of these frames, uint8 (height, width, 3), to draw over; may be empty.
         project: from joints (joints, 3), metres, to pixels of the images.
     """
@@ -89,7 +89,8 @@ def draw_poses(
                 ax.imshow(images[column])
             _draw_pose(ax, place, before.skeleton, window)
             if row == 0:
-                ax.set_title(f"frame {frame}", fontsize=canvas.TEXT)
+                number = frame if before.frame is None else int(before.frame[frame])
+                ax.set_title(f"frame {number}", fontsize=canvas.TEXT)
     canvas.save(fig, path)
 
 

@@ -10,6 +10,7 @@ import jax
 import ml_collections
 import numpy as np
 
+from data_pipelines.loading import origin
 from unipose_jax.report import build, files, page, tables
 from unipose_jax.report.draw import clips
 
@@ -22,7 +23,12 @@ Results = Mapping[str, Mapping[str, Any]]
 
 def summary_text(results: Results) -> str:
     """The table of a run for the terminal: all, visible and occluded joints."""
-    return tables.to_text(_table(results))
+    return tables.to_text(_table(results)) if has_truth(results) else ""
+
+
+def has_truth(results: Results) -> bool:
+    """Whether a frame was scored, which needs a 3D truth."""
+    return bool(_scored(results))
 
 
 def report_run(
@@ -74,17 +80,19 @@ def report_run(
     table = _table(results, title=protocol)
     errors_mm = {
         name: tables.joint_values(group["joint_mpjpe_mm"], skeleton=skeleton)
-        for name, group in results.items()
-        if group["num_frames"]
+        for name, group in _scored(results).items()
     }
+    sections = _modalities({modality: results, **others}) if others else []
+    if not errors_mm:
+        sections = [page.Section("Results", text=protocol), *sections]
     return build.write_report(
         workdir / "report",
         title=f"{config.recipe} on {config.data.name}",
         skeleton=skeleton,
-        rendered=config.data.name == "synthetic",
+        rendered=origin.of(config.data).synthetic,
         subtitle=" · ".join(str(value) for value in provenance().values()),
         results={
-            "metrics": table,
+            **({"metrics": table} if errors_mm else {}),
             **_condition_tables(conditions or {}),
             **study_tables(studied or {}),
         },
@@ -93,7 +101,7 @@ def report_run(
         joint_errors_mm=errors_mm,
         clips=_test_clips(config, test, predicted),
         config=config.to_dict(),
-        sections=_modalities({modality: results, **others}) if others else (),
+        sections=sections,
     )
 
 
@@ -109,9 +117,13 @@ def study_tables(studied: Mapping[str, Results]) -> dict[str, tables.Table]:
         "noise": "By noise of the keypoints and steps of correction at test time, mean"
         " over actions",
     }
+    scored = {
+        name: {row: values for row, values in rows.items() if values}
+        for name, rows in studied.items()
+    }
     return {
         name: tables.metrics_table(rows, title=titles[name])
-        for name, rows in studied.items()
+        for name, rows in scored.items()
         if rows
     }
 
@@ -122,6 +134,7 @@ def conditions_text(conditions: Results) -> str:
 
 
 def _condition_tables(conditions: Results) -> dict[str, tables.Table]:
+    conditions = _scored(conditions)
     if not conditions:
         return {}
     title = "By depth of the person and by how far they turn away from the camera"
@@ -131,7 +144,8 @@ def _condition_tables(conditions: Results) -> dict[str, tables.Table]:
 
 def comparison_text(results: Mapping[str, Results]) -> str:
     """Modalities side by side, for the terminal; `results` are by modality."""
-    return tables.to_text(_comparison(results))
+    table = _comparison(results)
+    return tables.to_text(table) if table.rows else ""
 
 
 def _comparison(results: Mapping[str, Results]) -> tables.Table:
@@ -140,7 +154,7 @@ def _comparison(results: Mapping[str, Results]) -> tables.Table:
         for group in ("all", "visible", "occluded")
         for name in results
     }
-    return tables.metrics_table(rows, keys=COMPARED)
+    return tables.metrics_table(_scored(rows), keys=COMPARED)
 
 
 def _modalities(results: Mapping[str, Results]) -> list[page.Section]:
@@ -151,7 +165,7 @@ def _modalities(results: Mapping[str, Results]) -> list[page.Section]:
             text="Networks that see points, the depth crop or the colour crop of the "
             "same test clips. The latter two learnt from the joints that a network of "
             "points finds; their reports are in the folders depth and rgb of the run.",
-            numbers=[_comparison(results)],
+            numbers=[table] if (table := _comparison(results)).rows else [],
         )
     ]
 
@@ -167,6 +181,8 @@ def protocol(config: ml_collections.ConfigDict, results: Results, source: str) -
     data = config.data
     name = " ".join(filter(None, (data.name, data.variant)))
     motion = f", driven by {data.motion}" if data.get("motion") else ""
+    if not has_truth(results):
+        return f"Test split of {name}{motion}: no 3D truth to score by. {source}"
     return (
         f"Test split of {name}{motion}: {results['all']['num_frames']:,} frames scored "
         f"in clips of {data.frames}, all {data.skeleton} joints, absolute camera-frame "
@@ -191,8 +207,13 @@ def provenance() -> dict[str, str]:
     }
 
 
+def _scored(results: Results) -> Results:
+    """The groups that have frames to measure."""
+    return {name: group for name, group in results.items() if group["num_frames"]}
+
+
 def _table(results: Results, title: str = "") -> tables.Table:
-    rows = {f"{name} joints": group for name, group in results.items()}
+    rows = {f"{name} joints": group for name, group in _scored(results).items()}
     return tables.metrics_table(rows, keys=KEYS, title=title)
 
 
@@ -215,15 +236,15 @@ def _test_clips(config, test, predicted) -> list[clips.Clip]:
     drawn = []
     for index, images in enumerate(_images(config, len(test))):
         clip = test[index]
-        seen, known = clip["points_valid"][..., None], clip["xyz_valid"][..., None]
+        seen, known = clip["points_valid"][..., None], clip["xyz_valid"]
         drawn.append(
             clips.Clip(
                 name=f"test {index}",
                 skeleton=config.data.skeleton,
                 xyz=predicted["xyz"][index],
                 confidence=predicted["confidence"][index],
-                visible=clip["visible"],
-                truth=np.where(known, clip["xyz"], np.nan),
+                visible=clip["visible"] | ~known if known.any() else None,
+                truth=np.where(known[..., None], clip["xyz"], np.nan),
                 points=np.where(seen, clip["points"], np.nan),
                 time=clip["time"],
                 keypoints=clip["uv"],
@@ -238,7 +259,7 @@ def _test_clips(config, test, predicted) -> list[clips.Clip]:
 
 def _images(config, num_clips: int) -> list[dict[str, np.ndarray]]:
     count = min(NUM_CLIPS, num_clips)
-    if config.data.name != "synthetic":
+    if not origin.of(config.data).synthetic:
         return [{} for _ in range(count)]
     from data_pipelines.rendered import synthetic
 

@@ -40,6 +40,7 @@ def report_poses(
         confidence=pose.confidence[chosen],
         points=_padded([clouds[index].xyz for index in chosen]),
         time=pose.time[chosen],
+        numbers=np.array(opened.frames)[chosen],
         depth=np.stack(
             [opened.depth_camera.undistort_depth(clouds[i].depth) for i in chosen]
         ),

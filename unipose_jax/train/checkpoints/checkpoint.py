@@ -1,9 +1,10 @@
 """Checkpoints: the newest, to go on from; the best on validation, to use."""
 
+import contextlib
 import json
 import logging
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -24,6 +25,7 @@ AT_TEST_TIME = ("data.test_clips", "correction.", "study.")
 """Beginnings of settings that training does not read."""
 
 _SEEN = ("data.skeleton", "data.crop_size")  # what a network is made for
+_WHY = 200  # characters shown of an error of Orbax, which may fill a page
 _NAMED = 3  # of the settings that differ
 
 
@@ -38,6 +40,12 @@ class Checkpoints:
         """Opens `workdir`/checkpoints, made at the first save."""
         self._folder = (workdir / FOLDER).absolute()
         self._opened: ocp.CheckpointManager | None = None
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     @property
     def _manager(self) -> ocp.CheckpointManager:
@@ -68,13 +76,19 @@ class Checkpoints:
         )
 
     def latest_step(self) -> int | None:
-        """The newest saved step, or None."""
-        return self._manager.latest_step() if self._folder.is_dir() else None
+        """The newest saved step, or None.
+
+        Raises:
+            errors.BadInput: the checkpoints cannot be read; so do the other methods.
+        """
+        with self._reading("*"):
+            return self._manager.latest_step() if self._folder.is_dir() else None
 
     def best_step(self) -> int | None:
         """The saved step with the lowest validation score, or None."""
         newest = self.latest_step()
-        best = None if newest is None else self._manager.best_step()
+        with self._reading("*"):
+            best = None if newest is None else self._manager.best_step()
         return newest if best is None else best
 
     def save(
@@ -98,23 +112,29 @@ class Checkpoints:
 
     def read_meta(self, step: int) -> dict[str, Any]:
         """What was saved as `meta` at a step."""
-        restored = self._manager.restore(
-            step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())
-        )
+        with self._reading(step):
+            restored = self._manager.restore(
+                step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())
+            )
         return restored["meta"]
 
     def restore(self, step: int, state: TrainState) -> TrainState:
         """Reads the state of a step; `state` gives its structure and shapes."""
         template = jax.tree.map(np.asarray, jax.device_get(state.saved()))
-        restored = self._manager.restore(
-            step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template))
-        )
+        with self._reading(step):
+            restored = self._manager.restore(
+                step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template))
+            )
         return state.replace(**restored["state"])
 
     def shapes(self, step: int) -> dict[str, Any]:
         """The tree of a saved state, with the shape of each array in its place."""
-        saved = ocp.PyTreeCheckpointer().metadata(self._folder / str(step) / "state")
-        return jax.tree.map(lambda leaf: tuple(leaf.shape), saved.item_metadata.tree)
+        path = self._folder / str(step) / "state"
+        with self._reading(step):
+            saved = ocp.PyTreeCheckpointer().metadata(path).item_metadata
+            if saved is None:
+                raise ValueError(f"{path}/_METADATA is missing or no JSON")
+        return jax.tree.map(lambda leaf: tuple(leaf.shape), saved.tree)
 
     def read_part(self, step: int, part: Mapping[str, Any]) -> dict[str, Any]:
         """Reads a part of a saved state and leaves the rest alone.
@@ -130,29 +150,43 @@ class Checkpoints:
             partial_restore=True,
         )
         path = self._folder / str(step) / "state"
-        return ocp.PyTreeCheckpointer().restore(path, args=arguments)
+        with self._reading(step):
+            return ocp.PyTreeCheckpointer().restore(path, args=arguments)
+
+    @contextlib.contextmanager
+    def _reading(self, step: int | str) -> Iterator[None]:
+        """Turns what Orbax raises for damaged files into one line for the user."""
+        try:
+            yield
+        except (OSError, ValueError, LookupError) as error:
+            why = " ".join(str(error).split())
+            raise errors.BadInput(
+                f"the checkpoint {self._folder / str(step)} cannot be read; remove it "
+                f"to use an older one ({type(error).__name__}: {why[:_WHY]})"
+            ) from error
+
+    def wait(self) -> None:
+        """Waits until every save is on disk."""
+        if self._opened is not None:
+            self._opened.wait_until_finished()
 
     def close(self) -> None:
-        """Waits until every save is on disk."""
+        """Waits until every save is on disk, and ends the threads that save."""
         if self._opened is not None:
             self._opened.close()
 
 
 def newest_step(workdir: pathlib.Path) -> int | None:
     """The newest step that the run in a folder has saved, or None."""
-    checkpoints = Checkpoints(workdir)
-    step = checkpoints.latest_step()
-    checkpoints.close()
-    return step
+    with Checkpoints(workdir) as checkpoints:
+        return checkpoints.latest_step()
 
 
 def newest_meta(workdir: pathlib.Path) -> dict[str, Any] | None:
     """What the run in a folder saved as `meta` with its newest step, or None."""
-    checkpoints = Checkpoints(workdir)
-    step = checkpoints.latest_step()
-    meta = None if step is None else checkpoints.read_meta(step)
-    checkpoints.close()
-    return meta
+    with Checkpoints(workdir) as checkpoints:
+        step = checkpoints.latest_step()
+        return None if step is None else checkpoints.read_meta(step)
 
 
 def check_model(

@@ -28,17 +28,17 @@ def with_backbone(
         errors.BadInput: there is no such run, it has no backbone, or another one.
     """
     folder = _folder_of(pathlib.Path(config.init))
-    checkpoints = restore.opened(folder)
-    step = checkpoints.best_step() or 0
-    there, shapes = _backbone(checkpoints.shapes(step)["ema_params"], folder)
     params = traverse_util.flatten_dict(state.params)
     here, ours = _backbone(state.params, "config.model")
-    _check_same(shapes, {name: np.shape(value) for name, value in ours.items()}, folder)
-    wanted = {there + name: ours[name] for name in shapes}
-    found = checkpoints.read_part(
-        step, {"ema_params": traverse_util.unflatten_dict(wanted)}
-    )
-    checkpoints.close()
+    our_shapes = {name: np.shape(value) for name, value in ours.items()}
+    with restore.opened(folder) as checkpoints:
+        step = checkpoints.best_step() or 0
+        there, shapes = _backbone(checkpoints.shapes(step)["ema_params"], folder)
+        _check_same(shapes, our_shapes, folder)
+        wanted = {there + name: ours[name] for name in shapes}
+        found = checkpoints.read_part(
+            step, {"ema_params": traverse_util.unflatten_dict(wanted)}
+        )
     _, theirs = _backbone(found["ema_params"], folder)
     params |= {here + name: value for name, value in theirs.items()}
     started = traverse_util.unflatten_dict(params)

@@ -13,6 +13,9 @@ from unipose_jax.train import optimizer, recipes
 from unipose_jax.train import state as train_state
 from unipose_jax.train.checkpoints import checkpoint
 
+_INITIAL = np.uint32(2**32 - 1)
+"""Folded into the seed for initial weights; steps, of 31 bits, fold in their number."""
+
 
 def newest_or_new(
     config: ml_collections.ConfigDict,
@@ -37,16 +40,14 @@ def best(
         errors.BadInput: there is no checkpoint, or it is of another model.
     """
     recipe = recipes.build(config)
-    checkpoints = opened(workdir)
-    step = checkpoints.best_step()
-    assert step is not None  # there is one at least
-    checkpoint.check_model(checkpoints.read_meta(step), config, workdir)
-    state = _new(config, recipe)
-    # The optimizer of the run may have been another.
-    used = {"step": state.step, "ema_params": state.ema_params}
-    state = state.replace(**checkpoints.read_part(step, used))
-    checkpoints.close()
-    return recipe, state
+    with opened(workdir) as checkpoints:
+        step = checkpoints.best_step()
+        assert step is not None  # there is one at least
+        checkpoint.check_model(checkpoints.read_meta(step), config, workdir)
+        state = _new(config, recipe)
+        # The optimizer of the run may have been another.
+        used = {"step": state.step, "ema_params": state.ema_params}
+        return recipe, state.replace(**checkpoints.read_part(step, used))
 
 
 def started_from(params, state: train_state.TrainState) -> train_state.TrainState:
@@ -78,6 +79,7 @@ def opened(workdir: pathlib.Path) -> checkpoint.Checkpoints:
         raise errors.BadInput(f"no checkpoint in {workdir}; train there first")
     checkpoints = checkpoint.Checkpoints(workdir)
     if checkpoints.latest_step() is None:
+        checkpoints.close()
         raise errors.BadInput(f"no finished checkpoint in {workdir}; train there first")
     return checkpoints
 
@@ -88,9 +90,8 @@ def settings_of(workdir: pathlib.Path) -> ml_collections.ConfigDict:
     Raises:
         errors.BadInput: there is no checkpoint.
     """
-    checkpoints = opened(workdir)
-    meta = checkpoints.read_meta(checkpoints.latest_step() or 0)
-    checkpoints.close()
+    with opened(workdir) as checkpoints:
+        meta = checkpoints.read_meta(checkpoints.latest_step() or 0)
     return ml_collections.ConfigDict(meta["config"])
 
 
@@ -134,5 +135,5 @@ def _new(
         recipe.network,
         optimizer.make_optimizer(config.optimizer, config.num_train_steps),
         example_inputs(config, recipe.inputs),
-        jax.random.fold_in(jax.random.key(config.seed), 0),
+        jax.random.fold_in(jax.random.key(config.seed), _INITIAL),
     )

@@ -42,7 +42,7 @@ def study(
     skel = skeleton.by_name(config.data.skeleton)
     truth = evaluate.stack(source[index] for index in range(len(source)))
     groups = source.groups() if hasattr(source, "groups") else ["all"] * len(source)
-    most = max(*config.study.steps, config.correction.steps)
+    most = max((*config.study.steps, config.correction.steps))
     noise: dict[str, Scores] = {}
     actions: dict[str, Scores] = {}
     for kind in config.study.kinds:
@@ -134,9 +134,10 @@ def _with_noise(truth: Mapping[str, np.ndarray], size: float, seed: int):
 def _runner(recipe, settings, skel, params, batch_size: int) -> Callable:
     """Builds `run(clips) -> ({"xyz", "coarse_xyz"} (clips, 1 + steps, ...), ms)`."""
     apply = self_correction.make_trajectory(recipe.network, settings, skel)
+    params = jax.device_put(params)
 
     @jax.jit
-    def poses(inputs):
+    def poses(params, inputs):
         estimate = apply(params, **inputs)
         return {"xyz": estimate.xyz, "coarse_xyz": estimate.lift.coarse_xyz}
 
@@ -147,9 +148,9 @@ def _runner(recipe, settings, skel, params, batch_size: int) -> Callable:
             {name: clips[name][part] for name in recipe.inputs}
             for part in places.reshape(-1, batch_size)
         ]
-        jax.block_until_ready(poses(batches[0]))  # compiles
+        jax.block_until_ready(poses(params, batches[0]))  # compiles
         start = time.perf_counter()
-        parts = [jax.device_get(poses(batch)) for batch in batches]
+        parts = [jax.device_get(poses(params, batch)) for batch in batches]
         taken = time.perf_counter() - start
         frames = places.size * clips["uv"].shape[1]
         found = {

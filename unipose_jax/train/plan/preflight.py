@@ -6,7 +6,7 @@ import pathlib
 
 import ml_collections
 
-from data_pipelines.loading import sources
+from data_pipelines.loading import origin, sources
 from data_pipelines.rendered import synthetic
 from unipose_jax import errors
 from unipose_jax.train import recipes
@@ -29,7 +29,7 @@ def check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> No
         errors.BadInput: a setting that does not exist, data that a stage cannot use, a
             teacher that is not there, or a workdir that cannot be written to.
     """
-    if _is_rendered(config.data):
+    if origin.of(config.data).renders:
         synthetic.check_counts(config.data)
     for modality in stages.listed(config):
         stage = stages.config_of(config, modality, workdir)
@@ -51,13 +51,6 @@ def check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> No
         raise errors.BadInput(f"--workdir={workdir}: {error.strerror}") from error
     if not os.access(workdir, os.W_OK):
         raise errors.BadInput(f"--workdir={workdir} cannot be written to")
-
-
-def _is_rendered(data: ml_collections.ConfigDict) -> bool:
-    """Whether clips, or pictures of several people, are rendered for the run."""
-    if data.name == "synthetic":
-        return not data.data_dir
-    return data.get("collections") == "rendered"
 
 
 def _check_numbers(config: ml_collections.ConfigDict) -> None:

@@ -3,7 +3,7 @@
 import ml_collections
 
 from unipose_jax import errors
-from unipose_jax.train.recipes import pose_machine, stage1, stage2, wsp
+from unipose_jax.train.recipes import checks, pose_machine, stage1, stage2, wsp
 from unipose_jax.train.recipes.recipe import Recipe
 
 RECIPES = {
@@ -18,10 +18,11 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
     """The recipe that `config.recipe` names.
 
     Raises:
-        errors.BadInput: no such recipe.
+        errors.BadInput: no such recipe, or this device cannot compute its network.
     """
     if config.recipe not in RECIPES:
         raise errors.BadInput(
             f"unknown recipe {config.recipe!r}; choose from {sorted(RECIPES)}"
         )
+    checks.device(config)
     return RECIPES[config.recipe](config)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+import jax
 import ml_collections
 
 from unipose_jax import errors, skeleton
@@ -36,6 +37,19 @@ def choice(config: ml_collections.ConfigDict, key: str, known: Collection[str]) 
     if part[last] not in known:
         raise errors.BadInput(
             f"config.{key} is {part[last]!r}; use one of {', '.join(known)}"
+        )
+
+
+def device(config: ml_collections.ConfigDict) -> None:
+    """Refuses a number type that this device cannot multiply.
+
+    Raises:
+        errors.BadInput: names the setting.
+    """
+    if config.model.dtype == "float16" and jax.default_backend() == "cpu":
+        raise errors.BadInput(
+            "config.model.dtype is 'float16', which JAX does not multiply on a CPU; "
+            "use float32 or bfloat16"
         )
 
 

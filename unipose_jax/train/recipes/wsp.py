@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import ml_collections
 from jaxtyping import Array
 
+from data_pipelines.loading import origin
 from unipose_jax import errors, losses, models, perspective, reduction, skeleton
 from unipose_jax.train import parallel
 from unipose_jax.train.augment import pictures
@@ -37,7 +38,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         )
     checks.choice(config, "rule.source", SOURCES)
     checks.backbone(config, "height", "width")
-    if config.rule.source == "depth" and config.data.collections != "rendered":
+    if config.rule.source == "depth" and not origin.of(config.data).synthetic:
         raise errors.BadInput(
             "config.rule.source is 'depth', which photographs lack; "
             f"config.data.collections is {config.data.collections!r}, not 'rendered'"

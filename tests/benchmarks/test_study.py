@@ -1,0 +1,136 @@
+import json
+import pathlib
+
+import pytest
+
+from benchmarks import study
+from unipose_jax import errors
+
+# ml_collections loads config files with a function that Python deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
+WORKDIR = pathlib.Path("study")
+
+
+@pytest.mark.parametrize(
+    ("text", "modality", "name", "folder", "record"),
+    [
+        ("unipose", "points", "unipose", "unipose-0", "metrics.json"),
+        ("unipose+depth", "points", "unipose+depth", "unipose-0", "depth/metrics.json"),
+        ("unipose", "rgb", "unipose", "unipose.rgb-0", "rgb/metrics.json"),
+        *[("unipose:full", "points", "unipose:full", "unipose.full-0", "metrics.json")],
+        *[
+            (
+                "ablations:plain_ray",
+                "points",
+                "plain_ray",
+                "plain_ray-0",
+                "metrics.json",
+            )
+        ],
+    ],
+)
+def test_names_and_folders_of_an_entry(text, modality, name, folder, record):
+    entry = study.parse_entry(text, modality, "quick")
+    assert entry.name == name
+    assert entry.folder(WORKDIR, "", "0") == WORKDIR / folder
+    assert entry.record(WORKDIR / folder) == WORKDIR / folder / record
+
+
+@pytest.mark.parametrize(
+    ("text", "argument"),
+    [
+        ("unipose", "unipose.py:smoke"),
+        ("unipose:full", "unipose.py:full"),
+        ("recording:adapt+depth", "recording.py:adapt"),
+        ("ablations:no_speed", "ablations.py:no_speed,smoke"),
+    ],
+)
+def test_an_entry_keeps_its_own_variant(text, argument):
+    entry = study.parse_entry(text, "points", "smoke")
+    assert entry.path == f"{study.CONFIGS}/{argument}"
+
+
+def test_points_and_their_student_share_a_folder_for_each_value_and_seed():
+    points = study.parse_entry("unipose", "points", "quick")
+    student = study.parse_entry("unipose+depth", "points", "quick")
+    varied = study.varied("config.data.scene.detector.noise", "8.0")
+    folders = {entry.folder(WORKDIR, varied, "2") for entry in (points, student)}
+    assert folders == {WORKDIR / "unipose-noise=8.0-2"}
+    assert points.folder(WORKDIR, "", "2") not in folders
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("unipose+points", "'unipose[+]points' has an unknown student; use depth or"),
+        ("unipos", "no configs/unipos.py; use one of ablations, .*unipose"),
+        ("ablations/projection", "no configs/ablations/projection.py; use one of abl"),
+    ],
+)
+def test_an_entry_that_does_not_exist_is_refused(text, message):
+    with pytest.raises(errors.BadInput, match=message):
+        study.parse_entry(text, "points", "quick")
+
+
+def test_a_config_is_loaded_as_run_py_does():
+    path = study.parse_entry("ablations:no_speed", "points", "smoke").path
+    config = study.load(path, ["config.seed=3", "config.loss_weights.symmetry=1"])
+    assert config.seed == 3
+    assert config.loss_weights.speed == 0.0
+    assert config.loss_weights.symmetry == 1.0  # converted to the type of the key
+    assert config.num_train_steps == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "override", "message"),
+    [
+        ("unipose:slow", "config.seed=1", "unknown mode 'slow'; use 'quick', 'full'"),
+        ("ablations:no_x", "config.seed=1", "unknown ablation 'no_x'; use"),
+        ("unipose", "config.sed=1", "unipose.py:quick: no config key sed "),
+        ("unipose", "config.data.x.y=1", "unipose.py:quick: no config key x"),
+        ("unipose", "config.seed=one", "config.seed=one: invalid literal for int"),
+        ("unipose", "seed=1", "Unknown command line flag 'seed'"),
+    ],
+)
+def test_a_mistake_in_a_config_is_one_line(text, override, message):
+    path = study.parse_entry(text, "points", "quick").path
+    with pytest.raises(errors.BadInput, match=message) as raised:
+        study.load(path, [override])
+    assert "\n" not in str(raised.value)
+
+
+def test_a_sweep_has_a_key_and_values():
+    assert study.parse_sweep(None) == ("", [""])
+    assert study.parse_sweep("config.seed=1,2") == ("config.seed", ["1", "2"])
+    with pytest.raises(errors.BadInput, match="has no values"):
+        study.parse_sweep("config.seed")
+
+
+def test_a_run_is_not_continued_with_other_settings(tmp_path, monkeypatch):
+    made = {"variant": "quick", "settings": ["config.num_train_steps=50"]}
+    longer = made | {"settings": ["config.num_train_steps=1200"]}
+    for settings in (longer, made, made):  # nothing has been trained yet
+        study.check_settings(tmp_path / "run", settings)
+        study.write_settings(tmp_path / "run", settings)
+    monkeypatch.setattr(study.checkpoint, "newest_step", lambda folder: 50)
+    message = r"run was made with settings \['config.num_train_steps=50'\], not"
+    with pytest.raises(errors.BadInput, match=message):
+        study.check_settings(tmp_path / "run", longer)
+    study.check_settings(tmp_path / "run", made)
+    assert json.loads((tmp_path / "run" / "settings.json").read_text()) == made
+    with pytest.raises(errors.BadInput, match="has checkpoints, but no settings.json"):
+        study.check_settings(tmp_path / "older", made)
+
+
+def test_only_a_run_without_results_is_removed(tmp_path):
+    failed, points = tmp_path / "failed-0", tmp_path / "unipose-0"
+    for folder in (failed, failed / "depth", points, points / "depth"):
+        study.write_settings(folder, {})
+    for folder in (failed, points):
+        (folder / study.LOG).write_text("error: ...")
+        (points / "log.jsonl").write_text("{}")
+        study.remove_if_empty(folder)
+    assert not failed.exists()
+    assert sorted(path.name for path in points.iterdir()) == [
+        *("log.jsonl", study.SETTINGS, study.LOG)
+    ]

@@ -1,0 +1,28 @@
+"""The estimator's compiled program."""
+
+import jax
+import numpy as np
+import pytest
+
+from unipose_jax import estimator
+
+
+@pytest.fixture
+def no_large_constants():
+    """A program with more than 10 kB of constants warns, and so fails."""
+    before = jax.config.jax_captured_constants_warn_bytes
+    jax.config.update("jax_captured_constants_warn_bytes", 10_000)
+    yield
+    jax.config.update("jax_captured_constants_warn_bytes", before)
+
+
+def test_weights_are_no_constants_of_the_program(no_large_constants):
+    network = estimator.load_shipped()
+    points = np.random.default_rng(0).normal(
+        (0.0, 0.0, 3.0), 0.3, (1, network.frames, network.num_points, 3)
+    )
+    valid = np.ones(points.shape[:-1], bool)
+    time = np.arange(network.frames)[None] / 15
+    xyz, confidence = network(points.astype(np.float32), valid, time.astype(np.float32))
+    assert np.isfinite(xyz).all()
+    assert ((confidence >= 0) & (confidence <= 1)).all()

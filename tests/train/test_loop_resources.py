@@ -1,0 +1,142 @@
+"""What a run measures of itself, and what it leaves open when it fails."""
+
+import json
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+
+from configs import unipose
+from data_pipelines.loading import pool_batches
+from unipose_jax import errors
+from unipose_jax.train import journal, loop, recipes
+from unipose_jax.train import state as train_state
+from unipose_jax.train.checkpoints import checkpoint, restore
+
+
+@pytest.fixture
+def config(tmp_path_factory):
+    config = unipose.get_config("smoke")
+    config.data.cache_dir = str(tmp_path_factory.getbasetemp() / "pools")
+    config.log_every = 1
+    return config
+
+
+@pytest.fixture
+def open_managers(monkeypatch):
+    """Names of Orbax's managers that are open, which hold threads and unsaved steps."""
+    opened = []
+
+    class Manager(checkpoint.ocp.CheckpointManager):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            opened.append(self)
+
+        def close(self):
+            super().close()
+            opened.remove(self)
+
+    monkeypatch.setattr(checkpoint.ocp, "CheckpointManager", Manager)
+    return opened
+
+
+class Clock:
+    """Time that passes only where a test says so."""
+
+    now = 0.0
+
+    def time(self):
+        return self.now
+
+    monotonic = time
+
+
+def quick_validation(*_):
+    return lambda params: {"loss/total": 1.0}
+
+
+def test_only_training_counts_as_training_time(config, tmp_path, monkeypatch):
+    clock = Clock()
+
+    class Batches(pool_batches.PoolBatches):
+        def __next__(self):
+            clock.now += 0.5
+            return super().__next__()
+
+    class Checkpoints(checkpoint.Checkpoints):
+        def save(self, *args, **kwargs):
+            clock.now += 1e3
+            super().save(*args, **kwargs)
+
+    def make_validation(*_):
+        def validate(params):
+            clock.now += 1e4
+            return {"loss/total": 1.0}
+
+        return validate
+
+    monkeypatch.setattr(journal, "time", clock)
+    monkeypatch.setattr(pool_batches, "PoolBatches", Batches)
+    monkeypatch.setattr(checkpoint, "Checkpoints", Checkpoints)
+    monkeypatch.setattr(loop, "make_validation", make_validation)
+    config.checkpoint_every = 2
+    assert loop.train(config, tmp_path)
+    lines = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
+    speeds = [line["steps_per_s"] for line in lines if line["split"] == "train"]
+    assert len(speeds) == config.num_train_steps > config.checkpoint_every
+    np.testing.assert_allclose(speeds, 2.0, rtol=1e-6)
+
+
+def test_a_run_that_diverges_closes_its_checkpoints(
+    config, tmp_path, monkeypatch, open_managers
+):
+    class Batches(pool_batches.PoolBatches):
+        def __next__(self):
+            batch = super().__next__()
+            if self.get_state()["step"] > 2:
+                batch = batch | {"uv": np.full_like(batch["uv"], np.nan)}
+            return batch
+
+    monkeypatch.setattr(pool_batches, "PoolBatches", Batches)
+    monkeypatch.setattr(loop, "make_validation", quick_validation)
+    config.checkpoint_every = 2
+    with pytest.raises(journal.NonFiniteLoss, match="step 3"):
+        loop.train(config, tmp_path)
+    assert not open_managers
+    assert checkpoint.newest_step(tmp_path) == 2
+
+
+def test_a_refused_checkpoint_is_closed(config, tmp_path, monkeypatch, open_managers):
+    monkeypatch.setattr(loop, "make_validation", quick_validation)
+    config.num_train_steps = 1
+    assert loop.train(config, tmp_path)
+    config.model.width = 2 * config.model.width
+    for use in (
+        lambda: restore.best(config, tmp_path),
+        lambda: loop.train(config, tmp_path),
+    ):
+        with pytest.raises(errors.BadInput, match="model.width"):
+            use()
+    assert not open_managers
+    (tmp_path / "empty" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(errors.BadInput, match="no finished checkpoint"):
+        restore.settings_of(tmp_path / "empty")
+    assert not open_managers
+
+
+def test_initial_weights_share_no_key_with_a_step(config, monkeypatch):
+    keys = []
+
+    def create(network, optimizer, example, key):
+        keys.append(key)
+        return original(network, optimizer, example, key)
+
+    original = train_state.create
+    monkeypatch.setattr(train_state, "create", create)
+    with checkpoint.Checkpoints(pathlib.Path("nowhere")) as nothing:
+        restore.newest_or_new(config, recipes.build(config), nothing, None)
+    root = jax.random.key(config.seed)
+    steps = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(root, np.arange(1000))
+    used = jax.random.key_data(steps).tolist() + [jax.random.key_data(root).tolist()]
+    assert jax.random.key_data(keys[0]).tolist() not in used
