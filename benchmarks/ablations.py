@@ -38,7 +38,7 @@ from absl import app, flags
 
 from benchmarks import study
 from unipose_jax import errors
-from unipose_jax.report import files
+from unipose_jax.report import output_files
 from unipose_jax.report.pages import studies, sweeps
 from unipose_jax.train.checkpoints import folders
 
@@ -104,7 +104,7 @@ def write_tables(
         for seed, value, entry in runs
     }
     text = studies.to_markdown(records, setting=setting, overrides=_SET.value)
-    files.write_text(workdir / "table.md", text)
+    output_files.write_text(workdir / "table.md", text)
     if setting:
         sweeps.draw_sweep(
             workdir / "sweep.png",
@@ -205,5 +205,5 @@ def train(
 
 
 if __name__ == "__main__":
-    with errors.told():
+    with errors.exit_on_bad_input():
         app.run(main)

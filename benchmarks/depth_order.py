@@ -36,7 +36,7 @@ _HD = (1080, 1920)  # pixels, of Panoptic's HD cameras
 def main(argv: list[str]) -> None:
     """Prints the tables."""
     del argv
-    commands.use_compile_cache(_CACHE.value)
+    commands.enable_compilation_cache(_CACHE.value)
     rendered = rendered_pairs(_PICTURES.value)
     print(f"{_PICTURES.value} rendered pictures, {rendered['counted'].sum()} pairs")
     print_rows("margin", {str(m): labelled(rendered, m) for m in _MARGINS}, rendered)
@@ -57,7 +57,7 @@ def main(argv: list[str]) -> None:
 
 def rendered_pairs(count: int) -> dict[str, np.ndarray]:
     """Keypoints, true depths and scored pairs of rendered people."""
-    pictures = crowd.render_pictures(0, "test", 0, count, crowd.CrowdParams())
+    pictures = crowd.render_images(0, "test", 0, count, crowd.CrowdParams())
     depth = trunk_depth(pictures["xyz"], skeleton.COCO17)
     seen = (pictures["confidence"] > 0).sum(axis=-1)
     return pictures | counted(depth, pictures["present"]) | {"seen": seen}

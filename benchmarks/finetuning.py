@@ -22,8 +22,8 @@ from benchmarks import study
 from data_pipelines.loading import sources
 from unipose_jax import errors, skeleton
 from unipose_jax.cli import commands
-from unipose_jax.report import files, tables
-from unipose_jax.report.pages import experiment, studies
+from unipose_jax.report import output_files, tables
+from unipose_jax.report.pages import run_page, studies
 from unipose_jax.train import loop, parallel
 from unipose_jax.train.checkpoints import checkpoint, folders, restore
 from unipose_jax.train.evaluation import evaluate, ranking_study
@@ -33,9 +33,9 @@ STARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "scratch": ("", {}),
     "keypoints": ("ablations:wsp_keypoints", {}),
     "wsp": ("wsp", {}),
-    "wsp_ranking": ("wsp", {"loss_weights.location": 0.0}),
+    "wsp_ranking": ("wsp", {"loss_weights.heatmap": 0.0}),
     "wsp_location": ("wsp", {"loss_weights.ranking": 0.0}),
-    "wsp_depth": ("wsp", {"rule.source": "depth"}),
+    "wsp_depth": ("wsp", {"ordinal_labels.source": "depth"}),
 }
 """Pre-training by name of the start: a config and its overrides; "" for none."""
 
@@ -64,8 +64,8 @@ _CACHE = flags.DEFINE_string(
 def main(argv: list[str]) -> None:
     """Runs the study."""
     del argv
-    commands.quiet_logs()
-    commands.use_compile_cache(_CACHE.value)
+    commands.silence_library_logs()
+    commands.enable_compilation_cache(_CACHE.value)
     workdir = pathlib.Path(_WORKDIR.value).absolute()
     records: dict[tuple[str, str, str], dict[str, Any]] = {}
     # Seeds are outermost: a study that is stopped early still compares all starts.
@@ -74,11 +74,11 @@ def main(argv: list[str]) -> None:
             init = pretrained(start, seed, workdir)
             for share in _SHARES.value:
                 config = load("wsp_finetune", [f"config.seed={seed}", *_SET.value])
-                config.init, config.data.label_share = init, float(share)
+                config.init_backbone, config.data.labeled_fraction = init, float(share)
                 folder = workdir / f"{start}-{share}-{seed}"
                 records[start, share, seed] = result(config, folder)
     text = to_markdown(records)
-    files.write_text(workdir / "table.md", text)
+    output_files.write_text(workdir / "table.md", text)
     print(text)
 
 
@@ -102,27 +102,37 @@ def load(name: str, overrides: list[str]) -> ml_collections.ConfigDict:
 def result(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict[str, Any]:
     """Scores of a run on the test split; the run is trained and scored if missing."""
     record = folder / "scores.json"
-    (modality,) = stages.listed(config)
-    stage = stages.config_of(config, modality, folder)
+    (modality,) = stages.requested_stages(config)
+    stage = stages.stage_config(config, modality, folder)
     where = folders.folder_of(folder, modality)
-    saved = checkpoint.newest_meta(where)
-    if saved and (differing := checkpoint.difference(saved, stage, at_test_time=True)):
+    saved = checkpoint.latest_meta(where)
+    if saved and (
+        differing := checkpoint.config_difference(
+            saved, stage, include_evaluation_keys=True
+        )
+    ):
         raise SystemExit(f"{where}: {differing}; choose another --workdir")
     if not record.exists():
         print(f"train {folder}", flush=True)
         if not loop.train(stage, where):
             raise SystemExit(f"{folder} is incomplete; start again to continue")
         score = rank_scores if stage.recipe == "wsp" else pose_scores
-        scores = score(stage, where) | experiment.provenance()
-        files.write_text(record, json.dumps(files.plain(scores), indent=1))
+        scores = score(stage, where) | run_page.provenance()
+        output_files.write_text(
+            record, json.dumps(output_files.plain(scores), indent=1)
+        )
         jax.clear_caches()  # compiled programs use memory maps; Linux allows 65,530
-        print(json.dumps({k: files.plain(v) for k, v in scores.items() if "_" in k}))
+        print(
+            json.dumps(
+                {k: output_files.plain(v) for k, v in scores.items() if "_" in k}
+            )
+        )
     return json.loads(record.read_text())
 
 
 def pose_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict:
     """Pose metrics over all joints."""
-    recipe, state = restore.best(config, folder)
+    recipe, state = restore.restore_best(config, folder)
     test = sources.open_split(config, "test")
     predicted = evaluate.predict_split(
         evaluate.make_predict(state.apply_fn, recipe.inputs),
@@ -130,21 +140,21 @@ def pose_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict
         test,
         batch_size=config.global_batch_size,
     )
-    truth = evaluate.truth_of(test)
+    truth = evaluate.read_ground_truth(test)
     joints = skeleton.by_name(config.data.skeleton)
-    return dict(evaluate.measure(predicted, truth, joints)["all"])
+    return dict(evaluate.compute_metrics(predicted, truth, joints)["all"])
 
 
 def rank_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict:
     """Shares of pairs that are ordered correctly."""
-    recipe, state = restore.best(config, folder)
+    recipe, state = restore.restore_best(config, folder)
     test = sources.open_split(config, "test")
-    return ranking_study.study(recipe, config, state.ema_params, test)["scores"]
+    return ranking_study.run_study(recipe, config, state.ema_params, test)["scores"]
 
 
 def to_markdown(records: dict[tuple[str, str, str], dict[str, Any]]) -> str:
     """A table for each share of the labels; `records` by start, share and seed."""
-    made = [{key: r[key] for key in experiment.provenance()} for r in records.values()]
+    made = [{key: r[key] for key in run_page.provenance()} for r in records.values()]
     note = (
         f"{len(_SEEDS.value)} seeds, mean ± standard deviation; "
         f"{studies.provenances(made)}; overrides: "
@@ -184,5 +194,5 @@ def gains(rows: dict[str, dict[str, list[float]]]) -> str:
 
 
 if __name__ == "__main__":
-    with errors.told():
+    with errors.exit_on_bad_input():
         app.run(main)

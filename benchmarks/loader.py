@@ -31,7 +31,7 @@ _EPOCHS = flags.DEFINE_integer("epochs", 10, "Epochs to read.")
 def main(argv: list[str]) -> None:
     """Prepares, reads, trains."""
     del argv
-    commands.quiet_logs()
+    commands.silence_library_logs()
     config = unipose.get_config("quick")
     data = config.data
     data.train_clips, data.validation_clips, data.test_clips = _CLIPS.value, 1, 1
@@ -75,7 +75,7 @@ def read_epochs(config) -> tuple[float, list[int]]:
 
     def fetch() -> None:
         batch = next(batches)
-        jax.block_until_ready(parallel.split({name: batch[name] for name in fields}))
+        jax.block_until_ready(parallel.shard({name: batch[name] for name in fields}))
 
     for _ in range(per_epoch):  # warm-up: starts the workers and fills the caches
         fetch()
@@ -101,5 +101,5 @@ def resident_mb() -> int:
 
 
 if __name__ == "__main__":
-    with errors.told():
+    with errors.exit_on_bad_input():
         app.run(main)

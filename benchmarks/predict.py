@@ -44,18 +44,18 @@ def recorded(path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def main(argv: list[str]) -> None:
     """Times segmentation and prediction."""
     del argv
-    commands.quiet_logs()
+    commands.silence_library_logs()
     source = recorded(_RECORDING.value) if _RECORDING.value else rendered()
     depth, rays, intrinsics = source
     network = estimator.load_shipped()
-    live = estimator.Live(network, rays, intrinsics)
+    live = estimator.OnlineEstimator(network, rays, intrinsics)
     segmenter = segmentation.Segmenter(rays, intrinsics)
     times: dict[str, list[float]] = {"segment": [], "network_and_sampling": []}
     for index in range(_FRAMES.value + 5):
         frame = depth[index % len(depth)]
         start = time.perf_counter()
         mask = segmenter(frame).mask
-        cloud = tracks.points_in(mask, frame, rays)
+        cloud = tracks.masked_points(mask, frame, rays)
         middle = time.perf_counter()
         live.from_points(cloud, index / 30.0)
         end = time.perf_counter()
@@ -82,5 +82,5 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    with errors.told():
+    with errors.exit_on_bad_input():
         app.run(main)

@@ -20,7 +20,7 @@ from absl import app, flags
 from unipose_jax import refine, skeleton
 from unipose_jax.cli import commands
 from unipose_jax.refine import online
-from unipose_jax.synthesis.motion import procedural, shape
+from unipose_jax.synthesis.motion import body_shape, procedural
 
 _FRAMES = flags.DEFINE_integer("frames", 10_000, "Frames of the sequence.")
 BODY = skeleton.ITOP15
@@ -29,7 +29,7 @@ BODY = skeleton.ITOP15
 def main(argv: list[str]) -> None:
     """Times a long sequence, then live frames."""
     del argv
-    commands.quiet_logs()
+    commands.silence_library_logs()
     poses = noisy_poses(_FRAMES.value)
     stamps = jnp.arange(len(poses)) / 30.0
     whole = jax.jit(functools.partial(refine.refine, skeleton=BODY))
@@ -55,7 +55,7 @@ def noisy_poses(count: int) -> jax.Array:
 
     @jax.jit
     def clip(key):
-        person = shape.sample_shape(key, shape.ShapeParams())
+        person = body_shape.sample_shape(key, body_shape.ShapeParams())
         return procedural.sample_motion(key, person, stamps, procedural.MotionParams())
 
     keys = jax.random.split(jax.random.key(0), -(-count // frames))
@@ -68,8 +68,8 @@ def noisy_poses(count: int) -> jax.Array:
 
 def live_seconds(poses: jax.Array) -> float:
     """Median time of a live frame, seconds."""
-    push = jax.jit(functools.partial(online.push, skeleton=BODY))
-    history = online.begin(skeleton=BODY)
+    push = jax.jit(functools.partial(online.update, skeleton=BODY))
+    history = online.init(skeleton=BODY)
     taken = []
     for index in range(100):
         start = time.perf_counter()

@@ -30,7 +30,7 @@ def seconds_per_step(
     state = train_state.create(
         recipe.network,
         optimizer.make_optimizer(config.optimizer, _RUN_LENGTH),
-        restore.example_inputs(config, recipe.inputs),
+        restore.dummy_inputs(config, recipe.inputs),
         jax.random.key(0),
     )
     weights = optimizer.make_weight_schedule(
@@ -39,7 +39,7 @@ def seconds_per_step(
     run = parallel.map_step(
         train_step.make_train_step(recipe.train_terms, weights, 0.99)
     )
-    fed = parallel.split({name: batch[name] for name in recipe.fields})
+    fed = parallel.shard({name: batch[name] for name in recipe.fields})
     state = parallel.replicate(state)
     times = []
     for _ in range(steps + _WARM_UP):

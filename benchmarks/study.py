@@ -12,7 +12,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from unipose_jax import errors
-from unipose_jax.report import files
+from unipose_jax.report import output_files
 from unipose_jax.train.checkpoints import checkpoint, folders
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -152,7 +152,7 @@ def check_settings(folder: pathlib.Path, settings: dict[str, Any]) -> None:
     Raises:
         errors.BadInput: they were made with others, or no file states their settings.
     """
-    if checkpoint.newest_step(folder) is None:
+    if checkpoint.latest_step(folder) is None:
         return
     path = folder / SETTINGS
     if not path.exists():
@@ -170,7 +170,7 @@ def check_settings(folder: pathlib.Path, settings: dict[str, Any]) -> None:
 
 def write_settings(folder: pathlib.Path, settings: dict[str, Any]) -> None:
     """Records the settings of a run in its folder."""
-    files.write_text(folder / SETTINGS, json.dumps(settings, indent=1) + "\n")
+    output_files.write_text(folder / SETTINGS, json.dumps(settings, indent=1) + "\n")
 
 
 def remove_if_empty(folder: pathlib.Path) -> None:

@@ -37,13 +37,15 @@ _BATCHES = 6  # rendered batches
 def main(argv: list[str]) -> None:
     """Times rendering, then training."""
     del argv
-    commands.quiet_logs()
+    commands.silence_library_logs()
     folder = pathlib.Path()
-    config = stages.config_of(unipose.get_config(_VARIANT.value), _STAGE.value, folder)
+    config = stages.stage_config(
+        unipose.get_config(_VARIANT.value), _STAGE.value, folder
+    )
     size = config.global_batch_size
     fresh = rendered_batches.FreshBatches(config.data, batch_size=size, host=0, hosts=1)
     taught = _STAGE.value != "points"
-    batches = teacher.load(config, folder).of_batches(fresh) if taught else fresh
+    batches = teacher.load(config, folder).label_batches(fresh) if taught else fresh
     times = [time.perf_counter()]
     for _ in range(_BATCHES):
         batch = jax.block_until_ready(next(batches))
@@ -76,5 +78,5 @@ def _peak_memory(device: jax.Device) -> int:
 
 
 if __name__ == "__main__":
-    with errors.told():
+    with errors.exit_on_bad_input():
         app.run(main)

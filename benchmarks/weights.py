@@ -20,7 +20,7 @@ from data_pipelines.ground import sampling
 from data_pipelines.loading import sources
 from unipose_jax import errors, estimator, models, skeleton
 from unipose_jax.cli import commands
-from unipose_jax.report.pages import experiment
+from unipose_jax.report.pages import run_page
 from unipose_jax.train import parallel
 from unipose_jax.train.checkpoints import folders
 from unipose_jax.train.evaluation import evaluate
@@ -69,15 +69,15 @@ class RepeatedPoints:
 def main(argv: list[str]) -> None:
     """Scores the weights."""
     del argv
-    commands.quiet_logs()
-    with errors.told():
+    commands.silence_library_logs()
+    with errors.exit_on_bad_input():
         score()
 
 
 def score() -> None:
     """Predicts the test clips and prints the tables."""
     network = estimator.load_shipped(_MODALITY.value)
-    stage = stages.config_of(_CONFIG.value, _MODALITY.value, pathlib.Path())
+    stage = stages.stage_config(_CONFIG.value, _MODALITY.value, pathlib.Path())
     test = sources.open_split(stage, "test")
     skel = skeleton.by_name(network.skeleton)
     apply_fn = models.build(network.model, num_joints=skel.num_joints).apply
@@ -85,14 +85,16 @@ def score() -> None:
         evaluate.make_predict(apply_fn, network.inputs),
         parallel.replicate(network.params),
         RepeatedPoints(test, network.num_points),
-        batch_size=evaluate.fitting_batch_size(test, _BATCH, what="the test split"),
+        batch_size=evaluate.choose_batch_size(
+            test, _BATCH, description="the test split"
+        ),
     )
-    truth = evaluate.truth_of(test)
-    results = evaluate.measure(predicted, truth, skel)
-    print(experiment.protocol(stage, results, test.protocol))
-    print(experiment.summary_text(results))
-    conditions = evaluate.measure_conditions(predicted, truth, skel)
-    print(experiment.conditions_text(conditions))
+    truth = evaluate.read_ground_truth(test)
+    results = evaluate.compute_metrics(predicted, truth, skel)
+    print(run_page.protocol(stage, results, test.protocol))
+    print(run_page.summary_text(results))
+    conditions = evaluate.metrics_by_condition(predicted, truth, skel)
+    print(run_page.conditions_text(conditions))
 
 
 if __name__ == "__main__":

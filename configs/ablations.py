@@ -68,10 +68,10 @@ ABLATIONS: dict[str, Mapping[str, Any]] = {
     "supervised": _weights(_BASE.loss_weights)
     | {"loss_weights.joint_position": 1.0, "loss_weights.confidence": 0.01},
     # How a term is computed.
-    "physics_everywhere": {"loss.physics_on_seen": 1.0},
-    "plain_ray": {"loss.ray_at_reference": False},  # distance at the joint itself
+    "physics_everywhere": {"loss.physics_weight_on_keypoints": 1.0},
+    "plain_ray": {"loss.ray_at_cloud_depth": False},  # distance at the joint itself
     # The input.
-    "no_cut_out": {"augment.cut_out": 0.0},  # no holes in training clouds
+    "no_cut_out": {"augment.occlusion_prob": 0.0},  # no holes in training clouds
     "fusion_depth": {"model.fusion": "depth"},  # crops beside the points
     "fusion_rgb": {"model.fusion": "rgb"},
     "fusion_rgbd": {"model.fusion": "rgbd"},
@@ -90,11 +90,14 @@ ABLATIONS: dict[str, Mapping[str, Any]] = {
     },
     "students_supervised": _DEPTH_STUDENT | {"student.teacher.kind": "truth"},
     "students_unfiltered": _DEPTH_STUDENT
-    | {"student.teacher.by_confidence": False, "student.teacher.by_rays": False},
+    | {
+        "student.teacher.weight_by_confidence": False,
+        "student.teacher.weight_by_ray_distance": False,
+    },
     # Pre-training of `configs/wsp_finetune.py` on 2D keypoints alone, to compare with
     # WSP: every clip has keypoints, and no term asks for depth.
     "wsp_keypoints": {
-        "data.label_share": 1.0,
+        "data.labeled_fraction": 1.0,
         "student.teacher.kind": "keypoints",
         "student.loss_weights.rgb.pseudo_depth": 0.0,
         "student.loss_weights.rgb.pseudo_root": 0.0,

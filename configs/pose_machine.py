@@ -56,8 +56,10 @@ def lifting_data(data: ml_collections.ConfigDict) -> None:
     data.frames, data.frame_step = 32, 1
     data.num_points = 0
     data.check_counts = False
-    data.labelled = ""  # people with 3D labels in training: "S1,S2"; "" is everybody
-    data.keypoints_only = True  # whether the others train with their 2D keypoints
+    # People with 3D labels in training: "S1,S2"; "" is everybody
+    data.labeled_subjects = ""
+    # Whether the others train with their 2D keypoints
+    data.use_unlabeled_keypoints = True
 
 
 def network() -> ml_collections.ConfigDict:
@@ -78,10 +80,10 @@ def augmentation() -> ml_collections.ConfigDict:
     augment = ml_collections.ConfigDict()
     augment.pan, augment.tilt, augment.roll = 0.2, 0.05, 0.03  # radians
     augment.mirror = True
-    augment.noise = 5.0  # pixels, largest noise of keypoints
-    augment.noisy = 0.3  # share of clips with noise
-    augment.turn = 0.5  # radians, largest rotation of the person
-    augment.approach = 0.2  # largest factor of the distance, less 1
+    augment.keypoint_noise = 5.0  # pixels, largest noise of keypoints
+    augment.keypoint_noise_prob = 0.3  # share of clips with noise
+    augment.person_rotation = 0.5  # radians, largest rotation of the person
+    augment.distance_scale = 0.2  # largest factor of the distance, less 1
     return augment
 
 
@@ -90,10 +92,10 @@ def loss_weights() -> ml_collections.ConfigDict:
     weights = ml_collections.ConfigDict()
     weights.coarse_position = 1.0  # relative to the root, as is position
     weights.coarse_bone_vector = 0.5
-    weights.coarse_whole_position = 0.1
+    weights.coarse_absolute_position = 0.1
     weights.position = 1.0
     weights.bone_vector = 0.5
-    weights.whole_position = 0.2
+    weights.absolute_position = 0.2
     weights.point_to_ray = 0.1
     weights.projection = 0.1  # squared, in apparent sizes of the person, as bone_extent
     weights.bone_extent = 0.0
@@ -106,7 +108,7 @@ def ramp() -> ml_collections.ConfigDict:
     schedule.terms = (
         "position",
         "bone_vector",
-        "whole_position",
+        "absolute_position",
         "projection",
         "point_to_ray",
     )
@@ -118,7 +120,7 @@ def loss_scales() -> ml_collections.ConfigDict:
     """Transition of each term from quadratic to linear, metres."""
     loss = ml_collections.ConfigDict()
     loss.position_delta = 0.01
-    loss.whole_delta = 0.05
+    loss.absolute_position_delta = 0.05
     loss.ray_delta = 0.02
     return loss
 
@@ -129,8 +131,9 @@ def correction() -> ml_collections.ConfigDict:
     settings.kind = "rays"  # or "projector", the learned one of the paper
     settings.steps = 5
     settings.learning_rate = 1e-4  # of Adam
-    settings.bones = 0.0  # weight of the bone term of the paper
-    settings.mirror = True  # whether predictions are averaged with the mirror image's
+    settings.bone_weight = 0.0  # weight of the bone term of the paper
+    # Whether predictions are averaged with the mirror image's
+    settings.flip_test = True
     return settings
 
 

@@ -57,7 +57,7 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.model.num_blocks = 4
     config.model.num_heads = 2
     config.model.fusion = "none"  # or depth, rgb, rgbd: crops as a second input
-    config.model.backbone = "small"  # of the crops, one of image_net.KINDS
+    config.model.backbone = "small"  # of the crops, one of backbones.BACKBONES
     config.model.image_grid = 4  # tokens along each side of a crop
     config.model.dtype = "float32"
 
@@ -70,7 +70,8 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
 
     config.teacher = ml_collections.ConfigDict()  # of stage 1, for fine-tuning
     config.teacher.workdir = ""  # of a stage-1 run; "" is the weights that ship
-    config.teacher.start = False  # whether training starts from its parameters
+    # Whether training starts from its parameters
+    config.teacher.init_from_teacher = False
     config.stages = ("points",)  # and "depth", "rgb": students of the points
     config.student = student()
     config.augment = augmentation()
@@ -129,20 +130,20 @@ def augmentation() -> ml_collections.ConfigDict:
     augment.roll = 0.15
     augment.scale = 0.1
     augment.mirror = True
-    augment.cut_out = 0.3  # share of clips with a hole in the cloud
-    augment.cut_out_radius = (0.1, 0.3)  # metres
-    augment.drop_modality = 0.3  # share of clips without one input of a fusion
+    augment.occlusion_prob = 0.3  # share of clips with a hole in the cloud
+    augment.occlusion_radius = (0.1, 0.3)  # metres
+    augment.modality_dropout = 0.3  # share of clips without one input of a fusion
     return augment
 
 
 def crop_augmentation() -> ml_collections.ConfigDict:
     """Augmentation of depth and colour crops, independent of that of the points."""
     augment = ml_collections.ConfigDict()
-    augment.turn = 0.3  # radians
+    augment.rotation = 0.3  # radians
     augment.scale = 0.2
-    augment.shift = 0.06  # of the crop's size
+    augment.translation = 0.06  # of the crop's size
     augment.mirror = True
-    augment.erase = 0.3  # share of frames with an erased rectangle
+    augment.erase_prob = 0.3  # share of frames with an erased rectangle
     augment.erase_area = (0.02, 0.2)  # of the crop
     augment.depth_noise = 0.001  # metres at 1 m
     augment.contrast = 0.3
@@ -211,7 +212,7 @@ def anchor_net(
     """Settings of a network of stage 2."""
     model = ml_collections.ConfigDict()
     model.name = name
-    model.backbone = backbone  # one of image_net.KINDS
+    model.backbone = backbone  # one of backbones.BACKBONES
     model.head_width = 32
     model.head_depth = head_depth  # layers of each branch of the head
     model.dtype = "float32"
@@ -223,8 +224,10 @@ def teacher() -> ml_collections.ConfigDict:
     settings = ml_collections.ConfigDict()
     settings.kind = "network"  # or, for ablations, "truth", "keypoints" or "none"
     settings.workdir = ""  # of a stage-1 run; "" is this one, or the weights that ship
-    settings.by_confidence = True  # whether the teacher's confidence weights the labels
-    settings.by_rays = True  # and whether their distance to the keypoints' rays does
+    # Whether the confidence of the teacher weights the labels,
+    settings.weight_by_confidence = True
+    # and whether their distance to the rays of the keypoints does.
+    settings.weight_by_ray_distance = True
     settings.ray_scale = 0.05  # metres
     return settings
 
@@ -250,15 +253,16 @@ def loss_scales() -> ml_collections.ConfigDict:
     """Scales and thresholds of the terms."""
     loss = ml_collections.ConfigDict()
     loss.ray_delta = 0.05  # metres
-    loss.ray_at_reference = True
+    loss.ray_at_cloud_depth = True
     loss.reprojection_delta = 5.0  # pixels
     loss.surface_radius = 0.05  # metres
     loss.surface_scale = 0.1  # metres
-    loss.hidden_margin = 0.15  # metres, least depth of a hidden joint below the skin
+    loss.occlusion_margin = 0.15  # metres, least depth of a hidden joint below the skin
     loss.coverage_points = 128
     loss.agreement_scale = 0.05  # metres
-    loss.ratio_delta = 0.1  # log-ratio
-    loss.physics_on_seen = 0.3  # factor of physical gradients at joints with keypoints
+    loss.log_ratio_delta = 0.1  # log-ratio
+    # Factor of physical gradients at joints with keypoints
+    loss.physics_weight_on_keypoints = 0.3
     loss.position_delta = 0.1  # metres
     return loss
 

@@ -31,17 +31,17 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.model = network()
     config.optimizer.learning_rate, config.optimizer.ema_decay = 0.015, 0.99
     config.augment = augmentation()
-    config.rule = label_rule()
-    config.pairs = 128  # keypoint pairs sampled from each picture
+    config.ordinal_labels = label_rule()
+    config.pairs_per_image = 128  # keypoint pairs sampled from each picture
     config.loss_weights = ml_collections.ConfigDict()
     config.loss_weights.ranking = 1.0
-    config.loss_weights.location = 0.1  # nats
+    config.loss_weights.heatmap = 0.1  # nats
     config.ramp.terms = ()
     if mode == "full":
         config.num_train_steps, config.global_batch_size = 50_000, 128
         config.optimizer.learning_rate, config.optimizer.ema_decay = 5e-3, 0.998
         config.data.train_clips = 20_000
-        config.augment.zoom, config.augment.shift = 0.3, 0.15
+        config.augment.zoom, config.augment.translation = 0.3, 0.15
         config.data.height, config.data.width = 192, 256
         config.model.backbone, config.model.dtype = "resnet18", "bfloat16"
     elif mode == "smoke":
@@ -59,7 +59,7 @@ def crowd_data(data: ml_collections.ConfigDict) -> None:
     data.collections = "rendered"  # or "A.json@IMAGES=0.7,B.json=0.3", by weight
     data.skeleton = "COCO17"
     data.height, data.width = 96, 128  # pixels
-    data.people = 4  # most people in a picture
+    data.max_people = 4  # most people in a picture
     data.train_clips, data.validation_clips, data.test_clips = 3_000, 160, 500
 
 
@@ -78,7 +78,7 @@ def augmentation() -> ml_collections.ConfigDict:
     augment = ml_collections.ConfigDict()
     augment.mirror = True
     augment.zoom = 0.0  # largest zoom factor, less 1
-    augment.shift = 0.0  # largest shift, as a share of width and height
+    augment.translation = 0.0  # largest shift, as a share of width and height
     augment.contrast = 0.3
     augment.tint = 0.1
     return augment
@@ -91,9 +91,11 @@ def label_rule() -> ml_collections.ConfigDict:
     settings.depth_margin = 0.05  # metres, least difference of measured depths
     settings.min_confidence = 0.2
     settings.margin = 1.0  # least difference of two sizes, in standard deviations
-    settings.equal = 0.0  # largest one at which depths count as equal; 0 is never
-    settings.feet = True  # whether labels that contradict the feet are dropped
-    settings.apart = 0.3  # metres in depth, least distance of the pairs that are scored
+    # Largest one at which depths count as equal; 0 is never
+    settings.equal_margin = 0.0
+    settings.use_feet = True  # whether labels that contradict the feet are dropped
+    # Metres in depth, least distance of the pairs that are scored
+    settings.min_depth_difference = 0.3
     return settings
 
 
@@ -101,6 +103,6 @@ def shrink(config: ml_collections.ConfigDict) -> None:
     """Changes for tests: seconds."""
     config.num_train_steps, config.global_batch_size = 4, 4
     config.log_every, config.checkpoint_every = 1, 2
-    config.data.height, config.data.width, config.data.people = 48, 64, 3
+    config.data.height, config.data.width, config.data.max_people = 48, 64, 3
     config.data.train_clips, config.data.validation_clips = 8, 4
-    config.data.test_clips, config.pairs, config.model.width = 6, 16, 8
+    config.data.test_clips, config.pairs_per_image, config.model.width = 6, 16, 8

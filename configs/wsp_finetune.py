@@ -1,12 +1,13 @@
 """3D pose from colour crops with few 3D labels and a pre-trained backbone.
 
     python run.py --config=configs/wsp.py --workdir=W1
-    python run.py --config=configs/wsp_finetune.py --workdir=W2 --config.init=W1
+    python run.py --config=configs/wsp_finetune.py --workdir=W2
+    --config.init_backbone=W1
 
-`config.init` is the workdir of the run whose backbone is the initial one: a run of
-`configs/wsp.py`, of `configs/ablations.py:wsp_keypoints`, or of any config with the
-same image network; "" is random initialization. The people are rendered. A share of the
-clips, `config.data.label_share`, has 3D labels; the others are not used. With
+`config.init_backbone` is the workdir of the run whose backbone is the initial one: a
+run of `configs/wsp.py`, of `configs/ablations.py:wsp_keypoints`, or of any config with
+the same image network; "" is random initialization. The people are rendered. A share of
+the clips, `config.data.labeled_fraction`, has 3D labels; the others are not used. With
 `--config.student.teacher.kind=network` the labels are those of a point network
 (docs/method.md).
 
@@ -30,9 +31,10 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     """Returns the config; `mode` is "quick", "full" or "smoke"."""
     config = unipose.stage_1(mode)
     config.stages = ("rgb",)
-    config.init = ""
-    config.data.label_share = 0.1
-    config.optimizer.backbone_rate = 1.0  # learning rate of the backbone, relative
+    config.init_backbone = ""
+    config.data.labeled_fraction = 0.1
+    # Learning rate of the backbone, relative
+    config.optimizer.backbone_lr_multiplier = 1.0
     config.student.models.rgb.backbone = wsp.get_config(mode).model.backbone
     config.student.teacher.kind = "truth"
     if mode == "quick":
@@ -44,5 +46,5 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
         config.data.train_clips = 20_000  # rendered once, since a share has labels
         config.data.frames = 1
     elif mode == "smoke":
-        config.data.label_share = 0.5
+        config.data.labeled_fraction = 0.5
     return config

@@ -31,9 +31,9 @@ STILL = ("head", "neck", "right_shoulder", "left_shoulder")
 
 def world_joints(
     network: estimator.Estimator, opened: recording.Recording
-) -> tuple[np.ndarray, np.ndarray, list[tracks.Cloud]]:
+) -> tuple[np.ndarray, np.ndarray, list[tracks.PersonCloud]]:
     """Joints (frames, joints, 3) in the world and camera frames, metres, and clouds."""
-    clouds = list(tracks.clouds(opened))
+    clouds = list(tracks.person_clouds(opened))
     xyz = prediction.predict_recording(network, opened, pictures=1)[0].xyz
     pose = opened.world_from_depth
     if pose is None:
@@ -49,7 +49,7 @@ def scatter_mm(xyz: np.ndarray) -> np.ndarray:
 
 
 def inside_mask(
-    xyz: np.ndarray, clouds: list[tracks.Cloud], opened: recording.Recording
+    xyz: np.ndarray, clouds: list[tracks.PersonCloud], opened: recording.Recording
 ) -> float:
     """Share of the joints in view whose pixel belongs to the person."""
     hits = []
@@ -132,5 +132,5 @@ def main(folder: pathlib.Path, weights: str = "points") -> None:
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
         sys.exit("usage: check_on_real_data.py RECORDINGS [points|depth|PATH]")
-    with errors.told():
+    with errors.exit_on_bad_input():
         main(pathlib.Path(sys.argv[1]), *sys.argv[2:])

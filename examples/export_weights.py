@@ -13,7 +13,7 @@ import sys
 
 import jax
 
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from unipose_jax import errors, estimator
 from unipose_jax.cli import commands
 from unipose_jax.train.checkpoints import folders, restore
@@ -29,10 +29,10 @@ def main(run: pathlib.Path, output: pathlib.Path, modality: str = "points") -> N
     if modality not in folders.MODALITIES:
         choices = ", ".join(folders.MODALITIES)
         raise errors.BadInput(f"unknown modality {modality!r}; use one of {choices}")
-    files.check_writable(f"{output}.npz")
+    file_io.check_writable(f"{output}.npz")
     folder = folders.folder_of(run.expanduser(), modality)
-    config = restore.settings_of(folder)
-    _, state = restore.best(config, folder)
+    config = restore.read_config(folder)
+    _, state = restore.restore_best(config, folder)
     scored = folder / "metrics.json"
     if not scored.is_file():
         raise errors.BadInput(f"no {scored}; run --mode=evaluate first")
@@ -52,6 +52,6 @@ def main(run: pathlib.Path, output: pathlib.Path, modality: str = "points") -> N
 if __name__ == "__main__":
     if len(sys.argv) not in (3, 4):
         sys.exit("usage: export_weights.py RUN OUTPUT [points|depth|rgb]")
-    commands.quiet_logs()
-    with errors.told():
+    commands.silence_library_logs()
+    with errors.exit_on_bad_input():
         main(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), *sys.argv[3:])

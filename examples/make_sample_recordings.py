@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from data_pipelines.cameras import calibration
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from data_pipelines.readers.recordings import recording
 from unipose_jax import errors
 
@@ -46,7 +46,7 @@ def turning_person(source: pathlib.Path, target: pathlib.Path) -> None:
     if not stems:
         raise errors.BadInput(f"no sample data in {source}")
     poses = [_pose_from_xml(source / f"{stem}_camera.xml") for stem in stems]
-    camera = calibration.make(640, 480, (525.0, 525.0, 320.0, 240.0))
+    camera = calibration.make_camera(640, 480, (525.0, 525.0, 320.0, 240.0))
     recording.write_recording(
         target,
         depth=(_image(source / f"{s}_depth.png") * 1e-3 for s in stems),
@@ -70,7 +70,7 @@ def itop(source: pathlib.Path, target: pathlib.Path) -> None:
     recording.write_recording(
         target,
         depth=[np.load(source, allow_pickle=False).astype(np.float32)],
-        depth_camera=calibration.make(320, 240, (focal, focal, 160.5, 120.5)),
+        depth_camera=calibration.make_camera(320, 240, (focal, focal, 160.5, 120.5)),
         fps=15.0,
         depth_unit=0.00025,
     )
@@ -78,8 +78,8 @@ def itop(source: pathlib.Path, target: pathlib.Path) -> None:
 
 def panoptic(source: pathlib.Path, output: pathlib.Path) -> None:
     """Ten Kinects around one cellist."""
-    sensors = files.read_json(source / "kcalibration_171026_cello3.json")["sensors"]
-    marked = files.read_json(source / "keypoints_2d_views_0_2_4.json")
+    sensors = file_io.read_json(source / "kcalibration_171026_cello3.json")["sensors"]
+    marked = file_io.read_json(source / "keypoints_2d_views_0_2_4.json")
     for view, sensor in enumerate(sensors):
         depth_from_sensor = np.array(sensor["M_depth"])
         depth_from_world = depth_from_sensor @ np.array(sensor["M_world2sensor"])
@@ -102,7 +102,7 @@ def panoptic(source: pathlib.Path, output: pathlib.Path) -> None:
 
 def _panoptic_camera(sensor: dict, kind: str) -> calibration.Camera:
     matrix = np.array(sensor[f"K_{kind}"])
-    return calibration.make(
+    return calibration.make_camera(
         sensor[f"{kind}_width"],
         sensor[f"{kind}_height"],
         (matrix[0, 0], matrix[1, 1], matrix[0, 2] + 0.5, matrix[1, 2] + 0.5),
@@ -147,5 +147,5 @@ def _image(path: pathlib.Path, flags: int = cv2.IMREAD_UNCHANGED) -> np.ndarray:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit("usage: make_sample_recordings.py SAMPLE_DIR OUTPUT_DIR")
-    with errors.told():
+    with errors.exit_on_bad_input():
         main(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))

@@ -13,25 +13,27 @@ from data_pipelines.ground import pose_file
 from data_pipelines.readers.ntu import data_set, skeleton_file
 from unipose_jax import errors
 from unipose_jax.cli import refinement
-from unipose_jax.report.pages import refinement as report
+from unipose_jax.report.pages import refinement_page as report
 
 
 def main(folder: pathlib.Path, clip: str, output: pathlib.Path) -> None:
     """Refines the first person of a clip."""
     person = first_person(folder, clip)
     before = person.joints()
-    after = refinement.as_file(before, refinement.refine_poses(before))
+    after = refinement.to_pose_file(before, refinement.refine_poses(before))
     pose_file.write(output, after)
     print(report.report_refinement(before, after, output, person))
 
 
-def first_person(folder: pathlib.Path, clip: str) -> data_set.Person:
+def first_person(folder: pathlib.Path, clip: str) -> data_set.PersonSequence:
     """The first body of a clip, with cameras that are fitted to all bodies in it."""
     path = folder / f"{clip}.skeleton"
     bodies = skeleton_file.read(path)
-    cameras = skeleton_file.fit([skeleton_file.matches(body) for body in bodies])
+    cameras = skeleton_file.fit_cameras(
+        [skeleton_file.point_correspondences(body) for body in bodies]
+    )
     frames = bodies[0].frames
-    return data_set.Person(
+    return data_set.PersonSequence(
         name=clip,
         subject=clip[8:12],
         frames=tuple(frames.tolist()),
@@ -51,5 +53,5 @@ def first_person(folder: pathlib.Path, clip: str) -> data_set.Person:
 if __name__ == "__main__":
     if len(sys.argv) != 4:
         sys.exit("usage: refine_kinect_clip.py FOLDER CLIP OUTPUT.npz")
-    with errors.told():
+    with errors.exit_on_bad_input():
         main(pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3]))

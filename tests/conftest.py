@@ -21,7 +21,7 @@ from configs import unipose
 from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
-from data_pipelines.rendered import synthetic
+from data_pipelines.rendered import clip_pool
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
@@ -60,9 +60,9 @@ def rendered_recording(tmp_path_factory) -> pathlib.Path:
     """A rendered person, as a user's recording."""
     data = unipose.get_config("smoke").data
     data.frames, data.scene.height, data.scene.width = 4, 96, 128
-    clip = synthetic.render_images(data, "test", 1)
+    clip = clip_pool.render_images(data, "test", 1)
     path = tmp_path_factory.mktemp("recordings") / "person"
-    camera = calibration.make(128, 96, clip["depth_intrinsics"][0])
+    camera = calibration.make_camera(128, 96, clip["depth_intrinsics"][0])
     truth = pose_file.PoseFile(
         xyz=clip["xyz"][0],
         confidence=np.ones((4, 15), np.float32),

@@ -64,7 +64,9 @@ def build_problem(case):
         return f"keys that only it or only its base has: {sorted(unlike)}"
     try:
         for modality in possible_stages(config):
-            recipes.build(stages.config_of(config, modality, pathlib.Path("nowhere")))
+            recipes.build(
+                stages.stage_config(config, modality, pathlib.Path("nowhere"))
+            )
     except Exception as error:  # every file that fails is listed
         return repr(error)
     return ""
@@ -110,7 +112,7 @@ def test_an_unknown_ablation_is_one_line_with_the_choices(variant):
 
 
 def test_only_the_main_job_trains_points_and_a_student():
-    trained = {name: stages.listed(load(name, "quick")) for name in NAMES}
+    trained = {name: stages.requested_stages(load(name, "quick")) for name in NAMES}
     assert trained.pop("unipose") == ("points", "depth")
     alone = [n for n in trained if "students_" in n or "wsp_" in n]
     assert all(len(trained[name]) == 1 for name in alone)

@@ -64,7 +64,7 @@ def write_recordings(folder, people):
     for clip, split in enumerate(sequence.SPLITS):
         one = {name: value[clip] for name, value in people.items()}
         size = one["depth"].shape[2:0:-1]
-        lens = calibration.make(*size, one["intrinsics"])
+        lens = calibration.make_camera(*size, one["intrinsics"])
         seen = one["xyz"] @ one["cam_from_points"][:3, :3].T
         uv = lens.project(seen + one["cam_from_points"][:3, 3])
         known = np.isfinite(uv).all(-1, keepdims=True)
@@ -73,7 +73,7 @@ def write_recordings(folder, people):
         recordings.write_recording(
             folder / split / "person",
             depth=one["depth"],
-            depth_camera=calibration.make(*size, one["depth_intrinsics"]),
+            depth_camera=calibration.make_camera(*size, one["depth_intrinsics"]),
             fps=30.0,
             color=one["color"],
             color_camera=lens,

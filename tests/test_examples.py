@@ -10,7 +10,7 @@ import pytest
 from configs import unipose
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
-from data_pipelines.rendered import synthetic
+from data_pipelines.rendered import clip_pool
 from examples import check_on_real_data, export_weights, refine_kinect_clip
 from tests.test_run import ROOT, run
 from unipose_jax import errors, estimator
@@ -88,7 +88,7 @@ def test_a_data_set_of_ones_own_is_trained_on(tmp_path):
     render = unipose.get_config("smoke").data
     render.skeleton = "COCO17"
     render.frames, render.scene.height, render.scene.width = 12, 96, 128
-    params = synthetic.scene_params(render, "test")
+    params = clip_pool.scene_params(render, "test")
     clip = pools.render_pool(0, "test", 0, 1, params, extras=("depth",))
     camera, xyz = clip["depth_intrinsics"][0], clip["xyz"][0]
     uv = xyz[..., :2] / xyz[..., 2:] * camera[:2] + camera[2:]

@@ -118,7 +118,7 @@ def packages_beyond_the_tier(path):
 def imports_that_data_lack(path):
     """What a module of data_pipelines must not import: jax, most of unipose_jax."""
     below = {"errors", "geometry", "skeleton"}
-    if path.name in ("synthetic.py", "rendered_batches.py"):
+    if path.name in ("clip_pool.py", "rendered_batches.py"):
         return parts_imported(path) - below - {"synthesis"}
     jax_used = packages_imported(path, nested=True) & {"jax", "flax", "optax"}
     return jax_used | parts_imported(path) - below
@@ -213,7 +213,7 @@ def test_the_walk_sees_every_form_of_import(source, names):
         (data_pipelines_below_the_top, "unipose_jax/losses/a.py", {"data_pipelines"}),
         (packages_beyond_the_tier, "unipose_jax/losses/a.py", {"flax"}),
         (imports_that_data_lack, "data_pipelines/a.py", {"flax", "losses", "report"}),
-        (imports_that_data_lack, "data_pipelines/synthetic.py", {"losses", "report"}),
+        (imports_that_data_lack, "data_pipelines/clip_pool.py", {"losses", "report"}),
         (reports_below_commands, "unipose_jax/train/a.py", {"report"}),
     ],
 )

@@ -16,7 +16,7 @@ from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
-from data_pipelines.rendered import synthetic
+from data_pipelines.rendered import clip_pool
 from unipose_jax import errors, estimator
 from unipose_jax.cli import commands, data_commands
 from unipose_jax.synthesis import pools
@@ -99,7 +99,7 @@ def test_recordings_with_keypoints_alone_train_a_network(tmp_path, capsys):
     config.data.skeleton = "COCO17"
     render = config.data.copy_and_resolve_references()
     render.frames, render.scene.height, render.scene.width = 12, 96, 128
-    params = synthetic.scene_params(render, "test")
+    params = clip_pool.scene_params(render, "test")
     clip = pools.render_pool(0, "test", 0, 1, params, extras=("depth",))
     keypoints = detections.to_coco(clip["uv"][0], clip["confidence"][0], "COCO17")
     folder = tmp_path / "recordings"
@@ -107,8 +107,8 @@ def test_recordings_with_keypoints_alone_train_a_network(tmp_path, capsys):
         recording.write_recording(
             folder / split / "person",
             depth=list(clip["depth"][0]),
-            depth_camera=calibration.make(128, 96, clip["depth_intrinsics"][0]),
-            color_camera=calibration.make(128, 96, clip["intrinsics"][0]),
+            depth_camera=calibration.make_camera(128, 96, clip["depth_intrinsics"][0]),
+            color_camera=calibration.make_camera(128, 96, clip["intrinsics"][0]),
             color_from_depth=clip["cam_from_points"][0],
             keypoints=keypoints,
             fps=15.0,
@@ -211,7 +211,7 @@ def test_depth_with_nan_is_depth_without_it(rendered_recording):
     opened = recording.open_recording(rendered_recording)
     network = estimator.load_shipped()
     clean, dirty = (
-        estimator.Live(network, opened.rays, opened.depth_camera.intrinsics)
+        estimator.OnlineEstimator(network, opened.rays, opened.depth_camera.intrinsics)
         for _ in range(2)
     )
     depth = opened.depth(0)
@@ -225,7 +225,9 @@ def test_live_takes_few_points_again(rendered_recording):
     """As of rendered people; networks have seen no padding."""
     opened = recording.open_recording(rendered_recording)
     network = estimator.load_shipped()
-    live = estimator.Live(network, opened.rays, opened.depth_camera.intrinsics)
+    live = estimator.OnlineEstimator(
+        network, opened.rays, opened.depth_camera.intrinsics
+    )
     xyz = np.random.default_rng(0).normal(0.0, 0.3, (100, 3)) + [0.0, 0.0, 3.0]
     assert live.from_points(xyz, 0.0) is not None
     (frame,) = live._window
@@ -250,7 +252,7 @@ def test_the_compile_cache_may_be_remote(monkeypatch, folder, used):
     set_to = {}
     monkeypatch.setenv("HOME", "/home")
     monkeypatch.setattr(jax.config, "update", set_to.__setitem__)
-    commands.use_compile_cache(folder)
+    commands.enable_compilation_cache(folder)
     assert set_to["jax_compilation_cache_dir"] == used
 
 
@@ -366,7 +368,7 @@ def test_networks_of_crops_say_that_they_take_no_points(rendered_recording):
     opened = recording.open_recording(rendered_recording)
     network = estimator.load_shipped("depth")
     with pytest.raises(ValueError, match="depth_anchor_net sees .*, not points"):
-        estimator.Live(network, opened.rays, opened.depth_camera.intrinsics)
+        estimator.OnlineEstimator(network, opened.rays, opened.depth_camera.intrinsics)
     with pytest.raises(ValueError, match="give them to from_fields"):
         network(np.zeros((1, 3, 8, 3)), np.ones((1, 3, 8), bool), np.zeros((1, 3)))
 

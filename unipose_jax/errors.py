@@ -13,12 +13,12 @@ class BadInput(ValueError):
     """
 
 
-class NoCrops(BadInput):
+class MissingCrops(BadInput):
     """Data that hold no crops, or not those that a network looks at."""
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
+def exit_on_bad_input() -> Iterator[None]:
     """Ends a script with one line and status 2 where its input is bad."""
     try:
         yield

@@ -2,7 +2,7 @@
 
 pose = estimator.load_shipped()
 xyz, confidence = pose(points, points_valid, time)   # any clips of its length
-live = estimator.Live(pose, rays, intrinsics)
+live = estimator.OnlineEstimator(pose, rays, intrinsics)
 xyz, confidence = live(depth, time)                  # one depth frame after another
 """
 
@@ -45,7 +45,7 @@ class Estimator:
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the batch fields that the network takes (`schema`)."""
-        return models.inputs_of(self.model)
+        return models.input_fields(self.model)
 
     @functools.cached_property
     def _device_params(self) -> dict:
@@ -127,7 +127,9 @@ def load(path: str | pathlib.Path) -> Estimator:
         FileNotFoundError: there are none at `path`.
     """
     params, meta = store.load(path)
-    return Estimator(params=params, **{key: meta[key] for key in _META if key in meta})
+    return Estimator(
+        params=params, **{key: meta[key] for key in _META_KEYS if key in meta}
+    )
 
 
 def load_shipped(modality: str = store.SHIPPED) -> Estimator:
@@ -153,15 +155,15 @@ def export(path: str | pathlib.Path, estimator: Estimator, notes: dict) -> None:
 
     It will compute in float32, whatever an accelerator trained it with.
     """
-    meta = {key: getattr(estimator, key) for key in _META}
+    meta = {key: getattr(estimator, key) for key in _META_KEYS}
     meta["model"] = {**estimator.model, "dtype": "float32"}
     store.save(path, estimator.params, meta | notes)
 
 
-_META = ("model", "skeleton", "frames", "num_points", "crop_size")
+_META_KEYS = ("model", "skeleton", "frames", "num_points", "crop_size")
 
 
-class Live:
+class OnlineEstimator:
     """Poses from one depth frame after the other: segments, samples, predicts.
 
     The network sees the last frames up to now; a clip that has not filled yet repeats
@@ -199,7 +201,7 @@ class Live:
         """
         depth = np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0)
         mask = self._segmenter(depth).mask
-        return self.from_points(tracks.points_in(mask, depth, self._rays), time)
+        return self.from_points(tracks.masked_points(mask, depth, self._rays), time)
 
     def from_points(
         self,

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from unipose_jax import errors
 
 _MIN_SIDE, _MAX_SIDE = 4, 16384  # pixels
@@ -19,10 +19,10 @@ _MAX_STRAY = 0.5  # pixels by which distortion may fail to be undone
 _MAX_BASELINE = 20.0  # metres between the cameras of one device
 _ENTRIES = ("width", "height", "fx", "fy", "cx", "cy", "distortion")
 MAX_DEPTH_UNIT = 0.1  # metres: a person would be a few counts thick
-_PER_FRAME = "world_from_depth"  # of a camera that moves
+_WORLD_POSE = "world_from_depth"  # of a camera that moves
 _KEYS = (
     *("depth", "color", "color_from_depth", "depth_unit"),
-    *("fps", "time", _PER_FRAME),
+    *("fps", "time", _WORLD_POSE),
 )
 
 
@@ -75,7 +75,7 @@ class Camera:
         xy = xyz[..., :2] / np.where(z > 0, z, np.nan)
         return xy * self.intrinsics[:2] + self.intrinsics[2:]
 
-    def recorded(self, uv: np.ndarray) -> np.ndarray:
+    def distort_uv(self, uv: np.ndarray) -> np.ndarray:
         """The pixels of a recorded image where undistorted pixels are found.
 
         Args:
@@ -99,7 +99,7 @@ class Camera:
         if not self.distortion.any():
             return image
         rows, columns = np.indices(image.shape[:2]) + 0.5
-        u, v = np.moveaxis(self.recorded(np.stack([columns, rows], axis=-1)), -1, 0)
+        u, v = np.moveaxis(self.distort_uv(np.stack([columns, rows], axis=-1)), -1, 0)
         # cv2 counts pixel centres from 0.
         places = (u - 0.5).astype(np.float32), (v - 0.5).astype(np.float32)
         return cv2.remap(image, *places, interpolation)
@@ -137,7 +137,7 @@ def distort(xy: np.ndarray, distortion: np.ndarray) -> np.ndarray:
     )
 
 
-def read(path: str | os.PathLike) -> CameraFile:
+def read_camera_file(path: str | os.PathLike) -> CameraFile:
     """Reads and checks camera.json.
 
     `depth` (width, height, fx, fy, cx, cy, optional distortion) and `depth_unit` are
@@ -148,7 +148,7 @@ def read(path: str | os.PathLike) -> CameraFile:
         errors.BadInput: one line with the first key that is missing or wrong.
     """
     path = pathlib.Path(path)
-    raw = files.read_json(path)
+    raw = file_io.read_json(path)
     if not isinstance(raw, dict) or not isinstance(raw.get("depth"), dict):
         raise errors.BadInput(f"{path} has no 'depth' camera")
     _check_spelling(raw, _KEYS, str(path))
@@ -175,8 +175,8 @@ def read(path: str | os.PathLike) -> CameraFile:
         depth_unit=depth_unit,
         fps=fps,
         time=_array(raw, "time", path) if raw.get("time") is not None else None,
-        world_from_depth=_rigid(raw, _PER_FRAME, path)
-        if raw.get(_PER_FRAME) is not None
+        world_from_depth=_rigid(raw, _WORLD_POSE, path)
+        if raw.get(_WORLD_POSE) is not None
         else None,
     )
 
@@ -192,7 +192,7 @@ def to_json(camera: Camera) -> dict[str, Any]:
     }
 
 
-def make(
+def make_camera(
     width: int,
     height: int,
     intrinsics: Sequence[float] | np.ndarray,
@@ -246,16 +246,16 @@ def _camera(raw: Mapping[str, Any], kind: str, path: pathlib.Path) -> Camera:
     for key, value in zip(("cx", "cy"), center, strict=True):
         if value.ndim != 0:
             raise errors.BadInput(f"{where}: {key!r} must be one number")
-    # Out of float32's reach they are infinite, which `check` refuses.
+    # Out of float32's reach they are infinite, which `check_camera` refuses.
     with np.errstate(over="ignore"):
-        camera = make(
+        camera = make_camera(
             int(width), int(height), [*focal, *map(float, center)], distortion
         )
-    check(camera, where)
+    check_camera(camera, where)
     return camera
 
 
-def check(camera: Camera, where: str) -> None:
+def check_camera(camera: Camera, where: str) -> None:
     """Refuses a camera without a size, rays, or an inverse of its distortion.
 
     Looked at are 9 x 9 pixels from corner to corner.
@@ -319,7 +319,7 @@ def _number(entry: Mapping[str, Any], key: str, where: Any) -> float:
 
 def _rigid(entry: Mapping[str, Any], key: str, path: pathlib.Path) -> np.ndarray:
     value = _array(entry, key, path)
-    fits = value.shape[-2:] == (4, 4) and value.ndim <= (3 if key == _PER_FRAME else 2)
+    fits = value.shape[-2:] == (4, 4) and value.ndim <= (3 if key == _WORLD_POSE else 2)
     value = value if fits else np.zeros((4, 4))
     rotation = value[..., :3, :3]
     gram = rotation @ np.swapaxes(rotation, -1, -2)

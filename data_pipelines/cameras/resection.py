@@ -12,7 +12,7 @@ _MIN_SPREAD = 0.02  # metres, RMS distance from the plane nearest to all points
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class PlacedCamera:
+class PosedCamera:
     """A camera and where it stands."""
 
     camera: calibration.Camera
@@ -30,7 +30,7 @@ class PlacedCamera:
         return xy * self.camera.intrinsics[:2] + self.camera.intrinsics[2:]
 
 
-def fit(xyz: np.ndarray, uv: np.ndarray, size: tuple[int, int]) -> PlacedCamera:
+def fit_camera(xyz: np.ndarray, uv: np.ndarray, size: tuple[int, int]) -> PosedCamera:
     """The pinhole with lens distortion that maps `xyz` to `uv`, by least squares.
 
     Args:
@@ -55,5 +55,5 @@ def fit(xyz: np.ndarray, uv: np.ndarray, size: tuple[int, int]) -> PlacedCamera:
     except cv2.error as error:
         raise ValueError("no camera maps the 3D points to the 2D points") from error
     intrinsics = matrix[[0, 1, 0, 1], [0, 1, 2, 2]]
-    camera = calibration.make(width, height, intrinsics, distortion.ravel()[:5])
-    return PlacedCamera(camera, cv2.Rodrigues(turn[0])[0], shift[0].ravel())
+    camera = calibration.make_camera(width, height, intrinsics, distortion.ravel()[:5])
+    return PosedCamera(camera, cv2.Rodrigues(turn[0])[0], shift[0].ravel())

@@ -11,7 +11,7 @@ import zipfile
 
 import numpy as np
 
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 
@@ -86,7 +86,7 @@ def write(path: str | os.PathLike, pose: PoseFile) -> None:
         for name, value in dataclasses.asdict(_checked(pose, str(path))).items()
         if value is not None
     }
-    with files.replacing(path) as aside:
+    with file_io.atomic_path(path) as aside:
         np.savez_compressed(aside, **fields)
 
 
@@ -108,7 +108,7 @@ def read(path: str | os.PathLike) -> PoseFile:
         raise errors.BadInput(f"cannot read {path}: {error.strerror}") from error
     except errors.BadInput:
         raise
-    except (MemoryError, *files.DAMAGED_NPZ) as error:
+    except (MemoryError, *file_io.DAMAGED_NPZ) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise errors.BadInput(f"{path} is no pose file (.npz): {line}") from error
     required = {"xyz", "confidence", "skeleton", "time"}

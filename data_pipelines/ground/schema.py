@@ -18,7 +18,7 @@ class Field(NamedTuple):
 
     shape: tuple[str | int, ...]
     dtype: str
-    meaning: str
+    description: str
 
 
 FIELDS: dict[str, Field] = {
@@ -35,7 +35,7 @@ FIELDS: dict[str, Field] = {
 }
 """Every example has these. `xyz`, `xyz_valid` and `visible` serve evaluation only."""
 
-EXTRAS: dict[str, Field] = {
+OPTIONAL_FIELDS: dict[str, Field] = {
     "depth": Field(("T", "H", "W"), "float32", "metres, 0 where there is none"),
     "color": Field(("T", "Hc", "Wc", 3), "uint8", "RGB"),
     "mask": Field(("T", "H", "W"), "bool", "the person"),
@@ -54,21 +54,23 @@ without. Its matrix P maps (x / z, y / z, 1) in the camera's frame to pixels of 
 crop, centres at +0.5; a flipped crop has a negative determinant.
 """
 
-PICTURES: dict[str, Field] = {
-    "picture": Field(("H", "W", 3), "uint8", "RGB, 0 where there is none"),
+IMAGE_FIELDS: dict[str, Field] = {
+    "image": Field(("H", "W", 3), "uint8", "RGB, 0 where there is none"),
     "people_uv": Field(("P", "J", 2), "float32", "keypoints, pixels of the picture"),
     "people_confidence": Field(("P", "J"), "float32", "0 where none was found"),
     "people_xyz": Field(("P", "J", 3), "float32", "truth, metres, camera frame"),
-    "people_known": Field(("P", "J"), "bool", "truth: seen, and where is known"),
+    "people_visible": Field(("P", "J"), "bool", "truth: seen, and where is known"),
 }
 """An example of a picture of up to P people has these, and none of the above. The last
 two serve evaluation only."""
 
-CROPS = tuple(name for name in EXTRAS if "crop" in name or name == "reference_depth")
+CROP_FIELDS = tuple(
+    name for name in OPTIONAL_FIELDS if "crop" in name or name == "reference_depth"
+)
 """Names of the fields of crops; there may be those of depth alone."""
 
 
-def packed(fields: Mapping[str, Any]) -> dict[str, Any]:
+def pack(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The same fields as they are kept: a depth crop in uint16 millimetres."""
     if "depth_crop" not in fields:
         return dict(fields)
@@ -77,8 +79,8 @@ def packed(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {**fields, "depth_crop": counts}
 
 
-def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of the schema from `packed` ones."""
+def unpack(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the schema from `pack` ones."""
     if "depth_crop" not in fields:
         return dict(fields)
     depth = fields["depth_crop"].astype(np.float32) / np.float32(1000.0)
@@ -99,7 +101,7 @@ def validate(batch: Mapping[str, Any]) -> None:
     missing = [name for name in FIELDS if name not in batch]
     if missing:
         raise errors.BadInput(f"field {missing[0]!r} is missing from the batch")
-    fields = FIELDS | EXTRAS
+    fields = FIELDS | OPTIONAL_FIELDS
     sizes: dict[str, Any] = {}
     for name, value in batch.items():
         if name not in fields:

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.ground import files
-from data_pipelines.keypoints import follow, joint_orders, mmpose
+from data_pipelines.ground import file_io
+from data_pipelines.keypoints import joint_orders, mmpose, person_tracking
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 
 _PIXEL_CENTER = 0.5
-_FARTHEST = 1e5  # pixels that a keypoint may lie from the image's corner
+_MAX_UV = 1e5  # pixels that a keypoint may lie from the image's corner
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class Detections:
     """All people found in all frames."""
 
     joints: skeletons.Skeleton  # their order; its tree means nothing
-    people: Mapping[int, np.ndarray]  # frame -> float32 (people, joints, 3)
+    by_frame: Mapping[int, np.ndarray]  # frame -> float32 (people, joints, 3)
     # u, v in pixels as recorded (lens distortion included), confidence in [0, 1].
 
 
@@ -44,7 +44,7 @@ def read(path: str | os.PathLike) -> Detections:
     paths = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not paths:
         raise errors.BadInput(f"{path} has no files of OpenPose or MMPose (*.json)")
-    contents = {file: files.read_json(file) for file in paths}
+    contents = {file: file_io.read_json(file) for file in paths}
     first = contents[paths[0]]
     # In a folder, an empty list is an image in which MMPose saw nobody.
     if mmpose.is_mmpose(first) or (path.is_dir() and isinstance(first, list)):
@@ -87,20 +87,20 @@ def to_coco(
     return {"categories": categories, "annotations": results}
 
 
-def follow_person(
-    found: Detections, frames: Sequence[int], near: np.ndarray | None = None
+def track_person(
+    found: Detections, frames: Sequence[int], person_uv: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Chooses one person through all frames: sure, large and without jumps.
 
     The best path (Viterbi) under: for each frame, mean confidence times size (as a
-    share of the largest in the file), less three times the distance to `near` in body
-    sizes; for each step, less the median joint displacement in body sizes. Distances
-    count up to 1.
+    share of the largest in the file), less three times the distance to `person_uv` in
+    body sizes; for each step, less the median joint displacement in body sizes.
+    Distances count up to 1.
 
     Args:
         found: of the whole file.
         frames: frame numbers wanted, ascending.
-        near: (frames, 2), pixels where the person is known to be, NaN where not.
+        person_uv: (frames, 2), pixels where the person is known to be, NaN where not.
 
     Returns:
         float32 (frames, joints, 2), pixels as recorded, NaN without a keypoint, and
@@ -109,16 +109,16 @@ def follow_person(
     joints = found.joints.num_joints
     chosen = np.full((len(frames), joints, 3), np.nan, np.float32)
     chosen[..., 2] = 0.0
-    present = [i for i, f in enumerate(frames) if len(found.people.get(f, ()))]
-    people = [found.people[frames[i]] for i in present]
+    present = [i for i, f in enumerate(frames) if len(found.by_frame.get(f, ()))]
+    people = [found.by_frame[frames[i]] for i in present]
     for place, person in zip(
-        present, follow.best_path(people, present, near), strict=True
+        present, person_tracking.viterbi(people, present, person_uv), strict=True
     ):
         chosen[place] = person
     return chosen[..., :2], chosen[..., 2]
 
 
-def in_skeleton(
+def convert_keypoints(
     uv: np.ndarray, confidence: np.ndarray, source: skeletons.Skeleton, target: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Keypoints in another skeleton, by joint meaning, midpoints derived.
@@ -133,7 +133,7 @@ def in_skeleton(
         target: name of the skeleton wanted.
 
     Returns:
-        As `follow_person`, with the joints of `target`.
+        As `track_person`, with the joints of `target`.
     """
     values = np.concatenate([uv, confidence[..., None]], axis=-1)
     values = np.where(confidence[..., None] > 0, values, np.nan).astype(np.float32)
@@ -158,13 +158,15 @@ def _from_coco(raw: Any, path: pathlib.Path) -> Detections:
         where = f"{path}: entry {number}"
         if not isinstance(entry, dict) or type(entry.get("image_id")) is not int:
             raise errors.BadInput(f"{where} has no integer 'image_id'")
-        person = _triples(entry.get("keypoints"), f"{where}: 'keypoints'", [joints])[0]
+        person = _parse_keypoints(
+            entry.get("keypoints"), f"{where}: 'keypoints'", [joints]
+        )[0]
         people.setdefault(entry["image_id"], []).append(person)
     stacked = {frame: np.stack(found) for frame, found in people.items()}
     if any((found[..., 2] == 2).any() for found in stacked.values()):
         for found in stacked.values():
             found[..., 2] /= 2
-    return Detections(joints, {k: _cleaned(v) for k, v in stacked.items()})
+    return Detections(joints, {k: _clean(v) for k, v in stacked.items()})
 
 
 def _from_openpose(contents: Mapping[pathlib.Path, Any]) -> Detections:
@@ -179,11 +181,13 @@ def _from_openpose(contents: Mapping[pathlib.Path, Any]) -> Detections:
         found = []
         for entry in entries:
             values = entry.get("pose_keypoints_2d") if isinstance(entry, dict) else None
-            person, order = _triples(values, f"{path}: 'pose_keypoints_2d'", choices)
+            person, order = _parse_keypoints(
+                values, f"{path}: 'pose_keypoints_2d'", choices
+            )
             choices = [order]
             found.append(person)
         if found:
-            people[int(number[-1])] = _cleaned(np.stack(found))
+            people[int(number[-1])] = _clean(np.stack(found))
     return Detections(choices[0], people)
 
 
@@ -197,13 +201,13 @@ def _from_mmpose(contents: Mapping[pathlib.Path, Any]) -> Detections:
             where, found = f"{path}: frame {frame}: 'keypoints'", []
             for instance in instances:
                 values = mmpose.triples(instance)
-                person, order = _triples(values, where, choices)
+                person, order = _parse_keypoints(values, where, choices)
                 choices = [order]
                 found.append(person)
             if frame in people:
                 raise errors.BadInput(f"{path}: frame {frame} is there twice")
             if found:
-                people[frame] = _cleaned(np.stack(found))
+                people[frame] = _clean(np.stack(found))
     return Detections(order or skeletons.COCO17, people)
 
 
@@ -214,13 +218,13 @@ def _named_joints(raw: Mapping[str, Any], path: Any) -> skeletons.Skeleton:
         names = category.get("keypoints") if isinstance(category, dict) else None
         if isinstance(names, list) and all(isinstance(name, str) for name in names):
             try:
-                return joint_orders.unlinked("keypoints of the file", names)
+                return joint_orders.joint_order("keypoints of the file", names)
             except ValueError as error:
                 raise errors.BadInput(f"{path}: {error}") from error
     raise errors.BadInput(f"{path}: no category names its 'keypoints'")
 
 
-def _triples(
+def _parse_keypoints(
     values: Any, where: str, choices: Sequence[skeletons.Skeleton]
 ) -> tuple[np.ndarray, skeletons.Skeleton]:
     """(u, v, confidence) of each joint, and which of `choices` has as many."""
@@ -236,10 +240,10 @@ def _triples(
     raise errors.BadInput(f"{where} has {count}, expected {wanted} as u, v, confidence")
 
 
-def _cleaned(people: np.ndarray) -> np.ndarray:
+def _clean(people: np.ndarray) -> np.ndarray:
     """Our pixel centres, confidence in [0, 1], and 0 for what is in no image."""
     finite = np.isfinite(people).all(-1, keepdims=True)
-    far = np.abs(people[..., :2]).max(-1, keepdims=True) > _FARTHEST
+    far = np.abs(people[..., :2]).max(-1, keepdims=True) > _MAX_UV
     known = finite & ~far & (people[..., 2:] > 0)
     uv = np.where(known, people[..., :2] + _PIXEL_CENTER, np.nan)
     confidence = np.where(known, np.minimum(people[..., 2:], 1.0), 0.0)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from unipose_jax import skeleton as skeletons
 
 
-def unlinked(name: str, joints: Sequence[str]) -> skeletons.Skeleton:
+def joint_order(name: str, joints: Sequence[str]) -> skeletons.Skeleton:
     """An order of joints without a tree.
 
     Raises:
@@ -32,12 +32,12 @@ _OPENPOSE_BODY25 = (
     *"left_big_toe left_small_toe left_heel".split(),
     *"right_big_toe right_small_toe right_heel".split(),
 )
-OPENPOSE18 = unlinked("OPENPOSE18", _OPENPOSE_COCO)
-OPENPOSE25 = unlinked("OPENPOSE25", _OPENPOSE_BODY25)
+OPENPOSE18 = joint_order("OPENPOSE18", _OPENPOSE_COCO)
+OPENPOSE25 = joint_order("OPENPOSE25", _OPENPOSE_BODY25)
 
 # Fang-Haoshu/Halpe-FullBody, README.md. Its head is the top of the head: MMPose trains
 # the joint on head_top of AIC and MPII (body8-halpe26 configs).
-HALPE26 = unlinked(
+HALPE26 = joint_order(
     "HALPE26",
     (
         *skeletons.COCO17.joints,
@@ -47,7 +47,7 @@ HALPE26 = unlinked(
 )
 
 # jin-s13/COCO-WholeBody: COCO17, then feet, face and hands.
-WHOLEBODY133 = unlinked(
+WHOLEBODY133 = joint_order(
     "WHOLEBODY133",
     (*skeletons.COCO17.joints, *(f"wholebody_{joint}" for joint in range(17, 133))),
 )

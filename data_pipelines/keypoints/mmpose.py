@@ -56,7 +56,7 @@ def joint_choices(raw: Any, path: pathlib.Path) -> Sequence[skeletons.Skeleton]:
     try:
         ordered = [names[str(joint)] for joint in range(len(names))]
         ordered = [_NAMES.get(name, name) for name in ordered]
-        return [joint_orders.unlinked("keypoint_id2name", ordered)]
+        return [joint_orders.joint_order("keypoint_id2name", ordered)]
     except (KeyError, TypeError, ValueError) as error:
         raise errors.BadInput(
             f"{path}: 'keypoint_id2name' does not name joints 0, 1, ... once each"

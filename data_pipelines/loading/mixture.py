@@ -43,7 +43,7 @@ class Mixture:
         return {name: example[name] for name in self._names}
 
 
-def parse(text: str) -> dict[str, float]:
+def parse_mixture(text: str) -> dict[str, float]:
     """The shares of the other data sets, by "name" or "name/variant".
 
     Args:
@@ -70,7 +70,9 @@ def parse(text: str) -> dict[str, float]:
     return shares
 
 
-def config_of(data: ml_collections.ConfigDict, name: str) -> ml_collections.ConfigDict:
+def other_data_config(
+    data: ml_collections.ConfigDict, name: str
+) -> ml_collections.ConfigDict:
     """The `data` of one of the other sets, which lies beside the main one."""
     other = ml_collections.ConfigDict(data.to_dict())
     other.name, _, other.variant = name.partition("/")
@@ -78,7 +80,7 @@ def config_of(data: ml_collections.ConfigDict, name: str) -> ml_collections.Conf
     return other
 
 
-def describe(shares: Mapping[str, float]) -> str:
+def describe_mixture(shares: Mapping[str, float]) -> str:
     """The mixture in words, for people to read."""
     listed = ", ".join(f"{share:.0%} {name}" for name, share in shares.items())
     return f"training examples: {listed}, the rest of the main set"

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_pipelines.loading import clips
+from data_pipelines.loading import clip_source
 from unipose_jax import errors
 
-_POSES = ("uv", "confidence", "xyz", "xyz_valid", "visible")
+_POSE_FIELDS = ("uv", "confidence", "xyz", "xyz_valid", "visible")
 
 
 class PoseClips:
@@ -24,11 +24,11 @@ class PoseClips:
 
     def __init__(
         self,
-        tracks: Sequence[clips.Track],
+        tracks: Sequence[clip_source.Track],
         *,
         num_frames: int,
         frame_step: int = 1,
-        labelled: Sequence[str] = (),
+        labeled_subjects: Sequence[str] = (),
         protocol: str = "",
     ):
         """Cuts the tracks into clips.
@@ -37,19 +37,21 @@ class PoseClips:
             tracks: one person each.
             num_frames: frames per clip.
             frame_step: a clip has every `frame_step`-th frame.
-            labelled: people whose 3D joints are learnt from; none names everybody.
+            labeled_subjects: people whose 3D joints are learnt from; none names
+                everybody.
             protocol: how the split is scored, for people to read.
         """
         self.tracks, self.protocol = tracks, protocol
         self._num_frames, self._step = num_frames, frame_step
-        self._poses = [_poses_of(track) for track in tracks]
+        self._poses = [_stack_poses(track) for track in tracks]
         self._has_labels = [
-            not labelled or track.subject in labelled for track in tracks
+            not labeled_subjects or track.subject in labeled_subjects
+            for track in tracks
         ]
         self.clips = [
             (number, window)
             for number, track in enumerate(tracks)
-            for window in clips.windows(len(track), num_frames, frame_step)
+            for window in clip_source.clip_positions(len(track), num_frames, frame_step)
         ]
         """(track number, frame positions) of each example."""
 
@@ -60,7 +62,7 @@ class PoseClips:
         """Example `index`; `xyz_valid` is False where a clip before has the frame."""
         number, window = self.clips[index]
         example = self._cut(number, window)
-        example["xyz_valid"] &= clips.is_first_time(self.clips, index)[:, None]
+        example["xyz_valid"] &= clip_source.is_new_frame(self.clips, index)[:, None]
         return example
 
     def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -78,23 +80,26 @@ class PoseClips:
             example["xyz_valid"] = np.zeros_like(example["xyz_valid"])
         return example
 
-    def check_supervision(self, *, taught: bool = False) -> None:
+    def check_supervision(self, *, has_teacher: bool = False) -> None:
         """Refuses tracks that nothing can be learnt from.
 
         Args:
-            taught: is not looked at: keypoints are all that lifting sees.
+            has_teacher: is not looked at: keypoints are all that lifting sees.
 
         Raises:
             errors.BadInput: no track has keypoints, or nobody's joints may be learnt.
         """
-        del taught
-        found = [track.problem or track.lacking for track in self.tracks]
+        del has_teacher
+        found = [
+            track.unusable_reason or track.missing_joints_reason
+            for track in self.tracks
+        ]
         problems = [problem for problem in found if problem]
         if len(problems) == len(self.tracks):
             raise errors.BadInput(problems[0])
         if not any(self._has_labels):
             raise errors.BadInput(
-                "config.data.labelled names nobody in the train split"
+                "config.data.labeled_subjects names nobody in the train split"
             )
 
     def groups(self) -> list[str]:
@@ -106,8 +111,8 @@ class PoseClips:
         time = poses["time"][window]
         frames = len(window)
         return {
-            **self.tracks[number].constant,
-            **{name: poses[name][window] for name in _POSES},
+            **self.tracks[number].static_fields,
+            **{name: poses[name][window] for name in _POSE_FIELDS},
             "points": np.zeros((frames, 0, 3), np.float32),
             "points_valid": np.zeros((frames, 0), bool),
             "time": (time - time[0]).astype(np.float32),
@@ -125,9 +130,9 @@ def action_of(name: str) -> str:
     return f"{parts[1]} {parts[2].replace('_', ' ')}" if parts else name
 
 
-def _poses_of(track: clips.Track) -> dict[str, np.ndarray]:
+def _stack_poses(track: clip_source.Track) -> dict[str, np.ndarray]:
     frames = [track.frame(position) for position in range(len(track))]
     return {
         name: np.stack([np.asarray(frame[name]) for frame in frames])
-        for name in (*_POSES, "time")
+        for name in (*_POSE_FIELDS, "time")
     }

@@ -9,8 +9,8 @@ import ml_collections
 import numpy as np
 
 from data_pipelines.ground import schema
-from data_pipelines.loading import labelled, pool_batches
-from data_pipelines.rendered import synthetic
+from data_pipelines.loading import label_subset, pool_batches
+from data_pipelines.rendered import clip_pool
 from unipose_jax import errors
 from unipose_jax.geometry import point_cloud
 from unipose_jax.synthesis import pools
@@ -26,15 +26,16 @@ def open_train(
     data = config.data
     options = {"batch_size": config.global_batch_size, "host": host, "hosts": hosts}
     if data.train_clips == 0:
-        if data.get("label_share", 1.0) != 1.0:
+        if data.get("labeled_fraction", 1.0) != 1.0:
             raise errors.BadInput(
-                f"config.data.label_share={data.label_share} is a share of a number of "
-                "clips; set config.data.train_clips, which is 0 (always fresh ones)"
+                f"config.data.labeled_fraction={data.labeled_fraction} is a share of a "
+                "number of clips; set config.data.train_clips, which is 0 (always "
+                "fresh ones)"
             )
         fresh = FreshBatches(data, **options)
-        return teacher.of_batches(fresh) if teacher else fresh
-    pool = labelled.of_config(synthetic.open_pool(data, "train"), data)
-    pool = teacher.of_source(pool) if teacher else pool
+        return teacher.label_batches(fresh) if teacher else fresh
+    pool = label_subset.labeled_subset(clip_pool.open_pool(data, "train"), data)
+    pool = teacher.label_source(pool) if teacher else pool
     return pool_batches.PoolBatches(pool, seed=config.seed, **options)
 
 
@@ -60,18 +61,18 @@ class FreshBatches:
             data.seed,
             "train",
             dataclasses.replace(
-                synthetic.scene_params(data, "train"), points=data.num_points
+                clip_pool.scene_params(data, "train"), points=data.num_points
             ),
-            motion_clips=synthetic.motion_pieces(data),
-            extras=synthetic.crop_fields(data),
+            motion_clips=clip_pool.motion_pieces(data),
+            extras=clip_pool.crop_fields(data),
         )
 
     def __next__(self) -> dict[str, jax.Array]:
         clips = self._render(self._step * self._batch_size + self._share)
         self._step += 1
         valid = _inliers(clips["points"], clips["points_valid"])
-        return schema.unpacked(
-            synthetic.schema_fields_of(clips) | {"points_valid": valid}
+        return schema.unpack(
+            clip_pool.schema_fields_of(clips) | {"points_valid": valid}
         )
 
     def get_state(self) -> dict[str, Any]:

@@ -31,10 +31,10 @@ def open_train(
     """
     found = origin.of(config.data)
     if found.collections:
-        from data_pipelines.loading import pictures, pool_batches
+        from data_pipelines.loading import multi_person_images, pool_batches
 
         return pool_batches.PoolBatches(
-            pictures.open_train(config),
+            multi_person_images.open_train(config),
             seed=config.seed,
             batch_size=config.global_batch_size,
             host=host,
@@ -65,21 +65,21 @@ def open_train(
 
 def _mixed(config: ml_collections.ConfigDict, teacher):
     """The training source of a config, with the other sets of its mixture."""
-    from data_pipelines.loading import labelled, mixture
+    from data_pipelines.loading import label_subset, mixture
 
     def opened(data):
         source = open_split(ml_collections.ConfigDict({"data": data}), "train")
-        source.check_supervision(taught=teacher is not None)
-        source = labelled.of_config(source, data)
-        return teacher.of_source(source) if teacher else source
+        source.check_supervision(has_teacher=teacher is not None)
+        source = label_subset.labeled_subset(source, data)
+        return teacher.label_source(source) if teacher else source
 
-    shares = mixture.parse(config.data.mixture)
+    shares = mixture.parse_mixture(config.data.mixture)
     if not shares:
         return opened(config.data)
     if not config.data.data_dir:
         raise errors.BadInput("config.data.mixture needs prepared sets (--data_dir)")
-    print(mixture.describe(shares))
-    others = [opened(mixture.config_of(config.data, name)) for name in shares]
+    print(mixture.describe_mixture(shares))
+    others = [opened(mixture.other_data_config(config.data, name)) for name in shares]
     main = 1.0 - sum(shares.values())
     return mixture.Mixture([opened(config.data), *others], [main, *shares.values()])
 
@@ -97,23 +97,23 @@ def open_split(config: ml_collections.ConfigDict, split: str):
     data = config.data
     found = origin.of(data)
     if found.collections:
-        from data_pipelines.loading import pictures
+        from data_pipelines.loading import multi_person_images
 
-        return pictures.open_split(config, split)
+        return multi_person_images.open_split(config, split)
     if found.renders:
-        from data_pipelines.rendered import synthetic
+        from data_pipelines.rendered import clip_pool
 
-        return synthetic.open_split(config, split)
-    from data_pipelines.loading import clips
+        return clip_pool.open_split(config, split)
+    from data_pipelines.loading import clip_source
 
     if data.data_dir:
-        from data_pipelines.prepared import tracks as prepared_tracks
+        from data_pipelines.prepared import track_records as prepared_tracks
 
         tracks, protocol = prepared_tracks.open_tracks(data, split)
     else:
         tracks, protocol = _read_tracks(data, split)
     if data.num_points:
-        source = clips.ClipSource(
+        source = clip_source.ClipSource(
             tracks,
             num_frames=data.frames,
             num_points=data.num_points,
@@ -132,16 +132,16 @@ def _pose_clips(tracks, data: ml_collections.ConfigDict, split: str, protocol: s
     """Clips without points; of people without labels, to train on, perhaps none."""
     from data_pipelines.loading import pose_clips
 
-    labelled = tuple(filter(None, data.get("labelled", "").split(",")))
+    labeled_subjects = tuple(filter(None, data.get("labeled_subjects", "").split(",")))
     if split != "train":
-        labelled = ()
-    elif labelled and not data.keypoints_only:
-        tracks = [track for track in tracks if track.subject in labelled]
+        labeled_subjects = ()
+    elif labeled_subjects and not data.use_unlabeled_keypoints:
+        tracks = [track for track in tracks if track.subject in labeled_subjects]
     return pose_clips.PoseClips(
         tracks,
         num_frames=data.frames,
         frame_step=data.frame_step,
-        labelled=labelled,
+        labeled_subjects=labeled_subjects,
         protocol=protocol,
     )
 
@@ -162,7 +162,7 @@ def _read_tracks(data: ml_collections.ConfigDict, split: str):
         )
     skipped: list[str] | None = [] if data.skip_corrupt else None
     read = [
-        (data_set.read or tracks.read)(
+        (data_set.read or tracks.read_track)(
             sequence,
             skeleton=data.skeleton,
             stored_points=max(data.stored_points, data.num_points),

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import ml_collections
 import tqdm
 
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from data_pipelines.prepared import storage
 from data_pipelines.readers import registry
 from data_pipelines.sequences import sequence
@@ -30,7 +30,7 @@ from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 
 _SHARD_FRAMES = 400  # at least; and about this many shards, where there is more:
-_MOST_SHARDS = 256
+_MAX_SHARDS = 256
 _NOTES = "notes"  # folder of what is known about each shard, until all are there
 
 
@@ -82,7 +82,7 @@ def prepare(
         _verify(folder, fingerprint)
         return folder
     aside = folder.with_name(f".{folder.name}.{fingerprint}")
-    shards = plan(aside, data_set)
+    shards = make_shards(aside, data_set)
     (aside / _NOTES).mkdir(parents=True, exist_ok=True)
     _write_all(shards[host::hosts], data)
     missing = [shard for shard in shards if not shard.notes.exists()]
@@ -120,13 +120,13 @@ def summary(folder: pathlib.Path) -> str:
     return "\n".join([*lines, index["protocol"], f"prepared: {folder}"])
 
 
-def plan(folder: pathlib.Path, data_set: sequence.DataSet) -> list[Shard]:
+def make_shards(folder: pathlib.Path, data_set: sequence.DataSet) -> list[Shard]:
     """Cuts the sequences of each split into shards of consecutive ones."""
     shards = []
     for split in sequence.SPLITS:
         groups: list[list[Any]] = []
         listed = data_set.sequences.get(split, ())
-        enough = max(_SHARD_FRAMES, sum(map(len, listed)) // _MOST_SHARDS)
+        enough = max(_SHARD_FRAMES, sum(map(len, listed)) // _MAX_SHARDS)
         for one in listed:
             if not groups or sum(map(len, groups[-1])) >= enough:
                 groups.append([])
@@ -180,7 +180,7 @@ def write_shard(shard: Shard, data: Mapping[str, Any]) -> None:
     with _disk_errors():
         writer.close()
     os.replace(partial, shard.path)
-    files.write_json(shard.notes, {"sequences": entries, "skipped": skipped or []})
+    file_io.write_json(shard.notes, {"sequences": entries, "skipped": skipped or []})
 
 
 @contextlib.contextmanager
@@ -193,8 +193,9 @@ def _disk_errors() -> Iterator[None]:
 
 
 def _kind(name: str) -> types.ModuleType:
-    """The module `tracks` or `images` of this package."""
-    return importlib.import_module(f"data_pipelines.prepared.{name}")
+    """The module of this package that knows the records of a kind of data set."""
+    modules = {"tracks": "track_records", "images": "image_records"}
+    return importlib.import_module(f"data_pipelines.prepared.{modules[name]}")
 
 
 def _features(kind: str, data: Mapping[str, Any]):
@@ -250,7 +251,7 @@ def _complete(
             path.unlink()  # of a process that was killed
     _write_tfds(folder, shards, notes, data, data_set)
     shutil.rmtree(folder / _NOTES)
-    files.write_json(
+    file_io.write_json(
         folder / storage.INDEX,
         {
             "format": storage.FORMAT,
@@ -327,13 +328,13 @@ def _fingerprint(data: ml_collections.ConfigDict, data_set: sequence.DataSet) ->
         split: [(one.name, one.subject, len(one)) for one in sequences]
         for split, sequences in data_set.sequences.items()
     }
-    made_with = [data.keypoints, dict(data_set.made_with)]
+    source_settings = [data.keypoints, dict(data_set.source_settings)]
     if data.keypoints:
         found = sorted(pathlib.Path(data.keypoints).expanduser().rglob("*.json"))
-        made_with.append(files.digest(found))
+        source_settings.append(file_io.digest(found))
     if data.crop_size:
-        made_with.append({"crop_size": data.crop_size})
-    text = json.dumps([storage.FORMAT, settings, made_with, listed])
+        source_settings.append({"crop_size": data.crop_size})
+    text = json.dumps([storage.FORMAT, settings, source_settings, listed])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import ml_collections
 
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from unipose_jax import errors
 
 FORMAT = 2
@@ -63,7 +63,7 @@ def read_index(folder: pathlib.Path) -> dict[str, Any]:
         raise errors.BadInput(
             f"no prepared data at {folder}; make it with --mode=prepare"
         )
-    index = files.read_json(folder / INDEX)
+    index = file_io.read_json(folder / INDEX)
     if not isinstance(index, dict) or index.get("format") != FORMAT:
         raise errors.BadInput(
             f"{folder / INDEX} is not of format {FORMAT}; prepare the data again"

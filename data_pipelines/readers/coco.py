@@ -16,7 +16,7 @@ import cv2
 import ml_collections
 import numpy as np
 
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from data_pipelines.keypoints import detections, joint_orders
 from data_pipelines.sequences import sequence
 from unipose_jax import errors
@@ -32,7 +32,7 @@ _ALIASES = {"top_head": "head_top", "head_bottom": "upper_neck"}
 _CROWDPOSE = {"head": "head_top"}
 _CROWDPOSE_JOINTS = 14
 _VALIDATION_SHARE = 20
-_ALBUM = 100  # images
+_GROUP_SIZE = 100  # images
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -51,7 +51,9 @@ class Image:
 
     def keypoints(self, skeleton: str) -> tuple[np.ndarray, np.ndarray]:
         """`uv` and `confidence` in another skeleton, by joint meaning."""
-        return detections.in_skeleton(self.uv, self.confidence, self.joints, skeleton)
+        return detections.convert_keypoints(
+            self.uv, self.confidence, self.joints, skeleton
+        )
 
     def read(self) -> np.ndarray:
         """The image: uint8 RGB (height, width, 3), as stored (EXIF turns ignored).
@@ -69,7 +71,7 @@ class Image:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Album:
+class ImageGroup:
     """Some images of a split; `len` is their number. They say nothing of persons."""
 
     name: str
@@ -107,7 +109,9 @@ def open_data_set(
     }
     return sequence.DataSet(
         name="coco",
-        sequences={split: _albums(split, images) for split, images in splits.items()},
+        sequences={
+            split: _group_images(split, images) for split, images in splits.items()
+        },
         protocol=(
             f"COCO val2017 is the test split; every {_VALIDATION_SHARE}th training"
             " image, by crc32 of its name, validates. Labels are 2D."
@@ -121,10 +125,10 @@ def _parts(split: str) -> tuple[str, str]:
     return f"annotations/person_keypoints_{split}2017.json", f"{split}2017"
 
 
-def _albums(split: str, images: Sequence[Image]) -> list[Album]:
-    starts = range(0, len(images), _ALBUM)
+def _group_images(split: str, images: Sequence[Image]) -> list[ImageGroup]:
+    starts = range(0, len(images), _GROUP_SIZE)
     return [
-        Album(f"{split}-{number:05d}", tuple(images[start : start + _ALBUM]))
+        ImageGroup(f"{split}-{number:05d}", tuple(images[start : start + _GROUP_SIZE]))
         for number, start in enumerate(starts)
     ]
 
@@ -148,7 +152,7 @@ def open_images(
             missing (the first five are named).
     """
     path, folder = pathlib.Path(annotations), pathlib.Path(images_folder)
-    raw = files.read_json(path)
+    raw = file_io.read_json(path)
     joints, category = _joints(raw, path)
     people = _people(raw, joints, category, path)
     images = []
@@ -158,7 +162,7 @@ def open_images(
         if not isinstance(name, str) or type(key) is not int:
             raise errors.BadInput(f"{where} has no 'file_name' or no integer 'id'")
         found = [
-            p for p in people.get(key, ()) if p.crowd or p.labelled >= min_keypoints
+            p for p in people.get(key, ()) if p.crowd or p.num_labeled >= min_keypoints
         ]
         if any(not person.crowd for person in found):
             images.append(_image(entry, folder / name, joints, found, where))
@@ -178,7 +182,7 @@ class _Person:
     crowd: bool
 
     @property
-    def labelled(self) -> int:
+    def num_labeled(self) -> int:
         return int((self.keypoints[:, 2] > 0).sum())
 
 
@@ -187,18 +191,18 @@ def _joints(raw: Any, path: pathlib.Path) -> tuple[skeletons.Skeleton, Any]:
     for category in _entries(raw, "categories", path):
         names = category.get("keypoints")
         if isinstance(names, list) and names and all(isinstance(n, str) for n in names):
-            names = _meanings(names)
+            names = _canonical_names(names)
             if tuple(names) == skeletons.COCO17.joints:
                 return skeletons.COCO17, category.get("id")
             try:
-                joints = joint_orders.unlinked("keypoints of the file", names)
+                joints = joint_orders.joint_order("keypoints of the file", names)
             except ValueError as error:
                 raise errors.BadInput(f"{path}: {error}") from error
             return joints, category.get("id")
     raise errors.BadInput(f"{path}: no category names its 'keypoints'")
 
 
-def _meanings(names: Sequence[str]) -> tuple[str, ...]:
+def _canonical_names(names: Sequence[str]) -> tuple[str, ...]:
     plain = [name.strip().lower().replace(" ", "_") for name in names]
     aliases = _ALIASES
     if len(plain) == _CROWDPOSE_JOINTS and {"head", "neck"} < set(plain):

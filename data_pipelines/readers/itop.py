@@ -30,7 +30,7 @@ from unipose_jax import skeleton as skeletons
 SKELETON = "ITOP15"
 FPS = 15.0
 _PIXEL_CENTER = 0.5
-CAMERA = calibration.make(
+CAMERA = calibration.make_camera(
     320, 240, (1 / 0.0035, 1 / 0.0035, 160 + _PIXEL_CENTER, 120 + _PIXEL_CENTER)
 )
 _VALIDATION_PEOPLE = 2  # with the highest numbers among the training people
@@ -50,7 +50,7 @@ _DEPTH_MAPS: _Layout = {"id": _LABELS["id"], "data": ("f", "float16", (240, 320)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Take(sequence.Sequence):
+class ItopSequence(sequence.Sequence):
     """One person without a gap in the frame numbers.
 
     Frames that are not valid have depth, but neither keypoints nor truth.
@@ -59,12 +59,12 @@ class Take(sequence.Sequence):
     depth_maps: pathlib.Path
     rows: tuple[int, ...]  # of `frames` in the file
     truth: pose_file.PoseFile
-    labelled: detections.Detections  # 2D labels of valid frames
+    keypoint_labels: detections.Detections  # 2D labels of valid frames
     detector: pathlib.Path | None  # file or folder of keypoints that replace them
 
     def depth(self, index: int) -> np.ndarray:
         """Depth of a frame: float32 (240, 320), metres, 0 where there is none."""
-        with _opened(self.depth_maps) as file:
+        with _open_h5(self.depth_maps) as file:
             depth = file["data"][self.rows[index]].astype(np.float32)
         return np.where((depth > 0) & (depth < np.inf), depth, np.float32(0))
 
@@ -72,14 +72,14 @@ class Take(sequence.Sequence):
         """The labels in 3D; invalid in frames that are."""
         return self.truth
 
-    def people(self) -> detections.Detections:
+    def keypoint_detections(self) -> detections.Detections:
         """The detector's keypoints, or those of the labels."""
-        return self._people
+        return self._detections
 
     @functools.cached_property
-    def _people(self) -> detections.Detections:
+    def _detections(self) -> detections.Detections:
         if self.detector is None:
-            return self.labelled
+            return self.keypoint_labels
         return detections.read(self.detector)
 
 
@@ -99,7 +99,7 @@ def open_data_set(
         )
     _check_present(source, data.variant)
     skipped: list[str] = []
-    train, test = (_takes(source, s, data, skipped) for s in ("train", "test"))
+    train, test = (_read_sequences(source, s, data, skipped) for s in ("train", "test"))
     people = sorted({take.subject for take in train if _num_valid([take])})
     held_out = people[-_VALIDATION_PEOPLE:]
     validation = [take for take in train if take.subject in held_out]
@@ -138,12 +138,12 @@ def _paths(source: pathlib.Path, variant: str, split: str) -> list[pathlib.Path]
     return [source / f"{stem}_depth_map.h5", source / f"{stem}_labels.h5"]
 
 
-def _takes(
+def _read_sequences(
     source: pathlib.Path,
     split: str,
     data: ml_collections.ConfigDict,
     skipped: list[str],
-) -> list[Take]:
+) -> list[ItopSequence]:
     """The sequences of an original split, by person and time."""
     depth_maps, labels_path = _paths(source, data.variant, split)
     labels = _read_labels(labels_path)
@@ -156,13 +156,15 @@ def _takes(
             " a part of it needs --config.data.check_counts=False"
         )
     takes = []
-    for rows in _runs(labels["person"], labels["frame"]):
+    for rows in _consecutive_rows(labels["person"], labels["frame"]):
         own = {name: values[rows] for name, values in labels.items()}
         # The two files may both count people from 0.
         subject = f"{split}_{own['person'][0]:02d}"
         name = f"{data.variant}_{subject}_{own['frame'][0]:05d}"
         if np.isfinite(own["real_world_coordinates"][own["is_valid"] != 0]).all():
-            takes.append(_take(own, rows, name, subject, depth_maps, data.keypoints))
+            takes.append(
+                _make_sequence(own, rows, name, subject, depth_maps, data.keypoints)
+            )
             continue
         line = f"{labels_path}: a valid frame of {name} has a joint that is not finite"
         if not data.skip_corrupt:
@@ -173,7 +175,7 @@ def _takes(
 
 def _read_labels(path: pathlib.Path) -> dict[str, np.ndarray]:
     """The data sets of `_LABELS`, and `person` and `frame` from the ids."""
-    with _opened(path) as file:
+    with _open_h5(path) as file:
         _check_layout(file, _LABELS, path)
         labels = {name: file[name][:] for name in _LABELS}
     numbers = []
@@ -192,7 +194,7 @@ def _read_labels(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 def _check_depth_maps(path: pathlib.Path, ids: np.ndarray) -> None:
     """Raises unless there is a depth map for each label, in the same order."""
-    with _opened(path) as file:
+    with _open_h5(path) as file:
         _check_layout(file, _DEPTH_MAPS, path)
         found = file["id"][:]
     if list(found) != list(ids):
@@ -200,7 +202,7 @@ def _check_depth_maps(path: pathlib.Path, ids: np.ndarray) -> None:
 
 
 @contextlib.contextmanager
-def _opened(path: pathlib.Path) -> Iterator[Any]:
+def _open_h5(path: pathlib.Path) -> Iterator[Any]:
     """An h5 file; what HDF5 finds wrong, now or while reading, is one line."""
     import h5py
 
@@ -229,24 +231,24 @@ def _check_layout(file: Any, layout: _Layout, path: pathlib.Path) -> None:
         raise errors.BadInput(f"{path} has no frames")
 
 
-def _runs(person: np.ndarray, frame: np.ndarray) -> list[np.ndarray]:
+def _consecutive_rows(person: np.ndarray, frame: np.ndarray) -> list[np.ndarray]:
     """Rows in order of person and time, cut where the frame number jumps."""
     order = np.lexsort((frame, person))
     jump = (np.diff(person[order]) != 0) | (np.diff(frame[order]) != 1)
     return np.split(order, np.flatnonzero(jump) + 1)
 
 
-def _take(
+def _make_sequence(
     labels: Mapping[str, np.ndarray],
     rows: np.ndarray,
     name: str,
     subject: str,
     depth_maps: pathlib.Path,
     keypoints: str,
-) -> Take:
+) -> ItopSequence:
     """A sequence from its rows of the labels."""
     time = (labels["frame"] - labels["frame"][0]) / FPS
-    return Take(
+    return ItopSequence(
         name=name,
         subject=subject,
         frames=tuple(labels["frame"].tolist()),
@@ -255,8 +257,8 @@ def _take(
         depth_maps=depth_maps,
         rows=tuple(rows.tolist()),
         truth=_truth(labels, time),
-        labelled=_keypoints(labels),
-        detector=sequence.detector_file(keypoints, name) if keypoints else None,
+        keypoint_labels=_keypoints(labels),
+        detector=sequence.detector_path(keypoints, name) if keypoints else None,
     )
 
 
@@ -287,12 +289,12 @@ def _keypoints(labels: Mapping[str, np.ndarray]) -> detections.Detections:
     )
 
 
-def _num_valid(takes: Sequence[Take]) -> int:
+def _num_valid(takes: Sequence[ItopSequence]) -> int:
     """Valid frames of sequences."""
     return sum(int(take.truth.is_valid().all(axis=1).sum()) for take in takes)
 
 
-def _protocol(variant: str, splits: Mapping[str, Sequence[Take]]) -> str:
+def _protocol(variant: str, splits: Mapping[str, Sequence[ItopSequence]]) -> str:
     test = splits["test"]
     people = sorted({take.subject for take in splits["validation"]})
     return (

@@ -6,8 +6,8 @@ from typing import Any
 
 import ml_collections
 
-from data_pipelines.ground import files
-from data_pipelines.rendered import synthetic
+from data_pipelines.ground import file_io
+from data_pipelines.rendered import clip_pool
 from data_pipelines.sequences import sequence, tracks
 
 
@@ -29,13 +29,13 @@ def open_data_set(
     source: pathlib.Path, data: ml_collections.ConfigDict
 ) -> sequence.DataSet:
     """All clips of a config, to be written to disk; `source` is not used."""
-    made_with = {
+    source_settings = {
         name: data.to_dict()[name]
         for name in ("seed", "frames", "motion", "scene", "train_view")
     }
     if data.motion:
-        made_with["motion"] = files.digest([synthetic.motion_path(data)])
-    del made_with["scene"]["crop_size"]  # not looked at: `data.crop_size` counts
+        source_settings["motion"] = file_io.digest([clip_pool.motion_path(data)])
+    del source_settings["scene"]["crop_size"]  # not looked at: `data.crop_size` counts
     return sequence.DataSet(
         name="synthetic",
         sequences={
@@ -45,9 +45,9 @@ def open_data_set(
             ]
             for split in sequence.SPLITS
         },
-        protocol=synthetic.Pool.protocol,
+        protocol=clip_pool.ClipPool.protocol,
         read=read_track,
-        made_with=made_with,
+        source_settings=source_settings,
     )
 
 
@@ -59,13 +59,13 @@ def read_track(
     skipped: list[str] | None = None,
     crop_size: int = 0,
 ) -> tracks.Track:
-    """Renders a clip; arguments as of `tracks.read`."""
+    """Renders a clip; arguments as of `tracks.read_track`."""
     data = ml_collections.ConfigDict(clip.data)
     data.skeleton, data.scene.points = skeleton, stored_points
     data.crop_size = crop_size
-    rendered = synthetic.render(data, clip.split, 1, clip.index)
+    rendered = clip_pool.render(data, clip.split, 1, clip.index)
     example = {name: v[0] for name, v in rendered.items()}
     constant = {name: example.pop(name) for name in ("intrinsics", "cam_from_points")}
     time, valid = example.pop("time"), example.pop("points_valid")
     points = [p[v] for p, v in zip(example.pop("points"), valid, strict=True)]
-    return tracks.Track(points, time, per_frame=example, constant=constant)
+    return tracks.Track(points, time, per_frame=example, static_fields=constant)

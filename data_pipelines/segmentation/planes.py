@@ -63,7 +63,9 @@ def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=1)
 
 
-def find(xyz: np.ndarray, pixel_angle: float, rng: np.random.Generator) -> Planes:
+def find_planes(
+    xyz: np.ndarray, pixel_angle: float, rng: np.random.Generator
+) -> Planes:
     """Finds the floor and the large planes that close off the room.
 
     Each hypothesis is one sample and its normal. It counts the area of the samples
@@ -75,13 +77,13 @@ def find(xyz: np.ndarray, pixel_angle: float, rng: np.random.Generator) -> Plane
         pixel_angle: width of one pixel at z = 1 m, metres (1 / focal length).
         rng: draws the hypotheses.
     """
-    samples = _draw(xyz, pixel_angle)
+    samples = _draw_samples(xyz, pixel_angle)
     free = np.any(samples.normals != 0, axis=1)
     below = free & (samples.normals[:, 1] < _UP)
     on = _hypotheses(samples, below, rng)
     floor = _largest(samples, on, free, _MIN_FLOOR, facing=_UP)
     if floor is not None:
-        free = free & ~_lies_on(samples, floor, slack=2.0)
+        free = free & ~_is_on_plane(samples, floor, slack=2.0)
     on = _hypotheses(samples, free, rng)
     walls: list[np.ndarray] = []
     while len(walls) < _MAX_WALLS:
@@ -89,11 +91,11 @@ def find(xyz: np.ndarray, pixel_angle: float, rng: np.random.Generator) -> Plane
         if wall is None:
             break
         walls.append(wall)
-        free = free & ~_lies_on(samples, wall, slack=2.0)
+        free = free & ~_is_on_plane(samples, wall, slack=2.0)
     return Planes(floor, tuple(walls))
 
 
-def _draw(xyz: np.ndarray, pixel_angle: float, reach: int = 2) -> _Samples:
+def _draw_samples(xyz: np.ndarray, pixel_angle: float, reach: int = 2) -> _Samples:
     """Evenly spaced points, with normals from neighbours `reach` pixels away."""
     inner = xyz[reach:-reach, reach:-reach, 2]
     v, u = np.nonzero(inner > 0)
@@ -160,7 +162,7 @@ def _largest(
         best = int(np.argmax(area))
         if area[best] < min_area:
             break
-        plane = _refined(samples, on[:, best])
+        plane = _refine(samples, on[:, best])
         distance = signed_distance(samples.xyz, plane)
         slack = tolerance(samples.xyz[:, 2], plane)
         size = surface[np.abs(distance) < slack].sum()
@@ -171,7 +173,7 @@ def _largest(
     return None
 
 
-def _refined(samples: _Samples, on: np.ndarray, rounds: int = 3) -> np.ndarray:
+def _refine(samples: _Samples, on: np.ndarray, rounds: int = 3) -> np.ndarray:
     """Least-squares plane through the samples `on` it, which are found anew.
 
     Samples count by the area they stand for and the inverse of their variance.
@@ -184,11 +186,13 @@ def _refined(samples: _Samples, on: np.ndarray, rounds: int = 3) -> np.ndarray:
         normal = np.linalg.eigh((offsets * share).T @ offsets)[1][:, 0]
         normal *= -1.0 if normal @ center > 0 else 1.0
         plane = np.append(normal, -normal @ center)
-        again = _lies_on(samples, plane) & (samples.normals @ normal > 0.85)
+        again = _is_on_plane(samples, plane) & (samples.normals @ normal > 0.85)
         on = again if again.sum() > 3 else on
     return plane
 
 
-def _lies_on(samples: _Samples, plane: np.ndarray, slack: float = 1.0) -> np.ndarray:
+def _is_on_plane(
+    samples: _Samples, plane: np.ndarray, slack: float = 1.0
+) -> np.ndarray:
     distance = np.abs(signed_distance(samples.xyz, plane))
     return distance < slack * tolerance(samples.xyz[:, 2], plane)

@@ -13,14 +13,14 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from data_pipelines.segmentation import bodies, planes
+from data_pipelines.segmentation import person_candidates, planes
 
 _GRID = 160  # columns of the grid on which regions are found
 _MIN_REGION = 6  # grid pixels
 _MIN_SCORE = 0.05
 
 
-class Hint(NamedTuple):
+class KeypointHint(NamedTuple):
     """2D keypoints of the wanted person, in any camera beside the depth camera."""
 
     uv: np.ndarray  # (joints, 2), undistorted pixels
@@ -48,22 +48,26 @@ class _Grid(NamedTuple):
     pixel_angle: float  # width of a grid pixel at z = 1 m
 
 
-class View(NamedTuple):
+class SegmentedFrame(NamedTuple):
     """A depth map taken apart: what stands in it, and in which room."""
 
     depth: np.ndarray  # float32 (height, width), metres, 0 where there is none
     grid: _Grid
     room: planes.Planes
     labels: np.ndarray  # (rows, columns) of the grid, number of the region
-    bodies: list[bodies.Body]  # groups of regions, each with how like a person it is
-    moved: np.ndarray  # bool (rows, columns), before what was seen there earlier
+    candidates: list[
+        person_candidates.Candidate
+    ]  # groups of regions, each with how like a person it is
+    motion_mask: np.ndarray  # bool (rows, columns), before what was seen there earlier
 
 
-def cut_out(view: View, body: bodies.Body) -> Segmentation:
+def extract_person(
+    view: SegmentedFrame, body: person_candidates.Candidate
+) -> Segmentation:
     """The pixels, box and floor of one of the bodies in a view."""
-    person = bodies.pixels(view.labels, body.members)
-    person = _with_feet(person, view.grid, view.room)
-    mask = _refined(view.depth, view.grid, person)
+    person = person_candidates.region_mask(view.labels, body.regions)
+    person = _add_feet(person, view.grid, view.room)
+    mask = _refine_mask(view.depth, view.grid, person)
     return Segmentation(mask, _box(mask), view.room.floor, body.score)
 
 
@@ -83,7 +87,7 @@ class Segmenter:
         """
         long, short = max(rays.shape[:2]), min(rays.shape[:2])
         self._step = min(max(1, round(long / _GRID)), short)  # one block at least
-        self._rays = _strided(rays, self._step)
+        self._rays = _downsample(rays, self._step)
         self._pixel_angle = self._step / float(np.sqrt(intrinsics[0] * intrinsics[1]))
         self.reset()
 
@@ -92,59 +96,65 @@ class Segmenter:
         self._last: np.ndarray | None = None
         self._background = np.zeros(self._rays.shape[:2], np.float32)
 
-    def __call__(self, depth: np.ndarray, hint: Hint | None = None) -> Segmentation:
+    def __call__(
+        self, depth: np.ndarray, hint: KeypointHint | None = None
+    ) -> Segmentation:
         """Finds the person.
 
         Args:
             depth: (height, width), metres, 0, NaN or infinite where there is none.
             hint: keypoints of the person wanted, where known.
         """
-        view = self.look(depth)
-        votes = None if hint is None else _under_keypoints(view.grid, view.labels, hint)
-        body = _choose(view, self._last, votes)
+        view = self.analyze(depth)
+        votes = None if hint is None else _keypoint_votes(view.grid, view.labels, hint)
+        body = _select_candidate(view, self._last, votes)
         if body is None:
             nothing = np.zeros(view.depth.shape, bool)
             return Segmentation(nothing, (0,) * 4, view.room.floor, 0.0)
         self._last = body.center
-        return cut_out(view, body)
+        return extract_person(view, body)
 
-    def look(self, depth: np.ndarray) -> View:
-        """What stands in the room; the next step is `cut_out`.
+    def analyze(self, depth: np.ndarray) -> SegmentedFrame:
+        """What stands in the room; the next step is `extract_person`.
 
         Args:
             depth: (height, width), metres, 0, NaN or infinite where there is none.
         """
         known = np.isfinite(depth) & (depth > 0)
         depth = np.where(known, depth, 0).astype(np.float32)
-        z = _reduced(depth, self._step)
+        z = _downsample_depth(depth, self._step)
         grid = _Grid(
             step=self._step,
             z=z,
             xyz=np.concatenate([self._rays * z[..., None], z[..., None]], axis=-1),
             pixel_angle=self._pixel_angle,
         )
-        room = planes.find(grid.xyz, grid.pixel_angle, np.random.default_rng(0))
+        room = planes.find_planes(grid.xyz, grid.pixel_angle, np.random.default_rng(0))
         labels = _regions(grid, room)
-        regions = bodies.measure(labels, grid.xyz, grid.pixel_angle)
-        found = bodies.candidates(regions, grid.xyz, grid.pixel_angle, room.floor)
-        return View(depth, grid, room, labels, found, self._moved(z))
+        regions = person_candidates.measure_regions(labels, grid.xyz, grid.pixel_angle)
+        found = person_candidates.find_candidates(
+            regions, grid.xyz, grid.pixel_angle, room.floor
+        )
+        return SegmentedFrame(
+            depth, grid, room, labels, found, self._update_background(z)
+        )
 
-    def _moved(self, z: np.ndarray) -> np.ndarray:
+    def _update_background(self, z: np.ndarray) -> np.ndarray:
         """Where something stands before the farthest depth seen so far: bool."""
         moved = (z > 0) & (z < self._background - np.maximum(0.1, 0.04 * z))
         self._background = np.maximum(self._background, z)
         return moved
 
 
-def _strided(values: np.ndarray, step: int) -> np.ndarray:
+def _downsample(values: np.ndarray, step: int) -> np.ndarray:
     """One value from the middle of each step x step block."""
     rows, columns = (size // step for size in values.shape[:2])
     return values[step // 2 :: step, step // 2 :: step][:rows, :columns]
 
 
-def _reduced(depth: np.ndarray, step: int) -> np.ndarray:
+def _downsample_depth(depth: np.ndarray, step: int) -> np.ndarray:
     """Depth on the grid; a hole takes the nearest depth of its block, if any."""
-    z = _strided(depth, step).copy()
+    z = _downsample(depth, step).copy()
     row, column = np.nonzero(z <= 0)
     inside = np.arange(step)
     rows = (row[:, None] * step + inside)[:, :, None]
@@ -161,13 +171,13 @@ def _regions(grid: _Grid, room: planes.Planes) -> np.ndarray:
     on every second node of a finer binary image and their links between them, so that
     an ordinary labelling respects the jumps without thinning a limb.
     """
-    z, keep, jump = grid.z, _standing(grid, room, floor_slack=1.5), _jump(grid.z)
+    z, keep, jump = grid.z, _foreground(grid, room, floor_slack=1.5), _jump(grid.z)
     nodes = np.zeros((2 * z.shape[0] - 1, 2 * z.shape[1] - 1), np.uint8)
     nodes[::2, ::2] = keep
     nodes[::2, 1::2] = (
-        _linked(z[:, 1:], z[:, :-1], jump[:, 1:]) & keep[:, 1:] & keep[:, :-1]
+        _is_connected(z[:, 1:], z[:, :-1], jump[:, 1:]) & keep[:, 1:] & keep[:, :-1]
     )
-    nodes[1::2, ::2] = _linked(z[1:], z[:-1], jump[1:]) & keep[1:] & keep[:-1]
+    nodes[1::2, ::2] = _is_connected(z[1:], z[:-1], jump[1:]) & keep[1:] & keep[:-1]
     _, labels = cv2.connectedComponents(nodes, connectivity=4, ltype=cv2.CV_32S)
     labels = np.ascontiguousarray(labels[::2, ::2])
     size = np.bincount(labels.ravel())
@@ -176,7 +186,7 @@ def _regions(grid: _Grid, room: planes.Planes) -> np.ndarray:
     return number[labels]
 
 
-def _standing(grid: _Grid, room: planes.Planes, floor_slack: float) -> np.ndarray:
+def _foreground(grid: _Grid, room: planes.Planes, floor_slack: float) -> np.ndarray:
     """What stands before the walls and above the floor: bool (rows, columns)."""
     keep = grid.z > 0
     for plane, slack in [(wall, 1.5) for wall in room.walls] + (
@@ -192,31 +202,31 @@ def _jump(z: np.ndarray) -> np.ndarray:
     return np.maximum(np.float32(0.06), np.float32(0.035) * z)
 
 
-def _linked(a: np.ndarray, b: np.ndarray, jump: np.ndarray) -> np.ndarray:
+def _is_connected(a: np.ndarray, b: np.ndarray, jump: np.ndarray) -> np.ndarray:
     return np.abs(a - b) < jump
 
 
-def _choose(
-    view: View, last: np.ndarray | None, votes: np.ndarray | None
-) -> bodies.Body | None:
+def _select_candidate(
+    view: SegmentedFrame, last: np.ndarray | None, votes: np.ndarray | None
+) -> person_candidates.Candidate | None:
     """The body under the keypoints, else the likeliest: moving, followed and near."""
     size = np.bincount(view.labels.ravel())
-    moving = np.bincount(view.labels[view.moved], minlength=len(size))
+    moving = np.bincount(view.labels[view.motion_mask], minlength=len(size))
 
-    def worth(body: bodies.Body) -> float:
+    def worth(body: person_candidates.Candidate) -> float:
         value = body.score * np.exp(-body.center[2] / 6)
-        share = moving[body.members].sum() / size[body.members].sum()
+        share = moving[body.regions].sum() / size[body.regions].sum()
         value *= 1 + 1.5 * min(share / 0.15, 1)
         if last is not None:
             value *= 1 + np.exp(-np.linalg.norm(body.center - last) / 0.4)
-        return value if votes is None else (value + 0.1) * votes[body.members].sum()
+        return value if votes is None else (value + 0.1) * votes[body.regions].sum()
 
-    likely = [b for b in view.bodies if votes is not None or b.score > _MIN_SCORE]
+    likely = [b for b in view.candidates if votes is not None or b.score > _MIN_SCORE]
     best = max(likely, key=worth, default=None)
     return best if best is not None and worth(best) > 0 else None
 
 
-def _under_keypoints(grid: _Grid, labels: np.ndarray, hint: Hint) -> np.ndarray:
+def _keypoint_votes(grid: _Grid, labels: np.ndarray, hint: KeypointHint) -> np.ndarray:
     """Confidence of the keypoints that fall on each region: (regions,)."""
     points = grid.xyz[labels > 0] @ hint.cam_from_depth[:3, :3].T
     points = points + hint.cam_from_depth[:3, 3]
@@ -232,7 +242,7 @@ def _under_keypoints(grid: _Grid, labels: np.ndarray, hint: Hint) -> np.ndarray:
     return votes
 
 
-def _with_feet(person: np.ndarray, grid: _Grid, room: planes.Planes) -> np.ndarray:
+def _add_feet(person: np.ndarray, grid: _Grid, room: planes.Planes) -> np.ndarray:
     """Adds what was taken for the floor, but rises from it and touches the person.
 
     Regions need a floor that is surely gone; next to the person, what is above the
@@ -240,8 +250,8 @@ def _with_feet(person: np.ndarray, grid: _Grid, room: planes.Planes) -> np.ndarr
     """
     if room.floor is None:
         return person
-    rising = _standing(grid, room, floor_slack=0.7)
-    rising &= ~_standing(grid, room, floor_slack=1.5)
+    rising = _foreground(grid, room, floor_slack=0.7)
+    rising &= ~_foreground(grid, room, floor_slack=1.5)
     jump = _jump(grid.z)
     for _ in range(3):
         near, far = _depth_around(person, grid.z)
@@ -256,7 +266,7 @@ def _depth_around(person: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.nda
     return near, cv2.dilate(np.where(person, z, np.float32(-1e3)), around)
 
 
-def _refined(depth: np.ndarray, grid: _Grid, person: np.ndarray) -> np.ndarray:
+def _refine_mask(depth: np.ndarray, grid: _Grid, person: np.ndarray) -> np.ndarray:
     """The person's pixels at full resolution.
 
     A pixel belongs to the person if its depth lies within the range of the person's

@@ -25,7 +25,7 @@ class ArraySequence(sequence.Sequence):
     def depth(self, index: int) -> np.ndarray:
         return np.asarray(self.depths[index], np.float32)
 
-    def people(self) -> detections.Detections | None:
+    def keypoint_detections(self) -> detections.Detections | None:
         if self.keypoint_array is None:
             return None
         people = np.asarray(self.keypoint_array, np.float32)[:, None]
@@ -89,7 +89,7 @@ def from_arrays(
         subject=subject,
         frames=tuple(range(count)),
         time=np.asarray(time, np.float64) - np.asarray(time, np.float64)[:1],
-        depth_camera=calibration.make(width, height, intrinsics, distortion),
+        depth_camera=calibration.make_camera(width, height, intrinsics, distortion),
         depths=depth,
         keypoint_array=keypoints,
         joint_array=joints,

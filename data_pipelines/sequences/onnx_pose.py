@@ -31,7 +31,7 @@ _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # best first
 Box = tuple[float, float, float, float]  # left, top, right, bottom pixel edges
 
 
-class Detector:
+class KeypointDetector:
     """A network of one person's keypoints: `uv, confidence = detector(image, box)`."""
 
     def __init__(
@@ -82,7 +82,7 @@ class Detector:
             float32 (joints, 2), pixels as recorded with centres at +0.5, and float32
             (joints,), confidence in [0, 1].
         """
-        left, top, scale = _placed(box, self._size)
+        left, top, scale = _fit_box(box, self._size)
         # Input pixel = scale * (image pixel - corner) between pixel edges; OpenCV
         # counts from the centre of the first pixel.
         matrix = np.array(
@@ -137,7 +137,7 @@ class Detector:
         return cells * cell, height
 
 
-def detect_recording(source: sequence.Sequence, detector: Detector) -> Any:
+def detect_recording(source: sequence.Sequence, detector: KeypointDetector) -> Any:
     """The keypoints of the person in every frame that has colour and shows one.
 
     The person is the one in the masks, or the one that is segmented in the depth map.
@@ -153,7 +153,7 @@ def detect_recording(source: sequence.Sequence, detector: Detector) -> Any:
         errors.BadInput: a frame cannot be read, or none shows a person in colour.
     """
     frames, found = [], []
-    for index, cloud in enumerate(tracks.clouds(source)):
+    for index, cloud in enumerate(tracks.person_clouds(source)):
         image = source.color(index)
         box = person_box(cloud.xyz, source)
         if image is not None and box is not None:
@@ -225,7 +225,7 @@ def _input_size(inputs: Sequence[Any], path: pathlib.Path) -> tuple[int, int]:
     return shape[3], shape[2]
 
 
-def _placed(box: Box, size: tuple[int, int]) -> tuple[float, float, float]:
+def _fit_box(box: Box, size: tuple[int, int]) -> tuple[float, float, float]:
     """The padded box in the shape of the input.
 
     Returns:

@@ -54,7 +54,7 @@ class Sequence:
     @property
     def rays(self) -> np.ndarray:
         """(x/z, y/z) of each depth pixel, undistorted; float32 (height, width, 2)."""
-        return _rays(self.depth_camera)
+        return _cached_rays(self.depth_camera)
 
     def depth(self, index: int) -> np.ndarray | None:
         """Depth of a frame: float32 (height, width), metres, 0 where there is none.
@@ -84,37 +84,39 @@ class Sequence:
         """The 3D truth, one pose per frame, in the frame of `depth_camera`."""
         return None
 
-    def people(self) -> detections.Detections | None:
+    def keypoint_detections(self) -> detections.Detections | None:
         """2D keypoints of all people by frame number, recorded pixels."""
         return None
 
     def keypoints(
-        self, skeleton: str, near: np.ndarray | None = None
+        self, skeleton: str, person_uv: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """2D keypoints of one person through the whole sequence.
 
         Args:
             skeleton: name of the skeleton to express them in; joints that the
                 detector lacks are derived (midpoints) or get confidence 0.
-            near: (frames, 2), recorded pixels where the person wanted is known to be,
-                NaN where not; without it the most visible person is followed.
+            person_uv: (frames, 2), recorded pixels where the person wanted is known to
+                be, NaN where not; without it the most visible person is followed.
 
         Returns:
             float32 (frames, joints, 2), undistorted pixels of `keypoint_camera`, NaN
             where there is none, and float32 (frames, joints), confidence; or None
             where there are no keypoints.
         """
-        found = self.people()
+        found = self.keypoint_detections()
         if found is None:
             return None
-        uv, confidence = detections.follow_person(found, self.frames, near)
-        uv, confidence = detections.in_skeleton(uv, confidence, found.joints, skeleton)
+        uv, confidence = detections.track_person(found, self.frames, person_uv)
+        uv, confidence = detections.convert_keypoints(
+            uv, confidence, found.joints, skeleton
+        )
         return self.keypoint_camera.undistort(uv), confidence
 
-    def lacking(self, skeleton: str) -> list[str]:
+    def missing_joints(self, skeleton: str) -> list[str]:
         """Joints of a skeleton that the keypoints cannot give."""
         target = skeletons.by_name(skeleton)
-        found = self.people()
+        found = self.keypoint_detections()
         source = found.joints if found else target
         nothing = np.zeros((source.num_joints, 1), np.float32)
         given = skeletons.convert(nothing, source, target, derive=True)[1]
@@ -122,19 +124,19 @@ class Sequence:
 
 
 @functools.lru_cache(maxsize=4)  # a data set's sequences are many, their cameras few
-def _rays(camera: calibration.Camera) -> np.ndarray:
+def _cached_rays(camera: calibration.Camera) -> np.ndarray:
     return camera.rays()
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Part(Sequence):
+class SubSequence(Sequence):
     """Consecutive frames of another sequence."""
 
     whole: Sequence
     first: int  # position in `whole`
 
     @classmethod
-    def of(cls, whole: Sequence, first: int, stop: int) -> "Part":
+    def of(cls, whole: Sequence, first: int, stop: int) -> "SubSequence":
         """Positions `first` to `stop` of a sequence."""
         world = whole.world_from_depth
         return cls(
@@ -164,8 +166,8 @@ class Part(Sequence):
         pose = self.whole.joints()
         return pose and pose.part(self.first, self.first + len(self))
 
-    def people(self) -> detections.Detections | None:
-        return self.whole.people()
+    def keypoint_detections(self) -> detections.Detections | None:
+        return self.whole.keypoint_detections()
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -180,13 +182,14 @@ class DataSet:
     sequences: Mapping[str, Listed[Any]]  # by split, see SPLITS
     protocol: str  # how it is evaluated: frames, joints, split; a sentence or two
     skipped: Listed[str] = ()
-    read: Callable | None = None  # makes a track of a sequence; None is `tracks.read`
+    # Makes a track of a sequence; None is `tracks.read_track`
+    read: Callable | None = None
     kind: str = "tracks"  # what it is on disk: "tracks" or "images"
-    made_with: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    source_settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     # Settings, as JSON, that shape the sequences and are not seen in their names.
 
 
-def detector_file(folder: str, name: str) -> pathlib.Path:
+def detector_path(folder: str, name: str) -> pathlib.Path:
     """Where a 2D detector's keypoints of a sequence lie: a COCO file or a folder.
 
     Args:

@@ -11,16 +11,17 @@ import numpy as np
 
 from data_pipelines.ground import sampling, schema
 from data_pipelines.segmentation import segmenter as segmentation
-from data_pipelines.sequences import crops
+from data_pipelines.sequences import person_crops
 from data_pipelines.sequences.sequence import Sequence
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 from unipose_jax.geometry import point_cloud
 
-_OCCLUDED = 0.2  # metres: a surface this far in front of a joint is another limb.
+# Metres: a surface this far in front of a joint is another limb.
+_OCCLUSION_DEPTH = 0.2
 
 
-class Cloud(NamedTuple):
+class PersonCloud(NamedTuple):
     """The person in one frame."""
 
     xyz: np.ndarray  # float32 (points, 3), metres, depth-camera frame; may be empty
@@ -33,7 +34,7 @@ class Cloud(NamedTuple):
         return np.where(self.mask, self.depth, np.float32(0.0))
 
 
-_NOTHING = Cloud(
+_EMPTY_CLOUD = PersonCloud(
     np.zeros((0, 3), np.float32), np.zeros((1, 1), bool), np.zeros((1, 1), np.float32)
 )  # of a frame without depth
 
@@ -52,9 +53,10 @@ class Track:
     points: list[np.ndarray]  # float32 (points, 3) of each frame, metres
     time: np.ndarray  # (frames,), seconds
     per_frame: dict[str, np.ndarray]  # packed schema fields, with an axis of frames
-    constant: dict[str, np.ndarray]  # schema fields of the whole track
-    problem: str = ""  # why nothing can be learnt from it
-    lacking: str = ""  # why some joints cannot be, without a teacher who knows them
+    static_fields: dict[str, np.ndarray]  # schema fields of the whole track
+    unusable_reason: str = ""  # why nothing can be learnt from it
+    # Why some joints cannot be, without a teacher who knows them
+    missing_joints_reason: str = ""
     name: str = ""  # of the sequence
     subject: str = ""  # the person
 
@@ -69,16 +71,16 @@ class Track:
     @property
     def crops(self) -> tuple[str, ...]:
         """Names of the fields of crops that frames have."""
-        return tuple(name for name in schema.CROPS if name in self.per_frame)
+        return tuple(name for name in schema.CROP_FIELDS if name in self.per_frame)
 
     def frame(self, position: int) -> dict[str, np.ndarray]:
         """`points`, `time` and the other schema fields of one frame."""
         fields = {name: value[position] for name, value in self.per_frame.items()}
-        fields = schema.unpacked(fields)
+        fields = schema.unpack(fields)
         return fields | {"points": self.points[position], "time": self.time[position]}
 
 
-def read(
+def read_track(
     source: Sequence,
     *,
     skeleton: str,
@@ -102,17 +104,17 @@ def read(
     Raises:
         errors.BadInput: a frame, the keypoints or the truth cannot be read.
     """
-    xyz = _truth(source, skeleton)
+    xyz = _read_truth(source, skeleton)
     known = np.isfinite(xyz).all(axis=-1)
     visible = known.copy()
     points: dict[int, np.ndarray] = {}
-    cut_out: dict[int, dict[str, np.ndarray]] = {}
+    frame_crops: dict[int, dict[str, np.ndarray]] = {}
 
-    def take(index: int, cloud: Cloud) -> None:
+    def take(index: int, cloud: PersonCloud) -> None:
         try:
-            cut_out[index] = _crops(source, index, cloud, crop_size)
+            frame_crops[index] = _crops(source, index, cloud, crop_size)
         except errors.BadInput as error:
-            _leave_out(error, skipped)
+            _skip_frame(error, skipped)
             return
         rng = np.random.default_rng((seed, index))
         drawn, valid = sampling.sample_points(cloud.xyz, stored_points, rng)
@@ -134,19 +136,25 @@ def read(
         [points[index] for index in kept],
         source.time[kept],
         per_frame={name: value[kept] for name, value in fields.items()}
-        | crops.stacked([cut_out[index] for index in kept]),
-        constant={
+        | person_crops.stack_frames([frame_crops[index] for index in kept]),
+        static_fields={
             "intrinsics": source.keypoint_camera.intrinsics,
             "cam_from_points": source.color_from_depth,
         },
-        problem=_problem(source, known[kept], fields["confidence"][kept]),
-        lacking="" if known[kept].any() else _lacking(source, skeleton),
+        unusable_reason=_unusable_reason(
+            source, known[kept], fields["confidence"][kept]
+        ),
+        missing_joints_reason=""
+        if known[kept].any()
+        else _missing_joints_reason(source, skeleton),
         name=source.name,
         subject=source.subject,
     )
 
 
-def clouds(source: Sequence, keypoints: Keypoints | None = None) -> Iterator[Cloud]:
+def person_clouds(
+    source: Sequence, keypoints: Keypoints | None = None
+) -> Iterator[PersonCloud]:
     """The person in each frame, in order.
 
     The sequence's mask is used where there is one; otherwise the person is segmented,
@@ -162,7 +170,7 @@ def clouds(source: Sequence, keypoints: Keypoints | None = None) -> Iterator[Clo
 def visit(
     source: Sequence,
     skeleton: str,
-    take: Callable[[int, Cloud], None],
+    take: Callable[[int, PersonCloud], None],
     skipped: list[str] | None = None,
 ) -> Keypoints | None:
     """Calls `take(position, person)` once for each readable frame, in any order.
@@ -174,7 +182,7 @@ def visit(
         source: any sequence.
         skeleton: name of the skeleton of the keypoints.
         take: uses a frame.
-        skipped: as in `read`.
+        skipped: as in `read_track`.
 
     Returns:
         The keypoints, as of `read_keypoints`.
@@ -195,7 +203,7 @@ def visit(
     return keypoints
 
 
-def points_in(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.ndarray:
+def masked_points(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.ndarray:
     """The points of the pixels in a mask, without flying ones.
 
     Args:
@@ -220,7 +228,7 @@ def read_keypoints(
     Args:
         source: any sequence.
         skeleton: name of the skeleton to express them in.
-        skipped: as in `read`.
+        skipped: as in `read_track`.
     """
     center = None
     if _has_mask(source, skipped):
@@ -251,12 +259,14 @@ def _keypoints_near(
 
 
 def _crops(
-    source: Sequence, index: int, cloud: Cloud, size: int
+    source: Sequence, index: int, cloud: PersonCloud, size: int
 ) -> dict[str, np.ndarray]:
     """The fields of crops of one frame; none of size 0."""
     if not size:
         return {}
-    return crops.of_frame(source, index, cloud.xyz, cloud.person_depth, size=size)
+    return person_crops.frame_crops(
+        source, index, cloud.xyz, cloud.person_depth, size=size
+    )
 
 
 def _readable_clouds(
@@ -264,17 +274,17 @@ def _readable_clouds(
     keypoints: Keypoints | None,
     skipped: list[str] | None,
     only: Collection[int] | None = None,
-) -> Iterator[tuple[int, Cloud, bool]]:
+) -> Iterator[tuple[int, PersonCloud, bool]]:
     """(position, person, whether it has a mask) of each frame that can be read."""
     segmenter = None
     for index in range(len(source)) if only is None else only:
         try:
             depth, mask = source.depth(index), source.mask(index)
         except errors.BadInput as error:
-            _leave_out(error, skipped)
+            _skip_frame(error, skipped)
             continue
         if depth is None:
-            yield index, _NOTHING, True
+            yield index, _EMPTY_CLOUD, True
             continue
         given = mask is not None
         if mask is None:
@@ -282,11 +292,11 @@ def _readable_clouds(
                 source.rays, source.depth_camera.intrinsics
             )
             mask = segmenter(depth, _hint(source, keypoints, index)).mask
-        cloud = Cloud(points_in(mask, depth, source.rays), mask, depth)
+        cloud = PersonCloud(masked_points(mask, depth, source.rays), mask, depth)
         yield index, cloud, given
 
 
-def _leave_out(error: errors.BadInput, skipped: list[str] | None) -> None:
+def _skip_frame(error: errors.BadInput, skipped: list[str] | None) -> None:
     """Lists a frame that cannot be read, where that is allowed."""
     if skipped is None:
         raise error
@@ -296,11 +306,11 @@ def _leave_out(error: errors.BadInput, skipped: list[str] | None) -> None:
 
 def _hint(
     source: Sequence, keypoints: Keypoints | None, index: int
-) -> segmentation.Hint | None:
+) -> segmentation.KeypointHint | None:
     """Where the keypoints say that the person is; None in a frame without any."""
     if keypoints is None or not keypoints.confidence[index].any():
         return None
-    return segmentation.Hint(
+    return segmentation.KeypointHint(
         keypoints.uv[index],
         keypoints.confidence[index],
         source.keypoint_camera.intrinsics,
@@ -319,7 +329,7 @@ def _has_mask(source: Sequence, skipped: list[str] | None) -> bool:
     return False
 
 
-def _truth(source: Sequence, skeleton: str) -> np.ndarray:
+def _read_truth(source: Sequence, skeleton: str) -> np.ndarray:
     """The joints in `skeleton`: float32 (frames, joints, 3), NaN where unknown."""
     pose = source.joints()
     if pose is None:
@@ -329,7 +339,9 @@ def _truth(source: Sequence, skeleton: str) -> np.ndarray:
     return np.asarray(skeletons.convert(xyz, pose.skeleton, skeleton)[0], np.float32)
 
 
-def _problem(source: Sequence, known: np.ndarray, confidence: np.ndarray) -> str:
+def _unusable_reason(
+    source: Sequence, known: np.ndarray, confidence: np.ndarray
+) -> str:
     """Why nothing can be learnt from a sequence; "" where something can."""
     if known.any() or confidence.any():
         return ""
@@ -340,12 +352,12 @@ def _problem(source: Sequence, known: np.ndarray, confidence: np.ndarray) -> str
     )
 
 
-def _lacking(source: Sequence, skeleton: str) -> str:
+def _missing_joints_reason(source: Sequence, skeleton: str) -> str:
     """Which joints have no keypoints, and which skeletons would have them all."""
-    lacking = source.lacking(skeleton)
+    lacking = source.missing_joints(skeleton)
     if not lacking:
         return ""
-    fitting = [name for name in skeletons.NAMES if not source.lacking(name)]
+    fitting = [name for name in skeletons.NAMES if not source.missing_joints(name)]
     advice = (
         f"choose another skeleton with --config.data.skeleton: {', '.join(fitting)}"
         if fitting
@@ -358,11 +370,11 @@ def _lacking(source: Sequence, skeleton: str) -> str:
 def _is_visible(xyz: np.ndarray, depth: np.ndarray, source: Sequence) -> np.ndarray:
     """Whether no surface lies well in front of a joint: bool (joints,)."""
     camera = source.depth_camera
-    uv = np.nan_to_num(camera.recorded(camera.project(xyz)), nan=-1.0)
+    uv = np.nan_to_num(camera.distort_uv(camera.project(xyz)), nan=-1.0)
     u, v = np.floor(np.clip(uv, -1, 1e6)).astype(int).T
     inside = (u >= 0) & (v >= 0) & (u < depth.shape[1]) & (v < depth.shape[0])
     surface = np.where(inside, depth[v * inside, u * inside], 0.0)
-    return (surface == 0) | (surface > xyz[:, 2] - _OCCLUDED)
+    return (surface == 0) | (surface > xyz[:, 2] - _OCCLUSION_DEPTH)
 
 
 def _center(xyz: np.ndarray) -> np.ndarray:

@@ -9,18 +9,18 @@ from data_pipelines.cameras import calibration
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
 from tests.data_pipelines.originals import mocap as mocap_files
-from tests.data_pipelines.readers.recordings import test_aligned
+from tests.data_pipelines.readers.recordings import test_aligned_rgbd
 from tests.test_run import run
 from unipose_jax import errors
-from unipose_jax.synthesis.motion import mocap
+from unipose_jax.synthesis.motion import retargeting
 
-source = test_aligned.source  # a fixture: a recording of Open3D's
+source = test_aligned_rgbd.source  # a fixture: a recording of Open3D's
 
 
 @pytest.fixture
 def person(tmp_path):
     """A recording of two grey frames with keypoints."""
-    camera = calibration.make(64, 48, (60.0, 60.0, 32.0, 24.0))
+    camera = calibration.make_camera(64, 48, (60.0, 60.0, 32.0, 24.0))
     uv = np.random.default_rng(0).uniform(10, 38, (2, 17, 2))
     recording.write_recording(
         tmp_path / "person",
@@ -64,7 +64,7 @@ def test_motion_is_prepared_for_the_renderer(tmp_path, capsys):
     config.data.name = "mocap"
     places = {"source": tmp_path / "bvh", "data_dir": tmp_path / "d"}
     assert run("prepare", config, **places) == 0
-    clips = mocap.load_clips(tmp_path / "d" / "mocap.npz")
+    clips = retargeting.load_clips(tmp_path / "d" / "mocap.npz")
     assert list(clips) == ["walk"]
     assert "config.data.motion" in capsys.readouterr().out
 

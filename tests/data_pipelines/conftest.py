@@ -7,7 +7,7 @@ from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
 
-CAMERA = calibration.make(160, 120, (140.0, 140.0, 80.0, 60.0))
+CAMERA = calibration.make_camera(160, 120, (140.0, 140.0, 80.0, 60.0))
 # Camera 1.2 m above the floor, looking straight ahead; back wall at 4 m.
 FLOOR = np.array([0.0, -1.0, 0.0, 1.2])
 WALL = np.array([0.0, 0.0, -1.0, 4.0])

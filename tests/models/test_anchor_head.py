@@ -6,8 +6,8 @@ import pytest
 
 from unipose_jax.models import anchor_head
 
-ELECT = jax.jit(anchor_head.elect)
-PLACES = anchor_head.anchors(2, 3, stride=8)
+ELECT = jax.jit(anchor_head.aggregate_votes)
+PLACES = anchor_head.anchor_positions(2, 3, stride=8)
 
 
 def random_votes(seed, shape=(), joints=4):
@@ -23,13 +23,15 @@ def random_votes(seed, shape=(), joints=4):
 
 def test_anchors_by_hand():
     expected = [(2, 2), (6, 2), (2, 6), (6, 6), (10, 2), (14, 2), (10, 6), (14, 6)]
-    np.testing.assert_array_equal(anchor_head.anchors(1, 2, stride=8), expected)
+    np.testing.assert_array_equal(
+        anchor_head.anchor_positions(1, 2, stride=8), expected
+    )
 
 
 @pytest.mark.parametrize("stride", [4, 8, 16])
 def test_anchors_are_a_lattice_of_4_pixels_whatever_the_cells(stride):
     rows, columns = 32 // stride, 48 // stride
-    found = anchor_head.anchors(rows, columns, stride=stride)
+    found = anchor_head.anchor_positions(rows, columns, stride=stride)
     lattice = {(u, v) for u in range(2, 48, 4) for v in range(2, 32, 4)}
     assert len(found) == len(lattice)
     assert {tuple(place) for place in np.asarray(found).tolist()} == lattice
@@ -37,7 +39,7 @@ def test_anchors_are_a_lattice_of_4_pixels_whatever_the_cells(stride):
 
 def test_cells_must_hold_whole_anchors():
     with pytest.raises(ValueError, match="multiple of 4 pixels, got 6"):
-        anchor_head.anchors(2, 2, stride=6)
+        anchor_head.anchor_positions(2, 2, stride=6)
 
 
 @pytest.mark.parametrize("stride", [4, 8, 16])
@@ -48,7 +50,7 @@ def test_anchors_lie_on_the_surface_of_their_pixels(stride):
     seen[0, 4:8, 8:12] = False
     dirty = jnp.where(seen, depth, jnp.nan)
     found = anchor_head.depth_at_anchors(dirty, jnp.asarray(seen), stride=stride)
-    places = anchor_head.anchors(32 // stride, 48 // stride, stride=stride)
+    places = anchor_head.anchor_positions(32 // stride, 48 // stride, stride=stride)
     for anchor, (u, v) in enumerate(np.asarray(places, int)):
         window = np.s_[:, v - 2 : v + 2, u - 2 : u + 2]
         total = np.where(seen, depth, 0.0)[window].sum(axis=(1, 2))
@@ -119,7 +121,7 @@ def test_only_differences_of_weights_matter_and_gradients_stay_finite(level):
     votes = random_votes(3)
 
     def total(votes):
-        joints, confidence = anchor_head.elect(votes, PLACES)
+        joints, confidence = anchor_head.aggregate_votes(votes, PLACES)
         outputs = (joints, confidence)
         return sum(jnp.sum(x**2) for x in jax.tree.leaves(outputs)), outputs
 
@@ -142,7 +144,9 @@ def test_votes_in_bfloat16_elect_in_float32():
 def test_vmap_equals_batched_equals_jit():
     votes = random_votes(5, shape=(2, 3))
     batched = ELECT(votes, PLACES)
-    mapped = jax.jit(jax.vmap(anchor_head.elect, in_axes=(0, None)))(votes, PLACES)
+    mapped = jax.jit(jax.vmap(anchor_head.aggregate_votes, in_axes=(0, None)))(
+        votes, PLACES
+    )
     chex.assert_trees_all_close(mapped, batched, rtol=1e-5, atol=1e-5)
     one = ELECT(jax.tree.map(lambda x: x[1, 2], votes), PLACES)
     chex.assert_trees_all_close(

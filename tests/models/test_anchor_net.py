@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.models.test_image_net import random_parameters
+from tests.models.test_backbones import random_parameters
 from unipose_jax import models
 from unipose_jax.geometry import transforms
 from unipose_jax.models import anchor_net

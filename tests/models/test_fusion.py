@@ -71,7 +71,7 @@ def net(params):
 
 
 def without(clip, modality):
-    gone = models.CROPS[modality]
+    gone = models.CROP_FIELDS[modality]
     return {name: value for name, value in clip.items() if name not in gone}
 
 
@@ -109,7 +109,7 @@ def test_what_is_not_looked_at_is_as_if_it_were_not_there(net, clip, modality):
     ignored = net(clip, sees=sees(*left))
     assert_same(ignored, absent)
     assert set(absent.parts) == set(left)
-    blank = {name: jnp.zeros_like(clip[name]) for name in models.CROPS[modality]}
+    blank = {name: jnp.zeros_like(clip[name]) for name in models.CROP_FIELDS[modality]}
     assert_same(net(clip, **blank), absent)
     unsure = ignored.parts[modality].confidence_logit
     assert float(jax.nn.sigmoid(unsure).max()) < 1e-6
@@ -153,7 +153,7 @@ def test_gradients_are_finite_without_pictures(clip, params):
     network = models.build(CONFIG, num_joints=JOINTS)
     blank = {
         name: jnp.zeros_like(clip[name])
-        for group in models.CROPS.values()
+        for group in models.CROP_FIELDS.values()
         for name in group
     }
 
@@ -182,7 +182,7 @@ def test_tokens_lie_on_their_rays_and_near_the_person():
     center = jnp.array([0.2, -0.1, 2.5])
     pixel_from_xyz = jnp.concatenate([matrix, (matrix @ center)[:, None]], axis=1)
     uv = jnp.array([[4.0, 4.0], [16.0, 28.0]])
-    places = image_tokens.nearest_on_rays(pixel_from_xyz[None], uv)
+    places = image_tokens.nearest_points_on_rays(pixel_from_xyz[None], uv)
     back = image_tokens.project(pixel_from_xyz[None], places)
     np.testing.assert_allclose(back[0], uv, atol=1e-3)
     # A step along the ray, from the camera at -center, leads away from the origin.
@@ -192,12 +192,12 @@ def test_tokens_lie_on_their_rays_and_near_the_person():
 
 def test_unknown_fusion():
     with pytest.raises(ValueError, match="unknown fusion 'sound'"):
-        models.inputs_of(CONFIG | {"fusion": "sound"})
+        models.input_fields(CONFIG | {"fusion": "sound"})
 
 
 def test_weights_without_fusion_are_those_of_a_plain_network(clip):
     """Weights from before there were fusions still fit."""
-    plain = {name: clip[name] for name in models.POINTS}
+    plain = {name: clip[name] for name in models.POINT_FIELDS}
     settings = CONFIG | {"fusion": "none"}
     old = {k: settings[k] for k in settings if k not in ("backbone", "image_grid")}
     network = models.build(old, num_joints=JOINTS)

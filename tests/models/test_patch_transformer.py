@@ -3,9 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.models.test_image_net import random_parameters
+from tests.models.test_backbones import random_parameters
 from unipose_jax.models import patch_transformer
-from unipose_jax.models.patch_transformer import Surface
+from unipose_jax.models.patch_transformer import MaskedDepth
 
 PATCH, ROWS, COLUMNS = 4, 3, 5
 IMAGES = jax.random.normal(jax.random.key(1), (2, PATCH * ROWS, PATCH * COLUMNS, 2))
@@ -23,7 +23,7 @@ def make_surface():
     seen[0, 9, 11:14] = True  # ... and a finger in a third
     seen[1, 1:9, 5:19] = True
     relative = 0.3 * np.random.default_rng(0).standard_normal(seen.shape)
-    return Surface(
+    return MaskedDepth(
         jnp.asarray(np.where(seen, relative, np.nan), jnp.float32), jnp.asarray(seen)
     )
 
@@ -38,14 +38,12 @@ def looked():
 
 def test_fullest_patches_equal_a_slow_search():
     surface = make_surface()
-    cells, means, active = patch_transformer.fullest_patches(
-        surface, patch=PATCH, count=9
-    )
+    cells, means, active = patch_transformer.top_patches(surface, patch=PATCH, count=9)
     for image in range(2):
         shown = {}
         for cell in range(ROWS * COLUMNS):
             row, column = PATCH * (cell // COLUMNS), PATCH * (cell % COLUMNS)
-            block = np.asarray(surface.relative)[
+            block = np.asarray(surface.relative_depth)[
                 image, row : row + PATCH, column : column + PATCH
             ]
             shown[cell] = block[np.isfinite(block)]
@@ -61,15 +59,15 @@ def test_fullest_patches_equal_a_slow_search():
 
 
 def test_places_are_counted_from_the_middle():
-    places = np.asarray(patch_transformer.patch_places(2, 4))
+    places = np.asarray(patch_transformer.patch_positions(2, 4))
     np.testing.assert_array_equal(places[0], [-1.5, -0.5])
     np.testing.assert_array_equal(places[3], [1.5, -0.5])
     np.testing.assert_array_equal(places[4], [-1.5, 0.5])
 
 
 def test_places_are_told_apart_over_a_whole_crop():
-    places = patch_transformer.patch_places(16, 16)
-    codes = np.asarray(patch_transformer.encoded(places))
+    places = patch_transformer.patch_positions(16, 16)
+    codes = np.asarray(patch_transformer.sinusoidal_encoding(places))
     assert codes.shape == (256, 18)
     distance = np.linalg.norm(codes[:, None] - codes[None], axis=-1)
     assert distance[~np.eye(256, dtype=bool)].min() > 0.3
@@ -121,7 +119,7 @@ def test_relief_is_against_the_patch_and_depth_is_a_place(looked):
     """Moved away as a whole, a surface looks the same in every patch."""
     network, params, features = looked
     surface = make_surface()
-    moved = surface._replace(relative=surface.relative + 0.25)
+    moved = surface._replace(relative=surface.relative_depth + 0.25)
     found = network.apply(params, IMAGES, moved)
     assert np.abs(found.late - features.late).max() > 0.1
     blind = jax.tree.map(jnp.array, params)
@@ -133,7 +131,7 @@ def test_relief_is_against_the_patch_and_depth_is_a_place(looked):
 
 def test_nobody_gives_finite_features_and_gradients(looked):
     network, params, _ = looked
-    nobody = Surface(
+    nobody = MaskedDepth(
         jnp.full(IMAGES.shape[:3], jnp.nan), jnp.zeros(IMAGES.shape[:3], bool)
     )
 

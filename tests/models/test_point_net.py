@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from unipose_jax import models
-from unipose_jax.models import sampling
+from unipose_jax.models import point_patches
 
 CONFIG = {
     "name": "point_net",
@@ -135,7 +135,7 @@ def test_farthest_points_by_hand():
     # On a line at 0, 1, 2, 10: the centroid is 3.25, so 10 is first, then 0, then 2.
     xyz = jnp.array([[0.0, 0, 0], [1, 0, 0], [2, 0, 0], [10, 0, 0], [50, 0, 0]])
     valid = jnp.array([True, True, True, True, False])
-    chosen = sampling.farthest_points(xyz, valid, count=3)
+    chosen = point_patches.sample_farthest_points(xyz, valid, count=3)
     np.testing.assert_array_equal(chosen, [3, 0, 2])
 
 
@@ -143,12 +143,12 @@ def test_patch_features_equal_a_slow_sum():
     rng = np.random.default_rng(0)
     xyz, centers = rng.normal(size=(20, 3)) * 0.2, rng.normal(size=(4, 3)) * 0.2
     valid, frequencies = rng.random(20) < 0.7, rng.normal(size=(3, 5)) * 8
-    features = sampling.patch_features(
+    features = point_patches.patch_features(
         jnp.asarray(xyz),
         jnp.asarray(valid),
         jnp.asarray(centers),
         frequencies=jnp.asarray(frequencies),
-        windows=(0.1,),
+        bandwidths=(0.1,),
     )
     for place, row in zip(centers, features, strict=True):
         weight = np.exp(-((xyz - place) ** 2).sum(1) / 0.02) * valid
@@ -167,12 +167,12 @@ def test_patch_features_ignore_invalid_points_even_if_nan():
     @jax.jit
     @jax.value_and_grad
     def total(xyz, valid):
-        return sampling.patch_features(
+        return point_patches.patch_features(
             xyz,
             valid,
             centers,
             frequencies=8.0 * jax.random.normal(keys[1], (3, 5)),
-            windows=(0.1, 0.3),
+            bandwidths=(0.1, 0.3),
         ).sum()
 
     dirty = total(jnp.where(valid[:, None], xyz, jnp.nan), valid)

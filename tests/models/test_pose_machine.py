@@ -7,7 +7,7 @@ import pytest
 
 from unipose_jax import models
 from unipose_jax.geometry import camera
-from unipose_jax.models import pose_machine, sequence_cores, viewing
+from unipose_jax.models import pose_machine, sequence_cores, virtual_camera
 
 WIDTH, FRAMES, JOINTS = 4, 5, 6
 
@@ -140,9 +140,9 @@ def test_another_camera_with_the_same_rays_gives_the_same_pose(clip, machine):
 
 def test_who_looks_half_as_large_is_twice_as_far(clip, machine):
     seen = clip["confidence"] > 0
-    view, plane = viewing.towards_rays(clip["uv"], seen, clip["intrinsics"])
+    view, plane = virtual_camera.from_keypoints(clip["uv"], seen, clip["intrinsics"])
     longer = clip["intrinsics"] * jnp.array([[2.0, 2.0, 1.0, 1.0]])
-    far, _ = viewing.towards_rays(clip["uv"], seen, longer)
+    far, _ = virtual_camera.from_keypoints(clip["uv"], seen, longer)
     np.testing.assert_allclose(far.depth, 2 * view.depth, rtol=0.05)
     np.testing.assert_allclose(np.square(plane).sum(-1).mean(), 1.0, rtol=1e-4)
     assert machine(**clip).xyz[..., 2].min() > 0
@@ -160,7 +160,7 @@ def test_viewing_frame_looks_along_the_direction_with_level_x():
     direction = np.array([0.3, -0.4, 0.8])
     direction /= np.linalg.norm(direction)
     rotation = np.asarray(
-        viewing.rotation_to_axis(jnp.array(direction, dtype=jnp.float32))
+        virtual_camera.rotation_to_optical_axis(jnp.array(direction, dtype=jnp.float32))
     )
     np.testing.assert_allclose(rotation @ direction, [0, 0, 1], atol=1e-6)
     np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-6)
@@ -170,11 +170,11 @@ def test_viewing_frame_looks_along_the_direction_with_level_x():
 
 def test_true_joints_lie_on_the_plane_of_their_keypoints(clip):
     xyz = random(0, 1, FRAMES, JOINTS, 3) * 0.4 + [0.5, -0.2, 4.0]
-    view, plane = viewing.towards_rays(
+    view, plane = virtual_camera.from_keypoints(
         clip["uv"], clip["confidence"] > 0, clip["intrinsics"]
     )
     turned = view.from_camera(jnp.asarray(xyz, jnp.float32))
-    np.testing.assert_allclose(view.on_plane(turned), plane, atol=1e-4)
+    np.testing.assert_allclose(view.project(turned), plane, atol=1e-4)
     np.testing.assert_allclose(view.to_camera(turned), xyz, atol=1e-5)
 
 

@@ -50,7 +50,7 @@ def test_maps_are_shares_of_all_cells():
     picture, apply = network()
     cells = jnp.stack(jnp.meshgrid(jnp.arange(5.0), jnp.arange(4.0)), axis=-1)
     everywhere = jnp.repeat(8.0 * cells.reshape(20, 1, 2) + 4.0, 3, axis=1)
-    shares = jnp.exp(apply(picture, everywhere[None]).place_log_share)
+    shares = jnp.exp(apply(picture, everywhere[None]).heatmap_log_prob)
     assert shares.shape == (1, 20, 3)
     np.testing.assert_allclose(shares.sum(axis=1), 1.0, rtol=1e-5)
     assert len(np.unique(shares)) > 20  # joints have maps of their own
@@ -59,6 +59,6 @@ def test_maps_are_shares_of_all_cells():
 def test_maps_do_not_depend_on_the_keypoints():
     picture, apply = network()
     moved = UV.at[0, 0].add(8.0)
-    first, second = (apply(picture, uv).place_log_share for uv in (UV, moved))
+    first, second = (apply(picture, uv).heatmap_log_prob for uv in (UV, moved))
     np.testing.assert_allclose(second[0, 1], first[0, 1], atol=1e-6)
     assert (second[0, 0] != first[0, 0]).any()

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.models.test_image_net import random_parameters
+from tests.models.test_backbones import random_parameters
 from unipose_jax.models import transformer
 
 TOKENS = jax.random.normal(jax.random.key(0), (2, 5, 8))

@@ -69,7 +69,7 @@ def test_a_single_pose_cannot_be_refined(make_file, tmp_path):
 def filmed(person, tmp_path):
     """A recording of the person: a flat front at 2.7 m, and true keypoints."""
     intrinsics = np.array([60.0, 60.0, 40.0, 30.0])
-    camera = calibration.make(80, 60, intrinsics)
+    camera = calibration.make_camera(80, 60, intrinsics)
     uv = intrinsics[:2] * person[..., :2] / person[..., 2:] + intrinsics[2:]
     uv, known = skeleton.convert(uv, "ITOP15", "COCO17")
     confidence = np.broadcast_to(np.float32(known), uv.shape[:2])

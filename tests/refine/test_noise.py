@@ -16,7 +16,7 @@ def levels(track, **options):
     valid = jnp.ones(track.shape[:2], bool)
     run = jnp.zeros(len(track), jnp.int32)
     track = jnp.asarray(track, jnp.float32)
-    return noise.levels(track, **{"valid": valid, "run": run} | options)
+    return noise.estimate_levels(track, **{"valid": valid, "run": run} | options)
 
 
 @pytest.mark.parametrize("sd", [0.01, 0.04])
@@ -33,7 +33,7 @@ def test_smooth_motion_is_no_noise():
     time = np.arange(400) / 30.0
     track = np.stack([np.sin(time + shift) for shift in range(18)], axis=1)
     found = levels(track.reshape(400, 6, 3))
-    np.testing.assert_allclose(found.noise, noise.LEAST_NOISE)
+    np.testing.assert_allclose(found.noise, noise.MIN_NOISE)
 
 
 def test_a_few_wild_frames_hardly_count():
@@ -73,7 +73,7 @@ def test_motion_is_larger_where_somebody_hurries():
     found = levels(track)
     valid, run = jnp.ones((200, 6), bool), jnp.zeros(200, jnp.int32)
     local = noise.local_motion(
-        jnp.asarray(track, jnp.float32), found=found, valid=valid, run=run
+        jnp.asarray(track, jnp.float32), levels=found, valid=valid, segment=run
     )
     assert local.shape == (200, 6)
     np.testing.assert_allclose(local[:140].mean(), 0.002, rtol=0.3)

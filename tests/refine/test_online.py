@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unipose_jax import skeleton
-from unipose_jax.refine import online, sequence
+from unipose_jax.refine import offline, online
 
 BODY, WINDOW, LAG = skeleton.ITOP15, 24, 4
 
@@ -14,10 +14,10 @@ BODY, WINDOW, LAG = skeleton.ITOP15, 24, 4
 @pytest.fixture(scope="module")
 def live():
     """`live(poses)`: (poses refined `LAG` later, which are known), of all pushes."""
-    push = jax.jit(functools.partial(online.push, skeleton=BODY, lag=LAG))
+    push = jax.jit(functools.partial(online.update, skeleton=BODY, lag=LAG))
 
     def call(poses):
-        history = online.begin(skeleton=BODY, window=WINDOW)
+        history = online.init(skeleton=BODY, window=WINDOW)
         found = []
         for frame, xyz in enumerate(poses):
             time = jnp.float32(frame / 15.0)
@@ -45,11 +45,11 @@ def test_a_live_pose_is_refined_with_the_window_that_ends_with_the_newest(live, 
     newest = WINDOW + 9
     refined, _ = live(noisy[: newest + 1])
     seen = np.arange(newest + 1 - WINDOW, newest + 1)
-    window = sequence.refine(
+    window = offline.refine(
         jnp.asarray(noisy[seen]),
         skeleton=BODY,
         time=jnp.asarray(seen / 15.0, jnp.float32),
-        effort=online.LIVE,
+        schedule=online.ONLINE,
     )
     # The same sums, compiled apart.
     np.testing.assert_allclose(refined[newest], window.xyz[-1 - LAG], atol=1e-4)

@@ -25,7 +25,7 @@ def test_medians_by_group_are_those_of_the_groups():
     rng = np.random.default_rng(0)
     values = rng.normal(size=40).astype(np.float32)
     group, valid = rng.integers(0, 4, size=40), rng.random(40) < 0.8
-    medians, counts = robust.median_by_group(
+    medians, counts = robust.grouped_median(
         jnp.asarray(values), jnp.asarray(valid), jnp.asarray(group)
     )
     for name in range(4):
@@ -40,10 +40,12 @@ def test_weight_is_the_slope_of_the_likelihood(sq):
     # d/d(r^2) of (f + d) / 2 log(1 + r^2 / f) is weight / 2.
     f, d, h = 3.0, 2, 1e-4
     slope = 0.5 * (f + d) * (np.log1p((sq + h) / f) - np.log1p((sq - h) / f)) / (2 * h)
-    weight = robust.student_weight(jnp.float32(sq), freedom=f, size=d)
+    weight = robust.student_t_weight(
+        jnp.float32(sq), degrees_of_freedom=f, num_components=d
+    )
     np.testing.assert_allclose(weight, 2.0 * slope, rtol=1e-4)
 
 
 def test_neighbours_are_those_in_time():
-    near = robust.neighbours(jnp.arange(1, 5), reach=1, fill=-1)
+    near = robust.temporal_neighbors(jnp.arange(1, 5), radius=1, fill=-1)
     np.testing.assert_array_equal(near, [[-1, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, -1]])

@@ -5,13 +5,13 @@ import pytest
 
 from unipose_jax import errors
 from unipose_jax.report import build, page, tables
-from unipose_jax.report.draw import clips
+from unipose_jax.report.draw import clip_data
 
 XYZ = np.random.default_rng(0).uniform((-0.5, -1, 2.5), (0.5, 1, 3.5), (4, 15, 3))
 
 
 def make_clip(frames=4, **fields):
-    return clips.Clip(
+    return clip_data.Clip(
         name="clip <1>",
         skeleton="ITOP15",
         xyz=XYZ[:frames],

@@ -8,8 +8,8 @@ import pytest
 from configs import unipose
 from unipose_jax import skeleton
 from unipose_jax.report import tables
-from unipose_jax.report.draw import clips
-from unipose_jax.report.pages import experiment
+from unipose_jax.report.draw import clip_data
+from unipose_jax.report.pages import run_page
 from unipose_jax.train.evaluation import evaluate
 
 CLIPS, FRAMES, JOINTS = 2, 3, 15
@@ -51,27 +51,27 @@ def write(split, folder, monkeypatch):
     config, shown = unipose.get_config("smoke"), []
     config.data.name = "recording"
     monkeypatch.setattr(
-        experiment.build, "_clip_sections", lambda *args: shown.extend(args[2]) or []
+        run_page.build, "_clip_sections", lambda *args: shown.extend(args[2]) or []
     )
     predicted = {
         "xyz": split.xyz + np.float32(0.01),
         "confidence": np.ones((CLIPS, FRAMES, JOINTS), np.float32),
     }
-    truth = evaluate.truth_of(split)
+    truth = evaluate.read_ground_truth(split)
     body = skeleton.by_name("ITOP15")
-    results = evaluate.measure(predicted, truth, body)
-    page = experiment.report_run(
+    results = evaluate.compute_metrics(predicted, truth, body)
+    page = run_page.report_run(
         config,
         folder,
         7,
         results,
         split,
         predicted,
-        protocol=experiment.protocol(config, results, split.protocol),
+        protocol=run_page.protocol(config, results, split.protocol),
         log=folder / "log.jsonl",
         others={"depth": results},
         studied={"actions": {"mean": {}}, "noise": {}},
-        conditions=evaluate.measure_conditions(predicted, truth, body),
+        conditions=evaluate.metrics_by_condition(predicted, truth, body),
     )
     return page.read_text(), json.loads((folder / "metrics.json").read_text()), shown
 
@@ -86,8 +86,8 @@ def test_without_truth_there_are_no_tables_and_no_truth_to_draw(tmp_path, monkey
         assert clip.truth is None
         assert clip.visible is None
     results = record["results"]
-    assert experiment.summary_text(results) == ""
-    assert experiment.comparison_text({"points": results, "depth": results}) == ""
+    assert run_page.summary_text(results) == ""
+    assert run_page.comparison_text({"points": results, "depth": results}) == ""
 
 
 def test_groups_of_joints_that_nobody_scored_have_no_row(tmp_path, monkeypatch):
@@ -99,13 +99,13 @@ def test_groups_of_joints_that_nobody_scored_have_no_row(tmp_path, monkeypatch):
     assert "visible joints" in page
     assert "occluded joints" not in page
     assert [clip.truth is None for clip in shown] == [False, True]
-    assert isinstance(shown[0], clips.Clip)
+    assert isinstance(shown[0], clip_data.Clip)
 
 
 @pytest.mark.parametrize("known", [False, True])
 def test_the_protocol_counts_what_was_scored(known):
     config = unipose.get_config("smoke")
     results = {name: {"num_frames": 6 * known} for name in ("all", "visible")}
-    text = experiment.protocol(config, results, "Recorded.")
+    text = run_page.protocol(config, results, "Recorded.")
     assert ("6 frames scored" in text) == known
     assert ("no 3D truth" in text) != known

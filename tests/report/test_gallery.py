@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from unipose_jax.report import gallery
-from unipose_jax.report.draw import clips
+from unipose_jax.report.draw import clip_data
 
 XYZ = np.random.default_rng(0).uniform((-0.5, -1, 2.5), (0.5, 1, 3.5), (4, 15, 3))
 
 
 def test_frame_error_matches_the_known_shift():
-    clip = clips.Clip(
+    clip = clip_data.Clip(
         name="a", skeleton="ITOP15", xyz=XYZ, truth=XYZ + (0.03, 0.04, 0.0)
     )
     assert gallery.frame_error_mm(clip, 0) == pytest.approx(50.0)
@@ -33,12 +33,12 @@ def test_file_names_are_safe(name, expected):
 
 
 def test_a_frame_is_named_by_its_number_in_the_recording():
-    clip = clips.Clip(
+    clip = clip_data.Clip(
         name="a", skeleton="ITOP15", xyz=XYZ, numbers=np.array([3, 9, 24, 30])
     )
     assert gallery.frame_title(clip, 2) == "a, frame 24"
     assert gallery.frame_title(clip.thinned(2), 1) == "a, frame 30"
-    plain = clips.Clip(name="a", skeleton="ITOP15", xyz=XYZ)
+    plain = clip_data.Clip(name="a", skeleton="ITOP15", xyz=XYZ)
     assert gallery.frame_title(plain, 2) == "a, frame 2"
 
 
@@ -55,7 +55,7 @@ def test_a_frame_without_truth_is_drawn_as_one(tmp_path, monkeypatch, known_fram
     truth = np.full_like(XYZ, np.nan)
     if known_frame is not None:
         truth[known_frame] = XYZ[known_frame]
-    clip = clips.Clip(
+    clip = clip_data.Clip(
         name="a",
         skeleton="ITOP15",
         xyz=XYZ,

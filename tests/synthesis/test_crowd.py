@@ -26,7 +26,7 @@ def rendered():
     def draw(index):
         key, key_uv = jax.random.split(scene.clip_key(0, "train", index))
         drawn = crowd.sample_crowd(key, PARAMS)
-        return crowd.fields_of(key_uv, drawn, PARAMS), drawn
+        return crowd.scene_fields(key_uv, drawn, PARAMS), drawn
 
     pictures, crowds = draw(jnp.arange(6))
     return jax.device_get(pictures), crowds
@@ -38,12 +38,12 @@ def pictures(rendered):
 
 
 def test_pictures_are_functions_of_seed_split_and_index(pictures):
-    alone = crowd.render_pictures(0, "train", 3, 1, PARAMS)
+    alone = crowd.render_images(0, "train", 3, 1, PARAMS)
     for name in ("xyz", "uv", "stature"):
         np.testing.assert_allclose(alone[name][0], pictures[name][3], atol=1e-3)
     # A pixel on an edge may round to another side when compiled otherwise.
     assert np.mean(alone["person"][0] != pictures["person"][3]) < 0.01
-    other = crowd.render_pictures(0, "test", 3, 1, PARAMS)
+    other = crowd.render_images(0, "test", 3, 1, PARAMS)
     assert (other["color"] != alone["color"]).any()
 
 
@@ -90,17 +90,19 @@ def test_who_stands_before_another_hides_him(rendered):
     def owner(nearer):
         # Everybody where the first one stands, but `nearer` a metre before.
         into = jnp.linalg.inv(drawn.view.cam_from_world)[:3, 2]
-        people = drawn.flesh.center.shape[0]
-        center = jnp.broadcast_to(drawn.flesh.center[:1], drawn.flesh.center.shape)
+        people = drawn.primitives.center.shape[0]
+        center = jnp.broadcast_to(
+            drawn.primitives.center[:1], drawn.primitives.center.shape
+        )
         shift = -1.0 * (jnp.arange(people) == nearer)[:, None, None]
         flesh = jax.tree.map(
-            lambda leaf: jnp.broadcast_to(leaf[:1], leaf.shape), drawn.flesh
+            lambda leaf: jnp.broadcast_to(leaf[:1], leaf.shape), drawn.primitives
         )
         flesh = dataclasses.replace(
             flesh, center=center + shift * into.reshape(1, 1, 3)
         )
-        alike = dataclasses.replace(drawn, flesh=flesh)
-        return crowd.picture(alike, height=48, width=64)[2]
+        alike = dataclasses.replace(drawn, primitives=flesh)
+        return crowd.render_pixels(alike, height=48, width=64)[2]
 
     for nearer in (0, 1):
         person = np.asarray(owner(nearer))

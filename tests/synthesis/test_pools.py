@@ -7,7 +7,7 @@ import pytest
 
 from data_pipelines.ground import schema
 from unipose_jax.synthesis import pools, scene
-from unipose_jax.synthesis.sensing import crops
+from unipose_jax.synthesis.sensing import image_crops
 
 SEED, COUNT = 3, 6
 CROPS = ("depth_crop", "depth_crop_matrix", "color_crop", "color_crop_matrix")
@@ -35,7 +35,7 @@ def test_clip_is_a_function_of_seed_split_and_index(pool):
 @pytest.mark.parametrize("devices", [1, 4])
 def test_clips_rendered_together_equal_those_rendered_alone(pool, monkeypatch, devices):
     """Accelerators render batches and share them, a CPU (`pool`) goes clip by clip."""
-    monkeypatch.setattr(pools, "_one_by_one", lambda: False)
+    monkeypatch.setattr(pools, "_renders_sequentially", lambda: False)
     monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:devices])
     together = pools.make_renderer(SEED, "train", PARAMS, extras=scene.EXTRAS)
     clips = together(np.array([2, 4, 4, 5]))
@@ -89,16 +89,20 @@ def cut_again(clip):
     options = {"points_valid": clip["points_valid"], "size": PARAMS.crop_size}
     person = jnp.where(clip["mask"], clip["depth"], 0.0)
     points, camera = clip["points"], clip["depth_intrinsics"]
-    fields = crops.depth_fields(person, points, camera, **options)
+    fields = image_crops.depth_fields(person, points, camera, **options)
     fields["depth_crop"] = jnp.round(1000.0 * fields["depth_crop"])
     camera, pose = clip["intrinsics"], clip["cam_from_points"]
-    return fields | crops.color_fields(clip["color"], points, camera, pose, **options)
+    return fields | image_crops.color_fields(
+        clip["color"], points, camera, pose, **options
+    )
 
 
 def test_crops_change_nothing_else(pool):
     plain = dataclasses.replace(PARAMS, crop_size=0)
     without = render(0, 2, params=plain)
-    assert without.keys() == pool.keys() - schema.EXTRAS.keys() - {"true_depth"}
+    assert without.keys() == pool.keys() - schema.OPTIONAL_FIELDS.keys() - {
+        "true_depth"
+    }
     for name, value in without.items():
         np.testing.assert_array_equal(value, pool[name][:2], err_msg=name)
 

@@ -9,8 +9,8 @@ from data_pipelines.ground import schema
 from unipose_jax import skeleton
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.synthesis import pools, scene
-from unipose_jax.synthesis.motion import shape
-from unipose_jax.synthesis.render import body, images, paint, room, viewpoint
+from unipose_jax.synthesis.motion import body_shape
+from unipose_jax.synthesis.render import body, images, room, shading, viewpoint
 
 SEED, COUNT = 3, 6
 PARAMS = scene.SceneParams(frames=3, height=60, width=80, points=128, crop_size=16)
@@ -48,8 +48,8 @@ def project(clips):
 
 
 def test_clips_follow_the_schema(pool):
-    known = schema.FIELDS.keys() | schema.EXTRAS.keys()
-    schema.validate(schema.unpacked({name: pool[name] for name in known}))
+    known = schema.FIELDS.keys() | schema.OPTIONAL_FIELDS.keys()
+    schema.validate(schema.unpack({name: pool[name] for name in known}))
     assert pool["points"].shape == (COUNT, 3, 128, 3)
     assert pool["xyz"].shape == (COUNT, 3, 15, 3)
     np.testing.assert_allclose(pool["time"][0], [0.0, 1 / 15, 2 / 15], rtol=1e-6)
@@ -186,7 +186,7 @@ def standing():
         for joint, parent in enumerate(BODY.parents):
             if joint not in known and (parent < 0 or parent in known):
                 base = xyz[parent] if parent >= 0 else 0.0
-                xyz[joint] = base + shape.REST_OFFSETS[joint]
+                xyz[joint] = base + body_shape.REST_OFFSETS[joint]
                 known.add(joint)
     return jnp.asarray(xyz * np.array([-1.0, 1.0, -1.0], np.float32))
 
@@ -208,8 +208,8 @@ def look_at(xyz, *, box=None):
             half=half,
             yaw=jnp.zeros(1),
         ),
-        view=viewpoint.View(intrinsics, intrinsics, cam_from_world, jnp.eye(4)),
-        looks=paint.sample_looks(jax.random.key(0), surfaces=5),
+        view=viewpoint.CameraPair(intrinsics, intrinsics, cam_from_world, jnp.eye(4)),
+        appearance=shading.sample_appearance(jax.random.key(0), surfaces=5),
     )
 
 

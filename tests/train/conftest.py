@@ -5,7 +5,7 @@ import pytest
 from configs import unipose
 from data_pipelines.cameras import calibration
 from data_pipelines.readers.recordings import recording
-from data_pipelines.rendered import synthetic
+from data_pipelines.rendered import clip_pool
 from unipose_jax.train import recipes
 from unipose_jax.train.checkpoints import checkpoint, restore
 
@@ -16,7 +16,7 @@ def final_state():
 
     def read(config, workdir: pathlib.Path):
         checkpoints = checkpoint.Checkpoints(workdir)
-        state, _ = restore.newest_or_new(
+        state, _ = restore.restore_or_init(
             config, recipes.build(config), checkpoints, workdir
         )
         checkpoints.close()
@@ -30,16 +30,18 @@ def filmed(tmp_path_factory) -> pathlib.Path:
     """A rendered person, recorded by a camera for depth and another for colour."""
     data = unipose.get_config("smoke").data
     data.frames = 2
-    clip = synthetic.render_images(data, "test", 1)
+    clip = clip_pool.render_images(data, "test", 1)
     height, width = clip["depth"].shape[2:]
     path = tmp_path_factory.mktemp("recordings") / "person"
     recording.write_recording(
         path,
         depth=list(clip["depth"][0]),
-        depth_camera=calibration.make(width, height, clip["depth_intrinsics"][0]),
+        depth_camera=calibration.make_camera(
+            width, height, clip["depth_intrinsics"][0]
+        ),
         fps=15.0,
         color=list(clip["color"][0]),
-        color_camera=calibration.make(width, height, clip["intrinsics"][0]),
+        color_camera=calibration.make_camera(width, height, clip["intrinsics"][0]),
         color_from_depth=clip["cam_from_points"][0],
     )
     return path

@@ -38,7 +38,7 @@ def config(filmed):
     config.data.path = str(filmed)
     config.global_batch_size = 4
     config.num_train_steps, config.checkpoint_every = 6, 3
-    return stages.config_of(config, "points", filmed)
+    return stages.stage_config(config, "points", filmed)
 
 
 @pytest.mark.slow
@@ -62,9 +62,9 @@ def test_only_joints_without_keypoints_keep_to_the_teacher(config):
     for name in config.loss_weights:
         config.loss_weights[name] = float(name == "pseudo_position")
     recipe = recipes.build(config)
-    assert recipe.taught
+    assert recipe.needs_teacher
     source = sources.open_split(config, "validation")
-    batch = evaluate.stack([source[0]])
+    batch = evaluate.collate([source[0]])
     silent = batch["confidence"] == 0
     lacking = skeleton.ITOP15.index("right_hand")  # of which COCO17 knows nothing
     assert silent[..., lacking].all()

@@ -13,8 +13,8 @@ import pytest
 from flax import traverse_util
 
 from configs import wsp_finetune
-from data_pipelines.loading import labelled, pool_batches
-from data_pipelines.rendered import synthetic
+from data_pipelines.loading import label_subset, pool_batches
+from data_pipelines.rendered import clip_pool
 from tests.test_run import run
 from unipose_jax import errors, models, skeleton
 from unipose_jax.train import loop, optimizer
@@ -47,14 +47,14 @@ def save(workdir, *scored):
 
 
 def init_of(workdir) -> ml_collections.ConfigDict:
-    return ml_collections.ConfigDict({"init": str(workdir)})
+    return ml_collections.ConfigDict({"init_backbone": str(workdir)})
 
 
 @pytest.fixture(scope="module")
 def ranking() -> dict:
     """Parameters of a network that ranks, as shapes are all that matters."""
     inputs = {
-        "picture": jnp.zeros((1, 32, 32, 3), jnp.uint8),
+        "image": jnp.zeros((1, 32, 32, 3), jnp.uint8),
         "people_uv": jnp.zeros((1, 2, 3, 2)),
     }
     shapes = jax.eval_shape(NETWORK.init, jax.random.key(0), **inputs)
@@ -85,7 +85,7 @@ def test_the_best_average_backbone_is_taken_over_and_nothing_else(
     last = state_of(filled(ranking, 3.0), step=2, average=filled(ranking, 4.0))
     save(tmp_path, (best, 0.5), (last, 0.9))
     fresh = state_of(filled(posing, 7.0))
-    started = pretrained.with_backbone(fresh, init_of(tmp_path))
+    started = pretrained.load_backbone(fresh, init_of(tmp_path))
     chex.assert_trees_all_equal(started.params, started.ema_params)
     chex.assert_trees_all_equal_shapes(started.params, fresh.params)
     values = traverse_util.flatten_dict(started.params)
@@ -103,7 +103,7 @@ def test_each_array_of_the_backbone_keeps_its_name(ranking, posing, tmp_path):
     numbered = iter(range(1_000))
     marked = jax.tree.map(lambda leaf: leaf + next(numbered), ranking)
     save(tmp_path, (state_of(marked), None))
-    started = pretrained.with_backbone(state_of(posing), init_of(tmp_path))
+    started = pretrained.load_backbone(state_of(posing), init_of(tmp_path))
     chex.assert_trees_all_equal(
         started.params["params"]["core"]["backbone"], marked["params"]["backbone"]
     )
@@ -111,7 +111,7 @@ def test_each_array_of_the_backbone_keeps_its_name(ranking, posing, tmp_path):
 
 def test_a_student_below_the_workdir_is_found(posing, tmp_path):
     save(tmp_path / "rgb", (state_of(filled(posing, 5.0)), None))
-    started = pretrained.with_backbone(state_of(posing), init_of(tmp_path))
+    started = pretrained.load_backbone(state_of(posing), init_of(tmp_path))
     backbone = started.params["params"]["core"]["backbone"]
     assert {float(leaf.max()) for leaf in jax.tree.leaves(backbone)} == {5.0}
 
@@ -137,12 +137,12 @@ def test_a_student_below_the_workdir_is_found(posing, tmp_path):
 def test_a_run_that_cannot_be_started_from(ranking, posing, tmp_path, change, message):
     save(tmp_path, (state_of({"params": change(ranking["params"])}), None))
     with pytest.raises(errors.BadInput, match=message):
-        pretrained.with_backbone(state_of(posing), init_of(tmp_path))
+        pretrained.load_backbone(state_of(posing), init_of(tmp_path))
 
 
 def test_a_workdir_that_is_not_there(posing, tmp_path):
     with pytest.raises(errors.BadInput, match="no checkpoint in .*nothing; train"):
-        pretrained.with_backbone(state_of(posing), init_of(tmp_path / "nothing"))
+        pretrained.load_backbone(state_of(posing), init_of(tmp_path / "nothing"))
 
 
 def make_optimizer(**settings):
@@ -164,7 +164,7 @@ def test_the_backbone_moves_by_its_share_of_the_rate():
     grads = jax.tree.map(lambda value: 0.1 * value, params)
     moves = []
     for share in (1.0, 0.25, 0.0):
-        transform = make_optimizer(backbone_rate=share)
+        transform = make_optimizer(backbone_lr_multiplier=share)
         updates, _ = transform.update(grads, transform.init(params), params)
         # Adam's first step with Nesterov's momentum, 1 + 0.9 (1 - 0.9) / (1 - 0.9^2).
         bias = updates["core"]["head"]["Conv_0"]["bias"]
@@ -181,7 +181,7 @@ def test_the_backbone_moves_by_its_share_of_the_rate():
 def test_one_rate_for_all_leaves_the_optimiser_as_it_was():
     """So that runs from before there were two rates go on."""
     params = {"backbone": {"kernel": jnp.ones((2, 2))}}
-    plain, equal = make_optimizer(), make_optimizer(backbone_rate=1.0)
+    plain, equal = make_optimizer(), make_optimizer(backbone_lr_multiplier=1.0)
     chex.assert_trees_all_equal(plain.init(params), equal.init(params))
 
 
@@ -190,12 +190,12 @@ TRAINED = wsp_finetune.get_config("smoke").data.train_clips
 
 def smoke(pools, init=""):
     config = wsp_finetune.get_config("smoke")
-    config.data.cache_dir, config.init = str(pools), str(init)
+    config.data.cache_dir, config.init_backbone = str(pools), str(init)
     return config
 
 
 def train(config, workdir) -> None:
-    stage = stages.config_of(config, "rgb", workdir)
+    stage = stages.stage_config(config, "rgb", workdir)
     assert loop.train(stage, folders.folder_of(workdir, "rgb"))
 
 
@@ -228,7 +228,7 @@ def paused(pools, before, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool_batches, "PoolBatches", Stopping)
-        stage = stages.config_of(config, "rgb", workdir)
+        stage = stages.stage_config(config, "rgb", workdir)
         assert not loop.train(stage, workdir / "rgb")
     before.rename(before.with_name("away"))
     try:
@@ -243,9 +243,11 @@ def test_neither_a_pause_nor_labels_of_other_clips_change_a_run(
     pools, before, paused, tmp_path, monkeypatch, final_state
 ):
     config = smoke(pools, before)
-    share = labelled.Labelled(range(TRAINED), config.data.label_share, seed=0)
+    share = label_subset.LabeledSubset(
+        range(TRAINED), config.data.labeled_fraction, seed=0
+    )
 
-    class PartlyBlindPool(synthetic.Pool):
+    class PartlyBlindPool(clip_pool.ClipPool):
         def example(self, index, rng):
             example = super().example(index, rng)
             if len(self) == TRAINED and index not in share.indices:
@@ -253,12 +255,12 @@ def test_neither_a_pause_nor_labels_of_other_clips_change_a_run(
             return example
 
     assert len(share) == TRAINED // 2
-    monkeypatch.setattr(synthetic, "Pool", PartlyBlindPool)
+    monkeypatch.setattr(clip_pool, "ClipPool", PartlyBlindPool)
     train(config, tmp_path)
-    stage = stages.config_of(config, "rgb", tmp_path)
+    stage = stages.stage_config(config, "rgb", tmp_path)
     chex.assert_trees_all_equal(
-        final_state(stage, tmp_path / "rgb").saved(),
-        final_state(stage, paused / "rgb").saved(),
+        final_state(stage, tmp_path / "rgb").checkpoint_tree(),
+        final_state(stage, paused / "rgb").checkpoint_tree(),
     )
 
 
@@ -271,17 +273,19 @@ def test_a_tuned_run_is_reported(paused):
 
 @pytest.mark.slow
 def test_a_run_is_scored_without_the_rates_that_trained_it(pools, paused):
-    stage = stages.config_of(smoke(pools), "rgb", paused)
-    _, as_trained = restore.best(stage, paused / "rgb")
-    stage.optimizer.backbone_rate = 0.5
-    _, state = restore.best(stage, paused / "rgb")
+    stage = stages.stage_config(smoke(pools), "rgb", paused)
+    _, as_trained = restore.restore_best(stage, paused / "rgb")
+    stage.optimizer.backbone_lr_multiplier = 0.5
+    _, state = restore.restore_best(stage, paused / "rgb")
     assert int(state.step) == int(as_trained.step) > 0
     chex.assert_trees_all_equal(state.ema_params, as_trained.ema_params)
 
 
 @pytest.mark.slow
 def test_a_run_has_one_start(pools, paused):
-    with pytest.raises(errors.BadInput, match="init is '.*' there and '' in the conf"):
+    with pytest.raises(
+        errors.BadInput, match="init_backbone is '.*' there and '' in the conf"
+    ):
         train(smoke(pools), paused)
 
 
@@ -291,10 +295,10 @@ def test_a_fresh_run_begins_with_the_backbone(pools, tmp_path, monkeypatch):
 
     def take(state, config):
         assert state.step == 0
-        assert config.init == str(tmp_path / "before")
+        assert config.init_backbone == str(tmp_path / "before")
         raise TakenError
 
-    monkeypatch.setattr(pretrained, "with_backbone", take)
+    monkeypatch.setattr(pretrained, "load_backbone", take)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TakenError):
         train(smoke(pools, "before"), tmp_path / "run")
@@ -307,6 +311,6 @@ def test_single_frames_have_no_acceleration():
         "visible": np.ones((2, 1, 15), bool),
         "time": np.zeros((2, 1), np.float32),
     }
-    found = evaluate.measure(clips, clips, skeleton.ITOP15)["all"]
+    found = evaluate.compute_metrics(clips, clips, skeleton.ITOP15)["all"]
     assert np.isnan(found["accel_error"])
     assert found["mpjpe_mm"] == found["root_mpjpe_mm"] == 0.0

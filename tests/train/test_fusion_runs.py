@@ -42,17 +42,17 @@ def test_fused_network_trains_and_predicts_with_what_there_is(config, tmp_path, 
 
 
 def test_a_stage_of_points_gets_the_crops_that_it_fuses(config, tmp_path):
-    stage = stages.config_of(config, "points", tmp_path)
+    stage = stages.stage_config(config, "points", tmp_path)
     assert stage.data.crop_size == config.student.crop_size
     assert stage.data.crops == ("rgb",)
     recipe = recipes.build(stage)
-    assert set(models.CROPS["rgb"]) < set(recipe.inputs)
+    assert set(models.CROP_FIELDS["rgb"]) < set(recipe.inputs)
     assert len(set(recipe.fields)) == len(recipe.fields)
     assert "xyz" not in recipe.fields
     config.model.fusion = "none"
-    plain = stages.config_of(config, "points", tmp_path)
+    plain = stages.stage_config(config, "points", tmp_path)
     assert plain.data.crop_size == 0
-    assert recipes.build(plain).inputs == models.POINTS
+    assert recipes.build(plain).inputs == models.POINT_FIELDS
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_stage_of_points_gets_the_crops_that_it_fuses(config, tmp_path):
     ],
 )
 def test_fusions_that_cannot_be(config, tmp_path, changes, message):
-    stage = stages.config_of(config, "points", tmp_path)
+    stage = stages.stage_config(config, "points", tmp_path)
     stage.update_from_flattened_dict(changes)
     with pytest.raises(errors.BadInput, match=message):
         recipes.build(stage)
@@ -74,11 +74,13 @@ def test_fusions_that_cannot_be(config, tmp_path, changes, message):
 def test_a_fused_teacher_looks_at_crops_of_the_students_size(
     config, tmp_path, monkeypatch
 ):
-    fused = stages.config_of(config, "points", tmp_path)
-    monkeypatch.setattr(restore, "settings_of", lambda workdir: fused)
+    fused = stages.stage_config(config, "points", tmp_path)
+    monkeypatch.setattr(restore, "read_config", lambda workdir: fused)
     config.student.teacher.workdir = str(tmp_path)
-    student = stages.config_of(config, "depth", tmp_path)
-    assert set(teacher.check(student, tmp_path)) > set(models.CROPS["rgb"])
+    student = stages.stage_config(config, "depth", tmp_path)
+    assert set(teacher.check_teacher(student, tmp_path)) > set(
+        models.CROP_FIELDS["rgb"]
+    )
     student.data.crop_size = 2 * fused.data.crop_size
     with pytest.raises(errors.BadInput, match="32 pixels, the student at .*64"):
-        teacher.check(student, tmp_path)
+        teacher.check_teacher(student, tmp_path)

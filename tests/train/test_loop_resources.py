@@ -10,7 +10,7 @@ import pytest
 from configs import unipose
 from data_pipelines.loading import pool_batches
 from unipose_jax import errors
-from unipose_jax.train import journal, loop, recipes
+from unipose_jax.train import loop, metric_writer, recipes
 from unipose_jax.train import state as train_state
 from unipose_jax.train.checkpoints import checkpoint, restore
 
@@ -76,10 +76,10 @@ def test_only_training_counts_as_training_time(config, tmp_path, monkeypatch):
 
         return validate
 
-    monkeypatch.setattr(journal, "time", clock)
+    monkeypatch.setattr(metric_writer, "time", clock)
     monkeypatch.setattr(pool_batches, "PoolBatches", Batches)
     monkeypatch.setattr(checkpoint, "Checkpoints", Checkpoints)
-    monkeypatch.setattr(loop, "make_validation", make_validation)
+    monkeypatch.setattr(loop, "make_validation_fn", make_validation)
     config.checkpoint_every = 2
     assert loop.train(config, tmp_path)
     lines = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
@@ -99,21 +99,21 @@ def test_a_run_that_diverges_closes_its_checkpoints(
             return batch
 
     monkeypatch.setattr(pool_batches, "PoolBatches", Batches)
-    monkeypatch.setattr(loop, "make_validation", quick_validation)
+    monkeypatch.setattr(loop, "make_validation_fn", quick_validation)
     config.checkpoint_every = 2
-    with pytest.raises(journal.NonFiniteLoss, match="step 3"):
+    with pytest.raises(metric_writer.NonFiniteLoss, match="step 3"):
         loop.train(config, tmp_path)
     assert not open_managers
-    assert checkpoint.newest_step(tmp_path) == 2
+    assert checkpoint.latest_step(tmp_path) == 2
 
 
 def test_a_refused_checkpoint_is_closed(config, tmp_path, monkeypatch, open_managers):
-    monkeypatch.setattr(loop, "make_validation", quick_validation)
+    monkeypatch.setattr(loop, "make_validation_fn", quick_validation)
     config.num_train_steps = 1
     assert loop.train(config, tmp_path)
     config.model.width = 2 * config.model.width
     for use in (
-        lambda: restore.best(config, tmp_path),
+        lambda: restore.restore_best(config, tmp_path),
         lambda: loop.train(config, tmp_path),
     ):
         with pytest.raises(errors.BadInput, match="model.width"):
@@ -121,7 +121,7 @@ def test_a_refused_checkpoint_is_closed(config, tmp_path, monkeypatch, open_mana
     assert not open_managers
     (tmp_path / "empty" / "checkpoints").mkdir(parents=True)
     with pytest.raises(errors.BadInput, match="no finished checkpoint"):
-        restore.settings_of(tmp_path / "empty")
+        restore.read_config(tmp_path / "empty")
     assert not open_managers
 
 
@@ -135,7 +135,7 @@ def test_initial_weights_share_no_key_with_a_step(config, monkeypatch):
     original = train_state.create
     monkeypatch.setattr(train_state, "create", create)
     with checkpoint.Checkpoints(pathlib.Path("nowhere")) as nothing:
-        restore.newest_or_new(config, recipes.build(config), nothing, None)
+        restore.restore_or_init(config, recipes.build(config), nothing, None)
     root = jax.random.key(config.seed)
     steps = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(root, np.arange(1000))
     used = jax.random.key_data(steps).tolist() + [jax.random.key_data(root).tolist()]

@@ -14,7 +14,7 @@ def test_a_step_compiles_once_for_fresh_and_for_returned_states(caplog):
 
     run = parallel.map_step(step)
     state = parallel.replicate({"weights": jnp.zeros(3), "bias": np.zeros(())})
-    batch = parallel.split(np.ones((4 * jax.local_device_count(), 2), np.float32))
+    batch = parallel.shard(np.ones((4 * jax.local_device_count(), 2), np.float32))
     key = jax.random.key(0)
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
         for _ in range(3):

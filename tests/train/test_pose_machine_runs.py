@@ -45,7 +45,7 @@ def smoke(folder):
 def trained(folder, tmp_path_factory):
     """The folder of a finished run; not to be trained in."""
     workdir = tmp_path_factory.mktemp("run")
-    assert loop.train(stages.config_of(smoke(folder), "points", workdir), workdir)
+    assert loop.train(stages.stage_config(smoke(folder), "points", workdir), workdir)
     return workdir
 
 
@@ -74,21 +74,21 @@ def test_clips_without_actions_are_studied_together(folder, trained):
         def __getitem__(self, index):
             return self.examples[index]
 
-    config = stages.config_of(smoke(folder), "points", trained)
-    recipe, state = restore.best(config, trained)
+    config = stages.stage_config(smoke(folder), "points", trained)
+    recipe, state = restore.restore_best(config, trained)
     source = Plain(sources.open_split(config, "test"))
-    found = lifting_study.study(recipe, config, state.ema_params, source)
+    found = lifting_study.run_study(recipe, config, state.ema_params, source)
     assert set(found["actions"]) >= {"all, corrected", "mean, corrected"}
 
 
 @pytest.mark.parametrize("steps", [(), (1,)])
 def test_a_study_may_try_no_steps(folder, trained, steps):
-    config = stages.config_of(smoke(folder), "points", trained)
-    recipe, state = restore.best(config, trained)
+    config = stages.stage_config(smoke(folder), "points", trained)
+    recipe, state = restore.restore_best(config, trained)
     source = sources.open_split(config, "test")
     config.study.steps, config.study.noise = steps, (0.0,)
     config.study.kinds = (config.correction.kind,)
-    found = lifting_study.study(recipe, config, state.ema_params, source)
+    found = lifting_study.run_study(recipe, config, state.ema_params, source)
     assert "mean, corrected" in found["actions"]
     assert len(found["noise"]) == len(steps)
 
@@ -128,7 +128,7 @@ def gradients(batch, config, names):
     state = train_state.create(
         recipe.network,
         optax.sgd(1.0),
-        restore.example_inputs(config, recipe.inputs),
+        restore.dummy_inputs(config, recipe.inputs),
         jax.random.key(0),
     )
     keys = jax.random.split(jax.random.key(1), len(batch["uv"]))
@@ -147,7 +147,7 @@ def gradients(batch, config, names):
 
 def test_a_clip_without_3d_labels_teaches_through_2d_terms_only(folder):
     config = smoke(folder)
-    config.data.labelled = "S1,S3"
+    config.data.labeled_subjects = "S1,S3"
     source = sources.open_split(config, "train")
     rng = np.random.default_rng(0)
     examples = [source.example(i, rng) for i in range(len(source))]

@@ -71,7 +71,7 @@ def test_points_are_scored_on_data_without_crops(config, trained, tmp_path, caps
     assert "all joints" in said.out
     # Where there are only students, nothing is left to score.
     shutil.rmtree(workdir / "checkpoints")
-    with pytest.raises(errors.NoCrops, match="prepared with crop_size=0"):
+    with pytest.raises(errors.MissingCrops, match="prepared with crop_size=0"):
         run("evaluate", config, workdir=workdir, data_dir=made)
 
 
@@ -90,7 +90,7 @@ def test_teacher_is_left_as_it_was(trained):
 
 def test_finished_stages_rest(config, trained):
     for modality in folders.MODALITIES:
-        settings = stages.config_of(config, modality, trained)
+        settings = stages.stage_config(config, modality, trained)
         log = folders.folder_of(trained, modality) / "log.jsonl"
         before = log.read_bytes()
         assert loop.train(settings, log.parent)
@@ -105,11 +105,11 @@ def test_students_predict_a_recording(config, trained, filmed, tmp_path, modalit
     assert poses.xyz.shape == (2, 15, 3)
     assert np.isfinite(poses.xyz[poses.is_valid()]).all()
     # They see what they were trained on: crops as data sets have them.
-    stage = stages.config_of(config, modality, trained)
-    _, state = restore.best(stage, trained / modality)
+    stage = stages.stage_config(config, modality, trained)
+    _, state = restore.restore_best(stage, trained / modality)
     network = estimator.from_config(stage, jax.device_get(state.ema_params))
     opened = recording.open_recording(filmed)
-    track = tracks.read(opened, skeleton="ITOP15", stored_points=64, crop_size=32)
+    track = tracks.read_track(opened, skeleton="ITOP15", stored_points=64, crop_size=32)
     frame = {name: value[None, None] for name, value in track.frame(1).items()}
     frame["cam_from_points"] = np.asarray(opened.color_from_depth, np.float32)[None]
     xyz, _ = network.from_fields(frame)

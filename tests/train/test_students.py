@@ -10,7 +10,7 @@ import pytest
 
 from configs import unipose
 from data_pipelines.loading import sources
-from data_pipelines.rendered import synthetic
+from data_pipelines.rendered import clip_pool
 from unipose_jax import errors, models, skeleton
 from unipose_jax.train import loop, objective, recipes, teacher
 from unipose_jax.train.checkpoints import checkpoint, folders
@@ -38,7 +38,7 @@ def config(pools):
 def student(config, modality, *, single_frames=False, **settings):
     config.student.teacher.update(settings)
     config.student.single_frames = single_frames
-    return stages.config_of(config, modality, pathlib.Path("nowhere"))
+    return stages.stage_config(config, modality, pathlib.Path("nowhere"))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def clip(pools):
     config = unipose.get_config("smoke")
     config.data.cache_dir, config.data.crop_size = pools, config.student.crop_size
     source = sources.open_split(config, "train")
-    return evaluate.stack(source[index] for index in range(4))
+    return evaluate.collate(source[index] for index in range(4))
 
 
 def perfect(modality, truth):
@@ -84,7 +84,7 @@ def test_a_single_frame_is_one_of_the_clip_in_every_field(config, clip):
     names = (*recipes.build(settings).fields, "teacher_xyz")
     one = {name: jnp.asarray(clip[name][0]) for name in names if name in clip}
     one["teacher_xyz"] = one["xyz"] + 1.0
-    draw = jax.jit(jax.vmap(lambda key: stage2.single_frame(key, one)))
+    draw = jax.jit(jax.vmap(lambda key: stage2.sample_frame(key, one)))
     drawn = draw(jax.random.split(jax.random.key(0), 30))
     frames = []
     for index in range(30):
@@ -113,7 +113,7 @@ def test_views_and_mirrors_do_not_move_the_target(
         batch["reference_depth"] = jnp.broadcast_to(numbers, (4, 3))
     keys = jax.random.split(jax.random.key(0), len(clip["xyz"]))
     terms = recipe.train_terms(perfect(modality, batch), jnp.zeros(()), batch, keys)
-    for name in stage2.PSEUDO:
+    for name in stage2.PSEUDO_LABEL_TERMS:
         assert float(terms[name].weight) > 0
         np.testing.assert_allclose(float(terms[name].mean()), 0.0, atol=1e-3)
 
@@ -145,9 +145,9 @@ def test_labels_are_believed_as_they_agree_with_rays(config):
 def test_labels_belong_to_their_clips(config, tmp_path):
     settings = student(config, "depth")
     source = sources.open_split(settings, "validation")
-    labelled = teacher.load(settings, tmp_path).of_source(source)
+    labelled = teacher.load(settings, tmp_path).label_source(source)
     assert len(labelled) == len(source)
-    batch = evaluate.stack(source[i] for i in range(4))
+    batch = evaluate.collate(source[i] for i in range(4))
     again = teacher.load(settings, tmp_path)(batch)
     for index in range(4):
         example = labelled[index]
@@ -176,7 +176,7 @@ def test_labels_of_fresh_clips_are_those_of_stored_ones(config, tmp_path):
 def test_no_true_joint_reaches_a_student(config, tmp_path, monkeypatch, final_state):
     settings = student(config, "depth")
     assert loop.train(settings, tmp_path / "seen")
-    render = synthetic.open_pool
+    render = clip_pool.open_pool
 
     def blinded(data, split):
         pool = render(data, split)
@@ -184,7 +184,7 @@ def test_no_true_joint_reaches_a_student(config, tmp_path, monkeypatch, final_st
             pool.clips["xyz"] = np.full_like(pool.clips["xyz"], np.nan)
         return pool
 
-    monkeypatch.setattr(synthetic, "open_pool", blinded)
+    monkeypatch.setattr(clip_pool, "open_pool", blinded)
     assert loop.train(settings, tmp_path / "blind")
     chex.assert_trees_all_equal(
         final_state(settings, tmp_path / "blind").params,
@@ -307,11 +307,11 @@ def test_data_without_colour_cannot_be_looked_at_in_colour(
 
 def test_a_students_checkpoint_is_known_by_its_network(config, tmp_path):
     settings = student(config, "depth")
-    meta = {"config": checkpoint.describe(settings)}
-    assert not checkpoint.difference(meta, settings)
+    meta = {"config": checkpoint.config_to_json(settings)}
+    assert not checkpoint.config_difference(meta, settings)
     other = student(config, "depth")
     other.model.name = "color_anchor_net"
-    assert "model.name" in checkpoint.difference(meta, other, ("model.",))
+    assert "model.name" in checkpoint.config_difference(meta, other, ("model.",))
 
 
 def test_all_student_terms_can_be_weighed_together(config, clip):

@@ -13,9 +13,9 @@ import pytest
 
 from configs import unipose
 from data_pipelines.loading import pool_batches, sources
-from data_pipelines.rendered import synthetic
+from data_pipelines.rendered import clip_pool
 from unipose_jax import errors, models
-from unipose_jax.train import journal, loop, parallel, recipes
+from unipose_jax.train import loop, metric_writer, parallel, recipes
 from unipose_jax.train import state as train_state
 from unipose_jax.train import step as train_step
 from unipose_jax.train.checkpoints import checkpoint, restore
@@ -51,7 +51,7 @@ def blind(pools, tmp_path_factory) -> pathlib.Path:
     """The folder of a run whose 3D labels were all NaN."""
     workdir = tmp_path_factory.mktemp("blind")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(synthetic, "Pool", BlindPool)
+        patch.setattr(clip_pool, "ClipPool", BlindPool)
         assert loop.train(smoke_config(pools), workdir)
     return workdir
 
@@ -65,7 +65,7 @@ class KilledError(Exception):
     """Stands for kill -9 between two steps."""
 
 
-class BlindPool(synthetic.Pool):
+class BlindPool(clip_pool.ClipPool):
     """Examples whose every 3D label is NaN."""
 
     def example(self, index, rng):
@@ -96,7 +96,8 @@ def test_resumed_run_equals_straight_run(
     train_until_killed(config, tmp_path, monkeypatch, after=3)
     assert loop.train(config, tmp_path)
     chex.assert_trees_all_equal(
-        final_state(config, straight).saved(), final_state(config, tmp_path).saved()
+        final_state(config, straight).checkpoint_tree(),
+        final_state(config, tmp_path).checkpoint_tree(),
     )
     curves = [
         [(e["step"], e["split"], e["loss/total"]) for e in log_of(workdir)]
@@ -107,15 +108,16 @@ def test_resumed_run_equals_straight_run(
 
 def test_weak_supervision_never_reads_3d_labels(config, straight, blind, final_state):
     chex.assert_trees_all_equal(
-        final_state(config, straight).saved(), final_state(config, blind).saved()
+        final_state(config, straight).checkpoint_tree(),
+        final_state(config, blind).checkpoint_tree(),
     )
 
 
 def test_supervision_does_read_3d_labels(config, tmp_path, monkeypatch):
     # The test above could not fail if labels never mattered.
     config.loss_weights.joint_position = 1.0
-    monkeypatch.setattr(synthetic, "Pool", BlindPool)
-    with pytest.raises(journal.NonFiniteLoss, match="step 1: .*joint_position"):
+    monkeypatch.setattr(clip_pool, "ClipPool", BlindPool)
+    with pytest.raises(metric_writer.NonFiniteLoss, match="step 1: .*joint_position"):
         loop.train(config, tmp_path)
     assert not (tmp_path / "checkpoints" / "1").exists()
 
@@ -141,7 +143,7 @@ def test_validation_error_is_that_of_the_predictions(config, straight, final_sta
         source,
         batch_size=config.global_batch_size,
     )
-    truth = evaluate.stack(source[index] for index in range(len(source)))
+    truth = evaluate.collate(source[index] for index in range(len(source)))
     errors = np.linalg.norm(predicted["xyz"] - truth["xyz"], axis=-1)
     last = [line for line in log_of(straight) if line["split"] == "validation"][-1]
     np.testing.assert_allclose(last["mpjpe_mm"], 1000 * errors.mean(), rtol=1e-5)
@@ -199,15 +201,16 @@ def test_sigterm_saves_and_ends(config, straight, tmp_path, monkeypatch, final_s
     assert checkpoint.Checkpoints(tmp_path).latest_step() == 3
     assert loop.train(config, tmp_path)
     chex.assert_trees_all_equal(
-        final_state(config, tmp_path).saved(), final_state(config, straight).saved()
+        final_state(config, tmp_path).checkpoint_tree(),
+        final_state(config, straight).checkpoint_tree(),
     )
 
 
 def test_newest_checkpoint_survives_a_better_one(config, tmp_path):
     recipe = recipes.build(config)
     checkpoints = checkpoint.Checkpoints(tmp_path)
-    state, _ = restore.newest_or_new(config, recipe, checkpoints, tmp_path)
-    meta = {"config": checkpoint.describe(config), "position": {"step": 0}}
+    state, _ = restore.restore_or_init(config, recipe, checkpoints, tmp_path)
+    meta = {"config": checkpoint.config_to_json(config), "position": {"step": 0}}
     for step, score in [(1, 0.5), (2, 0.1), (3, 0.9), (4, 0.8), (5, None)]:
         checkpoints.save(state.replace(step=np.asarray(step)), meta=meta, score=score)
     checkpoints.close()
@@ -234,7 +237,7 @@ def gradient_step(config, devices: int):
     state = train_state.create(
         recipe.network,
         optimizer,
-        restore.example_inputs(config, recipe.inputs),
+        restore.dummy_inputs(config, recipe.inputs),
         jax.random.key(0),
     )
     state = state.replace(params=jax.tree.map(as_double, state.params))
@@ -282,9 +285,9 @@ def test_hosts_see_disjoint_parts_of_one_batch(config):
 
 
 def test_splits_share_nobody(config):
-    train = synthetic.open_pool(config.data, "train")
-    test = synthetic.open_pool(config.data, "test")
-    validation = synthetic.open_pool(config.data, "validation")
+    train = clip_pool.open_pool(config.data, "train")
+    test = clip_pool.open_pool(config.data, "test")
+    validation = clip_pool.open_pool(config.data, "validation")
     first = [pool.clips["xyz"][:4, 0, 0] for pool in (train, test, validation)]
     assert not np.isclose(first[0], first[1]).any()
     assert not np.isclose(first[0], first[2]).any()

@@ -43,13 +43,13 @@ def collection(tmp_path_factory):
 
 def smoke(collection):
     config = config_file.get_config("smoke")
-    config.data.collections, config.data.people = collection, 2
+    config.data.collections, config.data.max_people = collection, 2
     return config
 
 
 def test_run_trains_evaluates_and_reports(collection, tmp_path):
     config = smoke(collection)
-    assert loop.train(stages.config_of(config, "points", tmp_path), tmp_path)
+    assert loop.train(stages.stage_config(config, "points", tmp_path), tmp_path)
     assert commands.evaluate_run(config, tmp_path) == 0
     record = json.loads((tmp_path / "metrics.json").read_text())
     assert record["pair_accuracy"] is None  # photographs have no true depth
@@ -65,14 +65,14 @@ def test_run_trains_evaluates_and_reports(collection, tmp_path):
 
 
 def test_every_picture_is_scored_whatever_the_batch(collection, tmp_path):
-    config = stages.config_of(smoke(collection), "points", tmp_path)
+    config = stages.stage_config(smoke(collection), "points", tmp_path)
     recipe, source = recipes.build(config), sources.open_split(config, "validation")
-    example = jax.tree.map(jnp.asarray, restore.example_inputs(config, recipe.inputs))
+    example = jax.tree.map(jnp.asarray, restore.dummy_inputs(config, recipe.inputs))
     params = recipe.network.init(jax.random.key(0), **example)
     scores = {}
     for size in (len(source) - 1, len(source)):
         config.global_batch_size = size
-        scores[size] = ranking_study.study(recipe, config, params, source)["scores"]
+        scores[size] = ranking_study.run_study(recipe, config, params, source)["scores"]
     some, every = scores.values()
     assert every["label_accuracy_pairs"] > 0
     for name, value in every.items():
@@ -83,7 +83,7 @@ def test_every_picture_is_scored_whatever_the_batch(collection, tmp_path):
 def test_one_person_per_picture_leaves_nothing_to_train_on(tmp_path):
     config = smoke("@".join(map(str, original.write(tmp_path, original.people(1, 1)))))
     with pytest.raises(errors.BadInput, match="nothing left to train on"):
-        loop.train(stages.config_of(config, "points", tmp_path), tmp_path / "run")
+        loop.train(stages.stage_config(config, "points", tmp_path), tmp_path / "run")
 
 
 def example():
@@ -97,7 +97,7 @@ def example():
         "people_uv": uv,
         "people_confidence": jnp.ones((2, 17)),
         "people_xyz": xyz,
-        "people_known": jnp.ones((2, 17), bool),
+        "people_visible": jnp.ones((2, 17), bool),
     }
     return {name: value[None] for name, value in batch.items()}, z[None]
 
@@ -105,8 +105,8 @@ def example():
 @pytest.mark.parametrize(("sign", "expected"), [(1.0, 1.0), (-1.0, 0.0)])
 def test_accuracy_is_that_of_the_order(sign, expected):
     batch, depth = example()
-    rule = smoke("rendered").rule
-    score = functools.partial(wsp.accuracies, rule=rule, skel=skeleton.COCO17)
+    rule = smoke("rendered").ordinal_labels
+    score = functools.partial(wsp.accuracies, label_config=rule, skel=skeleton.COCO17)
     found = jax.jit(score)(models.RankEstimate(sign * depth, 0.0 * depth), batch)
     assert found["pair_accuracy"].mean() == expected
     assert found["label_accuracy"].mean() == expected
@@ -125,7 +125,9 @@ def test_the_right_order_costs_less_and_one_person_nothing():
     def cost(depth, confidence):
         seen = batch | {"people_confidence": confidence}
         estimate = models.RankEstimate(depth, 0.0 * depth)
-        return wsp.sampled_loss(estimate, seen, keys, config, skeleton.COCO17).mean()
+        return wsp.sampled_ranking_loss(
+            estimate, seen, keys, config, skeleton.COCO17
+        ).mean()
 
     everyone = jnp.ones((1, 2, 17))
     assert cost(depth, everyone) < np.log(2.0) < cost(-depth, everyone)
@@ -138,7 +140,7 @@ def test_validation_draws_the_same_pairs_on_any_number_of_devices():
     rng = np.random.default_rng(0)
     depth = depth + jnp.asarray(rng.normal(size=(4, *depth.shape[1:])), jnp.float32)
     batch = {name: jnp.repeat(value, 4, axis=0) for name, value in batch.items()}
-    batch |= {"picture": jnp.zeros((4, 2, 2, 3))}
+    batch |= {"image": jnp.zeros((4, 2, 2, 3))}
     recipe = recipes.build(config)
 
     def cost(devices):
@@ -159,12 +161,12 @@ def test_validation_draws_the_same_pairs_on_any_number_of_devices():
 
 def test_location_costs_the_nats_of_believed_keypoints():
     batch, depth = example()
-    rule = smoke("rendered").rule
+    rule = smoke("rendered").ordinal_labels
     shares = jnp.log(jnp.full((1, 2, 17), 0.25)).at[0, 1].set(-jnp.inf)
     trust = batch["people_confidence"].at[0, 1].set(0.0)  # nobody knows where
     trust = trust.at[0, 0, :8].set(0.5)
     shares = shares.at[0, 0, :8].set(jnp.log(0.5))
-    loss = wsp.location_loss(
+    loss = wsp.heatmap_loss(
         models.RankEstimate(depth, shares), {"people_confidence": trust}, rule
     )
     expected = (4.0 * np.log(2.0) + 9.0 * np.log(4.0)) / 13.0
@@ -174,21 +176,21 @@ def test_location_costs_the_nats_of_believed_keypoints():
 def test_measured_depth_orders_limbs_of_one_person():
     batch, depth = example()
     config = smoke("rendered")
-    config.rule.source = "depth"
+    config.ordinal_labels.source = "depth"
     alone = jnp.arange(17.0).at[3].set(jnp.nan) * 0.1 + depth[0, 0, 0]
     seen = batch | {
         "people_depth": jnp.stack([alone, jnp.full(17, jnp.nan)])[None],
-        "people_known": jnp.isfinite(jnp.stack([alone, alone * jnp.nan]))[None],
+        "people_visible": jnp.isfinite(jnp.stack([alone, alone * jnp.nan]))[None],
     }
     keys = jax.random.split(jax.random.key(0), 1)
 
     @jax.jit
     def cost(guess):
         estimate = models.RankEstimate(guess, 0.0 * guess)
-        return wsp.sampled_loss(estimate, seen, keys, config, skeleton.COCO17)
+        return wsp.sampled_ranking_loss(estimate, seen, keys, config, skeleton.COCO17)
 
     right = jnp.stack([jnp.arange(17.0), jnp.zeros(17)])[None]
-    assert cost(right).weight == config.pairs
+    assert cost(right).weight == config.pairs_per_image
     assert cost(right).mean() < np.log(2.0) < cost(-right).mean()
 
 
@@ -201,6 +203,6 @@ def test_measured_depth_orders_limbs_of_one_person():
 )
 def test_source_that_there_is_not(source, collection, message):
     config = smoke(collection)
-    config.rule.source = source
+    config.ordinal_labels.source = source
     with pytest.raises(errors.BadInput, match=message):
         recipes.build(config)

@@ -15,8 +15,8 @@ import ml_collections
 from data_pipelines.ground import pose_file
 from data_pipelines.loading import origin, sources
 from unipose_jax import errors, metrics, skeleton
-from unipose_jax.report import files as report_files
-from unipose_jax.train import journal, loop, parallel
+from unipose_jax.report import output_files as report_files
+from unipose_jax.train import loop, metric_writer, parallel
 from unipose_jax.train.checkpoints import checkpoint, folders, restore
 from unipose_jax.train.evaluation import evaluate, lifting_study, ranking_study
 from unipose_jax.train.plan import preflight, stages
@@ -33,10 +33,10 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
     Raises:
         errors.BadInput: with one line for the user.
     """
-    quiet_logs()
-    use_compile_cache(options.compile_cache)
+    silence_library_logs()
+    enable_compilation_cache(options.compile_cache)
     if mode in ("predict", "refine", "score", "convert", "keypoints"):
-        return _use(mode, config, options)
+        return _run_file_mode(mode, config, options)
     if config is None:
         raise errors.BadInput(f"--mode={mode} needs --config=configs/<name>.py")
     if options.data_dir:
@@ -47,63 +47,63 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
         from unipose_jax.cli import data_commands
 
         rendered = origin.of(config.data).synthetic  # without original files
-        source = pathlib.Path() if rendered else _needed(options, "source")
-        config.data.crop_size = stages.crop_size_of(config)
+        source = pathlib.Path() if rendered else _required_path(options, "source")
+        config.data.crop_size = stages.shared_crop_size(config)
         return data_commands.prepare_data(config, source, **host)
-    workdir = _needed(options, "workdir")
+    workdir = _required_path(options, "workdir")
     parallel.initialize(options.coordinator, options.num_processes, options.process_id)
     if mode == "evaluate":
         return evaluate_run(config, workdir)
     return train(config, workdir)
 
 
-def _use(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
+def _run_file_mode(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
     """The modes that work on one recording or pose file, and need no config."""
-    path = _needed(options, "input")
+    path = _required_path(options, "input")
     if config is not None:
         _check_config_paths(config)
     if mode == "score":
-        return score(path, _needed(options, "truth"))
+        return score(path, _required_path(options, "truth"))
     # Imported where used: these need OpenCV.
     if mode == "predict":
         from unipose_jax.cli import prediction
 
         return prediction.predict(
             config,
-            _optional(options, "workdir"),
+            _optional_path(options, "workdir"),
             path,
-            _needed(options, "output"),
+            _required_path(options, "output"),
             modality=options.modality,
             pictures=options.pictures,
         )
     if mode == "refine":
         from unipose_jax.cli import refinement
 
-        seen = _optional(options, "recording")
-        output = _needed(options, "output")
+        seen = _optional_path(options, "recording")
+        output = _required_path(options, "output")
         return refinement.refine_file(
-            path, output, seen=seen, pictures=options.pictures
+            path, output, recording_path=seen, pictures=options.pictures
         )
     from unipose_jax.cli import data_commands
 
     if mode == "keypoints":
-        model = _optional(options, "model")
+        model = _optional_path(options, "model")
         return data_commands.show_keypoints(path, model, options.skeleton)
     return data_commands.convert_recording(
         path,
-        _needed(options, "output"),
+        _required_path(options, "output"),
         fps=options.fps,
         depth_unit=options.depth_unit,
     )
 
 
-def quiet_logs() -> None:
+def silence_library_logs() -> None:
     """Keeps the INFO lines of libraries, which absl shows, from the terminal."""
     for name in ("absl", "jax", "matplotlib"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def use_compile_cache(folder: str) -> None:
+def enable_compilation_cache(folder: str) -> None:
     """Keeps compiled programs between runs; "" keeps none."""
     if folder:
         remote = "://" in folder  # JAX itself reads and writes gs:// and the like
@@ -115,12 +115,12 @@ def use_compile_cache(folder: str) -> None:
 def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:
     """Trains the stages of a config, or goes on; then evaluates and reports."""
     preflight.check_stages(config, workdir)
-    for modality in stages.listed(config):
+    for modality in stages.requested_stages(config):
         # Only now: the points that teach a student may have been trained just before.
-        stage = stages.config_of(config, modality, workdir)
+        stage = stages.stage_config(config, modality, workdir)
         try:
             complete = loop.train(stage, folders.folder_of(workdir, modality))
-        except journal.NonFiniteLoss as error:
+        except metric_writer.NonFiniteLoss as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
         if not complete:
@@ -140,24 +140,26 @@ def evaluate_run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> in
         errors.BadInput: there is no checkpoint, or nothing to score it on.
     """
     if config.recipe == "wsp":
-        return _evaluate_ranking(stages.config_of(config, "points", workdir), workdir)
-    trained = folders.trained(workdir) or ("points",)
+        return _evaluate_ranking(
+            stages.stage_config(config, "points", workdir), workdir
+        )
+    trained = folders.trained_stages(workdir) or ("points",)
     results: dict[str, Any] = {}
     for modality in reversed(trained):
-        stage = stages.config_of(config, modality, workdir)
+        stage = stages.stage_config(config, modality, workdir)
         folder = folders.folder_of(workdir, modality)
         others = {name: results[name] for name in trained if name in results}
         try:
             results[modality] = _evaluate_stage(modality, stage, folder, others=others)
-        except errors.NoCrops as error:
+        except errors.MissingCrops as error:
             if modality == trained[0] and not results:
                 raise
             print(f"{modality} is not scored: {error}", file=sys.stderr)
-    if parallel.is_lead() and len(results) > 1:
-        from unipose_jax.report.pages import experiment
+    if parallel.is_main_process() and len(results) > 1:
+        from unipose_jax.report.pages import run_page
 
         in_order = {name: results[name] for name in trained if name in results}
-        if text := experiment.comparison_text(in_order):
+        if text := run_page.comparison_text(in_order):
             print(text)
     return 0
 
@@ -166,29 +168,29 @@ def _evaluate_stage(
     modality: str, config: ml_collections.ConfigDict, workdir: pathlib.Path, *, others
 ) -> dict[str, Any]:
     """Scores one network, writes its report and returns its results."""
-    recipe, state = restore.best(config, workdir)
+    recipe, state = restore.restore_best(config, workdir)
     target = _evaluation_folder(config, workdir)
     test = sources.open_split(config, "test")
     evaluate.check_fields(test, recipe.inputs, config)
     predicted = evaluate.predict_split(
-        evaluate.make_predict(recipe.at_test_time or state.apply_fn, recipe.inputs),
+        evaluate.make_predict(recipe.predict_fn or state.apply_fn, recipe.inputs),
         parallel.replicate(state.ema_params),
         test,
         batch_size=config.global_batch_size,
     )
-    if not parallel.is_lead():
+    if not parallel.is_main_process():
         return {}
     skel = skeleton.by_name(config.data.skeleton)
-    truth = evaluate.truth_of(test)
-    results = evaluate.measure(predicted, truth, skel)
+    truth = evaluate.read_ground_truth(test)
+    results = evaluate.compute_metrics(predicted, truth, skel)
     from unipose_jax.report import tables
-    from unipose_jax.report.pages import experiment
+    from unipose_jax.report.pages import run_page
 
-    protocol = experiment.protocol(config, results, test.protocol)
+    protocol = run_page.protocol(config, results, test.protocol)
     studied = {}
     if config.recipe == "pose_machine":
-        studied = lifting_study.study(recipe, config, state.ema_params, test)
-    page = experiment.report_run(
+        studied = lifting_study.run_study(recipe, config, state.ema_params, test)
+    page = run_page.report_run(
         config,
         target,
         int(state.step),
@@ -200,12 +202,12 @@ def _evaluate_stage(
         modality=modality,
         others=others,
         studied=studied,
-        conditions=evaluate.measure_conditions(predicted, truth, skel),
+        conditions=evaluate.metrics_by_condition(predicted, truth, skel),
     )
     if target == workdir:
-        journal.write_pictures(workdir, int(state.step), page.parent / "figures")
-    print("\n".join(filter(None, [protocol, experiment.summary_text(results)])))
-    for table in experiment.study_tables(studied).values():
+        metric_writer.write_images(workdir, int(state.step), page.parent / "figures")
+    print("\n".join(filter(None, [protocol, run_page.summary_text(results)])))
+    for table in run_page.study_tables(studied).values():
         print(tables.to_text(table))
     if not results["all"]["num_frames"]:
         print(
@@ -217,23 +219,25 @@ def _evaluate_stage(
 
 def _evaluate_ranking(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> int:
     """Scores a network that ranks keypoints by depth, and writes its report."""
-    recipe, state = restore.best(config, workdir)
+    recipe, state = restore.restore_best(config, workdir)
     target = _evaluation_folder(config, workdir)
     test = sources.open_split(config, "test")
-    studied = ranking_study.study(recipe, config, state.ema_params, test)
-    if not parallel.is_lead():
+    studied = ranking_study.run_study(recipe, config, state.ema_params, test)
+    if not parallel.is_main_process():
         return 0
     from unipose_jax.report import tables
-    from unipose_jax.report.pages import depth_order
+    from unipose_jax.report.pages import ranking_page
 
-    page = depth_order.write_run(
+    page = ranking_page.write_run(
         target,
         studied,
         step=int(state.step),
         protocol=test.protocol,
-        config=checkpoint.describe(config),
+        config=checkpoint.config_to_json(config),
     )
-    print(f"{test.protocol}\n{tables.to_text(depth_order.table_of(studied['scores']))}")
+    print(
+        f"{test.protocol}\n{tables.to_text(ranking_page.table_of(studied['scores']))}"
+    )
     print(f"report: {page}")
     return 0
 
@@ -242,13 +246,13 @@ def _evaluation_folder(
     config: ml_collections.ConfigDict, workdir: pathlib.Path
 ) -> pathlib.Path:
     """Of the run, or below it where it is scored in another way than it was."""
-    meta, sections = checkpoint.newest_meta(workdir), ("data", "correction", "study")
+    meta, sections = checkpoint.latest_meta(workdir), ("data", "correction", "study")
     prefixes = tuple(f"{section}." for section in sections)
-    if meta is None or not checkpoint.difference(
-        meta, config, prefixes, at_test_time=True
+    if meta is None or not checkpoint.config_difference(
+        meta, config, prefixes, include_evaluation_keys=True
     ):
         return workdir
-    described = checkpoint.describe(config)
+    described = checkpoint.config_to_json(config)
     scored = [described.get(section) for section in sections]
     digest = hashlib.sha256(json.dumps(scored, sort_keys=True).encode()).hexdigest()
     return workdir / "evaluations" / digest[:8]
@@ -296,7 +300,7 @@ def score(predicted: pathlib.Path, truth: pathlib.Path) -> int:
     return 0
 
 
-def _optional(options, name: str) -> pathlib.Path | None:
+def _optional_path(options, name: str) -> pathlib.Path | None:
     value = getattr(options, name)
     if not value:
         return None
@@ -327,8 +331,8 @@ def _check_local(name: str, value: str) -> None:
         )
 
 
-def _needed(options, name: str) -> pathlib.Path:
-    path = _optional(options, name)
+def _required_path(options, name: str) -> pathlib.Path:
+    path = _optional_path(options, name)
     if path is None:
         raise errors.BadInput(f"--{name} is missing; see --help")
     return path

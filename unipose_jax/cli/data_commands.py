@@ -4,14 +4,14 @@ import pathlib
 
 import ml_collections
 
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from data_pipelines.prepared import prepare
 from data_pipelines.readers import registry
 from data_pipelines.readers.mocap import joint_clips
-from data_pipelines.readers.recordings import aligned, recording
+from data_pipelines.readers.recordings import aligned_rgbd, recording
 from data_pipelines.sequences import onnx_pose, sequence
 from unipose_jax import errors
-from unipose_jax.report.pages import keypoints as report_keypoints
+from unipose_jax.report.pages import keypoint_preview as report_keypoints
 
 
 def convert_recording(
@@ -22,7 +22,7 @@ def convert_recording(
     depth_unit: float | None,
 ) -> int:
     """Makes a recording folder of aligned colour and depth pictures."""
-    frames = aligned.convert(source, output, fps=fps, depth_unit=depth_unit)
+    frames = aligned_rgbd.convert(source, output, fps=fps, depth_unit=depth_unit)
     print(f"{frames} frames: {output}")
     return 0
 
@@ -43,11 +43,13 @@ def show_keypoints(
     """
     opened = recording.open_recording(path)
     if model is not None:
-        if opened.people() is not None:
+        if opened.keypoint_detections() is not None:
             raise errors.BadInput(f"{path} has keypoints already; remove them first")
-        files.check_writable(path / "keypoints.json")
-        found = onnx_pose.detect_recording(opened, onnx_pose.Detector(model, skeleton))
-        files.write_json(path / "keypoints.json", found)
+        file_io.check_writable(path / "keypoints.json")
+        found = onnx_pose.detect_recording(
+            opened, onnx_pose.KeypointDetector(model, skeleton)
+        )
+        file_io.write_json(path / "keypoints.json", found)
         opened = recording.open_recording(path)
     report_keypoints.preview(opened, skeleton, path / "keypoints.png")
     print(f"keypoints: {path / 'keypoints.png'}")
@@ -95,7 +97,7 @@ def _prepare_motion(data: ml_collections.ConfigDict, source: pathlib.Path) -> in
 def _preview(data_set: sequence.DataSet, skeleton: str, folder: pathlib.Path) -> None:
     """Draws the keypoints of the first sequence that has some, beside the data set."""
     for one in data_set.sequences["train"]:
-        if isinstance(one, sequence.Sequence) and one.people() is not None:
+        if isinstance(one, sequence.Sequence) and one.keypoint_detections() is not None:
             path = folder.with_name(f"{folder.name}_keypoints.png")
             report_keypoints.preview(one, skeleton, path)
             print(f"keypoints: {path}")

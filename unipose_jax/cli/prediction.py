@@ -7,9 +7,9 @@ import jax
 import ml_collections
 import numpy as np
 
-from data_pipelines.ground import files, pose_file
+from data_pipelines.ground import file_io, pose_file
 from data_pipelines.readers.recordings import recording
-from data_pipelines.sequences import crops, tracks
+from data_pipelines.sequences import person_crops, tracks
 from unipose_jax import errors, estimator, skeleton
 from unipose_jax.report import build
 from unipose_jax.train.checkpoints import folders, restore
@@ -17,7 +17,10 @@ from unipose_jax.train.plan import stages
 from unipose_jax.train.recipes import stage2
 
 MAX_PICTURES = 24  # frames drawn of a prediction
-_LOOKING = ("point_net", *stage2.NETWORKS)  # networks that see what cameras see
+_RECORDING_NETWORKS = (
+    "point_net",
+    *stage2.NETWORKS,
+)  # networks that see what cameras see
 
 
 def predict(
@@ -52,42 +55,42 @@ def predict(
     if output.suffix != ".npz":
         raise errors.BadInput(f"a pose file must end in .npz, got {output}")
     opened = recording.open_recording(source)
-    files.check_writable(output)
+    file_io.check_writable(output)
     if pictures:
         build.check_folder(output.with_suffix(""))
     if config is None or workdir is None:
         network = estimator.load_shipped(modality)
     else:
-        network = _trained(config, workdir, modality)
+        network = _load_trained(config, workdir, modality)
     pose, shown = predict_recording(network, opened, pictures=MAX_PICTURES)
     pose_file.write(output, pose)
     found = int(pose.is_valid().any(axis=1).sum())
     print(f"{found} of {len(pose)} frames show a person; poses: {output}")
     if pictures:
-        from unipose_jax.report.pages import poses
+        from unipose_jax.report.pages import prediction_page
 
-        print(f"pictures: {poses.report_poses(opened, shown, pose, output)}")
+        print(f"pictures: {prediction_page.report_poses(opened, shown, pose, output)}")
     return 0
 
 
-def _trained(
+def _load_trained(
     config: ml_collections.ConfigDict, workdir: pathlib.Path, modality: str
 ) -> estimator.Estimator:
     """The network of a modality that a run has trained, on clips as it had them."""
-    stage = stages.config_of(config, modality, workdir)
-    if stage.model.name not in _LOOKING:
+    stage = stages.stage_config(config, modality, workdir)
+    if stage.model.name not in _RECORDING_NETWORKS:
         raise errors.BadInput(
             f"predict looks at depth recordings; {stage.model.name} does not"
         )
     folder = folders.folder_of(workdir, modality)
-    _, state = restore.best(stage, folder)
-    used = restore.settings_of(folder)
+    _, state = restore.restore_best(stage, folder)
+    used = restore.read_config(folder)
     return estimator.from_config(used, jax.device_get(state.ema_params))
 
 
 def predict_recording(
     network: estimator.Estimator, opened: recording.Recording, *, pictures: int
-) -> tuple[pose_file.PoseFile, dict[int, tracks.Cloud]]:
+) -> tuple[pose_file.PoseFile, dict[int, tracks.PersonCloud]]:
     """Poses in a recording, and what was segmented in some of its frames.
 
     Args:
@@ -102,7 +105,7 @@ def predict_recording(
     xyz = np.full((len(opened), joints, 3), np.nan, np.float32)
     confidence = np.zeros((len(opened), joints), np.float32)
     look = _from_points if "points" in network.inputs else _from_crops
-    shown: dict[int, tracks.Cloud] = {}
+    shown: dict[int, tracks.PersonCloud] = {}
     found, every = 0, 1
     for index, cloud, result in look(network, opened):
         if result is None:
@@ -130,10 +133,12 @@ def predict_recording(
 
 def _from_points(
     network: estimator.Estimator, opened: recording.Recording
-) -> Iterator[tuple[int, tracks.Cloud, tuple[np.ndarray, np.ndarray] | None]]:
+) -> Iterator[tuple[int, tracks.PersonCloud, tuple[np.ndarray, np.ndarray] | None]]:
     """(position, person, pose or None) of each frame, from clips of clouds."""
-    live = estimator.Live(network, opened.rays, opened.depth_camera.intrinsics)
-    for index, cloud in enumerate(tracks.clouds(opened)):
+    live = estimator.OnlineEstimator(
+        network, opened.rays, opened.depth_camera.intrinsics
+    )
+    for index, cloud in enumerate(tracks.person_clouds(opened)):
         seen = _crops(network, opened, index, cloud) if len(cloud.xyz) else {}
         time = float(opened.time[index])
         pose = live.from_points(cloud.xyz, time, seen, opened.color_from_depth)
@@ -142,9 +147,9 @@ def _from_points(
 
 def _from_crops(
     network: estimator.Estimator, opened: recording.Recording
-) -> Iterator[tuple[int, tracks.Cloud, tuple[np.ndarray, np.ndarray] | None]]:
+) -> Iterator[tuple[int, tracks.PersonCloud, tuple[np.ndarray, np.ndarray] | None]]:
     """The same from the crop of each frame, around what depth says is the person."""
-    for index, cloud in enumerate(tracks.clouds(opened)):
+    for index, cloud in enumerate(tracks.person_clouds(opened)):
         if not len(cloud.xyz):
             yield index, cloud, None
             continue
@@ -164,13 +169,15 @@ def _crops(
     network: estimator.Estimator,
     opened: recording.Recording,
     index: int,
-    cloud: tracks.Cloud,
+    cloud: tracks.PersonCloud,
 ) -> dict[str, np.ndarray]:
     """The crops that the network sees of a frame; no other image is read."""
     size, fields = network.crop_size, {}
     if "depth_crop" in network.inputs:
-        fields = crops.depth_fields(opened, cloud.xyz, cloud.person_depth, size=size)
+        fields = person_crops.depth_fields(
+            opened, cloud.xyz, cloud.person_depth, size=size
+        )
     if "color_crop" in network.inputs:
         color = opened.color(index)
-        fields |= crops.color_fields(opened, cloud.xyz, color, size=size)
+        fields |= person_crops.color_fields(opened, cloud.xyz, color, size=size)
     return fields

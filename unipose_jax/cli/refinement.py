@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from data_pipelines.ground import files, pose_file, sampling
+from data_pipelines.ground import file_io, pose_file, sampling
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
 from unipose_jax import errors, refine, skeleton
-from unipose_jax.refine import people, runs, swaps
+from unipose_jax.refine import person_ids, segments, swaps
 from unipose_jax.report import build
-from unipose_jax.report.pages import refinement as report
+from unipose_jax.report.pages import refinement_page as report
 
 POINTS = 128  # of the person's surface that are looked at, per frame
 
@@ -22,7 +22,7 @@ def refine_file(
     source: pathlib.Path,
     output: pathlib.Path,
     *,
-    seen: pathlib.Path | None = None,
+    recording_path: pathlib.Path | None = None,
     pictures: bool = True,
 ) -> int:
     """Writes refined poses, and pictures of before and after beside them.
@@ -31,8 +31,8 @@ def refine_file(
         source: pose file of any tracker. Its `uv` and `intrinsics`, where it has both,
             are taken as 2D evidence of its own camera.
         output: pose file to write.
-        seen: recording folder of the same frames; its keypoints, if it has any, are
-            the 2D evidence instead, and its depth is the surface.
+        recording_path: recording folder of the same frames; its keypoints, if it has
+            any, are the 2D evidence instead, and its depth is the surface.
         pictures: whether to draw.
 
     Raises:
@@ -42,12 +42,12 @@ def refine_file(
         raise errors.BadInput(f"a pose file must end in .npz, got {output}")
     poses = pose_file.read(source)
     _check(poses, source)
-    files.check_writable(output)
+    file_io.check_writable(output)
     if pictures:
         build.check_folder(output.with_suffix(""))
-    opened = recording.open_recording(seen) if seen else None
+    opened = recording.open_recording(recording_path) if recording_path else None
     refined = refine_poses(poses, opened)
-    after = as_file(poses, refined)
+    after = to_pose_file(poses, refined)
     pose_file.write(output, after)
     print(f"{_summary(poses, after, refined)}\nposes: {output}")
     if pictures:
@@ -74,10 +74,12 @@ def refine_poses(
     xyz = np.where(valid[..., None], poses.xyz, 0.0).astype(np.float32)
     # Stamps since 1970 would not survive float32.
     time = (poses.time - poses.time[0]).astype(np.float32)
-    run = runs.runs(
+    segment = segments.find_segments(
         jnp.asarray(xyz), jnp.asarray(time), valid=jnp.asarray(valid), skeleton=body
     )
-    person = people.people_of(xyz, np.asarray(run), valid=valid, skeleton=body)
+    person = person_ids.assign_person_ids(
+        xyz, np.asarray(segment), valid=valid, skeleton=body
+    )
     keypoints, clouds = _own_keypoints(poses), None
     if opened is not None:
         keypoints, clouds = _evidence(poses, opened, keypoints)
@@ -94,14 +96,16 @@ def refine_poses(
     )
 
 
-def as_file(poses: pose_file.PoseFile, refined: refine.Refined) -> pose_file.PoseFile:
+def to_pose_file(
+    poses: pose_file.PoseFile, refined: refine.Refined
+) -> pose_file.PoseFile:
     """The refined poses, with all else that the file held.
 
     Joints that were taken from the other side bring their confidence along.
     """
     valid = np.asarray(refined.valid)
     xyz = np.where(valid[..., None], refined.xyz, np.nan).astype(np.float32)
-    confidence = swaps.undo(
+    confidence = swaps.swap_sides(
         jnp.asarray(poses.confidence),
         refined.swapped,
         skeleton=skeleton.by_name(poses.skeleton),
@@ -144,11 +148,11 @@ def _evidence(
     own: refine.Keypoints | None,
 ) -> tuple[refine.Keypoints | None, refine.Clouds]:
     """Keypoints and clouds of the frames of the poses."""
-    place = _places(poses, opened)
+    place = _recording_indices(poses, opened)
     points = np.zeros((len(opened), POINTS, 3), np.float32)
     valid = np.zeros((len(opened), POINTS), bool)
 
-    def take(index: int, cloud: tracks.Cloud) -> None:
+    def take(index: int, cloud: tracks.PersonCloud) -> None:
         rng = np.random.default_rng(index)
         points[index], valid[index] = sampling.sample_points(cloud.xyz, POINTS, rng)
 
@@ -164,7 +168,9 @@ def _evidence(
     return own, clouds
 
 
-def _places(poses: pose_file.PoseFile, opened: recording.Recording) -> np.ndarray:
+def _recording_indices(
+    poses: pose_file.PoseFile, opened: recording.Recording
+) -> np.ndarray:
     """Where each pose's frame is in the recording."""
     if poses.frame is None:
         if len(poses) != len(opened):
@@ -193,7 +199,7 @@ def _summary(
     bridged = int((after.is_valid() & ~valid).sum())
     people_seen = len(np.unique(np.asarray(refined.length), axis=0))
     return (
-        f"{len(before)} frames, {int(refined.run[-1]) + 1} runs between cuts, "
+        f"{len(before)} frames, {int(refined.segment[-1]) + 1} runs between cuts, "
         f"{people_seen} {'person' if people_seen == 1 else 'people'}; noise "
         f"{1000 * np.median(np.asarray(refined.noise)):.0f} mm (median over joints)\n"
         f"joints moved by {1000 * np.median(moved):.0f} mm (median), "

@@ -11,7 +11,7 @@ from unipose_jax.geometry import arrays
 
 MARGIN = 0.1  # of the square of the person, on each side
 NEAR = 0.01  # metres: no points are nearer to a camera, or behind it
-_DROPPED = 100  # one point in so many is dropped on each side, for flying pixels
+_OUTLIER_RATIO = 100  # one point in so many is dropped on each side, for flying pixels
 
 
 def enclosing(
@@ -41,7 +41,7 @@ def enclosing(
     height, width = image_size
     count = valid.sum(axis=-1)
     seen = count > 0
-    drop = count // _DROPPED
+    drop = count // _OUTLIER_RATIO
     ascending = xp.sort(xp.where(valid[..., None], uv, np.inf), axis=-2)
     middle = xp.asarray([width / 2.0, height / 2.0], uv.dtype)
     middle = xp.broadcast_to(middle, (*uv.shape[:-2], 2))

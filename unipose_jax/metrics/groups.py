@@ -16,12 +16,12 @@ _LOWER = {"hip", "knee", "ankle", "foot"}
 
 def upper_body(skeleton: definitions.Skeleton) -> tuple[int, ...]:
     """Joints of head, neck, shoulders and arms."""
-    return _chosen(skeleton, lambda kind: kind not in _TRUNK | _LOWER)
+    return _select_schema_fields(skeleton, lambda kind: kind not in _TRUNK | _LOWER)
 
 
 def lower_body(skeleton: definitions.Skeleton) -> tuple[int, ...]:
     """Joints of hips and legs."""
-    return _chosen(skeleton, lambda kind: kind in _LOWER)
+    return _select_schema_fields(skeleton, lambda kind: kind in _LOWER)
 
 
 def root(skeleton: definitions.Skeleton) -> tuple[int, ...]:
@@ -102,6 +102,6 @@ def within_turn(
     return valid & (known & (turn >= least) & (turn < most))[..., None]
 
 
-def _chosen(skeleton, belongs):
+def _select_schema_fields(skeleton, belongs):
     kinds = [limits.kind(name) for name in skeleton.joints]
     return tuple(joint for joint, kind in enumerate(kinds) if belongs(kind))

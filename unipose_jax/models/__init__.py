@@ -24,22 +24,22 @@ NETWORKS = {
     "rank_net": RankNet,
 }
 
-POINTS = ("points", "points_valid", "time")
-KEYPOINTS = ("uv", "confidence", "intrinsics")
-PICTURES = ("picture", "people_uv")
-CROPS = {
+POINT_FIELDS = ("points", "points_valid", "time")
+KEYPOINT_FIELDS = ("uv", "confidence", "intrinsics")
+IMAGE_FIELDS = ("image", "people_uv")
+CROP_FIELDS = {
     "depth": ("depth_crop", "depth_crop_matrix", "reference_depth"),
     "rgb": ("color_crop", "color_crop_matrix", "cam_from_points"),
 }
 """Batch fields (data_pipelines.ground.schema) that networks take by keyword."""
 
 __all__ = [
-    "CROPS",
+    "CROP_FIELDS",
     "FUSIONS",
-    "KEYPOINTS",
+    "KEYPOINT_FIELDS",
     "NETWORKS",
-    "PICTURES",
-    "POINTS",
+    "IMAGE_FIELDS",
+    "POINT_FIELDS",
     "ColorAnchorNet",
     "CropEstimate",
     "DepthAnchorNet",
@@ -50,7 +50,7 @@ __all__ = [
     "RankEstimate",
     "RankNet",
     "build",
-    "inputs_of",
+    "input_fields",
     "modalities",
 ]
 
@@ -73,7 +73,7 @@ def build(config: Mapping, *, num_joints: int) -> nn.Module:
     return NETWORKS[name](num_joints=num_joints, dtype=dtype, **attributes)
 
 
-def inputs_of(config: Mapping) -> tuple[str, ...]:
+def input_fields(config: Mapping) -> tuple[str, ...]:
     """The batch fields that the network of a config takes, by keyword.
 
     Args:
@@ -83,17 +83,17 @@ def inputs_of(config: Mapping) -> tuple[str, ...]:
         ValueError: no such network, or no such fusion.
     """
     if config["name"] == "depth_anchor_net":
-        return CROPS["depth"]
+        return CROP_FIELDS["depth"]
     if config["name"] == "color_anchor_net":
-        return CROPS["rgb"]
+        return CROP_FIELDS["rgb"]
     if config["name"] == "rank_net":
-        return PICTURES
+        return IMAGE_FIELDS
     if config["name"] == "pose_machine":
         looks = config["features"] != "keypoints"
-        return KEYPOINTS + (("color_crop", "color_crop_matrix") if looks else ())
+        return KEYPOINT_FIELDS + (("color_crop", "color_crop_matrix") if looks else ())
     if config["name"] != "point_net":
         raise ValueError(
             f"unknown network {config['name']!r}; choose from {sorted(NETWORKS)}"
         )
     images = modalities(config.get("fusion", "none"))[1:]
-    return sum((CROPS[name] for name in images), POINTS)
+    return sum((CROP_FIELDS[name] for name in images), POINT_FIELDS)

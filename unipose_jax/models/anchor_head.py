@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from unipose_jax.models import image_net
+from unipose_jax.models import backbones
 from unipose_jax.models.estimate import CropEstimate
 
 SPACING = 4  # pixels between anchors; the first ones lie at half of that
-_IGNORED = -1e9  # a logit that takes no share
+_MASKED_LOGIT = -1e9  # a logit that takes no share
 _DEPTH_UNIT = 0.2  # metres: how far joints typically are from the middle of a person
 
 
@@ -30,7 +30,9 @@ class Votes(NamedTuple):
     confidence_logit: Array  # (*batch, anchors, joints)
 
 
-def anchors(rows: int, columns: int, *, stride: int) -> Float[Array, "anchors 2"]:
+def anchor_positions(
+    rows: int, columns: int, *, stride: int
+) -> Float[Array, "anchors 2"]:
     """Places of the anchors, cell by cell, row by row within the grid and each cell.
 
     Args:
@@ -67,7 +69,7 @@ def depth_at_anchors(
         stride: side of a cell, pixels.
 
     Returns:
-        Metres against the reference, in the order of `anchors`.
+        Metres against the reference, in the order of `anchor_positions`.
     """
     crops, height, width = relative.shape
     inner = stride // SPACING
@@ -79,7 +81,7 @@ def depth_at_anchors(
     return mean.transpose(0, 1, 3, 2, 4).reshape(crops, -1)
 
 
-def elect(
+def aggregate_votes(
     votes: Votes, anchor_uv: Float[Array, "anchors 2"]
 ) -> tuple[CropEstimate, Float[Array, "*batch joints"]]:
     r"""The joints that the anchors vote for (A2J: joints from anchors).
@@ -148,9 +150,9 @@ class AnchorHead(nn.Module):
             active: cells whose anchors count; where there are none, all do.
 
         Returns:
-            As of `elect`.
+            As of `aggregate_votes`.
         """
-        places = anchors(*early.shape[1:3], stride=self.stride)
+        places = anchor_positions(*early.shape[1:3], stride=self.stride)
         weight = self._branch("weights", early, values=1)
         offset = self._branch("offsets", late, values=2)
         depth = self._branch("depths", late, values=2)
@@ -161,14 +163,14 @@ class AnchorHead(nn.Module):
                 active.reshape(len(active), -1), (self.stride // SPACING) ** 2, axis=1
             )
             counts |= ~counts.any(axis=1, keepdims=True)
-            weight = jnp.where(counts[..., None], weight, _IGNORED)
+            weight = jnp.where(counts[..., None], weight, _MASKED_LOGIT)
         votes = Votes(
             weight_logit=weight,
             offset=self.stride * offset,  # in cells
             depth=base + _DEPTH_UNIT * depth[..., 0],
             confidence_logit=depth[..., 1],
         )
-        return elect(votes, places)
+        return aggregate_votes(votes, places)
 
     def _branch(self, name: str, x: Array, *, values: int) -> Array:
         """Values of each anchor for each joint: (crops, anchors, joints, values)."""
@@ -181,7 +183,7 @@ class AnchorHead(nn.Module):
                 dtype=self.dtype,
                 name=f"{name}_{index}",
             )(x)
-            x = nn.relu(image_net.normalize(x, self.dtype))
+            x = nn.relu(backbones.group_norm(x, self.dtype))
         side = 3 if self.depth else 1
         x = nn.Conv(
             (self.stride // SPACING) ** 2 * self.num_joints * values,

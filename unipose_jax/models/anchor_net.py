@@ -12,13 +12,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
 from unipose_jax.geometry import numerics, transforms
-from unipose_jax.models import anchor_head, image_net
+from unipose_jax.models import anchor_head, backbones
 from unipose_jax.models.estimate import CropEstimate, PoseEstimate
-from unipose_jax.models.patch_transformer import Surface
+from unipose_jax.models.patch_transformer import MaskedDepth
 
-_PERSON = 1.5  # metres, a person's larger side as it is seen, which fills ...
-_FILLED = 1 / 1.2  # ... so much of a crop, before a network has learnt better
-_NEAR = 1.0  # metres from the reference depth; what is farther is not the person
+_PERSON_SIZE = 1.5  # metres, a person's larger side as it is seen, which fills ...
+_CROP_FILL = 1 / 1.2  # ... so much of a crop, before a network has learnt better
+# Metres from the reference depth; what is farther is not the person
+_MAX_RELATIVE_DEPTH = 1.0
 
 
 class AnchorCore(nn.Module):
@@ -26,7 +27,7 @@ class AnchorCore(nn.Module):
 
     Attributes:
         num_joints: joints to predict.
-        backbone: one of `image_net.KINDS`.
+        backbone: one of `backbones.BACKBONES`.
         head_width: channels of the head's branches.
         head_depth: layers of the head's branches.
         dtype: of activations.
@@ -42,7 +43,7 @@ class AnchorCore(nn.Module):
     def __call__(
         self,
         images: Float[Array, "batch frames size size channels"],
-        surface: Surface | None = None,
+        surface: MaskedDepth | None = None,
     ) -> tuple[
         CropEstimate,
         Float[Array, "batch frames joints"],
@@ -54,11 +55,11 @@ class AnchorCore(nn.Module):
         """
         batch, frames, *image = images.shape
         images = images.reshape(batch * frames, *image)
-        stride, base = image_net.stride_of(self.backbone), None
+        stride, base = backbones.stride_of(self.backbone), None
         if surface is not None:
-            surface = Surface(*(x.reshape(-1, *x.shape[2:]) for x in surface))
+            surface = MaskedDepth(*(x.reshape(-1, *x.shape[2:]) for x in surface))
             base = anchor_head.depth_at_anchors(*surface, stride=stride)
-        early, late, active = image_net.ImageNet(
+        early, late, active = backbones.Backbone(
             self.backbone, self.dtype, name="backbone"
         )(images, surface)
         joints, confidence = anchor_head.AnchorHead(
@@ -91,7 +92,7 @@ class DepthAnchorNet(nn.Module):
 
     Attributes:
         num_joints: joints to predict.
-        backbone: one of `image_net.KINDS`.
+        backbone: one of `backbones.BACKBONES`.
         head_width: channels of the head's branches.
         head_depth: layers of the head's branches.
         dtype: of activations; parameters, pixels and metres stay float32.
@@ -119,12 +120,12 @@ class DepthAnchorNet(nn.Module):
                 person, and then the joints mean nothing.
         """
         reference = reference_depth[..., None]
-        images = image_net.depth_image(depth_crop, reference_depth)
+        images = backbones.normalize_depth(depth_crop, reference_depth)
         relative = depth_crop - reference[..., None]
-        seen = (depth_crop > 0.0) & (jnp.abs(relative) < _NEAR)
-        core = _core(self)
-        joints, confidence, _ = core(images, Surface(relative, seen))
-        joints = _at_depth(joints, reference)
+        seen = (depth_crop > 0.0) & (jnp.abs(relative) < _MAX_RELATIVE_DEPTH)
+        core = _make_core(self)
+        joints, confidence, _ = core(images, MaskedDepth(relative, seen))
+        joints = _add_depth(joints, reference)
         xyz = xyz_from_crop(joints.uv, joints.depth, depth_crop_matrix)
         return PoseEstimate(xyz=xyz, confidence_logit=confidence, crop=joints)
 
@@ -144,7 +145,7 @@ class ColorAnchorNet(nn.Module):
 
     Attributes:
         num_joints: joints to predict.
-        backbone: one of `image_net.KINDS`.
+        backbone: one of `backbones.BACKBONES`.
         head_width: channels of the head's branches.
         head_depth: layers of the head's branches.
         dtype: of activations; parameters, pixels and metres stay float32.
@@ -170,18 +171,18 @@ class ColorAnchorNet(nn.Module):
             color_crop_matrix: P of the colour camera, last row (0, 0, 1).
             cam_from_points: from the depth camera to the colour camera, metres.
         """
-        core = _core(self)
-        joints, confidence, pooled = core(image_net.color_image(color_crop))
+        core = _make_core(self)
+        joints, confidence, pooled = core(backbones.normalize_color(color_crop))
         span = nn.Dense(
             1,
             kernel_init=nn.initializers.variance_scaling(0.01, "fan_in", "normal"),
             precision="highest",
             name="log_metres_per_pixel",
         )(pooled)
-        usual = math.log(_PERSON / (_FILLED * color_crop.shape[2]))
+        usual = math.log(_PERSON_SIZE / (_CROP_FILL * color_crop.shape[2]))
         determinant = _determinant(color_crop_matrix)
         focal = jnp.sqrt(jnp.abs(determinant))[..., None]
-        joints = _at_depth(joints, focal * jnp.exp(span + usual))
+        joints = _add_depth(joints, focal * jnp.exp(span + usual))
         xyz = xyz_from_crop(joints.uv, joints.depth, color_crop_matrix)
         points_from_cam = transforms.invert(cam_from_points)[:, None]
         return PoseEstimate(
@@ -216,7 +217,7 @@ def xyz_from_crop(
     return jnp.stack([x * depth, y * depth, depth], axis=-1)
 
 
-def _core(network: DepthAnchorNet | ColorAnchorNet) -> AnchorCore:
+def _make_core(network: DepthAnchorNet | ColorAnchorNet) -> AnchorCore:
     return AnchorCore(
         network.num_joints,
         network.backbone,
@@ -227,7 +228,7 @@ def _core(network: DepthAnchorNet | ColorAnchorNet) -> AnchorCore:
     )
 
 
-def _at_depth(joints: CropEstimate, base: Array) -> CropEstimate:
+def _add_depth(joints: CropEstimate, base: Array) -> CropEstimate:
     """Joints whose depth is counted from the camera instead of from `base`."""
     return CropEstimate(
         uv=joints.uv, depth=base + joints.depth, anchor_uv=joints.anchor_uv

@@ -22,10 +22,13 @@ class LiftEstimate:
     """What a pose machine found on its way: before its correction, and back in 2D."""
 
     coarse_xyz: Array  # (*batch, frames, joints, 3), metres, camera frame
-    plane: Array  # (*batch, frames, joints, 2), where joints are, by true projection
-    projected: Array  # (*batch, frames, joints, 2), the same, by the learnt projector
+    # (*batch, frames, joints, 2), where joints are, by true projection
+    camera_projection: Array
+    # (*batch, frames, joints, 2), the same, by the learnt projector
+    network_projection: Array
     observed: Array  # (*batch, frames, joints, 2), where keypoints are
-    # All three on the plane of the viewing frame (models.viewing), by apparent size.
+    # All three on the plane of the viewing frame (models.virtual_camera), by apparent
+    # size.
 
 
 @jax.tree_util.register_dataclass
@@ -46,4 +49,4 @@ class RankEstimate:
     """What a network says of the order of keypoints by depth, and of where they are."""
 
     depth: Array  # (batch, people, joints), of no unit; larger is farther away
-    place_log_share: Array  # (batch, people, joints), of all cells, the keypoint's own
+    heatmap_log_prob: Array  # (batch, people, joints), of all cells, the keypoint's own

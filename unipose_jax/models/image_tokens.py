@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import depth, numerics, warp
-from unipose_jax.models import image_net
+from unipose_jax.models import backbones
 
-_NEAR = 0.1  # metres; what is nearer to the camera, or behind it, has no pixel
+_MIN_DEPTH = 0.1  # metres; what is nearer to the camera, or behind it, has no pixel
 
 
 class ImageTokens(nn.Module):
@@ -22,7 +22,7 @@ class ImageTokens(nn.Module):
     Attributes:
         width: features of a token.
         grid: tokens along a side of the crop.
-        backbone: one of `image_net.KINDS`.
+        backbone: one of `backbones.BACKBONES`.
         dtype: of activations.
     """
 
@@ -54,8 +54,8 @@ class ImageTokens(nn.Module):
             Tokens; their places, where the ray of each passes the origin nearest; and
             the features where each point projects, 0 outside the crop.
         """
-        stride = image_net.stride_of(self.backbone)
-        features = image_net.ImageNet(self.backbone, self.dtype, name="backbone")(
+        stride = backbones.stride_of(self.backbone)
+        features = backbones.Backbone(self.backbone, self.dtype, name="backbone")(
             images
         ).late
         cells = features.shape[1]
@@ -70,7 +70,7 @@ class ImageTokens(nn.Module):
         )
         tokens = nn.LayerNorm(dtype=self.dtype)(tokens)
         centers = depth.pixel_centers(self.grid, self.grid) * (side * stride)
-        places = nearest_on_rays(pixel_from_xyz, centers.reshape(-1, 2))
+        places = nearest_points_on_rays(pixel_from_xyz, centers.reshape(-1, 2))
         return tokens, places, found
 
 
@@ -82,12 +82,12 @@ def project(
     seen = jnp.einsum("cij,cnj->cni", linear, xyz, precision="highest")
     seen = seen + shift[:, None, :, 0]
     # Replaced before the division, which no gradient then sees.
-    before = seen[..., 2:] > _NEAR
+    before = seen[..., 2:] > _MIN_DEPTH
     uv = seen[..., :2] / jnp.where(before, seen[..., 2:], 1.0)
     return jnp.where(before, uv, jnp.nan)
 
 
-def nearest_on_rays(
+def nearest_points_on_rays(
     pixel_from_xyz: Float[Array, "crops 3 4"], uv: Float[Array, "pixels 2"]
 ) -> Float[Array, "crops pixels 3"]:
     """Where the rays of pixels pass the origin nearest, metres.
@@ -106,7 +106,7 @@ def nearest_on_rays(
     return start - towards * numerics.safe_divide(along, length)
 
 
-def usable(
+def replace_singular(
     pixel_from_xyz: Float[Array, "crops 3 4"],
 ) -> tuple[Float[Array, "crops 3 4"], Bool[Array, " crops"]]:
     """Matrices that can be inverted, and which of them were given.

@@ -22,14 +22,14 @@ _RELIEF = 0.1  # metres within a patch that make one unit of the input ...
 _RELIEF_LIMIT = 2.0  # ... and the most units
 
 
-class Surface(NamedTuple):
+class MaskedDepth(NamedTuple):
     """The person in depth images. Depth counts where the person is, and only there."""
 
-    relative: Array  # (batch, height, width), metres from a reference depth
-    seen: Array  # (batch, height, width) bool: where the person is
+    relative_depth: Array  # (batch, height, width), metres from a reference depth
+    mask: Array  # (batch, height, width) bool: where the person is
 
 
-class Grids(NamedTuple):
+class FeatureGrids(NamedTuple):
     """Features of images, one row for each patch."""
 
     early: Array  # (batch, rows, columns, features), before the last block
@@ -47,7 +47,7 @@ class PatchTransformer(nn.Module):
         width: features of a token.
         num_blocks: transformer blocks; all tokens of an image attend to each other.
         num_heads: attention heads per block.
-        keep: tokens of an image with a `Surface`, those that show most of it.
+        keep: tokens of an image with a `MaskedDepth`, those that show most of it.
         dtype: of activations.
     """
 
@@ -63,8 +63,8 @@ class PatchTransformer(nn.Module):
     def __call__(
         self,
         images: Float[Array, "batch height width channels"],
-        surface: Surface | None = None,
-    ) -> Grids:
+        surface: MaskedDepth | None = None,
+    ) -> FeatureGrids:
         """Looks at images.
 
         Args:
@@ -74,17 +74,17 @@ class PatchTransformer(nn.Module):
         """
         batch, height, width, _ = images.shape
         rows, columns = height // self.patch, width // self.patch
-        places = patch_places(rows, columns)
+        places = patch_positions(rows, columns)
         if surface is None:
             cells = jnp.broadcast_to(
                 jnp.arange(rows * columns), (batch, rows * columns)
             )
-            x, place, active = self._around(images, cells), places[cells], None
+            x, place, active = self._windows(images, cells), places[cells], None
         else:
-            cells, mean, active = fullest_patches(
+            cells, mean, active = top_patches(
                 surface, patch=self.patch, count=min(self.keep, rows * columns)
             )
-            x = self._relief(surface, cells, mean)
+            x = self._local_depth(surface, cells, mean)
             away = mean / (_PIXEL * self.patch)
             place = jnp.concatenate([places[cells], away[..., None]], axis=-1)
         x = self._embed(x, place)
@@ -101,9 +101,9 @@ class PatchTransformer(nn.Module):
             return spread.reshape(batch, rows, columns, *tokens.shape[2:])
 
         seen = None if active is None else grid(active[..., None])[..., 0]
-        return Grids(grid(norm(early)), grid(norm(x)), seen)
+        return FeatureGrids(grid(norm(early)), grid(norm(x)), seen)
 
-    def _around(
+    def _windows(
         self,
         images: Float[Array, "batch height width channels"],
         cells: Int[Array, "batch tokens"],
@@ -122,15 +122,15 @@ class PatchTransformer(nn.Module):
         ]
         return jax.vmap(lambda image, v, u: image[v, u])(padded, row, column)
 
-    def _relief(
+    def _local_depth(
         self,
-        surface: Surface,
+        surface: MaskedDepth,
         cells: Int[Array, "batch tokens"],
         mean: Float[Array, "batch tokens"],
     ) -> Float[Array, "batch tokens window window 2"]:
         """The surface about patches: against the patch's own depth, and where it is."""
-        shown = jnp.stack([surface.relative, surface.seen], axis=-1)
-        around = self._around(shown, cells)
+        shown = jnp.stack([surface.relative_depth, surface.mask], axis=-1)
+        around = self._windows(shown, cells)
         inside = around[..., 1]
         relief = (around[..., 0] - mean[..., None, None]) / _RELIEF
         relief = jnp.clip(relief, -_RELIEF_LIMIT, _RELIEF_LIMIT)
@@ -144,14 +144,14 @@ class PatchTransformer(nn.Module):
         x = nn.gelu(nn.Dense(2 * self.width, dtype=self.dtype, name="patch_in")(x))
         x = nn.Dense(self.width, dtype=self.dtype, name="patch_out")(x)
         x = nn.LayerNorm(dtype=self.dtype, name="patch_norm")(x)
-        y = encoded(place.reshape(batch * count, -1)).astype(self.dtype)
+        y = sinusoidal_encoding(place.reshape(batch * count, -1)).astype(self.dtype)
         y = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="place_in")(y))
         x = x + nn.Dense(self.width, dtype=self.dtype, name="place_out")(y)
         return x.reshape(batch, count, self.width)
 
 
-def fullest_patches(
-    surface: Surface, *, patch: int, count: int
+def top_patches(
+    surface: MaskedDepth, *, patch: int, count: int
 ) -> tuple[
     Int[Array, "batch count"], Float[Array, "batch count"], Bool[Array, "batch count"]
 ]:
@@ -166,23 +166,25 @@ def fullest_patches(
         The patches, counted row by row; the mean of the surface in each, 0 where there
         is none; and whether there is any.
     """
-    batch, height, width = surface.seen.shape
+    batch, height, width = surface.mask.shape
     shape = (batch, height // patch, patch, width // patch, patch)
-    pixels = surface.seen.reshape(shape).sum(axis=(2, 4)).reshape(batch, -1)
-    shown = jnp.where(surface.seen, surface.relative, 0.0)
+    pixels = surface.mask.reshape(shape).sum(axis=(2, 4)).reshape(batch, -1)
+    shown = jnp.where(surface.mask, surface.relative_depth, 0.0)
     total = shown.reshape(shape).sum(axis=(2, 4)).reshape(batch, -1)
     pixels, cells = jax.lax.top_k(pixels, count)
     mean = jnp.take_along_axis(total, cells, axis=1) / jnp.maximum(pixels, 1)
     return cells, mean, pixels > 0
 
 
-def patch_places(rows: int, columns: int) -> Float[Array, "patches 2"]:
+def patch_positions(rows: int, columns: int) -> Float[Array, "patches 2"]:
     """Where each patch is, row by row, counted in patches from the middle."""
     centers = depth.pixel_centers(rows, columns).reshape(-1, 2)
     return centers - jnp.array([[columns, rows]]) / 2.0
 
 
-def encoded(place: Float[Array, "*batch axes"]) -> Float[Array, "*batch features"]:
+def sinusoidal_encoding(
+    place: Float[Array, "*batch axes"],
+) -> Float[Array, "*batch features"]:
     """Places, counted in patches, as sines and cosines, and as they are."""
     phase = jnp.concatenate(
         [2.0 * jnp.pi * 2.0**n / _WAVELENGTH * place for n in range(_OCTAVES)], axis=-1

@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, UInt8
 
-from unipose_jax.models import image_net, image_tokens, sampling, transformer
+from unipose_jax.models import backbones, image_tokens, point_patches, transformer
 from unipose_jax.models.estimate import PoseEstimate
 
-WINDOWS = (0.08, 0.20)  # metres: a limb's thickness, and a limb
-WAVES = 64  # random frequencies of the patch features
+BANDWIDTHS = (0.08, 0.20)  # metres: a limb's thickness, and a limb
+NUM_FREQUENCIES = 64  # random frequencies of the patch features
 FUSIONS: dict[str, tuple[str, ...]] = {
     "none": (),
     "depth": ("depth",),
@@ -28,14 +28,16 @@ FUSIONS: dict[str, tuple[str, ...]] = {
 }
 """Images that a network looks at beside the points, by the name that configs use."""
 OCTAVES = 5  # of the sinusoids that encode a patch's place, from 1 m of wavelength on
-_IGNORED = -1e9  # a score that takes no share
-_UNSURE = -20.0  # the logit of no confidence
+_MASKED_LOGIT = -1e9  # a score that takes no share
+_ZERO_CONFIDENCE_LOGIT = -20.0  # the logit of no confidence
 
 
 def _frequencies() -> Float[Array, "3 waves"]:
     """Fixed random frequencies, radians per metre, as wide as the windows are."""
-    draws = np.random.default_rng(0).standard_normal((3, WAVES))
-    return jnp.asarray(draws / np.where(np.arange(WAVES) % 2, 0.06, 0.15), jnp.float32)
+    draws = np.random.default_rng(0).standard_normal((3, NUM_FREQUENCIES))
+    return jnp.asarray(
+        draws / np.where(np.arange(NUM_FREQUENCIES) % 2, 0.06, 0.15), jnp.float32
+    )
 
 
 class PatchEmbedding(nn.Module):
@@ -54,10 +56,12 @@ class PatchEmbedding(nn.Module):
         frequencies = _frequencies()
 
         def embed(xyz, valid):
-            chosen = sampling.farthest_points(xyz, valid, count=self.num_patches)
+            chosen = point_patches.sample_farthest_points(
+                xyz, valid, count=self.num_patches
+            )
             centers = xyz[chosen]
-            features = sampling.patch_features(
-                xyz, valid, centers, frequencies=frequencies, windows=WINDOWS
+            features = point_patches.patch_features(
+                xyz, valid, centers, frequencies=frequencies, bandwidths=BANDWIDTHS
             )
             return features, centers
 
@@ -68,11 +72,11 @@ class PatchEmbedding(nn.Module):
         return nn.LayerNorm(dtype=self.dtype)(x), centers
 
 
-class Tokens(NamedTuple):
+class TokenSet(NamedTuple):
     """What one modality contributes; places are relative to the clip's centroid."""
 
     features: Array  # (batch, frames, tokens, width)
-    places: Array  # (batch, frames, tokens, 3), metres
+    positions: Array  # (batch, frames, tokens, 3), metres
     active: Array  # (batch, frames, tokens) bool: looked at
 
 
@@ -96,7 +100,7 @@ class PointNet(nn.Module):
             the whole clip.
         num_heads: attention heads per block.
         fusion: images beside the points, one of `FUSIONS`.
-        backbone: that sees them, one of `image_net.KINDS`.
+        backbone: that sees them, one of `backbones.BACKBONES`.
         image_grid: tokens along a side of a crop.
         dtype: of activations; parameters, coordinates and votes stay float32.
     """
@@ -124,7 +128,7 @@ class PointNet(nn.Module):
         color_crop: UInt8[Array, "batch frames size size 3"] | None = None,
         color_crop_matrix: Float[Array, "batch frames 3 3"] | None = None,
         cam_from_points: Float[Array, "batch 4 4"] | None = None,
-        sees: Bool[Array, "batch modalities"] | None = None,
+        modality_mask: Bool[Array, "batch modalities"] | None = None,
     ) -> PoseEstimate:
         """Predicts joints.
 
@@ -140,12 +144,12 @@ class PointNet(nn.Module):
             color_crop: RGB; for a `fusion` with rgb.
             color_crop_matrix: P of the colour camera.
             cam_from_points: from the depth camera to the colour camera, metres.
-            sees: which of `modalities(fusion)` is looked at; None for all. Points that
-                are not still say where the person is.
+            modality_mask: which of `modalities(fusion)` is looked at; None for all.
+                Points that are not still say where the person is.
         """
-        patches, centroid = self._patches(points, points_valid)
+        patches, centroid = self._embed_patches(points, points_valid)
         groups = {"points": patches}
-        cameras = self._cameras(
+        cameras = self._camera_inputs(
             depth_crop,
             depth_crop_matrix,
             reference_depth,
@@ -153,20 +157,24 @@ class PointNet(nn.Module):
             color_crop_matrix,
             cam_from_points,
         )
-        if sees is not None:
-            groups["points"] = _looked_at(patches, sees[:, 0])
+        if modality_mask is not None:
+            groups["points"] = _mask_tokens(patches, modality_mask[:, 0])
         for name, (images, camera) in cameras.items():
             seen = (
-                None if sees is None else sees[:, modalities(self.fusion).index(name)]
+                None
+                if modality_mask is None
+                else modality_mask[:, modalities(self.fusion).index(name)]
             )
-            groups = self._look(name, images, camera, centroid, groups, seen)
+            groups = self._add_image_tokens(
+                name, images, camera, centroid, groups, seen
+            )
 
-        sizes = {name: group.places.shape[2] for name, group in groups.items()}
+        sizes = {name: group.positions.shape[2] for name, group in groups.items()}
         everything = jax.tree.map(lambda *x: jnp.concatenate(x, 2), *groups.values())
         tokens = self._attend(everything, time)
         return self._vote(tokens, centroid[:, :, 0, None, :], sizes)
 
-    def _patches(self, points, valid) -> tuple[Tokens, Array]:
+    def _embed_patches(self, points, valid) -> tuple[TokenSet, Array]:
         """Tokens of the cloud, and the centroid (batch, 1, 1, 3) of a clip."""
         batch, frames, count, _ = points.shape
         points = jnp.where(valid[..., None], points, 0.0)
@@ -180,17 +188,17 @@ class PointNet(nn.Module):
             valid.reshape(batch * frames, count),
         )
         shape = (batch, frames, self.num_patches)
-        patches = Tokens(
+        patches = TokenSet(
             features=features.reshape(*shape, self.width),
-            places=centers.reshape(*shape, 3),
+            positions=centers.reshape(*shape, 3),
             active=jnp.ones(shape, bool),
         )
         return patches, centroid
 
-    def _attend(self, tokens: Tokens, time) -> Tokens:
+    def _attend(self, tokens: TokenSet, time) -> TokenSet:
         """Tokens that know of each other, by turns within a frame and over the clip."""
-        _, frames, count, _ = tokens.places.shape
-        x = tokens.features + self._position(tokens.places, time)
+        _, frames, count, _ = tokens.positions.shape
+        x = tokens.features + self._position(tokens.positions, time)
         for index in range(self.num_blocks):
             span = frames * count if index % 2 else count
             active = tokens.active.reshape(-1, span)
@@ -200,7 +208,7 @@ class PointNet(nn.Module):
         x = nn.LayerNorm(dtype=self.dtype)(x)
         return tokens._replace(features=x.reshape(tokens.features.shape))
 
-    def _cameras(
+    def _camera_inputs(
         self, depth, depth_matrix, reference, color, color_matrix, pose
     ) -> dict[str, tuple[Array, Array]]:
         """Images and 3x4 camera matrices of the crops that are there."""
@@ -208,38 +216,40 @@ class PointNet(nn.Module):
         if "depth" in modalities(self.fusion) and depth is not None:
             no_shift = jnp.zeros((*depth_matrix.shape[:-1], 1))
             camera = jnp.concatenate([depth_matrix, no_shift], axis=-1)
-            found["depth"] = image_net.depth_image(depth, reference), camera
+            found["depth"] = backbones.normalize_depth(depth, reference), camera
         if "rgb" in modalities(self.fusion) and color is not None:
             camera = jnp.matmul(color_matrix, pose[:, None, :3], precision="highest")
-            found["rgb"] = image_net.color_image(color), camera
+            found["rgb"] = backbones.normalize_color(color), camera
         return found
 
-    def _look(self, name, images, camera, centroid, groups, seen) -> dict[str, Tokens]:
+    def _add_image_tokens(
+        self, name, images, camera, centroid, groups, seen
+    ) -> dict[str, TokenSet]:
         """The groups with tokens of a crop beside, and with its features in patches."""
         batch, frames = images.shape[:2]
         shift = jnp.einsum(
             "btij,bj->bti", camera[..., :3], centroid[:, 0, 0], precision="highest"
         )
         camera = camera.at[..., 3].add(shift)  # from points about the centroid
-        camera, given = image_tokens.usable(camera.reshape(-1, 3, 4))
+        camera, given = image_tokens.replace_singular(camera.reshape(-1, 3, 4))
         patches = groups["points"]
         tokens, places, found = image_tokens.ImageTokens(
             self.width, self.image_grid, self.backbone, self.dtype, name=name
         )(
             images.reshape(batch * frames, *images.shape[2:]),
             camera,
-            patches.places.reshape(batch * frames, -1, 3),
+            patches.positions.reshape(batch * frames, -1, 3),
         )
         mark = self.param(f"{name}_mark", nn.initializers.normal(0.02), (self.width,))
         shape = (batch, frames, -1)
-        crops = Tokens(
+        crops = TokenSet(
             features=(tokens + mark.astype(tokens.dtype)[None, None]).reshape(
                 *shape, self.width
             ),
-            places=places.reshape(*shape, 3),
+            positions=places.reshape(*shape, 3),
             active=jnp.broadcast_to(given[:, None], tokens.shape[:2]).reshape(*shape),
         )
-        crops = crops if seen is None else _looked_at(crops, seen)
+        crops = crops if seen is None else _mask_tokens(crops, seen)
         # Cameras that were not given, or are not looked at, give no features either.
         used = crops.active[:, :, :1, None]
         found = jnp.where(used, found.reshape(patches.features.shape), 0.0)
@@ -260,7 +270,7 @@ class PointNet(nn.Module):
         x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="position_in")(x))
         return nn.Dense(self.width, dtype=self.dtype, name="position_out")(x)
 
-    def _vote(self, tokens: Tokens, centroid, sizes) -> PoseEstimate:
+    def _vote(self, tokens: TokenSet, centroid, sizes) -> PoseEstimate:
         """Softmax-weighted votes of a frame's tokens for each joint."""
         # Votes are metres: accelerators would round the product to bfloat16 or TF32.
         exact = jnp.promote_types(self.dtype, jnp.float32)
@@ -270,15 +280,17 @@ class PointNet(nn.Module):
         votes = votes.reshape(*votes.shape[:3], self.num_joints, 5)
 
         def joints(votes, places, active) -> PoseEstimate:
-            score = jnp.where(active[..., None], votes[..., 0], _IGNORED)
+            score = jnp.where(active[..., None], votes[..., 0], _MASKED_LOGIT)
             share = jax.nn.softmax(score, axis=2)[..., None]
             xyz = (share * (places[..., None, :] + votes[..., 1:4])).sum(axis=2)
             logit = (share[..., 0] * votes[..., 4]).sum(axis=2)
             # Who sees nothing is sure of nothing.
-            logit = jnp.where(active.any(2, keepdims=True), logit, _UNSURE)
+            logit = jnp.where(
+                active.any(2, keepdims=True), logit, _ZERO_CONFIDENCE_LOGIT
+            )
             return PoseEstimate(xyz=xyz + centroid, confidence_logit=logit)
 
-        voters = (votes, tokens.places, tokens.active)
+        voters = (votes, tokens.positions, tokens.active)
         whole = joints(*voters)
         if len(sizes) == 1:
             return whole
@@ -301,5 +313,5 @@ def modalities(fusion: str) -> tuple[str, ...]:
     return ("points", *FUSIONS[fusion])
 
 
-def _looked_at(group: Tokens, seen: Bool[Array, " batch"]) -> Tokens:
+def _mask_tokens(group: TokenSet, seen: Bool[Array, " batch"]) -> TokenSet:
     return group._replace(active=group.active & seen[:, None, None])

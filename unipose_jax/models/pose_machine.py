@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
-from unipose_jax.models import image_net, sequence_cores, viewing
+from unipose_jax.models import backbones, sequence_cores, virtual_camera
 from unipose_jax.models.estimate import LiftEstimate, PoseEstimate
 
 FEATURES = ("keypoints", "image", "both")
@@ -31,11 +31,11 @@ class KeypointFeatures(nn.Module):
         self,
         plane: Float[Array, "batch frames joints 2"],
         confidence: Float[Array, "batch frames joints"],
-        view: viewing.Viewing,
+        view: virtual_camera.VirtualCamera,
     ) -> Float[Array, "batch frames width"]:
         ahead = view.rotation[..., 2, :]  # the line of sight in the camera's frame
         mean = jnp.mean(ahead, axis=1, keepdims=True)
-        moved = (ahead - mean)[..., :2] / view.size[:, None, None]
+        moved = (ahead - mean)[..., :2] / view.apparent_size[:, None, None]
         distance = jnp.log(view.depth)[:, None, None] - 1.0  # about zero
         known = [
             plane.reshape(*plane.shape[:2], -1),
@@ -60,8 +60,8 @@ class ImageFeatures(nn.Module):
     def __call__(
         self, crop: UInt8[Array, "batch frames size size 3"]
     ) -> Float[Array, "batch frames width"]:
-        images = image_net.color_image(crop.reshape(-1, *crop.shape[2:]))
-        network = image_net.ImageNet(self.backbone, self.dtype, name="backbone")
+        images = backbones.normalize_color(crop.reshape(-1, *crop.shape[2:]))
+        network = backbones.Backbone(self.backbone, self.dtype, name="backbone")
         pooled = network(images).late.mean(axis=(1, 2))
         return nn.Dense(self.width, dtype=self.dtype)(
             pooled.reshape(*crop.shape[:2], -1)
@@ -106,7 +106,7 @@ class PoseMachine(nn.Module):
     Attributes:
         num_joints: of the skeleton to predict.
         features: what it looks at, one of `FEATURES`.
-        backbone: of images, one of `image_net.KINDS`.
+        backbone: of images, one of `backbones.BACKBONES`.
         core: the pose transformer, one of `sequence_cores.CORES`.
         width: channels of features and core.
         depth: pairs of passes, or blocks, of the core.
@@ -170,12 +170,16 @@ class PoseMachine(nn.Module):
             The viewing frame; keypoints on its plane; their confidence; joints around
             the middle of the person, metres, viewing frame; and depth of that, metres.
         """
-        view, plane = viewing.towards_rays(uv, confidence > 0, intrinsics)
+        view, plane = virtual_camera.from_keypoints(uv, confidence > 0, intrinsics)
         if self.features == "image":
             assert color_crop is not None
             assert color_crop_matrix is not None
-            view = viewing.towards_crop(color_crop_matrix, size=color_crop.shape[2])
-            plane = viewing.plane_of_uv(view, uv, confidence > 0, intrinsics)
+            view = virtual_camera.from_crops(
+                color_crop_matrix, size=color_crop.shape[2]
+            )
+            plane = virtual_camera.normalize_keypoints(
+                view, uv, confidence > 0, intrinsics
+            )
         x = jnp.zeros((), self.dtype)
         if self.features != "image":
             x = x + self.keypoint_features(plane, confidence, view)
@@ -197,8 +201,8 @@ class PoseMachine(nn.Module):
             confidence_logit=jax.scipy.special.logit(jnp.clip(confidence, 0.01, 0.99)),
             lift=LiftEstimate(
                 coarse_xyz=view.to_camera(joints + middle),
-                plane=view.on_plane(xyz),
-                projected=self.projector(4.0 * (xyz - usual) / usual[..., 2:]),
+                camera_projection=view.project(xyz),
+                network_projection=self.projector(4.0 * (xyz - usual) / usual[..., 2:]),
                 observed=plane,
             ),
         )

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
 from unipose_jax.geometry import warp
-from unipose_jax.models import image_net
+from unipose_jax.models import backbones
 from unipose_jax.models.estimate import RankEstimate
 
 
@@ -15,7 +15,7 @@ class RankNet(nn.Module):
 
     Attributes:
         num_joints: joints of a person; the head knows which one it looks at.
-        backbone: one of `image_net.KINDS`.
+        backbone: one of `backbones.BACKBONES`.
         width: of the head's hidden layer.
         dtype: of activations; parameters stay float32.
     """
@@ -28,7 +28,7 @@ class RankNet(nn.Module):
     @nn.compact
     def __call__(
         self,
-        picture: UInt8[Array, "batch height width 3"],
+        image: UInt8[Array, "batch height width 3"],
         people_uv: Float[Array, "batch people joints 2"],
     ) -> RankEstimate:
         """Predicts a depth for each keypoint, comparable within a picture.
@@ -38,16 +38,16 @@ class RankNet(nn.Module):
         is read off at the keypoints that are given, and does not depend on the maps.
 
         Args:
-            picture: sRGB.
+            image: sRGB.
             people_uv: keypoints, pixels; what is outside sees nothing.
         """
-        features = image_net.ImageNet(self.backbone, self.dtype, name="backbone")(
-            image_net.color_image(picture)
+        features = backbones.Backbone(self.backbone, self.dtype, name="backbone")(
+            backbones.normalize_color(image)
         )
         maps = jnp.concatenate([features.early, features.late], axis=-1).astype(
             jnp.float32
         )
-        uv = people_uv / image_net.stride_of(self.backbone)
+        uv = people_uv / backbones.stride_of(self.backbone)
         seen = jax.vmap(warp.linear)(maps, uv)
         whole = maps.mean(axis=(1, 2))[:, None, None]
         x = nn.Dense(self.width, dtype=self.dtype, name="seen")(seen)
@@ -62,10 +62,10 @@ class RankNet(nn.Module):
         where = nn.Dense(self.num_joints, dtype=self.dtype, name="where")(
             features.early
         )
-        return RankEstimate(depth[..., 0], _log_shares(where, uv))
+        return RankEstimate(depth[..., 0], _log_softmax_at(where, uv))
 
 
-def _log_shares(
+def _log_softmax_at(
     logits: Float[Array, "batch rows columns joints"],
     uv: Float[Array, "batch people joints 2"],
 ) -> Float[Array, "batch people joints"]:

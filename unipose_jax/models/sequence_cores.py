@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 _DILATIONS = (1, 3, 9)  # of successive convolutions of three frames: 27 frames seen
 
 
-class Recurrent(nn.Module):
+class BidirectionalRecurrent(nn.Module):
     """A pass forward in time, then one over the reversed sequence, `depth` times.
 
     As in K. Wang et al., T-PAMI 2019, where the second pass reads what the first wrote;
@@ -41,7 +41,7 @@ class Recurrent(nn.Module):
         return x
 
 
-class Convolutions(nn.Module):
+class TemporalConvolutions(nn.Module):
     """Residual blocks of dilated convolutions (D. Pavllo et al., CVPR 2019).
 
     Beyond its ends a sequence repeats its first and last frame.
@@ -67,7 +67,7 @@ class Convolutions(nn.Module):
         return x
 
 
-class Attention(nn.Module):
+class TemporalAttention(nn.Module):
     """Pre-norm transformer blocks; a frame knows its place from sines and cosines."""
 
     width: int
@@ -79,7 +79,7 @@ class Attention(nn.Module):
     def __call__(
         self, x: Float[Array, "batch frames width"]
     ) -> Float[Array, "batch frames width"]:
-        x = x + places(x.shape[1], self.width)[None].astype(x.dtype)
+        x = x + sinusoidal_encoding(x.shape[1], self.width)[None].astype(x.dtype)
         for _ in range(self.depth):
             y = nn.LayerNorm(dtype=self.dtype)(x)
             x = x + nn.MultiHeadDotProductAttention(self.num_heads, dtype=self.dtype)(y)
@@ -106,17 +106,17 @@ def build(kind: str, *, width: int, depth: int, dtype: jnp.dtype) -> nn.Module:
     """
     sizes: dict[str, Any] = {"width": width, "depth": depth, "dtype": dtype}
     if kind == "lstm":
-        return Recurrent(cell=nn.OptimizedLSTMCell, **sizes)
+        return BidirectionalRecurrent(cell=nn.OptimizedLSTMCell, **sizes)
     if kind == "gru":
-        return Recurrent(cell=nn.GRUCell, **sizes)
+        return BidirectionalRecurrent(cell=nn.GRUCell, **sizes)
     if kind == "convolutions":
-        return Convolutions(**sizes)
+        return TemporalConvolutions(**sizes)
     if kind == "attention":
-        return Attention(**sizes)
+        return TemporalAttention(**sizes)
     raise ValueError(f"unknown core {kind!r}; choose from {', '.join(CORES)}")
 
 
-def places(frames: int, width: int) -> Float[Array, "frames width"]:
+def sinusoidal_encoding(frames: int, width: int) -> Float[Array, "frames width"]:
     """Sines and cosines of the place in a clip, at wavelengths from 6 to 600 frames."""
     rate = jnp.exp(-jnp.linspace(0.0, jnp.log(100.0), width // 2))
     phase = jnp.arange(frames)[:, None] * rate[None, :]

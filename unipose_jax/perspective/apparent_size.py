@@ -114,7 +114,7 @@ def apparent_sizes(
         quantile: of the ratios, 1 being the largest, which errors of keypoints make
             too large; 0.6 orders rendered people best (benchmarks/depth_order.py).
         stature_spread: standard deviation of the logarithm of people's stature; of
-            adults it is 0.05 (`synthesis.motion.shape.ShapeParams`).
+            adults it is 0.05 (`synthesis.motion.body_shape.ShapeParams`).
         pose_spread: that of the ratio of one kind of segment, by foreshortening and
             errors of keypoints. The spread of a size is
             sqrt(stature_spread^2 + pose_spread^2 / kinds).

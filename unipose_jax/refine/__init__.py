@@ -1,34 +1,34 @@
 """Refinement of anybody's poses: less noise, steady bones, nothing learned."""
 
 from unipose_jax.refine import (
-    evidence,
     noise,
+    observations,
+    offline,
     online,
-    people,
+    person_ids,
+    residual_terms,
     robust,
-    runs,
-    sequence,
+    segments,
     solver,
     swaps,
-    terms,
 )
-from unipose_jax.refine.evidence import Clouds, Keypoints
-from unipose_jax.refine.sequence import Effort, Refined, refine
+from unipose_jax.refine.observations import Clouds, Keypoints
+from unipose_jax.refine.offline import Refined, SolverSchedule, refine
 
 __all__ = [
     "Clouds",
-    "Effort",
     "Keypoints",
     "Refined",
-    "evidence",
+    "SolverSchedule",
     "noise",
+    "observations",
+    "offline",
     "online",
-    "people",
+    "person_ids",
     "refine",
+    "residual_terms",
     "robust",
-    "runs",
-    "sequence",
+    "segments",
     "solver",
     "swaps",
-    "terms",
 ]

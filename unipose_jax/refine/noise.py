@@ -14,26 +14,26 @@ LAGS = (1, 2, 3, 4)
 # The median length of a vector whose 3 (2) components are standard normal.
 MEDIAN_LENGTH = {3: 1.538, 2: 1.177}
 # Metres: where a sequence is too short to tell, and least values.
-UNKNOWN, LEAST_NOISE, LEAST_MOTION = 0.02, 1e-3, 1e-4
+DEFAULT_LEVEL, MIN_NOISE, MIN_MOTION = 0.02, 1e-3, 1e-4
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Levels:
+class NoiseLevels:
     """Standard deviations per coordinate, of one sequence."""
 
     noise: Array  # (joints,), of what is observed around the truth
     motion: Array  # (joints,), of the second difference of the truth over a frame
 
 
-def levels(
+def estimate_levels(
     track: Float[Array, "time joints d"],
     *,
     valid: Bool[Array, "time joints"],
-    run: Int[Array, " time"],
-    least: float = LEAST_NOISE,
-    unknown: float = UNKNOWN,
-) -> Levels:
+    segment: Int[Array, " time"],
+    minimum: float = MIN_NOISE,
+    default: float = DEFAULT_LEVEL,
+) -> NoiseLevels:
     r"""Noise and motion of each joint by second differences over several lags.
 
     Noise that is new in each frame adds 6 n^2 to the variance of y(t + k) - 2 y(t) +
@@ -44,35 +44,35 @@ def levels(
     Args:
         track: joints over time, metres (d = 3) or pixels (d = 2), evenly in time.
         valid: False leaves a joint of a frame out, whatever it holds.
-        run: differences are taken within frames of the same number.
-        least: noise is at least this.
-        unknown: both levels where no three frames of a joint follow each other.
+        segment: differences are taken within frames of the same number.
+        minimum: noise is at least this.
+        default: both levels where no three frames of a joint follow each other.
 
     Returns:
         Levels in the unit of `track`.
     """
     lags = [lag for lag in LAGS if len(track) > 2 * lag]
     if not lags:
-        nothing = jnp.full(track.shape[1], unknown)
-        return Levels(noise=nothing, motion=nothing)
-    found = [_variance(track, valid, run, lag) for lag in lags]
+        nothing = jnp.full(track.shape[1], default)
+        return NoiseLevels(noise=nothing, motion=nothing)
+    found = [_variance(track, valid, segment, lag) for lag in lags]
     variance, counts = (jnp.stack(part) for part in zip(*found, strict=True))
     shape = np.asarray([(2 * lag**3 + lag) / 3 for lag in lags], np.float32)[:, None]
-    noise_sq, motion_sq = _fit(variance, counts > 0, shape)
-    noise = jnp.maximum(jnp.sqrt(noise_sq), least)
-    motion = jnp.maximum(jnp.sqrt(motion_sq), LEAST_MOTION)
+    noise_sq, motion_sq = _fit_levels(variance, counts > 0, shape)
+    noise = jnp.maximum(jnp.sqrt(noise_sq), minimum)
+    motion = jnp.maximum(jnp.sqrt(motion_sq), MIN_MOTION)
     known = counts[0] > 0
-    return Levels(
-        noise=jnp.where(known, noise, unknown), motion=jnp.where(known, motion, unknown)
+    return NoiseLevels(
+        noise=jnp.where(known, noise, default), motion=jnp.where(known, motion, default)
     )
 
 
 def local_motion(
     xyz: Float[Array, "time joints 3"],
     *,
-    found: Levels,
+    levels: NoiseLevels,
     valid: Bool[Array, "time joints"],
-    run: Int[Array, " time"],
+    segment: Int[Array, " time"],
     window: int = 7,
 ) -> Float[Array, "time joints"]:
     """Motion around each frame: people stand still, and then they hurry.
@@ -82,39 +82,39 @@ def local_motion(
 
     Args:
         xyz: joints over time, metres, evenly in time.
-        found: noise and motion of the whole sequence.
+        levels: noise and motion of the whole sequence.
         valid: False leaves a joint of a frame out.
-        run: differences are taken within frames of the same number.
+        segment: differences are taken within frames of the same number.
         window: frames to each side.
     """
-    length, known = _second_difference(xyz, valid, run, 1)
+    length, known = _second_difference(xyz, valid, segment, 1)
     around, around_known = (
-        robust.neighbours(part, reach=window) for part in (length, known)
+        robust.temporal_neighbors(part, radius=window) for part in (length, known)
     )
     median = robust.masked_median(around, around_known, axis=0) / MEDIAN_LENGTH[3]
     motion_sq = jnp.maximum(
-        median**2 - 6.0 * found.noise[None] ** 2, (0.7 * found.motion[None]) ** 2
+        median**2 - 6.0 * levels.noise[None] ** 2, (0.7 * levels.motion[None]) ** 2
     )
     return jnp.pad(jnp.sqrt(motion_sq), ((1, 1), (0, 0)), mode="edge")
 
 
-def _second_difference(track, valid, run, lag):
+def _second_difference(track, valid, segment, lag):
     """Lengths of second differences over a lag, and which are known."""
     past, now, future = track[: -2 * lag], track[lag:-lag], track[2 * lag :]
     known = valid[: -2 * lag] & valid[lag:-lag] & valid[2 * lag :]
-    known &= (run[: -2 * lag] == run[2 * lag :])[:, None]
+    known &= (segment[: -2 * lag] == segment[2 * lag :])[:, None]
     difference = jnp.where(known[..., None], future - 2.0 * now + past, 0.0)
     return jnp.sqrt(jnp.sum(difference**2, axis=-1)), known
 
 
-def _variance(track, valid, run, lag):
+def _variance(track, valid, segment, lag):
     """Variance per coordinate, by the median, and the number of differences."""
-    length, known = _second_difference(track, valid, run, lag)
+    length, known = _second_difference(track, valid, segment, lag)
     median = robust.masked_median(length, known, axis=0)
     return (median / MEDIAN_LENGTH[track.shape[-1]]) ** 2, jnp.sum(known, axis=0)
 
 
-def _fit(variance, known, shape):
+def _fit_levels(variance, known, shape):
     """Least squares of variance = 6 noise + shape motion, neither below zero."""
     weight = known / jnp.maximum(variance, 1e-8) ** 2
     noise_noise = jnp.sum(36.0 * weight, axis=0)

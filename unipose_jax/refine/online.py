@@ -6,14 +6,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from unipose_jax.refine import sequence
+from unipose_jax.refine import offline
 from unipose_jax.skeleton import definitions
 
 # Frames that a live pose is judged by, and how many of them are later ones.
 WINDOW, LAG = 24, 5
 # Neighbouring windows differ by a frame, so little is left to find.
-LIVE = sequence.Effort(first=((1.5, 3.0),), then=((1.0, 1.0),), cg_steps=18)
-_LONG_AGO = 1e3  # seconds
+ONLINE = offline.SolverSchedule(
+    before_swaps=((1.5, 3.0),), after_swaps=((1.0, 1.0),), cg_steps=18
+)
+_PADDING_AGE = 1e3  # seconds
 
 
 @jax.tree_util.register_dataclass
@@ -26,7 +28,7 @@ class History:
     time: Array  # (window,), seconds
 
 
-def begin(*, skeleton: definitions.Skeleton, window: int = WINDOW) -> History:
+def init(*, skeleton: definitions.Skeleton, window: int = WINDOW) -> History:
     """A history without frames.
 
     Args:
@@ -36,11 +38,11 @@ def begin(*, skeleton: definitions.Skeleton, window: int = WINDOW) -> History:
     return History(
         xyz=jnp.zeros((window, skeleton.num_joints, 3)),
         valid=jnp.zeros((window, skeleton.num_joints), bool),
-        time=jnp.linspace(-2.0 * _LONG_AGO, -_LONG_AGO, window),
+        time=jnp.linspace(-2.0 * _PADDING_AGE, -_PADDING_AGE, window),
     )
 
 
-def push(
+def update(
     history: History,
     xyz: Float[Array, "joints 3"],
     time: Float[Array, ""],
@@ -48,7 +50,7 @@ def push(
     skeleton: definitions.Skeleton,
     valid: Bool[Array, " joints"] | None = None,
     lag: int = LAG,
-    effort: sequence.Effort = LIVE,
+    schedule: offline.SolverSchedule = ONLINE,
 ) -> tuple[History, Float[Array, "joints 3"], Bool[Array, " joints"]]:
     """Takes the next pose and gives the refined pose of `lag` frames ago.
 
@@ -56,13 +58,13 @@ def push(
     history, so it knows nothing later than this pose.
 
     Args:
-        history: of `begin` or the push before.
+        history: of `init` or the push before.
         xyz: joints, metres, any frame at rest.
         time: seconds since the first pose, increasing.
         skeleton: names the joints.
         valid: False for joints that were not observed; None is all.
         lag: frames to wait, less than the history has.
-        effort: how much is computed.
+        schedule: how much is computed.
 
     Returns:
         The history with this pose; the refined joints of `lag` pushes ago, metres, and
@@ -74,11 +76,11 @@ def push(
         valid=jnp.concatenate([history.valid[1:], valid[None]]),
         time=jnp.concatenate([history.time[1:], time[None]]),
     )
-    refined = sequence.refine(
+    refined = offline.refine(
         history.xyz,
         skeleton=skeleton,
         valid=history.valid,
         time=history.time,
-        effort=effort,
+        schedule=schedule,
     )
     return history, refined.xyz[-1 - lag], refined.valid[-1 - lag]

@@ -23,20 +23,20 @@ def masked_median(
     return jnp.squeeze(jnp.where(count > 0, median, 0.0), axis=axis)
 
 
-def neighbours(values: Array, *, reach: int, fill: int = 0) -> Array:
+def temporal_neighbors(values: Array, *, radius: int, fill: int = 0) -> Array:
     """Values before and after each, stacked: (2 reach + 1, time, ...).
 
     Args:
         values: (time, ...).
-        reach: how many to each side.
+        radius: how many to each side.
         fill: stands for what lies beyond the ends.
     """
-    ends = ((reach, reach),) + ((0, 0),) * (values.ndim - 1)
+    ends = ((radius, radius),) + ((0, 0),) * (values.ndim - 1)
     padded = jnp.pad(values, ends, constant_values=fill)
-    return jnp.stack([padded[i : i + len(values)] for i in range(2 * reach + 1)])
+    return jnp.stack([padded[i : i + len(values)] for i in range(2 * radius + 1)])
 
 
-def median_by_group(
+def grouped_median(
     values: Float[Array, " n"],
     valid: Bool[Array, " n"],
     group: Int[Array, " n"],
@@ -61,8 +61,8 @@ def median_by_group(
     return jnp.where(count > 0, ordered[order][middle], 0.0), count
 
 
-def student_weight(
-    sq: Float[Array, "*shape"], *, freedom: float, size: int
+def student_t_weight(
+    sq: Float[Array, "*shape"], *, degrees_of_freedom: float, num_components: int
 ) -> Float[Array, "*shape"]:
     r"""Weight (f + d) / (f + r^2) of a residual under Student's t distribution.
 
@@ -72,7 +72,8 @@ def student_weight(
 
     Args:
         sq: r^2, squared residuals in units of their scale.
-        freedom: f, degrees of freedom; the lower, the sooner an outlier is let go.
-        size: d, components of a residual.
+        degrees_of_freedom: f, degrees of freedom; the lower, the sooner an outlier is
+            let go.
+        num_components: d, components of a residual.
     """
-    return (freedom + size) / (freedom + sq)
+    return (degrees_of_freedom + num_components) / (degrees_of_freedom + sq)

@@ -4,14 +4,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from unipose_jax.refine import terms
+from unipose_jax.refine import residual_terms
 from unipose_jax.skeleton import definitions
 
 # Log-likelihood by which swapping a pair must be better.
 MARGIN = 4.0
 
 
-def swapped(
+def detect_swaps(
     observed: Float[Array, "time joints 3"],
     expected: Float[Array, "time joints 3"],
     *,
@@ -35,8 +35,8 @@ def swapped(
 
     def cost(seen):
         sq = jnp.sum((seen - expected) ** 2, axis=-1) / noise**2
-        half = 0.5 * (terms.FREEDOM + 3.0)
-        return half * jnp.log1p(sq / terms.FREEDOM)
+        half = 0.5 * (residual_terms.DEGREES_OF_FREEDOM + 3.0)
+        return half * jnp.log1p(sq / residual_terms.DEGREES_OF_FREEDOM)
 
     gain = cost(observed) - cost(observed[:, mirror])
     gain = gain + gain[:, mirror]
@@ -44,13 +44,13 @@ def swapped(
     return (gain > MARGIN) & valid & valid[:, mirror] & paired
 
 
-def undo(
+def swap_sides(
     values: Float[Array, "time joints ..."],
-    wrong: Bool[Array, "time joints"],
+    swapped: Bool[Array, "time joints"],
     *,
     skeleton: definitions.Skeleton,
 ) -> Float[Array, "time joints ..."]:
-    """Values with those of the other side where `wrong`."""
+    """Values with those of the other side where `detect_swaps`."""
     mirrored = values[:, np.asarray(skeleton.mirror)]
-    mask = wrong.reshape(wrong.shape + (1,) * (values.ndim - 2))
+    mask = swapped.reshape(swapped.shape + (1,) * (values.ndim - 2))
     return jnp.where(mask, mirrored, values)

@@ -5,7 +5,16 @@
 where they are used.
 """
 
-from unipose_jax.report import build, files, logs, page, tables
-from unipose_jax.report.draw import clips, palette, views
+from unipose_jax.report import build, logs, output_files, page, tables
+from unipose_jax.report.draw import clip_data, palette, views
 
-__all__ = ["build", "clips", "files", "logs", "page", "palette", "tables", "views"]
+__all__ = [
+    "build",
+    "clip_data",
+    "output_files",
+    "logs",
+    "page",
+    "palette",
+    "tables",
+    "views",
+]

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from unipose_jax import errors
-from unipose_jax.report import files, logs, optional, page, tables
-from unipose_jax.report.draw import clips as clips_lib
+from unipose_jax.report import logs, optional, output_files, page, tables
+from unipose_jax.report.draw import clip_data as clips_lib
 
 RENDERED = (
     "The people behind these figures and pictures are rendered by "
@@ -26,7 +26,7 @@ NO_PICTURES = "Pictures need matplotlib, which is not installed here."
 
 
 def write_report(
-    folder: files.Path,
+    folder: output_files.Path,
     *,
     title: str,
     skeleton: str,
@@ -34,7 +34,7 @@ def write_report(
     subtitle: str = "",
     results: Mapping[str, tables.Table] | None = None,
     headlines: Sequence[page.Headline] = (),
-    log: files.Path | None = None,
+    log: output_files.Path | None = None,
     joint_errors_mm: Mapping[str, Float[np.ndarray, "*seeds joints"]] | None = None,
     clips: Sequence[clips_lib.Clip] = (),
     config: Mapping[str, Any] | None = None,
@@ -78,7 +78,7 @@ def write_report(
     notices = [RENDERED] * rendered + [NO_PICTURES] * (gallery is None)
     page.write_page(
         path,
-        [section for section in content if _says_something(section)],
+        [section for section in content if _has_content(section)],
         title=title,
         subtitle=subtitle,
         notice=" ".join(notices),
@@ -87,7 +87,7 @@ def write_report(
     return path
 
 
-def check_folder(folder: files.Path) -> None:
+def check_folder(folder: output_files.Path) -> None:
     """Refuses a folder that holds something else than an older report.
 
     Raises:
@@ -107,7 +107,7 @@ def check_folder(folder: files.Path) -> None:
 def _run_sections(
     folder: pathlib.Path,
     gallery: ModuleType | None,
-    log: files.Path | None,
+    log: output_files.Path | None,
     joint_errors_mm: Mapping[str, Float[np.ndarray, "*seeds joints"]],
     skeleton: str,
 ) -> list[page.Section]:
@@ -148,5 +148,5 @@ def _clip_sections(
     ]
 
 
-def _says_something(section: page.Section) -> bool:
+def _has_content(section: page.Section) -> bool:
     return bool(section.text or section.numbers or section.figures or section.code)

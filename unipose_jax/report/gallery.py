@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from unipose_jax.report import curves, logs, page
-from unipose_jax.report.draw import animation, clips, overlays, scenes
+from unipose_jax.report import learning_curves, logs, page
+from unipose_jax.report.draw import animation, clip_data, overlays, scenes
 
 FIGURES = "figures"  # folder below that of the page
 KINDS = {"depth": "depth map", "color": "colour image"}
@@ -21,7 +21,7 @@ def curve_figures(
     if not records:
         return []
     path = folder / FIGURES / "curves.png"
-    curves.draw_curves(path, records)
+    learning_curves.draw_curves(path, records)
     caption = (
         "Training losses (logarithmic, smoothed; the raw total behind them) and "
         "validation metrics, the best one circled."
@@ -39,7 +39,7 @@ def joint_figures(
     if not rows:
         return []
     path = folder / FIGURES / "joint_errors.png"
-    curves.draw_joint_errors(path, rows, skeleton=skeleton)
+    learning_curves.draw_joint_errors(path, rows, skeleton=skeleton)
     caption = (
         "Mean error of each joint; a line shows the spread over seeds, if several."
     )
@@ -47,7 +47,7 @@ def joint_figures(
 
 
 def clip_figures(
-    folder: pathlib.Path, clip: clips.Clip, *, number: int
+    folder: pathlib.Path, clip: clip_data.Clip, *, number: int
 ) -> list[page.Figure]:
     """The middle frame of a clip: over its images, in 3D, and with its rays.
 
@@ -71,7 +71,7 @@ def clip_figures(
 
 
 def animation_figures(
-    folder: pathlib.Path, clip: clips.Clip, *, number: int
+    folder: pathlib.Path, clip: clip_data.Clip, *, number: int
 ) -> list[page.Figure]:
     """A clip as animation and, if it has images, contact sheet; see `clip_figures`."""
     stem = _stem(folder, clip, number)
@@ -87,7 +87,7 @@ def animation_figures(
     return figures
 
 
-def frame_title(clip: clips.Clip, index: int) -> str:
+def frame_title(clip: clip_data.Clip, index: int) -> str:
     """Name and frame, and the mean error where the truth is known."""
     title = (
         clip.name
@@ -98,7 +98,7 @@ def frame_title(clip: clips.Clip, index: int) -> str:
     return title if np.isnan(error) else f"{title}: mean error {error:.0f} mm"
 
 
-def frame_error_mm(clip: clips.Clip, index: int) -> float:
+def frame_error_mm(clip: clip_data.Clip, index: int) -> float:
     """Mean distance to the truth, millimetres; NaN where no joint is known."""
     truth = clip.truth_at(index)
     if truth is None:
@@ -119,12 +119,12 @@ def file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._") or "clip"
 
 
-def _stem(folder: pathlib.Path, clip: clips.Clip, number: int) -> pathlib.Path:
+def _stem(folder: pathlib.Path, clip: clip_data.Clip, number: int) -> pathlib.Path:
     return folder / FIGURES / f"{number:02d}_{file_name(clip.name)}"
 
 
 def _overlay(
-    path: pathlib.Path, clip: clips.Clip, index: int, kind: str, title: str
+    path: pathlib.Path, clip: clip_data.Clip, index: int, kind: str, title: str
 ) -> page.Figure:
     keypoints = clip.keypoints_on(kind)
     image = clip.images(kind)[index]
@@ -148,7 +148,9 @@ def _overlay(
     return page.Figure(path, caption, wide=False)
 
 
-def _scene(path: pathlib.Path, clip: clips.Clip, index: int, title: str) -> page.Figure:
+def _scene(
+    path: pathlib.Path, clip: clip_data.Clip, index: int, title: str
+) -> page.Figure:
     truth = clip.truth_at(index)
     scenes.draw_scene(
         path,
@@ -165,7 +167,9 @@ def _scene(path: pathlib.Path, clip: clips.Clip, index: int, title: str) -> page
     return page.Figure(path, caption, wide=False)
 
 
-def _rays(path: pathlib.Path, clip: clips.Clip, index: int, title: str) -> page.Figure:
+def _rays(
+    path: pathlib.Path, clip: clip_data.Clip, index: int, title: str
+) -> page.Figure:
     origin, dirs = clip.rays(index)
     scenes.draw_rays(
         path,
@@ -181,7 +185,7 @@ def _rays(path: pathlib.Path, clip: clips.Clip, index: int, title: str) -> page.
     return page.Figure(path, caption, wide=False)
 
 
-def _sheet(path: pathlib.Path, clip: clips.Clip, kind: str) -> None:
+def _sheet(path: pathlib.Path, clip: clip_data.Clip, kind: str) -> None:
     errors = [frame_error_mm(clip, index) for index in range(clip.num_frames)]
     labels = ["" if np.isnan(error) else f"{error:.0f} mm" for error in errors]
     if clip.time is not None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from unipose_jax.report import files
+from unipose_jax.report import output_files
 from unipose_jax.skeleton import definitions
 
 MISSING = "-"
@@ -240,12 +240,12 @@ def to_json(table: Table) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def write_table(folder: files.Path, stem: str, table: Table) -> None:
+def write_table(folder: output_files.Path, stem: str, table: Table) -> None:
     """Writes `stem.txt`, `stem.md` and `stem.json` into `folder`."""
     folder = pathlib.Path(folder)
-    files.write_text(folder / f"{stem}.txt", to_text(table))
-    files.write_text(folder / f"{stem}.md", to_markdown(table))
-    files.write_text(folder / f"{stem}.json", to_json(table))
+    output_files.write_text(folder / f"{stem}.txt", to_text(table))
+    output_files.write_text(folder / f"{stem}.md", to_markdown(table))
+    output_files.write_text(folder / f"{stem}.json", to_json(table))
 
 
 def _is_nested(value: object) -> bool:

@@ -15,13 +15,13 @@ from jaxtyping import Array, Bool, Float
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.skeleton import definitions
 from unipose_jax.synthesis import scene
+from unipose_jax.synthesis.motion import body_shape as shapes
 from unipose_jax.synthesis.motion import procedural as motions
-from unipose_jax.synthesis.motion import shape as shapes
-from unipose_jax.synthesis.render import body, images, paint, raycast, viewpoint
+from unipose_jax.synthesis.render import body, images, raycast, shading, viewpoint
 from unipose_jax.synthesis.render import room as rooms
 from unipose_jax.synthesis.sensing import detector as detectors
 
-_AWAY = 100.0  # metres behind the camera: where those are who are not there
+_ABSENT_DISTANCE = 100.0  # metres behind the camera: where those are who are not there
 _SKIN = 0.12  # metres that a visible joint may lie under the surface
 
 
@@ -54,15 +54,15 @@ class Crowd:
     """The people of a picture and what is around them, without any error."""
 
     xyz_world: Array  # (people, BODY joints, 3) metres
-    flesh: raycast.Primitives  # (people, parts), metres, world
+    primitives: raycast.Primitives  # (people, parts), metres, world
     stature: Array  # (people,) metres
     present: Array  # (people,) bool; the others are behind the camera
     surroundings: rooms.Room
-    view: viewpoint.View
-    looks: paint.Looks  # (people, ...)
+    view: viewpoint.CameraPair
+    appearance: shading.Appearance  # (people, ...)
 
 
-def make_picture(key: jax.Array, params: CrowdParams) -> dict[str, Array]:
+def render_image(key: jax.Array, params: CrowdParams) -> dict[str, Array]:
     """Renders one picture; `vmap` over keys for many.
 
     Args:
@@ -78,13 +78,15 @@ def make_picture(key: jax.Array, params: CrowdParams) -> dict[str, Array]:
         "stature" (P,), metres; "intrinsics" (4,), pixels.
     """
     key_crowd, key_uv = jax.random.split(key)
-    return fields_of(key_uv, sample_crowd(key_crowd, params), params)
+    return scene_fields(key_uv, sample_crowd(key_crowd, params), params)
 
 
-def fields_of(key: jax.Array, crowd: Crowd, params: CrowdParams) -> dict[str, Array]:
-    """What `make_picture` returns of a crowd; the key is of the detector's errors."""
+def scene_fields(key: jax.Array, crowd: Crowd, params: CrowdParams) -> dict[str, Array]:
+    """What `render_image` returns of a crowd; the key is of the detector's errors."""
     crowd = raycast.materialize(crowd)
-    color, depth, person = picture(crowd, height=params.height, width=params.width)
+    color, depth, person = render_pixels(
+        crowd, height=params.height, width=params.width
+    )
     return {
         "color": color,
         "depth": depth,
@@ -103,44 +105,48 @@ def sample_crowd(key: jax.Array, params: CrowdParams) -> Crowd:
     people = jax.vmap(lambda k: shapes.sample_shape(k, params.shape))(
         jax.random.split(keys[0], most)
     )
-    xyz = jax.vmap(functools.partial(_posed, params=params))(
+    xyz = jax.vmap(functools.partial(_sample_pose, params=params))(
         jax.random.split(keys[1], most), people
     )
     count = jax.random.randint(keys[2], (), params.people[0], most + 1)
     present = jnp.arange(most) < count
-    xyz = xyz + _places(keys[3], count, params)[:, None, :]
+    xyz = xyz + _floor_positions(keys[3], count, params)[:, None, :]
     # Those who are not there stand with the first, for camera and room to be drawn.
     there = jnp.where(present[:, None, None], xyz, xyz[:1])
     size = {"height": params.height, "width": params.width}
-    view = viewpoint.sample_view(keys[4], there, **size, params=params.view)
+    view = viewpoint.sample_cameras(keys[4], there, **size, params=params.view)
     place = transforms.invert(view.cam_from_world)[:3, 3]
     surroundings = rooms.sample_room(
         keys[5], there, place, stature=people.stature[0], params=params.room
     )
-    looks = jax.vmap(
-        lambda k: paint.sample_looks(k, surfaces=rooms.num_surfaces(surroundings))
+    appearance = jax.vmap(
+        lambda k: shading.sample_appearance(
+            k, surfaces=rooms.num_surfaces(surroundings)
+        )
     )(jax.random.split(keys[6], most))
-    away = place - _AWAY * transforms.invert(view.cam_from_world)[:3, 2]
+    away = place - _ABSENT_DISTANCE * transforms.invert(view.cam_from_world)[:3, 2]
     xyz = jnp.where(present[:, None, None], xyz, away.reshape(1, 1, 3))
-    flesh = body.primitives(
+    primitives = body.primitives(
         jnp.where(present[:, None, None], xyz, there + away.reshape(1, 1, 3)),
         stature=people.stature,
         girth=people.girth,
-        looseness=looks.looseness,
+        looseness=appearance.looseness,
     )
-    return Crowd(xyz, flesh, people.stature, present, surroundings, view, looks)
+    return Crowd(
+        xyz, primitives, people.stature, present, surroundings, view, appearance
+    )
 
 
-def _posed(key: jax.Array, person: shapes.Shape, *, params: CrowdParams) -> Array:
+def _sample_pose(key: jax.Array, person: shapes.Shape, *, params: CrowdParams) -> Array:
     """One moment of a motion, at the origin of the floor, (BODY joints, 3)."""
     key_motion, key_turn = jax.random.split(key)
     moment = jnp.zeros(1)
     xyz = motions.sample_motion(key_motion, person, moment, params.motion)
     xyz = raycast.materialize(xyz)
-    return viewpoint.turn_to_camera(key_turn, xyz, params.view)[0]
+    return viewpoint.orient_to_camera(key_turn, xyz, params.view)[0]
 
 
-def _places(key: jax.Array, count: Array, params: CrowdParams) -> Array:
+def _floor_positions(key: jax.Array, count: Array, params: CrowdParams) -> Array:
     """Where people stand on the floor, (people, 3), metres, world."""
     most = params.people[1]
     keys = jax.random.split(key, 3)
@@ -156,16 +162,18 @@ def _places(key: jax.Array, count: Array, params: CrowdParams) -> Array:
     return jnp.stack([aside, jnp.zeros(most), depth], axis=-1)
 
 
-def picture(crowd: Crowd, *, height: int, width: int) -> tuple[Array, Array, Array]:
+def render_pixels(
+    crowd: Crowd, *, height: int, width: int
+) -> tuple[Array, Array, Array]:
     """Colour, depth and owner of each pixel: the nearest of people and room."""
     view, size = crowd.view, {"height": height, "width": width}
     dirs = raycast.pixel_dirs(view.intrinsics, **size)
-    flesh = raycast.transform(crowd.flesh, view.cam_from_world)
-    depths, part = raycast.cast(flesh, view.intrinsics, **size)
+    primitives = raycast.transform(crowd.primitives, view.cam_from_world)
+    depths, part = raycast.cast(primitives, view.intrinsics, **size)
     fronts = jax.vmap(images.shade_person, in_axes=(0, 0, 0, 0, None, None))(
-        crowd.looks, flesh, part, depths, view.cam_from_world, dirs
+        crowd.appearance, primitives, part, depths, view.cam_from_world, dirs
     )
-    first = jax.tree.map(lambda leaf: leaf[0], crowd.looks)
+    first = jax.tree.map(lambda leaf: leaf[0], crowd.appearance)
     behind, back = images.room_colors(
         crowd.surroundings, first, view.cam_from_world, dirs
     )
@@ -173,7 +181,7 @@ def picture(crowd: Crowd, *, height: int, width: int) -> tuple[Array, Array, Arr
     front = jnp.take_along_axis(depths, owner[None], axis=0)[0]
     color = jnp.take_along_axis(fronts, owner[None, ..., None], axis=0)[0]
     is_person = front < behind
-    color = paint.to_srgb(jnp.where(is_person[..., None], color, back))
+    color = shading.to_srgb(jnp.where(is_person[..., None], color, back))
     depth = jnp.minimum(front, behind)
     return color, depth, jnp.where(is_person, owner, -1)
 
@@ -192,7 +200,7 @@ def _joint_fields(
     visible = joint_visibility(crowd, xyz, params) & ahead
 
     def detect(key, uv, visible):
-        found = detectors.detect(
+        found = detectors.simulate(
             key,
             uv[None],
             visible[None],
@@ -225,8 +233,8 @@ def joint_visibility(
     """
     dirs = (xyz / xyz[..., 2:]).reshape(-1, 3)
     view = crowd.view
-    flesh = raycast.transform(crowd.flesh, view.cam_from_world)
-    everyone = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), flesh)
+    primitives = raycast.transform(crowd.primitives, view.cam_from_world)
+    everyone = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), primitives)
     first = raycast.cast_rays(everyone, dirs).min(axis=-1)
     world_from_cam = transforms.invert(view.cam_from_world)
     world_dirs = transforms.rotate(world_from_cam, dirs)
@@ -239,7 +247,7 @@ def joint_visibility(
     return inside & (xyz[..., 2] - first < allowed)
 
 
-def render_pictures(
+def render_images(
     seed: int, split: str, start: int, count: int, params: CrowdParams
 ) -> dict[str, np.ndarray]:
     """Renders pictures `start` to `start + count` of a split.
@@ -252,7 +260,7 @@ def render_pictures(
         params: what to render.
 
     Returns:
-        The dict of `make_picture`, NumPy arrays with a leading axis.
+        The dict of `render_image`, NumPy arrays with a leading axis.
     """
     key, draw = scene.split_key(seed, split), _renderer(params)
     rows = [jax.device_get(draw(key, start + index)) for index in range(count)]
@@ -262,5 +270,5 @@ def render_pictures(
 @functools.lru_cache(maxsize=8)
 def _renderer(params: CrowdParams):
     return jax.jit(
-        lambda key, index: make_picture(jax.random.fold_in(key, index), params)
+        lambda key, index: render_image(jax.random.fold_in(key, index), params)
     )

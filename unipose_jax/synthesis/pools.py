@@ -53,7 +53,7 @@ def render_pool(
     Returns:
         The dict of `scene.make_clip`, NumPy arrays with a leading clip axis.
     """
-    batch_size = 1 if _one_by_one() else max(1, min(batch_size, count))
+    batch_size = 1 if _renders_sequentially() else max(1, min(batch_size, count))
     render = make_renderer(
         seed, split, params, motion_clips=motion_clips, extras=extras
     )
@@ -98,7 +98,7 @@ def make_renderer(
     clips = None if motion_clips is None else jnp.asarray(motion_clips)
 
     def render(index):
-        if not _one_by_one():
+        if not _renders_sequentially():
             devices = tuple(jax.local_devices())
             shared = devices if len(index) % len(devices) == 0 else devices[:1]
             return _batch_renderer(params, extras, shared)(key, index, clips)
@@ -109,7 +109,7 @@ def make_renderer(
     return render
 
 
-def _one_by_one() -> bool:
+def _renders_sequentially() -> bool:
     return jax.default_backend() == "cpu"
 
 
@@ -123,11 +123,11 @@ def _batch_renderer(
     their own: compiled together, they would change how the rest is rounded.
     """
     scene.check_extras(extras, params)
-    shoot = _batch_shooter(dataclasses.replace(params, crop_size=0), devices)
+    shoot = _compiled_clip_renderer(dataclasses.replace(params, crop_size=0), devices)
     together = jax.vmap(
-        functools.partial(scene.add_extras, params=params, extras=extras)
+        functools.partial(scene.render_extras, params=params, extras=extras)
     )
-    add = jax.jit(_shared(together, devices, (_CLIPS,)))
+    add = jax.jit(_shard_over_devices(together, devices, (_CLIPS,)))
 
     def render_batch(key, index, clips):
         shot = shoot(key, index, clips)
@@ -137,20 +137,20 @@ def _batch_renderer(
 
 
 @functools.lru_cache(maxsize=16)
-def _batch_shooter(
+def _compiled_clip_renderer(
     params: scene.SceneParams, devices: tuple[jax.Device, ...]
 ) -> Callable:
     """Compiled function of (split key, clip indices, motion clips or None)."""
 
     def shoot(key, index, clips):
         motion_clip = None if clips is None else clips[index % clips.shape[0]]
-        return scene.shoot(jax.random.fold_in(key, index), params, motion_clip)
+        return scene.render_scene(jax.random.fold_in(key, index), params, motion_clip)
 
     many = jax.vmap(shoot, in_axes=(None, 0, None))
-    return jax.jit(_shared(many, devices, (_WHOLE, _CLIPS, _WHOLE)))
+    return jax.jit(_shard_over_devices(many, devices, (_WHOLE, _CLIPS, _WHOLE)))
 
 
-def _shared(
+def _shard_over_devices(
     function: Callable,
     devices: tuple[jax.Device, ...],
     places: tuple[jax.sharding.PartitionSpec, ...],

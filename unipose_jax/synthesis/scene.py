@@ -13,12 +13,12 @@ from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.skeleton import definitions
+from unipose_jax.synthesis.motion import body_shape as shapes
 from unipose_jax.synthesis.motion import procedural as motions
-from unipose_jax.synthesis.motion import shape as shapes
-from unipose_jax.synthesis.render import body, images, paint, raycast, viewpoint
+from unipose_jax.synthesis.render import body, images, raycast, shading, viewpoint
 from unipose_jax.synthesis.render import room as rooms
-from unipose_jax.synthesis.sensing import cloud, crops
 from unipose_jax.synthesis.sensing import detector as detectors
+from unipose_jax.synthesis.sensing import image_crops, person_points
 from unipose_jax.synthesis.sensing import sensor as sensors
 
 BODY = definitions.BODY
@@ -49,7 +49,7 @@ class SceneParams:
     view: viewpoint.ViewParams = viewpoint.ViewParams()
     room: rooms.RoomParams = rooms.RoomParams()
     sensor: sensors.SensorParams = sensors.SensorParams()
-    segmentation: cloud.SegmentationParams = cloud.SegmentationParams()
+    segmentation: person_points.SegmentationParams = person_points.SegmentationParams()
     detector: detectors.DetectorParams = detectors.DetectorParams()
 
 
@@ -103,21 +103,23 @@ def make_clip(
             too short.
     """
     check_extras(extras, params)
-    shot = shoot(key, params, motion_clip)
-    return shot.clip | add_extras(shot, params, extras)
+    shot = render_scene(key, params, motion_clip)
+    return shot.clip | render_extras(shot, params, extras)
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Shot:
+class RenderedScene:
     """A clip, and what its extras are made of."""
 
     clip: dict[str, Array]
-    pictures: dict[str, Array]  # of the depth camera
+    depth_camera_images: dict[str, Array]  # of the depth camera
     scene: images.Scene
 
 
-def shoot(key: jax.Array, params: SceneParams, motion_clip: Array | None) -> Shot:
+def render_scene(
+    key: jax.Array, params: SceneParams, motion_clip: Array | None
+) -> RenderedScene:
     """A clip without extras; arguments as of `make_clip`."""
     key_scene, key_depth, key_points, key_uv = jax.random.split(key, 4)
     scene = sample_scene(key_scene, params, motion_clip=motion_clip)
@@ -130,7 +132,7 @@ def shoot(key: jax.Array, params: SceneParams, motion_clip: Array | None) -> Sho
         sensor_params=params.sensor,
         segmentation=params.segmentation,
     )
-    points, points_valid = cloud.sample_points(
+    points, points_valid = person_points.sample_points(
         key_points,
         pictures["depth"],
         pictures["mask"],
@@ -147,14 +149,14 @@ def shoot(key: jax.Array, params: SceneParams, motion_clip: Array | None) -> Sho
         "depth_intrinsics": scene.view.intrinsics,
     }
     clip |= _joint_fields(key_uv, scene, params)
-    return Shot(clip, pictures, scene)
+    return RenderedScene(clip, pictures, scene)
 
 
-def add_extras(
-    shot: Shot, params: SceneParams, extras: tuple[str, ...]
+def render_extras(
+    shot: RenderedScene, params: SceneParams, extras: tuple[str, ...]
 ) -> dict[str, Array]:
     """The extras of a clip."""
-    pictures = dict(shot.pictures)
+    pictures = dict(shot.depth_camera_images)
     if {"color", "color_crop"} & set(extras):
         size = {"height": params.height, "width": params.width}
         pictures["color"] = images.color_images(shot.scene, **size)
@@ -184,7 +186,7 @@ def _crop_fields(
     """The fields of the crops that are asked for, depth in uint16 millimetres."""
     fields: dict[str, Array] = {}
     if "depth_crop" in extras:
-        fields |= crops.depth_fields(
+        fields |= image_crops.depth_fields(
             jnp.where(pictures["mask"], pictures["depth"], 0.0),
             clip["points"],
             clip["depth_intrinsics"],
@@ -195,7 +197,7 @@ def _crop_fields(
         counts = jnp.where(counts < 2**16, counts, 0.0)
         fields["depth_crop"] = counts.astype(jnp.uint16)
     if "color_crop" in extras:
-        fields |= crops.color_fields(
+        fields |= image_crops.color_fields(
             raycast.materialize(pictures["color"]),
             clip["points"],
             clip["intrinsics"],
@@ -220,28 +222,32 @@ def sample_scene(
         xyz = motions.sample_motion(keys[1], person, time, params.motion)
         stature = person.stature
     else:
-        xyz = _stretch(keys[1], motion_clip, params.frames)
-        stature = body.stature_of(xyz)
-    xyz = viewpoint.turn_to_camera(keys[2], raycast.materialize(xyz), params.view)
-    view = viewpoint.sample_view(
+        xyz = _random_window(keys[1], motion_clip, params.frames)
+        stature = body.estimate_stature(xyz)
+    xyz = viewpoint.orient_to_camera(keys[2], raycast.materialize(xyz), params.view)
+    view = viewpoint.sample_cameras(
         keys[3], xyz, height=params.height, width=params.width, params=params.view
     )
     place = transforms.invert(view.cam_from_world)[:3, 3]
     surroundings = rooms.sample_room(
         keys[4], xyz, place, stature=stature, params=params.room
     )
-    looks = paint.sample_looks(keys[5], surfaces=rooms.num_surfaces(surroundings))
+    appearance = shading.sample_appearance(
+        keys[5], surfaces=rooms.num_surfaces(surroundings)
+    )
     frames = (params.frames,)
-    flesh = body.primitives(
+    primitives = body.primitives(
         xyz,
         stature=jnp.broadcast_to(stature, frames),
         girth=jnp.broadcast_to(person.girth, frames),
-        looseness=jnp.broadcast_to(looks.looseness, (*frames, len(body.MATERIALS))),
+        looseness=jnp.broadcast_to(
+            appearance.looseness, (*frames, len(body.MATERIALS))
+        ),
     )
-    return images.Scene(xyz, flesh, stature, surroundings, view, looks)
+    return images.Scene(xyz, primitives, stature, surroundings, view, appearance)
 
 
-def _stretch(key: jax.Array, motion_clip: Array, frames: int) -> Array:
+def _random_window(key: jax.Array, motion_clip: Array, frames: int) -> Array:
     """A random stretch of consecutive frames of a motion clip."""
     last = motion_clip.shape[0] - frames
     if last < 0:
@@ -264,7 +270,7 @@ def _joint_fields(
     seen = transforms.apply(view.color_from_depth, xyz)
     uv = camera.uv_from_xyz(seen, view.color_intrinsics)
     visible = joint_visibility(scene, seen, params) & has[None]
-    detected, confidence = detectors.detect(
+    detected, confidence = detectors.simulate(
         key,
         uv,
         visible,

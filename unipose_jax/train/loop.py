@@ -9,7 +9,7 @@ import tqdm
 
 from data_pipelines.loading import sources
 from unipose_jax import skeleton
-from unipose_jax.train import interrupt, journal, optimizer, parallel, recipes
+from unipose_jax.train import interrupt, metric_writer, optimizer, parallel, recipes
 from unipose_jax.train import step as train_step
 from unipose_jax.train import teacher as teachers
 from unipose_jax.train.checkpoints import checkpoint, pretrained, restore
@@ -31,7 +31,7 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
         Whether training is complete; False if a signal ended it early.
 
     Raises:
-        journal.NonFiniteLoss: names the step and the term.
+        metric_writer.NonFiniteLoss: names the step and the term.
         unipose_jax.errors.BadInput: the config or its data cannot be used, or
             `workdir` holds a run of another config.
     """
@@ -57,19 +57,22 @@ def _train(
 ) -> bool:
     """Trains from the newest checkpoint, or from the start, to the end or a signal."""
     num_steps, saved = config.num_train_steps, checkpoints.latest_step()
-    teacher, starts = None, config.get("teacher", {}).get("start", False)
-    if recipe.taught or starts:
+    teacher, init_from_teacher = (
+        None,
+        config.get("teacher", {}).get("init_from_teacher", False),
+    )
+    if recipe.needs_teacher or init_from_teacher:
         teacher = teachers.load(config, workdir)
     hosts = {"host": jax.process_index(), "hosts": jax.process_count()}
     batches = sources.open_train(config, **hosts, teacher=teacher)
-    state, position = restore.newest_or_new(config, recipe, checkpoints, workdir)
+    state, position = restore.restore_or_init(config, recipe, checkpoints, workdir)
     first_step = int(state.step)
     if position is not None:
         batches.set_state(position)
-    elif config.get("init", ""):
-        state = pretrained.with_backbone(state, config)
-    if teacher and starts and position is None:
-        state = restore.started_from(teacher.params, state)
+    elif config.get("init_backbone", ""):
+        state = pretrained.load_backbone(state, config)
+    if teacher and init_from_teacher and position is None:
+        state = restore.with_params(teacher.params, state)
     weights_at = optimizer.make_weight_schedule(
         config.loss_weights.to_dict(), config.ramp, num_steps
     )
@@ -78,7 +81,7 @@ def _train(
             recipe.train_terms, weights_at, config.optimizer.ema_decay
         )
     )
-    validate = make_validation(
+    validate = make_validation_fn(
         config, recipe, state.apply_fn, weights_at(num_steps), teacher
     )
     key = jax.random.key(config.seed)
@@ -87,12 +90,12 @@ def _train(
     def check(step: int) -> None:
         with log.paused():
             scores = validate(state.ema_params)
-            log.write(step, "validation", scores)
+            log.write_scalars(step, "validation", scores)
             save(scores["loss/total"])
 
     def save(score: float | None) -> None:
         meta = {
-            "config": checkpoint.describe(config),
+            "config": checkpoint.config_to_json(config),
             "position": batches.get_state(),
         }
         checkpoints.save(parallel.unreplicate(state), meta=meta, score=score)
@@ -100,14 +103,14 @@ def _train(
     done, one_host = False, jax.process_count() == 1
     with (
         interrupt.Interrupt() as stop,
-        journal.Journal(workdir, first_step=first_step) as log,
+        metric_writer.MetricWriter(workdir, first_step=first_step) as log,
         progress_bar(first_step, num_steps) as bar,
     ):
-        if starts and saved is None:
+        if init_from_teacher and saved is None:
             check(0)  # what becomes of the start may be worse than it
         for step in range(first_step + 1, num_steps + 1):
             batch = next(batches)
-            fed = parallel.split({name: batch[name] for name in recipe.fields})
+            fed = parallel.shard({name: batch[name] for name in recipe.fields})
             state, scalars = run_step(state, fed, key)
             log.add(step, scalars)
             bar.update()
@@ -126,13 +129,13 @@ def _train(
             if stopping:
                 break
     checkpoints.wait()
-    if not done and parallel.is_lead():
+    if not done and parallel.is_main_process():
         why = stop.signal_name or "another host was stopped"
         print(f"{why}: saved step {step}; run again to go on from there")
     return done
 
 
-def make_validation(
+def make_validation_fn(
     config: ml_collections.ConfigDict,
     recipe: recipes.Recipe,
     apply_fn: Callable,
@@ -144,13 +147,13 @@ def make_validation(
     Labels are read here to tell people how it goes; only the loss ranks checkpoints.
     """
     skel = skeleton.by_name(config.data.skeleton)
-    validate = evaluate.make_validate(recipe, apply_fn, skel)
+    validate = evaluate.make_eval_step(recipe, apply_fn, skel)
     source = sources.open_split(config, "validation")
     evaluate.check_fields(source, set(recipe.fields) - set(teachers.FIELDS), config)
     if teacher:
-        evaluate.check_fields(source, teacher.inputs, config, who="the teacher")
-        source = teacher.of_source(source)
-    batch_size = evaluate.fitting_batch_size(source, config.global_batch_size)
+        evaluate.check_fields(source, teacher.inputs, config, consumer="the teacher")
+        source = teacher.label_source(source)
+    batch_size = evaluate.choose_batch_size(source, config.global_batch_size)
 
     def scores(params) -> dict[str, float]:
         return evaluate.score_split(
@@ -160,7 +163,7 @@ def make_validation(
             skeleton=skel,
             weights={name: float(weight) for name, weight in weights.items()},
             batch_size=batch_size,
-            own_measures=recipe.measure is not None,
+            custom_metrics=recipe.metrics_fn is not None,
         )
 
     return scores
@@ -174,5 +177,5 @@ def progress_bar(first_step: int, num_steps: int) -> tqdm.tqdm:
         desc="train",
         unit="step",
         mininterval=2.0,
-        disable=not parallel.is_lead(),
+        disable=not parallel.is_main_process(),
     )

@@ -23,8 +23,8 @@ def make_optimizer(
 
     Args:
         config: `learning_rate`, `warmup_steps`, `weight_decay`, `clip_norm`; and
-            `backbone_rate`, 1 if absent, by which updates of the backbone are scaled:
-            its learning rate, and with it its decay, as a share of the others'.
+            `backbone_lr_multiplier`, 1 if absent, by which updates of the backbone are
+            scaled: its learning rate, and with it its decay, as a share of the others'.
         num_steps: length of the whole run.
     """
     warmup = min(config.warmup_steps, num_steps // 4)
@@ -36,15 +36,15 @@ def make_optimizer(
         optax.contrib.muon(
             rate,
             weight_decay=config.weight_decay,
-            muon_weight_dimension_numbers=_matrices,
+            muon_weight_dimension_numbers=_muon_dimension_numbers,
         ),
     ]
-    if (share := config.get("backbone_rate", 1.0)) != 1.0:
-        parts.append(optax.masked(optax.scale(share), in_backbone))
+    if (share := config.get("backbone_lr_multiplier", 1.0)) != 1.0:
+        parts.append(optax.masked(optax.scale(share), backbone_mask))
     return optax.chain(*parts)
 
 
-def in_backbone(params):
+def backbone_mask(params):
     """Which parameters belong to an image network, as a tree of bool.
 
     Networks that have one call it `BACKBONE`, wherever they keep it.
@@ -56,7 +56,7 @@ def in_backbone(params):
     return jax.tree_util.tree_map_with_path(belongs, params)
 
 
-def _matrices(params):
+def _muon_dimension_numbers(params):
     """Which parameters are matrices: dense kernels, and convolutions' when flattened.
 
     The others (biases, scales, kernels per attention head) are None.

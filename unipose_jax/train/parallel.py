@@ -55,7 +55,7 @@ def initialize(coordinator: str | None, num_processes: int, process_id: int) -> 
         jax.config.update("jax_enable_compilation_cache", False)
 
 
-def is_lead() -> bool:
+def is_main_process() -> bool:
     """True on the one host that writes reports and logs."""
     return jax.process_index() == 0
 
@@ -90,7 +90,7 @@ def replicate(tree):
     return jax_utils.replicate(tree, axis_name=AXIS)
 
 
-def first(tree):
+def first_replica(tree):
     """Takes the first device's copy."""
     return jax_utils.unreplicate(tree)
 
@@ -101,18 +101,18 @@ def unreplicate(tree):
     return jax.tree.map(lambda x: np.asarray(x)[0], copies)
 
 
-def split(batch):
+def shard(batch):
     """Splits the leading axis over local devices: n to (devices, n / devices)."""
     devices = jax.local_device_count()
     return jax.tree.map(lambda x: x.reshape(devices, -1, *x.shape[1:]), batch)
 
 
-def merge(batch):
-    """Undoes `split`, where the batch is."""
+def unshard(batch):
+    """Undoes `shard`, where the batch is."""
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch)
 
 
-def example_keys(key: jax.Array, count: int) -> jax.Array:
+def per_example_keys(key: jax.Array, count: int) -> jax.Array:
     """One key for each of a device's `count` examples, by place in the global batch.
 
     The same example gets the same key on any number of devices and hosts. Call inside

@@ -12,13 +12,13 @@ class TrainState(train_state.TrainState):
 
     ema_params: flax.core.FrozenDict
 
-    def average(self, decay: float) -> "TrainState":
+    def update_ema(self, decay: float) -> "TrainState":
         """Moves the average towards the parameters; faster in the first steps."""
         kept = jnp.minimum(decay, (1.0 + self.step) / (10.0 + self.step))
         ema = optax.incremental_update(self.params, self.ema_params, 1.0 - kept)
         return self.replace(ema_params=ema)
 
-    def saved(self) -> dict:
+    def checkpoint_tree(self) -> dict:
         """The part that a checkpoint holds, as a plain pytree."""
         return {
             "step": self.step,

@@ -27,7 +27,7 @@ def make_train_step(
         # resuming nor another number of devices changes it.
         key = jax.random.fold_in(key, state.step)
         count = jax.tree.leaves(batch)[0].shape[0]
-        keys = parallel.example_keys(key, count)
+        keys = parallel.per_example_keys(key, count)
         weights = weights_at(state.step)
 
         def loss_fn(params):
@@ -41,6 +41,6 @@ def make_train_step(
             for name, term in terms.items()
         }
         metrics |= {"loss/total": share, "grad_norm": optax.tree.norm(grads)}
-        return state.apply_gradients(grads=grads).average(ema_decay), metrics
+        return state.apply_gradients(grads=grads).update_ema(ema_decay), metrics
 
     return step

@@ -19,7 +19,7 @@ from unipose_jax.train.evaluation import evaluate
 from unipose_jax.train.recipes import stage1
 from unipose_jax.weights import store
 
-FIELDS = stage1.TAUGHT
+FIELDS = stage1.TEACHER_FIELDS
 
 
 class Teacher:
@@ -41,17 +41,17 @@ class Teacher:
         self._replicated = parallel.replicate(params)
         self._batch_size = batch_size
 
-    def of_source(self, source) -> "LabelledSource":
+    def label_source(self, source) -> "PseudoLabeledSource":
         """A random-access source with labels; labels every clip at once."""
-        size = evaluate.fitting_batch_size(
-            source, self._batch_size, what="what the teacher is to label"
+        size = evaluate.choose_batch_size(
+            source, self._batch_size, description="what the teacher is to label"
         )
         with tqdm.tqdm(
             total=len(source),
             desc="label",
             unit="clip",
             mininterval=1.0,
-            disable=not parallel.is_lead(),
+            disable=not parallel.is_main_process(),
         ) as bar:
             found = evaluate.predict_split(
                 self._predict,
@@ -60,18 +60,18 @@ class Teacher:
                 batch_size=size,
                 progress=lambda done: bar.update(done - bar.n),
             )
-        return LabelledSource(source, _fields(found))
+        return PseudoLabeledSource(source, _teacher_fields(found))
 
-    def of_batches(self, batches) -> "LabelledBatches":
+    def label_batches(self, batches) -> "PseudoLabeledBatches":
         """An endless stream of batches with labels; labels each when it is drawn."""
-        return LabelledBatches(batches, self)
+        return PseudoLabeledBatches(batches, self)
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """The labels of one host's share of a batch, on its devices."""
-        return _fields(self._predict(self._replicated, batch))
+        return _teacher_fields(self._predict(self._replicated, batch))
 
 
-class LabelledSource:
+class PseudoLabeledSource:
     """A source whose examples carry a teacher's joints."""
 
     def __init__(self, source, labels: Mapping[str, np.ndarray]):
@@ -92,7 +92,7 @@ class LabelledSource:
         return {name: value[index] for name, value in self._labels.items()}
 
 
-class LabelledBatches:
+class PseudoLabeledBatches:
     """A stream of batches that carry a teacher's joints."""
 
     def __init__(self, batches, teacher: Teacher):
@@ -124,14 +124,14 @@ def load(config: ml_collections.ConfigDict, folder: pathlib.Path) -> Teacher:
     Raises:
         errors.BadInput: there is no such run, or its skeleton is another one.
     """
-    inputs, size = check(config, folder), config.global_batch_size
+    inputs, size = check_teacher(config, folder), config.global_batch_size
     if config.teacher.workdir:
-        where = _run_of(config, folder)
-        settings, step = restore.settings_of(where), checkpoint.newest_step(where) or 0
-        if step < settings.num_train_steps and parallel.is_lead():
+        where = _teacher_workdir(config, folder)
+        settings, step = restore.read_config(where), checkpoint.latest_step(where) or 0
+        if step < settings.num_train_steps and parallel.is_main_process():
             end = settings.num_train_steps
             print(f"the teacher in {where} stopped at step {step:,} of {end:,}")
-        _, state = restore.best(settings, where)
+        _, state = restore.restore_best(settings, where)
         apply_fn, params = state.apply_fn, state.ema_params
     else:
         params, meta = store.load()
@@ -140,7 +140,9 @@ def load(config: ml_collections.ConfigDict, folder: pathlib.Path) -> Teacher:
     return Teacher(apply_fn, params, inputs=inputs, batch_size=size)
 
 
-def check(config: ml_collections.ConfigDict, folder: pathlib.Path) -> tuple[str, ...]:
+def check_teacher(
+    config: ml_collections.ConfigDict, folder: pathlib.Path
+) -> tuple[str, ...]:
     """The batch fields that a teacher takes, without building its network.
 
     Args:
@@ -152,8 +154,8 @@ def check(config: ml_collections.ConfigDict, folder: pathlib.Path) -> tuple[str,
             have another size.
     """
     if config.teacher.workdir:
-        where = _run_of(config, folder)
-        settings = restore.settings_of(where)
+        where = _teacher_workdir(config, folder)
+        settings = restore.read_config(where)
         if settings.recipe != "stage1":
             raise errors.BadInput(
                 f"a teacher is a run of recipe stage1; {where} holds one of "
@@ -170,7 +172,7 @@ def check(config: ml_collections.ConfigDict, folder: pathlib.Path) -> tuple[str,
             f"the teacher in {where} knows the joints of {name}, the student is to "
             f"learn {config.data.skeleton}"
         )
-    return models.inputs_of(model)
+    return models.input_fields(model)
 
 
 def check_crops(
@@ -189,11 +191,13 @@ def check_crops(
         )
 
 
-def _run_of(config: ml_collections.ConfigDict, folder: pathlib.Path) -> pathlib.Path:
+def _teacher_workdir(
+    config: ml_collections.ConfigDict, folder: pathlib.Path
+) -> pathlib.Path:
     return (folder / config.teacher.workdir).resolve()
 
 
-def _fields(found: Mapping[str, Any]) -> dict[str, Any]:
+def _teacher_fields(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "teacher_xyz": found["xyz"].astype(np.float32),
         "teacher_confidence": found["confidence"].astype(np.float32),

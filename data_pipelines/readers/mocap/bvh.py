@@ -52,10 +52,12 @@ def read(path: str | os.PathLike) -> Bvh:
         raise errors.BadInput(f"{path} has no MOTION: it is no BVH file, or cut short")
     joints = _hierarchy(lines[:start], path)
     values, fps = _frames(lines[start + 1 :], joints, path)
-    return Bvh(tuple(joint.name for joint in joints), _posed(joints, values), fps)
+    return Bvh(
+        tuple(joint.name for joint in joints), _forward_kinematics(joints, values), fps
+    )
 
 
-class _Words:
+class _Tokenizer:
     """The words of lines, one after the other; `line` is the number of the last."""
 
     def __init__(self, lines: Iterable[tuple[int, list[str]]]):
@@ -73,7 +75,7 @@ def _hierarchy(
     lines: Sequence[tuple[int, list[str]]], path: pathlib.Path
 ) -> list[_Joint]:
     """The joints, each after its parent."""
-    words = _Words(lines)
+    words = _Tokenizer(lines)
     joints: list[_Joint] = []
     try:
         words.take("HIERARCHY")
@@ -99,7 +101,7 @@ def _hierarchy(
     return joints
 
 
-def _joint(name: str, parent: int, words: _Words, *, ends: bool = False) -> _Joint:
+def _joint(name: str, parent: int, words: _Tokenizer, *, ends: bool = False) -> _Joint:
     """What follows the name of a joint."""
     words.take("{")
     words.take("OFFSET")
@@ -147,7 +149,7 @@ def _frames(
     return values, 1.0 / seconds
 
 
-def _posed(joints: Sequence[_Joint], values: np.ndarray) -> np.ndarray:
+def _forward_kinematics(joints: Sequence[_Joint], values: np.ndarray) -> np.ndarray:
     """Places of all joints, (frames, joints, 3), in the file's unit and axes.
 
     A joint's channels act in the order they are listed, each in the axes that the

@@ -3,8 +3,9 @@
     from data_pipelines.readers.mocap import joint_clips
     joint_clips.write_clips("bvh_folder", "clips.npz")  # --config.data.motion=clips.npz
 
-The clips keep the names of their joints; `unipose_jax.synthesis.motion.mocap` completes
-them to a body and knows the names of CMU's BVH conversions and of our own skeletons.
+The clips keep the names of their joints; `unipose_jax.synthesis.motion.retargeting`
+completes them to a body and knows the names of CMU's BVH conversions and of our own
+skeletons.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from data_pipelines.readers.mocap import bvh
 from data_pipelines.readers.videopose import safe_pickle
 from unipose_jax import errors
@@ -27,11 +28,19 @@ CMU_METRES_PER_UNIT = 0.0254 / 0.45
 _MAX_METRES = 100.0  # beyond, a value is corrupt; MSR Action3D has 2.147e9
 _RATE_TOLERANCE = 0.02  # of the frame rate asked for
 # Names that the file of clips, or the call that writes it, needs itself.
-_TAKEN = {"joint_names", "skeleton", "fps", "up", "time", "file", "allow_pickle"}
+_RESERVED_NAMES = {
+    "joint_names",
+    "skeleton",
+    "fps",
+    "up",
+    "time",
+    "file",
+    "allow_pickle",
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Motion:
+class JointClips:
     """Clips of one set of joints."""
 
     joint_names: tuple[str, ...]
@@ -46,7 +55,7 @@ def read_bvh(
     *,
     metres_per_unit: float = CMU_METRES_PER_UNIT,
     skip_frames: int = 1,
-) -> Motion:
+) -> JointClips:
     """Reads a BVH file (see `bvh`) as one clip, which is called like the file.
 
     Args:
@@ -62,10 +71,12 @@ def read_bvh(
     if len(file.xyz) <= skip_frames:
         raise errors.BadInput(f"{path} has {len(file.xyz)} frames, expected more")
     xyz = (file.xyz[skip_frames:] * metres_per_unit).astype(np.float32)
-    return Motion(joint_names=file.joint_names, clips={path.stem: xyz}, fps=file.fps)
+    return JointClips(
+        joint_names=file.joint_names, clips={path.stem: xyz}, fps=file.fps
+    )
 
 
-def read_joints(path: str | os.PathLike, *, skip_corrupt: bool = False) -> Motion:
+def read_joints(path: str | os.PathLike, *, skip_corrupt: bool = False) -> JointClips:
     """Reads and checks an npz file of joint positions.
 
     It has `joint_names` or `skeleton`, clips (frames, joints, 3) in metres under any
@@ -102,7 +113,7 @@ def read_joints(path: str | os.PathLike, *, skip_corrupt: bool = False) -> Motio
         shape = f"(frames, {len(names)}, 3)"
         raise errors.BadInput(f"{path} has no clip, an array of floats {shape}")
     fps = _frame_rate(arrays, path)
-    return Motion(joint_names=names, clips=clips, fps=fps, up=up, corrupt=corrupt)
+    return JointClips(joint_names=names, clips=clips, fps=fps, up=up, corrupt=corrupt)
 
 
 def write_clips(
@@ -135,7 +146,7 @@ def write_clips(
     """
     source = pathlib.Path(source)
     paths = [p for p in sorted(source.rglob("*")) if p.suffix in (".bvh", ".npz")]
-    motions: dict[pathlib.Path, Motion] = {}
+    motions: dict[pathlib.Path, JointClips] = {}
     skipped = []
     for path in paths:
         try:
@@ -156,8 +167,8 @@ def write_clips(
         raise errors.BadInput(f"{source} has no .bvh and no .npz file that can be read")
     first = next(iter(motions.values()))
     fields: dict[str, Any] = {"joint_names": np.array(first.joint_names)}
-    fields |= {"fps": fps, "up": first.up} | _joined(motions, fps)
-    with files.replacing(output) as aside, open(aside, "wb") as file:
+    fields |= {"fps": fps, "up": first.up} | _merge_clips(motions, fps)
+    with file_io.atomic_path(output) as aside, open(aside, "wb") as file:
         np.savez_compressed(file, **fields)
     return skipped
 
@@ -185,8 +196,8 @@ def _frame_rate(arrays: Mapping[str, Any], path: str | os.PathLike) -> float:
     return float(fps)
 
 
-def _joined(
-    motions: Mapping[pathlib.Path, Motion], fps: float
+def _merge_clips(
+    motions: Mapping[pathlib.Path, JointClips], fps: float
 ) -> dict[str, np.ndarray]:
     """All clips at one frame rate; raises where two files do not fit together."""
     clips: dict[str, np.ndarray] = {}
@@ -204,7 +215,7 @@ def _joined(
                 f" {fps:g}; choose fps={motion.fps / step:.4g}"
             )
         for name, xyz in motion.clips.items():
-            if name in clips or name in _TAKEN:
+            if name in clips or name in _RESERVED_NAMES:
                 raise errors.BadInput(f"{path}: the clip name {name!r} is taken")
             clips[name] = xyz[::step]
     return clips

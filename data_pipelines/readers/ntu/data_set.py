@@ -40,7 +40,7 @@ _SAME_CAMERA = np.eye(4, dtype=np.float32)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Person(sequence.Sequence):
+class PersonSequence(sequence.Sequence):
     """One tracked body of a clip, in the frames that have it; the first frame is 1."""
 
     clip: str
@@ -85,14 +85,14 @@ class Person(sequence.Sequence):
             frame=np.asarray(self.frames),
         )
 
-    def people(self) -> detections.Detections:
+    def keypoint_detections(self) -> detections.Detections:
         """A 2D detector's people; else the tracker's joints, projected by Kinect.
 
         The detector's are those of the clip, in colour pixels; the tracker's are this
         person's, in colour pixels where there is a video and in depth pixels otherwise.
         """
         if self.keypoint_folder:
-            path = sequence.detector_file(self.keypoint_folder, self.clip)
+            path = sequence.detector_path(self.keypoint_folder, self.clip)
             return detections.read(path)
         body = _read_bodies(self.skeleton_path)[self.body]
         uv = body.uv_color if self.color_camera else body.uv_depth
@@ -123,22 +123,30 @@ def open_data_set(
         raise errors.BadInput(f"config.data.variant is {data.variant!r}; use {choices}")
     found = files.find(source)
     _check_count(found, source, data)
-    sequences: dict[str, list[Person]] = {split: [] for split in sequence.SPLITS}
+    sequences: dict[str, list[PersonSequence]] = {
+        split: [] for split in sequence.SPLITS
+    }
     skipped: list[str] = []
-    cameras: dict[str, skeleton_file.Calibration] = {}
+    cameras: dict[str, skeleton_file.KinectCalibration] = {}
     names = sorted(found.skeletons.keys() - found.unusable)
     with tqdm.tqdm(names, "read skeletons", unit="clip", leave=False) as progress:
         for kinect, clips in itertools.groupby(progress, key=lambda name: name[:8]):
-            bodies = _readable(found, clips, skipped if data.skip_corrupt else None)
-            matches = [skeleton_file.matches(b) for one in bodies.values() for b in one]
-            cameras[kinect] = skeleton_file.fit(matches)
+            bodies = _read_bodies_of_clips(
+                found, clips, skipped if data.skip_corrupt else None
+            )
+            matches = [
+                skeleton_file.point_correspondences(b)
+                for one in bodies.values()
+                for b in one
+            ]
+            cameras[kinect] = skeleton_file.fit_cameras(matches)
             for clip, its_bodies in bodies.items():
                 people = _people(clip, its_bodies, found, cameras[kinect], data)
                 sequences[_split(clip, data.variant)] += people
     return sequence.DataSet(
         name="ntu_rgbd",
         sequences=sequences,
-        protocol=" ".join([*_protocol(data, found), *_fits(cameras)]),
+        protocol=" ".join([*_protocol(data, found), *_describe_fits(cameras)]),
         skipped=skipped,
     )
 
@@ -154,7 +162,7 @@ def _check_count(
         )
 
 
-def _readable(
+def _read_bodies_of_clips(
     found: files.Files, clips: Iterable[str], skipped: list[str] | None
 ) -> dict[str, tuple[skeleton_file.Body, ...]]:
     """The bodies of each clip; a corrupt one adds a line to `skipped`, or raises."""
@@ -175,14 +183,14 @@ def _people(
     clip: str,
     bodies: Iterable[skeleton_file.Body],
     found: files.Files,
-    cameras: skeleton_file.Calibration,
+    cameras: skeleton_file.KinectCalibration,
     data: ml_collections.ConfigDict,
-) -> list[Person]:
+) -> list[PersonSequence]:
     """A sequence for each body of a clip."""
     # A detector's keypoints are in colour pixels, wherever the videos are now.
     color = clip in found.videos or bool(data.keypoints)
     return [
-        Person(
+        PersonSequence(
             name=f"{clip}-{number}",
             subject=clip[8:12],
             frames=tuple(body.frames.tolist()),
@@ -227,7 +235,7 @@ def _protocol(data: ml_collections.ConfigDict, found: files.Files) -> list[str]:
     ]
 
 
-def _fits(cameras: Mapping[str, skeleton_file.Calibration]) -> list[str]:
+def _describe_fits(cameras: Mapping[str, skeleton_file.KinectCalibration]) -> list[str]:
     """How well the cameras fit, and where there was nothing to fit them to."""
     fitted = [c for c in cameras.values() if np.isfinite(c.depth_rms)]
     typical = [kinect for kinect, c in cameras.items() if np.isnan(c.depth_rms)]
@@ -240,7 +248,7 @@ def _fits(cameras: Mapping[str, skeleton_file.Calibration]) -> list[str]:
             f" {depth:.1g} px in depth and {color:.1g} px in colour."
         )
     if typical:
-        names = files.listed(typical)
+        names = files.format_names(typical)
         lines.append(f"Too few joints to fit, so a typical Kinect v2: {names}.")
     return lines
 

@@ -19,7 +19,7 @@ from collections.abc import Collection, Mapping
 import cv2
 import numpy as np
 
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from unipose_jax import errors
 
 DEPTH_SIZE, COLOR_SIZE = (512, 424), (1920, 1080)  # pixels
@@ -27,7 +27,7 @@ NUM_CLIPS = 56_880  # with those that have no skeleton
 
 _CLIP = re.compile(r"S0(?:0[1-9]|1[0-7])C\d{3}P\d{3}R\d{3}A\d{3}")
 _SKELETON, _VIDEO = ".skeleton", "_rgb.avi"
-_MOST_NAMED = 5
+_MAX_LISTED = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,10 +69,10 @@ def find(source: pathlib.Path) -> Files:
     return found
 
 
-def listed(names: Collection[str]) -> str:
+def format_names(names: Collection[str]) -> str:
     """The first few names, and how many there are besides."""
-    rest = len(names) - _MOST_NAMED
-    return ", ".join(sorted(names)[:_MOST_NAMED]) + (
+    rest = len(names) - _MAX_LISTED
+    return ", ".join(sorted(names)[:_MAX_LISTED]) + (
         f" and {rest} more" if rest > 0 else ""
     )
 
@@ -88,7 +88,7 @@ def read_depth(path: pathlib.Path) -> np.ndarray:
     Raises:
         errors.BadInput: there is no such picture.
     """
-    header = files.read_png_header(path)
+    header = file_io.read_png_header(path)
     if header != (*DEPTH_SIZE, 16, 0):
         raise errors.BadInput(f"{path} is no 16-bit grey PNG of 512x424 pixels")
     counts = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
@@ -115,7 +115,7 @@ def _check_pairs(found: Files, source: pathlib.Path) -> None:
         ".skeleton file": found.depth.keys() - found.skeletons,
     }
     lines = [
-        f"no {what} of {listed(names - found.unusable)}"
+        f"no {what} of {format_names(names - found.unusable)}"
         for what, names in missing.items()
         if names - found.unusable
     ]

@@ -26,13 +26,13 @@ _PIXEL_CENTER = 0.5
 # Kinect mirrors its pictures, and y is up. With y turned down, a joint that the file
 # calls left is on the picture's right-hand side of a body: names are swapped to fit.
 _AXES = np.array([1.0, -1.0, 1.0])
-_AS_SEEN = np.array(skeletons.NTU25.mirror)
+_MIRRORED_ORDER = np.array(skeletons.NTU25.mirror)
 
 _BODY_WORDS = 10  # before the number of joints; the first is the body's id
 _JOINTS, _JOINT_WORDS = skeletons.NTU25.num_joints, 12
 _MAX_METRES = 100.0
-_FEW_JOINTS = 100  # four frames of a whole body
-_JOINTS_PER_BODY, _MOST_JOINTS = 200, 5_000  # of those fitted, spread evenly
+_MIN_JOINTS = 100  # four frames of a whole body
+_JOINTS_PER_BODY, _MAX_JOINTS = 200, 5_000  # of those fitted, spread evenly
 _NOISE = 0.01  # pixels, by which the colour model misses the polynomial
 
 # Typical value and spread of what is fitted: of the Kinects in our sample files, and
@@ -74,7 +74,7 @@ class Body:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Calibration:
+class KinectCalibration:
     """Cameras of one Kinect, and how well they meet the pixels in the files."""
 
     depth: calibration.Camera
@@ -98,7 +98,7 @@ def read(path: pathlib.Path) -> tuple[Body, ...]:
     except ValueError as error:
         raise errors.BadInput(f"{path} is no .skeleton file: {error}") from error
     found: dict[str, list[tuple[int, np.ndarray]]] = {}
-    for frame, body, joints in _blocks(words, values, path):
+    for frame, body, joints in _iterate_bodies(words, values, path):
         if not (np.abs(joints[:, :3]) < _MAX_METRES).all():
             raise errors.BadInput(
                 f"{path}: frame {frame} has a joint that is not within"
@@ -110,39 +110,43 @@ def read(path: pathlib.Path) -> tuple[Body, ...]:
     return tuple(_body(seen) for seen in found.values())
 
 
-def fit(bodies: Sequence[np.ndarray]) -> Calibration:
+def fit_cameras(bodies: Sequence[np.ndarray]) -> KinectCalibration:
     """Fits the cameras of one Kinect by robust least squares.
 
     Args:
-        bodies: `matches` of each body that it saw.
+        bodies: `point_correspondences` of each body that it saw.
 
     Returns:
         The cameras; those of a typical Kinect v2 for fewer than 100 joints.
     """
-    rows = _thinned(np.concatenate([np.zeros((0, 7)), *bodies]), _MOST_JOINTS)
-    if len(rows) < _FEW_JOINTS:
+    rows = _subsample(np.concatenate([np.zeros((0, 7)), *bodies]), _MAX_JOINTS)
+    if len(rows) < _MIN_JOINTS:
         rows = rows[:0]
     xyz, uv_depth, uv_color = rows[:, :3], rows[:, 3:5], rows[:, 5:]
     depth, depth_rms = _fit(_project_depth, _DEPTH, xyz, uv_depth)
     color, color_rms = _fit(_project_color, _COLOR, xyz, uv_color)
     f, cx, cy, k1, k2, k3 = depth
-    return Calibration(
-        depth=calibration.make(*files.DEPTH_SIZE, (f, f, cx, cy), (k1, k2, 0, 0, k3)),
-        color=calibration.make(*files.COLOR_SIZE, color[:4], _color_distortion(color)),
+    return KinectCalibration(
+        depth=calibration.make_camera(
+            *files.DEPTH_SIZE, (f, f, cx, cy), (k1, k2, 0, 0, k3)
+        ),
+        color=calibration.make_camera(
+            *files.COLOR_SIZE, color[:4], _color_distortion(color)
+        ),
         color_from_depth=_color_from_depth(color).astype(np.float32),
         depth_rms=depth_rms,
         color_rms=color_rms,
     )
 
 
-def matches(body: Body) -> np.ndarray:
+def point_correspondences(body: Body) -> np.ndarray:
     """x, y, z, u and v of depth, u and v of colour of tracked joints: (joints, 7)."""
     rows = np.concatenate([body.xyz, body.uv_depth, body.uv_color], axis=-1)
     rows = rows[(body.confidence == 1.0) & (body.xyz[..., 2] > 0.1)]
-    return _thinned(rows[np.isfinite(rows).all(axis=-1)], _JOINTS_PER_BODY)
+    return _subsample(rows[np.isfinite(rows).all(axis=-1)], _JOINTS_PER_BODY)
 
 
-def _blocks(
+def _iterate_bodies(
     words: Sequence[str], values: np.ndarray, path: pathlib.Path
 ) -> Iterator[tuple[int, str, np.ndarray]]:
     """(frame, body id, (25, 12) values of its joints) of all bodies in all frames.
@@ -168,7 +172,7 @@ def _blocks(
 
 
 def _body(seen: Sequence[tuple[int, np.ndarray]]) -> Body:
-    joints = np.stack([values[_AS_SEEN] for _, values in seen])
+    joints = np.stack([values[_MIRRORED_ORDER] for _, values in seen])
     state = joints[..., 11]
     return Body(
         frames=np.array([frame for frame, _ in seen]),
@@ -179,7 +183,7 @@ def _body(seen: Sequence[tuple[int, np.ndarray]]) -> Body:
     )
 
 
-def _thinned(rows: np.ndarray, most: int) -> np.ndarray:
+def _subsample(rows: np.ndarray, most: int) -> np.ndarray:
     """At most so many rows, spread evenly over all."""
     return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
 

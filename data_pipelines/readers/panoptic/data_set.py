@@ -47,15 +47,17 @@ _LABELS = "2D keypoints are hdPose3d projected: labels from 3D, not a detector's
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Kinect(sequence.Sequence):
+class KinectSequence(sequence.Sequence):
     """One person before one Kinect; `frames` are places in depthdata.dat, from 0."""
 
     folder: pathlib.Path  # of the recording
     node: int  # of the Kinect, 1 to 10
     body: int
-    placed: files.Placed
+    placed: files.KinectCalibration
     poses: np.ndarray  # int64 (frames,), which of the body's poses
-    pictures: np.ndarray  # int64 (frames,), place in the video, -1 where none is near
+    color_frames: (
+        np.ndarray
+    )  # int64 (frames,), place in the video, -1 where none is near
     detector: str  # folder of a 2D detector's files, or ""
 
     def depth(self, index: int) -> np.ndarray:
@@ -65,7 +67,7 @@ class Kinect(sequence.Sequence):
 
     def color(self, index: int) -> np.ndarray | None:
         """Colour of a frame: uint8 RGB, or None without files or a picture in time."""
-        place = int(self.pictures[index])
+        place = int(self.color_frames[index])
         if place < 0:
             return None
         return files.read_color(self.folder, self.node, place, self.placed.color)
@@ -78,7 +80,7 @@ class Kinect(sequence.Sequence):
         xyz = np.where(valid[..., None], values[..., :3] * 0.01, np.nan)
         depth_from_world = np.linalg.inv(self.placed.world_from_depth)
         return pose_file.PoseFile(
-            xyz=_moved(xyz, depth_from_world).astype(np.float32),
+            xyz=_apply_transform(xyz, depth_from_world).astype(np.float32),
             confidence=np.clip(values[..., 3], 0, 1),
             skeleton=SKELETON,
             time=self.time,
@@ -86,29 +88,31 @@ class Kinect(sequence.Sequence):
             frame=np.array(self.frames),
         )
 
-    def people(self) -> detections.Detections:
+    def keypoint_detections(self) -> detections.Detections:
         """This person: found by the detector, or else the projected truth."""
-        return self._people
+        return self._detections
 
     @functools.cached_property
-    def _people(self) -> detections.Detections:
+    def _detections(self) -> detections.Detections:
         truth = self._projected()
         if not self.detector:
             people = {f: t[None] for f, t in zip(self.frames, truth, strict=True)}
             return detections.Detections(skeletons.by_name(SKELETON), people)
         view = f"{self.folder.name}_50_{self.node:02d}"
-        found = detections.read(sequence.detector_file(self.detector, view))
+        found = detections.read(sequence.detector_path(self.detector, view))
         people = {}
-        for frame, place, own in zip(self.frames, self.pictures, truth, strict=True):
-            seen = found.people.get(int(place), np.zeros((0, 1, 3)))
-            people[frame] = _same_person(seen, own)
+        for frame, place, own in zip(
+            self.frames, self.color_frames, truth, strict=True
+        ):
+            seen = found.by_frame.get(int(place), np.zeros((0, 1, 3)))
+            people[frame] = _match_person(seen, own)
         return detections.Detections(found.joints, people)
 
     def _projected(self) -> np.ndarray:
         """The truth in recorded colour pixels and its confidence: (frames, 19, 3)."""
         pose, camera = self.joints(), self.placed.color
         size = np.array([camera.width, camera.height])
-        xyz = _moved(pose.xyz, self.color_from_depth)
+        xyz = _apply_transform(pose.xyz, self.color_from_depth)
         pinhole = camera.project(xyz)
         xy = (pinhole - camera.intrinsics[2:]) / camera.intrinsics[:2]
         uv = calibration.distort(xy, camera.distortion)
@@ -140,7 +144,7 @@ def open_data_set(
         )
     folders = files.recordings(source)
     _check_complete(folders, files.NODES if data.check_counts else ())
-    splits: dict[str, list[Kinect]] = {split: [] for split in sequence.SPLITS}
+    splits: dict[str, list[KinectSequence]] = {split: [] for split in sequence.SPLITS}
     skipped: list[str] = []
     stamped = used = 0
     for folder, node in itertools.product(folders, files.NODES):
@@ -178,26 +182,26 @@ def split_of(recording: str) -> str:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _View:
+class _KinectView:
     """The depth frames of one Kinect that have poses."""
 
     folder: pathlib.Path
     node: int
-    placed: files.Placed
+    placed: files.KinectCalibration
     stamped: int  # depth frames with a time
     frames: np.ndarray  # (frames,), place in depthdata.dat
     time: np.ndarray  # (frames,), milliseconds
     scenes: np.ndarray  # (frames,), the nearest HD poses
-    pictures: np.ndarray  # (frames,), place in the video, or -1
+    color_frames: np.ndarray  # (frames,), place in the video, or -1
 
 
-def _open_view(folder: pathlib.Path, node: int) -> _View:
-    placed = files.read_placed(folder, node)
+def _open_view(folder: pathlib.Path, node: int) -> _KinectView:
+    placed = files.read_calibration(folder, node)
     files.check_pictures(folder, node, placed.depth)
     depth_time, color_time = files.read_table(folder, node)
-    frames = sync.in_order(depth_time)
+    frames = sync.increasing_indices(depth_time)
     scenes = sync.read_scenes(folder)
-    nearest, away = sync.nearest(scenes.time, depth_time[frames])
+    nearest, away = sync.nearest_in_time(scenes.time, depth_time[frames])
     near = away <= _POSE_AWAY
     if not near.any():
         raise errors.BadInput(
@@ -205,8 +209,8 @@ def _open_view(folder: pathlib.Path, node: int) -> _View:
             f" {_POSE_AWAY:g} ms of a pose of {sync.POSES}"
         )
     time = depth_time[frames[near]]
-    pictures, away = sync.nearest(color_time, time)
-    return _View(
+    pictures, away = sync.nearest_in_time(color_time, time)
+    return _KinectView(
         folder=folder,
         node=node,
         placed=placed,
@@ -214,11 +218,11 @@ def _open_view(folder: pathlib.Path, node: int) -> _View:
         frames=frames[near],
         time=time,
         scenes=nearest[near],
-        pictures=np.where(away <= _COLOR_AWAY, pictures, -1),
+        color_frames=np.where(away <= _COLOR_AWAY, pictures, -1),
     )
 
 
-def _sequences(view: _View, detector: str) -> Iterator[Kinect]:
+def _sequences(view: _KinectView, detector: str) -> Iterator[KinectSequence]:
     """Each person whom a Kinect has before it, from gap to gap."""
     bodies = sync.read_scenes(view.folder).bodies
     for number, body in bodies.items():
@@ -227,7 +231,7 @@ def _sequences(view: _View, detector: str) -> Iterator[Kinect]:
         for chosen in filter(len, np.split(held, gaps)):
             time, first = view.time[chosen], view.frames[chosen[0]]
             person = f"{view.folder.name}_body{number}"
-            yield Kinect(
+            yield KinectSequence(
                 name=f"{view.folder.name}_50_{view.node:02d}_body{number}_{first:06d}",
                 subject=person,
                 frames=tuple(view.frames[chosen].tolist()),
@@ -243,14 +247,14 @@ def _sequences(view: _View, detector: str) -> Iterator[Kinect]:
                 placed=view.placed,
                 body=number,
                 poses=np.searchsorted(body.scene, view.scenes[chosen]),
-                pictures=view.pictures[chosen],
+                color_frames=view.color_frames[chosen],
                 detector=detector,
             )
 
 
 def _check_complete(folders: Sequence[pathlib.Path], nodes: Iterable[int]) -> None:
     """Raises with a list of what is missing in all recordings."""
-    lacking = [x for folder in folders for x in files.missing(folder, nodes)]
+    lacking = [x for folder in folders for x in files.missing_files(folder, nodes)]
     if lacking:
         more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
         raise errors.BadInput(
@@ -258,11 +262,11 @@ def _check_complete(folders: Sequence[pathlib.Path], nodes: Iterable[int]) -> No
         )
 
 
-def _moved(xyz: np.ndarray, transform: np.ndarray) -> np.ndarray:
+def _apply_transform(xyz: np.ndarray, transform: np.ndarray) -> np.ndarray:
     return xyz @ transform[:3, :3].T + transform[:3, 3]
 
 
-def _same_person(people: np.ndarray, own: np.ndarray) -> np.ndarray:
+def _match_person(people: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Who among detected people is the one with these keypoints.
 
     Args:

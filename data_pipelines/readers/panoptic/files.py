@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from data_pipelines.cameras import calibration
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from data_pipelines.readers.panoptic import sync
 from unipose_jax import errors
 
@@ -38,7 +38,7 @@ def recordings(source: pathlib.Path) -> list[pathlib.Path]:
     return found
 
 
-def missing(folder: pathlib.Path, nodes: Iterable[int]) -> list[str]:
+def missing_files(folder: pathlib.Path, nodes: Iterable[int]) -> list[str]:
     """What a recording lacks, of the Kinects `nodes` and of what all need."""
     wanted = [
         _json(folder, kind) for kind in ("calibration", "kcalibration", "ksynctables")
@@ -132,13 +132,15 @@ def read_table(folder: pathlib.Path, node: int) -> tuple[np.ndarray, np.ndarray]
         errors.BadInput: `ksynctables_*.json` has no such list.
     """
     path = _json(folder, "ksynctables")
-    table = files.read_json(path)
-    depth, color = (sync.stamps(table, kind, node, path) for kind in ("depth", "color"))
+    table = file_io.read_json(path)
+    depth, color = (
+        sync.parse_timestamps(table, kind, node, path) for kind in ("depth", "color")
+    )
     return depth, color
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Placed:
+class KinectCalibration:
     """The two cameras of a Kinect and where they are; transforms in metres."""
 
     depth: calibration.Camera
@@ -147,7 +149,7 @@ class Placed:
     world_from_depth: np.ndarray  # float32 (4, 4)
 
 
-def read_placed(folder: pathlib.Path, node: int) -> Placed:
+def read_calibration(folder: pathlib.Path, node: int) -> KinectCalibration:
     """Reads `kcalibration_*.json` and `calibration_*.json` for one Kinect.
 
     `M_depth` and `M_color` both map the sensor's frame to a camera: x_depth = M_depth
@@ -161,7 +163,7 @@ def read_placed(folder: pathlib.Path, node: int) -> Placed:
     """
     path = _json(folder, "kcalibration")
     try:
-        sensor = files.read_json(path)["sensors"][node - 1]
+        sensor = file_io.read_json(path)["sensors"][node - 1]
     except (KeyError, IndexError, TypeError) as error:
         raise errors.BadInput(f"{path} has no sensor {node} of 'sensors'") from error
     where = f"{path}: sensor {node}"
@@ -169,7 +171,7 @@ def read_placed(folder: pathlib.Path, node: int) -> Placed:
     color_from_sensor = _numbers(sensor, "M_color", (4, 4), where)
     color_from_depth = color_from_sensor @ np.linalg.inv(depth_from_sensor)
     world_from_color = np.linalg.inv(_color_from_world(folder, node))
-    return Placed(
+    return KinectCalibration(
         depth=_camera(sensor, "depth", where),
         color=_camera(sensor, "color", where),
         color_from_depth=color_from_depth.astype(np.float32),
@@ -205,7 +207,7 @@ def _color_from_world(folder: pathlib.Path, node: int) -> np.ndarray:
     path, name = _json(folder, "calibration"), f"50_{node:02d}"
     try:
         cameras = {
-            camera["name"]: camera for camera in files.read_json(path)["cameras"]
+            camera["name"]: camera for camera in file_io.read_json(path)["cameras"]
         }
         camera = cameras[name]
     except (KeyError, TypeError) as error:
@@ -227,7 +229,7 @@ def _camera(sensor: Any, kind: str, where: str) -> calibration.Camera:
     # Seven numbers for depth, of which the toolbox, too, uses five.
     distortion = _numbers(sensor, f"distCoeffs_{kind}", (-1,), where)[:5]
     focal = matrix[[0, 1], [0, 1]]
-    return calibration.make(width, height, [*focal, *center], distortion)
+    return calibration.make_camera(width, height, [*focal, *center], distortion)
 
 
 def _numbers(entry: Any, key: str, shape: tuple[int, ...], where: str) -> np.ndarray:

@@ -67,7 +67,9 @@ def read_scenes(folder: pathlib.Path) -> Scenes:
     )
 
 
-def stamps(table: Any, kind: str, node: int, where: pathlib.Path) -> np.ndarray:
+def parse_timestamps(
+    table: Any, kind: str, node: int, where: pathlib.Path
+) -> np.ndarray:
     """Times of one Kinect's pictures: float64 (pictures,), milliseconds.
 
     Args:
@@ -89,13 +91,15 @@ def stamps(table: Any, kind: str, node: int, where: pathlib.Path) -> np.ndarray:
     return time.reshape(-1)
 
 
-def in_order(time: np.ndarray) -> np.ndarray:
+def increasing_indices(time: np.ndarray) -> np.ndarray:
     """Places of the pictures that have a time, later than that of any before."""
     before = np.maximum.accumulate(np.concatenate([[0.0], time]))[:-1]
     return np.flatnonzero(time > before)
 
 
-def nearest(time: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest_in_time(
+    time: np.ndarray, wanted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """What was taken nearest to each of some times.
 
     Args:

@@ -6,14 +6,14 @@ from typing import Any
 import ml_collections
 
 from unipose_jax import errors
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import sequence
 
 _IMAGES = (".png", ".jpg", ".jpeg")
 
 # Where a folder has no train, validation and test of its own, time is cut instead.
-_PARTS = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}
+_SPLIT_SHARES = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}
 
 
 def open_data_set(
@@ -37,25 +37,25 @@ def open_data_set(
     skipped: list[str] = []
     folders = [source]
     if (source / "train").is_dir():
-        folders = [source / split for split in _PARTS]
+        folders = [source / split for split in _SPLIT_SHARES]
         protocol = "Test split: the recordings in the folder test."
         opened = {
-            split: _open_all(source / split, source, data, skipped) for split in _PARTS
+            split: _open_all(source / split, source, data, skipped) for split in _SPLIT_SHARES
         }
     else:
         protocol = "Test split: the last tenth of every recording that trained."
         whole = _open_all(source, source, data, skipped)
         opened = {
-            split: [part for r in whole if len(part := _cut(r, *share))]
-            for split, share in _PARTS.items()
+            split: [part for r in whole if len(part := _time_part(r, *share))]
+            for split, share in _SPLIT_SHARES.items()
         }
     return sequence.DataSet(
         name="recording",
         sequences=opened,
         protocol=protocol,
         skipped=skipped,
-        made_with={
-            str(path.relative_to(source)): _state_of(path)
+        source_settings={
+            str(path.relative_to(source)): _fingerprint(path)
             for folder in folders
             for path in find_recordings(folder)
         },
@@ -74,12 +74,12 @@ def find_recordings(path: pathlib.Path) -> list[pathlib.Path]:
     return found
 
 
-def _state_of(path: pathlib.Path) -> dict[str, Any]:
+def _fingerprint(path: pathlib.Path) -> dict[str, Any]:
     """What changes when a recording does: digests of its texts, sizes of its images."""
     texts = [path / name for name in ("camera.json", "keypoints.json", "joints.npz")]
     texts += sorted((path / "keypoints").glob("*.json"))
     return {
-        "digest": files.digest(text for text in texts if text.is_file()),
+        "digest": file_io.digest(text for text in texts if text.is_file()),
         "images": {
             kind: sorted(
                 (image.name, image.stat().st_size)
@@ -115,7 +115,7 @@ def _open_all(
     return opened
 
 
-def _cut(whole: sequence.Sequence, start: float, stop: float) -> sequence.Part:
+def _time_part(whole: sequence.Sequence, start: float, stop: float) -> sequence.SubSequence:
     """The frames between two shares of a sequence."""
     first, last = (int(share * len(whole)) for share in (start, stop))
-    return sequence.Part.of(whole, first, last)
+    return sequence.SubSequence.of(whole, first, last)

@@ -21,7 +21,7 @@ import numpy as np
 from data_pipelines.cameras import calibration
 from data_pipelines.keypoints import detections
 from unipose_jax import errors
-from data_pipelines.ground import files
+from data_pipelines.ground import file_io
 from data_pipelines.ground import pose_file
 from data_pipelines.sequences import sequence
 
@@ -60,12 +60,12 @@ class Recording(sequence.Sequence):
         _check_size(path, image.shape[::-1], self.depth_camera)
         return image > (0 if image.max() == 1 else 127)  # of 0 and 1, or to 255
 
-    def people(self) -> detections.Detections | None:
+    def keypoint_detections(self) -> detections.Detections | None:
         """The people in keypoints.json, or in the folder keypoints."""
-        return self._people
+        return self._detections
 
     @functools.cached_property
-    def _people(self) -> detections.Detections | None:
+    def _detections(self) -> detections.Detections | None:
         path = next(filter(pathlib.Path.exists, _keypoint_paths(self.path)), None)
         return None if path is None else detections.read(path)
 
@@ -124,7 +124,7 @@ def open_recording(
             f"{path} has no camera.json; give one of the recordings in it, for example "
             f"{path / inside[0]}"
         )
-    camera = calibration.read(path / "camera.json")
+    camera = calibration.read_camera_file(path / "camera.json")
     frames = _depth_frames(path / "depth")
     recording = Recording(
         name=name or path.resolve().name,
@@ -213,17 +213,17 @@ def write_recording(
         "depth": calibration.to_json(depth_camera),
         "depth_unit": depth_unit,
         "fps": fps,
-        "time": _listed(time),
+        "time": _to_list(time),
         "color": color_camera and calibration.to_json(color_camera),
-        "color_from_depth": _listed(color_from_depth) or np.eye(4).tolist(),
-        "world_from_depth": _listed(world_from_depth),
+        "color_from_depth": _to_list(color_from_depth) or np.eye(4).tolist(),
+        "world_from_depth": _to_list(world_from_depth),
     }
-    files.check_new(path)
-    with files.replacing(path) as folder:
+    file_io.check_absent(path)
+    with file_io.atomic_path(path) as folder:
         folder.mkdir()
         (folder / "camera.json").write_text(json.dumps(camera, indent=1))
         kinds = {
-            "depth": (depth, lambda d: _counts(d, depth_unit), depth_camera),
+            "depth": (depth, lambda d: _depth_counts(d, depth_unit), depth_camera),
             "color": (color, lambda rgb: rgb[..., ::-1], color_camera),
             "mask": (mask, lambda pixels: np.uint8(255) * pixels, depth_camera),
         }
@@ -258,7 +258,7 @@ def _depth_frames(folder: pathlib.Path) -> tuple[int, ...]:
 
 def _check_depth_png(path: pathlib.Path, camera: calibration.Camera) -> None:
     """Raises unless the file is a 16-bit grey PNG of the camera's size."""
-    header = files.read_png_header(path)
+    header = file_io.read_png_header(path)
     if header.bits != 16 or header.color_type != 0:
         raise errors.BadInput(
             f"{path} is {header.bits}-bit"
@@ -281,7 +281,7 @@ def _check_size(
 def _read_image(path: pathlib.Path, flags: int) -> np.ndarray:
     try:
         data = path.read_bytes()
-        whole = files.check_png(data)  # or libpng would have its say
+        whole = file_io.check_png(data)  # or libpng would have its say
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if whole else None
     except OSError as error:
         raise errors.BadInput(f"cannot read {path}: {error.strerror}") from error
@@ -306,13 +306,13 @@ def _per_frame(
     return np.broadcast_to(transforms, (frames, 4, 4))
 
 
-def _counts(depth: np.ndarray, unit: float) -> np.ndarray:
+def _depth_counts(depth: np.ndarray, unit: float) -> np.ndarray:
     """Depth in metres as uint16 counts; 0 where there is none or it does not fit."""
     counts = np.rint(np.nan_to_num(np.asarray(depth, np.float64), posinf=0.0) / unit)
     return np.where((counts < 0) | (counts > 65535), 0, counts).astype(np.uint16)
 
 
-def _listed(values: Any) -> list | None:
+def _to_list(values: Any) -> list | None:
     return None if values is None else np.asarray(values, np.float64).tolist()
 
 

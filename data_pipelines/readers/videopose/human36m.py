@@ -30,7 +30,7 @@ def open_data_set(
     Raises:
         errors.BadInput: see `videopose.open_views`.
     """
-    layout = joint_tables.Layout(
+    layout = joint_tables.DataSetSpec(
         name="h36m",
         skeleton=SKELETON,
         fps=50.0,
@@ -43,7 +43,7 @@ def open_data_set(
         },
         joints={17: range(17), 32: [j for j in range(32) if j not in _REMOVED]},
     )
-    views, skipped = joint_tables.open_views(source, data, layout)
+    views, skipped = joint_tables.open_clips(source, data, layout)
     return sequence.DataSet(
         name="human36m",
         sequences=views,

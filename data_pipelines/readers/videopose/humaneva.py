@@ -45,7 +45,7 @@ def open_data_set(
             f"{', '.join(map(repr, PROTOCOLS))}"
         )
     usual = data.variant == "usual"
-    layout = joint_tables.Layout(
+    layout = joint_tables.DataSetSpec(
         name="humaneva15",
         skeleton=SKELETON,
         fps=60.0,
@@ -58,11 +58,11 @@ def open_data_set(
             "Validate/S2": "test",
             "Validate/S3": "test",
         },
-        validated="ThrowCatch" if usual else "",
+        validation_action="ThrowCatch" if usual else "",
         joints={15: range(15)},
-        wrong=_fallen_heads,
+        is_invalid=_heads_below_thorax,
     )
-    views, skipped = joint_tables.open_views(source, data, layout)
+    views, skipped = joint_tables.open_clips(source, data, layout)
     return sequence.DataSet(
         name="humaneva",
         sequences=views,
@@ -72,7 +72,7 @@ def open_data_set(
     )
 
 
-def _fallen_heads(xyz: np.ndarray) -> np.ndarray:
+def _heads_below_thorax(xyz: np.ndarray) -> np.ndarray:
     """Heads below the thorax, which nobody's is: all walk, jog, box, throw or wave.
 
     In S3's "Walking 1" the head lies 0.3 m below (facebookresearch/VideoPose3D, issue

@@ -34,7 +34,7 @@ _MAX_XYZ, _MAX_UV = 100.0, 1e5  # metres and pixels beyond which a value is corr
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Layout:
+class DataSetSpec:
     """What tells one data set in this format from the other."""
 
     name: str  # in the file names
@@ -42,14 +42,15 @@ class Layout:
     fps: float
     sizes: Sequence[tuple[int, int]]  # width and height of the cameras, in file order
     splits: Mapping[str, str]  # split of each subject
-    validated: str = ""  # action of the training subjects that validates instead
+    # Action of the training subjects that validates instead
+    validation_action: str = ""
     joints: Mapping[int, Sequence[int]]  # which to keep, by how many a file has
-    wrong: Callable[[np.ndarray], np.ndarray] | None = None
+    is_invalid: Callable[[np.ndarray], np.ndarray] | None = None
     # From (frames, joints, 3), world: bool (frames, joints), True where known wrong.
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class View(sequence.Sequence):
+class CameraClip(sequence.Sequence):
     """One clip seen by one camera."""
 
     skeleton: str
@@ -68,7 +69,7 @@ class View(sequence.Sequence):
             valid=self.valid,
         )
 
-    def people(self) -> detections.Detections:
+    def keypoint_detections(self) -> detections.Detections:
         """The file's own 2D, or that of a detector where there is one."""
         if self.detector_file is not None:
             return detections.read(self.detector_file)
@@ -79,20 +80,20 @@ class View(sequence.Sequence):
 
 
 def read_track(
-    view: View,
+    view: CameraClip,
     *,
     skeleton: str,
     stored_points: int,
     skipped: list[str] | None = None,
     crop_size: int = 0,
 ) -> tracks.Track:
-    """As `tracks.read`, without looking frame by frame for what is not there.
+    """As `tracks.read_track`, without looking frame by frame for what is not there.
 
     Raises:
-        errors.BadInput: as of `tracks.read`.
+        errors.BadInput: as of `tracks.read_track`.
     """
     if view.detector_file is not None or skeleton != view.skeleton:
-        return tracks.read(
+        return tracks.read_track(
             view,
             skeleton=skeleton,
             stored_points=stored_points,
@@ -110,7 +111,7 @@ def read_track(
             "xyz_valid": view.valid,
             "visible": view.valid,
         },
-        constant={
+        static_fields={
             "intrinsics": view.keypoint_camera.intrinsics,
             "cam_from_points": view.color_from_depth,
         },
@@ -134,9 +135,9 @@ class _Clip:
         return f"{self.subject}, {self.action!r}"
 
 
-def open_views(
-    source: pathlib.Path, data: ml_collections.ConfigDict, layout: Layout
-) -> tuple[dict[str, list[View]], list[str]]:
+def open_clips(
+    source: pathlib.Path, data: ml_collections.ConfigDict, layout: DataSetSpec
+) -> tuple[dict[str, list[CameraClip]], list[str]]:
     """Sequences of a data set by split, and a line for each clip left out.
 
     Raises:
@@ -161,7 +162,7 @@ def open_views(
         person: _fit_cameras([c for c in clips if c.person == person], layout, path)
         for person in {clip.person: None for clip in clips}
     }
-    views: dict[str, list[View]] = {split: [] for split in sequence.SPLITS}
+    views: dict[str, list[CameraClip]] = {split: [] for split in sequence.SPLITS}
     for clip in clips:
         for number, placed in enumerate(cameras[clip.person]):
             view = _view(clip, number, placed, layout, data.keypoints)
@@ -169,9 +170,11 @@ def open_views(
     return views, skipped
 
 
-def _split_of(clip: _Clip, layout: Layout) -> str:
+def _split_of(clip: _Clip, layout: DataSetSpec) -> str:
     split = layout.splits[clip.subject]
-    held_out = layout.validated and clip.action.startswith(layout.validated)
+    held_out = layout.validation_action and clip.action.startswith(
+        layout.validation_action
+    )
     return "validation" if split == "train" and held_out else split
 
 
@@ -183,26 +186,26 @@ def _read(
     `source` is a folder, or the flat file itself.
     """
     if source.is_file():
-        return *_unflattened(safe_pickle.read_npz(source)), source
+        return *_unflatten(safe_pickle.read_npz(source)), source
     paths = source / f"data_3d_{name}.npz", source / f"data_2d_{name}_gt.npz"
     missing = [path.name for path in paths if not path.exists()]
     if not missing:
-        solid = _entry(paths[0], "positions_3d")
-        return solid, _entry(paths[1], "positions_2d"), paths[0]
+        solid = _read_entry(paths[0], "positions_3d")
+        return solid, _read_entry(paths[1], "positions_2d"), paths[0]
     flat = sorted(source.glob(f"{name}_*.npz"))
     if len(missing) == 2 and flat:
-        return *_unflattened(safe_pickle.read_npz(flat[0])), flat[0]
+        return *_unflatten(safe_pickle.read_npz(flat[0])), flat[0]
     raise errors.BadInput(f"{source} lacks {', '.join(missing)}")
 
 
-def _entry(path: pathlib.Path, name: str) -> Mapping[str, Any]:
+def _read_entry(path: pathlib.Path, name: str) -> Mapping[str, Any]:
     value = safe_pickle.read_npz(path).get(name)
     if isinstance(value, dict) and all(isinstance(v, dict) for v in value.values()):
         return value
     raise errors.BadInput(f"{path} has no {name!r}: actions by subject")
 
 
-def _unflattened(
+def _unflatten(
     entries: Mapping[str, Any],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     solid: dict[str, Any] = {}
@@ -222,7 +225,10 @@ def _natural(text: str) -> list[Any]:
 
 
 def _check_subjects(
-    positions: Mapping[str, Any], layout: Layout, path: pathlib.Path, all_of_them: bool
+    positions: Mapping[str, Any],
+    layout: DataSetSpec,
+    path: pathlib.Path,
+    all_of_them: bool,
 ) -> None:
     known = ", ".join(layout.splits)
     for subject in positions:
@@ -233,7 +239,9 @@ def _check_subjects(
         raise errors.BadInput(f"{path} lacks the subjects {', '.join(missing)}")
 
 
-def _checked(subject: str, action: str, xyz: Any, uv: Any, layout: Layout) -> _Clip:
+def _checked(
+    subject: str, action: str, xyz: Any, uv: Any, layout: DataSetSpec
+) -> _Clip:
     """A clip with the joints wanted; 2D frames beyond the last of 3D are dropped."""
     where = f"{subject}, {action!r}"
     if len(uv) != len(layout.sizes):
@@ -261,7 +269,7 @@ def _checked(subject: str, action: str, xyz: Any, uv: Any, layout: Layout) -> _C
     return clip
 
 
-def _joints(values: Any, axes: int, layout: Layout, where: str) -> np.ndarray:
+def _joints(values: Any, axes: int, layout: DataSetSpec, where: str) -> np.ndarray:
     shape = np.shape(values) if isinstance(values, np.ndarray) else ()
     if len(shape) != 3 or shape[1] not in layout.joints or shape[2] != axes:
         counts = " or ".join(map(str, layout.joints))
@@ -272,8 +280,8 @@ def _joints(values: Any, axes: int, layout: Layout, where: str) -> np.ndarray:
 
 
 def _fit_cameras(
-    clips: Sequence[_Clip], layout: Layout, path: pathlib.Path
-) -> list[resection.PlacedCamera]:
+    clips: Sequence[_Clip], layout: DataSetSpec, path: pathlib.Path
+) -> list[resection.PosedCamera]:
     """The cameras of one person, who wears the markers in one place all along."""
     xyz = np.concatenate([clip.xyz for clip in clips])
     cameras = []
@@ -281,7 +289,7 @@ def _fit_cameras(
         where = f"camera {number} of {clips[0].person}"
         uv = np.concatenate([clip.uv[number] for clip in clips])
         try:
-            placed = resection.fit(xyz.reshape(-1, 3), uv.reshape(-1, 2), size)
+            placed = resection.fit_camera(xyz.reshape(-1, 3), uv.reshape(-1, 2), size)
         except ValueError as error:
             raise errors.BadInput(f"{path}: {where}: {error}") from error
         for clip in clips:
@@ -299,16 +307,16 @@ def _fit_cameras(
 def _view(
     clip: _Clip,
     number: int,
-    placed: resection.PlacedCamera,
-    layout: Layout,
+    placed: resection.PosedCamera,
+    layout: DataSetSpec,
     detector: str,
-) -> View:
+) -> CameraClip:
     name = re.sub(r"\W+", "_", f"{clip.subject} {clip.action} cam{number}")
     valid = np.ones(clip.xyz.shape[:2], bool)
-    if layout.wrong is not None:
-        valid &= ~layout.wrong(clip.xyz)
+    if layout.is_invalid is not None:
+        valid &= ~layout.is_invalid(clip.xyz)
     frames = range(len(clip.xyz))
-    return View(
+    return CameraClip(
         name=name,
         subject=clip.person,
         frames=tuple(frames),
@@ -319,5 +327,5 @@ def _view(
         xyz=placed.to_camera(clip.xyz),
         uv=clip.uv[number],
         valid=valid,
-        detector_file=sequence.detector_file(detector, name) if detector else None,
+        detector_file=sequence.detector_path(detector, name) if detector else None,
     )

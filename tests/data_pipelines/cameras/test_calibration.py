@@ -8,7 +8,7 @@ from data_pipelines.cameras import calibration
 from unipose_jax import errors
 
 DISTORTION = (0.0956, -0.2720, 0.001, -0.0013, 0.0925)  # A Kinect v2, but p1, p2 x10.
-CAMERA = calibration.make(512, 424, (364.7, 365.1, 256.3, 210.0), DISTORTION)
+CAMERA = calibration.make_camera(512, 424, (364.7, 365.1, 256.3, 210.0), DISTORTION)
 
 MILLIMETRES = [[1, 0, 0, 52], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
 TRANSPOSED = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0.05, 0, 0, 1]]
@@ -21,7 +21,7 @@ def make_json(**changes):
 
 def read(tmp_path, content):
     (tmp_path / "camera.json").write_text(json.dumps(content))
-    return calibration.read(tmp_path / "camera.json")
+    return calibration.read_camera_file(tmp_path / "camera.json")
 
 
 def test_distortion_is_that_of_opencv():
@@ -44,7 +44,7 @@ def test_undistort_inverts_distort():
 
 
 def test_undistort_keeps_pixels_of_an_ideal_camera_and_nan():
-    ideal = calibration.make(8, 6, (10.0, 11.0, 4.0, 3.0))
+    ideal = calibration.make_camera(8, 6, (10.0, 11.0, 4.0, 3.0))
     uv = np.array([[0.5, 5.5], [np.nan, np.nan]])
     np.testing.assert_allclose(ideal.undistort(uv), uv, atol=1e-6)
     assert np.isnan(CAMERA.undistort(uv)[1]).all()
@@ -55,12 +55,12 @@ def test_recorded_pixels_are_those_that_undistort_takes_back():
     ideal = CAMERA.undistort(recorded)
     assert np.abs(ideal - recorded).max() > 1.0  # pixels
     # float32 pixels around 500 resolve 3e-5.
-    np.testing.assert_allclose(CAMERA.recorded(ideal), recorded, atol=1e-3)
+    np.testing.assert_allclose(CAMERA.distort_uv(ideal), recorded, atol=1e-3)
 
 
 def test_undistorted_images_show_ideal_pixels_what_was_recorded_of_them():
     row, column = 60, 440
-    u, v = CAMERA.recorded(np.array([column + 0.5, row + 0.5]))
+    u, v = CAMERA.distort_uv(np.array([column + 0.5, row + 0.5]))
     assert np.hypot(u - column - 0.5, v - row - 0.5) > 1.0
     depth = np.full((424, 512), 4.0, np.float32)
     depth[int(v), int(u)] = 1.0
@@ -73,14 +73,14 @@ def test_undistorted_images_show_ideal_pixels_what_was_recorded_of_them():
 
 
 def test_rays_pass_through_pixel_centres():
-    ideal = calibration.make(8, 6, (10.0, 20.0, 4.0, 3.0))
+    ideal = calibration.make_camera(8, 6, (10.0, 20.0, 4.0, 3.0))
     assert ideal.rays().shape == (6, 8, 2)
     # Column 7 has its centre at 7.5, row 0 at 0.5.
     np.testing.assert_allclose(ideal.rays()[0, 7], [0.35, -0.125])
 
 
 def test_project_by_hand_and_behind_the_camera():
-    ideal = calibration.make(8, 6, (10.0, 20.0, 4.0, 3.0))
+    ideal = calibration.make_camera(8, 6, (10.0, 20.0, 4.0, 3.0))
     uv = ideal.project(np.array([[0.2, 0.1, 2.0], [0.2, 0.1, -2.0], [0, 0, 0]]))
     np.testing.assert_allclose(uv, [[5.0, 4.0], [np.nan] * 2, [np.nan] * 2])
 

@@ -16,7 +16,7 @@ def test_the_camera_that_saw_the_points_is_found(number):
     xyz = room(2000)
     truth = videopose.in_camera(xyz, number)
     uv = videopose.project(truth, videopose.HUMANEVA_LENS)
-    placed = resection.fit(xyz, uv, (640, 480))
+    placed = resection.fit_camera(xyz, uv, (640, 480))
     np.testing.assert_allclose(placed.to_camera(xyz), truth, atol=1e-5)
     np.testing.assert_allclose(placed.project(xyz), uv, atol=2e-3)
     lens = videopose.HUMANEVA_LENS
@@ -36,4 +36,4 @@ def test_the_camera_that_saw_the_points_is_found(number):
 def test_points_that_determine_no_camera(xyz, message):
     uv = videopose.project(videopose.in_camera(xyz, 0), videopose.HUMANEVA_LENS)
     with pytest.raises(ValueError, match=message):
-        resection.fit(xyz, uv, (640, 480))
+        resection.fit_camera(xyz, uv, (640, 480))

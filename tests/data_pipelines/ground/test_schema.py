@@ -8,7 +8,7 @@ SIZES = {"T": 2, "N": 5, "J": 3, "H": 4, "W": 6, "Hc": 4, "Wc": 6, "S": 7}
 
 
 def make_example(batch=(), extras=()):
-    fields = schema.FIELDS | {name: schema.EXTRAS[name] for name in extras}
+    fields = schema.FIELDS | {name: schema.OPTIONAL_FIELDS[name] for name in extras}
     example = {
         name: np.zeros((*batch, *(SIZES.get(a, a) for a in field.shape)), field.dtype)
         for name, field in fields.items()
@@ -21,7 +21,9 @@ def make_example(batch=(), extras=()):
 
 
 @pytest.mark.parametrize("batch", [(), (4,), (2, 3)])
-@pytest.mark.parametrize("extras", [(), ("depth", "mask"), ("color",), schema.CROPS])
+@pytest.mark.parametrize(
+    "extras", [(), ("depth", "mask"), ("color",), schema.CROP_FIELDS]
+)
 def test_examples_and_batches_are_valid(batch, extras):
     schema.validate(make_example(batch, extras))
 
@@ -99,20 +101,20 @@ def test_an_impossible_value_is_named(name, value, also):
     ],
 )
 def test_an_impossible_crop_is_named(name, value):
-    example = make_example(extras=schema.CROPS)
+    example = make_example(extras=schema.CROP_FIELDS)
     example[name][-1] = value
     with pytest.raises(errors.BadInput, match=f"'{name}' is "):
         schema.validate(example)
 
 
 def test_a_flipped_crop_is_possible():
-    example = make_example(extras=schema.CROPS)
+    example = make_example(extras=schema.CROP_FIELDS)
     example["depth_crop_matrix"][0] = [[-5, 0, 3.5], [0, 5, 3.5], [0, 0, 1]]
     schema.validate(example)
 
 
 def test_both_crops_are_of_one_size():
-    example = make_example(extras=schema.CROPS)
+    example = make_example(extras=schema.CROP_FIELDS)
     example["color_crop"] = example["color_crop"][:, :6, :6]
     with pytest.raises(errors.BadInput, match="'color_crop' has shape .* S = 7"):
         schema.validate(example)
@@ -121,17 +123,15 @@ def test_both_crops_are_of_one_size():
 def test_depth_is_packed_to_half_a_millimetre():
     depth = np.array([0.0, 0.0014, 2.7182, 65.535, 65.6, 1e9], np.float32)
     fields = {"depth_crop": depth, "time": np.arange(2)}
-    packed = schema.packed(fields)
+    packed = schema.pack(fields)
     assert packed["depth_crop"].dtype == np.uint16
-    unpacked = schema.unpacked(packed)
+    unpacked = schema.unpack(packed)
     assert unpacked["depth_crop"].dtype == np.float32
     # What uint16 cannot hold is as if it had not been measured.
     np.testing.assert_allclose(unpacked["depth_crop"], [0, 0.001, 2.718, 65.535, 0, 0])
     assert unpacked["time"] is fields["time"]
-    assert (
-        schema.packed(unpacked)["depth_crop"].tolist() == packed["depth_crop"].tolist()
-    )
-    assert schema.packed({}) == schema.unpacked({}) == {}
+    assert schema.pack(unpacked)["depth_crop"].tolist() == packed["depth_crop"].tolist()
+    assert schema.pack({}) == schema.unpack({}) == {}
 
 
 def test_time_must_not_decrease():

@@ -27,7 +27,7 @@ def entry(frame, points, score=1.0):
 def test_integer_pixel_centres_move_by_half(tmp_path):
     path = write(tmp_path / "a.json", [entry(7, person(10, 20))])
     found = detections.read(path)
-    np.testing.assert_allclose(found.people[7][0, 0], [10.5, 20.5, 1.0])
+    np.testing.assert_allclose(found.by_frame[7][0, 0], [10.5, 20.5, 1.0])
     assert found.joints is skeleton.COCO17
 
 
@@ -37,7 +37,7 @@ def test_unfound_keypoints_have_no_confidence(tmp_path):
     points[4, 0] = np.nan
     points[5, 2] = -0.1
     points[6, 2] = 1.07  # Some detectors exceed 1.
-    found = detections.read(write(tmp_path / "a.json", [entry(0, points)])).people[0]
+    found = detections.read(write(tmp_path / "a.json", [entry(0, points)])).by_frame[0]
     np.testing.assert_array_equal(found[0, 3:7, 2], [0, 0, 0, 1])
     assert np.isnan(found[0, 3:6, :2]).all()
 
@@ -46,7 +46,7 @@ def test_visibility_flags_become_confidence(tmp_path):
     points = person(10, 20, confidence=2)
     points[1, 2], points[2] = 1, 0
     path = write(tmp_path / "a.json", [entry(0, points)])
-    found = detections.read(path).people[0][0, :, 2]
+    found = detections.read(path).by_frame[0][0, :, 2]
     np.testing.assert_array_equal(found[:4], [1, 0.5, 0, 1])
 
 
@@ -57,8 +57,10 @@ def test_a_category_names_other_joints(tmp_path):
         "annotations": [entry(0, person(10, 20, joints=3))],
     }
     found = detections.read(write(tmp_path / "a.json", content))
-    uv, confidence = detections.follow_person(found, [0])
-    uv, confidence = detections.in_skeleton(uv, confidence, found.joints, "ITOP15")
+    uv, confidence = detections.track_person(found, [0])
+    uv, confidence = detections.convert_keypoints(
+        uv, confidence, found.joints, "ITOP15"
+    )
     known = [skeleton.ITOP15.index(name) for name in names]
     np.testing.assert_allclose(uv[0, known, 1], [20.5, 40.5, 60.5])
     assert confidence[0].sum() == 3
@@ -76,7 +78,7 @@ def test_to_coco_is_read_back(tmp_path, name):
     )
     found = detections.read(path)
     assert found.joints.joints == skeleton.by_name(name).joints
-    read_uv, read_confidence = detections.follow_person(found, [2, 4, 9])
+    read_uv, read_confidence = detections.track_person(found, [2, 4, 9])
     np.testing.assert_allclose(read_confidence, confidence, atol=1e-4)
     uv[confidence == 0] = np.nan
     np.testing.assert_allclose(read_uv, uv, atol=1e-4)
@@ -90,9 +92,11 @@ def test_openpose_orders(tmp_path, joints, knee):
     write(tmp_path / "video_000000000012_keypoints.json", content)
     write(tmp_path / "video_000000000013_keypoints.json", {"people": []})
     found = detections.read(tmp_path)
-    assert set(found.people) == {12}
-    uv, confidence = detections.follow_person(found, [12, 13])
-    uv, confidence = detections.in_skeleton(uv, confidence, found.joints, "COCO17")
+    assert set(found.by_frame) == {12}
+    uv, confidence = detections.track_person(found, [12, 13])
+    uv, confidence = detections.convert_keypoints(
+        uv, confidence, found.joints, "COCO17"
+    )
     left_knee = skeleton.COCO17.index("left_knee")
     assert uv[0, left_knee, 0] == knee + 0.5
     assert uv[0, skeleton.COCO17.index("nose"), 0] == 0.5
@@ -161,25 +165,25 @@ def test_frames_of_an_mmpose_video_count_from_0(tmp_path):
     content = [*video(0, 1), {"frame_id": 2, "instances": []}, *video(3)]
     found = detections.read(write(tmp_path / "clip.json", content))
     assert found.joints is skeleton.COCO17
-    assert sorted(found.people) == [0, 1, 3]
-    np.testing.assert_allclose(found.people[3][0, 0], [30.5, 5.5, 1.0])
+    assert sorted(found.by_frame) == [0, 1, 3]
+    np.testing.assert_allclose(found.by_frame[3][0, 0], [30.5, 5.5, 1.0])
 
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_frames_of_an_mmpose_demo_count_from_1_or_else_from_0(tmp_path, first):
     content = {"meta_info": {}, "instance_info": video(first, first + 2)}
     found = detections.read(write(tmp_path / "results_clip.json", content))
-    assert sorted(found.people) == [0, 2]
-    assert found.people[2][0, 0, 0] == 10 * (first + 2) + 0.5
+    assert sorted(found.by_frame) == [0, 2]
+    assert found.by_frame[2][0, 0, 0] == 10 * (first + 2) + 0.5
 
 
 def test_mmpose_images_have_the_numbers_of_their_files(tmp_path):
     write(tmp_path / "000003.json", [])
     write(tmp_path / "000004.json", [instance(person(1, 2)), instance(person(3, 4))])
     write(tmp_path / "000007.json", {"instance_info": [instance(person(7, 2))]})
-    found = detections.read(tmp_path).people
+    found = detections.read(tmp_path).by_frame
     assert {frame: len(people) for frame, people in found.items()} == {4: 2, 7: 1}
-    single = detections.read(tmp_path / "000004.json").people
+    single = detections.read(tmp_path / "000004.json").by_frame
     np.testing.assert_array_equal(single[4], found[4])
 
 
@@ -188,8 +192,8 @@ def test_mmpose_joints_are_known_by_their_number(tmp_path, joints, head_top):
     points = person(0, 0, joints=joints)
     points[:, 0] = np.arange(joints)
     found = detections.read(write(tmp_path / "1.json", [instance(points)]))
-    uv, confidence = detections.follow_person(found, [1])
-    uv, confidence = detections.in_skeleton(uv, confidence, found.joints, "BODY")
+    uv, confidence = detections.track_person(found, [1])
+    uv, confidence = detections.convert_keypoints(uv, confidence, found.joints, "BODY")
     body = skeleton.BODY
     assert uv[0, body.index("right_ankle"), 0] == 16.5
     assert confidence[0, body.index("head_top")] == (head_top is not None)
@@ -223,7 +227,7 @@ def test_mmpose_joints_are_known_by_their_names(tmp_path, meta, joint, index):
     points[:, 0] = np.arange(len(points))
     content = {"meta_info": meta, "instance_info": [instance(points)]}
     found = detections.read(write(tmp_path / "1.json", content))
-    assert found.people[1][0, found.joints.index(joint), 0] == index + 0.5
+    assert found.by_frame[1][0, found.joints.index(joint), 0] == index + 0.5
 
 
 @pytest.mark.parametrize(
@@ -281,14 +285,14 @@ def test_the_surer_person_is_followed():
     found = make_detections(
         {t: [person(10, 0, 0.3), person(90, 0, 0.9)] for t in (0, 1)}
     )
-    uv, confidence = detections.follow_person(found, [0, 1])
+    uv, confidence = detections.track_person(found, [0, 1])
     assert (uv[..., 0] == 90).all()
     np.testing.assert_allclose(confidence, 0.9)
 
 
 def test_of_equally_sure_people_the_larger_is_followed():
     near, far = person(10, 0, size=80), person(90, 0, size=30)
-    uv, _ = detections.follow_person(make_detections({0: [far, near]}), [0])
+    uv, _ = detections.track_person(make_detections({0: [far, near]}), [0])
     assert (uv[..., 0] == 10).all()
 
 
@@ -296,7 +300,7 @@ def test_the_path_does_not_jump_for_one_sure_frame():
     # The other person is surer in frame 2 only.
     frames = {t: [person(10 + t, 0, 0.6), person(300, 0, 0.5)] for t in range(5)}
     frames[2] = [person(300, 0, 0.9), person(12, 0, 0.6)]
-    uv, _ = detections.follow_person(make_detections(frames), range(5))
+    uv, _ = detections.track_person(make_detections(frames), range(5))
     np.testing.assert_array_equal(uv[:, 0, 0], [10, 11, 12, 13, 14])
 
 
@@ -305,12 +309,12 @@ def test_the_person_near_a_place_is_followed():
         {t: [person(10, 0, 0.9), person(90, 0, 0.5)] for t in (0, 1)}
     )
     near = np.array([[90.0, 20.0], [np.nan, np.nan]])
-    uv, _ = detections.follow_person(found, [0, 1], near)
+    uv, _ = detections.track_person(found, [0, 1], near)
     assert (uv[..., 0] == 90).all()
 
 
 def test_frames_without_people_have_no_keypoints():
-    uv, confidence = detections.follow_person(
+    uv, confidence = detections.track_person(
         make_detections({1: [person(9, 0)]}), [0, 1]
     )
     assert np.isnan(uv[0]).all()
@@ -322,7 +326,7 @@ def test_a_midpoint_needs_both_its_joints():
     uv, confidence = person(10, 0)[None, :, :2], np.ones((1, 17))
     confidence[0, skeleton.COCO17.index("left_hip")] = 0
     confidence[0, skeleton.COCO17.index("left_shoulder")] = 0.4
-    uv, confidence = detections.in_skeleton(
+    uv, confidence = detections.convert_keypoints(
         uv, confidence, skeleton.COCO17, "PANOPTIC19"
     )
     assert confidence[0, skeleton.PANOPTIC19.index("pelvis")] == 0
@@ -335,4 +339,4 @@ def test_real_coco_annotations_are_read(sample_data):
     # Four images; flags, several people in one image, and people without keypoints.
     found = detections.read(sample_data / "coco" / "test_coco.json")
     assert found.joints.joints == skeleton.COCO17.joints
-    assert set(found.people) == {785, 40083, 196141, 197388}
+    assert set(found.by_frame) == {785, 40083, 196141, 197388}

@@ -59,11 +59,14 @@ def test_batches_are_functions_of_the_seed():
 
 def test_shares_are_read():
     text = "ntu_rgbd/cross_subject=0.4, recording=0.1"
-    assert mixture.parse(text) == {"ntu_rgbd/cross_subject": 0.4, "recording": 0.1}
-    assert mixture.parse("") == {}
-    data = mixture.config_of(itop.get_config().data, "ntu_rgbd/cross_subject")
+    assert mixture.parse_mixture(text) == {
+        "ntu_rgbd/cross_subject": 0.4,
+        "recording": 0.1,
+    }
+    assert mixture.parse_mixture("") == {}
+    data = mixture.other_data_config(itop.get_config().data, "ntu_rgbd/cross_subject")
     assert (data.name, data.variant) == ("ntu_rgbd", "cross_subject")
-    assert mixture.config_of(itop.get_config().data, "recording").variant == ""
+    assert mixture.other_data_config(itop.get_config().data, "recording").variant == ""
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,7 @@ def test_shares_are_read():
 )
 def test_shares_that_cannot_be(text):
     with pytest.raises(errors.BadInput, match="expected shares such as") as caught:
-        mixture.parse(text)
+        mixture.parse_mixture(text)
     assert "\n" not in str(caught.value)
 
 

@@ -69,7 +69,7 @@ def test_the_usual_split_validates_on_throwing_and_trains_on_everybody(folder):
 
 def test_people_without_labels_give_keypoints_or_nothing(folder):
     rng = np.random.default_rng(0)
-    some = opened(folder, "train", labelled="S1,S3")
+    some = opened(folder, "train", labeled_subjects="S1,S3")
     without = [
         not some.example(i, rng)["xyz_valid"].any() for i in range(len(some.clips))
     ]
@@ -78,15 +78,17 @@ def test_people_without_labels_give_keypoints_or_nothing(folder):
     unlabelled = some.example(without.index(True), rng)
     assert np.isnan(unlabelled["xyz"]).all()
     assert unlabelled["confidence"].all()
-    fewer = opened(folder, "train", labelled="S1,S3", keypoints_only=False)
+    fewer = opened(
+        folder, "train", labeled_subjects="S1,S3", use_unlabeled_keypoints=False
+    )
     assert {track.subject for track in fewer.tracks} == {"S1", "S3"}
-    scored = opened(folder, "test", labelled="S1,S3")
+    scored = opened(folder, "test", labeled_subjects="S1,S3")
     assert all(scored[i]["xyz_valid"].any() for i in range(0, len(scored), 3))
 
 
 def test_labels_of_nobody_are_refused(folder):
-    with pytest.raises(errors.BadInput, match="labelled names nobody"):
-        opened(folder, "train", labelled="S7").check_supervision()
+    with pytest.raises(errors.BadInput, match="labeled_subjects names nobody"):
+        opened(folder, "train", labeled_subjects="S7").check_supervision()
 
 
 @pytest.mark.parametrize(

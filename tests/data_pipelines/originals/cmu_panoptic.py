@@ -26,10 +26,10 @@ LEAD = {"depth": (2, 3), "color": (1, 4)}  # pictures before the poses begin
 LATE = {"depth": 3.0, "color": 5.0}  # milliseconds after the poses
 UNSTAMPED = 1  # a picture without a time follows this pose
 MISSING = "right_ear"
-DEPTH = calibration.make(
+DEPTH = calibration.make_camera(
     128, 106, (91.2, 91.2, 64.5, 52.9), (0.096, -0.272, 1e-4, -1e-4, 0.092)
 )
-COLOR = calibration.make(
+COLOR = calibration.make_camera(
     160, 90, (88.1, 88.1, 79.5, 45.4), (0.024, -0.011, 5e-4, -3e-4, -0.006)
 )
 _FIRST_TIME, _PERIOD = 47_896.6, 33.356  # milliseconds

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import transform
 
 from unipose_jax import skeleton as skeletons
-from unipose_jax.synthesis.motion import shape
+from unipose_jax.synthesis.motion import body_shape
 
 
 def write(
@@ -35,7 +35,7 @@ def write(
     """
     body = skeletons.BODY
     # Of the reference person, which are right, down, forward.
-    offsets = shape.REST_OFFSETS * [1, -1, -1]
+    offsets = body_shape.REST_OFFSETS * [1, -1, -1]
     offsets[0] = 0.0
     unit = centimetres / 100
     rng = np.random.default_rng(seed)

@@ -18,10 +18,10 @@ from unipose_jax.synthesis.render import viewpoint
 # A clip of each split, by person and, since camera 1 is tested, by view.
 CLIPS = ("S001C002P001R001A001", "S002C002P008R001A001", "S003C001P003R001A001")
 # The Kinect of the sample files.
-DEPTH_CAMERA = calibration.make(
+DEPTH_CAMERA = calibration.make_camera(
     512, 424, (365.5, 365.5, 256.8, 209.0), (0.0935, -0.2676, 0.0, 0.0, 0.0888)
 )
-COLOR_CAMERA = calibration.make(
+COLOR_CAMERA = calibration.make_camera(
     1920, 1080, (1057.0, 1056.0, 960.9, 567.6), (0.0194, 0.0, 0.0, -0.0018, 0.0)
 )
 COLOR_FROM_DEPTH = np.eye(4)

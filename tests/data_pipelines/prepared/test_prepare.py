@@ -15,7 +15,7 @@ from configs import unipose
 from data_pipelines.ground import schema
 from data_pipelines.loading import sources
 from data_pipelines.prepared import prepare, storage
-from data_pipelines.prepared import tracks as prepared_tracks
+from data_pipelines.prepared import track_records as prepared_tracks
 from data_pipelines.readers import registry
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
@@ -49,7 +49,7 @@ def test_tracks_come_back_to_a_fraction_of_a_millimetre(recordings, tmp_path):
     assert "last tenth" in protocol
     opened = registry.open_data_set(data, recordings).sequences["validation"]
     for track, one in zip(stored, opened, strict=True):
-        read = tracks.read(one, skeleton="ITOP15", stored_points=256)
+        read = tracks.read_track(one, skeleton="ITOP15", stored_points=256)
         assert len(track) == len(read) == 2
         for position in range(2):
             frame, expected = track.frame(position), read.frame(position)
@@ -61,8 +61,8 @@ def test_tracks_come_back_to_a_fraction_of_a_millimetre(recordings, tmp_path):
             assert frame.keys() == expected.keys()
             for name, value in expected.items():
                 np.testing.assert_allclose(frame[name], value, rtol=1e-6, err_msg=name)
-        for name, value in read.constant.items():
-            np.testing.assert_array_equal(track.constant[name], value)
+        for name, value in read.static_fields.items():
+            np.testing.assert_array_equal(track.static_fields[name], value)
 
 
 def test_prepared_data_trains_and_is_scored(recordings, tmp_path):
@@ -82,11 +82,13 @@ def test_crops_come_back(recordings, tmp_path):
     stored, _ = prepared_tracks.open_tracks(data, "validation")
     opened = registry.open_data_set(data, recordings).sequences["validation"]
     for track, one in zip(stored, opened, strict=True):
-        read = tracks.read(one, skeleton="ITOP15", stored_points=256, crop_size=24)
-        assert tuple(track.crops) == read.crops == schema.CROPS
+        read = tracks.read_track(
+            one, skeleton="ITOP15", stored_points=256, crop_size=24
+        )
+        assert tuple(track.crops) == read.crops == schema.CROP_FIELDS
         frame, expected = track.frame(1), read.frame(1)
         assert frame.keys() == expected.keys()
-        for name in schema.CROPS:
+        for name in schema.CROP_FIELDS:
             assert frame[name].dtype == expected[name].dtype
             if name != "color_crop":
                 np.testing.assert_array_equal(frame[name], expected[name])
@@ -126,7 +128,7 @@ def test_crops_of_sequences_without_images_are_refused(make_recording):
     one = recording.open_recording(make_recording())
 
     def read(one, **asked):
-        return tracks.read(one, **asked | {"crop_size": 0})
+        return tracks.read_track(one, **asked | {"crop_size": 0})
 
     asked = {"skeleton": "ITOP15", "stored_points": 64, "crop_size": 8}
     with pytest.raises(errors.BadInput, match="no images to cut crops from.*is 8"):
@@ -139,7 +141,7 @@ def test_crops_of_another_size_are_not_there(recordings, tmp_path):
     prepare.prepare(data, recordings)
     plain = make_data(tmp_path)  # asks for none: there may be some
     stored, _ = prepared_tracks.open_tracks(plain, "train")
-    assert not set(schema.CROPS) & stored[0].frame(0).keys()
+    assert not set(schema.CROP_FIELDS) & stored[0].frame(0).keys()
     for asked, folder in ((16, "prepared"), (8, "plain")):
         if folder == "plain":
             prepare.prepare(make_data(tmp_path, folder), recordings)
@@ -287,7 +289,7 @@ def test_rendered_people_are_prepared_as_they_are_drawn(tmp_path):
     for name in ("xyz", "uv", "confidence", "visible", "intrinsics", "time"):
         np.testing.assert_allclose(stored[name], drawn[name], atol=1e-5, err_msg=name)
     assert stored.keys() == drawn.keys()
-    for name in set(schema.CROPS) - {"color_crop"}:
+    for name in set(schema.CROP_FIELDS) - {"color_crop"}:
         np.testing.assert_array_equal(stored[name], drawn[name], err_msg=name)
     off = stored["color_crop"].astype(int) - drawn["color_crop"]  # by JPEG
     assert np.abs(off).mean() < 4

@@ -18,7 +18,7 @@ def tilted(normal, offset, degrees):
 
 
 def find(room, depth, seed=0):
-    return planes.find(cloud(room, depth), PIXEL, np.random.default_rng(seed))
+    return planes.find_planes(cloud(room, depth), PIXEL, np.random.default_rng(seed))
 
 
 def test_signed_distance_by_hand():

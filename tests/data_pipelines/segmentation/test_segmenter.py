@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from data_pipelines.cameras import calibration
-from data_pipelines.segmentation import bodies, planes
+from data_pipelines.segmentation import person_candidates, planes
 from data_pipelines.segmentation import segmenter as segmentation
 
 
@@ -89,7 +89,7 @@ def test_the_person_under_the_keypoints(room):
     cam_from_depth = np.eye(4)
     cam_from_depth[0, 3] = -0.1
     joints = far[::5, :3] + cam_from_depth[:3, 3]
-    hint = segmentation.Hint(
+    hint = segmentation.KeypointHint(
         uv=np.append(room.camera.project(joints), [[np.nan, np.nan]], axis=0),
         confidence=np.append(np.ones(len(joints)), 0.0),
         intrinsics=room.camera.intrinsics,
@@ -142,7 +142,9 @@ def test_an_empty_room_is_empty(room):
 @pytest.mark.parametrize(("width", "height"), [(320, 240), (640, 480), (512, 424)])
 def test_any_resolution(room, width, height):
     focal = 0.9 * width
-    camera = calibration.make(width, height, (focal, focal, width / 2, height / 2))
+    camera = calibration.make_camera(
+        width, height, (focal, focal, width / 2, height / 2)
+    )
     depth, shown = room.render(room.person(0.0, 2.8), camera=camera)
     assert iou(segmenter(room, camera)(depth).mask, shown == 1) > 0.95
 
@@ -153,7 +155,9 @@ def test_any_resolution(room, width, height):
 @pytest.mark.parametrize("depth", ["flat", "steps", "nothing"])
 def test_images_of_any_shape(size, depth):
     width, height = size
-    camera = calibration.make(width, height, (300.0, 300.0, width / 2, height / 2))
+    camera = calibration.make_camera(
+        width, height, (300.0, 300.0, width / 2, height / 2)
+    )
     steps = 1.0 + np.arange(width * height, dtype=np.float32).reshape(height, width) % 3
     image = {"flat": np.full_like(steps, 2.0), "steps": steps, "nothing": 0 * steps}
     found = segmentation.Segmenter(camera.rays(), camera.intrinsics)(image[depth])
@@ -162,7 +166,7 @@ def test_images_of_any_shape(size, depth):
 
 def test_people_reach_the_edges_of_images_that_the_grid_does_not_fill(room):
     # 512x424 in blocks of 3: the last row and two columns are in no block.
-    camera = calibration.make(512, 424, (460.0, 460.0, 470.0, 180.0))
+    camera = calibration.make_camera(512, 424, (460.0, 460.0, 470.0, 180.0))
     depth, shown = room.render(room.person(0.2, 1.6), camera=camera)
     mask = segmenter(room, camera)(depth).mask
     for edge in (np.s_[-1], np.s_[:, -1]):
@@ -174,19 +178,19 @@ def test_people_reach_the_edges_of_images_that_the_grid_does_not_fill(room):
 def test_blocks_of_the_grid_stand_for_their_own_pixels():
     # One surface at one depth, of which one block of 3x3 pixels is the person: with
     # what lies a block around it, nine blocks, to the pixel.
-    camera = calibration.make(512, 424, (460.0, 460.0, 256.0, 212.0))
-    view = segmenter(None, camera).look(np.full((424, 512), 2.0, np.float32))
+    camera = calibration.make_camera(512, 424, (460.0, 460.0, 256.0, 212.0))
+    view = segmenter(None, camera).analyze(np.full((424, 512), 2.0, np.float32))
     labels = np.zeros_like(view.labels)
     labels[50, 80] = 1
     view = view._replace(labels=labels, room=planes.Planes(None, ()))
-    person = bodies.Body(np.array([1]), np.array([0.0, 0.0, 2.0]), 1.0)
-    found = segmentation.cut_out(view, person)
+    person = person_candidates.Candidate(np.array([1]), np.array([0.0, 0.0, 2.0]), 1.0)
+    found = segmentation.extract_person(view, person)
     assert found.box == (3 * 79, 3 * 49, 3 * 82, 3 * 52)
     assert found.mask.sum() == 9 * 9
 
 
 def test_real_masks_of_the_turning_person(sample_data):
-    camera = calibration.make(640, 480, (525.0, 525.0, 320.0, 240.0))
+    camera = calibration.make_camera(640, 480, (525.0, 525.0, 320.0, 240.0))
     follow = segmentation.Segmenter(camera.rays(), camera.intrinsics)
     scores = []
     for frame in range(0, 50, 7):
@@ -199,7 +203,7 @@ def test_real_masks_of_the_turning_person(sample_data):
 
 def test_real_itop_frame(sample_data):
     depth = np.load(sample_data / "itop" / "00_02254.npy").astype(np.float32)
-    camera = calibration.make(320, 240, (285.71, 285.71, 160.5, 120.5))
+    camera = calibration.make_camera(320, 240, (285.71, 285.71, 160.5, 120.5))
     found = segmentation.Segmenter(camera.rays(), camera.intrinsics)(depth)
     # Read off the picture, 3 px: head, left hand, right foot; it was looked at.
     np.testing.assert_allclose(found.box, (95, 65, 213, 233), atol=4)

@@ -127,7 +127,9 @@ def error_in_input_pixels(found, true, box):
 @pytest.mark.parametrize("box", [BOX, (30.3, 40.7, 230.2, 199.1)], ids=["tall", "wide"])
 @pytest.mark.parametrize("head", ["heat", "udp"])
 def test_heat_map_peaks_come_back_within_a_quarter_cell(tmp_path, head, box):
-    detector = onnx_pose.Detector(build(tmp_path / "a.onnx", head), udp=head == "udp")
+    detector = onnx_pose.KeypointDetector(
+        build(tmp_path / "a.onnx", head), udp=head == "udp"
+    )
     uv = spread(box)
     found, confidence = detector(paint(uv), box)
     assert error_in_input_pixels(found, uv, box) < 0.25 * CELL
@@ -136,7 +138,7 @@ def test_heat_map_peaks_come_back_within_a_quarter_cell(tmp_path, head, box):
 
 
 def test_keypoints_are_off_to_no_side(tmp_path):
-    detector = onnx_pose.Detector(build(tmp_path / "a.onnx", "heat"))
+    detector = onnx_pose.KeypointDetector(build(tmp_path / "a.onnx", "heat"))
     away = []
     for seed in range(8):
         box = np.add(BOX, np.random.default_rng(seed).uniform(-9, 9, 4))
@@ -147,7 +149,7 @@ def test_keypoints_are_off_to_no_side(tmp_path):
 
 
 def test_simcc_peaks_come_back_within_half_a_bin(tmp_path):
-    detector = onnx_pose.Detector(build(tmp_path / "a.onnx", "simcc"))
+    detector = onnx_pose.KeypointDetector(build(tmp_path / "a.onnx", "simcc"))
     scale = HEIGHT / (1.25 * 180)
     corner = np.array([145.0, 110.0]) - np.array([WIDTH, HEIGHT]) / (2 * scale)
     bins = np.rint(2 * ((spread(BOX) - corner) * scale - 0.5))
@@ -159,7 +161,7 @@ def test_simcc_peaks_come_back_within_half_a_bin(tmp_path):
 
 @pytest.mark.parametrize("head", ["heat", "simcc"])
 def test_a_joint_that_is_not_there_has_no_confidence(tmp_path, head):
-    detector = onnx_pose.Detector(build(tmp_path / "a.onnx", head))
+    detector = onnx_pose.KeypointDetector(build(tmp_path / "a.onnx", head))
     uv = spread(BOX)
     uv[5] = -100
     _, confidence = detector(paint(uv), BOX)
@@ -173,9 +175,9 @@ def test_a_joint_that_is_not_there_has_no_confidence(tmp_path, head):
 def test_colours_are_given_as_the_network_was_trained(tmp_path, options):
     path = build(tmp_path / "a.onnx", "heat", **options)
     uv = spread(BOX)
-    found, _ = onnx_pose.Detector(path, **options)(paint(uv), BOX)
+    found, _ = onnx_pose.KeypointDetector(path, **options)(paint(uv), BOX)
     assert error_in_input_pixels(found, uv, BOX) < 0.25 * CELL
-    wrong, _ = onnx_pose.Detector(path)(paint(uv), BOX)
+    wrong, _ = onnx_pose.KeypointDetector(path)(paint(uv), BOX)
     assert error_in_input_pixels(wrong, uv, BOX) > CELL
 
 
@@ -199,7 +201,7 @@ def test_heat_below_zero_stays_finite():
     np.testing.assert_array_equal(height, [-3, 1])
 
 
-COLOR_CAMERA = calibration.make(
+COLOR_CAMERA = calibration.make_camera(
     320, 240, (280.0, 281.0, 161.0, 119.0), (0.1, -0.05, 0.002, -0.001, 0.01)
 )
 COLOR_FROM_DEPTH = np.eye(4)
@@ -245,10 +247,10 @@ def true_box(source, index):
 
 
 def test_keypoints_of_a_recording_are_read_back(opened, tmp_path):
-    detector = onnx_pose.Detector(build(tmp_path / "a.onnx", "heat"))
+    detector = onnx_pose.KeypointDetector(build(tmp_path / "a.onnx", "heat"))
     content = onnx_pose.detect_recording(opened, detector)
     (opened.path / "keypoints.json").write_text(json.dumps(content))
-    people = recording.open_recording(opened.path).people().people
+    people = recording.open_recording(opened.path).by_frame().by_frame
     assert sorted(people) == [0, 2]
     for index, (person,) in people.items():
         box = true_box(opened, index)
@@ -259,7 +261,7 @@ def test_keypoints_of_a_recording_are_read_back(opened, tmp_path):
 
 def test_the_box_is_padded_to_the_shape_of_the_input():
     # 80 x 100 becomes 100 x 125, and of the shape 3 : 4 around it 100 x 133.3.
-    placed = onnx_pose._placed((100, 50, 180, 150), (96, 128))
+    placed = onnx_pose._fit_box((100, 50, 180, 150), (96, 128))
     np.testing.assert_allclose(placed, (90, 100 - 200 / 3, 0.96))
 
 
@@ -274,7 +276,7 @@ def test_the_box_is_that_of_the_points_in_the_recorded_image(opened):
 
 def test_a_recording_without_colour_is_refused(make_recording, tmp_path):
     source = recording.open_recording(make_recording(color=None, color_camera=None))
-    detector = onnx_pose.Detector(build(tmp_path / "a.onnx", "heat"))
+    detector = onnx_pose.KeypointDetector(build(tmp_path / "a.onnx", "heat"))
     with pytest.raises(errors.BadInput, match="no frame has a colour image"):
         onnx_pose.detect_recording(source, detector)
 
@@ -282,7 +284,7 @@ def test_a_recording_without_colour_is_refused(make_recording, tmp_path):
 def test_other_joints_are_named_in_the_file(opened, tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "JOINTS", 15)
     monkeypatch.setattr(sys.modules[__name__], "COLORS", COLORS[:15])
-    detector = onnx_pose.Detector(build(tmp_path / "a.onnx", "heat"), "ITOP15")
+    detector = onnx_pose.KeypointDetector(build(tmp_path / "a.onnx", "heat"), "ITOP15")
     content = onnx_pose.detect_recording(opened, detector)
     (tmp_path / "a.json").write_text(json.dumps(content))
     assert detections.read(tmp_path / "a.json").joints.joints[0] == "head"
@@ -290,7 +292,7 @@ def test_other_joints_are_named_in_the_file(opened, tmp_path, monkeypatch):
 
 def refusal(path, skeleton="COCO17"):
     with pytest.raises(errors.BadInput) as caught:
-        onnx_pose.Detector(path, skeleton)
+        onnx_pose.KeypointDetector(path, skeleton)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

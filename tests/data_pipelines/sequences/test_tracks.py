@@ -5,7 +5,7 @@ from data_pipelines.ground import pose_file, schema
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
-from tests.data_pipelines.loading.test_clips import open_source
+from tests.data_pipelines.loading.test_clip_source import open_source
 from unipose_jax import errors
 
 
@@ -125,9 +125,9 @@ def test_a_frame_that_cannot_be_read_is_left_out_only_if_allowed(make_recording,
     corrupt(path, 2)
     options = {"skeleton": "ITOP15", "stored_points": 64}
     with pytest.raises(errors.BadInput, match="000002.png"):
-        tracks.read(opened, **options)
+        tracks.read_track(opened, **options)
     skipped = []
-    track = tracks.read(opened, **options, skipped=skipped)
+    track = tracks.read_track(opened, **options, skipped=skipped)
     assert len(track) == len(track.points) == 3
     np.testing.assert_allclose(track.time, [0, 0.1, 0.3], atol=1e-6)
     assert len(skipped) == 1
@@ -136,12 +136,12 @@ def test_a_frame_that_cannot_be_read_is_left_out_only_if_allowed(make_recording,
 
 def read(path, **options):
     opened = recording.open_recording(path)
-    return tracks.read(opened, skeleton="ITOP15", stored_points=64, **options)
+    return tracks.read_track(opened, skeleton="ITOP15", stored_points=64, **options)
 
 
 def test_crops_are_kept_small_and_given_as_the_schema_has_them(make_recording):
     track = read(make_recording(), crop_size=64)
-    assert track.crops == schema.CROPS
+    assert track.crops == schema.CROP_FIELDS
     assert track.per_frame["depth_crop"].dtype == np.uint16
     frame = track.frame(1)
     assert frame["depth_crop"].shape == (64, 64)
@@ -172,7 +172,7 @@ def test_the_person_s_spheres_lie_in_the_crops(make_recording, room):
 def test_crops_are_asked_for(make_recording):
     track = read(make_recording())
     assert track.crops == ()
-    assert not set(schema.CROPS) & track.frame(0).keys()
+    assert not set(schema.CROP_FIELDS) & track.frame(0).keys()
 
 
 def test_without_pictures_there_are_crops_of_depth_alone(make_recording):
@@ -221,7 +221,7 @@ def test_depth_is_decoded_once(make_recording, monkeypatch, masks):
     path = make_recording(**({} if masks == "all" else {"mask": None}))
     opened = recording.open_recording(path)
     decoded = counting_depth(opened, monkeypatch)
-    tracks.read(opened, skeleton="ITOP15", stored_points=64, crop_size=8)
+    tracks.read_track(opened, skeleton="ITOP15", stored_points=64, crop_size=8)
     assert decoded == [1, 1, 1]
 
 
@@ -236,7 +236,7 @@ def test_frames_without_mask_are_segmented_under_the_keypoints(
     (path / "mask" / "000001.png").unlink()
     opened = recording.open_recording(path)
     decoded = counting_depth(opened, monkeypatch)
-    track = tracks.read(opened, skeleton="COCO17", stored_points=64)
+    track = tracks.read_track(opened, skeleton="COCO17", stored_points=64)
     middle = [np.median(xyz[:, 2]) for xyz in track.points]
     np.testing.assert_allclose(middle, 3.3, atol=0.1)  # the nearer person is at 2.3 m
     assert decoded == [1, 2, 1]
@@ -246,6 +246,6 @@ def test_frames_without_mask_are_segmented_under_the_keypoints(
 def test_pixels_without_a_number_are_no_points(nothing):
     depth = np.array([[2.0, nothing] * 8] * 16, np.float32)
     rays = np.zeros((16, 16, 2), np.float32)
-    xyz = tracks.points_in(np.ones(depth.shape, bool), depth, rays)
+    xyz = tracks.masked_points(np.ones(depth.shape, bool), depth, rays)
     np.testing.assert_array_equal(xyz[:, 2], 2.0)
     assert len(xyz) == 128

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unipose_jax.report.draw import animation, clips, palette
+from unipose_jax.report.draw import animation, clip_data, palette
 
 XYZ = np.random.default_rng(0).uniform((-0.5, -1, 2.5), (0.5, 1, 3.5), (5, 15, 3))
 INTRINSICS = np.array([300.0, 300.0, 160.0, 120.0])
 
 
 def make_clip(**fields):
-    return clips.Clip(name="clip", skeleton="ITOP15", xyz=XYZ, **fields)
+    return clip_data.Clip(name="clip", skeleton="ITOP15", xyz=XYZ, **fields)
 
 
 def test_gif_keeps_frames_size_pace_and_colours():

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from unipose_jax.synthesis.motion import actions, choices, layers, posture
+from unipose_jax.synthesis.motion import actions, clip_sampling, layers, posture
 
 TIME = jnp.linspace(0.0, 2.0, 61)
 PARAMS = actions.MotionParams()
@@ -10,13 +10,13 @@ PARAMS = actions.MotionParams()
 
 def habit(name, **changes):
     index = jnp.asarray(actions.row_index(actions.ACTIONS, name))
-    middle = jnp.full(len(choices.Habit._fields), 0.5)
-    chosen = choices.choose_habit(middle, index, PARAMS)
+    middle = jnp.full(len(clip_sampling.ActionParameters._fields), 0.5)
+    chosen = clip_sampling.choose_action_parameters(middle, index, PARAMS)
     return chosen._replace(**{k: jnp.asarray(v) for k, v in changes.items()})
 
 
 def timing(**changes):
-    chosen = choices.choose_timing(jnp.full(13, 0.5), habit("stand"), PARAMS)
+    chosen = clip_sampling.choose_timing(jnp.full(13, 0.5), habit("stand"), PARAMS)
     return chosen._replace(**{k: jnp.asarray(v) for k, v in changes.items()})
 
 

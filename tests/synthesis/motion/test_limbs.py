@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from unipose_jax.synthesis.motion import limbs, shape
+from unipose_jax.synthesis.motion import body_shape, limbs
 
 DOWN = jnp.asarray([0.0, 1.0, 0.0])
 FORWARD = jnp.asarray([0.0, 0.0, 1.0])
@@ -93,7 +93,7 @@ def test_relaxed_elbows_point_where_people_have_them(arm, elbow):
 
 
 def test_a_hanging_arms_elbow_turns_outwards():
-    front = limbs.turn_about(limbs.arm_front(DOWN), DOWN, jnp.asarray(-jnp.pi / 2))
+    front = limbs.rotate_about(limbs.arm_front(DOWN), DOWN, jnp.asarray(-jnp.pi / 2))
     np.testing.assert_allclose(-front, RIGHT, atol=1e-5)
 
 
@@ -110,7 +110,7 @@ def test_bent_chain_reaches_its_target(bend_to_front):
     front = limbs.arm_front(dirs)
     lengths = jnp.asarray([0.3]), jnp.asarray([0.25])
     reach = jnp.linspace(0.1, 0.55, len(dirs))
-    frames = limbs.bend_chain(dirs, front, reach, lengths, bend_to_front=bend_to_front)
+    frames = limbs.two_bone_ik(dirs, front, reach, lengths, bend_to_front=bend_to_front)
     assert_rotations(frames)
     elbow = 0.3 * frames[:, 0, :, 1]
     end = elbow + 0.25 * frames[:, 1, :, 1]
@@ -121,7 +121,7 @@ def test_bent_chain_reaches_its_target(bend_to_front):
 
 def test_right_angle_by_hand():
     # A 3-4-5 triangle: the knee lies 0.24 m ahead of the line from hip to ankle.
-    frames = limbs.bend_chain(
+    frames = limbs.two_bone_ik(
         DOWN,
         FORWARD,
         jnp.asarray(0.5),
@@ -135,7 +135,7 @@ def test_right_angle_by_hand():
 def test_gradient_of_a_chain_is_finite_when_bent():
     def knee_height(reach):
         lengths = jnp.asarray(0.3), jnp.asarray(0.4)
-        frames = limbs.bend_chain(DOWN, FORWARD, reach, lengths, bend_to_front=True)
+        frames = limbs.two_bone_ik(DOWN, FORWARD, reach, lengths, bend_to_front=True)
         return frames[0, 1, 1]
 
     for reach in (0.2, 0.5, 0.69):
@@ -155,10 +155,10 @@ def test_unturned_parts_give_the_rest_pose():
     eye = jnp.broadcast_to(jnp.eye(3), (1, 5, 3, 3))
     sided = jnp.broadcast_to(jnp.eye(3), (1, 2, 7, 3, 3))
     pelvis = jnp.asarray([[1.0, -0.9, 2.0]])
-    offsets = jnp.asarray(shape.REST_OFFSETS)
-    xyz = limbs.place_joints(eye, sided, pelvis, offsets)[0]
-    body = shape.BODY
-    np.testing.assert_allclose(xyz[shape.ROOT], pelvis[0])
+    offsets = jnp.asarray(body_shape.REST_OFFSETS)
+    xyz = limbs.forward_kinematics(eye, sided, pelvis, offsets)[0]
+    body = body_shape.BODY
+    np.testing.assert_allclose(xyz[body_shape.ROOT], pelvis[0])
     for joint, parent in enumerate(body.parents):
         if parent >= 0:
             np.testing.assert_allclose(

@@ -3,12 +3,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from unipose_jax.synthesis.motion import actions, limbs, posture, shape
+from unipose_jax.synthesis.motion import actions, body_shape, limbs, posture
 
-BODY = shape.BODY
-PERSON = shape.Shape(
-    jnp.asarray(shape.REFERENCE_STATURE),
-    jnp.asarray(shape.REST_OFFSETS),
+BODY = body_shape.BODY
+PERSON = body_shape.Shape(
+    jnp.asarray(body_shape.REFERENCE_STATURE),
+    jnp.asarray(body_shape.REST_OFFSETS),
     jnp.asarray(1.0),
 )
 
@@ -41,7 +41,7 @@ def pose_of(**channels):
     )
 
 
-place = jax.jit(lambda pose: posture.place(PERSON, pose)[0])
+place = jax.jit(lambda pose: posture.joints_from_posture(PERSON, pose)[0])
 
 
 def at(xyz, name):
@@ -52,7 +52,7 @@ def test_attention_is_the_rest_pose():
     eye = jnp.broadcast_to(jnp.eye(3), (1, 5, 3, 3))
     sided = jnp.broadcast_to(jnp.eye(3), (1, 2, 7, 3, 3))
     pelvis = jnp.asarray([[0.0, -0.985, 0.0]])
-    rest = limbs.place_joints(eye, sided, pelvis, PERSON.offsets)[0]
+    rest = limbs.forward_kinematics(eye, sided, pelvis, PERSON.offsets)[0]
     xyz = place(pose_of())
     # Arms and legs stay short of straight: knees and elbows are 2 to 3 cm aside.
     np.testing.assert_allclose(xyz, rest, atol=0.035)
@@ -134,7 +134,9 @@ def test_mirrored_posture_is_the_mirrored_body():
 
 def test_gradient_with_respect_to_the_body_is_finite():
     def head_height(offsets):
-        person = shape.Shape(PERSON.stature, offsets, PERSON.girth)
-        return posture.place(person, pose_of(height=0.8))[0, BODY.index("head"), 1]
+        person = body_shape.Shape(PERSON.stature, offsets, PERSON.girth)
+        return posture.joints_from_posture(person, pose_of(height=0.8))[
+            0, BODY.index("head"), 1
+        ]
 
     assert jnp.isfinite(jax.grad(head_height)(PERSON.offsets)).all()

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from unipose_jax.skeleton import definitions, kinematics
-from unipose_jax.synthesis.motion import actions, choices, mocap, procedural, shape
+from unipose_jax.synthesis.motion import (
+    actions,
+    body_shape,
+    clip_sampling,
+    procedural,
+    retargeting,
+)
 
 BODY = definitions.BODY
 FRAMES, RATE = 8, 15.0
@@ -24,7 +30,7 @@ def keys_of(count):
 
 
 def sample(keys, time, params):
-    person = shape.sample_shape(keys[0], shape.ShapeParams(child_share=0.0))
+    person = body_shape.sample_shape(keys[0], body_shape.ShapeParams(child_share=0.0))
     return procedural.sample_motion(keys[1], person, time, params)
 
 
@@ -38,8 +44,8 @@ def everybody():
     """Clips of all actions, facing +z, and the action of each."""
 
     def action(keys):
-        draws = choices.draw(keys[1], PARAMS.num_key_poses)
-        return choices.choose_action(draws.action, PARAMS)
+        draws = clip_sampling.draw(keys[1], PARAMS.num_key_poses)
+        return clip_sampling.choose_action(draws.action, PARAMS)
 
     index = np.asarray(jax.jit(jax.vmap(action))(keys_of(COUNT)))
     return clips(COUNT, TIME, PARAMS), np.asarray(list(actions.ACTIONS))[index]
@@ -258,7 +264,9 @@ def test_wrists_stay_out_of_the_trunk(crowd):
 @pytest.fixture(scope="module")
 def cmu(sample_data):
     path = sample_data / "cmu_mocap" / "cmu_joints_30fps_dev.npz"
-    return {k: mocap.to_body(clip) for k, clip in mocap.load_clips(path).items()}
+    return {
+        k: retargeting.to_body(clip) for k, clip in retargeting.load_clips(path).items()
+    }
 
 
 def test_clip_at_its_own_times_is_itself(cmu):

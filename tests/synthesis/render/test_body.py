@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unipose_jax import skeleton
-from unipose_jax.synthesis.motion import shape
+from unipose_jax.synthesis.motion import body_shape
 from unipose_jax.synthesis.render import body, raycast
 
 BODY = skeleton.BODY
@@ -18,7 +18,7 @@ def standing():
     for joint in np.argsort([depth(j) for j in range(BODY.num_joints)]):
         parent = BODY.parents[joint]
         base = xyz[parent] if parent >= 0 else 0.0
-        xyz[joint] = base + shape.REST_OFFSETS[joint]
+        xyz[joint] = base + body_shape.REST_OFFSETS[joint]
     return jnp.asarray(xyz)
 
 
@@ -166,7 +166,8 @@ def test_loose_trousers_are_wider_and_skin_is_not():
     loose = loose.at[body.MATERIALS.index("trousers")].set(0.2)
     people, dressed = build(standing()), build(standing(), looseness=loose)
     ratio = (
-        dressed.start_radius[: body.NUM_LIMBS] / people.start_radius[: body.NUM_LIMBS]
+        dressed.start_radius[: body.NUM_CAPSULES]
+        / people.start_radius[: body.NUM_CAPSULES]
     )
     for name, value in zip(body.PARTS, np.asarray(ratio), strict=False):
         expected = 1.2 if name.endswith("thigh") else 1.0
@@ -174,8 +175,10 @@ def test_loose_trousers_are_wider_and_skin_is_not():
 
 
 def test_stature_of_a_person_known_by_joints():
-    np.testing.assert_allclose(body.stature_of(standing()[None]), 1.8, atol=0.03)
-    np.testing.assert_allclose(body.stature_of(0.8 * standing()[None]), 1.44, atol=0.03)
+    np.testing.assert_allclose(body.estimate_stature(standing()[None]), 1.8, atol=0.03)
+    np.testing.assert_allclose(
+        body.estimate_stature(0.8 * standing()[None]), 1.44, atol=0.03
+    )
 
 
 def test_degenerate_joints_give_finite_primitives():

@@ -29,12 +29,12 @@ def params(**changes):
 
 
 def turn(seed, xyz, **changes):
-    return viewpoint.turn_to_camera(jax.random.key(seed), xyz, params(**changes))
+    return viewpoint.orient_to_camera(jax.random.key(seed), xyz, params(**changes))
 
 
 def sample(seed, **changes):
     xyz = turn(0, person(), frontal_share=1.0, frontal_spread=0.0)
-    view = viewpoint.sample_view(
+    view = viewpoint.sample_cameras(
         jax.random.key(seed), xyz, height=120, width=160, params=params(**changes)
     )
     return view, xyz
@@ -123,7 +123,7 @@ def test_colour_camera_stands_aside_by_the_baseline():
 def test_focal_length_is_that_of_a_kinect_for_any_image_size():
     view, xyz = sample(0, focal_spread=0.0)
     np.testing.assert_allclose(view.intrinsics[0], 142.85, rtol=1e-4)
-    large = viewpoint.sample_view(
+    large = viewpoint.sample_cameras(
         jax.random.key(0), xyz, height=240, width=320, params=params(focal_spread=0.0)
     )
     np.testing.assert_allclose(large.intrinsics, 2.0 * view.intrinsics, rtol=1e-5)
@@ -134,7 +134,9 @@ def test_vmap_agrees():
     xyz = person()
 
     def one(key):
-        return viewpoint.sample_view(key, xyz, height=120, width=160, params=params())
+        return viewpoint.sample_cameras(
+            key, xyz, height=120, width=160, params=params()
+        )
 
     many = jax.jit(jax.vmap(one))(keys)
     for a, b in zip(jax.tree.leaves(many), jax.tree.leaves(one(keys[1])), strict=True):

@@ -34,7 +34,7 @@ def detect(*, visible=True, width=320, seed=0, uv=None, **changes):
 
 
 def run(key, uv, visible, *, width=320, params=PERFECT):
-    return detector.detect(
+    return detector.simulate(
         key, uv, visible, width=width, skeleton=SKELETON, params=params
     )
 

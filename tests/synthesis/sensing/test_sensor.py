@@ -31,7 +31,7 @@ DEFAULT = sensor.SensorParams()
 
 
 def see(key, depth, albedo, *, params=DEFAULT):
-    return sensor.observe(key, depth, albedo, INTRINSICS, params=params)
+    return sensor.simulate(key, depth, albedo, INTRINSICS, params=params)
 
 
 def plane(depth, *, frames=1):

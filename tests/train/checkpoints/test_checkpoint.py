@@ -44,7 +44,10 @@ def use(workdir, state):
     yield "meta", lambda opened: opened.read_meta(2)
     yield "shapes", lambda opened: opened.shapes(2)
     yield "state", lambda opened: opened.restore(2, state)
-    yield "part", lambda opened: opened.read_part(2, {"ema_params": state.ema_params})
+    yield (
+        "part",
+        lambda opened: opened.restore_partial(2, {"ema_params": state.ema_params}),
+    )
 
 
 def test_a_whole_checkpoint_is_read(saved, state):

@@ -28,7 +28,7 @@ def test_people_are_measured_by_their_distance_and_by_where_they_face():
     truth = clips(person(1.2, back=False), person(3.0, back=True))
     shift = np.array([0.02, 0.05]).reshape(2, 1, 1, 1)
     predicted = {"xyz": truth["xyz"] + [0.0, 0.0, 1.0] * shift}
-    found = evaluate.measure_conditions(predicted, truth, ITOP)
+    found = evaluate.metrics_by_condition(predicted, truth, ITOP)
     errors = {name: summary["mpjpe_mm"] for name, summary in found.items()}
     assert errors == {
         "below 1.5 m": pytest.approx(20.0, abs=0.01),
@@ -44,7 +44,7 @@ def test_conditions_of_data_without_truth_are_none():
     truth["xyz"] = np.full_like(truth["xyz"], np.nan)
     truth["xyz_valid"] = np.zeros_like(truth["xyz_valid"])
     predicted = {"xyz": np.zeros_like(truth["xyz"])}
-    assert evaluate.measure_conditions(predicted, truth, ITOP) == {}
+    assert evaluate.metrics_by_condition(predicted, truth, ITOP) == {}
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_conditions_of_data_without_truth_are_none():
 )
 def test_batches_leave_out_few_clips(monkeypatch, count, most, devices, expected):
     monkeypatch.setattr(evaluate.jax, "device_count", lambda: devices)
-    assert evaluate.fitting_batch_size(range(count), most) == expected
+    assert evaluate.choose_batch_size(range(count), most) == expected
 
 
 def test_fewer_clips_than_devices_are_refused(monkeypatch):
     monkeypatch.setattr(evaluate.jax, "device_count", lambda: 4)
     with pytest.raises(errors.BadInput, match="3 clips, fewer than the 4 devices"):
-        evaluate.fitting_batch_size(range(3), 16)
+        evaluate.choose_batch_size(range(3), 16)

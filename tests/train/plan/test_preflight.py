@@ -57,7 +57,10 @@ def test_what_a_later_stage_lacks_is_said_before_the_first_trains(
         ({"student.models.depth.backbone": "vgg"}, "model.backbone is 'vgg'; use one"),
         ({"student.teacher.kind": "none"}, "no teacher, but"),
         ({"student.teacher.workdir": "nowhere"}, "no checkpoint in .*nowhere"),
-        ({"teacher.start": True, "teacher.workdir": "there"}, "checkpoint in .*there"),
+        (
+            {"teacher.init_from_teacher": True, "teacher.workdir": "there"},
+            "checkpoint in .*there",
+        ),
     ],
 )
 def test_what_is_wrong_with_any_stage_is_said_before_the_first_trains(

@@ -20,20 +20,20 @@ def config():
 
 def test_teacher_is_part_of_the_run(config, tmp_path, monkeypatch):
     """A student that goes on has the teacher that it began with, or says so."""
-    shipped = stages.config_of(config, "depth", tmp_path)
+    shipped = stages.stage_config(config, "depth", tmp_path)
     assert shipped.teacher.workdir == ""
-    saved = {"config": checkpoint.describe(shipped)}
-    points = {"config": checkpoint.describe(config)}  # trained since
-    monkeypatch.setattr(checkpoint, "newest_step", lambda folder: 2)
-    monkeypatch.setattr(checkpoint, "newest_meta", lambda folder: points)
-    own = stages.config_of(config, "depth", tmp_path)
+    saved = {"config": checkpoint.config_to_json(shipped)}
+    points = {"config": checkpoint.config_to_json(config)}  # trained since
+    monkeypatch.setattr(checkpoint, "latest_step", lambda folder: 2)
+    monkeypatch.setattr(checkpoint, "latest_meta", lambda folder: points)
+    own = stages.stage_config(config, "depth", tmp_path)
     assert own.teacher.workdir == ".."
-    assert "teacher.workdir is '' there" in checkpoint.difference(saved, own)
+    assert "teacher.workdir is '' there" in checkpoint.config_difference(saved, own)
     config.student.teacher.workdir = "elsewhere"
-    other = stages.config_of(config, "depth", tmp_path)
+    other = stages.stage_config(config, "depth", tmp_path)
     assert pathlib.Path(other.teacher.workdir) == pathlib.Path.cwd() / "elsewhere"
     config.student.teacher.kind = "truth"
-    untaught = stages.config_of(config, "depth", tmp_path)
+    untaught = stages.stage_config(config, "depth", tmp_path)
     assert untaught.teacher.workdir == ""
 
 
@@ -52,43 +52,43 @@ def test_crops_are_prepared_in_the_size_that_stages_want(
     config, trained, fusion, own, size
 ):
     config.stages, config.model.fusion, config.data.crop_size = trained, fusion, own
-    assert stages.crop_size_of(config) == size
+    assert stages.shared_crop_size(config) == size
 
 
 def test_stages_that_want_crops_of_two_sizes_are_refused(config):
     config.model.fusion, config.data.crop_size = "depth", 48
     config.stages = ("points", "depth")
     with pytest.raises(errors.BadInput, match="crop_size is 48, but students look at"):
-        stages.crop_size_of(config)
+        stages.shared_crop_size(config)
 
 
 def test_methods_without_students_refuse_their_stages():
     config = wsp.get_config("smoke")
     config.stages = ("points", "depth")
     with pytest.raises(errors.BadInput, match="but a wsp has no students"):
-        stages.listed(config)
+        stages.requested_stages(config)
 
 
 def test_unknown_stage(config):
     config.stages = ("points", "sound")
     with pytest.raises(errors.BadInput, match="choose from points, depth, rgb"):
-        stages.listed(config)
+        stages.requested_stages(config)
 
 
 def test_stages_are_trained_in_their_order(config):
     config.stages = ("rgb", "points")
-    assert stages.listed(config) == ("points", "rgb")
+    assert stages.requested_stages(config) == ("points", "rgb")
 
 
 @pytest.mark.parametrize("wanted", [("points",), ("depth", "rgb")])
 def test_a_stage_is_the_same_whatever_is_trained_beside_it(config, wanted):
     """So stages can be added to a finished run, and evaluated one by one."""
     folder = pathlib.Path("nowhere")
-    together = [stages.config_of(config, m, folder) for m in folders.MODALITIES]
+    together = [stages.stage_config(config, m, folder) for m in folders.MODALITIES]
     assert [stage.data.crop_size for stage in together] == [0, 32, 32]
     assert [stage.data.crops for stage in together[1:]] == [("depth",), ("rgb",)]
     config.stages = wanted
-    alone = [stages.config_of(config, m, folder) for m in folders.MODALITIES]
+    alone = [stages.stage_config(config, m, folder) for m in folders.MODALITIES]
     assert [a.to_dict() for a in alone] == [t.to_dict() for t in together]
 
 
@@ -101,7 +101,7 @@ def test_clips_have_the_points_that_the_teacher_is_used_to(
     def points(**settings):
         whole = unipose.get_config("smoke")
         whole.student.teacher.update(settings)
-        return stages.config_of(whole, "depth", tmp_path).data.num_points
+        return stages.stage_config(whole, "depth", tmp_path).data.num_points
 
     assert points() == shipped
     assert points(kind="truth") == own

@@ -19,7 +19,7 @@ STEPS, RATE = 3, 1e-3
 
 def settings(**changes):
     config = {"kind": "rays", "steps": STEPS, "learning_rate": RATE}
-    config |= {"bones": 0.1, "mirror": False}
+    config |= {"bone_weight": 0.1, "flip_test": False}
     return ml_collections.ConfigDict(config | changes)
 
 
@@ -69,7 +69,7 @@ def plain_loop(params, inputs, config):
 
         def loss(weights, alone=alone, forward=forward):
             estimate = jax.tree.map(operator.itemgetter(0), forward(weights))
-            return self_correction.consistency(
+            return self_correction.consistency_loss(
                 estimate.lift, alone["confidence"][0], config, SKELETON
             )
 
@@ -84,7 +84,7 @@ def plain_loop(params, inputs, config):
 def test_update_equals_a_plain_loop_with_restored_weights(params, inputs, kind):
     config = settings(kind=kind)
     stored = jax.tree.map(np.array, params)
-    found = jax.jit(self_correction.make_apply(NETWORK, config, SKELETON))(
+    found = jax.jit(self_correction.make_corrected_apply(NETWORK, config, SKELETON))(
         params, **inputs
     )
     np.testing.assert_allclose(found.xyz, plain_loop(params, inputs, config), atol=1e-4)
@@ -95,7 +95,7 @@ def test_update_equals_a_plain_loop_with_restored_weights(params, inputs, kind):
 
 def test_only_the_correction_moves_and_steps_lower_its_loss(params, inputs):
     config = settings(bones=0.0)
-    every = jax.jit(self_correction.make_trajectory(NETWORK, config, SKELETON))(
+    every = jax.jit(self_correction.make_correction_steps(NETWORK, config, SKELETON))(
         params, **inputs
     )
     untouched = jax.jit(NETWORK.apply)(params, **inputs)
@@ -104,7 +104,7 @@ def test_only_the_correction_moves_and_steps_lower_its_loss(params, inputs):
         np.testing.assert_allclose(
             every.lift.coarse_xyz[:, step], untouched.lift.coarse_xyz, atol=1e-5
         )
-    error = np.square(every.lift.plane - every.lift.observed).sum(-1)
+    error = np.square(every.lift.camera_projection - every.lift.observed).sum(-1)
     error = (error * inputs["confidence"][:, None]).sum((0, 2, 3))
     assert (np.diff(error) < 0).all()
 
@@ -116,7 +116,7 @@ def test_a_mirror_shows_pictures_as_it_shows_keypoints(inputs):
     matrix = np.array([[30.0, 2.0, 9.0], [-1.0, 28.0, 7.0], [0.0, 0.0, 1.0]])
     matrices = jnp.broadcast_to(jnp.asarray(matrix, jnp.float32), (2, 3, 3, 3))
     inputs = inputs | {"color_crop": crops, "color_crop_matrix": matrices}
-    other = self_correction._mirrored(inputs, SKELETON)
+    other = self_correction._mirror_inputs(inputs, SKELETON)
     np.testing.assert_array_equal(other["color_crop"][..., 0, :], crops[..., 15, :])
     # Somebody at x is at -x in the mirror, where u is as far from the other side.
     x, y = 0.2, -0.1
@@ -126,8 +126,8 @@ def test_a_mirror_shows_pictures_as_it_shows_keypoints(inputs):
 
 
 def test_mirror_images_are_corrected_to_mirror_images(params, inputs):
-    config = settings(mirror=True, steps=0)
-    apply = jax.jit(self_correction.make_apply(NETWORK, config, SKELETON))
+    config = settings(flip_test=True, steps=0)
+    apply = jax.jit(self_correction.make_corrected_apply(NETWORK, config, SKELETON))
     center = inputs["intrinsics"][:, None, None, 2]
     uv, swapped = inputs["uv"], jnp.array(SKELETON.mirror)
     flipped = jnp.stack([2 * center - uv[..., 0], uv[..., 1]], -1)[:, :, swapped]

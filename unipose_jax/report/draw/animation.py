@@ -8,10 +8,10 @@ from jaxtyping import Float, UInt8
 from matplotlib import figure
 from PIL import Image
 
-from unipose_jax.report import files
+from unipose_jax.report import output_files
 from unipose_jax.report.draw import (
     canvas,
-    clips,
+    clip_data,
     marks,
     overlays,
     palette,
@@ -28,8 +28,8 @@ KEPT = (palette.LEFT, palette.RIGHT, palette.MIDDLE, palette.WHITE, palette.PANE
 
 
 def draw_clip(
-    path: files.Path,
-    clip: clips.Clip,
+    path: output_files.Path,
+    clip: clip_data.Clip,
     *,
     title: str = "",
     max_frames: int = 24,
@@ -66,7 +66,7 @@ def draw_clip(
         yaw = SWING * math.sin(2.0 * math.pi * index / len(figures))
         _add_scene(fig, clip, index, place, yaw=yaw, shown=shown)
     frames = np.stack([canvas.rgb(fig) for fig in figures])
-    files.write_bytes(path, encode_gif(frames, milliseconds=_pace(clip)))
+    output_files.write_bytes(path, encode_gif(frames, milliseconds=_pace(clip)))
 
 
 def encode_gif(
@@ -100,7 +100,7 @@ def encode_gif(
     return stream.getvalue()
 
 
-def _pace(clip: clips.Clip) -> int:
+def _pace(clip: clip_data.Clip) -> int:
     """Milliseconds a frame from the clip's time stamps, 30 to 1000; 70 without any."""
     if clip.time is None or clip.num_frames < 2:
         return 70
@@ -108,7 +108,7 @@ def _pace(clip: clips.Clip) -> int:
     return round(min(max(step, 0.03), 1.0) * 100) * 10
 
 
-def _image_height(clip: clips.Clip, width: int) -> int:
+def _image_height(clip: clip_data.Clip, width: int) -> int:
     """Height of the panels: that of the image at a given width, within reason."""
     if not clip.image_kinds:
         return 480
@@ -117,7 +117,7 @@ def _image_height(clip: clips.Clip, width: int) -> int:
 
 
 def _add_images(
-    figures: list[figure.Figure], clip: clips.Clip, width: int, height: int
+    figures: list[figure.Figure], clip: clip_data.Clip, width: int, height: int
 ) -> None:
     """Adds the pose over the image to each figure, in a box at the left."""
     kind = clip.image_kinds[0]
@@ -145,7 +145,7 @@ def _add_images(
 
 def _add_scene(
     fig: figure.Figure,
-    clip: clips.Clip,
+    clip: clip_data.Clip,
     index: int,
     place: scenes.Place,
     *,

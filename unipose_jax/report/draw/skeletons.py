@@ -13,10 +13,10 @@ from matplotlib import axes, figure
 from PIL import Image
 
 from unipose_jax.geometry import transforms
-from unipose_jax.report import files
+from unipose_jax.report import output_files
 from unipose_jax.report.draw import canvas, marks, palette, panels, views
 from unipose_jax.skeleton import definitions, kinematics
-from unipose_jax.synthesis.motion import shape
+from unipose_jax.synthesis.motion import body_shape
 
 WIDTH, HEIGHT = 850, 660  # pixels, below the header
 FLOOR = 45.0  # pixels from the lower edge up to the ground between the feet
@@ -49,7 +49,7 @@ _BESIDE = {
 }
 
 
-def draw_skeleton(path: files.Path, body: definitions.Skeleton) -> None:
+def draw_skeleton(path: output_files.Path, body: definitions.Skeleton) -> None:
     """Writes the picture of `skeleton_figure` as PNG.
 
     Args:
@@ -59,11 +59,11 @@ def draw_skeleton(path: files.Path, body: definitions.Skeleton) -> None:
     image = Image.fromarray(canvas.rgb(skeleton_figure(body))).quantize(COLORS)
     stream = io.BytesIO()
     image.save(stream, format="png")
-    files.write_bytes(path, stream.getvalue())
+    output_files.write_bytes(path, stream.getvalue())
 
 
 def skeleton_figure(body: definitions.Skeleton) -> figure.Figure:
-    """The reference person of `synthesis.motion.shape` in one skeleton, joints named.
+    """The reference person of `motion.body_shape` in one skeleton, joints named.
 
     The person faces the reader: the right-hand side, blue, is at the left.
     """
@@ -83,7 +83,7 @@ def reference_person() -> Float[np.ndarray, "joints 3"]:
     """Joints of `skeleton.BODY`, arms apart; metres, frame of `motion.shape`."""
     degrees = np.zeros((definitions.BODY.num_joints, 3), np.float32)
     for joint, name in enumerate(definitions.BODY.joints):
-        base, side = shape.split_side(name)
+        base, side = body_shape.split_side(name)
         degrees[joint] = side * np.array(_TURNS.get(base, (0.0, 0.0, 0.0)))
     # One program compiles four times faster than its operations one by one.
     return np.asarray(jax.jit(_stand)(np.radians(degrees)))
@@ -93,7 +93,7 @@ def _stand(turns: Float[Array, "joints 3"]) -> Float[Array, "joints 3"]:
     """The reference person with its joints turned about x, y and z, radians."""
     xyz, _ = kinematics.forward_kinematics(
         transforms.rotation_from_euler(turns),
-        jnp.asarray(shape.REST_OFFSETS),
+        jnp.asarray(body_shape.REST_OFFSETS),
         parents=definitions.BODY.parents,
     )
     return xyz

@@ -116,11 +116,11 @@ def _draw_small(path, names, time, before, after, *, title, columns=_COLUMNS) ->
         )
         ax.plot(seconds, after[:, index], color=palette.series_color(0), linewidth=1.2)
         ax.set_title(name, loc="left", fontsize=canvas.TEXT)
-        _frame(ax, np.concatenate([before[:, index], after[:, index]]))
+        _set_limits(ax, np.concatenate([before[:, index], after[:, index]]))
     canvas.save(fig, path)
 
 
-def _frame(ax: axes.Axes, values: np.ndarray) -> None:
+def _set_limits(ax: axes.Axes, values: np.ndarray) -> None:
     """Limits that a few wild values do not spoil."""
     values = values[np.isfinite(values)]
     if len(values):

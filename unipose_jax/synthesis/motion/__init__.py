@@ -1,5 +1,5 @@
 """Body proportions, procedural motion and motion capture of rendered people."""
 
-from unipose_jax.synthesis.motion import mocap, procedural, shape
+from unipose_jax.synthesis.motion import body_shape, procedural, retargeting
 
-__all__ = ["mocap", "procedural", "shape"]
+__all__ = ["retargeting", "procedural", "body_shape"]

@@ -6,11 +6,13 @@ from jax import Array
 from jaxtyping import Bool, Float
 
 from unipose_jax.geometry import numerics
-from unipose_jax.synthesis.motion import actions, choices, curves, posture
+from unipose_jax.synthesis.motion import actions, clip_sampling, curves, posture
 
 
 def root_path(
-    elapsed: Float[Array, " frames"], habit: choices.Habit, timing: choices.Timing
+    elapsed: Float[Array, " frames"],
+    habit: clip_sampling.ActionParameters,
+    timing: clip_sampling.Timing,
 ) -> Float[Array, "frames 3"]:
     """Place on the floor of somebody who walks at constant speed and turns evenly.
 
@@ -46,7 +48,7 @@ def add_lifts(
     return pose._replace(lift=lift - jnp.min(lift, axis=-1, keepdims=True))
 
 
-def _stride(habit: choices.Habit) -> tuple[Array, Array]:
+def _stride(habit: clip_sampling.ActionParameters) -> tuple[Array, Array]:
     """Strides per second, which rise with speed, and the share that a foot stands.
 
     A standing foot travels at most 0.75 m under a runner and 1 m under a walker.
@@ -77,8 +79,8 @@ def _bob(
 def add_gait(
     pose: posture.Pose,
     time: Float[Array, " frames"],
-    habit: choices.Habit,
-    timing: choices.Timing,
+    habit: clip_sampling.ActionParameters,
+    timing: clip_sampling.Timing,
 ) -> posture.Pose:
     """Steps in the direction of travel, arms in opposition, a counter-turning trunk."""
     cadence, duty = _stride(habit)
@@ -115,8 +117,8 @@ def add_gait(
 def add_jump(
     pose: posture.Pose,
     time: Float[Array, " frames"],
-    habit: choices.Habit,
-    timing: choices.Timing,
+    habit: clip_sampling.ActionParameters,
+    timing: clip_sampling.Timing,
 ) -> posture.Pose:
     """Repeated jumps: crouch, take-off, and a flight as long as its height takes.
 
@@ -147,7 +149,7 @@ def add_rhythm(
     phases: Float[Array, "4"],
     pose: posture.Pose,
     time: Float[Array, " frames"],
-    habit: choices.Habit,
+    habit: clip_sampling.ActionParameters,
     params: actions.MotionParams,
 ) -> posture.Pose:
     """Oscillates the arms by the amplitudes of their rows: waving, clapping, blows."""

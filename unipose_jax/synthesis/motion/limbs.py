@@ -10,7 +10,7 @@ from jax import Array
 from jaxtyping import Float
 
 from unipose_jax.geometry import numerics
-from unipose_jax.synthesis.motion import shape as shapes
+from unipose_jax.synthesis.motion import body_shape as shapes
 
 _MIRROR = np.asarray([[1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]], np.float32)
 
@@ -23,7 +23,7 @@ _ARM_CENTRE = _ARM_CENTRE / np.linalg.norm(_ARM_CENTRE)
 
 MIDLINE = ("pelvis", "abdomen", "chest", "neck", "head")
 SIDED = ("clavicle", "upper_arm", "forearm", "hand", "thigh", "shank", "foot")
-_CARRIER = {
+_PARENT_FRAME = {
     "torso": "abdomen",
     "thorax": "chest",
     "neck": "chest",
@@ -46,12 +46,12 @@ _CARRIER = {
 }
 
 
-def _carrier_indices() -> np.ndarray:
-    """Per joint of `BODY`, the frame of `place_joints` that carries its bone."""
+def _parent_frame_indices() -> np.ndarray:
+    """Per joint of `BODY`, the frame of `forward_kinematics` that carries its bone."""
     rows = []
     for name in shapes.BODY.joints:
         base, side = shapes.split_side(name)
-        carrier = _CARRIER[base]
+        carrier = _PARENT_FRAME[base]
         if carrier in MIDLINE:
             rows.append(MIDLINE.index(carrier))
         else:
@@ -72,7 +72,7 @@ def _ancestors() -> np.ndarray:
     return table
 
 
-_CARRIERS = _carrier_indices()
+_PARENT_FRAMES = _parent_frame_indices()
 _ANCESTORS = _ancestors()
 
 
@@ -199,7 +199,7 @@ def leg_front(
     return _transport(front, down, dirs)
 
 
-def turn_about(
+def rotate_about(
     front: Float[Array, "*batch 3"],
     dirs: Float[Array, "*batch 3"],
     angle: Float[Array, "*batch"],
@@ -209,7 +209,7 @@ def turn_about(
     return jnp.cos(angle) * front + jnp.sin(angle) * jnp.cross(dirs, front)
 
 
-def bend_chain(
+def two_bone_ik(
     dirs: Float[Array, "*batch 3"],
     front: Float[Array, "*batch 3"],
     reach: Float[Array, "*batch"],
@@ -264,7 +264,7 @@ def blend_frames(
     return _frame(x_axis / numerics.safe_norm(x_axis, axis=-1)[..., None], y_axis)
 
 
-def place_joints(
+def forward_kinematics(
     midline: Float[Array, "frames 5 3 3"],
     sided: Float[Array, "frames 2 7 3 3"],
     pelvis: Float[Array, "frames 3"],
@@ -285,7 +285,7 @@ def place_joints(
     sides = mirror_rotations(jnp.swapaxes(sided, 1, 2))
     parts = jnp.concatenate([midline, sides.reshape(frames, -1, 3, 3)], axis=1)
     bones = rotate(
-        parts[:, _CARRIERS],
+        parts[:, _PARENT_FRAMES],
         jnp.broadcast_to(offsets[None], (frames, *offsets.shape)),
     )
     chains = jnp.einsum("jk,tkc->tjc", _ANCESTORS, bones, precision="highest")

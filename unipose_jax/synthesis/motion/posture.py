@@ -11,8 +11,8 @@ from jax import Array
 from jaxtyping import Float
 
 from unipose_jax.geometry import numerics
+from unipose_jax.synthesis.motion import body_shape as shapes
 from unipose_jax.synthesis.motion import limbs
-from unipose_jax.synthesis.motion import shape as shapes
 
 
 class Pose(NamedTuple):
@@ -70,7 +70,9 @@ def arm_chart(arms: Float[Array, "keys 2 12"]) -> Float[Array, "keys 2 12"]:
     return jnp.concatenate([chart, reach[..., None], arms[..., 3:]], axis=-1)
 
 
-def place(shape: shapes.Shape, pose: Pose) -> Float[Array, "frames joints 3"]:
+def joints_from_posture(
+    shape: shapes.Shape, pose: Pose
+) -> Float[Array, "frames joints 3"]:
     """Joints (metres, world frame) of a body in a posture, standing on the floor."""
     trunk = jnp.clip(pose.trunk, *jnp.moveaxis(jnp.asarray(_TRUNK_RANGE)[None], -1, 0))
     dirs = limbs.dirs_from_arm_chart(pose.arms[..., :2])
@@ -83,9 +85,9 @@ def place(shape: shapes.Shape, pose: Pose) -> Float[Array, "frames joints 3"]:
     arms = _arms(shape, pose, midline[:, 2], shoulders, turns[:, 9:], dirs)
     turned = limbs.matmul(_pair(heading)[:, :, None], legs)
     sided = jnp.concatenate([arms, turned], axis=2)
-    xyz = limbs.place_joints(midline, sided, pelvis, shape.offsets)
+    xyz = limbs.forward_kinematics(midline, sided, pelvis, shape.offsets)
     xyz, feet = _tumble(heading, turns[:, 6], xyz, sided[:, :, -1])
-    return _onto_floor(shape, pose, xyz, feet) + pose.root[:, None]
+    return _move_to_floor(shape, pose, xyz, feet) + pose.root[:, None]
 
 
 def _local_rotations(
@@ -198,8 +200,8 @@ def _arms(
     )
     dirs = numerics.safe_normalize(limbs.rotate(jnp.swapaxes(base, -1, -2), wrist))
     elbow = jnp.clip(pose.arms[..., 3], *_ELBOW_RANGE)
-    front = limbs.turn_about(limbs.arm_front(dirs), dirs, -elbow)
-    bones = limbs.bend_chain(dirs, front, reach, lengths, bend_to_front=False)
+    front = limbs.rotate_about(limbs.arm_front(dirs), dirs, -elbow)
+    bones = limbs.two_bone_ik(dirs, front, reach, lengths, bend_to_front=False)
     bones = limbs.matmul(base[:, :, None], bones)
     ends = limbs.matmul(
         jnp.stack([chest, bones[:, :, 1]], axis=2), jnp.stack([clavicle, hand], axis=2)
@@ -256,7 +258,7 @@ def _legs(
     dirs = numerics.safe_normalize(chain)
     feet = pose.legs[:, 3:].reshape(-1, 2, 6)
     front = limbs.leg_front(dirs, 0.6 * feet[..., 3] + feet[..., 5])
-    bones = limbs.bend_chain(dirs, front, reach, lengths, bend_to_front=True)
+    bones = limbs.two_bone_ik(dirs, front, reach, lengths, bend_to_front=True)
     # A lifted foot follows the shank, slightly stretched.
     follow = jnp.clip(pose.lift / 0.15, 0.0, 1.0)
     follow = follow**2 * (3.0 - 2.0 * follow)
@@ -323,7 +325,7 @@ def _tumble(
     return spread + pelvis, limbs.matmul(_pair(turn), feet)
 
 
-def _onto_floor(
+def _move_to_floor(
     shape: shapes.Shape, pose: Pose, xyz: Array, feet: Float[Array, "frames 2 3 3"]
 ) -> Float[Array, "frames joints 3"]:
     """Shifts the body vertically so that its lowest point is where it should be."""

@@ -14,13 +14,13 @@ from jaxtyping import Float
 
 from unipose_jax.synthesis.motion import (
     actions,
-    choices,
+    clip_sampling,
     curves,
     layers,
     limbs,
     posture,
 )
-from unipose_jax.synthesis.motion import shape as shapes
+from unipose_jax.synthesis.motion import body_shape as shapes
 
 MotionParams = actions.MotionParams
 
@@ -45,12 +45,12 @@ def sample_motion(
     Returns:
         Joints of `skeleton.BODY`, metres, world frame: y down, the floor at y = 0.
     """
-    draws = choices.draw(key, params.num_key_poses)
-    action = choices.choose_action(draws.action, params)
-    habit = choices.choose_habit(draws.habit, action, params)
+    draws = clip_sampling.draw(key, params.num_key_poses)
+    action = clip_sampling.choose_action(draws.action, params)
+    habit = clip_sampling.choose_action_parameters(draws.habit, action, params)
     habit = habit._replace(speed=habit.speed * shape.stature / 1.75)
-    timing = choices.choose_timing(draws.timing, habit, params)
-    arms, trunk, legs = choices.choose_key_poses(draws, action, habit, params)
+    timing = clip_sampling.choose_timing(draws.timing, habit, params)
+    arms, trunk, legs = clip_sampling.choose_key_poses(draws, action, habit, params)
     weights, bump = curves.ring_weights(
         time / timing.interval + timing.start,
         params.num_key_poses,
@@ -75,7 +75,7 @@ def sample_motion(
     pose = layers.add_jump(pose, time, habit, timing)
     pose = layers.add_rhythm(draws.rhythm, pose, time, habit, params)
     pose = layers.add_sway(draws.sway, pose, time, params)
-    return posture.place(shape, pose)
+    return posture.joints_from_posture(shape, pose)
 
 
 def from_clip(

@@ -3,10 +3,10 @@
 from unipose_jax.synthesis.render import (
     body,
     images,
-    paint,
     raycast,
     room,
+    shading,
     viewpoint,
 )
 
-__all__ = ["body", "images", "paint", "raycast", "room", "viewpoint"]
+__all__ = ["body", "images", "shading", "raycast", "room", "viewpoint"]

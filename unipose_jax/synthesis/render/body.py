@@ -25,7 +25,7 @@ _SOLE_PITCH = 0.35  # radians between the line from ankle to foot joint and the 
 
 
 @dataclasses.dataclass(frozen=True)
-class _Limb:
+class _Capsule:
     """A tapered capsule between two joints; radii in metres."""
 
     start: str
@@ -36,7 +36,7 @@ class _Limb:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Lump:
+class _Ellipsoid:
     """An ellipsoid fixed in a body frame, (left, up, forward), metres.
 
     `anchors` are the joints whose mean it is centred at, but for `offset`. `fat` is
@@ -48,15 +48,15 @@ class _Lump:
     offset: tuple[float, float, float]
     semi_axes: tuple[float, float, float]
     material: str
-    fat: float = 1.0
+    girth_power: float = 1.0
 
 
-def _limbs(side: str) -> dict[str, _Limb]:
+def _side_capsules(side: str) -> dict[str, _Capsule]:
     """Limbs of one side."""
 
     def limb(start, end, start_radius, end_radius, material):
         names = f"{side}_{start}", f"{side}_{end}"
-        return _Limb(*names, start_radius, end_radius, material)
+        return _Capsule(*names, start_radius, end_radius, material)
 
     return {
         f"{side}_upper_arm": limb("shoulder", "elbow", 0.054, 0.043, "shirt"),
@@ -67,32 +67,32 @@ def _limbs(side: str) -> dict[str, _Limb]:
     }
 
 
-def _paired_lumps(side: str, sign: float) -> dict[str, _Lump]:
+def _side_ellipsoids(side: str, sign: float) -> dict[str, _Ellipsoid]:
     """Lumps of one side; `sign` is +1 on the left."""
     knee, ankle, foot = f"{side}_knee", f"{side}_ankle", f"{side}_foot"
     return {
-        f"{side}_breast": _Lump(
+        f"{side}_breast": _Ellipsoid(
             "chest",
             ("thorax", "torso"),
             (sign * 0.07, 0.0, 0.076),
             (0.078, 0.065, 0.05),
             "shirt",
         ),
-        f"{side}_buttock": _Lump(
+        f"{side}_buttock": _Ellipsoid(
             "pelvis",
             ("pelvis",),
             (sign * 0.07, -0.035, -0.056),
             (0.084, 0.088, 0.07),
             "trousers",
         ),
-        f"{side}_calf": _Lump(
+        f"{side}_calf": _Ellipsoid(
             f"{side}_shank",
             (knee, knee, ankle),
             (0.0, 0.0, -0.018),
             (0.056, 0.13, 0.05),
             "leg",
         ),
-        f"{side}_hand": _Lump(
+        f"{side}_hand": _Ellipsoid(
             f"{side}_hand",
             (f"{side}_hand",),
             (0.0, 0.0, 0.0),
@@ -100,7 +100,7 @@ def _paired_lumps(side: str, sign: float) -> dict[str, _Lump]:
             "skin",
             0.0,
         ),
-        f"{side}_foot": _Lump(
+        f"{side}_foot": _Ellipsoid(
             f"{side}_foot",
             (ankle, foot),
             (0.0, -0.013, 0.004),
@@ -111,19 +111,19 @@ def _paired_lumps(side: str, sign: float) -> dict[str, _Lump]:
     }
 
 
-_LIMBS = {
-    "neck": _Limb("neck", "head", 0.064, 0.056, "skin"),
-    **_limbs("left"),
-    **_limbs("right"),
+_CAPSULES = {
+    "neck": _Capsule("neck", "head", 0.064, 0.056, "skin"),
+    **_side_capsules("left"),
+    **_side_capsules("right"),
 }
-_LUMPS = {
-    "chest": _Lump(
+_ELLIPSOIDS = {
+    "chest": _Ellipsoid(
         "chest", ("thorax", "torso"), (0.0, -0.03, 0.01), (0.155, 0.195, 0.115), "shirt"
     ),
-    "girdle": _Lump(
+    "girdle": _Ellipsoid(
         "chest", ("thorax",), (0.0, 0.01, 0.015), (0.165, 0.065, 0.082), "shirt"
     ),
-    "belly": _Lump(
+    "belly": _Ellipsoid(
         "waist",
         ("torso", "pelvis"),
         (0.0, 0.01, 0.008),
@@ -131,23 +131,23 @@ _LUMPS = {
         "shirt",
         1.5,
     ),
-    "pelvis": _Lump(
+    "pelvis": _Ellipsoid(
         "pelvis", ("pelvis",), (0.0, 0.01, 0.004), (0.168, 0.125, 0.112), "trousers"
     ),
-    "cranium": _Lump(
+    "cranium": _Ellipsoid(
         "head", ("head",), (0.0, 0.008, -0.01), (0.077, 0.097, 0.098), "skin", 0.0
     ),
-    "jaw": _Lump(
+    "jaw": _Ellipsoid(
         "head", ("head",), (0.0, -0.055, 0.03), (0.06, 0.07, 0.062), "skin", 0.0
     ),
-    "nose": _Lump(
+    "nose": _Ellipsoid(
         "head", ("nose",), (0.0, 0.004, -0.008), (0.015, 0.024, 0.02), "skin", 0.0
     ),
-    "hair": _Lump(
+    "hair": _Ellipsoid(
         "head", ("head",), (0.0, 0.015, -0.022), (0.084, 0.098, 0.097), "hair", 0.0
     ),
-    **_paired_lumps("left", 1.0),
-    **_paired_lumps("right", -1.0),
+    **_side_ellipsoids("left", 1.0),
+    **_side_ellipsoids("right", -1.0),
 }
 _FRAMES = (
     "chest",
@@ -160,12 +160,12 @@ _FRAMES = (
         for side in ("left", "right")
     ),
 )
-PARTS = (*_LIMBS, *_LUMPS)
-NUM_LIMBS = len(_LIMBS)
-SEMI_AXES = np.array([lump.semi_axes for lump in _LUMPS.values()], np.float32)
+PARTS = (*_CAPSULES, *_ELLIPSOIDS)
+NUM_CAPSULES = len(_CAPSULES)
+SEMI_AXES = np.array([lump.semi_axes for lump in _ELLIPSOIDS.values()], np.float32)
 PART_MATERIAL = np.array(
-    [MATERIALS.index(limb.material) for limb in _LIMBS.values()]
-    + [MATERIALS.index(lump.material) for lump in _LUMPS.values()]
+    [MATERIALS.index(limb.material) for limb in _CAPSULES.values()]
+    + [MATERIALS.index(lump.material) for lump in _ELLIPSOIDS.values()]
 )
 
 
@@ -191,15 +191,15 @@ def primitives(
         looseness = jnp.zeros((*stature.shape, len(MATERIALS)))
     scale = (stature / _REFERENCE_STATURE)[..., None]
     scale = scale * (1.0 + looseness[..., PART_MATERIAL])
-    limb_scale, lump_scale = jnp.split(scale, [len(_LIMBS)], axis=-1)
-    limbs = _limb_primitives(xyz_world, limb_scale * girth[..., None])
-    lumps = _lump_primitives(xyz_world, lump_scale, girth)
+    limb_scale, lump_scale = jnp.split(scale, [len(_CAPSULES)], axis=-1)
+    limbs = _capsule_primitives(xyz_world, limb_scale * girth[..., None])
+    lumps = _ellipsoid_primitives(xyz_world, lump_scale, girth)
     return jax.tree.map(
         lambda a, b: jnp.concatenate([a, b], axis=xyz_world.ndim - 2), limbs, lumps
     )
 
 
-def stature_of(xyz_world: Float[Array, "frames joints 3"]) -> Float[Array, ""]:
+def estimate_stature(xyz_world: Float[Array, "frames joints 3"]) -> Float[Array, ""]:
     """Height in metres of a person known by joints only: bones from sole to crown.
 
     The sole's distance to the ankle is taken as 4.2 % of the height (ANSUR II).
@@ -218,9 +218,9 @@ def _bone_lengths(xyz: Array, names: list[str]) -> Array:
     return jnp.sqrt(jnp.sum((chain[:, 1:] - chain[:, :-1]) ** 2, axis=-1))
 
 
-def _limb_primitives(xyz: Array, scale: Array) -> raycast.Primitives:
+def _capsule_primitives(xyz: Array, scale: Array) -> raycast.Primitives:
     """Tapered capsules between joints."""
-    table = list(_LIMBS.values())
+    table = list(_CAPSULES.values())
     start = xyz[..., np.array([BODY.index(limb.start) for limb in table]), :]
     end = xyz[..., np.array([BODY.index(limb.end) for limb in table]), :]
     shape = (1,) * (scale.ndim - 1) + (-1,)
@@ -235,11 +235,11 @@ def _limb_primitives(xyz: Array, scale: Array) -> raycast.Primitives:
     )
 
 
-def _lump_primitives(xyz: Array, scale: Array, girth: Array) -> raycast.Primitives:
+def _ellipsoid_primitives(xyz: Array, scale: Array, girth: Array) -> raycast.Primitives:
     """Ellipsoids that move with the body frames; each frame is its basis."""
-    table = list(_LUMPS.values())
+    table = list(_ELLIPSOIDS.values())
     lead = (1,) * (scale.ndim - 1)
-    fat = jnp.array([lump.fat for lump in table]).reshape(*lead, -1)
+    fat = jnp.array([lump.girth_power for lump in table]).reshape(*lead, -1)
     scale = scale * girth[..., None] ** fat
     skull = _norm(_joint(xyz, "head_top") - _joint(xyz, "head")) / _REFERENCE_HEAD
     is_head = np.array([lump.frame == "head" for lump in table]).reshape(*lead, -1)
@@ -261,8 +261,8 @@ def _lump_primitives(xyz: Array, scale: Array, girth: Array) -> raycast.Primitiv
 
 def _anchor_weights() -> np.ndarray:
     """Mean of the anchoring joints of each lump as a matrix (lumps, joints)."""
-    weights = np.zeros((len(_LUMPS), BODY.num_joints), np.float32)
-    for row, lump in enumerate(_LUMPS.values()):
+    weights = np.zeros((len(_ELLIPSOIDS), BODY.num_joints), np.float32)
+    for row, lump in enumerate(_ELLIPSOIDS.values()):
         for name in lump.anchors:
             weights[row, BODY.index(name)] += 1.0 / len(lump.anchors)
     return weights

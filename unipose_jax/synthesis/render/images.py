@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, UInt8
 
 from unipose_jax.geometry import numerics, transforms
-from unipose_jax.synthesis.render import body, paint, raycast, room, viewpoint
-from unipose_jax.synthesis.sensing import cloud, sensor
+from unipose_jax.synthesis.render import body, raycast, room, shading, viewpoint
+from unipose_jax.synthesis.sensing import person_points, sensor
 
 
 @jax.tree_util.register_dataclass
@@ -20,8 +20,8 @@ class Scene:
     person: raycast.Primitives  # (frames, parts), metres, world
     stature: Array  # () metres
     surroundings: room.Room
-    view: viewpoint.View
-    looks: paint.Looks
+    view: viewpoint.CameraPair
+    appearance: shading.Appearance
 
 
 def depth_images(
@@ -31,7 +31,7 @@ def depth_images(
     height: int,
     width: int,
     sensor_params: sensor.SensorParams,
-    segmentation: cloud.SegmentationParams,
+    segmentation: person_points.SegmentationParams,
 ) -> dict[str, Array]:
     """What the depth camera gives.
 
@@ -54,18 +54,20 @@ def depth_images(
     front, part = raycast.cast(seen, view.intrinsics, **size)
     dirs = raycast.pixel_dirs(view.intrinsics, **size)
     behind, surface, _ = _cast_room(scene, view.cam_from_world, dirs)
-    flesh = paint.luminance(scene.looks.person)[body.PART_MATERIAL]
-    wall = paint.luminance(scene.looks.surroundings)[surface]
+    flesh = shading.luminance(scene.appearance.person)[body.PART_MATERIAL]
+    wall = shading.luminance(scene.appearance.surroundings)[surface]
     person = front < behind[None]
     albedo = jnp.where(person, flesh[part], wall[None])
     depth, albedo, person = raycast.materialize(
         (jnp.minimum(front, behind[None]), albedo, person)
     )
-    measured = sensor.observe(
+    measured = sensor.simulate(
         key_sensor, depth, albedo, view.intrinsics, params=sensor_params
     )
     measured = raycast.materialize(measured)
-    mask = cloud.segment(key_mask, measured, person, params=segmentation)
+    mask = person_points.simulate_segmentation(
+        key_mask, measured, person, params=segmentation
+    )
     mask = raycast.materialize(mask)
     return {"true_depth": depth, "depth": measured, "mask": mask}
 
@@ -100,11 +102,11 @@ def _cast_room(
 ) -> tuple[Array, Array, Array]:
     """`room.cast` for rays in a camera's frame, which leave the camera."""
     world_from_cam = transforms.invert(cam_from_world)
-    dirs = _turn(world_from_cam, dirs)
+    dirs = _rotate_directions(world_from_cam, dirs)
     return room.cast(scene.surroundings, world_from_cam[:3, 3], dirs)
 
 
-def _turn(transform: Array, dirs: Array) -> Array:
+def _rotate_directions(transform: Array, dirs: Array) -> Array:
     """Turns directions of any number of leading axes."""
     return transforms.rotate(transform, dirs.reshape(-1, 3)).reshape(dirs.shape)
 
@@ -116,33 +118,35 @@ def color_images(
     cam_from_world = keypoint_camera(scene)
     intrinsics = scene.view.color_intrinsics
     dirs = raycast.pixel_dirs(intrinsics, height=height, width=width)
-    behind, back = room_colors(scene.surroundings, scene.looks, cam_from_world, dirs)
+    behind, back = room_colors(
+        scene.surroundings, scene.appearance, cam_from_world, dirs
+    )
     person = raycast.transform(scene.person, cam_from_world)
     depth, part = raycast.cast(person, intrinsics, height=height, width=width)
-    front = _person_colors(scene.looks, person, part, depth, cam_from_world, dirs)
+    front = _person_colors(scene.appearance, person, part, depth, cam_from_world, dirs)
     is_person = depth < behind[None]
-    return paint.to_srgb(jnp.where(is_person[..., None], front, back[None]))
+    return shading.to_srgb(jnp.where(is_person[..., None], front, back[None]))
 
 
 def room_colors(
     surroundings: room.Room,
-    looks: paint.Looks,
+    looks: shading.Appearance,
     cam_from_world: Float[Array, "4 4"],
     dirs: Float[Array, "height width 3"],
 ) -> tuple[Float[Array, "height width"], Float[Array, "height width 3"]]:
     """Depth, metres, and linear RGB of the room, along the rays of a camera."""
     world_from_cam = transforms.invert(cam_from_world)
-    world_dirs = _turn(world_from_cam, dirs)
+    world_dirs = _rotate_directions(world_from_cam, dirs)
     depth, surface, normal = room.cast(surroundings, world_from_cam[:3, 3], world_dirs)
     xyz = (dirs * depth[..., None]).reshape(-1, 3)
     xyz = transforms.apply(world_from_cam, xyz).reshape(dirs.shape)
-    albedo = paint.room_albedo(looks, surface, xyz)
-    views = _turn(world_from_cam, numerics.safe_normalize(dirs))
-    return depth, paint.shade(looks, albedo, normal, views)
+    albedo = shading.room_albedo(looks, surface, xyz)
+    views = _rotate_directions(world_from_cam, numerics.safe_normalize(dirs))
+    return depth, shading.shade(looks, albedo, normal, views)
 
 
 def shade_person(
-    looks: paint.Looks,
+    looks: shading.Appearance,
     person: raycast.Primitives,
     part: Int[Array, "height width"],
     depth: Float[Array, "height width"],
@@ -164,7 +168,7 @@ def shade_person(
 
 
 def _person_colors(
-    looks: paint.Looks,
+    looks: shading.Appearance,
     person: raycast.Primitives,
     part: Array,
     depth: Array,
@@ -175,7 +179,9 @@ def _person_colors(
     world_from_cam = transforms.invert(cam_from_world)
     xyz = dirs[None] * jnp.where(part >= 0, depth, 1.0)[..., None]
     normal, local = raycast.normals(person, part, xyz)
-    albedo = paint.person_albedo(looks, part, local)
-    views = _turn(world_from_cam, numerics.safe_normalize(dirs))
+    albedo = shading.person_albedo(looks, part, local)
+    views = _rotate_directions(world_from_cam, numerics.safe_normalize(dirs))
     views = jnp.broadcast_to(views[None], normal.shape)
-    return paint.shade(looks, albedo, _turn(world_from_cam, normal), views)
+    return shading.shade(
+        looks, albedo, _rotate_directions(world_from_cam, normal), views
+    )

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from unipose_jax.skeleton import definitions
-from unipose_jax.synthesis.draws import between
+from unipose_jax.synthesis.uniform_ranges import scale_to_range
 
 BODY = definitions.BODY
 
@@ -147,9 +147,9 @@ def _walls(
     content = xyz_world.reshape(-1, 3)
     low = jnp.minimum(content.min(axis=0), camera_world) - 0.25
     high = jnp.maximum(content.max(axis=0), camera_world) + 0.25
-    beside = between(draw[:3], params.beside)
-    back = high[2] + between(draw[3], params.behind)
-    ceiling = jnp.minimum(-between(draw[4], params.ceiling), low[1])
+    beside = scale_to_range(draw[:3], params.beside)
+    back = high[2] + scale_to_range(draw[3], params.behind)
+    ceiling = jnp.minimum(-scale_to_range(draw[4], params.ceiling), low[1])
     return (
         jnp.stack([low[0] - beside[0], ceiling, low[2] - beside[1]]),
         jnp.stack([high[0] + beside[2], 0.0 * back, back]),
@@ -169,13 +169,13 @@ def _furniture(
 ) -> tuple[Array, Array, Array]:
     """Boxes on the floor, behind the person or at the sides."""
     draw = draw[: 7 * params.furniture].reshape(7, params.furniture)
-    wide = between(draw[:2], params.furniture_half)
-    high = 0.5 * between(draw[2], params.furniture_height)
+    wide = scale_to_range(draw[:2], params.furniture_half)
+    high = 0.5 * scale_to_range(draw[2], params.furniture_height)
     present = draw[3] < params.furniture_share
-    yaw = between(draw[4], (-0.6, 0.6))
+    yaw = scale_to_range(draw[4], (-0.6, 0.6))
     # Angle 0 is straight behind the person, +-100 degrees slightly towards the camera.
-    angle = between(draw[5], (-1.75, 1.75))
-    gap = between(draw[6], (0.05, 1.5))
+    angle = scale_to_range(draw[5], (-1.75, 1.75))
+    gap = scale_to_range(draw[6], (0.05, 1.5))
     away = radius + jnp.sqrt(jnp.sum(wide**2, axis=0)) + gap
     x, z = circle[0] + away * jnp.sin(angle), circle[1] + away * jnp.cos(angle)
     half = jnp.stack([wide[0], high, wide[1]], axis=-1)
@@ -194,7 +194,7 @@ def _occluder(
     # Half width, half height, half depth of table, pole, chair with back; metres.
     sizes = jnp.array([[0.6, 0.38, 0.3], [0.05, 1.2, 0.05], [0.23, 0.45, 0.23]])
     half = sizes[(3.0 * draw[0]).astype(jnp.int32)]
-    half = half * jnp.exp(between(draw[1:4], (-0.2, 0.2)))
+    half = half * jnp.exp(scale_to_range(draw[1:4], (-0.2, 0.2)))
     present = draw[4] < params.occluder_share
     offset = camera_world[::2] - circle
     distance = jnp.sqrt(jnp.sum(offset**2))
@@ -202,10 +202,10 @@ def _occluder(
     near, far = radius + half[2] + 0.05, distance - half[2] - 0.5
     away = near + 0.6 * draw[5] * jnp.maximum(far - near, 0.0)
     place = circle + offset / distance * away
-    aside = between(draw[6], (-0.5, 0.5)) * (0.3 + half[0])
+    aside = scale_to_range(draw[6], (-0.5, 0.5)) * (0.3 + half[0])
     center = jnp.stack([place[0] + aside, -half[1], place[1]])
     half = jnp.where(present & (far > near), half, 0.0)
-    return center[None], half[None], between(draw[7:8], (-0.3, 0.3))
+    return center[None], half[None], scale_to_range(draw[7:8], (-0.3, 0.3))
 
 
 def _seat(
@@ -217,11 +217,11 @@ def _seat(
     sits = (-jnp.min(pelvis[:, 1]) < 0.42 * stature) & (height > 0.2 * stature)
     present = sits & (draw[0] < params.seat_share)
     top = jnp.maximum(height - 0.065 * stature, 0.1)
-    wide = between(draw[1:3], (0.16, 0.26))
+    wide = scale_to_range(draw[1:3], (0.16, 0.26))
     middle = pelvis.mean(axis=0)
     center = jnp.stack([middle[0], -0.5 * top, middle[2]])
     half = jnp.where(present, jnp.stack([wide[0], 0.5 * top, wide[1]]), 0.0)
-    return center[None], half[None], between(draw[3:4], (-0.8, 0.8))
+    return center[None], half[None], scale_to_range(draw[3:4], (-0.8, 0.8))
 
 
 def num_surfaces(room: Room) -> int:

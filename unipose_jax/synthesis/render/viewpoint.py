@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from unipose_jax.geometry import transforms
 from unipose_jax.skeleton import definitions
-from unipose_jax.synthesis.draws import between
+from unipose_jax.synthesis.uniform_ranges import scale_to_range
 
 BODY = definitions.BODY
 
@@ -40,7 +40,7 @@ class ViewParams:
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class View:
+class CameraPair:
     """The two cameras of a clip; both stand still."""
 
     intrinsics: Array  # (4,) depth camera, pixels
@@ -49,7 +49,7 @@ class View:
     color_from_depth: Array  # (4, 4) keypoint camera from depth camera
 
 
-def turn_to_camera(
+def orient_to_camera(
     key: jax.Array, xyz_world: Float[Array, "frames joints 3"], params: ViewParams
 ) -> Float[Array, "frames joints 3"]:
     """Turns a motion about the vertical and moves it to the origin of the floor.
@@ -78,14 +78,14 @@ def turn_to_camera(
     return jnp.einsum("ij,tnj->tni", rotation, moved, precision="highest")
 
 
-def sample_view(
+def sample_cameras(
     key: jax.Array,
     xyz_world: Float[Array, "frames joints 3"],
     *,
     height: int,
     width: int,
     params: ViewParams,
-) -> View:
+) -> CameraPair:
     """Draws a depth camera that looks at the person, and the keypoint camera.
 
     Args:
@@ -98,24 +98,26 @@ def sample_view(
     key_uniform, key_normal = jax.random.split(key)
     draw = jax.random.uniform(key_uniform, (12,))
     normal = jax.random.normal(key_normal, (9,))
-    cam_from_world = _aimed_camera(draw[:4], normal[:3], xyz_world, params)
+    cam_from_world = _camera_pose(draw[:4], normal[:3], xyz_world, params)
     intrinsics = _intrinsics(draw[4:8], height, width, params)
     color_intrinsics, color_from_depth = _color_camera(
         draw[8:], normal[3:], intrinsics, params
     )
-    return View(intrinsics, color_intrinsics, cam_from_world, color_from_depth)
+    return CameraPair(intrinsics, color_intrinsics, cam_from_world, color_from_depth)
 
 
-def _aimed_camera(
+def _camera_pose(
     draw: Array, normal: Array, xyz_world: Array, params: ViewParams
 ) -> Array:
     """Pose of a camera aimed near the pelvis, or the chest of a close person."""
     pelvis = xyz_world[:, BODY.index("pelvis")]
     chest = xyz_world[:, BODY.index("thorax")]
     close = draw[0] < params.close_share
-    distance = between(draw[1], params.distance)
-    distance = jnp.where(close, between(draw[1], params.close_distance), distance)
-    height = between(draw[2], params.camera_height)
+    distance = scale_to_range(draw[1], params.distance)
+    distance = jnp.where(
+        close, scale_to_range(draw[1], params.close_distance), distance
+    )
+    height = scale_to_range(draw[2], params.camera_height)
     place = jnp.stack([0.0 * height, -height, jnp.min(pelvis[:, 2]) - distance])
     jitter = normal[:2] * jnp.array(params.aim_jitter)
     jitter = jitter * jnp.clip(distance / 2.5, 0.3, 1.0)
@@ -156,10 +158,10 @@ def _color_camera(
     aside = draw[0] < params.baseline_share
     sign = jnp.where(draw[1] < 0.5, 1.0, -1.0)
     shift = 0.004 * normal[:3]
-    shift = shift.at[0].add(sign * between(draw[2], params.baseline))
+    shift = shift.at[0].add(sign * scale_to_range(draw[2], params.baseline))
     rotation = transforms.rotation_from_euler(0.01 * normal[3:6])
     moved = transforms.from_rotation_translation(rotation, shift)
-    zoom = jnp.array([1.0, 1.0, 0.0, 0.0]) * between(draw[3], (-0.05, 0.1))
+    zoom = jnp.array([1.0, 1.0, 0.0, 0.0]) * scale_to_range(draw[3], (-0.05, 0.1))
     return (
         jnp.where(aside, intrinsics * (1.0 + zoom), intrinsics),
         jnp.where(aside, moved, jnp.eye(4)),

@@ -68,7 +68,7 @@ class DetectorParams:
     overconfident_share: float = 0.35  # outliers and swaps that keep a high confidence
 
 
-def detect(
+def simulate(
     key: jax.Array,
     uv: Float[Array, "frames joints 2"],
     visible: Bool[Array, "frames joints"],

@@ -36,7 +36,7 @@ class SensorParams:
     speckle_loss: float = 0.003  # pixels lost anywhere
 
 
-def observe(
+def simulate(
     key: jax.Array,
     depth: Float[Array, "frames height width"],
     albedo: Float[Array, "frames height width"],

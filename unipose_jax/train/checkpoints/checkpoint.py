@@ -18,15 +18,15 @@ from unipose_jax.train.state import TrainState
 
 FOLDER = "checkpoints"
 SCORE = "score"  # the validation score that ranks checkpoints, lower is better
-INCIDENTAL = {"log_every", "checkpoint_every", "data.cache_dir", "data.workers"}
+RESUMABLE_CHANGES = {"log_every", "checkpoint_every", "data.cache_dir", "data.workers"}
 """Settings that a run may change when it goes on."""
 
-AT_TEST_TIME = ("data.test_clips", "correction.", "study.")
+EVALUATION_KEYS = ("data.test_clips", "correction.", "study.")
 """Beginnings of settings that training does not read."""
 
-_SEEN = ("data.skeleton", "data.crop_size")  # what a network is made for
+_MODEL_DATA_KEYS = ("data.skeleton", "data.crop_size")  # what a network is made for
 _WHY = 200  # characters shown of an error of Orbax, which may fill a page
-_NAMED = 3  # of the settings that differ
+_MAX_LISTED = 3  # of the settings that differ
 
 
 class Checkpoints:
@@ -101,7 +101,7 @@ class Checkpoints:
             meta: JSON-able; the config and the position in the data.
             score: on validation, lower is better; None if not evaluated.
         """
-        saved = jax.tree.map(np.asarray, state.saved())
+        saved = jax.tree.map(np.asarray, state.checkpoint_tree())
         self._manager.save(
             int(state.step),
             args=ocp.args.Composite(
@@ -120,14 +120,14 @@ class Checkpoints:
 
     def restore(self, step: int, state: TrainState) -> TrainState:
         """Reads the state of a step; `state` gives its structure and shapes."""
-        template = jax.tree.map(np.asarray, jax.device_get(state.saved()))
+        template = jax.tree.map(np.asarray, jax.device_get(state.checkpoint_tree()))
         with self._reading(step):
             restored = self._manager.restore(
                 step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template))
             )
         return state.replace(**restored["state"])
 
-    def shapes(self, step: int) -> dict[str, Any]:
+    def read_shapes(self, step: int) -> dict[str, Any]:
         """The tree of a saved state, with the shape of each array in its place."""
         path = self._folder / str(step) / "state"
         with self._reading(step):
@@ -136,7 +136,7 @@ class Checkpoints:
                 raise ValueError(f"{path}/_METADATA is missing or no JSON")
         return jax.tree.map(lambda leaf: tuple(leaf.shape), saved.tree)
 
-    def read_part(self, step: int, part: Mapping[str, Any]) -> dict[str, Any]:
+    def restore_partial(self, step: int, part: Mapping[str, Any]) -> dict[str, Any]:
         """Reads a part of a saved state and leaves the rest alone.
 
         Args:
@@ -176,13 +176,13 @@ class Checkpoints:
             self._opened.close()
 
 
-def newest_step(workdir: pathlib.Path) -> int | None:
+def latest_step(workdir: pathlib.Path) -> int | None:
     """The newest step that the run in a folder has saved, or None."""
     with Checkpoints(workdir) as checkpoints:
         return checkpoints.latest_step()
 
 
-def newest_meta(workdir: pathlib.Path) -> dict[str, Any] | None:
+def latest_meta(workdir: pathlib.Path) -> dict[str, Any] | None:
     """What the run in a folder saved as `meta` with its newest step, or None."""
     with Checkpoints(workdir) as checkpoints:
         step = checkpoints.latest_step()
@@ -197,7 +197,7 @@ def check_model(
     Raises:
         errors.BadInput: names the first settings that differ.
     """
-    if found := difference(meta, config, ("model.", *_SEEN)):
+    if found := config_difference(meta, config, ("model.", *_MODEL_DATA_KEYS)):
         raise errors.BadInput(f"the checkpoint in {where} is of another model: {found}")
 
 
@@ -209,7 +209,7 @@ def check_config(
     Raises:
         errors.BadInput: names the first settings that differ.
     """
-    if found := difference(meta, config):
+    if found := config_difference(meta, config):
         raise errors.BadInput(
             f"{where} holds a run of another config: {found}; choose another --workdir"
         )
@@ -219,18 +219,18 @@ def differs_in_path_only(
     meta: dict[str, Any], config: ml_collections.ConfigDict
 ) -> bool:
     """Whether a config names other original files than a checkpoint's, and no more."""
-    saved = _flat(meta["config"])
+    saved = _flatten(meta["config"])
     same = ml_collections.ConfigDict(config.to_dict())
     same.data.path = saved.get("data.path", "")
-    return same.data.path != config.data.path and not difference(meta, same)
+    return same.data.path != config.data.path and not config_difference(meta, same)
 
 
-def difference(
+def config_difference(
     meta: dict[str, Any],
     config: ml_collections.ConfigDict,
     prefixes: tuple[str, ...] = ("",),
     *,
-    at_test_time: bool = False,
+    include_evaluation_keys: bool = False,
 ) -> str:
     """The first settings in which a config differs from a checkpoint's, in words.
 
@@ -238,31 +238,31 @@ def difference(
         meta: of the checkpoint.
         config: to compare with it.
         prefixes: which settings to compare, by the start of their names.
-        at_test_time: compare those that training does not read, too.
+        include_evaluation_keys: compare those that training does not read, too.
 
     Returns:
-        For example "model.width is 16 there and 32 in the config", up to `_NAMED` of
-        them; "" if none differs.
+        For example "model.width is 16 there and 32 in the config", up to `_MAX_LISTED`
+        of them; "" if none differs.
     """
     named: list[str] = []
-    saved, mine = _flat(meta["config"]), _flat(describe(config))
-    for key in sorted((saved.keys() | mine.keys()) - INCIDENTAL):
-        if key.startswith(AT_TEST_TIME) and not at_test_time:
+    saved, mine = _flatten(meta["config"]), _flatten(config_to_json(config))
+    for key in sorted((saved.keys() | mine.keys()) - RESUMABLE_CHANGES):
+        if key.startswith(EVALUATION_KEYS) and not include_evaluation_keys:
             continue
         there, here = saved.get(key), mine.get(key)
         if key.startswith(prefixes) and there != here:
             named.append(f"{key} is {there!r} there and {here!r} in the config")
-    return "; ".join(named[:_NAMED])
+    return "; ".join(named[:_MAX_LISTED])
 
 
-def describe(config: ml_collections.ConfigDict) -> dict[str, Any]:
+def config_to_json(config: ml_collections.ConfigDict) -> dict[str, Any]:
     """A config as a checkpoint keeps it, JSON-able."""
     return json.loads(json.dumps(config.to_dict()))
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         nested = isinstance(value, Mapping)
-        flat |= _flat(value, f"{prefix}{key}.") if nested else {prefix + key: value}
+        flat |= _flatten(value, f"{prefix}{key}.") if nested else {prefix + key: value}
     return flat

@@ -13,10 +13,10 @@ def folder_of(workdir: pathlib.Path, modality: str) -> pathlib.Path:
     return workdir if modality == "points" else workdir / modality
 
 
-def trained(workdir: pathlib.Path) -> tuple[str, ...]:
+def trained_stages(workdir: pathlib.Path) -> tuple[str, ...]:
     """The stages that have a finished checkpoint in a workdir."""
     return tuple(
         name
         for name in MODALITIES
-        if checkpoint.newest_step(folder_of(workdir, name)) is not None
+        if checkpoint.latest_step(folder_of(workdir, name)) is not None
     )

@@ -13,13 +13,13 @@ from unipose_jax.train import optimizer
 from unipose_jax.train import state as train_state
 from unipose_jax.train.checkpoints import checkpoint, folders, restore
 
-Names = tuple[str, ...]
+ParamPath = tuple[str, ...]
 
 
-def with_backbone(
+def load_backbone(
     state: train_state.TrainState, config: ml_collections.ConfigDict
 ) -> train_state.TrainState:
-    """A fresh state with the backbone of the run in `config.init`, and nothing else.
+    """A fresh state with the backbone of the run in `config.init_backbone`.
 
     Taken over are the averaged parameters of that run's best checkpoint. Backbones are
     the same if their parameters have the same names and shapes, in whatever network.
@@ -27,31 +27,35 @@ def with_backbone(
     Raises:
         errors.BadInput: there is no such run, it has no backbone, or another one.
     """
-    folder = _folder_of(pathlib.Path(config.init))
+    folder = _backbone_folder(pathlib.Path(config.init_backbone))
     params = traverse_util.flatten_dict(state.params)
-    here, ours = _backbone(state.params, "config.model")
+    here, ours = _split_backbone(state.params, "config.model")
     our_shapes = {name: np.shape(value) for name, value in ours.items()}
-    with restore.opened(folder) as checkpoints:
+    with restore.open_checkpoints(folder) as checkpoints:
         step = checkpoints.best_step() or 0
-        there, shapes = _backbone(checkpoints.shapes(step)["ema_params"], folder)
+        there, shapes = _split_backbone(
+            checkpoints.read_shapes(step)["ema_params"], folder
+        )
         _check_same(shapes, our_shapes, folder)
         wanted = {there + name: ours[name] for name in shapes}
-        found = checkpoints.read_part(
+        found = checkpoints.restore_partial(
             step, {"ema_params": traverse_util.unflatten_dict(wanted)}
         )
-    _, theirs = _backbone(found["ema_params"], folder)
+    _, theirs = _split_backbone(found["ema_params"], folder)
     params |= {here + name: value for name, value in theirs.items()}
     started = traverse_util.unflatten_dict(params)
     return state.replace(params=started, ema_params=started)
 
 
-def _folder_of(workdir: pathlib.Path) -> pathlib.Path:
+def _backbone_folder(workdir: pathlib.Path) -> pathlib.Path:
     """Where the run with a backbone is: a student of colour, or the workdir itself."""
     below = folders.folder_of(workdir, "rgb")
     return below if (below / checkpoint.FOLDER).is_dir() else workdir
 
 
-def _backbone(tree: Mapping[str, Any], where: object) -> tuple[Names, dict[Names, Any]]:
+def _split_backbone(
+    tree: Mapping[str, Any], where: object
+) -> tuple[ParamPath, dict[ParamPath, Any]]:
     """Where a tree has its backbone, and the leaves of that by their names within it.
 
     Raises:
@@ -62,7 +66,8 @@ def _backbone(tree: Mapping[str, Any], where: object) -> tuple[Names, dict[Names
     roots = {names[: names.index(optimizer.BACKBONE) + 1] for names in inside}
     if len(roots) != 1:
         raise errors.BadInput(
-            f"config.init: {where} has {len(roots)} image networks; expected one"
+            f"config.init_backbone: {where} has {len(roots)} image networks; expected "
+            "one"
         )
     root = roots.pop()
     return root, {names[len(root) :]: leaves[names] for names in inside}
@@ -73,6 +78,6 @@ def _check_same(theirs: dict, ours: dict, folder: pathlib.Path) -> None:
         return
     name = min(n for n in theirs | ours if theirs.get(n) != ours.get(n))
     raise errors.BadInput(
-        f"config.init: {folder} has another backbone than config.model: "
+        f"config.init_backbone: {folder} has another backbone than config.model: "
         f"{'/'.join(name)} is {theirs.get(name)} there and {ours.get(name)} here"
     )

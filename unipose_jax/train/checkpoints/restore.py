@@ -17,7 +17,7 @@ _INITIAL = np.uint32(2**32 - 1)
 """Folded into the seed for initial weights; steps, of 31 bits, fold in their number."""
 
 
-def newest_or_new(
+def restore_or_init(
     config: ml_collections.ConfigDict,
     recipe: recipes.Recipe,
     checkpoints: checkpoint.Checkpoints,
@@ -31,7 +31,7 @@ def newest_or_new(
     return _restore(config, recipe, checkpoints, workdir, checkpoints.latest_step())
 
 
-def best(
+def restore_best(
     config: ml_collections.ConfigDict, workdir: pathlib.Path
 ) -> tuple[recipes.Recipe, train_state.TrainState]:
     """The recipe of a config, and the best step and average of its run in a workdir.
@@ -40,17 +40,17 @@ def best(
         errors.BadInput: there is no checkpoint, or it is of another model.
     """
     recipe = recipes.build(config)
-    with opened(workdir) as checkpoints:
+    with open_checkpoints(workdir) as checkpoints:
         step = checkpoints.best_step()
         assert step is not None  # there is one at least
         checkpoint.check_model(checkpoints.read_meta(step), config, workdir)
-        state = _new(config, recipe)
+        state = _init_state(config, recipe)
         # The optimizer of the run may have been another.
         used = {"step": state.step, "ema_params": state.ema_params}
-        return recipe, state.replace(**checkpoints.read_part(step, used))
+        return recipe, state.replace(**checkpoints.restore_partial(step, used))
 
 
-def started_from(params, state: train_state.TrainState) -> train_state.TrainState:
+def with_params(params, state: train_state.TrainState) -> train_state.TrainState:
     """A fresh state with other parameters.
 
     Raises:
@@ -63,13 +63,14 @@ def started_from(params, state: train_state.TrainState) -> train_state.TrainStat
     if theirs != ours:
         name = min(name for name in theirs | ours if theirs.get(name) != ours.get(name))
         raise errors.BadInput(
-            "config.teacher.start: the teacher has another network than config.model: "
-            f"{name} is {theirs.get(name)} there and {ours.get(name)} here"
+            "config.teacher.init_from_teacher: the teacher has another network than "
+            f"config.model: {name} is {theirs.get(name)} there and {ours.get(name)} "
+            "here"
         )
     return state.replace(params=params, ema_params=params)
 
 
-def opened(workdir: pathlib.Path) -> checkpoint.Checkpoints:
+def open_checkpoints(workdir: pathlib.Path) -> checkpoint.Checkpoints:
     """The checkpoints in a workdir, of which there is one at least.
 
     Raises:
@@ -84,18 +85,18 @@ def opened(workdir: pathlib.Path) -> checkpoint.Checkpoints:
     return checkpoints
 
 
-def settings_of(workdir: pathlib.Path) -> ml_collections.ConfigDict:
+def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
     """The config that the run in a workdir was trained with.
 
     Raises:
         errors.BadInput: there is no checkpoint.
     """
-    with opened(workdir) as checkpoints:
+    with open_checkpoints(workdir) as checkpoints:
         meta = checkpoints.read_meta(checkpoints.latest_step() or 0)
     return ml_collections.ConfigDict(meta["config"])
 
 
-def example_inputs(
+def dummy_inputs(
     config: ml_collections.ConfigDict, inputs: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
     """Batch fields of the right shapes for one clip, to initialise a network with."""
@@ -107,9 +108,9 @@ def example_inputs(
         "J": skeleton.by_name(data.skeleton).num_joints,
         "H": data.get("height", 0),
         "W": data.get("width", 0),
-        "P": data.get("people", 0),
+        "P": data.get("max_people", 0),
     }
-    known = schema.FIELDS | schema.EXTRAS | schema.PICTURES
+    known = schema.FIELDS | schema.OPTIONAL_FIELDS | schema.IMAGE_FIELDS
     fields = {name: known[name] for name in inputs}
     return {
         name: np.zeros([1, *(int(sizes.get(axis, axis)) for axis in shape)], dtype)
@@ -119,7 +120,7 @@ def example_inputs(
 
 def _restore(config, recipe, checkpoints, workdir, step):
     """The state of a step, or of before the first if `step` is None."""
-    state = _new(config, recipe)
+    state = _init_state(config, recipe)
     if step is None:
         return state, None
     meta = checkpoints.read_meta(step)
@@ -127,13 +128,13 @@ def _restore(config, recipe, checkpoints, workdir, step):
     return checkpoints.restore(step, state), meta["position"]
 
 
-def _new(
+def _init_state(
     config: ml_collections.ConfigDict, recipe: recipes.Recipe
 ) -> train_state.TrainState:
     """The state before the first step."""
     return train_state.create(
         recipe.network,
         optimizer.make_optimizer(config.optimizer, config.num_train_steps),
-        example_inputs(config, recipe.inputs),
+        dummy_inputs(config, recipe.inputs),
         jax.random.fold_in(jax.random.key(config.seed), _INITIAL),
     )

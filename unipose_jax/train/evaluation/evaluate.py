@@ -17,11 +17,11 @@ from unipose_jax.train import parallel
 from unipose_jax.train.recipes import Recipe
 
 LABELS = ("xyz", "xyz_valid")
-CURVES = ("mpjpe_mm", "pa_mpjpe_mm", "map_10cm")
+VALIDATION_METRICS = ("mpjpe_mm", "pa_mpjpe_mm", "map_10cm")
 """Metrics that validation writes to the log while a network trains."""
-DISTANCES = (1.5, 2.5, 3.5)
+DISTANCE_EDGES = (1.5, 2.5, 3.5)
 """Metres from the camera that part people who are measured apart."""
-TURNS = (45, 90, 135)
+YAW_EDGES = (45, 90, 135)
 """Likewise degrees by which they turn away from the camera."""
 
 
@@ -45,7 +45,7 @@ def make_predict(apply_fn: Callable, inputs: tuple[str, ...]) -> Callable:
 
     def predict(params, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
         fed = {name: batch[name] for name in inputs}
-        return parallel.merge(mapped(params, parallel.split(fed)))
+        return parallel.unshard(mapped(params, parallel.shard(fed)))
 
     return predict
 
@@ -76,7 +76,7 @@ def predict_split(
     for start in range(0, len(source), batch_size):
         # The last batch is filled with repetitions, which are cut off below.
         places = np.arange(local) * hosts + host + start
-        batch = stack(source[int(min(place, len(source) - 1))] for place in places)
+        batch = collate(source[int(min(place, len(source) - 1))] for place in places)
         parts.append(predict(params, batch))
         if progress is not None:
             progress(min(start + batch_size, len(source)))
@@ -89,20 +89,20 @@ def predict_split(
     }
 
 
-def truth_of(source) -> dict[str, np.ndarray]:
+def read_ground_truth(source) -> dict[str, np.ndarray]:
     """What a split is scored by, stacked; not its points, which may fill the memory."""
     fields = ("xyz", "xyz_valid", "visible", "time")
     examples = (source[index] for index in range(len(source)))
-    return stack({name: example[name] for name in fields} for example in examples)
+    return collate({name: example[name] for name in fields} for example in examples)
 
 
-def stack(examples: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def collate(examples: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Stacks examples to a batch."""
     listed = list(examples)
     return {key: np.stack([example[key] for example in listed]) for key in listed[0]}
 
 
-def make_validate(
+def make_eval_step(
     recipe: Recipe, apply_fn: Callable, skeleton: definitions.Skeleton
 ) -> Callable:
     """Builds `validate(replicated params, batch) -> (terms, metrics)`, all devices.
@@ -116,8 +116,8 @@ def make_validate(
     def apply(params, batch):
         estimate = apply_fn(params, **{name: batch[name] for name in recipe.inputs})
         terms = recipe.validation_terms(estimate, batch)
-        if recipe.measure is not None:
-            measured = recipe.measure(estimate, batch)
+        if recipe.metrics_fn is not None:
+            measured = recipe.metrics_fn(estimate, batch)
         else:
             measured = metrics.accumulate(
                 estimate.xyz, batch["xyz"], valid=batch["xyz_valid"], skeleton=skeleton
@@ -125,11 +125,11 @@ def make_validate(
         return jax.lax.psum((terms, measured), parallel.AXIS)
 
     mapped = parallel.map_apply(apply)
-    labels = () if recipe.measure is not None else LABELS
+    labels = () if recipe.metrics_fn is not None else LABELS
 
     def validate(params, batch: Mapping[str, np.ndarray]):
         fed = {name: batch[name] for name in {*recipe.fields, *labels}}
-        return parallel.first(mapped(params, parallel.split(fed)))
+        return parallel.first_replica(mapped(params, parallel.shard(fed)))
 
     return validate
 
@@ -139,7 +139,7 @@ def check_fields(
     names: Iterable[str],
     config: ml_collections.ConfigDict,
     *,
-    who: str = "",
+    consumer: str = "",
 ) -> None:
     """Refuses data that lack what a network or its terms need.
 
@@ -147,38 +147,40 @@ def check_fields(
         source: random access to examples.
         names: the fields that are needed.
         config: of the run, to say whose they are.
-        who: needs them; "" for the network of the config.
+        consumer: needs them; "" for the network of the config.
 
     Raises:
         errors.BadInput: names what is missing.
-        errors.NoCrops: crops are.
+        errors.MissingCrops: crops are.
     """
     if missing := sorted(set(names) - source[0].keys()):
-        crops = not set(missing).isdisjoint(schema.CROPS)
-        raise (errors.NoCrops if crops else errors.BadInput)(
+        crops = not set(missing).isdisjoint(schema.CROP_FIELDS)
+        raise (errors.MissingCrops if crops else errors.BadInput)(
             f"{config.data.name} has no {', '.join(missing)}, which "
-            f"{who or config.model.name} needs"
+            f"{consumer or config.model.name} needs"
         )
 
 
-def fitting_batch_size(source, most: int, *, what: str = "the validation split") -> int:
+def choose_batch_size(
+    source, max_size: int, *, description: str = "the validation split"
+) -> int:
     """A batch that devices share and that leaves out as few clips as may be.
 
-    Between half of `most` and all of it; a source that is smaller fills it.
+    Between half of `max_size` and all of it; a source that is smaller fills it.
 
     Args:
         source: random access to examples.
-        most: clips.
-        what: names the source in an error.
+        max_size: clips.
+        description: names the source in an error.
 
     Raises:
         errors.BadInput: the source has fewer clips than there are devices.
     """
     count, devices = len(source), jax.device_count()
-    largest = min(most, count) // devices * devices
+    largest = min(max_size, count) // devices * devices
     if not largest:
         raise errors.BadInput(
-            f"{what} has {count} clips, fewer than the {devices} devices"
+            f"{description} has {count} clips, fewer than the {devices} devices"
         )
     sizes = range(largest, largest // 2, -devices)
     return min(sizes, key=lambda size: count % size)
@@ -192,7 +194,7 @@ def score_split(
     skeleton: definitions.Skeleton,
     weights: Mapping[str, float],
     batch_size: int,
-    own_measures: bool = False,
+    custom_metrics: bool = False,
 ) -> dict[str, float]:
     """The training objective on a split, and the errors where there is a 3D truth.
 
@@ -200,23 +202,25 @@ def score_split(
     labels; the errors are for people to look at. Only whole batches count.
 
     Args:
-        validate: from `make_validate`.
+        validate: from `make_eval_step`.
         params: replicated parameters.
         source: random access to examples (`len`, `[index]`).
         skeleton: of the poses.
         weights: of the terms, by name.
-        batch_size: clips at a time over all hosts, from `fitting_batch_size`.
-        own_measures: whether the recipe has a `measure`, whose means are given.
+        batch_size: clips at a time over all hosts, from `choose_batch_size`.
+        custom_metrics: whether the recipe has a `compute_metrics`, whose means are
+            given.
 
     Returns:
-        `loss/<term>`, `loss/total` and, with a truth, the metrics in `CURVES`.
+        `loss/<term>`, `loss/total` and, with a truth, the metrics in
+        `VALIDATION_METRICS`.
     """
     local = parallel.local_batch_size(batch_size)
     host = jax.process_index()
     sums: tuple[dict, dict] | None = None
     for start in range(0, len(source) - batch_size + 1, batch_size):
         places = start + host * local + np.arange(local)
-        batch = stack(source[int(place)] for place in places)
+        batch = collate(source[int(place)] for place in places)
         found = validate(params, batch)
         sums = jax.tree.map(jnp.add, sums, found) if sums else found
     assert sums is not None  # there is at least one batch
@@ -224,15 +228,19 @@ def score_split(
     means = {name: float(term.mean()) for name, term in terms.items()}
     scores = {f"loss/{name}": value for name, value in means.items()}
     scores["loss/total"] = sum(weights[name] * means[name] for name in weights)
-    if own_measures:
+    if custom_metrics:
         counted = {name: mean for name, mean in measured.items() if mean.weight > 0}
         return scores | {name: float(mean.mean()) for name, mean in counted.items()}
     summary: Mapping[str, Any] = metrics.summarize(measured, skeleton=skeleton)
-    known = {name: summary[name] for name in CURVES if math.isfinite(summary[name])}
+    known = {
+        name: summary[name]
+        for name in VALIDATION_METRICS
+        if math.isfinite(summary[name])
+    }
     return scores | known
 
 
-def measure(
+def compute_metrics(
     predicted: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray], skeleton
 ) -> dict[str, dict[str, Any]]:
     """Every metric over all joints, visible joints and occluded joints.
@@ -241,7 +249,7 @@ def measure(
 
     Args:
         predicted: `xyz` (clips, frames, joints, 3), metres.
-        truth: of the same clips, from `truth_of`.
+        truth: of the same clips, from `read_ground_truth`.
         skeleton: of both.
 
     Returns:
@@ -255,13 +263,13 @@ def measure(
     return _summaries(predicted, truth, groups, skeleton)
 
 
-def measure_conditions(
+def metrics_by_condition(
     predicted: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray], skeleton
 ) -> dict[str, dict[str, Any]]:
     """Every metric by how far people are and by where they face.
 
     Args:
-        predicted: as of `measure`.
+        predicted: as of `compute_metrics`.
         truth: likewise.
         skeleton: likewise.
 
@@ -271,11 +279,11 @@ def measure_conditions(
     """
     xyz, valid = jnp.asarray(truth["xyz"]), jnp.asarray(truth["xyz_valid"])
     groups = {}
-    for near, far in itertools.pairwise((0.0, *DISTANCES, math.inf)):
+    for near, far in itertools.pairwise((0.0, *DISTANCE_EDGES, math.inf)):
         groups[_range_text(near, far, " m")] = metrics.within_distance(
             xyz, valid=valid, near=near, far=far
         )
-    for least, most in itertools.pairwise((0, *TURNS, math.inf)):
+    for least, most in itertools.pairwise((0, *YAW_EDGES, math.inf)):
         groups[f"turned {_range_text(least, most, '°')}"] = metrics.within_turn(
             xyz,
             valid=valid,

@@ -14,21 +14,21 @@ import ml_collections
 import numpy as np
 
 from unipose_jax import metrics, skeleton
-from unipose_jax.train.augment import poses as augment_poses
+from unipose_jax.train.augment import keypoint_augment as augment_poses
 from unipose_jax.train.evaluation import evaluate
 from unipose_jax.train.recipes import self_correction
 
 Scores = dict[str, float]
 
 
-def study(
+def run_study(
     recipe, config: ml_collections.ConfigDict, params, source
 ) -> dict[str, dict[str, Scores]]:
     """Scores of a trained network on a split.
 
     Args:
         recipe: of the config.
-        config: `correction` says how, `study` what is tried: `noise`, deviations of
+        config: `correction` says how, `run_study` what is tried: `noise`, deviations of
             keypoints in pixels; `steps`, numbers of steps of correction; `kinds`, of
             `self_correction.KINDS`.
         params: of the network, not replicated.
@@ -40,7 +40,7 @@ def study(
         `ms_per_frame` is the time of a frame on this machine, compilation excepted.
     """
     skel = skeleton.by_name(config.data.skeleton)
-    truth = evaluate.stack(source[index] for index in range(len(source)))
+    truth = evaluate.collate(source[index] for index in range(len(source)))
     groups = source.groups() if hasattr(source, "groups") else ["all"] * len(source)
     most = max((*config.study.steps, config.correction.steps))
     noise: dict[str, Scores] = {}
@@ -48,29 +48,31 @@ def study(
     for kind in config.study.kinds:
         settings = ml_collections.ConfigDict(config.correction.to_dict())
         settings.kind, settings.steps = kind, most
-        run = _runner(recipe, settings, skel, params, config.global_batch_size)
+        run = _make_runner(recipe, settings, skel, params, config.global_batch_size)
         for size in config.study.noise:
-            seen = _with_noise(truth, size, config.seed)
+            seen = _add_noise(truth, size, config.seed)
             estimates, cost = run(seen)
             for steps in config.study.steps:
-                scores = by_group(estimates["xyz"][:, steps], truth, groups, skel)
+                scores = errors_by_group(
+                    estimates["xyz"][:, steps], truth, groups, skel
+                )
                 shown = f"{kind}, {size:g} px, {steps} steps"
                 noise[shown] = scores["mean"]
                 if steps == most:
                     noise[shown] |= {"ms_per_frame": cost}
             if kind == config.correction.kind and size == 0:
-                actions = _by_action(estimates, truth, groups, skel, config)
+                actions = _errors_by_action(estimates, truth, groups, skel, config)
     return {"actions": actions, "noise": noise}
 
 
-def _by_action(estimates, truth, groups, skel, config) -> dict[str, Scores]:
+def _errors_by_action(estimates, truth, groups, skel, config) -> dict[str, Scores]:
     poses = {
         "coarse": estimates["coarse_xyz"][:, 0],
         "uncorrected": estimates["xyz"][:, 0],
         "corrected": estimates["xyz"][:, config.correction.steps],
     }
     found = {
-        name: by_group(xyz, truth, groups, skel, absolute=True)
+        name: errors_by_group(xyz, truth, groups, skel, absolute=True)
         for name, xyz in poses.items()
     }
     return {
@@ -80,7 +82,7 @@ def _by_action(estimates, truth, groups, skel, config) -> dict[str, Scores]:
     }
 
 
-def by_group(
+def errors_by_group(
     xyz: np.ndarray,
     truth: Mapping[str, np.ndarray],
     groups: Sequence[str],
@@ -125,15 +127,15 @@ def _mm(sums) -> float:
     return 1000.0 * float(sums.mean())
 
 
-def _with_noise(truth: Mapping[str, np.ndarray], size: float, seed: int):
+def _add_noise(truth: Mapping[str, np.ndarray], size: float, seed: int):
     key = jax.random.fold_in(jax.random.key(seed), int(10 * size))
     uv = augment_poses.add_noise(key, jnp.asarray(truth["uv"]), size)
     return {**truth, "uv": np.asarray(uv)}
 
 
-def _runner(recipe, settings, skel, params, batch_size: int) -> Callable:
+def _make_runner(recipe, settings, skel, params, batch_size: int) -> Callable:
     """Builds `run(clips) -> ({"xyz", "coarse_xyz"} (clips, 1 + steps, ...), ms)`."""
-    apply = self_correction.make_trajectory(recipe.network, settings, skel)
+    apply = self_correction.make_correction_steps(recipe.network, settings, skel)
     params = jax.device_put(params)
 
     @jax.jit

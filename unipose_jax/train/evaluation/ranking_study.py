@@ -11,10 +11,12 @@ from unipose_jax import models, skeleton
 from unipose_jax.train.evaluation import evaluate
 from unipose_jax.train.recipes import wsp
 
-_SHOWN = 6  # pictures
+_NUM_EXAMPLES = 6  # pictures
 
 
-def study(recipe, config: ml_collections.ConfigDict, params, source) -> dict[str, Any]:
+def run_study(
+    recipe, config: ml_collections.ConfigDict, params, source
+) -> dict[str, Any]:
     """Accuracies of a trained network on a split, and of the rule that taught it.
 
     Args:
@@ -32,22 +34,28 @@ def study(recipe, config: ml_collections.ConfigDict, params, source) -> dict[str
 
     @jax.jit
     def score(params, batch):
-        fed = {name: batch[name] for name in models.PICTURES}
+        fed = {name: batch[name] for name in models.IMAGE_FIELDS}
         estimate = recipe.network.apply(params, **fed)
-        found = wsp.accuracies(estimate, batch, rule=config.rule, skel=skel)
-        return found, wsp.labels_of(batch, config.rule, skel).label, estimate.depth
+        found = wsp.accuracies(
+            estimate, batch, label_config=config.ordinal_labels, skel=skel
+        )
+        return (
+            found,
+            wsp.ordinal_labels(batch, config.ordinal_labels, skel).label,
+            estimate.depth,
+        )
 
     size = min(config.global_batch_size, len(source))
     sums = None
     shown: list[dict[str, np.ndarray]] = []
     for start in range(0, len(source), size):  # the last batch may be smaller
         indices = range(start, min(start + size, len(source)))
-        batch = evaluate.stack(source[index] for index in indices)
+        batch = evaluate.collate(source[index] for index in indices)
         fields = {name: jnp.asarray(batch[name]) for name in recipe.fields}
         found, label, depth = score(params, fields)
         sums = jax.tree.map(jnp.add, sums, found) if sums else found
         batch |= {"label": np.asarray(label), "depth": np.asarray(depth)}
-        room = max(0, _SHOWN - len(shown))
+        room = max(0, _NUM_EXAMPLES - len(shown))
         each = [{n: v[i] for n, v in batch.items()} for i in range(len(indices))]
         shown += each[:room]
     assert sums is not None  # a source is never empty

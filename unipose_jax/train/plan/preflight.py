@@ -7,18 +7,18 @@ import pathlib
 import ml_collections
 
 from data_pipelines.loading import origin, sources
-from data_pipelines.rendered import synthetic
+from data_pipelines.rendered import clip_pool
 from unipose_jax import errors
 from unipose_jax.train import recipes
 from unipose_jax.train import teacher as teachers
 from unipose_jax.train.checkpoints import checkpoint, folders
 from unipose_jax.train.evaluation import evaluate
 from unipose_jax.train.plan import stages
-from unipose_jax.train.recipes import checks
+from unipose_jax.train.recipes import config_checks
 
 _COUNTS = ("num_train_steps", "global_batch_size", "log_every", "checkpoint_every")
 _DATA_COUNTS = ("frames", "frame_step")
-_MAY_BE_NONE = ("head_depth",)  # layers
+_MAY_BE_ZERO = ("head_depth",)  # layers
 _DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -30,18 +30,18 @@ def check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> No
             teacher that is not there, or a workdir that cannot be written to.
     """
     if origin.of(config.data).renders:
-        synthetic.check_counts(config.data)
-    for modality in stages.listed(config):
-        stage = stages.config_of(config, modality, workdir)
+        clip_pool.check_counts(config.data)
+    for modality in stages.requested_stages(config):
+        stage = stages.stage_config(config, modality, workdir)
         _check_numbers(stage)
         recipe, folder = recipes.build(stage), folders.folder_of(workdir, modality)
         needed = set(recipe.fields) - set(teachers.FIELDS)
         if _needs_teacher(recipe, stage, folder):
-            if _teacher_comes(config, stage):
-                points = stages.config_of(config, "points", workdir)
+            if _trains_teacher_first(config, stage):
+                points = stages.stage_config(config, "points", workdir)
                 teachers.check_crops(points, stage)
             else:
-                needed |= set(teachers.check(stage, folder))
+                needed |= set(teachers.check_teacher(stage, folder))
         if config.data.data_dir:
             split = sources.open_split(stage, "validation")
             evaluate.check_fields(split, needed, stage)
@@ -59,7 +59,7 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
     least |= {f"data.{name}": 1 for name in _DATA_COUNTS if name in config.data}
     least |= {"data.seed": 0} if "seed" in config.data else {}
     least |= {
-        f"model.{name}": 0 if name in _MAY_BE_NONE else 1
+        f"model.{name}": 0 if name in _MAY_BE_ZERO else 1
         for name, value in config.model.items()
         if isinstance(value, int) and not isinstance(value, bool)
     }
@@ -69,7 +69,7 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
         number = (numbers[section] if section else numbers)[name]
         if number < bound:
             raise errors.BadInput(f"config.{key} is {number}; use {bound} or more")
-    checks.choice(config, "model.dtype", _DTYPES)
+    config_checks.check_choice(config, "model.dtype", _DTYPES)
     optimizer = config.optimizer
     if not 0.0 < optimizer.learning_rate < math.inf:
         raise errors.BadInput(
@@ -87,19 +87,21 @@ def _needs_teacher(
     recipe: recipes.Recipe, config: ml_collections.ConfigDict, folder: pathlib.Path
 ) -> bool:
     """Whether a stage has yet to learn from a teacher, or to start with one."""
-    taught = recipe.taught or config.get("teacher", {}).get("start", False)
-    return taught and not _is_finished(config, folder)
+    needs_teacher = recipe.needs_teacher or config.get("teacher", {}).get(
+        "start", False
+    )
+    return needs_teacher and not _is_finished(config, folder)
 
 
-def _teacher_comes(
+def _trains_teacher_first(
     config: ml_collections.ConfigDict, stage: ml_collections.ConfigDict
 ) -> bool:
     """Whether a student's teacher is yet to be trained, before it in the same run."""
-    first = stage.recipe == "stage2" and "points" in stages.listed(config)
+    first = stage.recipe == "stage2" and "points" in stages.requested_stages(config)
     return first and not stage.teacher.workdir
 
 
 def _is_finished(config: ml_collections.ConfigDict, folder: pathlib.Path) -> bool:
     """Whether the run of a stage has its last checkpoint."""
-    step = checkpoint.newest_step(folder)
+    step = checkpoint.latest_step(folder)
     return step is not None and step >= config.num_train_steps

@@ -12,10 +12,10 @@ from unipose_jax import errors, models
 from unipose_jax.train.checkpoints import checkpoint, folders
 from unipose_jax.weights import store
 
-_PLAN = ("stages", "student")
+_STAGE_KEYS = ("stages", "student")
 
 
-def listed(config: ml_collections.ConfigDict) -> tuple[str, ...]:
+def requested_stages(config: ml_collections.ConfigDict) -> tuple[str, ...]:
     """The stages that a config asks for, in the order to be trained.
 
     Raises:
@@ -36,7 +36,7 @@ def listed(config: ml_collections.ConfigDict) -> tuple[str, ...]:
     return tuple(name for name in folders.MODALITIES if name in wanted)
 
 
-def config_of(
+def stage_config(
     config: ml_collections.ConfigDict, modality: str, workdir: pathlib.Path
 ) -> ml_collections.ConfigDict:
     """The config of one stage: a student's settings replace those of the points.
@@ -57,10 +57,14 @@ def config_of(
         errors.BadInput: a student of a recipe that has none.
     """
     stage = ml_collections.ConfigDict(
-        {name: value for name, value in config.to_dict().items() if name not in _PLAN}
+        {
+            name: value
+            for name, value in config.to_dict().items()
+            if name not in _STAGE_KEYS
+        }
     )
-    if stage.get("init", ""):
-        stage.init = _absolute(stage.init)
+    if stage.get("init_backbone", ""):
+        stage.init_backbone = _absolute(stage.init_backbone)
     fused = models.FUSIONS.get(config.model.get("fusion", "none"), ())
     if modality == "points":
         if fused:
@@ -78,9 +82,9 @@ def config_of(
     for name, value in settings.items():
         stage[name] = value
     stage.recipe = "stage2"
-    stage.teacher.workdir = _teachers_folder(stage.teacher, workdir)
+    stage.teacher.workdir = _teacher_folder(stage.teacher, workdir)
     if stage.teacher.kind == "network":
-        stage.data.num_points = _points_of(
+        stage.data.num_points = _teacher_num_points(
             stage.teacher.workdir, workdir, stage.data.num_points
         )
     seen = {modality, *(fused if stage.teacher.workdir else ())}  # the teacher, too
@@ -88,7 +92,7 @@ def config_of(
     return stage
 
 
-def crop_size_of(config: ml_collections.ConfigDict) -> int:
+def shared_crop_size(config: ml_collections.ConfigDict) -> int:
     """Pixels of the crops that all stages of a config look at together; 0 without any.
 
     Raises:
@@ -97,7 +101,7 @@ def crop_size_of(config: ml_collections.ConfigDict) -> int:
     fused = models.FUSIONS.get(config.model.get("fusion", "none"), ())
     own = config.data.crop_size
     sizes = {own or config.student.crop_size if fused else own}
-    if set(listed(config)) - {"points"}:
+    if set(requested_stages(config)) - {"points"}:
         sizes = {config.student.crop_size, *(sizes if fused else ())}
     if len(sizes) > 1:
         raise errors.BadInput(
@@ -107,15 +111,15 @@ def crop_size_of(config: ml_collections.ConfigDict) -> int:
     return sizes.pop()
 
 
-def _teachers_folder(teacher: ml_collections.ConfigDict, workdir: pathlib.Path) -> str:
+def _teacher_folder(teacher: ml_collections.ConfigDict, workdir: pathlib.Path) -> str:
     if teacher.kind != "network":
         return ""
     if teacher.workdir:
         return _absolute(teacher.workdir)
-    return "" if checkpoint.newest_step(workdir) is None else ".."
+    return "" if checkpoint.latest_step(workdir) is None else ".."
 
 
-def _points_of(teacher: str, workdir: pathlib.Path, own: int) -> int:
+def _teacher_num_points(teacher: str, workdir: pathlib.Path, own: int) -> int:
     """Points of a frame that a teacher was trained with.
 
     Args:
@@ -126,7 +130,7 @@ def _points_of(teacher: str, workdir: pathlib.Path, own: int) -> int:
     if not teacher:
         return store.read_meta()["num_points"]
     folder = workdir if teacher == ".." else pathlib.Path(teacher)
-    meta = checkpoint.newest_meta(folder)
+    meta = checkpoint.latest_meta(folder)
     return meta["config"]["data"]["num_points"] if meta else own
 
 

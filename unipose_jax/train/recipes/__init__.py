@@ -3,7 +3,7 @@
 import ml_collections
 
 from unipose_jax import errors
-from unipose_jax.train.recipes import checks, pose_machine, stage1, stage2, wsp
+from unipose_jax.train.recipes import config_checks, pose_machine, stage1, stage2, wsp
 from unipose_jax.train.recipes.recipe import Recipe
 
 RECIPES = {
@@ -24,5 +24,5 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         raise errors.BadInput(
             f"unknown recipe {config.recipe!r}; choose from {sorted(RECIPES)}"
         )
-    checks.device(config)
+    config_checks.device(config)
     return RECIPES[config.recipe](config)

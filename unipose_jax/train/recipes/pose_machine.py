@@ -15,8 +15,8 @@ import ml_collections
 from unipose_jax import errors, losses, metrics, models, reduction, skeleton
 from unipose_jax.models import pose_machine, sequence_cores
 from unipose_jax.skeleton import kinematics
-from unipose_jax.train.augment import poses
-from unipose_jax.train.recipes import checks, self_correction
+from unipose_jax.train.augment import keypoint_augment
+from unipose_jax.train.recipes import config_checks, self_correction
 from unipose_jax.train.recipes.recipe import Recipe
 
 LABELS = ("xyz", "xyz_valid")
@@ -29,14 +29,16 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         errors.BadInput: the config asks for what does not exist.
     """
     _check(config)
-    skel = checks.skeleton_of(config)
+    skel = config_checks.config_skeleton(config)
     network = models.build(config.model.to_dict(), num_joints=skel.num_joints)
-    inputs = models.inputs_of(config.model.to_dict())
+    inputs = models.input_fields(config.model.to_dict())
     terms = make_terms(config, skel)
 
     def train_terms(apply_fn, params, batch, keys):
         def look(key, clip):
-            return poses.seen_anew(key, clip, config=config.augment, skeleton=skel)
+            return keypoint_augment.augment_clip(
+                key, clip, config=config.augment, skeleton=skel
+            )
 
         # Pictures cannot be seen from elsewhere.
         looked_at = batch
@@ -52,17 +54,19 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         fields=fields,
         train_terms=train_terms,
         validation_terms=terms,
-        at_test_time=self_correction.make_apply(network, config.correction, skel),
+        predict_fn=self_correction.make_corrected_apply(
+            network, config.correction, skel
+        ),
     )
 
 
 def _check(config: ml_collections.ConfigDict) -> None:
-    checks.choice(config, "model.name", ("pose_machine",))
-    checks.choice(config, "model.features", pose_machine.FEATURES)
-    checks.choice(config, "model.core", sequence_cores.CORES)
-    checks.choice(config, "correction.kind", self_correction.KINDS)
+    config_checks.check_choice(config, "model.name", ("pose_machine",))
+    config_checks.check_choice(config, "model.features", pose_machine.FEATURES)
+    config_checks.check_choice(config, "model.core", sequence_cores.CORES)
+    config_checks.check_choice(config, "correction.kind", self_correction.KINDS)
     if config.model.features != "keypoints":
-        checks.backbone(config, "crop_size")
+        config_checks.check_backbone(config, "crop_size")
     if unknown := set(config.study.kinds) - set(self_correction.KINDS):
         raise errors.BadInput(
             f"config.study.kinds has {min(unknown)!r}; choose from "
@@ -110,19 +114,22 @@ def _label_terms(config, skel: skeleton.Skeleton) -> dict[str, Callable]:
         known = kinematics.both_ends(batch["xyz_valid"], skeleton=skel)
         return reduction.weighted_mean(penalty, where=known)
 
-    def whole(xyz, batch):
+    def absolute(xyz, batch):
         penalty = losses.joint_position(
-            xyz, batch["xyz"], where=batch["xyz_valid"], delta=config.whole_delta
+            xyz,
+            batch["xyz"],
+            where=batch["xyz_valid"],
+            delta=config.absolute_position_delta,
         )
         return reduction.weighted_mean(penalty, where=batch["xyz_valid"])
 
     return {
         "coarse_position": lambda e, b: relative(e.lift.coarse_xyz, b),
-        "coarse_whole_position": lambda e, b: whole(e.lift.coarse_xyz, b),
+        "coarse_absolute_position": lambda e, b: absolute(e.lift.coarse_xyz, b),
         "coarse_bone_vector": lambda e, b: bones(e.lift.coarse_xyz, b),
         "position": lambda e, b: relative(e.xyz, b),
         "bone_vector": lambda e, b: bones(e.xyz, b),
-        "whole_position": lambda e, b: whole(e.xyz, b),
+        "absolute_position": lambda e, b: absolute(e.xyz, b),
     }
 
 
@@ -131,12 +138,17 @@ def _keypoint_terms(config, skel: skeleton.Skeleton) -> dict[str, Callable]:
 
     def projection(estimate, batch):
         return self_correction.projection_term(
-            estimate.lift.projected, estimate.lift.observed, batch["confidence"]
+            estimate.lift.network_projection,
+            estimate.lift.observed,
+            batch["confidence"],
         )
 
     def bone_extent(estimate, batch):
         return self_correction.bone_extent_term(
-            estimate.lift.projected, estimate.lift.observed, batch["confidence"], skel
+            estimate.lift.network_projection,
+            estimate.lift.observed,
+            batch["confidence"],
+            skel,
         )
 
     def point_to_ray(estimate, batch):

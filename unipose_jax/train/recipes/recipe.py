@@ -19,10 +19,10 @@ class Recipe:
         train_terms: `(apply_fn, params, batch, keys) -> terms`, with augmentation;
             one key per example.
         validation_terms: `(estimate, batch) -> terms` of what the network returned.
-        taught: whether the fields of `train.teacher` are among `fields`.
-        at_test_time: `(params, **inputs) -> estimate` that stands in for the network
+        needs_teacher: whether the fields of `train.teacher` are among `fields`.
+        predict_fn: `(params, **inputs) -> estimate` that stands in for the network
             in tests; None is the network.
-        measure: `(estimate, batch) -> dict of WeightedMean` that validation shows
+        metrics_fn: `(estimate, batch) -> dict of WeightedMean` that validation shows
             beside the loss; None measures errors of poses.
     """
 
@@ -31,6 +31,6 @@ class Recipe:
     fields: tuple[str, ...]
     train_terms: Callable
     validation_terms: Callable
-    taught: bool = False
-    at_test_time: Callable | None = None
-    measure: Callable | None = None
+    needs_teacher: bool = False
+    predict_fn: Callable | None = None
+    metrics_fn: Callable | None = None

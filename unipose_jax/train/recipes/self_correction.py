@@ -20,7 +20,7 @@ from unipose_jax.skeleton import kinematics
 KINDS = ("rays", "projector")
 
 
-def make_apply(
+def make_corrected_apply(
     network, config: ml_collections.ConfigDict, skel: skeleton.Skeleton
 ) -> Callable:
     """Builds `apply(params, **inputs) -> PoseEstimate`, corrected at test time.
@@ -29,11 +29,11 @@ def make_apply(
         network: a `models.PoseMachine`.
         config: `correction` of the run: `kind`, one of `KINDS`: how joints are
             projected, by the known camera or by the learnt projector; `steps`;
-            `learning_rate` of Adam; `bones`, the weight of the bone term; `mirror`,
-            whether poses are means over the clip and its mirror image.
+            `learning_rate` of Adam; `bone_weight`, the weight of the bone term;
+            `flip_test`, whether poses are means over the clip and its mirror image.
         skel: of the poses.
     """
-    every_step = make_trajectory(network, config, skel)
+    every_step = make_correction_steps(network, config, skel)
 
     def apply(params, **inputs) -> models.PoseEstimate:
         estimates = every_step(params, **inputs)
@@ -42,13 +42,13 @@ def make_apply(
     return apply
 
 
-def make_trajectory(
+def make_correction_steps(
     network, config: ml_collections.ConfigDict, skel: skeleton.Skeleton
 ) -> Callable:
     """Builds `apply(params, **inputs)`: estimates (batch, 1 + steps, ...).
 
     Args:
-        network: as of `make_apply`.
+        network: as of `make_corrected_apply`.
         config: likewise.
         skel: likewise.
     """
@@ -63,7 +63,7 @@ def make_trajectory(
     def correct(params, coarse) -> models.PoseEstimate:
         def loss(weights):
             estimate = finished(params, weights, coarse)
-            return consistency(estimate.lift, coarse[2], config, skel), estimate
+            return consistency_loss(estimate.lift, coarse[2], config, skel), estimate
 
         def step(carry, _):
             weights, state = carry
@@ -84,25 +84,27 @@ def make_trajectory(
 
     def apply(params, **inputs) -> models.PoseEstimate:
         found = every_step(params, inputs)
-        if not config.mirror:
+        if not config.flip_test:
             return found
-        return _mean(found, every_step(params, _mirrored(inputs, skel)), skel)
+        return _average_with_mirror(
+            found, every_step(params, _mirror_inputs(inputs, skel)), skel
+        )
 
     return apply
 
 
-def consistency(
+def consistency_loss(
     lift: models.LiftEstimate, confidence, config, skel: skeleton.Skeleton
 ) -> jax.Array:
     """How far the poses of a sample are from their keypoints, on the plane."""
     if config.kind not in KINDS:
         raise ValueError(f"unknown correction {config.kind!r}; choose from {KINDS}")
-    found = lift.plane if config.kind == "rays" else lift.projected
+    found = lift.camera_projection if config.kind == "rays" else lift.network_projection
     position = projection_term(found, lift.observed, confidence).mean()
-    if not config.bones:
+    if not config.bone_weight:
         return position
     bones = bone_extent_term(found, lift.observed, confidence, skel)
-    return position + config.bones * bones.mean()
+    return position + config.bone_weight * bones.mean()
 
 
 def projection_term(projected, observed, confidence) -> reduction.WeightedMean:
@@ -124,7 +126,7 @@ def bone_extent_term(
     return reduction.weighted_mean(error, weights, known)
 
 
-def _mirrored(inputs, skel: skeleton.Skeleton) -> dict:
+def _mirror_inputs(inputs, skel: skeleton.Skeleton) -> dict:
     """The keypoints of clips, and their crops, as a mirror would show them."""
     swapped = jnp.array(skel.mirror)
     u, v = jnp.moveaxis(inputs["uv"], -1, 0)
@@ -137,13 +139,13 @@ def _mirrored(inputs, skel: skeleton.Skeleton) -> dict:
     }
     if "color_crop" in inputs:
         seen["color_crop"] = inputs["color_crop"][:, :, :, ::-1]
-        seen["color_crop_matrix"] = _mirrored_matrix(
+        seen["color_crop_matrix"] = _mirror_matrix(
             inputs["color_crop_matrix"], size=inputs["color_crop"].shape[3]
         )
     return seen
 
 
-def _mirrored_matrix(
+def _mirror_matrix(
     matrix: Float[Array, "batch frames 3 3"], *, size: int
 ) -> Float[Array, "batch frames 3 3"]:
     """The camera of flipped crops that sees a mirrored person.
@@ -156,7 +158,7 @@ def _mirrored_matrix(
     return jnp.einsum("ij,btjk,kl->btil", flip, matrix, negate, precision="highest")
 
 
-def _mean(
+def _average_with_mirror(
     estimate: models.PoseEstimate, mirrored: models.PoseEstimate, skel
 ) -> models.PoseEstimate:
     """The mean of poses of clips and of their mirror images.

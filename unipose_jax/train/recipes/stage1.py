@@ -14,16 +14,16 @@ import jax.numpy as jnp
 import ml_collections
 
 from unipose_jax import errors, models
-from unipose_jax.models import image_net
-from unipose_jax.train.augment import crops as augment_crops
-from unipose_jax.train.augment import views as augment
-from unipose_jax.train.recipes import checks
-from unipose_jax.train.recipes import terms as recipe_terms
+from unipose_jax.models import backbones
+from unipose_jax.train.augment import crop_augment as augment_crops
+from unipose_jax.train.augment import point_augment as augment
+from unipose_jax.train.recipes import config_checks
+from unipose_jax.train.recipes import unipose_terms as recipe_terms
 from unipose_jax.train.recipes.recipe import Recipe
 
-EVIDENCE = ("uv", "confidence", "intrinsics", "cam_from_points")
+OBSERVATIONS = ("uv", "confidence", "intrinsics", "cam_from_points")
 LABELS = ("xyz", "xyz_valid")
-TAUGHT = ("teacher_xyz", "teacher_confidence")
+TEACHER_FIELDS = ("teacher_xyz", "teacher_confidence")
 
 
 def build(config: ml_collections.ConfigDict) -> Recipe:
@@ -33,18 +33,18 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         errors.BadInput: a fusion that does not exist, or its crops are missing.
     """
     _check(config)
-    skel = checks.skeleton_of(config)
+    skel = config_checks.config_skeleton(config)
     network = models.build(config.model.to_dict(), num_joints=skel.num_joints)
-    inputs = models.inputs_of(config.model.to_dict())
+    inputs = models.input_fields(config.model.to_dict())
     supervised = config.loss_weights.joint_position > 0
-    taught = config.loss_weights.pseudo_position > 0
-    fields = inputs + EVIDENCE + (LABELS if supervised else ())
-    fields += TAUGHT if taught else ()
+    needs_teacher = config.loss_weights.pseudo_position > 0
+    fields = inputs + OBSERVATIONS + (LABELS if supervised else ())
+    fields += TEACHER_FIELDS if needs_teacher else ()
     terms = recipe_terms.make_terms(config, skel)
 
     def train_terms(apply_fn, params, batch, keys):
-        views = jax.vmap(lambda key: _draw_view(key, config.augment))(keys)
-        predict = _through_views(apply_fn, views, keys, skel, config)
+        views = jax.vmap(lambda key: _sample_transform(key, config.augment))(keys)
+        predict = _make_transformed_predict(apply_fn, views, keys, skel, config)
         return terms(predict(params, batch), batch)
 
     return Recipe(
@@ -53,7 +53,7 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         fields=tuple(dict.fromkeys(fields)),
         train_terms=train_terms,
         validation_terms=terms,
-        taught=taught,
+        needs_teacher=needs_teacher,
     )
 
 
@@ -66,15 +66,15 @@ def _check(config: ml_collections.ConfigDict) -> None:
         raise errors.BadInput(
             f"config.data.num_points is {config.data.num_points}; use 1 or more"
         )
-    checks.choice(config, "model.fusion", list(models.FUSIONS))
+    config_checks.check_choice(config, "model.fusion", list(models.FUSIONS))
     if config.model.num_heads < 1 or config.model.width % config.model.num_heads:
         raise errors.BadInput(
             f"config.model.width is {config.model.width}, which num_heads="
             f"{config.model.num_heads} attention heads cannot share"
         )
-    checks.backbone(config)
+    config_checks.check_backbone(config)
     fusion = config.model.fusion
-    cells = config.model.image_grid * image_net.stride_of(config.model.backbone)
+    cells = config.model.image_grid * backbones.stride_of(config.model.backbone)
     size = config.data.crop_size
     if fusion != "none" and (size < cells or size % cells):
         raise errors.BadInput(
@@ -83,8 +83,8 @@ def _check(config: ml_collections.ConfigDict) -> None:
         )
 
 
-def _draw_view(key, config) -> augment.View:
-    return augment.draw_view(
+def _sample_transform(key, config) -> augment.PointTransform:
+    return augment.sample_transform(
         jax.random.fold_in(key, 0),
         pan=config.pan,
         tilt=config.tilt,
@@ -94,16 +94,16 @@ def _draw_view(key, config) -> augment.View:
     )
 
 
-def _through_views(apply_fn, views, keys, skel, config) -> Callable:
+def _make_transformed_predict(apply_fn, views, keys, skel, config) -> Callable:
     """The network, fed with another view of each clip and read back from it."""
 
     def hide(key, points, valid):
-        return augment.cut_out(
+        return augment.random_occlusion(
             jax.random.fold_in(key, 1),
             points,
             valid,
-            probability=config.augment.cut_out,
-            radius=config.augment.cut_out_radius,
+            probability=config.augment.occlusion_prob,
+            radius=config.augment.occlusion_radius,
         )
 
     def back(estimate: models.PoseEstimate) -> models.PoseEstimate:
@@ -114,43 +114,49 @@ def _through_views(apply_fn, views, keys, skel, config) -> Callable:
 
         parts = estimate.parts
         return models.PoseEstimate(
-            xyz=one_by_one(augment.joints_from_view, estimate.xyz),
+            xyz=one_by_one(augment.invert_joints, estimate.xyz),
             confidence_logit=one_by_one(
-                augment.scores_from_view, estimate.confidence_logit
+                augment.invert_scores, estimate.confidence_logit
             ),
             parts=parts and {name: back(part) for name, part in parts.items()},
         )
 
     def predict(params, batch) -> models.PoseEstimate:
         seen = {
-            "points": jax.vmap(augment.to_view)(views, batch["points"]),
+            "points": jax.vmap(augment.transform_points)(views, batch["points"]),
             "points_valid": jax.vmap(hide)(
                 keys, batch["points"], batch["points_valid"]
             ),
             "time": batch["time"],
         }
-        return back(apply_fn(params, **seen, **_look_again(views, keys, batch, config)))
+        return back(
+            apply_fn(params, **seen, **_augment_crops(views, keys, batch, config))
+        )
 
     return predict
 
 
-def _look_again(views, keys, batch: Mapping, config) -> dict:
+def _augment_crops(views, keys, batch: Mapping, config) -> dict:
     """The crops of a fusion in the views, and which modality is left out."""
     looked_at = models.modalities(config.model.fusion)
     images = looked_at[1:]
     if not images:
         return {}
-    crops = {name: batch[name] for group in images for name in models.CROPS[group]}
+    crops = {
+        name: batch[name] for group in images for name in models.CROP_FIELDS[group]
+    }
 
     def look(view, key, crops):
-        spoilt = augment_crops.spoilt(key, crops, config.crop_augment)
-        return augment.crops_in_view(view, spoilt)
+        degraded = augment_crops.degrade_crops(key, crops, config.crop_augment)
+        return augment.transform_crops(view, degraded)
 
     def choose(key):
         gate_key, which_key = jax.random.split(jax.random.fold_in(key, 2))
         dropped = jax.random.randint(which_key, (), 0, len(looked_at))
-        some = jax.random.bernoulli(gate_key, config.augment.drop_modality)
+        some = jax.random.bernoulli(gate_key, config.augment.modality_dropout)
         return ~some | (jnp.arange(len(looked_at)) != dropped)
 
     crop_keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, 3)
-    return jax.vmap(look)(views, crop_keys, crops) | {"sees": jax.vmap(choose)(keys)}
+    return jax.vmap(look)(views, crop_keys, crops) | {
+        "modality_mask": jax.vmap(choose)(keys)
+    }

@@ -17,23 +17,23 @@ import ml_collections
 from data_pipelines.ground import schema
 from unipose_jax import errors, losses, models, reduction, skeleton
 from unipose_jax.geometry import camera, rays, transforms
-from unipose_jax.train.augment import crops as augment_crops
-from unipose_jax.train.recipes import checks, stage1
-from unipose_jax.train.recipes import terms as recipe_terms
+from unipose_jax.train.augment import crop_augment as augment_crops
+from unipose_jax.train.recipes import config_checks, stage1
+from unipose_jax.train.recipes import unipose_terms as recipe_terms
 from unipose_jax.train.recipes.recipe import Recipe
 
 NETWORKS = ("depth_anchor_net", "color_anchor_net")
 
-PSEUDO = ("pseudo_pixel", "pseudo_anchor", "pseudo_depth", "pseudo_root")
+PSEUDO_LABEL_TERMS = ("pseudo_pixel", "pseudo_anchor", "pseudo_depth", "pseudo_root")
 """Terms that compare with the teacher."""
 
-_CHANGES: dict[str, tuple[Callable, Callable]] = {
-    "depth_crop": (augment_crops.depth_in_view, augment_crops.spoilt_depth),
-    "color_crop": (augment_crops.color_in_view, augment_crops.spoilt_color),
+_CROP_AUGMENTATIONS: dict[str, tuple[Callable, Callable]] = {
+    "depth_crop": (augment_crops.warp_depth, augment_crops.degrade_depth),
+    "color_crop": (augment_crops.warp_color, augment_crops.degrade_color),
 }
 
-_BEYOND = 0.25  # of a crop's size, around it, where joints are still looked for
-TEACHERS = ("network", "truth", "keypoints", "none")
+_CROP_MARGIN = 0.25  # of a crop's size, around it, where joints are still looked for
+TEACHER_KINDS = ("network", "truth", "keypoints", "none")
 _NEEDS_FRAMES = ("bone_constancy", "speed", "acceleration")
 _NEEDS_DEPTH = ("pseudo_depth", "pseudo_root")
 
@@ -48,34 +48,34 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
             that need what is not there.
     """
     _check(config)
-    skel = checks.skeleton_of(config)
+    skel = config_checks.config_skeleton(config)
     terms = make_terms(config, skel)
-    inputs = models.inputs_of(config.model.to_dict())
-    labels: tuple[str, ...] = stage1.LABELS if _reads_truth(config) else ()
+    inputs = models.input_fields(config.model.to_dict())
+    labels: tuple[str, ...] = stage1.LABELS if _uses_ground_truth(config) else ()
     if config.teacher.kind == "network":
-        labels += stage1.TAUGHT
-    evidence = tuple(name for name in stage1.EVIDENCE if name not in inputs)
+        labels += stage1.TEACHER_FIELDS
+    evidence = tuple(name for name in stage1.OBSERVATIONS if name not in inputs)
 
     def train_terms(apply_fn, params, batch, keys):
         if config.single_frames:
-            batch = jax.vmap(single_frame)(keys, batch)
+            batch = jax.vmap(sample_frame)(keys, batch)
         seen = {name: batch[name] for name in inputs}
-        views, seen = jax.vmap(lambda k, s: _look_again(k, s, config))(keys, seen)
+        views, seen = jax.vmap(lambda k, s: _augment_crop(k, s, config))(keys, seen)
         estimate = apply_fn(params, **seen)
-        estimate = _in_order(estimate, views.mirrored, skel)
+        estimate = _undo_mirror(estimate, views.mirrored, skel)
         return terms(estimate, batch | seen)
 
     return Recipe(
         network=models.build(config.model.to_dict(), num_joints=skel.num_joints),
         inputs=inputs,
-        fields=inputs + models.POINTS + evidence + labels,
+        fields=inputs + models.POINT_FIELDS + evidence + labels,
         train_terms=train_terms,
         validation_terms=terms,
-        taught=config.teacher.kind == "network",
+        needs_teacher=config.teacher.kind == "network",
     )
 
 
-def single_frame(key: jax.Array, clip: Mapping) -> dict:
+def sample_frame(key: jax.Array, clip: Mapping) -> dict:
     """One frame of a clip, drawn at random, as a clip of its own.
 
     Frames of a clip are much alike: with one of each, a batch costs less and says
@@ -87,7 +87,7 @@ def single_frame(key: jax.Array, clip: Mapping) -> dict:
     """
     count = clip["time"].shape[0]
     index = jax.random.randint(jax.random.fold_in(key, count), (), 0, count)
-    known = schema.FIELDS | schema.EXTRAS
+    known = schema.FIELDS | schema.OPTIONAL_FIELDS
 
     def of_frame(name, value):
         if name in known and known[name].shape[0] != "T":
@@ -102,7 +102,7 @@ def _check(config: ml_collections.ConfigDict) -> None:
         raise errors.BadInput(
             f"recipe stage2 trains {' or '.join(NETWORKS)}, not {config.model.name}"
         )
-    checks.choice(config, "teacher.kind", TEACHERS)
+    config_checks.check_choice(config, "teacher.kind", TEACHER_KINDS)
     if config.teacher.kind == "keypoints" and config.model.name != "color_anchor_net":
         raise errors.BadInput(
             "config.teacher.kind is 'keypoints', which are of the colour camera; only "
@@ -114,38 +114,38 @@ def _check(config: ml_collections.ConfigDict) -> None:
             f"config.loss_weights has {moving[0]}, which compares frames of a clip, "
             "but config.student.single_frames is True"
         )
-    checks.backbone(config, "crop_size")
+    config_checks.check_backbone(config, "crop_size")
 
 
-def _reads_truth(config: ml_collections.ConfigDict) -> bool:
+def _uses_ground_truth(config: ml_collections.ConfigDict) -> bool:
     return config.teacher.kind == "truth" or config.loss_weights.joint_position > 0
 
 
-def _look_again(key, seen: dict, config: ml_collections.ConfigDict):
+def _augment_crop(key, seen: dict, config: ml_collections.ConfigDict):
     """Another view of every frame of a clip: the views, and the inputs through them."""
     name = "depth_crop" if "depth_crop" in seen else "color_crop"
     image, matrix = seen[name], seen[f"{name}_matrix"]
-    through, change = _CHANGES[name]
+    through, change = _CROP_AUGMENTATIONS[name]
 
     def look(index, image, matrix):
         frame_key = jax.random.fold_in(key, index)
         view_key, value_key = jax.random.split(frame_key)
-        view = augment_crops.draw_view(
+        view = augment_crops.sample_transform(
             view_key,
             size=image.shape[0],
-            turn=config.crop_augment.turn,
+            rotation=config.crop_augment.rotation,
             scale=config.crop_augment.scale,
-            shift=config.crop_augment.shift,
+            translation=config.crop_augment.translation,
             mirror=config.crop_augment.mirror,
         )
         changed = change(value_key, through(view, image), config.crop_augment)
-        return view, changed, augment_crops.matrix_of_view(view, matrix)
+        return view, changed, augment_crops.transform_matrix(view, matrix)
 
     views, images, matrices = jax.vmap(look)(jnp.arange(len(image)), image, matrix)
     return views, seen | {name: images, f"{name}_matrix": matrices}
 
 
-def _in_order(
+def _undo_mirror(
     estimate: models.PoseEstimate, mirrored, skel: skeleton.Skeleton
 ) -> models.PoseEstimate:
     """Joints of mirrored views under the names that they have in the original."""
@@ -161,9 +161,13 @@ def _in_order(
 def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Callable:
     """Builds `terms(estimate, batch) -> dict` of the terms whose weight is not zero."""
     weights = config.loss_weights
-    pseudo = [name for name in PSEUDO if weights[name]]
+    pseudo = [name for name in PSEUDO_LABEL_TERMS if weights[name]]
     shared = ml_collections.ConfigDict(
-        {name: weight for name, weight in weights.items() if name not in PSEUDO}
+        {
+            name: weight
+            for name, weight in weights.items()
+            if name not in PSEUDO_LABEL_TERMS
+        }
     )
     evidence_terms = recipe_terms.make_terms(
         ml_collections.ConfigDict({"loss": config.loss, "loss_weights": shared}), skel
@@ -186,25 +190,25 @@ def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Ca
         found = evidence_terms(estimate, batch)
         if not pseudo:
             return found
-        compared = _compare(estimate, batch, config)
+        compared = _pseudo_label_terms(estimate, batch, config)
         return found | {name: compared[name] for name in pseudo}
 
     return terms
 
 
-def _compare(estimate: models.PoseEstimate, batch: Mapping, config) -> dict:
-    """The terms of `PSEUDO`; pixels are those of the crop that the network saw."""
+def _pseudo_label_terms(estimate: models.PoseEstimate, batch: Mapping, config) -> dict:
+    """The terms of `PSEUDO_LABEL_TERMS`; pixels are those of the network's crop."""
     assert estimate.crop is not None  # networks of stage 2 look at crops
     xyz, weight, valid = pseudo_labels(batch, config.teacher)
     crop = "depth_crop"
     if config.model.name == "color_anchor_net":
         crop = "color_crop"
         xyz = transforms.apply(batch["cam_from_points"][:, None], xyz)
-    uv, depth = _project(xyz, batch[f"{crop}_matrix"])
+    uv, depth = _project_to_crop(xyz, batch[f"{crop}_matrix"])
     valid &= depth > 0.1  # metres: behind the lens there are no pixels
     # Far outside the crop there is nothing to learn from.
     place = uv / batch[crop].shape[2]
-    valid &= ((place > -_BEYOND) & (place < 1.0 + _BEYOND)).all(-1)
+    valid &= ((place > -_CROP_MARGIN) & (place < 1.0 + _CROP_MARGIN)).all(-1)
     # Where the person is as a whole, and where joints are relative to that.
     share = jnp.where(valid, weight, 0.0)
     share /= jnp.maximum(share.sum(-1, keepdims=True), 1e-6)
@@ -226,7 +230,7 @@ def _compare(estimate: models.PoseEstimate, batch: Mapping, config) -> dict:
     return terms | {"pseudo_root": reduction.weighted_mean(root, where=some)}
 
 
-def _project(xyz, matrix):
+def _project_to_crop(xyz, matrix):
     """Pixels of a crop, and depth, of joints in the frame of its camera."""
     depth = xyz[..., 2]
     homogeneous = jnp.einsum(
@@ -244,9 +248,9 @@ def pseudo_labels(batch: Mapping, config: ml_collections.ConfigDict):
     Args:
         batch: with the teacher's joints, the true ones if `kind` is "truth", or only
             the keypoints if it is "keypoints".
-        config: `config.teacher`: `kind`; `by_confidence`, to weigh by the teacher's
-            own confidence; `by_rays`, to weigh joints that have a keypoint by their
-            distance to its ray, with `ray_scale` in metres.
+        config: `config.teacher`: `kind`; `weight_by_confidence`, to weigh by the
+            teacher's own confidence; `weight_by_ray_distance`, to weigh joints that
+            have a keypoint by their distance to its ray, with `ray_scale` in metres.
 
     Returns:
         Joints in the frame of the points, metres; weights in [0, 1]; validity. Of
@@ -265,9 +269,9 @@ def pseudo_labels(batch: Mapping, config: ml_collections.ConfigDict):
         xyz = jnp.where(known[..., None], batch["xyz"], 0.0)
         return xyz, jnp.ones_like(xyz[..., 0]), known
     xyz, weight = batch["teacher_xyz"], jnp.ones_like(batch["teacher_confidence"])
-    if config.by_confidence:
+    if config.weight_by_confidence:
         weight *= batch["teacher_confidence"]
-    if config.by_rays:
+    if config.weight_by_ray_distance:
         seen = batch["confidence"] > 0
         agreement = rays.ray_agreement(
             xyz,

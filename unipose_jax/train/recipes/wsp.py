@@ -2,7 +2,7 @@
 
 docs/wsp.md. Labels come from `perspective`, out of the same keypoints at
 which the network's features are looked up; true depth serves evaluation only, unless
-`rule.source` is "depth". The term `location` asks where the keypoints are.
+`ordinal_labels.source` is "depth". The term `heatmap` asks where the keypoints are.
 """
 
 from collections.abc import Mapping
@@ -15,19 +15,19 @@ from jaxtyping import Array
 from data_pipelines.loading import origin
 from unipose_jax import errors, losses, models, perspective, reduction, skeleton
 from unipose_jax.train import parallel
-from unipose_jax.train.augment import pictures
-from unipose_jax.train.recipes import checks
+from unipose_jax.train.augment import image_augment
+from unipose_jax.train.recipes import config_checks
 from unipose_jax.train.recipes.recipe import Recipe
 
 Order = perspective.order.Order
-_FIELDS = ("picture", "people_uv", "people_confidence")
-_TRUTH = ("people_xyz", "people_known")
+_FIELDS = ("image", "people_uv", "people_confidence")
+_TRUTH = ("people_xyz", "people_visible")
 SOURCES = ("keypoints", "depth")
-"""Where labels may come from: `rule.source`."""
+"""Where labels may come from: `ordinal_labels.source`."""
 
 
 def build(config: ml_collections.ConfigDict) -> Recipe:
-    """The recipe of a config with `model`, `rule`, `pairs`, `augment`, `loss_weights`.
+    """The recipe of a config with `ordinal_labels` and `pairs_per_image`.
 
     Raises:
         errors.BadInput: the config asks for what does not exist.
@@ -36,53 +36,57 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         raise errors.BadInput(
             f"config.model.name is {config.model.name!r}; recipe wsp has rank_net"
         )
-    checks.choice(config, "rule.source", SOURCES)
-    checks.backbone(config, "height", "width")
-    if config.rule.source == "depth" and not origin.of(config.data).synthetic:
+    config_checks.check_choice(config, "ordinal_labels.source", SOURCES)
+    config_checks.check_backbone(config, "height", "width")
+    if config.ordinal_labels.source == "depth" and not origin.of(config.data).synthetic:
         raise errors.BadInput(
-            "config.rule.source is 'depth', which photographs lack; "
+            "config.ordinal_labels.source is 'depth', which photographs lack; "
             f"config.data.collections is {config.data.collections!r}, not 'rendered'"
         )
-    skel = checks.skeleton_of(config)
+    skel = config_checks.config_skeleton(config)
 
     def train_terms(apply_fn, params, batch, keys):
         fed = {name: batch[name] for name in _FIELDS}
-        if config.rule.source == "depth":
-            fed |= _measured(batch)
+        if config.ordinal_labels.source == "depth":
+            fed |= _keypoint_depths(batch)
         view = jax.vmap(
-            lambda key, example: pictures.seen_anew(
+            lambda key, example: image_augment.augment_image(
                 key, example, config=config.augment, skeleton=skel
             )
         )
         seen = view(keys, fed)
-        estimate = apply_fn(params, **{name: seen[name] for name in models.PICTURES})
+        estimate = apply_fn(
+            params, **{name: seen[name] for name in models.IMAGE_FIELDS}
+        )
         return terms(estimate, seen, keys)
 
     def terms(estimate, seen, keys):
         return {
-            "ranking": sampled_loss(estimate, seen, keys, config, skel),
-            "location": location_loss(estimate, seen, config.rule),
+            "ranking": sampled_ranking_loss(estimate, seen, keys, config, skel),
+            "heatmap": heatmap_loss(estimate, seen, config.ordinal_labels),
         }
 
     def validation_terms(estimate, batch):
-        keys = parallel.example_keys(jax.random.key(0), len(batch["picture"]))
-        return terms(estimate, batch | _measured(batch), keys)
+        keys = parallel.per_example_keys(jax.random.key(0), len(batch["image"]))
+        return terms(estimate, batch | _keypoint_depths(batch), keys)
 
     def measure(estimate, batch):
-        return accuracies(estimate, batch, rule=config.rule, skel=skel)
+        return accuracies(
+            estimate, batch, label_config=config.ordinal_labels, skel=skel
+        )
 
     return Recipe(
         network=models.build(config.model.to_dict(), num_joints=skel.num_joints),
-        inputs=models.PICTURES,
+        inputs=models.IMAGE_FIELDS,
         fields=(*_FIELDS, *_TRUTH),
         train_terms=train_terms,
         validation_terms=validation_terms,
-        measure=measure,
+        metrics_fn=measure,
     )
 
 
-def labels_of(
-    batch: Mapping, rule: ml_collections.ConfigDict, skel: skeleton.Skeleton
+def ordinal_labels(
+    batch: Mapping, label_config: ml_collections.ConfigDict, skel: skeleton.Skeleton
 ) -> Order:
     """Labels of all ordered pairs of people in each picture, from keypoints."""
     uv, confidence = batch["people_uv"], batch["people_confidence"]
@@ -90,21 +94,24 @@ def labels_of(
         uv,
         confidence=confidence,
         segments=perspective.apparent_size.segments_of(skel),
-        min_confidence=rule.min_confidence,
+        min_confidence=label_config.min_confidence,
     )
     feet, known = perspective.order.lower_feet(
-        uv, confidence=confidence, skeleton=skel, min_confidence=rule.min_confidence
+        uv,
+        confidence=confidence,
+        skeleton=skel,
+        min_confidence=label_config.min_confidence,
     )
     return perspective.order.order_people(
         sizes,
-        margin=rule.margin,
-        equal=rule.equal,
-        feet=feet if rule.feet else None,
+        margin=label_config.margin,
+        equal=label_config.equal_margin,
+        feet=feet if label_config.use_feet else None,
         feet_known=known,
     )
 
 
-def sampled_loss(
+def sampled_ranking_loss(
     estimate: models.RankEstimate,
     batch: Mapping,
     keys: Array,
@@ -112,16 +119,16 @@ def sampled_loss(
     skel: skeleton.Skeleton,
 ) -> reduction.WeightedMean:
     """Ranking loss of pairs of keypoints that are drawn from each picture."""
-    if config.rule.source == "depth":
+    if config.ordinal_labels.source == "depth":
         pairs = perspective.order.order_depths(
             _flat(batch["people_depth"]),
-            valid=_flat(batch["people_known"]),
-            margin=config.rule.depth_margin,
+            valid=_flat(batch["people_visible"]),
+            margin=config.ordinal_labels.depth_margin,
         )
     else:
-        people = labels_of(batch, config.rule, skel)
+        people = ordinal_labels(batch, config.ordinal_labels, skel)
         pairs = perspective.order.of_keypoints(people, joints=skel.num_joints)
-    found = _flat(batch["people_confidence"]) >= config.rule.min_confidence
+    found = _flat(batch["people_confidence"]) >= config.ordinal_labels.min_confidence
     labelled = pairs.labelled & found[:, :, None] & found[:, None, :]
     classes = perspective.pairs.num_classes(batch["people_uv"].shape[1])
 
@@ -131,7 +138,7 @@ def sampled_loss(
             labelled,
             classes=perspective.pairs.pair_classes(label, skeleton=skel),
             num_classes=classes,
-            count=config.pairs,
+            count=config.pairs_per_image,
         )
 
     first, second, valid = jax.vmap(draw)(keys, labelled, pairs.label)
@@ -146,20 +153,22 @@ def sampled_loss(
     return reduction.weighted_mean(penalty, where=valid)
 
 
-def location_loss(
-    estimate: models.RankEstimate, batch: Mapping, rule: ml_collections.ConfigDict
+def heatmap_loss(
+    estimate: models.RankEstimate,
+    batch: Mapping,
+    label_config: ml_collections.ConfigDict,
 ) -> reduction.WeightedMean:
     """How little of a joint's map lies in the cells of its keypoints, nats."""
     confidence = batch["people_confidence"]
-    found = confidence >= rule.min_confidence
-    return reduction.weighted_mean(-estimate.place_log_share, confidence, found)
+    found = confidence >= label_config.min_confidence
+    return reduction.weighted_mean(-estimate.heatmap_log_prob, confidence, found)
 
 
-def _measured(batch: Mapping) -> dict[str, Array]:
+def _keypoint_depths(batch: Mapping) -> dict[str, Array]:
     """Depth of keypoints as a depth map would give it: of those in view."""
     return {
         "people_depth": batch["people_xyz"][..., 2],
-        "people_known": batch["people_known"],
+        "people_visible": batch["people_visible"],
     }
 
 
@@ -167,25 +176,25 @@ def accuracies(
     estimate: models.RankEstimate,
     batch: Mapping,
     *,
-    rule: ml_collections.ConfigDict,
+    label_config: ml_collections.ConfigDict,
     skel: skeleton.Skeleton,
 ) -> dict[str, reduction.WeightedMean]:
     """How often predictions order pairs of detected keypoints rightly.
 
-    `pair_accuracy`: of different people, at least `rule.apart` metres apart in truth;
-    `label_accuracy`: those that the rule labels, by its labels; `rule_precision` and
-    `rule_coverage`: of the labels, by truth; `inside_accuracy`: pairs of keypoints of
-    one person that far apart, of which nothing is ever labelled.
+    `pair_accuracy`: of different people, at least `min_depth_difference` metres apart
+    in truth; `label_accuracy`: those that the rule labels, by its labels;
+    `rule_precision` and `rule_coverage`: of the labels, by truth; `inside_accuracy`:
+    pairs of keypoints of one person that far apart, of which nothing is ever labelled.
     """
     joints = skel.num_joints
     truth = perspective.order.order_depths(
         _flat(batch["people_xyz"][..., 2]),
-        valid=_flat(batch["people_known"]),
-        margin=rule.apart,
+        valid=_flat(batch["people_visible"]),
+        margin=label_config.min_depth_difference,
     )
-    people = labels_of(batch, rule, skel)
+    people = ordinal_labels(batch, label_config, skel)
     labels = perspective.order.of_keypoints(people, joints=joints)
-    found = _flat(batch["people_confidence"]) >= rule.min_confidence
+    found = _flat(batch["people_confidence"]) >= label_config.min_confidence
     found = found[:, :, None] & found[:, None, :]
     person = jnp.arange(found.shape[-1]) // joints
     other = (person[:, None] != person[None, :])[None]
@@ -194,15 +203,15 @@ def accuracies(
     known = truth.labelled & found
     given = labels.labelled & (labels.label != 0) & found
     return {
-        "pair_accuracy": _share(guess == truth.label, known & other),
-        "inside_accuracy": _share(guess == truth.label, known & ~other),
-        "label_accuracy": _share(guess == labels.label, given),
-        "rule_precision": _share(labels.label == truth.label, known & given),
-        "rule_coverage": _share(given, known & other),
+        "pair_accuracy": _accuracy(guess == truth.label, known & other),
+        "inside_accuracy": _accuracy(guess == truth.label, known & ~other),
+        "label_accuracy": _accuracy(guess == labels.label, given),
+        "rule_precision": _accuracy(labels.label == truth.label, known & given),
+        "rule_coverage": _accuracy(given, known & other),
     }
 
 
-def _share(right: Array, counted: Array) -> reduction.WeightedMean:
+def _accuracy(right: Array, counted: Array) -> reduction.WeightedMean:
     return reduction.weighted_mean(right.astype(jnp.float32), where=counted)
 
 

@@ -4,7 +4,7 @@ import pytest
 from data_pipelines.readers.mocap import joint_clips
 from tests.data_pipelines.originals import mocap as original
 from unipose_jax import errors, skeleton
-from unipose_jax.synthesis.motion import mocap as motion_clips
+from unipose_jax.synthesis.motion import retargeting as motion_clips
 
 BODY = skeleton.BODY
 

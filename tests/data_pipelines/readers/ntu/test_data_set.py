@@ -376,12 +376,12 @@ def test_keypoints_of_a_detector_are_in_colour_pixels(tmp_path):
     opened = originals.open_source(tmp_path / "source", keypoints=str(tmp_path))
     (sequence,) = opened.sequences["train"]
     assert sequence.keypoint_camera.width == 1920
-    np.testing.assert_allclose(sequence.people().people[FRAMES][0, :, :2], 700.5)
+    np.testing.assert_allclose(sequence.by_frame().by_frame[FRAMES][0, :, :2], 700.5)
     assert sequence.color(0) is None
     assert "2D keypoints are a 2D detector's" in opened.protocol
     (tmp_path / f"{TRAIN}.json").unlink()
     with pytest.raises(errors.BadInput, match=f"no keypoints of {TRAIN}: "):
-        sequence.people()
+        sequence.by_frame()
 
 
 def test_too_few_joints_are_said_to_give_a_typical_camera(tmp_path):
@@ -397,7 +397,7 @@ def test_too_few_joints_are_said_to_give_a_typical_camera(tmp_path):
 def test_the_fit_lets_go_of_outliers(tmp_path):
     write(tmp_path, TRAIN, person(frames=LONG))
     (body,) = skeleton_file.read(tmp_path / f"nturgb+d_skeletons/{TRAIN}.skeleton")
-    rows = skeleton_file.matches(body)
+    rows = skeleton_file.point_correspondences(body)
     rows[::20, 3:] += 30.0  # pixels
-    found = skeleton_file.fit([rows]).depth.intrinsics
+    found = skeleton_file.fit_cameras([rows]).depth.intrinsics
     np.testing.assert_allclose(found, originals.DEPTH_CAMERA.intrinsics, atol=0.05)

@@ -36,7 +36,7 @@ def test_cameras_fit_real_files(sample_data, name):
     if not path.is_file():
         pytest.skip(f"no {path}")
     (body,) = skeleton_file.read(path)
-    fitted = skeleton_file.fit([skeleton_file.matches(body)])
+    fitted = skeleton_file.fit_cameras([skeleton_file.point_correspondences(body)])
     assert fitted.depth_rms < 2e-4  # pixels; measured 4e-5 to 5e-5
     assert fitted.color_rms < 0.015  # measured 0.002 to 0.008
     np.testing.assert_allclose(fitted.depth.intrinsics[:2], 365.3, atol=0.5)

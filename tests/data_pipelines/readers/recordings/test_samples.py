@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import spatial
 
-from data_pipelines.loading import clips
+from data_pipelines.loading import clip_source
 from data_pipelines.readers.recordings import recording
 from data_pipelines.readers.recordings import data_set
 from data_pipelines.ground import schema
@@ -25,7 +25,7 @@ def world_clouds(path):
     return [
         cloud.xyz @ pose[:3, :3].T + pose[:3, 3]
         for cloud, pose in zip(
-            tracks.clouds(opened), opened.world_from_depth, strict=True
+            tracks.person_clouds(opened), opened.world_from_depth, strict=True
         )
     ]
 
@@ -38,11 +38,11 @@ def test_there_are_twelve_and_all_are_readable(recordings):
     found = data_set.find_recordings(recordings)
     assert len(found) == 12
     read = [
-        tracks.read(recording.open_recording(p), skeleton="ITOP15", stored_points=512)
+        tracks.read_track(recording.open_recording(p), skeleton="ITOP15", stored_points=512)
         for p in found
         if p.name != "turning_person"
     ]
-    source = clips.ClipSource(read, num_frames=1, num_points=512)
+    source = clip_source.ClipSource(read, num_frames=1, num_points=512)
     for index in range(len(source)):
         schema.validate(source[index])
         assert source[index]["points_valid"].all()
@@ -66,7 +66,7 @@ def test_keypoints_of_the_colour_camera_lie_on_the_person(recordings):
     for view in (0, 2, 4):
         opened = recording.open_recording(recordings / f"panoptic_{view}")
         keypoints = tracks.read_keypoints(opened, "ITOP15")
-        cloud = next(tracks.clouds(opened, keypoints)).xyz
+        cloud = next(tracks.person_clouds(opened, keypoints)).xyz
         pose = opened.color_from_depth
         uv = opened.color_camera.project(cloud @ pose[:3, :3].T + pose[:3, 3])
         seen = keypoints.confidence[0] > 0

@@ -1,0 +1,211 @@
+"""Tracks on disk: a record is a frame of a person (points, keypoints, truth, time)."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import cv2
+import ml_collections
+import numpy as np
+
+from data_pipelines.ground import schema
+from data_pipelines.prepared import storage
+from data_pipelines.sequences import tracks
+from unipose_jax import errors
+
+UNIT = 0.0005  # metres per count of a stored point: 0.25 mm of rounding, 16 m of reach
+_JPEG = (  # sharp in brightness and in colour
+    *(cv2.IMWRITE_JPEG_QUALITY, 95),
+    *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
+)
+
+
+def features(num_joints: int, *, crops: bool = False):
+    """What a record holds, as TFDS features.
+
+    Args:
+        num_joints: of the skeleton.
+        crops: whether records have them: depth as PNG, uint16 millimetres, colour as
+            JPEG, no bytes where a sequence has no pictures.
+    """
+    import tensorflow_datasets as tfds
+
+    joints = (num_joints,)
+    encoded = tfds.features.Tensor(shape=(), dtype=np.object_)
+    matrix = tfds.features.Tensor(shape=(3, 3), dtype=np.float32)
+    added = {
+        "depth_crop": encoded,
+        "depth_crop_matrix": matrix,
+        "color_crop": encoded,
+        "color_crop_matrix": matrix,
+        "reference_depth": tfds.features.Scalar(dtype=np.float32),
+    }
+    return tfds.features.FeaturesDict(
+        {
+            "points": tfds.features.Tensor(shape=(None, 3), dtype=np.int16),
+            "uv": tfds.features.Tensor(shape=(*joints, 2), dtype=np.float32),
+            "confidence": tfds.features.Tensor(shape=joints, dtype=np.float32),
+            "xyz": tfds.features.Tensor(shape=(*joints, 3), dtype=np.float32),
+            "xyz_valid": tfds.features.Tensor(shape=joints, dtype=np.bool_),
+            "visible": tfds.features.Tensor(shape=joints, dtype=np.bool_),
+            "time": tfds.features.Scalar(dtype=np.float32),
+        }
+        | (added if crops else {})
+    )
+
+
+def records(
+    one: Any,
+    data: Mapping[str, Any],
+    skipped: list[str] | None,
+    read: Callable[..., tracks.Track] | None,
+) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
+    """A sequence's entry in the index, and its frames as records.
+
+    Args:
+        one: the sequence.
+        data: settings: `skeleton`, `stored_points`, `crop_size`.
+        skipped: as in `tracks.read_track`.
+        read: makes a track of the sequence; None is `tracks.read_track`.
+
+    Raises:
+        errors.BadInput: the sequence cannot be read, or has no images for crops.
+    """
+    track = (read or tracks.read_track)(
+        one,
+        skeleton=data["skeleton"],
+        stored_points=data["stored_points"],
+        skipped=skipped,
+        crop_size=data["crop_size"],
+    )
+    if data["crop_size"] and len(track) and not track.crops:
+        raise errors.BadInput(
+            f"{one.name} has no images to cut crops from, but "
+            f"config.data.crop_size is {data['crop_size']}: for points alone use "
+            "--config.stages=\"('points',)\""
+        )
+    entry = {
+        "name": one.name,
+        "subject": one.subject,
+        "frames": len(track),
+        "with_points": sum(len(xyz) > 0 for xyz in track.points),
+        "with_keypoints": int(track.per_frame["confidence"].any(axis=1).sum()),
+        "with_joints": int(track.per_frame["xyz_valid"].any(axis=1).sum()),
+        "problem": track.unusable_reason,
+        "lacking": track.missing_joints_reason,
+        "crop_size": data["crop_size"],
+        "crops": list(track.crops),
+        **{name: value.tolist() for name, value in track.static_fields.items()},
+    }
+    return entry, (_record(track.frame(place)) for place in range(len(track)))
+
+
+def _record(frame: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """A frame of a track as a record; points out of reach are left out."""
+    counts = np.rint(frame["points"] / UNIT)
+    counts = counts[(np.abs(counts) <= np.iinfo(np.int16).max).all(axis=1)]
+    return {
+        **frame,
+        **_encoded(frame),
+        "points": counts.astype(np.int16),
+        "time": np.float32(frame["time"]),
+    }
+
+
+def _encoded(frame: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The crops of a frame as they are stored."""
+    if "depth_crop" not in frame:
+        return {}
+    encoded = {"depth_crop": _bytes(".png", schema.pack(frame)["depth_crop"])}
+    if "color_crop" in frame:
+        bgr = np.ascontiguousarray(frame["color_crop"][..., ::-1])
+        return encoded | {"color_crop": _bytes(".jpg", bgr, _JPEG)}
+    nothing = {"color_crop": b"", "color_crop_matrix": np.zeros((3, 3), np.float32)}
+    return encoded | nothing
+
+
+def _bytes(kind: str, image: np.ndarray, options: Sequence[int] = ()) -> bytes:
+    return cv2.imencode(kind, image, options)[1].tobytes()
+
+
+def _decoded(record: Mapping[str, Any], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """A record whose crops are the packed fields in `names`."""
+    fields = {
+        k: v for k, v in record.items() if k in names or k not in schema.CROP_FIELDS
+    }
+    for name in ("depth_crop", "color_crop"):
+        if name in fields:
+            content = np.frombuffer(fields[name], np.uint8)
+            image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
+            assert image is not None  # we have written it
+            fields[name] = image if name == "depth_crop" else image[..., ::-1]
+    if "reference_depth" in fields:  # TFDS gives a Python float
+        fields["reference_depth"] = np.asarray(fields["reference_depth"], np.float32)
+    return fields
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StoredTrack:
+    """One person on disk; `len` is the number of frames."""
+
+    records: Sequence  # of the whole split
+    first: int  # record of the first frame
+    length: int
+    static_fields: dict[str, np.ndarray]
+    unusable_reason: str
+    missing_joints_reason: str
+    has_points: bool
+    crops: Sequence[str]  # names of the fields of crops that frames have
+    name: str = ""  # of the sequence
+    subject: str = ""  # the person
+
+    def __len__(self) -> int:
+        return self.length
+
+    def frame(self, position: int) -> dict[str, np.ndarray]:
+        """`points`, `time` and the other schema fields of one frame."""
+        record = _decoded(self.records[self.first + position], self.crops)
+        points = record["points"].astype(np.float32) * UNIT
+        return schema.unpack(record | {"points": points})
+
+
+def open_tracks(
+    data: ml_collections.ConfigDict, split: str
+) -> tuple[list[StoredTrack], str]:
+    """The tracks of a split, and the protocol of the data set.
+
+    Raises:
+        errors.BadInput: as `prepared.open_split`.
+        errors.MissingCrops: the config asks for crops that are not there, or are of
+            another size.
+    """
+    stored, entries, protocol = storage.open_split(data, split, kind="tracks")
+    found, first = [], 0
+    for entry in entries:
+        size = entry.get("crop_size", 0)
+        if data.crop_size and data.crop_size != size:
+            raise errors.MissingCrops(
+                f"{storage.folder_of(data)} was prepared with crop_size={size}, "
+                f"config.data.crop_size is {data.crop_size}; prepare it again into "
+                "another --data_dir"
+            )
+        constant = {
+            name: np.array(entry[name], np.float32)
+            for name in ("intrinsics", "cam_from_points")
+        }
+        found.append(
+            StoredTrack(
+                stored,
+                first,
+                entry["frames"],
+                constant,
+                unusable_reason=entry["problem"],
+                missing_joints_reason=entry.get("lacking", ""),
+                has_points=entry["with_points"] > 0,
+                crops=entry["crops"] if data.crop_size else (),
+                name=entry["name"],
+                subject=entry["subject"],
+            )
+        )
+        first += entry["frames"]
+    return found, protocol

@@ -1,0 +1,293 @@
+"""Rendered people as a source of clips.
+
+Two ways of drawing from `unipose_jax.synthesis`, both pure functions of (seed, step):
+a *pool* of a fixed number of clips, rendered once, kept in memory and in a cache folder
+and drawn from epoch by epoch (two CPU cores); or *fresh* clips, rendered batch by batch
+on the training device (an accelerator). What a global batch holds does not depend on
+the number of hosts, so a run is the same on any number of them.
+"""
+
+import dataclasses
+import functools
+import pathlib
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+import tqdm
+
+from data_pipelines.ground import file_io, schema
+from data_pipelines.rendered import cache
+from unipose_jax import errors
+from unipose_jax.geometry import point_cloud
+from unipose_jax.synthesis import crowd, pools, scene
+from unipose_jax.synthesis.motion import procedural, retargeting
+
+Clips = dict[str, np.ndarray]
+MOTION_FRAMES = 30  # length of the pieces that motion clips are cut into
+# Share by which frame rates may differ and be taken for the same
+_RATE_TOLERANCE = 0.02
+
+
+def open_split(config: ml_collections.ConfigDict, split: str) -> "ClipPool":
+    """The "validation" or "test" clips of `config`."""
+    return open_pool(config.data, split)
+
+
+class ClipPool:
+    """Rendered clips in memory, as a random-access source of schema examples."""
+
+    protocol = "The people are rendered; keypoints come from a simulated 2D detector."
+
+    def __init__(self, clips: Clips, *, num_points: int):
+        """Wraps stacked clips.
+
+        Args:
+            clips: schema fields with a leading clip axis, as `schema.pack` gives
+                them; `points` may hold more points than an example gets.
+            num_points: points per frame of an example.
+        """
+        self.clips = clips
+        self.num_points = num_points
+
+    def __len__(self) -> int:
+        return len(self.clips["points"])
+
+    def __getitem__(self, index: int) -> Clips:
+        """Example `index`, always with the same points."""
+        return self.example(index, np.random.default_rng(index))
+
+    def example(self, index: int, rng: np.random.Generator) -> Clips:
+        """Example `index` with points that `rng` draws from the stored ones."""
+        example = {name: value[index] for name, value in self.clips.items()}
+        stored = example["points"].shape[-2]
+        chosen = rng.permutation(stored)[: self.num_points]
+        example["points"] = example["points"][:, chosen].astype(np.float32)
+        example["points_valid"] = example["points_valid"][:, chosen]
+        return schema.unpack(example)
+
+
+def open_images(data: ml_collections.ConfigDict, split: str) -> Clips:
+    """Renders pictures of several people, or reads them from the cache folder.
+
+    Returns:
+        The fields of `schema.IMAGE_FIELDS` with a leading axis of pictures.
+
+    Raises:
+        errors.BadInput: the cache folder cannot be written to.
+    """
+    params = crowd.CrowdParams(
+        people=(2, data.max_people),
+        height=data.height,
+        width=data.width,
+        skeleton=data.skeleton,
+    )
+    count = data[f"{split}_clips"]
+    return cache.load_or_make(
+        data.cache_dir,
+        f"pictures-{split}-{count}",
+        [repr(params), str(data.seed), *_versions()],
+        functools.partial(_render_images, data.seed, split, count, params),
+    )
+
+
+def _render_images(
+    seed: int, split: str, count: int, params: crowd.CrowdParams
+) -> Clips:
+    """The fields of `schema.IMAGE_FIELDS`, stacked."""
+    drawn = crowd.render_images(seed, split, 0, count, params)
+    return {
+        "image": drawn["color"],
+        "people_uv": drawn["uv"],
+        "people_confidence": drawn["confidence"],
+        "people_xyz": drawn["xyz"],
+        "people_visible": drawn["visible"],
+    }
+
+
+def check_counts(data: ml_collections.ConfigDict) -> None:
+    """Refuses a config without clips to validate or to test on.
+
+    Raises:
+        errors.BadInput: names the setting.
+    """
+    for split, least in {"train": 0, "validation": 1, "test": 1}.items():
+        if (count := data[f"{split}_clips"]) < least:
+            raise errors.BadInput(
+                f"config.data.{split}_clips is {count}; use {least} or more"
+            )
+
+
+def open_pool(data: ml_collections.ConfigDict, split: str) -> ClipPool:
+    """Renders a split, or reads it from the cache folder.
+
+    Raises:
+        errors.BadInput: the cache folder cannot be written to, or clips store fewer
+            points than `data.num_points`.
+    """
+    count = data[f"{split}_clips"]
+    if data.num_points > data.scene.points:
+        raise errors.BadInput(
+            f"config.data.num_points is {data.num_points}, but clips have "
+            f"config.data.scene.points={data.scene.points}"
+        )
+    clips = cache.load_or_make(
+        data.cache_dir,
+        f"{split}-{count}",
+        _cache_key(data, split),
+        functools.partial(render, data, split, count),
+    )
+    return ClipPool(clips, num_points=data.num_points)
+
+
+def render_images(data: ml_collections.ConfigDict, split: str, count: int) -> Clips:
+    """The first clips of a split, with `depth`, `color` and `depth_intrinsics`."""
+    return pools.render_pool(
+        data.seed,
+        split,
+        0,
+        count,
+        scene_params(data, split),
+        motion_clips=motion_pieces(data),
+        extras=("depth", "color"),
+    )
+
+
+def scene_params(data: ml_collections.ConfigDict, split: str) -> scene.SceneParams:
+    """The renderer's settings: `data.scene`, with length, skeleton and crops of `data`.
+
+    Training may have views of its own: what is not None of `data.train_view`.
+    """
+    params = _from_dict(scene.SceneParams, data.scene.to_dict())
+    if split == "train":
+        own = {k: v for k, v in data.train_view.to_dict().items() if v is not None}
+        view = dataclasses.replace(params.view, **own)
+        params = dataclasses.replace(params, view=view)
+    return dataclasses.replace(
+        params,
+        frames=data.frames,
+        skeleton=data.skeleton,
+        crop_size=data.crop_size,
+    )
+
+
+def _from_dict(kind: type, values: Mapping[str, Any]):
+    """A dataclass of nested dataclasses from nested dicts."""
+    hints = typing.get_type_hints(kind)
+    return kind(
+        **{
+            name: _from_dict(hints[name], value)
+            if isinstance(value, Mapping)
+            else value
+            for name, value in values.items()
+        }
+    )
+
+
+def render(
+    data: ml_collections.ConfigDict, split: str, count: int, start: int = 0
+) -> Clips:
+    """Clips `start` to `start + count` of a split: packed schema fields, stacked."""
+    with tqdm.tqdm(
+        total=count,
+        desc=f"render {split}",
+        unit="clip",
+        mininterval=1.0,
+        disable=count == 1,
+    ) as bar:
+        clips = pools.render_pool(
+            data.seed,
+            split,
+            start,
+            count,
+            scene_params(data, split),
+            motion_clips=motion_pieces(data),
+            extras=crop_fields(data),
+            progress=lambda done: bar.update(done - bar.n),
+        )
+    return _schema_fields(clips)
+
+
+def crop_fields(data: ml_collections.ConfigDict) -> tuple[str, ...]:
+    """The images that clips have beside the fields of the schema."""
+    kinds = dict(zip(("depth", "rgb"), scene.CROPS, strict=True))
+    return tuple(kinds[name] for name in data.crops) if data.crop_size else ()
+
+
+def _schema_fields(clips: Clips) -> Clips:
+    """The fields of the schema, with clouds cleaned as those of recordings are."""
+    fields = schema_fields_of(clips)
+    valid = fields["points_valid"] = np.array(fields["points_valid"])
+    for clip, frame in np.ndindex(valid.shape[:2]):
+        seen = valid[clip, frame]
+        seen[seen] = point_cloud.inliers(fields["points"][clip, frame, seen])
+    return fields
+
+
+def schema_fields_of(clips: Mapping[str, Any]) -> dict[str, Any]:
+    """What the schema knows of rendered clips."""
+    names = [*schema.FIELDS, *(name for name in schema.CROP_FIELDS if name in clips)]
+    return {name: clips[name] for name in names}
+
+
+def _cache_key(data: ml_collections.ConfigDict, split: str) -> list[str]:
+    """What the clips of a split depend on."""
+    parts = [repr(scene_params(data, split)), str(data.seed), *_versions()]
+    motion_file = [file_io.digest([motion_path(data)])] if data.motion else []
+    return [*parts, *crop_fields(data), *motion_file]
+
+
+def _versions() -> tuple[str, str]:
+    return jax.__version__, jax.default_backend()
+
+
+def motion_path(data: ml_collections.ConfigDict) -> pathlib.Path:
+    """The file of `data.motion`.
+
+    Raises:
+        errors.BadInput: there is none.
+    """
+    path = pathlib.Path(data.motion).expanduser()
+    if not path.is_file():
+        raise errors.BadInput(f"no motion clips at {path} (config.data.motion)")
+    return path
+
+
+def motion_pieces(data: ml_collections.ConfigDict) -> np.ndarray | None:
+    """Pieces of real motion, (pieces, frames, BODY joints, 3), in a fixed order."""
+    if not data.motion:
+        return None
+    path = motion_path(data)
+    length = max(MOTION_FRAMES, data.frames)
+    pieces = []
+    try:
+        for clip in retargeting.load_clips(path).values():
+            xyz = _resample_frames(retargeting.to_body(clip), clip.fps, data.scene.fps)
+            whole = range(0, len(xyz) - length + 1, length)
+            pieces += [xyz[i : i + length] for i in whole]
+    except (TypeError, OSError, *file_io.DAMAGED_NPZ) as error:
+        raise errors.BadInput(f"{path} holds no motion clips: {error}") from error
+    if not pieces:
+        raise errors.BadInput(
+            f"{path}: no clip lasts {length} frames at {data.scene.fps} Hz"
+        )
+    order = np.random.default_rng(0).permutation(len(pieces))
+    return np.stack([pieces[i] for i in order])
+
+
+def _resample_frames(xyz: np.ndarray, own: float, wanted: float) -> np.ndarray:
+    """Frames at another rate, Hz: every n-th, or between them where none are due."""
+    step = max(1, round(own / wanted))
+    if abs(own / wanted - step) < _RATE_TOLERANCE * step:
+        return xyz[::step]
+    # The curve between two frames takes a third and a fourth beside them.
+    if len(xyz) < 4:
+        return xyz[:0]
+    time = np.arange(1.0 / own, (len(xyz) - 2) / own, 1.0 / wanted)
+    return np.asarray(
+        procedural.from_clip(jnp.asarray(xyz), jnp.asarray(time), fps=own)
+    )

@@ -1,0 +1,216 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from configs import unipose
+from data_pipelines.ground import schema
+from data_pipelines.loading import pool_batches, rendered_batches, sources
+from data_pipelines.rendered import clip_pool
+from unipose_jax import errors, skeleton
+from unipose_jax.synthesis.motion import body_shape
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    config = unipose.get_config("smoke")
+    config.data.cache_dir = str(tmp_path_factory.mktemp("pools"))
+    return config
+
+
+def test_batches_fit_the_schema(config):
+    schema.validate(next(sources.open_train(config, host=0, hosts=1)))
+
+
+def test_every_clip_comes_once_an_epoch(config):
+    pool = clip_pool.open_pool(config.data, "train")
+    batches = pool_batches.PoolBatches(pool, seed=3, batch_size=4, host=0, hosts=1)
+    heads = [next(batches)["xyz"][:, 0, 0] for _ in range(4)]  # two epochs of 8 clips
+    stored = np.sort(pool.clips["xyz"][:, 0, 0], axis=0)
+    for epoch in (heads[:2], heads[2:]):
+        np.testing.assert_array_equal(np.sort(np.concatenate(epoch), axis=0), stored)
+    assert not np.array_equal(heads[0], heads[2])
+
+
+def test_state_is_json_and_resumes_exactly(config):
+    batches = sources.open_train(config, host=0, hosts=1)
+    next(batches)
+    state = json.loads(json.dumps(batches.get_state()))
+    expected = next(batches)
+    other = sources.open_train(config, host=0, hosts=1)
+    other.set_state(state)
+    resumed = next(other)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(resumed[name], value)
+
+
+def test_cached_pool_is_the_rendered_one(config):
+    first = clip_pool.open_pool(config.data, "validation")
+    again = clip_pool.open_pool(config.data, "validation")
+    for name, value in first.clips.items():
+        np.testing.assert_array_equal(again.clips[name], value)
+
+
+def test_another_detector_is_another_pool(config):
+    base = clip_pool.open_pool(config.data, "validation")
+    data = config.copy_and_resolve_references().data
+    data.scene.detector.noise = 8.0
+    noisy = clip_pool.open_pool(data, "validation")
+    np.testing.assert_array_equal(noisy.clips["points"], base.clips["points"])
+    assert not np.array_equal(noisy.clips["uv"], base.clips["uv"])
+
+
+@pytest.fixture(scope="module")
+def cropped(config):
+    """The same people with crops."""
+    config = config.copy_and_resolve_references()
+    config.data.crop_size = 16
+    return config
+
+
+def test_crops_come_with_clips_and_change_nothing_else(config, cropped):
+    plain = clip_pool.open_pool(config.data, "validation")
+    pool = clip_pool.open_pool(cropped.data, "validation")
+    assert pool.clips.keys() - plain.clips.keys() == set(schema.CROP_FIELDS)
+    for name, value in plain.clips.items():
+        np.testing.assert_array_equal(pool.clips[name], value, err_msg=name)
+    assert pool.clips["depth_crop"].dtype == np.uint16  # as long as it is kept
+    schema.validate(pool[0])
+    np.testing.assert_allclose(
+        pool[0]["depth_crop"], pool.clips["depth_crop"][0] / 1000, rtol=1e-6
+    )
+    batch = next(sources.open_train(cropped, host=0, hosts=1))
+    schema.validate(batch)
+    assert batch["depth_crop"].shape == (4, 3, 16, 16)
+    assert batch["color_crop"].shape == (4, 3, 16, 16, 3)
+
+
+def test_crops_that_nobody_looks_at_are_not_rendered(cropped):
+    both = clip_pool.open_pool(cropped.data, "validation")
+    data = cropped.copy_and_resolve_references().data
+    data.crops = ("depth",)
+    pool = clip_pool.open_pool(data, "validation")
+    assert both.clips.keys() - pool.clips.keys() == {"color_crop", "color_crop_matrix"}
+    np.testing.assert_array_equal(pool.clips["depth_crop"], both.clips["depth_crop"])
+
+
+def test_fresh_clips_have_crops(cropped):
+    data = cropped.copy_and_resolve_references().data
+    data.train_clips, data.scene.points = 0, data.num_points
+    batches = rendered_batches.FreshBatches(data, batch_size=2, host=0, hosts=1)
+    batch = next(batches)
+    schema.validate(batch)
+    assert set(schema.CROP_FIELDS) <= batch.keys()
+    # Reference and truth: the trunk is a hand's breadth behind the skin.
+    torso = batch["xyz"][..., 8, 2]
+    seen = batch["reference_depth"] > 0
+    assert np.median(np.abs(batch["reference_depth"] - torso)[seen]) < 0.3
+
+
+def test_fresh_clips_are_those_of_a_pool(config):
+    data = config.copy_and_resolve_references().data
+    data.scene.points = data.num_points  # stored, of which a pool draws
+    stored = clip_pool.render(data, "train", 2)
+    batch = next(rendered_batches.FreshBatches(data, batch_size=2, host=0, hosts=1))
+    assert stored["points_valid"].mean() < 1.0  # some points fly
+    for name, value in stored.items():
+        np.testing.assert_array_equal(batch[name], value, err_msg=name)
+
+
+def test_hosts_render_their_shares_of_fresh_batches(config):
+    data = config.copy_and_resolve_references().data
+    whole = rendered_batches.FreshBatches(data, batch_size=4, host=0, hosts=1)
+    parts = [
+        rendered_batches.FreshBatches(data, batch_size=4, host=host, hosts=2)
+        for host in (0, 1)
+    ]
+    for _ in range(2):  # steps
+        batch, shares = next(whole), [next(part) for part in parts]
+        for name, value in batch.items():
+            together = np.concatenate([share[name] for share in shares])
+            np.testing.assert_array_equal(together, value, err_msg=name)
+
+
+def test_training_may_have_views_of_its_own(config):
+    data = config.copy_and_resolve_references().data
+    usual = clip_pool.scene_params(data, "train")
+    assert usual == clip_pool.scene_params(data, "test")
+    data.train_view.frontal_share = 0.25
+    own = clip_pool.scene_params(data, "train")
+    assert own.view == dataclasses.replace(usual.view, frontal_share=0.25)
+    assert clip_pool.scene_params(data, "test") == usual
+    assert clip_pool.scene_params(data, "validation") == usual
+
+
+def test_missing_motion_is_said(config):
+    data = config.copy_and_resolve_references().data
+    data.motion = "nowhere.npz"
+    with pytest.raises(errors.BadInput, match="no motion clips at nowhere.npz"):
+        clip_pool.open_pool(data, "test")
+
+
+def motion_file(path, *, fps, joints=None):
+    """A person who walks along x at 1 m/s for ten seconds."""
+    body = skeleton.BODY
+    names = list(joints or body.joints)
+    rest = np.zeros((body.num_joints, 3), np.float32)
+    for joint, parent in enumerate(body.parents):
+        rest[joint] = body_shape.REST_OFFSETS[joint] + (
+            rest[parent] if parent >= 0 else 0
+        )
+    time = np.arange(round(10 * fps)) / fps
+    xyz = np.stack([rest[body.index(name)] for name in names])[None].repeat(
+        len(time), 0
+    )
+    xyz[..., 0] += time[:, None]
+    np.savez(path, walk=xyz, joint_names=names, fps=fps, up="-y")
+    return path
+
+
+@pytest.mark.parametrize("fps", [15.0, 20.0, 24.0, 25.0, 30.0, 60.0, 10.0])
+def test_motion_keeps_its_speed_at_any_rate(config, tmp_path, fps):
+    data = config.copy_and_resolve_references().data
+    data.motion = str(motion_file(tmp_path / "walk.npz", fps=fps))
+    pieces = clip_pool._motion_clips(data)
+    speed = data.scene.fps * np.diff(
+        pieces[:, :, skeleton.BODY.index("torso"), 0], axis=1
+    )
+    np.testing.assert_allclose(speed, 1.0, atol=1e-3)
+
+
+def test_clips_too_short_to_be_resampled_are_left_out(config, tmp_path):
+    data = config.copy_and_resolve_references().data
+    path = motion_file(tmp_path / "walk.npz", fps=25.0)
+    with np.load(path) as found:
+        clips = dict(found)
+    np.savez(path, **clips, pose=clips["walk"][:3])
+    data.motion = str(path)
+    assert len(clip_pool._motion_clips(data)) > 0
+    np.savez(path, **(clips | {"fps": 0.0}))
+    with pytest.raises(errors.BadInput, match="0 frames per second are no rate"):
+        clip_pool._motion_clips(data)
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 cut off", b"", b"\x93NUMPY"])
+def test_motion_that_cannot_be_read_is_said(config, tmp_path, content):
+    data = config.copy_and_resolve_references().data
+    (tmp_path / "walk.npz").write_bytes(content)
+    data.motion = str(tmp_path / "walk.npz")
+    with pytest.raises(errors.BadInput, match="walk.npz holds no motion clips"):
+        clip_pool.open_pool(data, "test")
+
+
+def test_motion_without_wrists_is_said(config, tmp_path):
+    data = config.copy_and_resolve_references().data
+    names = [name for name in skeleton.BODY.joints if "wrist" not in name]
+    data.motion = str(motion_file(tmp_path / "walk.npz", fps=30.0, joints=names))
+    with pytest.raises(errors.BadInput, match="motion clips: .*left_wrist"):
+        clip_pool.open_pool(data, "test")
+
+
+def test_unknown_source_names_the_choices(config):
+    config = config.copy_and_resolve_references()
+    config.data.name, config.data.path = "itpo", "somewhere"
+    with pytest.raises(errors.BadInput, match="use one of synthetic, recording, itop"):
+        sources.open_split(config, "test")

@@ -1,0 +1,240 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from unipose_jax import refine, skeleton
+from unipose_jax.geometry import camera, transforms
+from unipose_jax.physics import limits
+
+BODY = skeleton.ITOP15
+TIME = jnp.arange(60) / 15.0
+
+
+@pytest.fixture(scope="module")
+def refined():
+    """`refined(xyz, valid)`, compiled once."""
+
+    @jax.jit
+    def compiled(xyz, valid):
+        return refine.refine(xyz, skeleton=BODY, valid=valid, time=TIME)
+
+    def call(xyz, valid=None):
+        valid = np.ones(xyz.shape[:2], bool) if valid is None else valid
+        return compiled(jnp.asarray(xyz, jnp.float32), jnp.asarray(valid))
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def noisy(person):
+    rng = np.random.default_rng(0)
+    xyz = person + 0.03 * rng.normal(size=person.shape).astype(np.float32)
+    wild = rng.random(xyz.shape[:2]) < 0.04
+    xyz[wild] += 0.4 * rng.choice([-1.0, 1.0], size=(wild.sum(), 3)).astype(np.float32)
+    return xyz
+
+
+@pytest.fixture(scope="module")
+def gentle(person):
+    """Noise of a centimetre and no outliers: nothing to be in two minds about."""
+    rng = np.random.default_rng(1)
+    return person + 0.01 * rng.normal(size=person.shape).astype(np.float32)
+
+
+def error(xyz, truth):
+    return np.linalg.norm(np.asarray(xyz) - truth, axis=-1).mean()
+
+
+def test_consistent_poses_are_left_alone(refined, person):
+    found = refined(person)
+    # Noise is never taken to be below a millimetre.
+    assert np.abs(np.asarray(found.xyz) - person).max() < 2e-3
+    assert not found.swapped.any()
+    assert found.valid.all()
+
+
+def test_noise_and_wild_joints_are_removed(refined, noisy, person):
+    found = refined(noisy)
+    assert error(found.xyz, person) < 0.5 * error(noisy, person)
+    lengths = np.linalg.norm(found.xyz[:, 4] - found.xyz[:, 2], axis=-1)
+    assert lengths.std() < 0.01
+
+
+def test_sides_are_put_right(refined, gentle, person):
+    swapped = gentle.copy()
+    swapped[30:32] = swapped[30:32, list(BODY.mirror)]
+    found = refined(swapped)
+    sides = np.asarray(BODY.mirror) != np.arange(15)
+    np.testing.assert_array_equal(found.swapped[30:32], [sides, sides])
+    assert error(found.xyz[30:32], person[30:32]) < 0.02
+
+
+def test_confidence_goes_with_the_joint_that_it_is_of(person):
+    observed = person.copy()
+    observed[30] = person[30, list(BODY.mirror)]
+    hand, other = BODY.index("left_hand"), BODY.index("right_hand")
+    observed[30, other] += np.float32([0.0, 0.15, 0.0])  # the left one's, and wrong
+    doubted = np.ones(person.shape[:2], np.float32)
+    doubted[30, other] = 0.01
+    call = jax.jit(
+        lambda sure: refine.refine(
+            jnp.asarray(observed), skeleton=BODY, confidence=sure, time=TIME
+        )
+    )
+    found = call(jnp.asarray(doubted))
+    assert found.swapped[30, hand]
+    wrong, believed = (
+        np.linalg.norm(xyz[30, hand] - person[30, hand])
+        for xyz in (found.xyz, call(jnp.ones((60, 15))).xyz)
+    )
+    assert wrong < 0.5 * believed
+
+
+def test_refinement_moves_with_the_poses(refined, gentle):
+    rotation = transforms.rotation_from_euler(jnp.array([0.3, -0.5, 0.2]))
+    shift = jnp.array([0.4, -0.2, 1.0])
+    turned = jnp.einsum("ij,tkj->tki", rotation, gentle, precision="highest")
+    turned = turned + shift.reshape(1, 1, 3)
+    expected = jnp.einsum(
+        "ij,tkj->tki", rotation, refined(gentle).xyz, precision="highest"
+    )
+    # Conjugate gradients end early, after other roundings.
+    np.testing.assert_allclose(
+        refined(turned).xyz, np.asarray(expected) + np.asarray(shift), atol=1e-3
+    )
+
+
+def test_what_is_not_valid_does_not_count(refined, noisy):
+    valid = np.ones(noisy.shape[:2], bool)
+    valid[10, 3] = valid[20:22] = valid[:, 0] = False
+    clean = refined(noisy, valid)
+    dirty = refined(np.where(valid[..., None], noisy, np.nan), valid)
+    np.testing.assert_array_equal(dirty.xyz, clean.xyz)
+    assert np.isfinite(clean.xyz).all()
+    assert clean.valid[10, 3]
+    assert not clean.valid[:, 0].any()
+
+
+def test_padding_changes_nothing(refined, gentle):
+    after, before = np.full((2, *gentle.shape), np.nan, np.float32)
+    after[:48], before[12:] = gentle[:48], gentle[:48]
+    ends = [np.isfinite(xyz).all(axis=-1) for xyz in (after, before)]
+    found = refined(after, ends[0]).xyz[:48]
+    # Other roundings, as above.
+    np.testing.assert_allclose(found, refined(before, ends[1]).xyz[12:], atol=3e-3)
+
+
+def test_nothing_moves_across_a_cut(refined, gentle):
+    apart = gentle.copy()
+    apart[30:] += np.float32([1.0, 0.0, 0.5])
+    further = gentle.copy()
+    further[30:] += np.float32([3.0, 0.0, 2.0])
+    near, far = refined(apart), refined(further)
+    np.testing.assert_array_equal(near.segment, np.arange(60) >= 30)
+    np.testing.assert_allclose(near.xyz[:30], far.xyz[:30], atol=1e-3)
+    np.testing.assert_allclose(
+        np.asarray(near.xyz[30:]) + np.float32([2.0, 0.0, 1.5]), far.xyz[30:], atol=1e-3
+    )
+
+
+def test_many_sequences_at_once_are_as_one_by_one(refined, gentle, person):
+    both = jnp.stack([jnp.asarray(gentle), jnp.asarray(person)])
+    together = jax.jit(
+        jax.vmap(functools.partial(refine.refine, skeleton=BODY, time=TIME))
+    )(both)
+    for one, xyz in zip(together.xyz, both, strict=True):
+        np.testing.assert_allclose(one, refined(xyz).xyz, atol=1e-3)
+
+
+def test_keypoints_pull_joints_to_their_rays(refined, noisy, person):
+    fx, fy, cx, cy = intrinsics = jnp.array([285.7, 285.7, 160.0, 120.0])
+    x, y, z = jnp.moveaxis(jnp.asarray(person), -1, 0)
+    keypoints = refine.Keypoints(
+        uv=jnp.stack([fx * x / z + cx, fy * y / z + cy], axis=-1),
+        confidence=jnp.ones((60, 15)),
+        intrinsics=intrinsics,
+        cam_from_xyz=jnp.eye(4),
+    )
+    with_rays = jax.jit(
+        lambda xyz, seen: refine.refine(xyz, skeleton=BODY, time=TIME, keypoints=seen)
+    )(jnp.asarray(noisy), keypoints)
+    aside, without = (
+        error(xyz[..., :2], person[..., :2])
+        for xyz in (with_rays.xyz, refined(noisy).xyz)
+    )
+    assert aside < 0.7 * without
+
+
+def test_keypoints_may_be_of_another_camera(noisy, person):
+    cam_from_xyz = transforms.from_rotation_translation(
+        transforms.rotation_from_euler(jnp.array([0.0, 0.1, 0.0])),
+        jnp.array([0.3, -0.1, 0.05]),
+    )
+    intrinsics = jnp.array([500.0, 500.0, 320.0, 240.0])
+    uv = camera.uv_from_xyz(
+        transforms.apply(cam_from_xyz, jnp.asarray(person)), intrinsics
+    )
+    call = jax.jit(
+        lambda pose: (
+            refine.refine(
+                jnp.asarray(noisy),
+                skeleton=BODY,
+                time=TIME,
+                keypoints=refine.Keypoints(uv, jnp.ones((60, 15)), intrinsics, pose),
+            ).xyz
+        )
+    )
+    beside, mistaken = (
+        error(call(pose)[..., :2], person[..., :2])
+        for pose in (cam_from_xyz, jnp.eye(4))
+    )
+    assert beside < 0.5 * mistaken
+
+
+def test_the_surface_draws_joints_behind_it(person):
+    """Poses that are too near, or too far, as if depth had been misread."""
+    body = jnp.asarray(person)
+    skin = jnp.broadcast_to(limits.skin_depths(BODY), body.shape[:2])
+    front = body - jnp.stack([0.0 * skin, 0.0 * skin, skin], axis=-1)
+    aside = jnp.array([[0.0, 0.0], [0.02, 0.0], [-0.02, 0.0], [0.0, 0.02]])
+    shifts = jnp.pad(aside, ((0, 0), (0, 1)))
+    points = (front[:, :, None] + shifts[None, None]).reshape(60, -1, 3)
+    clouds = refine.Clouds(points, jnp.ones(points.shape[:2], bool))
+    noise = 0.02 * np.random.default_rng(2).normal(size=person.shape)
+    call = jax.jit(
+        lambda xyz, seen: refine.refine(xyz, skeleton=BODY, time=TIME, clouds=seen).xyz[
+            ..., 2
+        ]
+    )
+    moved = {}
+    for shift in (-0.15, 0.08):
+        off = (body + jnp.asarray(noise, jnp.float32)).at[..., 2].add(shift)
+        moved[shift] = np.median(np.asarray(call(off, clouds) - call(off, None)))
+    assert moved[-0.15] > 0.01  # no joint lies before the surface that hides it
+    assert moved[0.08] < -0.004  # how far behind is known to 6 cm only
+
+
+def test_each_person_keeps_bones_of_their_own(gentle):
+    person = np.repeat([0, 1], 30)
+    xyz = gentle.copy()
+    middle = np.float32([0.0, 0.0, 2.8])
+    xyz[30:] = (xyz[30:] - middle) * np.float32(0.8) + middle
+    found = refine.refine(
+        jnp.asarray(xyz), skeleton=BODY, time=TIME, person=jnp.asarray(person)
+    )
+    length = np.asarray(found.length)
+    np.testing.assert_array_equal(length[:30], np.repeat(length[:1], 30, axis=0))
+    # Medians over 30 frames with noise of 1 cm.
+    np.testing.assert_allclose(length[-1], 0.8 * length[0], rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [((2, 15, 3), "three frames or more"), ((9, 14, 3), "skeleton ITOP15 has 15")],
+)
+def test_what_cannot_be_refined(shape, message):
+    with pytest.raises(ValueError, match=message):
+        refine.refine(jnp.zeros(shape), skeleton=BODY)

@@ -1,0 +1,55 @@
+import json
+
+import numpy as np
+from PIL import Image
+
+from unipose_jax.report import build
+from unipose_jax.report.draw import order_arrows
+from unipose_jax.report.pages import ranking_page
+
+
+def test_an_arrow_leads_from_the_farther_to_the_nearer(tmp_path):
+    grey = np.full((100, 200, 3), 128, np.uint8)
+    uv = np.array([[[20.0, 50.0]], [[180.0, 50.0]]])
+    seen, label = np.ones((2, 1)), np.array([[0, 1], [-1, 0]])
+    pictures = []
+    for name, labels in {"first": label, "second": -label, "none": 0 * label}.items():
+        path = tmp_path / f"{name}.png"
+        order_arrows.draw_order(path, [grey], [uv], [seen], [labels])
+        pictures.append(np.asarray(Image.open(path)).astype(int))
+    first, second, none = (np.abs(p - 128).sum(axis=-1) > 60 for p in pictures)
+    row = slice(105, 125)  # around the arrow, which is at 115
+    assert not none[row, 100:330].any()
+    assert first[row, 100:330].any()
+    # The head is broader than the shaft, and at the nearer person.
+    left, right = slice(54, 66), slice(374, 386)
+    assert first[row, left].sum() > second[row, left].sum()
+    assert second[row, right].sum() > first[row, right].sum()
+
+
+def scores():
+    names = ("pair_accuracy", "label_accuracy", "inside_accuracy")
+    names += ("rule_precision", "rule_coverage")
+    return dict.fromkeys(names, 0.5) | {f"{name}_pairs": 4.0 for name in names}
+
+
+def test_without_matplotlib_a_run_has_its_table_and_a_word(
+    tmp_path, without_matplotlib
+):
+    path = ranking_page.write_run(
+        tmp_path,
+        {"scores": scores(), "shown": [{}]},
+        step=3,
+        protocol="Two pictures.",
+        config={},
+    )
+    assert build.NO_PICTURES in path.read_text()
+    assert json.loads((tmp_path / "metrics.json").read_text())["step"] == 3
+    assert not (tmp_path / "report" / "figures").exists()
+
+
+def test_what_was_not_counted_is_missing_from_the_table():
+    table = ranking_page.table_of(scores() | {"pair_accuracy": None})
+    shares = [cells[0].mean for _, cells in table.rows]
+    assert np.isnan(shares[0])
+    assert shares[1:] == [0.5] * 4

@@ -1,0 +1,159 @@
+"""The terms that refinement weighs against each other, as whitened residuals.
+
+Each residual is divided by what it is expected to be, so that terms need no weights of
+their own. What the sequence itself can tell is taken from it (`noise`); what it cannot,
+are the constants below.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from unipose_jax.geometry import depth, transforms
+from unipose_jax.physics import capsules, finite_differences, limits, residuals
+from unipose_jax.refine import observations, robust
+from unipose_jax.skeleton import definitions, kinematics
+
+# Degrees of freedom of Student's t: real errors have heavier tails than a Gaussian; ...
+DEGREES_OF_FREEDOM = 3.0
+# ... but bones are rigid, and only what bends them is an outlier.
+BONE_DEGREES_OF_FREEDOM = 30.0
+JOINT_LIMIT_STD = 0.1  # radians: how sharply elbows and knees stop
+SURFACE_STD = 0.06  # metres: how well skin depths are known
+IN_FRONT_STD = 0.02  # metres: of a joint before the surface that hides it
+COVERAGE_STD = 0.05  # metres: of a body point from its capsule
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What is observed of a sequence, and how well."""
+
+    observed: Array  # (time, joints, 3), metres, finite
+    weight: Array  # (time, joints): 0 unobserved, 1 as sure as most
+    noise: Array  # (joints,), metres
+    motion: Array  # (time, joints), metres, of second differences
+    # (time - 2, joints): 1 where second differences mean something
+    acceleration_weight: Array
+    time: Array  # (time,), seconds
+    step: Array  # (), seconds, the usual time between frames
+    length: Array  # (time, bones), metres, of the person of each frame
+    length_noise: Array  # (bones,), metres
+    keypoints: observations.Keypoints | None = None
+    uv_noise: Array | None = None  # (joints,), pixels
+    clouds: observations.Clouds | None = None
+
+
+def evaluate(
+    xyz: Float[Array, "time joints 3"],
+    settings: Float[Array, "2"],
+    *,
+    problem: Problem,
+    skeleton: definitions.Skeleton,
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Residuals of all terms, and their robust weights.
+
+    Args:
+        xyz: joints, metres.
+        settings: width, a factor on all scales at which residuals count as outliers;
+            and slack, a factor on how far bones may be from their lengths.
+        problem: what is observed.
+        skeleton: names the joints.
+    """
+    width, slack = settings
+    found, expected = {}, {}
+    for term in (_position, _acceleration, _bones, _hinges, _keypoints, _surface):
+        for name, (residual, sure) in term(xyz, problem, skeleton).items():
+            found[name], expected[name] = residual, sure
+    found["bones"] = found["bones"] / slack
+    weights = {}
+    for name, residual in found.items():
+        sq = jnp.sum(residual**2, axis=-1)
+        if name == "position":  # the truth may hurry away from what was observed
+            hurry = 1.0 + (problem.motion / (width * problem.noise[None])) ** 2
+            sq = sq / hurry
+        robustly = robust.student_t_weight(
+            sq / width**2,
+            degrees_of_freedom=BONE_DEGREES_OF_FREEDOM
+            if name == "bones"
+            else DEGREES_OF_FREEDOM,
+            num_components=residual.shape[-1],
+        )
+        weights[name] = jax.lax.stop_gradient(expected[name] * robustly)
+    return found, weights
+
+
+def _position(xyz, problem, skeleton):
+    residual = (xyz - problem.observed) / problem.noise[None, :, None]
+    return {"position": (residual, problem.weight)}
+
+
+def _acceleration(xyz, problem, skeleton):
+    second = finite_differences.acceleration(xyz, problem.time) * problem.step**2
+    residual = second / problem.motion[1:-1, :, None]
+    return {"acceleration": (residual, problem.acceleration_weight)}
+
+
+def _bones(xyz, problem, skeleton):
+    lengths = kinematics.bone_lengths(xyz, skeleton=skeleton)
+    residual = (lengths - problem.length) / problem.length_noise[None]
+    sure = jnp.broadcast_to(limits.rigid_bones(skeleton)[None], residual.shape)
+    # A person of whom no bone is known.
+    return {"bones": (residual[..., None], sure * (problem.length > 0.0))}
+
+
+def _hinges(xyz, problem, skeleton):
+    terms = {}
+    for broken in (residuals.hyperextension, residuals.overflexion):
+        residual = broken(xyz, skeleton=skeleton)[..., None] / JOINT_LIMIT_STD
+        terms[broken.__name__] = (residual, jnp.ones(residual.shape[:-1]))
+    return terms
+
+
+def _keypoints(xyz, problem, skeleton):
+    seen = problem.keypoints
+    if seen is None:
+        return {}
+    # The distance from the ray at the joint's observed depth: linear in the joint.
+    known = seen.confidence > 0.0
+    fx, fy, cx, cy = seen.intrinsics
+    uv = jnp.where(known[..., None], seen.uv, seen.intrinsics[None, None, 2:])
+    in_camera = transforms.apply(seen.cam_from_xyz, xyz)
+    depth_now = jnp.maximum(jax.lax.stop_gradient(in_camera[..., 2]), 0.1)
+    u = fx * in_camera[..., 0] - (uv[..., 0] - cx) * in_camera[..., 2]
+    v = fy * in_camera[..., 1] - (uv[..., 1] - cy) * in_camera[..., 2]
+    pixels = jnp.stack([u, v], axis=-1) / depth_now[..., None]
+    return {"ray": (pixels / problem.uv_noise[None, :, None], seen.confidence)}
+
+
+def _surface(xyz, problem, skeleton):
+    if problem.clouds is None:
+        return {}
+    points, points_valid = problem.clouds.points, problem.clouds.valid
+    front, known = depth.surface_depth(xyz, points, points_valid=points_valid)
+    z = jnp.where(known, xyz[..., 2], 0.0)
+    hidden = front + limits.min_skin_depths(skeleton)[None] - z
+    behind = z - front - limits.skin_depths(skeleton)[None]
+    weight = known.astype(z.dtype)
+    return {
+        "in_front": (jnp.maximum(hidden, 0.0)[..., None] / IN_FRONT_STD, weight),
+        "surface": (behind[..., None] / SURFACE_STD, weight),
+        "coverage": _coverage(xyz, problem.clouds, skeleton),
+    }
+
+
+def _coverage(xyz, clouds, skeleton):
+    """Distances of body points from the nearest capsule around a bone."""
+    excess, counted = capsules.capsule_excess(
+        xyz,
+        clouds.points,
+        skeleton=skeleton,
+        radii=limits.capsule_radii(skeleton),
+        points_valid=clouds.valid,
+    )
+    # All points of a frame together say as much as its joints do.
+    number = jnp.maximum(jnp.sum(clouds.valid, axis=-1, keepdims=True), 1)
+    sure = counted * (skeleton.num_joints / number)
+    return excess[..., None] / COVERAGE_STD, sure

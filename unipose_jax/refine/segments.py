@@ -1,0 +1,104 @@
+"""Stretches of frames that belong together, and what lies in between."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from unipose_jax.physics import finite_differences
+from unipose_jax.refine import robust
+from unipose_jax.skeleton import definitions
+
+# A cut moves the middle joint by this much at least, metres, ...
+MIN_JUMP = 0.12
+# ... and by this many times what it moves in frames nearby.
+JUMP_RATIO = 2.5
+_WINDOW = 8  # frames to each side
+
+
+def find_segments(
+    xyz: Float[Array, "time joints 3"],
+    time: Float[Array, " time"],
+    *,
+    valid: Bool[Array, "time joints"],
+    skeleton: definitions.Skeleton,
+) -> Int[Array, " time"]:
+    """Number of the run of each frame: a new one starts at every cut.
+
+    A cut is a gap in time (`finite_differences.MAX_GAP`), a stamp that does not
+    increase, or a jump of the body: the median joint moves further than `MIN_JUMP` and
+    than `JUMP_RATIO` times what it does in frames nearby. Neither a wild joint nor
+    sides that are mistaken for each other are a cut.
+
+    Args:
+        xyz: joints, metres.
+        time: seconds.
+        valid: False leaves a joint of a frame out, whatever it holds.
+        skeleton: knows the sides.
+
+    Returns:
+        From 0, increasing.
+    """
+    mirror = np.asarray(skeleton.mirror)
+    both = valid[1:] & valid[:-1]
+    distance = _distance(xyz[1:], xyz[:-1], both)
+    other_side = _distance(xyz[1:], xyz[:-1, mirror], both & valid[:-1, mirror])
+    mistaken = both & valid[:-1, mirror] & (other_side < distance)
+    moved = jnp.where(mistaken, other_side, distance)
+    moved = robust.masked_median(moved, both, axis=1)
+    known = jnp.any(both, axis=1)
+    around, around_known = (
+        robust.temporal_neighbors(part, radius=_WINDOW) for part in (moved, known)
+    )
+    usual = robust.masked_median(around, around_known, axis=0)
+    cut = (moved > jnp.maximum(MIN_JUMP, JUMP_RATIO * usual)) & known
+    cut |= ~finite_differences.connected(time)
+    return jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(cut, dtype=jnp.int32)])
+
+
+def _distance(xyz, other, known):
+    step = jnp.where(known[..., None], xyz - other, 0.0)
+    return jnp.sqrt(jnp.sum(step**2, axis=-1))
+
+
+def interpolate_gaps(
+    xyz: Float[Array, "time joints 3"],
+    *,
+    valid: Bool[Array, "time joints"],
+    segment: Int[Array, " time"],
+    time: Float[Array, " time"],
+) -> tuple[Float[Array, "time joints 3"], Bool[Array, "time joints"]]:
+    """Joints where none was observed: on the line between those before and after.
+
+    Args:
+        xyz: joints, metres; ignored, even if NaN, where not `valid`.
+        valid: what was observed.
+        segment: nothing is bridged across runs.
+        time: seconds.
+
+    Returns:
+        Finite joints, and which are known: observed, or no more than
+        `finite_differences.MAX_GAP` between two that are.
+    """
+    index = jnp.arange(len(xyz))[:, None]
+    before = _latest_index(jnp.where(valid, index, -1))
+    after = len(xyz) - 1 - _latest_index(jnp.where(valid[::-1], index, -1))[::-1]
+    has_before = (before >= 0) & _in_same_segment(segment, before)
+    has_after = (after < len(xyz)) & _in_same_segment(segment, after)
+    before = jnp.where(has_before, before, jnp.clip(after, 0, len(xyz) - 1))
+    after = jnp.where(has_after, after, jnp.clip(before, 0, len(xyz) - 1))
+    clean = jnp.where(valid[..., None], xyz, 0.0)
+    start = jnp.take_along_axis(clean, before[..., None], axis=0)
+    end = jnp.take_along_axis(clean, after[..., None], axis=0)
+    span = jnp.where(after > before, time[after] - time[before], 1.0)
+    share = jnp.where(after > before, (time[:, None] - time[before]) / span, 0.0)
+    filled = start + share[..., None] * (end - start)
+    between = has_before & has_after & (span <= finite_differences.MAX_GAP)
+    return jnp.where(valid[..., None], clean, filled), valid | between
+
+
+def _latest_index(index):
+    return jnp.maximum.accumulate(index, axis=0)
+
+
+def _in_same_segment(segment, index):
+    return segment[jnp.clip(index, 0, len(segment) - 1)] == segment[:, None]

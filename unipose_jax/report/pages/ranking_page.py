@@ -1,0 +1,89 @@
+"""The table and the page of a WSP run: how well it orders keypoints by depth."""
+
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from unipose_jax.report import build, optional, output_files, page, tables
+
+_TITLES = {
+    "pair_accuracy": "pairs of keypoints of different people, by true depth",
+    "label_accuracy": "pairs that the rule labels, by its labels",
+    "inside_accuracy": "pairs within one person, by true depth (never labelled)",
+    "rule_precision": "the rule's labels, by true depth",
+    "rule_coverage": "pairs of different people that the rule labels",
+}
+
+
+def table_of(scores: Mapping[str, float | None]) -> tables.Table:
+    """The accuracies of `train.evaluation.ranking_study` as a table; shares."""
+    rows: dict[str, dict[str, Any]] = {
+        title: {"share": _known(scores[name]), "pairs": scores[f"{name}_pairs"]}
+        for name, title in _TITLES.items()
+    }
+    return tables.metrics_table(rows, title="Depth order of keypoints")
+
+
+def _known(value: float | None) -> float | tuple[()]:
+    return () if value is None else value
+
+
+def write_run(
+    workdir: pathlib.Path,
+    studied: Mapping[str, Any],
+    *,
+    step: int,
+    protocol: str,
+    config: Mapping[str, Any],
+) -> pathlib.Path:
+    """Writes `metrics.json` and the page of a run; returns the page.
+
+    Args:
+        workdir: of the run.
+        studied: from `train.evaluation.ranking_study.run_study`.
+        step: of the checkpoint.
+        protocol: how it was scored.
+        config: of the run.
+    """
+    scores = studied["scores"]
+    record = {"step": step, "protocol": protocol, **scores}
+    output_files.write_text(
+        workdir / "metrics.json", json.dumps(output_files.plain(record), indent=1)
+    )
+    folder = workdir / "report"
+    figures = _figures(folder / "figures" / "order.png", studied["shown"])
+    target = folder / "index.html"
+    page.write_page(
+        target,
+        [
+            page.Section("Accuracy", numbers=[table_of(scores)]),
+            page.Section("Labels", figures=figures),
+            page.Section("Config", code=json.dumps(config, indent=1, default=str)),
+        ],
+        title="WSP: depth order from 2D keypoints",
+        subtitle=f"checkpoint of step {step}",
+        notice=protocol if figures else f"{protocol} {build.NO_PICTURES}",
+    )
+    return target
+
+
+def _figures(
+    path: pathlib.Path, shown: Sequence[Mapping[str, Any]]
+) -> list[page.Figure]:
+    """A few pictures with their labels; none without matplotlib."""
+    arrows = optional.module("draw.order_arrows")
+    if arrows is None:
+        return []
+    arrows.draw_order(
+        path,
+        [example["image"] for example in shown],
+        [example["people_uv"] for example in shown],
+        [example["people_confidence"] for example in shown],
+        [example["label"] for example in shown],
+    )
+    caption = (
+        "What the rule says of a few pictures: arrows lead from the farther person to "
+        "the nearer one; a pair without an arrow has no label."
+    )
+    return [page.Figure(path, caption)]

@@ -1,0 +1,274 @@
+"""The report of a training run."""
+
+import json
+import pathlib
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+
+from data_pipelines.loading import origin
+from unipose_jax.report import build, output_files, page, tables
+from unipose_jax.report.draw import clip_data
+
+KEYS = (*tables.MAIN, "map_10cm_upper", "map_10cm_lower", "bone_length_error_mm")
+COMPARED = ("mpjpe_mm", "root_mpjpe_mm", "pa_mpjpe_mm", "map_10cm", "auc")
+NUM_CLIPS = 5  # drawn of the test split
+
+Results = Mapping[str, Mapping[str, Any]]
+
+
+def summary_text(results: Results) -> str:
+    """The table of a run for the terminal: all, visible and occluded joints."""
+    return tables.to_text(_table(results)) if has_truth(results) else ""
+
+
+def has_truth(results: Results) -> bool:
+    """Whether a frame was scored, which needs a 3D truth."""
+    return bool(_scored(results))
+
+
+def report_run(
+    config: ml_collections.ConfigDict,
+    workdir: pathlib.Path,
+    step: int,
+    results: Results,
+    test,
+    predicted: Mapping[str, np.ndarray],
+    *,
+    protocol: str,
+    log: pathlib.Path,
+    modality: str = "points",
+    others: Mapping[str, Results] | None = None,
+    studied: Mapping[str, Results] | None = None,
+    conditions: Results | None = None,
+) -> pathlib.Path:
+    """Writes `metrics.json`, tables, curves, pictures and `index.html` of a run.
+
+    Args:
+        config: of the run.
+        workdir: where they go, the page to its folder `report`.
+        step: of the checkpoint.
+        results: from `train.evaluation.evaluate.compute_metrics`.
+        test: random access to the test clips, of which some are drawn.
+        predicted: `xyz` and `confidence` of the same clips.
+        protocol: from `protocol`.
+        log: of the training.
+        modality: what the network sees.
+        others: results of other modalities that were trained beside, by name.
+        studied: from `train.evaluation.lifting_study`, for pose machines.
+        conditions: from `train.evaluation.evaluate.metrics_by_condition`.
+
+    Returns:
+        Path of the page.
+    """
+    record = {
+        "step": step,
+        "seed": config.seed,
+        "protocol": protocol,
+        "provenance": provenance(),
+        "results": results,
+        **({"conditions": conditions} if conditions else {}),
+        **({"study": studied} if studied else {}),
+    }
+    text = json.dumps(output_files.plain(record), indent=1)
+    output_files.write_text(workdir / "metrics.json", text + "\n")
+    skeleton = config.data.skeleton
+    table = _table(results, title=protocol)
+    errors_mm = {
+        name: tables.joint_values(group["joint_mpjpe_mm"], skeleton=skeleton)
+        for name, group in _scored(results).items()
+    }
+    sections = _modalities({modality: results, **others}) if others else []
+    if not errors_mm:
+        sections = [page.Section("Results", text=protocol), *sections]
+    return build.write_report(
+        workdir / "report",
+        title=f"{config.recipe} on {config.data.name}",
+        skeleton=skeleton,
+        rendered=origin.of(config.data).synthetic,
+        subtitle=" · ".join(str(value) for value in provenance().values()),
+        results={
+            **({"metrics": table} if errors_mm else {}),
+            **_condition_tables(conditions or {}),
+            **study_tables(studied or {}),
+        },
+        headlines=_headlines(results),
+        log=log,
+        joint_errors_mm=errors_mm,
+        clips=_test_clips(config, test, predicted),
+        config=config.to_dict(),
+        sections=sections,
+    )
+
+
+def study_tables(studied: Mapping[str, Results]) -> dict[str, tables.Table]:
+    """Tables of what `train.evaluation.lifting_study` found, by file name.
+
+    Args:
+        studied: by name, rows of metrics by name.
+    """
+    titles = {
+        "actions": "By person and action: before the correction network (coarse), after"
+        " it (uncorrected), and after correction at test time (corrected)",
+        "noise": "By noise of the keypoints and steps of correction at test time, mean"
+        " over actions",
+    }
+    scored = {
+        name: {row: values for row, values in rows.items() if values}
+        for name, rows in studied.items()
+    }
+    return {
+        name: tables.metrics_table(rows, title=titles[name])
+        for name, rows in scored.items()
+        if rows
+    }
+
+
+def conditions_text(conditions: Results) -> str:
+    """What `train.evaluation.evaluate.metrics_by_condition` found, for the terminal."""
+    return "\n".join(map(tables.to_text, _condition_tables(conditions).values()))
+
+
+def _condition_tables(conditions: Results) -> dict[str, tables.Table]:
+    conditions = _scored(conditions)
+    if not conditions:
+        return {}
+    title = "By depth of the person and by how far they turn away from the camera"
+    shown = ("num_frames", "map_10cm", "mpjpe_mm", "pa_mpjpe_mm")
+    return {"conditions": tables.metrics_table(conditions, keys=shown, title=title)}
+
+
+def comparison_text(results: Mapping[str, Results]) -> str:
+    """Modalities side by side, for the terminal; `results` are by modality."""
+    table = _comparison(results)
+    return tables.to_text(table) if table.rows else ""
+
+
+def _comparison(results: Mapping[str, Results]) -> tables.Table:
+    rows = {
+        f"{name}, {group} joints": results[name][group]
+        for group in ("all", "visible", "occluded")
+        for name in results
+    }
+    return tables.metrics_table(_scored(rows), keys=COMPARED)
+
+
+def _modalities(results: Mapping[str, Results]) -> list[page.Section]:
+    """Networks of one run that see different things, side by side."""
+    return [
+        page.Section(
+            "Modalities",
+            text="Networks that see points, the depth crop or the colour crop of the "
+            "same test clips. The latter two learnt from the joints that a network of "
+            "points finds; their reports are in the folders depth and rgb of the run.",
+            numbers=[table] if (table := _comparison(results)).rows else [],
+        )
+    ]
+
+
+def protocol(config: ml_collections.ConfigDict, results: Results, source: str) -> str:
+    """Which frames and joints the figures are about.
+
+    Args:
+        config: of the run.
+        results: from `train.evaluation.evaluate.compute_metrics`.
+        source: what the test split says of itself.
+    """
+    data = config.data
+    name = " ".join(filter(None, (data.name, data.variant)))
+    motion = f", driven by {data.motion}" if data.get("motion") else ""
+    if not has_truth(results):
+        return f"Test split of {name}{motion}: no 3D truth to score by. {source}"
+    return (
+        f"Test split of {name}{motion}: {results['all']['num_frames']:,} frames scored "
+        f"in clips of {data.frames}, all {data.skeleton} joints, absolute camera-frame "
+        f"positions; mAP@10cm counts joints within 10 cm. {source}"
+    )
+
+
+def provenance() -> dict[str, str]:
+    """Commit, libraries and device of this process."""
+    root = pathlib.Path(__file__).resolve().parents[3]
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
+    try:
+        git = subprocess.run(command, capture_output=True, text=True, check=False)
+        commit = git.stdout.strip()
+    except OSError:  # no git on this machine
+        commit = ""
+    device = jax.devices()[0]
+    return {
+        "commit": commit or "not in a git checkout",
+        "jax": f"jax {jax.__version__}",
+        "device": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
+    }
+
+
+def _scored(results: Results) -> Results:
+    """The groups that have frames to measure."""
+    return {name: group for name, group in results.items() if group["num_frames"]}
+
+
+def _table(results: Results, title: str = "") -> tables.Table:
+    rows = {f"{name} joints": group for name, group in _scored(results).items()}
+    return tables.metrics_table(rows, keys=KEYS, title=title)
+
+
+def _headlines(results: Results) -> list[page.Headline]:
+    """The most important figures, of those that there is a truth for."""
+    found = {
+        "mAP@10cm": (100 * results["all"]["map_10cm"], ".1f", "%"),
+        "MPJPE": (results["all"]["mpjpe_mm"], ".0f", "mm"),
+        "mAP@10cm, occluded": (100 * results["occluded"]["map_10cm"], ".1f", "%"),
+    }
+    return [
+        page.Headline(name, f"{value:{digits}} {unit}")
+        for name, (value, digits, unit) in found.items()
+        if np.isfinite(value)
+    ]
+
+
+def _test_clips(config, test, predicted) -> list[clip_data.Clip]:
+    """The first test clips, with images where they can be rendered again."""
+    drawn = []
+    for index, images in enumerate(_images(config, len(test))):
+        clip = test[index]
+        seen, known = clip["points_valid"][..., None], clip["xyz_valid"]
+        drawn.append(
+            clip_data.Clip(
+                name=f"test {index}",
+                skeleton=config.data.skeleton,
+                xyz=predicted["xyz"][index],
+                confidence=predicted["confidence"][index],
+                visible=clip["visible"] | ~known if known.any() else None,
+                truth=np.where(known[..., None], clip["xyz"], np.nan),
+                points=np.where(seen, clip["points"], np.nan),
+                time=clip["time"],
+                keypoints=clip["uv"],
+                keypoint_confidence=clip["confidence"],
+                color_intrinsics=clip["intrinsics"],
+                color_from_depth=clip["cam_from_points"],
+                **images,
+            )
+        )
+    return drawn
+
+
+def _images(config, num_clips: int) -> list[dict[str, np.ndarray]]:
+    count = min(NUM_CLIPS, num_clips)
+    if not origin.of(config.data).synthetic:
+        return [{} for _ in range(count)]
+    from data_pipelines.rendered import clip_pool
+
+    images = clip_pool.render_images(config.data, "test", count)
+    return [
+        {
+            "depth": images["depth"][index],
+            "intrinsics": images["depth_intrinsics"][index],
+            "color": images["color"][index],
+        }
+        for index in range(count)
+    ]

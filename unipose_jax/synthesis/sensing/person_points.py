@@ -1,0 +1,123 @@
+"""From depth images to the person's points: imperfect segmentation, and sampling."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from unipose_jax.synthesis.sensing import detector, sensor
+
+_CELL = 8  # pixels, size of the blobs that segmentation gets wrong
+_GOLDEN = 0.6180339887498949
+
+
+@dataclasses.dataclass(frozen=True)
+class SegmentationParams:
+    """Errors of the person mask; shares are ours."""
+
+    dropped: float = 0.03  # of the person's area, in blobs
+    contact_depth: float = 0.12  # metres; background this near looks like the person
+    contact_leak: float = 0.5  # of pixels at the silhouette that near, kept as person
+    far_leak: float = 0.01  # of other background pixels at the silhouette
+    min_pixels: int = 24  # fewer of them make a frame without points
+
+
+def simulate_segmentation(
+    key: jax.Array,
+    depth: Float[Array, "frames height width"],
+    person: Bool[Array, "frames height width"],
+    *,
+    params: SegmentationParams,
+) -> Bool[Array, "frames height width"]:
+    """The person's mask as a segmentation method would find it.
+
+    Blobs of the person are missing, and up to two pixels of floor, furniture and
+    flying pixels beyond the silhouette are taken for the person, mostly those at
+    almost the person's depth.
+
+    Args:
+        key: random key.
+        depth: measured z-depth, metres, 0 where none; such pixels are never kept.
+        person: exact mask.
+        params: the errors.
+    """
+    key_drop, key_leak = jax.random.split(key)
+    dropped = _blobs(key_drop, depth.shape, params.dropped)
+    beside = jnp.where(person, depth, 0.0)
+    for _ in range(2):
+        beside = sensor.neighbourhood_range(beside)[1]
+    touches = jnp.abs(depth - beside) < params.contact_depth
+    share = jnp.where(touches, params.contact_leak, params.far_leak)
+    leaks = jax.random.uniform(key_leak, depth.shape) < share
+    kept = (person & ~dropped) | (~person & (beside > 0.0) & leaks)
+    return kept & (depth > 0.0)
+
+
+def _blobs(key: jax.Array, shape: tuple[int, ...], share: float) -> Array:
+    """Smooth random blobs that cover about a share of each image."""
+    frames, height, width = shape
+    grid = (frames, height // _CELL + 2, width // _CELL + 2)
+    field = jax.random.normal(key, grid)
+    for axis, size in ((1, height), (2, width)):
+        field = _interpolate(field, axis, size)
+    return field < detector.quantile(share)
+
+
+def _interpolate(field: Array, axis: int, size: int) -> Array:
+    """Stretches a coarse field along an axis, keeping its variance."""
+    place = np.arange(size) / _CELL
+    start = place.astype(int)
+    weights = np.zeros((size, field.shape[axis]), np.float32)
+    fraction = place - start
+    norm = np.sqrt(fraction**2 + (1.0 - fraction) ** 2)
+    weights[np.arange(size), start] = (1.0 - fraction) / norm
+    weights[np.arange(size), start + 1] = fraction / norm
+    moved = jnp.tensordot(weights, field, axes=(1, axis), precision="highest")
+    return jnp.moveaxis(moved, 0, axis)
+
+
+def sample_points(
+    key: jax.Array,
+    depth: Float[Array, "frames height width"],
+    mask: Bool[Array, "frames height width"],
+    intrinsics: Float[Array, "4"],
+    *,
+    count: int,
+    min_pixels: int,
+) -> tuple[Float[Array, "frames points 3"], Bool[Array, "frames points"]]:
+    """Draws points of the masked pixels, spread evenly over them.
+
+    Point i takes the masked pixel whose rank is a golden-ratio sequence plus jitter,
+    so that any prefix of the points is itself a fair sample. Frames with fewer pixels
+    than points repeat some.
+
+    Args:
+        key: random key.
+        depth: measured z-depth, metres.
+        mask: pixels to draw from.
+        intrinsics: (fx, fy, cx, cy), pixels.
+        count: number of points per frame.
+        min_pixels: frames with fewer masked pixels get no valid point.
+
+    Returns:
+        Points, metres, camera frame (0 where invalid), and their validity.
+    """
+    frames, height, width = depth.shape
+    key_start, key_jitter = jax.random.split(key)
+    start = jax.random.uniform(key_start, (frames, 1))
+    jitter = jax.random.uniform(key_jitter, (frames, count)) / count
+    place = np.mod(np.arange(count) * _GOLDEN, 1.0).astype(np.float32)
+    place = jnp.mod(start + place[None] + jitter, 1.0)
+    ranks = jnp.cumsum(mask.reshape(frames, -1).astype(jnp.int32), axis=1)
+    total = ranks[:, -1:]
+    wanted = jnp.minimum((place * total).astype(jnp.int32), total - 1)
+    pixel = jax.vmap(lambda r, w: jnp.searchsorted(r, w, side="right"))(ranks, wanted)
+    pixel = jnp.minimum(pixel, height * width - 1)
+    z = jnp.take_along_axis(depth.reshape(frames, -1), pixel, axis=1)
+    x = (pixel % width + 0.5 - intrinsics[2]) / intrinsics[0]
+    y = (pixel // width + 0.5 - intrinsics[3]) / intrinsics[1]
+    valid = jnp.broadcast_to(total >= min_pixels, pixel.shape)
+    points = jnp.stack([x * z, y * z, z], axis=-1)
+    return jnp.where(valid[..., None], points, 0.0), valid

@@ -1,0 +1,131 @@
+"""Other views of clips of joints: other cameras, other places, mirrors, noise.
+
+Where a 3D label is known the person can be seen from anywhere: the keypoints are those
+of the moved joints. Without it there is what any camera in the same place would see.
+"""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+from jaxtyping import Array, Float, Key
+
+from unipose_jax import skeleton as skeletons
+from unipose_jax.geometry import camera, transforms
+from unipose_jax.train.augment import point_augment
+
+_MIN_DEPTH = 0.5  # metres; nobody is moved nearer to the camera
+
+
+def augment_clip(
+    key: Key[Array, ""],
+    clip: Mapping[str, Array],
+    *,
+    config: ml_collections.ConfigDict,
+    skeleton: skeletons.Skeleton,
+) -> dict[str, Array]:
+    """Another view of one clip.
+
+    Args:
+        key: a `jax.random.key`.
+        clip: `uv`, `confidence`, `intrinsics`, `xyz` and `xyz_valid` of one clip.
+        config: `pan`, `tilt`, `roll` (radians) of the camera about its centre and
+            `mirror`; `person_rotation` (radians) of the person about the vertical
+            through the middle of the clip and `distance_scale`, the largest factor of
+            the distance beyond 1, for clips with labels; `keypoint_noise`, the largest
+            deviation of keypoints, pixels, and `keypoint_noise_prob`, the share of
+            clips with any.
+        skeleton: of the joints.
+
+    Returns:
+        The same fields.
+    """
+    view_key, turn_key, noise_key = jax.random.split(key, 3)
+    transform = point_augment.sample_transform(
+        view_key,
+        pan=config.pan,
+        tilt=config.tilt,
+        roll=config.roll,
+        scale=0.0,
+        mirror=config.mirror,
+    )
+    clip = _transform_camera(transform, clip, skeleton)
+    clip = _move_person(
+        turn_key,
+        clip,
+        max_rotation=config.person_rotation,
+        max_scale=config.distance_scale,
+    )
+    return _add_detector_noise(
+        noise_key,
+        clip,
+        max_noise=config.keypoint_noise,
+        probability=config.keypoint_noise_prob,
+    )
+
+
+def _transform_camera(
+    transform: point_augment.PointTransform, clip: Mapping[str, Array], skeleton
+) -> dict:
+    """What a turned, or mirrored, camera in the same place sees."""
+    swapped = jnp.array(skeleton.mirror)
+
+    def named(value):
+        return jnp.where(transform.mirrored, value[:, swapped], value)
+
+    rays = camera.ray_dirs_from_uv(clip["uv"], clip["intrinsics"][None])
+    rays = point_augment.transform_points(transform, rays)
+    xyz = jnp.where(clip["xyz_valid"][..., None], clip["xyz"], 0.0)
+    return {
+        "uv": named(camera.uv_from_xyz(rays, clip["intrinsics"][None])),
+        "confidence": named(jnp.where(rays[..., 2] > 0.1, clip["confidence"], 0.0)),
+        "intrinsics": clip["intrinsics"],
+        "xyz": named(point_augment.transform_points(transform, xyz)),
+        "xyz_valid": named(clip["xyz_valid"]),
+    }
+
+
+def _move_person(
+    key, clip: Mapping[str, Array], *, max_rotation: float, max_scale: float
+) -> dict:
+    """The person turned and at another distance, if each keypoint has a label."""
+    turn_key, move_key = jax.random.split(key)
+    valid = clip["xyz_valid"]
+    known = ~jnp.any((clip["confidence"] > 0) & ~valid)
+    count = jnp.maximum(valid.sum(), 1)
+    middle = jnp.where(valid[..., None], clip["xyz"], 0.0).sum((0, 1)) / count
+    angle = jax.random.uniform(turn_key, minval=-max_rotation, maxval=max_rotation)
+    rotation = transforms.rotation_about(jnp.array([0.0, 1.0, 0.0]), angle)
+    factor = jnp.exp(
+        jnp.log1p(max_scale) * jax.random.uniform(move_key, minval=-1.0, maxval=1.0)
+    )
+    around = jnp.einsum(
+        "ij,tnj->tni", rotation, clip["xyz"] - middle[None, None], precision="highest"
+    )
+    xyz = around + factor * middle[None, None]
+    known &= jnp.where(valid, xyz[..., 2], jnp.inf).min() > _MIN_DEPTH
+    uv = camera.uv_from_xyz(xyz, clip["intrinsics"][None])
+    uv = jnp.where(valid[..., None], uv, clip["uv"])
+    return {
+        **clip,
+        "xyz": jnp.where(known, xyz, clip["xyz"]),
+        "uv": jnp.where(known, uv, clip["uv"]),
+    }
+
+
+def _add_detector_noise(
+    key, clip: Mapping[str, Array], *, max_noise: float, probability: float
+) -> dict:
+    """Keypoints as a detector finds them, in some of the clips."""
+    gate_key, size_key, value_key = jax.random.split(key, 3)
+    size = max_noise * jax.random.uniform(size_key)
+    size = jnp.where(jax.random.bernoulli(gate_key, probability), size, 0.0)
+    return {**clip, "uv": add_noise(value_key, clip["uv"], size)}
+
+
+def add_noise(
+    key: Key[Array, ""], uv: Float[Array, "*batch 2"], size: Float[Array, ""] | float
+) -> Float[Array, "*batch 2"]:
+    """Keypoints with independent Gaussian noise of deviation `size`, pixels."""
+    return uv + size * jax.random.normal(key, uv.shape)

@@ -1,0 +1,174 @@
+"""Views: the same clip as another camera, another size or a mirror would see it.
+
+Only the network's input is changed, and its output is changed back, so every loss keeps
+the original camera, keypoints and depth. Turning the cloud about the camera centre is
+exactly what panning, tilting or rolling the camera does.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Key
+
+from unipose_jax.geometry import transforms
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class PointTransform:
+    """A linear map of the camera frame, and whether it mirrors left and right."""
+
+    matrix: Array  # (*batch, 3, 3): scale times rotation times mirror
+    mirrored: Array  # (*batch,) bool
+
+
+def sample_transform(
+    key: Key[Array, ""],
+    *,
+    pan: float,
+    tilt: float,
+    roll: float,
+    scale: float,
+    mirror: bool,
+) -> PointTransform:
+    """Draws one view.
+
+    Args:
+        key: a `jax.random.key`.
+        pan: largest turn about the y (down) axis, radians.
+        tilt: about the x (right) axis.
+        roll: about the z (forward) axis.
+        scale: sizes are drawn from [1 / (1 + scale), 1 + scale], log-uniformly.
+        mirror: whether half of the views swap left and right.
+    """
+    turn_key, scale_key, mirror_key = jax.random.split(key, 3)
+    limits = jnp.array([tilt, pan, roll])
+    angles = limits * jax.random.uniform(turn_key, (3,), minval=-1.0, maxval=1.0)
+    size = jnp.exp(
+        jnp.log1p(scale) * jax.random.uniform(scale_key, minval=-1.0, maxval=1.0)
+    )
+    mirrored = jax.random.bernoulli(mirror_key, 0.5 if mirror else 0.0)
+    flip = jnp.array([1.0, 1.0, 1.0]).at[0].set(jnp.where(mirrored, -1.0, 1.0))
+    rotation = transforms.rotation_from_euler(angles)
+    return PointTransform(matrix=size * rotation * flip[None, :], mirrored=mirrored)
+
+
+def transform_points(
+    transform: PointTransform, xyz: Float[Array, "frames n 3"]
+) -> Float[Array, "frames n 3"]:
+    """Points of the original camera frame, metres, in the frame of the view."""
+    return jnp.einsum("ij,tnj->tni", transform.matrix, xyz, precision="highest")
+
+
+def invert_joints(
+    transform: PointTransform,
+    xyz: Float[Array, "frames joints 3"],
+    *,
+    mirror: tuple[int, ...],
+) -> Float[Array, "frames joints 3"]:
+    """Joints predicted in the view, back in the original camera frame, metres.
+
+    Args:
+        transform: as drawn; `mirror` permutes its joints if it is mirrored.
+        xyz: joints in the frame of the view.
+        mirror: the skeleton's permutation that swaps left and right.
+    """
+    inverse = jnp.linalg.inv(transform.matrix)
+    back = jnp.einsum("ij,tnj->tni", inverse, xyz, precision="highest")
+    return jnp.where(transform.mirrored, back[:, jnp.array(mirror)], back)
+
+
+def invert_scores(
+    transform: PointTransform,
+    score: Float[Array, "frames joints"],
+    *,
+    mirror: tuple[int, ...],
+) -> Float[Array, "frames joints"]:
+    """Per-joint scores predicted in the view, in the original order of joints."""
+    return jnp.where(transform.mirrored, score[:, jnp.array(mirror)], score)
+
+
+def random_occlusion(
+    key: Key[Array, ""],
+    points: Float[Array, "frames n 3"],
+    valid: Bool[Array, "frames n"],
+    *,
+    probability: float,
+    radius: tuple[float, float],
+) -> Bool[Array, "frames n"]:
+    """Hides what an object before the person would hide: a ball around one point.
+
+    The keypoints stay, so the network learns where a limb is that it cannot see.
+
+    Args:
+        key: a `jax.random.key`.
+        points: metres, camera frame.
+        valid: which points exist.
+        probability: share of clips with a hole.
+        radius: smallest and largest radius, metres.
+
+    Returns:
+        `valid` without the hidden points.
+    """
+    gate_key, center_key, radius_key = jax.random.split(key, 3)
+    frames, count, _ = points.shape
+    center = points.reshape(-1, 3)[
+        jax.random.randint(center_key, (), 0, frames * count)
+    ]
+    size = jax.random.uniform(radius_key, minval=radius[0], maxval=radius[1])
+    sq_dist = ((points - center[None, None, :]) ** 2).sum(-1)
+    hidden = (sq_dist < size**2) & jax.random.bernoulli(gate_key, probability)
+    return valid & ~hidden
+
+
+def transform_crops(
+    transform: PointTransform, crops: Mapping[str, Array]
+) -> dict[str, Array]:
+    """The crops of a clip, with the cameras that see the clip's view as they see it.
+
+    Pixels stay, but for mirrors: the image of a mirrored person is mirrored, so that
+    left hands look left. A point M p of the view, p in the original frame, lies on the
+    pixel of p: the camera matrix P becomes P M^-1 (depth), and the transform to the
+    colour camera [R | t] becomes [R M^-1 | t]. Depth grows as sizes do.
+
+    Args:
+        transform: as drawn.
+        crops: batch fields of one clip (`schema`), of depth or colour or
+            both.
+
+    Returns:
+        The same fields. `depth_crop_matrix` is no longer of a pinhole camera that looks
+        along z, nor `cam_from_points` rigid: of use to networks that only project.
+    """
+    inverse = jnp.linalg.inv(transform.matrix)
+    seen = dict(crops)
+    if "depth_crop" in crops:
+        size = jnp.cbrt(jnp.abs(jnp.linalg.det(transform.matrix)))
+        image, matrix = _flip_images(
+            transform, crops["depth_crop"], crops["depth_crop_matrix"]
+        )
+        seen["depth_crop"] = size * image
+        seen["depth_crop_matrix"] = jnp.matmul(matrix, inverse, precision="highest")
+        seen["reference_depth"] = size * crops["reference_depth"]
+    if "color_crop" in crops:
+        seen["color_crop"], seen["color_crop_matrix"] = _flip_images(
+            transform, crops["color_crop"], crops["color_crop_matrix"]
+        )
+        undo = jnp.eye(4).at[:3, :3].set(inverse)
+        pose = crops["cam_from_points"]
+        seen["cam_from_points"] = jnp.matmul(pose, undo, precision="highest")
+    return seen
+
+
+def _flip_images(
+    transform: PointTransform, images: Array, matrix: Array
+) -> tuple[Array, Array]:
+    """Images (frames, size, size, ...) and camera matrices, flipped if the view is."""
+    flip = jnp.diag(jnp.array([-1.0, 1.0, 1.0])).at[0, 2].set(images.shape[2])
+    flipped = jnp.matmul(flip[None], matrix, precision="highest")
+    return (
+        jnp.where(transform.mirrored, images[:, :, ::-1], images),
+        jnp.where(transform.mirrored, flipped, matrix),
+    )
