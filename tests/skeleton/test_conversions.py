@@ -225,7 +225,7 @@ def test_missing_panoptic_joints_stay_missing_and_spoil_what_they_make(sample_da
 @each_detector
 def test_labels_of_real_images_go_through_every_detectors_order(order, sample_data):
     found = detections.read(sample_data / "coco" / "test_coco.json")
-    people = np.concatenate(list(found.people.values()))
+    people = np.concatenate(list(found.by_frame.values()))
     assert len(people) == 14
     there, _ = skeleton.convert(people, "COCO17", order, derive=True)
     back, valid = skeleton.convert(there, order, "COCO17")
