@@ -8,7 +8,9 @@ those of the points, so that one camera serves all frames of a clip.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
+
+from unipose_jax.geometry import arrays
 
 
 def intrinsics_from_matrix(
@@ -25,6 +27,20 @@ def intrinsics_from_matrix(
     return jnp.stack([matrix[..., row, column] for row, column in entries], axis=-1)
 
 
+def check_intrinsics(intrinsics: Shaped[arrays.AnyArray, "..."]) -> None:
+    """Refuses arrays that are not vectors (fx, fy, cx, cy).
+
+    Raises:
+        ValueError: another shape, e.g. a 3x3 matrix.
+    """
+    if intrinsics.ndim < 1 or intrinsics.shape[-1] != 4:
+        raise ValueError(
+            "intrinsics are (fx, fy, cx, cy), of shape (..., 4), not "
+            f"{intrinsics.shape}; geometry.camera.intrinsics_from_matrix converts 3x3 "
+            "matrices"
+        )
+
+
 def focal_and_center(
     intrinsics: Float[Array, "*#batch 4"], points: Float[Array, "*batch n d"]
 ) -> tuple[Float[Array, "*batch n 2"], Float[Array, "*batch n 2"]]:
@@ -37,12 +53,7 @@ def focal_and_center(
     Raises:
         ValueError: `intrinsics` are no such vectors, e.g. a 3x3 matrix.
     """
-    if intrinsics.ndim < 1 or intrinsics.shape[-1] != 4:
-        raise ValueError(
-            "intrinsics are (fx, fy, cx, cy), of shape (..., 4), not "
-            f"{intrinsics.shape}; geometry.camera.intrinsics_from_matrix converts 3x3 "
-            "matrices"
-        )
+    check_intrinsics(intrinsics)
     shape = (*points.shape[:-1], 4)
     intrinsics = jnp.broadcast_to(intrinsics[..., None, :], shape)
     return intrinsics[..., :2], intrinsics[..., 2:]
