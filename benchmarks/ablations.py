@@ -37,8 +37,7 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from benchmarks import study
-from unipose_jax import errors
-from unipose_jax.report import output_files
+from unipose_jax import atomic, errors
 from unipose_jax.report.pages import studies, sweeps
 from unipose_jax.train.checkpoints import folders
 
@@ -104,7 +103,7 @@ def write_tables(
         for seed, value, entry in runs
     }
     text = studies.to_markdown(records, setting=setting, overrides=_SET.value)
-    output_files.write_text(workdir / "table.md", text)
+    atomic.write_text(workdir / "table.md", text)
     if setting:
         sweeps.draw_sweep(
             workdir / "sweep.png",

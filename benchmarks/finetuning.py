@@ -20,9 +20,9 @@ from absl import app, flags
 
 from benchmarks import study
 from data_pipelines.loading import sources
-from unipose_jax import errors, skeleton
+from unipose_jax import atomic, errors, skeleton
 from unipose_jax.cli import commands
-from unipose_jax.report import output_files, tables
+from unipose_jax.report import tables
 from unipose_jax.report.pages import run_page, studies
 from unipose_jax.train import loop, parallel
 from unipose_jax.train.checkpoints import checkpoint, folders, restore
@@ -78,7 +78,7 @@ def main(argv: list[str]) -> None:
                 folder = workdir / f"{start}-{share}-{seed}"
                 records[start, share, seed] = result(config, folder)
     text = to_markdown(records)
-    output_files.write_text(workdir / "table.md", text)
+    atomic.write_text(workdir / "table.md", text)
     print(text)
 
 
@@ -118,15 +118,9 @@ def result(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict[str,
             raise SystemExit(f"{folder} is incomplete; start again to continue")
         score = rank_scores if stage.recipe == "wsp" else pose_scores
         scores = score(stage, where) | run_page.provenance()
-        output_files.write_text(
-            record, json.dumps(output_files.plain(scores), indent=1)
-        )
+        atomic.write_text(record, json.dumps(tables.plain(scores), indent=1))
         jax.clear_caches()  # compiled programs use memory maps; Linux allows 65,530
-        print(
-            json.dumps(
-                {k: output_files.plain(v) for k, v in scores.items() if "_" in k}
-            )
-        )
+        print(json.dumps({k: tables.plain(v) for k, v in scores.items() if "_" in k}))
     return json.loads(record.read_text())
 
 

@@ -11,8 +11,8 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
-from unipose_jax import errors
-from unipose_jax.report import output_files
+from unipose_jax import atomic, errors
+from unipose_jax.cli import config_files
 from unipose_jax.train.checkpoints import checkpoint, folders
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -117,13 +117,8 @@ def load(path: str, overrides: Sequence[str]) -> ml_collections.ConfigDict:
     try:
         values(argv)
         config.value.items()  # a config that failed to load raises when it is used
-    except (AttributeError, KeyError) as error:
-        quotes = dict.fromkeys(map(ord, "\\'\""))
-        key = str(error).replace("\\n", " ").translate(quotes)
-        raise errors.BadInput(f"{path}: no config key {key}") from error
-    except (flags.Error, TypeError, ValueError, OSError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise errors.BadInput(lines[-1].removeprefix("ValueError: ")) from error
+    except Exception as error:
+        raise errors.BadInput(config_files.describe(error, argv)) from error
     return config.value
 
 
@@ -170,7 +165,7 @@ def check_settings(folder: pathlib.Path, settings: dict[str, Any]) -> None:
 
 def write_settings(folder: pathlib.Path, settings: dict[str, Any]) -> None:
     """Records the settings of a run in its folder."""
-    output_files.write_text(folder / SETTINGS, json.dumps(settings, indent=1) + "\n")
+    atomic.write_text(folder / SETTINGS, json.dumps(settings, indent=1) + "\n")
 
 
 def remove_if_empty(folder: pathlib.Path) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from data_pipelines.keypoints import joint_orders
+from unipose_jax import atomic
 from unipose_jax import skeleton as skeletons
-from unipose_jax.report import output_files
 from unipose_jax.report.draw import skeletons as drawing
 
 NAMED = tuple(skeletons.by_name(name) for name in skeletons.NAMES)
@@ -29,7 +29,7 @@ PICTURES = pathlib.Path("images", "skeletons")
 def main(docs: pathlib.Path) -> None:
     """Writes the tables into `docs`/skeletons.md, and the pictures."""
     page = docs / "skeletons.md"
-    output_files.write_text(page, with_tables(page.read_text()))
+    atomic.write_text(page, with_tables(page.read_text()))
     for body in NAMED:
         drawing.draw_skeleton(docs / PICTURES / f"{body.name}.png", body)
 

@@ -19,6 +19,7 @@ LEARNING = STANDARD | {"flax", "optax", "orbax", "ml_collections"}
 # top of a module. Order is from the bottom up.
 MAY_IMPORT = {
     "errors": set(),
+    "atomic": {"errors"},
     "reduction": set(),
     "geometry": set(),
     "skeleton": {"geometry"},
@@ -29,7 +30,7 @@ MAY_IMPORT = {
     "metrics": {"reduction", "geometry", "skeleton", "physics"},
     "refine": {"reduction", "geometry", "skeleton", "physics", "losses"},
     "models": {"geometry", "skeleton"},
-    "weights": {"models"},
+    "weights": {"atomic", "models"},
 }
 PURE = {*MAY_IMPORT} - {"models", "weights"}
 TOP = {"train", "report"}  # above all of these
@@ -117,7 +118,7 @@ def packages_beyond_the_tier(path):
 
 def imports_that_data_lack(path):
     """What a module of data_pipelines must not import: jax, most of unipose_jax."""
-    below = {"errors", "geometry", "skeleton"}
+    below = {"atomic", "errors", "geometry", "skeleton"}
     if path.name in ("clip_pool.py", "rendered_batches.py"):
         return parts_imported(path) - below - {"synthesis"}
     jax_used = packages_imported(path, nested=True) & {"jax", "flax", "optax"}

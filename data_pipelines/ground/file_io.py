@@ -1,19 +1,17 @@
-"""Outputs that appear whole or not at all, and inputs that are checked before use."""
+"""Checks of input and output files, and JSON and PNG files."""
 
 import contextlib
 import hashlib
 import json
 import os
 import pathlib
-import shutil
 import struct
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from unipose_jax import errors
+from unipose_jax import atomic, errors
 
 # What NumPy raises for an npz file that is cut off or damaged.
 DAMAGED_NPZ = (
@@ -33,35 +31,6 @@ class PngHeader(NamedTuple):
     color_type: int  # 0 is grey; 2, 3, 4 and 6 are colour, palette or alpha.
 
 
-@contextlib.contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Yields a path beside `path` to write to; it becomes `path` if nothing fails.
-
-    The body creates a file or a folder at the yielded path. On an error whatever it
-    wrote is removed and `path` is left as it was.
-
-    Args:
-        path: where the finished file or folder goes. An existing file is replaced
-            in one step; an existing folder is not touched.
-
-    Raises:
-        errors.BadInput: `path` is an existing folder, or nothing can be written there.
-    """
-    path = pathlib.Path(path)
-    if path.is_dir():
-        raise errors.BadInput(f"{path} is an existing folder; choose a new path")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise errors.BadInput(f"cannot write {path}: {error.strerror}") from error
-    try:
-        yield pathlib.Path(aside) / path.name
-        os.replace(pathlib.Path(aside) / path.name, path)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
 def check_absent(path: str | os.PathLike) -> None:
     """Refuses to make a folder where something is already.
 
@@ -73,19 +42,12 @@ def check_absent(path: str | os.PathLike) -> None:
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:
-    """Writes a JSON file aside and renames it, so that no half a file is ever seen.
+    """Writes a JSON file in one step, so that it is never read half-written.
 
     Raises:
         errors.BadInput: it cannot be written.
     """
-    path = pathlib.Path(path)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        aside.write_text(json.dumps(content))
-        os.replace(aside, path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise errors.BadInput(f"cannot write {path}: {error.strerror}") from error
+    atomic.write_text(path, json.dumps(content))
 
 
 def check_writable(path: str | os.PathLike) -> None:
@@ -96,7 +58,7 @@ def check_writable(path: str | os.PathLike) -> None:
     Raises:
         errors.BadInput: the file is a folder, or nothing can be written there.
     """
-    with contextlib.suppress(FileNotFoundError), atomic_path(path):
+    with contextlib.suppress(FileNotFoundError), atomic.replacing(path):
         pass  # nothing was written: there is nothing to rename
 
 

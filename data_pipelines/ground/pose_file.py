@@ -12,7 +12,7 @@ import zipfile
 import numpy as np
 
 from data_pipelines.ground import file_io
-from unipose_jax import errors
+from unipose_jax import atomic, errors
 from unipose_jax import skeleton as skeletons
 
 _MAX_BYTES = 4 << 30  # Ten hours at 60 Hz are 0.9 GB; more is no pose file.
@@ -86,7 +86,7 @@ def write(path: str | os.PathLike, pose: PoseFile) -> None:
         for name, value in dataclasses.asdict(_checked(pose, str(path))).items()
         if value is not None
     }
-    with file_io.atomic_path(path) as aside:
+    with atomic.replacing(path) as aside:
         np.savez_compressed(aside, **fields)
 
 

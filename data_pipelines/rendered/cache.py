@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.ground import file_io
-from unipose_jax import skeleton
+from unipose_jax import atomic, skeleton
 
 Arrays = dict[str, np.ndarray]
 
@@ -41,7 +41,7 @@ def load_or_make(
     path = pathlib.Path(folder).expanduser() / f"{name}-{digest}.npz"
     found = _read_npz(path)
     if found is None:
-        with file_io.atomic_path(path) as aside, aside.open("wb") as file:
+        with atomic.replacing(path) as aside, aside.open("wb") as file:
             found = make()
             np.savez(file, **dict[str, Any](found))
     return found

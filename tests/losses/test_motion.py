@@ -114,7 +114,10 @@ def test_steps_across_gaps_and_repeated_stamps_do_not_count(term):
 @every_term
 def test_the_longest_gap_is_the_caller_s_choice(term):
     time = jnp.array([0.0, 0.1, 0.2, 0.8])
-    assert term(random_motion(), time).weight < term(random_motion(), time, max_gap=1.0).weight
+    assert (
+        term(random_motion(), time).weight
+        < term(random_motion(), time, max_gap=1.0).weight
+    )
 
 
 @every_term
@@ -135,7 +138,9 @@ def test_invalid_joints_change_nothing_even_if_nan(term):
 @every_term
 def test_weights_choose_which_joints_move(term):
     weight = jnp.ones((4, 2)).at[1:3, 0].set(0.25).at[:, 1].set(0.0)
-    grad = jax.jit(jax.grad(lambda x: term(x, TIME, free=weight).total))(random_motion())
+    grad = jax.jit(jax.grad(lambda x: term(x, TIME, free=weight).total))(
+        random_motion()
+    )
     assert jnp.all(jnp.any(grad[:, 0] != 0, axis=-1))
     np.testing.assert_array_equal(grad[:, 1], 0.0)
 
@@ -159,7 +164,9 @@ def test_standing_still_has_finite_gradient(term):
 def test_gradients_do_not_grow_with_the_frame_rate(term):
     def steepest(rate):
         time = jnp.arange(4) / rate
-        return jnp.abs(jax.jit(jax.grad(lambda x: term(x, time).mean()))(random_motion())).max()
+        return jnp.abs(
+            jax.jit(jax.grad(lambda x: term(x, time).mean()))(random_motion())
+        ).max()
 
     np.testing.assert_array_less(steepest(1000.0), 2.0 * steepest(30.0))
 

@@ -133,7 +133,7 @@ def test_folding_beyond_the_limit_is_measured_in_radians():
     np.testing.assert_allclose(hinge(over(xyz), "left_elbow"), expected, atol=1e-3)
 
 
-def test_overflexion_of_a_folded_limb_can_be_mended():
+def test_hyperflexion_of_a_folded_limb_has_a_gradient():
     def measure(z):
         return jnp.sum(over(bent("left_elbow", "left_wrist", UP).at[13, 2].add(z)))
 

@@ -15,7 +15,7 @@ import ml_collections
 from data_pipelines.ground import pose_file
 from data_pipelines.loading import origin, sources
 from unipose_jax import errors, metrics, skeleton
-from unipose_jax.report import output_files as report_files
+from unipose_jax.report import tables
 from unipose_jax.train import loop, metric_writer, parallel
 from unipose_jax.train.checkpoints import checkpoint, folders, restore
 from unipose_jax.train.evaluation import evaluate, lifting_study, ranking_study
@@ -296,7 +296,7 @@ def score(predicted: pathlib.Path, truth: pathlib.Path) -> int:
         time=jnp.asarray(target.time - target.time[0], jnp.float32),
     )
     results |= {"missing": 1.0 - float(valid.sum() / known.sum())}
-    print(json.dumps(report_files.plain(results), indent=1))
+    print(json.dumps(tables.plain(results), indent=1))
     return 0
 
 

@@ -7,7 +7,7 @@ those of the points, so that one camera serves all frames of a clip.
 """
 
 import jax
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from unipose_jax.geometry import arrays
 
@@ -27,6 +27,20 @@ def intrinsics_from_matrix(
     return xp.stack([matrix[..., row, column] for row, column in entries], axis=-1)
 
 
+def check_intrinsics(intrinsics: Shaped[arrays.AnyArray, "..."]) -> None:
+    """Refuses arrays that are not vectors (fx, fy, cx, cy).
+
+    Raises:
+        ValueError: another shape, e.g. a 3x3 matrix.
+    """
+    if intrinsics.ndim < 1 or intrinsics.shape[-1] != 4:
+        raise ValueError(
+            "intrinsics are (fx, fy, cx, cy), of shape (..., 4), not "
+            f"{intrinsics.shape}; geometry.camera.intrinsics_from_matrix converts 3x3 "
+            "matrices"
+        )
+
+
 def focal_and_center(
     intrinsics: Float[arrays.AnyArray, "*#batch 4"],
     points: Float[arrays.AnyArray, "*batch n d"],
@@ -40,12 +54,7 @@ def focal_and_center(
     Raises:
         ValueError: `intrinsics` are no such vectors, e.g. a 3x3 matrix.
     """
-    if intrinsics.ndim < 1 or intrinsics.shape[-1] != 4:
-        raise ValueError(
-            "intrinsics are (fx, fy, cx, cy), of shape (..., 4), not "
-            f"{intrinsics.shape}; geometry.camera.intrinsics_from_matrix converts 3x3 "
-            "matrices"
-        )
+    check_intrinsics(intrinsics)
     shape = (*points.shape[:-1], 4)
     xp = arrays.namespace(intrinsics, points)
     intrinsics = xp.broadcast_to(intrinsics[..., None, :], shape)

@@ -7,7 +7,7 @@ JAX arrays alike; leading axes are free.
 import numpy as np
 from jaxtyping import Bool, Float
 
-from unipose_jax.geometry import arrays
+from unipose_jax.geometry import arrays, camera
 
 MARGIN = 0.1  # of the square of the person, on each side
 NEAR = 0.01  # metres: no points are nearer to a camera, or behind it
@@ -70,7 +70,11 @@ def matrix(
         side: of the square, pixels of the image.
         intrinsics: (fx, fy, cx, cy) of the image, pixels.
         size: height and width of the crop, pixels.
+
+    Raises:
+        ValueError: `intrinsics` are no such vector, e.g. a 3x3 matrix.
     """
+    camera.check_intrinsics(intrinsics)
     scale = (size / side)[..., None]
     focal, center = intrinsics.reshape(2, *(1 for _ in side.shape), 2)
     return _scale_and_shift(scale * focal, scale * (center - left_top))

@@ -5,13 +5,12 @@
 where they are used.
 """
 
-from unipose_jax.report import build, logs, output_files, page, tables
+from unipose_jax.report import build, logs, page, tables
 from unipose_jax.report.draw import clip_data, palette, views
 
 __all__ = [
     "build",
     "clip_data",
-    "output_files",
     "logs",
     "page",
     "palette",

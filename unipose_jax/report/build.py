@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from unipose_jax import errors
-from unipose_jax.report import logs, optional, output_files, page, tables
+from unipose_jax import atomic, errors
+from unipose_jax.report import logs, optional, page, tables
 from unipose_jax.report.draw import clip_data as clips_lib
 
 RENDERED = (
@@ -26,7 +26,7 @@ NO_PICTURES = "Pictures need matplotlib, which is not installed here."
 
 
 def write_report(
-    folder: output_files.Path,
+    folder: atomic.Path,
     *,
     title: str,
     skeleton: str,
@@ -34,7 +34,7 @@ def write_report(
     subtitle: str = "",
     results: Mapping[str, tables.Table] | None = None,
     headlines: Sequence[page.Headline] = (),
-    log: output_files.Path | None = None,
+    log: atomic.Path | None = None,
     joint_errors_mm: Mapping[str, Float[np.ndarray, "*seeds joints"]] | None = None,
     clips: Sequence[clips_lib.Clip] = (),
     config: Mapping[str, Any] | None = None,
@@ -87,7 +87,7 @@ def write_report(
     return path
 
 
-def check_folder(folder: output_files.Path) -> None:
+def check_folder(folder: atomic.Path) -> None:
     """Refuses a folder that holds something else than an older report.
 
     Raises:
@@ -107,7 +107,7 @@ def check_folder(folder: output_files.Path) -> None:
 def _run_sections(
     folder: pathlib.Path,
     gallery: ModuleType | None,
-    log: output_files.Path | None,
+    log: atomic.Path | None,
     joint_errors_mm: Mapping[str, Float[np.ndarray, "*seeds joints"]],
     skeleton: str,
 ) -> list[page.Section]:

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib import axes
 
-from unipose_jax.report import logs, output_files, tables
+from unipose_jax import atomic
+from unipose_jax.report import logs, tables
 from unipose_jax.report.draw import canvas, palette
 from unipose_jax.skeleton import definitions
 
@@ -15,7 +16,7 @@ HALFLIFE = 10.0  # log entries, of the smoothed training curves
 
 
 def draw_curves(
-    path: output_files.Path,
+    path: atomic.Path,
     records: Sequence[logs.Record],
     *,
     validation: Sequence[str] = VALIDATION,
@@ -48,7 +49,7 @@ def draw_curves(
 
 
 def draw_joint_errors(
-    path: output_files.Path,
+    path: atomic.Path,
     rows: Mapping[str, Float[np.ndarray, "*seeds joints"]],
     *,
     skeleton: str,

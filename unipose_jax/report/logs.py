@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from unipose_jax.report import output_files
+from unipose_jax import atomic
 
 RESERVED = ("step", "split", "time")
 
 Record = Mapping[str, Any]
 
 
-def read_log(path: output_files.Path) -> list[dict[str, Any]]:
+def read_log(path: atomic.Path) -> list[dict[str, Any]]:
     """Reads the records of a log; an absent log has none.
 
     Lines that are no record are skipped: a run that was killed may have left half a

@@ -10,7 +10,8 @@ import pathlib
 import urllib.parse
 from collections.abc import Sequence
 
-from unipose_jax.report import output_files, tables
+from unipose_jax import atomic
+from unipose_jax.report import tables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Headline:
 
 
 def write_page(
-    path: output_files.Path,
+    path: atomic.Path,
     sections: Sequence[Section],
     *,
     title: str,
@@ -89,7 +90,7 @@ def write_page(
         _headlines(headlines),
         *(_section(section, folder) for section in sections),
     ]
-    output_files.write_text(
+    atomic.write_text(
         path,
         PAGE.format(
             generator=GENERATOR,
@@ -157,7 +158,7 @@ def _headlines(headlines: Sequence[Headline]) -> str:
     return f"<dl class=headlines>{cards}</dl>"
 
 
-def begin_page(path: output_files.Path, *, title: str) -> None:
+def begin_page(path: atomic.Path, *, title: str) -> None:
     """Writes a page to be replaced, before the pictures that take their time.
 
     Of a report that is interrupted it stays, so that the next one knows the folder.
@@ -165,7 +166,7 @@ def begin_page(path: output_files.Path, *, title: str) -> None:
     write_page(path, [], title=title, notice="This report was not finished.")
 
 
-def is_ours(path: output_files.Path) -> bool:
+def is_ours(path: atomic.Path) -> bool:
     """Whether a file is a page that `write_page` wrote."""
     path = pathlib.Path(path)
     text = path.read_text(errors="replace") if path.is_file() else ""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from unipose_jax.report import output_files
+from unipose_jax import atomic
 from unipose_jax.skeleton import definitions
 
 MISSING = "-"
@@ -240,12 +240,12 @@ def to_json(table: Table) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def write_table(folder: output_files.Path, stem: str, table: Table) -> None:
+def write_table(folder: atomic.Path, stem: str, table: Table) -> None:
     """Writes `stem.txt`, `stem.md` and `stem.json` into `folder`."""
     folder = pathlib.Path(folder)
-    output_files.write_text(folder / f"{stem}.txt", to_text(table))
-    output_files.write_text(folder / f"{stem}.md", to_markdown(table))
-    output_files.write_text(folder / f"{stem}.json", to_json(table))
+    atomic.write_text(folder / f"{stem}.txt", to_text(table))
+    atomic.write_text(folder / f"{stem}.md", to_markdown(table))
+    atomic.write_text(folder / f"{stem}.json", to_json(table))
 
 
 def _is_nested(value: object) -> bool:
@@ -295,3 +295,12 @@ def _json_cell(cell: Spread) -> dict[str, float | int | None]:
         "sd": cell.deviation if math.isfinite(cell.deviation) else None,
         "count": cell.count,
     }
+
+
+def plain(value: Any) -> Any:
+    """Converts nested mappings of numbers to JSON types; NaN and infinity to None."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import math
-import os
 import pathlib
 import time
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ import jax
 import numpy as np
 from tensorboardX import SummaryWriter
 
+from unipose_jax import atomic
 from unipose_jax.train import parallel
 
 
@@ -129,6 +129,4 @@ def _truncate_log(path: pathlib.Path, step: int) -> None:
             continue
         if entry["step"] <= step:
             kept.append(line + "\n")
-    aside = path.with_suffix(".partial")
-    aside.write_text("".join(kept))
-    os.replace(aside, path)
+    atomic.write_text(path, "".join(kept))

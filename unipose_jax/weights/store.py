@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from flax import traverse_util
 
+from unipose_jax import atomic
+
 FOLDER = pathlib.Path(__file__).parent
 SHIPPED = "points"
 
@@ -33,8 +35,8 @@ def save(path: str | os.PathLike, params, meta: dict[str, Any]) -> None:
     arrays_path, meta_path = _paths(path)
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)
-    _write(arrays_path, stream.getvalue())
-    _write(meta_path, (json.dumps(meta, indent=1) + "\n").encode())
+    atomic.write_bytes(arrays_path, stream.getvalue())
+    atomic.write_bytes(meta_path, (json.dumps(meta, indent=1) + "\n").encode())
 
 
 def load(path: str | os.PathLike = FOLDER / SHIPPED) -> tuple[Any, dict[str, Any]]:
@@ -47,13 +49,6 @@ def load(path: str | os.PathLike = FOLDER / SHIPPED) -> tuple[Any, dict[str, Any
 def read_meta(path: str | os.PathLike = FOLDER / SHIPPED) -> dict[str, Any]:
     """Reads the settings alone; of the shipped weights by default."""
     return json.loads(_paths(path)[1].read_text())
-
-
-def _write(path: pathlib.Path, content: bytes) -> None:
-    """Writes a file aside and renames it, so that no half a file is ever seen."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(content)
-    os.replace(aside, path)
 
 
 def _paths(path: str | os.PathLike) -> tuple[pathlib.Path, pathlib.Path]:

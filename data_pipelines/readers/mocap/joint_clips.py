@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.ground import file_io
 from data_pipelines.readers.mocap import bvh
 from data_pipelines.readers.videopose import safe_pickle
-from unipose_jax import errors
+from unipose_jax import atomic, errors
 from unipose_jax import skeleton as skeletons
 
 # CMU's ASF files say "length 0.45": a unit is 1/0.45 inches. The BVH conversions keep
@@ -168,7 +167,7 @@ def write_clips(
     first = next(iter(motions.values()))
     fields: dict[str, Any] = {"joint_names": np.array(first.joint_names)}
     fields |= {"fps": fps, "up": first.up} | _merge_clips(motions, fps)
-    with file_io.atomic_path(output) as aside, open(aside, "wb") as file:
+    with atomic.replacing(output) as aside, open(aside, "wb") as file:
         np.savez_compressed(file, **fields)
     return skipped
 

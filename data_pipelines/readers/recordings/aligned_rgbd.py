@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.cameras import calibration
-from unipose_jax import errors
 from data_pipelines.ground import file_io
 from data_pipelines.readers.recordings import recording
+from unipose_jax import atomic, errors
 
 _PIXEL_CENTER = 0.5  # librealsense and Open3D: the first pixel's centre is at (0, 0)
 _IMAGES = (".jpg", ".jpeg", ".png")
@@ -69,7 +69,7 @@ def convert(
         )
     pairs = _pairs(source)
     file_io.check_absent(output)
-    with file_io.atomic_path(output) as folder:
+    with atomic.replacing(output) as folder:
         for kind in ("depth", "color"):
             (folder / kind).mkdir(parents=True)
         for number, (color, depth) in enumerate(pairs):
@@ -96,7 +96,9 @@ def _camera_file(source: pathlib.Path) -> pathlib.Path:
     raise errors.BadInput(f"{source} has no {' or '.join(_CAMERA_FILES)}")
 
 
-def _positive_number(path: pathlib.Path, raw: Any, name: str, otherwise: float) -> float:
+def _positive_number(
+    path: pathlib.Path, raw: Any, name: str, otherwise: float
+) -> float:
     """A number of a camera's file, if it has it."""
     value = raw.get(name, otherwise)
     if not isinstance(value, int | float) or not 0 < value < math.inf:

@@ -19,11 +19,10 @@ import cv2
 import numpy as np
 
 from data_pipelines.cameras import calibration
+from data_pipelines.ground import file_io, pose_file
 from data_pipelines.keypoints import detections
-from unipose_jax import errors
-from data_pipelines.ground import file_io
-from data_pipelines.ground import pose_file
 from data_pipelines.sequences import sequence
+from unipose_jax import atomic, errors
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
@@ -219,7 +218,7 @@ def write_recording(
         "world_from_depth": _to_list(world_from_depth),
     }
     file_io.check_absent(path)
-    with file_io.atomic_path(path) as folder:
+    with atomic.replacing(path) as folder:
         folder.mkdir()
         (folder / "camera.json").write_text(json.dumps(camera, indent=1))
         kinds = {

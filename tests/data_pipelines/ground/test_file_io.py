@@ -6,42 +6,6 @@ from data_pipelines.ground import file_io
 from unipose_jax import errors
 
 
-def test_a_file_appears_whole(tmp_path):
-    with file_io.atomic_path(tmp_path / "new" / "a.txt") as aside:
-        aside.write_text("whole")
-        assert not (tmp_path / "new" / "a.txt").exists()
-    assert (tmp_path / "new" / "a.txt").read_text() == "whole"
-    assert [p.name for p in (tmp_path / "new").iterdir()] == ["a.txt"]
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
-    (tmp_path / "a.txt").write_text("old")
-
-    def fail():
-        with file_io.atomic_path(tmp_path / "a.txt") as aside:
-            aside.write_text("half")
-            raise RuntimeError
-
-    pytest.raises(RuntimeError, fail)
-    assert (tmp_path / "a.txt").read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
-
-
-def test_a_folder_is_renamed_as_a_whole(tmp_path):
-    with file_io.atomic_path(tmp_path / "folder") as aside:
-        aside.mkdir()
-        (aside / "a").touch()
-    assert (tmp_path / "folder" / "a").exists()
-
-
-@pytest.mark.parametrize("path", ["folder", "file/below"])
-def test_what_cannot_be_written_is_bad_input(tmp_path, path):
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "file").touch()
-    with pytest.raises(errors.BadInput), file_io.atomic_path(tmp_path / path):
-        pass
-
-
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe\xfa", b"[" * 100_000])
 def test_broken_json_is_bad_input(tmp_path, content):
     (tmp_path / "a.json").write_bytes(content)

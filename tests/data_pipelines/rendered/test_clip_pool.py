@@ -172,7 +172,7 @@ def motion_file(path, *, fps, joints=None):
 def test_motion_keeps_its_speed_at_any_rate(config, tmp_path, fps):
     data = config.copy_and_resolve_references().data
     data.motion = str(motion_file(tmp_path / "walk.npz", fps=fps))
-    pieces = clip_pool._motion_clips(data)
+    pieces = clip_pool.motion_pieces(data)
     speed = data.scene.fps * np.diff(
         pieces[:, :, skeleton.BODY.index("torso"), 0], axis=1
     )
@@ -186,10 +186,10 @@ def test_clips_too_short_to_be_resampled_are_left_out(config, tmp_path):
         clips = dict(found)
     np.savez(path, **clips, pose=clips["walk"][:3])
     data.motion = str(path)
-    assert len(clip_pool._motion_clips(data)) > 0
+    assert len(clip_pool.motion_pieces(data)) > 0
     np.savez(path, **(clips | {"fps": 0.0}))
     with pytest.raises(errors.BadInput, match="0 frames per second are no rate"):
-        clip_pool._motion_clips(data)
+        clip_pool.motion_pieces(data)
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04 cut off", b"", b"\x93NUMPY"])

@@ -107,7 +107,7 @@ def test_clips_have_the_points_that_the_teacher_is_used_to(
     assert points(kind="truth") == own
     assert points(workdir="nowhere") == own
     meta = {"config": {"data": {"num_points": 96}}}
-    monkeypatch.setattr(stages.checkpoint, "newest_step", lambda folder: 4)
+    monkeypatch.setattr(stages.checkpoint, "latest_step", lambda folder: 4)
     monkeypatch.setattr(stages.checkpoint, "newest_meta", lambda folder: meta)
     assert points(workdir="there") == 96
     assert points() == 96  # of the run's own points

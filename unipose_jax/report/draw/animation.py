@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 from matplotlib import figure
 from PIL import Image
 
-from unipose_jax.report import output_files
+from unipose_jax import atomic
 from unipose_jax.report.draw import (
     canvas,
     clip_data,
@@ -28,7 +28,7 @@ KEPT = (palette.LEFT, palette.RIGHT, palette.MIDDLE, palette.WHITE, palette.PANE
 
 
 def draw_clip(
-    path: output_files.Path,
+    path: atomic.Path,
     clip: clip_data.Clip,
     *,
     title: str = "",
@@ -66,7 +66,7 @@ def draw_clip(
         yaw = SWING * math.sin(2.0 * math.pi * index / len(figures))
         _add_scene(fig, clip, index, place, yaw=yaw, shown=shown)
     frames = np.stack([canvas.rgb(fig) for fig in figures])
-    output_files.write_bytes(path, encode_gif(frames, milliseconds=_pace(clip)))
+    atomic.write_bytes(path, encode_gif(frames, milliseconds=_pace(clip)))
 
 
 def encode_gif(

@@ -8,7 +8,7 @@ from matplotlib import axes, figure
 from matplotlib.backends import backend_agg
 from PIL import Image
 
-from unipose_jax.report import output_files
+from unipose_jax import atomic
 from unipose_jax.report.draw import palette
 
 DPI = 100
@@ -99,8 +99,8 @@ def rgb(fig: figure.Figure) -> UInt8[np.ndarray, "height width 3"]:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def save(fig: figure.Figure, path: output_files.Path) -> None:
+def save(fig: figure.Figure, path: atomic.Path) -> None:
     """Writes the figure as PNG in one step."""
     stream = io.BytesIO()
     Image.fromarray(rgb(fig)).save(stream, format="png", compress_level=6)
-    output_files.write_bytes(path, stream.getvalue())
+    atomic.write_bytes(path, stream.getvalue())

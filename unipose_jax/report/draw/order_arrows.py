@@ -6,14 +6,14 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from matplotlib import axes
 
-from unipose_jax.report import output_files
+from unipose_jax import atomic
 from unipose_jax.report.draw import canvas, palette
 
 _SIDE, _GAP, _LINE = 420, 10, 20  # pixels: width of a picture, between, of a caption
 
 
 def draw_order(
-    path: output_files.Path,
+    path: atomic.Path,
     pictures: Sequence[UInt8[np.ndarray, "height width 3"]],
     uv: Sequence[Float[np.ndarray, "people joints 2"]],
     confidence: Sequence[Float[np.ndarray, "people joints"]],

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Num
 from matplotlib import axes, figure
 
-from unipose_jax.report import output_files
+from unipose_jax import atomic
 from unipose_jax.report.draw import canvas, marks, palette, panels, views
 from unipose_jax.skeleton import definitions
 
@@ -20,7 +20,7 @@ GAP = 6  # pixels between images
 
 
 def draw_overlay(
-    path: output_files.Path,
+    path: atomic.Path,
     image: Num[np.ndarray, "height width *rgb"],
     uv: Float[np.ndarray, "joints 2"],
     *,
@@ -77,7 +77,7 @@ def draw_overlay(
 
 
 def draw_contact_sheet(
-    path: output_files.Path,
+    path: atomic.Path,
     images: Num[np.ndarray, "frames height width *rgb"],
     uv: Float[np.ndarray, "frames joints 2"],
     *,

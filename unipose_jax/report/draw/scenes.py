@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from matplotlib import axes, collections, figure
 
-from unipose_jax.report import output_files
+from unipose_jax import atomic
 from unipose_jax.report.draw import canvas, marks, palette, panels, views
 from unipose_jax.skeleton import definitions
 
@@ -31,7 +31,7 @@ class Place:
 
 
 def draw_scene(
-    path: output_files.Path,
+    path: atomic.Path,
     xyz: Float[np.ndarray, "joints 3"],
     *,
     skeleton: str,
@@ -87,7 +87,7 @@ def draw_scene(
 
 
 def draw_rays(
-    path: output_files.Path,
+    path: atomic.Path,
     xyz: Float[np.ndarray, "joints 3"],
     ray_origins: Float[np.ndarray, "*joints 3"],
     ray_dirs: Float[np.ndarray, "joints 3"],

@@ -12,8 +12,8 @@ from jaxtyping import Array, Float
 from matplotlib import axes, figure
 from PIL import Image
 
+from unipose_jax import atomic
 from unipose_jax.geometry import transforms
-from unipose_jax.report import output_files
 from unipose_jax.report.draw import canvas, marks, palette, panels, views
 from unipose_jax.skeleton import definitions, kinematics
 from unipose_jax.synthesis.motion import body_shape
@@ -49,7 +49,7 @@ _BESIDE = {
 }
 
 
-def draw_skeleton(path: output_files.Path, body: definitions.Skeleton) -> None:
+def draw_skeleton(path: atomic.Path, body: definitions.Skeleton) -> None:
     """Writes the picture of `skeleton_figure` as PNG.
 
     Args:
@@ -59,7 +59,7 @@ def draw_skeleton(path: output_files.Path, body: definitions.Skeleton) -> None:
     image = Image.fromarray(canvas.rgb(skeleton_figure(body))).quantize(COLORS)
     stream = io.BytesIO()
     image.save(stream, format="png")
-    output_files.write_bytes(path, stream.getvalue())
+    atomic.write_bytes(path, stream.getvalue())
 
 
 def skeleton_figure(body: definitions.Skeleton) -> figure.Figure:

@@ -9,8 +9,7 @@ from matplotlib import axes, patheffects
 
 from data_pipelines.keypoints import detections
 from data_pipelines.sequences import sequence
-from unipose_jax import errors
-from unipose_jax.report import output_files
+from unipose_jax import atomic, errors
 from unipose_jax.report.draw import canvas, marks, overlays, palette, panels, views
 from unipose_jax.skeleton import definitions
 
@@ -23,7 +22,7 @@ LETTERS = 175  # of such a line
 def preview(
     opened: sequence.Sequence,
     skeleton: str,
-    path: output_files.Path,
+    path: atomic.Path,
     *,
     frames: int = 6,
 ) -> None:
@@ -72,7 +71,7 @@ def preview(
 
 
 def draw_sheet(
-    path: output_files.Path,
+    path: atomic.Path,
     images: list[np.ndarray],
     uv: Float[np.ndarray, "frames joints 2"],
     confidence: Float[np.ndarray, "frames joints"],

@@ -5,7 +5,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unipose_jax.report import build, optional, output_files, page, tables
+from unipose_jax import atomic
+from unipose_jax.report import build, optional, page, tables
 
 _TITLES = {
     "pair_accuracy": "pairs of keypoints of different people, by true depth",
@@ -48,8 +49,8 @@ def write_run(
     """
     scores = studied["scores"]
     record = {"step": step, "protocol": protocol, **scores}
-    output_files.write_text(
-        workdir / "metrics.json", json.dumps(output_files.plain(record), indent=1)
+    atomic.write_text(
+        workdir / "metrics.json", json.dumps(tables.plain(record), indent=1)
     )
     folder = workdir / "report"
     figures = _figures(folder / "figures" / "order.png", studied["shown"])

@@ -11,7 +11,8 @@ import ml_collections
 import numpy as np
 
 from data_pipelines.loading import origin
-from unipose_jax.report import build, output_files, page, tables
+from unipose_jax import atomic
+from unipose_jax.report import build, page, tables
 from unipose_jax.report.draw import clip_data
 
 KEYS = (*tables.MAIN, "map_10cm_upper", "map_10cm_lower", "bone_length_error_mm")
@@ -74,8 +75,8 @@ def report_run(
         **({"conditions": conditions} if conditions else {}),
         **({"study": studied} if studied else {}),
     }
-    text = json.dumps(output_files.plain(record), indent=1)
-    output_files.write_text(workdir / "metrics.json", text + "\n")
+    text = json.dumps(tables.plain(record), indent=1)
+    atomic.write_text(workdir / "metrics.json", text + "\n")
     skeleton = config.data.skeleton
     table = _table(results, title=protocol)
     errors_mm = {

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib import axes
 
-from unipose_jax.report import output_files, tables
+from unipose_jax import atomic
+from unipose_jax.report import tables
 from unipose_jax.report.draw import canvas, palette
 
 METRICS = ("map_10cm", "mpjpe_mm")
@@ -16,7 +17,7 @@ Values = Mapping[str, tables.Metrics]  # value of the setting -> metrics
 
 
 def draw_sweep(
-    path: output_files.Path,
+    path: atomic.Path,
     rows: Mapping[str, Values],
     *,
     setting: str,
