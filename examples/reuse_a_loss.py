@@ -1,6 +1,8 @@
 """Trains a small network on noisy keypoints and depth, without a 3D label.
 
-    python examples/reuse_a_loss.py  # 669 mm, after 500 steps 49 mm
+    python examples/reuse_a_loss.py
+
+The mean error of random people falls from 669 to 49 mm in 500 steps.
 """
 
 import jax
