@@ -49,7 +49,8 @@ def test_a_strong_lens_that_does_not_fold_is_read(tmp_path):
     camera = read(tmp_path, make_json(depth=depth)).depth
     corner = np.array([[0.5, 0.5], [7.5, 5.5]])
     back = camera.distort_uv(camera.undistort(corner))
-    np.testing.assert_allclose(back, corner, atol=1e-3)
+    # Pixels; of an extreme lens, 20 steps leave 1e-3 and the reader allows 0.5.
+    np.testing.assert_allclose(back, corner, atol=1e-2)
 
 
 def test_undistort_keeps_pixels_of_an_ideal_camera_and_nan():
