@@ -16,7 +16,7 @@ from tests.test_run import ROOT, run
 from unipose_jax import errors, estimator
 from unipose_jax.synthesis import pools
 
-CONFIGS = ("own_dataset",)  # used as --config of run.py
+CONFIGS = ("own_dataset", "own_loss", "own_network")  # used as --config of run.py
 SCRIPTS = [
     path
     for path in sorted((ROOT / "examples").glob("*.py"))
@@ -109,6 +109,27 @@ def test_a_data_set_of_ones_own_is_trained_on(tmp_path):
     record = json.loads((tmp_path / "w" / "metrics.json").read_text())
     assert record["step"] == 4
     assert len((ROOT / "examples/own_dataset.py").read_text().splitlines()) < 40
+
+
+@pytest.mark.parametrize(
+    ("name", "logged"),
+    [("own_loss", "loss/head_above_torso"), ("own_network", "loss/point_to_ray")],
+)
+def test_own_loss_and_network_train_from_one_file(tmp_path, name, logged):
+    path = f"examples/{name}.py"
+    command = [sys.executable, "run.py", f"--config={path}:smoke"]
+    done = subprocess.run(
+        [*command, f"--workdir={tmp_path}", "--config.data.cache_dir="],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
+    values = [row[logged] for row in rows if logged in row and row["split"] == "train"]
+    assert len(values) == 4
+    assert np.isfinite(values).all()
+    assert len((ROOT / path).read_text().splitlines()) < 40
 
 
 @pytest.mark.slow

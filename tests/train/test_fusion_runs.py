@@ -61,7 +61,10 @@ def test_a_stage_of_points_gets_the_crops_that_it_fuses(config, tmp_path):
         ({"model.fusion": "sound"}, "fusion is 'sound'; use one of none, depth, rgb"),
         ({"data.crop_size": 24}, "crop_size is 24; .*rgb needs a multiple of 32"),
         ({"model.backbone": "vgg"}, "backbone is 'vgg'"),
-        ({"model.name": "depth_anchor_net"}, "stage1 trains point_net, not depth_anch"),
+        (
+            {"model.name": "depth_anchor_net"},
+            "model.name is 'depth_anchor_net'; use one",
+        ),
     ],
 )
 def test_fusions_that_cannot_be(config, tmp_path, changes, message):

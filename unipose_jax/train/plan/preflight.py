@@ -87,10 +87,9 @@ def _needs_teacher(
     recipe: recipes.Recipe, config: ml_collections.ConfigDict, folder: pathlib.Path
 ) -> bool:
     """Whether a stage has yet to learn from a teacher, or to start with one."""
-    needs_teacher = recipe.needs_teacher or config.get("teacher", {}).get(
-        "start", False
-    )
-    return needs_teacher and not _is_finished(config, folder)
+    teacher = config.get("teacher", {})
+    needed = recipe.needs_teacher or teacher.get("init_from_teacher", False)
+    return needed and not _is_finished(config, folder)
 
 
 def _trains_teacher_first(
