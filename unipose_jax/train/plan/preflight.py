@@ -92,7 +92,7 @@ def _needs_teacher(
 ) -> bool:
     """Whether a stage has yet to learn from a teacher, or to start with one."""
     needs_teacher = recipe.needs_teacher or config.get("teacher", {}).get(
-        "start", False
+        "init_from_teacher", False
     )
     return needs_teacher and not _is_finished(config, folder)
 
