@@ -22,6 +22,7 @@ from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.rendered import clip_pool
+from tests import config_data
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
@@ -60,7 +61,7 @@ def rendered_recording(tmp_path_factory) -> pathlib.Path:
     """A rendered person, as a user's recording."""
     data = unipose.get_config("smoke").data
     data.frames, data.scene.height, data.scene.width = 4, 96, 128
-    clip = clip_pool.render_images(data, "test", 1)
+    clip = clip_pool.render_images(config_data.typed(data), "test", 1)
     path = tmp_path_factory.mktemp("recordings") / "person"
     camera = calibration.make_camera(128, 96, clip["depth_intrinsics"][0])
     truth = pose_file.PoseFile(

@@ -12,10 +12,10 @@ import pytest
 from configs import cmu_panoptic, itop, ntu_rgbd, recording, unipose
 from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file, schema
-from data_pipelines.loading import sources
 from data_pipelines.prepared import storage
 from data_pipelines.readers.recordings import recording as recordings
 from data_pipelines.sequences import sequence
+from tests import config_data
 from tests.data_pipelines.originals import cmu_panoptic as panoptic_files
 from tests.data_pipelines.originals import itop as itop_files
 from tests.data_pipelines.originals import ntu_rgbd as ntu_files
@@ -124,12 +124,12 @@ def test_original_files_are_prepared_trained_on_and_scored(
     pictures = len(list((tmp_path / "prepared").glob("*_keypoints.png")))
     assert pictures == (configs is not unipose)  # it stores no images
 
-    index = storage.read_index(storage.folder_of(config.data))
+    index = storage.read_index(storage.folder_of(config_data.typed(config.data)))
     assert set(index["splits"]) == {"train", "validation", "test"}
     subjects = [{e["subject"] for e in part} for part in index["splits"].values()]
     assert len(set.union(*subjects)) == sum(map(len, subjects))  # no person in two
     for split in ("train", "validation", "test"):
-        source = sources.open_split(config, split)
+        source = config_data.open_split(config, split)
         check_example(source[0], config.data)
 
     if configs is unipose:  # a mixture of a set with itself is the set

@@ -12,6 +12,7 @@ from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.rendered import clip_pool
 from examples import check_on_real_data, export_weights, refine_kinect_clip
+from tests import config_data
 from tests.test_run import ROOT, run
 from unipose_jax import errors, estimator
 from unipose_jax.synthesis import pools
@@ -88,7 +89,7 @@ def test_a_data_set_of_ones_own_is_trained_on(tmp_path):
     render = unipose.get_config("smoke").data
     render.skeleton = "COCO17"
     render.frames, render.scene.height, render.scene.width = 12, 96, 128
-    params = clip_pool.scene_params(render, "test")
+    params = clip_pool.scene_params(config_data.typed(render), "test")
     clip = pools.render_pool(0, "test", 0, 1, params, extras=("depth",))
     camera, xyz = clip["depth_intrinsics"][0], clip["xyz"][0]
     uv = xyz[..., :2] / xyz[..., 2:] * camera[:2] + camera[2:]

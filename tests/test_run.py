@@ -17,6 +17,7 @@ from data_pipelines.ground import pose_file
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
 from data_pipelines.rendered import clip_pool
+from tests import config_data
 from unipose_jax import errors, estimator
 from unipose_jax.cli import commands, data_commands
 from unipose_jax.synthesis import pools
@@ -99,7 +100,7 @@ def test_recordings_with_keypoints_alone_train_a_network(tmp_path, capsys):
     config.data.skeleton = "COCO17"
     render = config.data.copy_and_resolve_references()
     render.frames, render.scene.height, render.scene.width = 12, 96, 128
-    params = clip_pool.scene_params(render, "test")
+    params = clip_pool.scene_params(config_data.typed(render), "test")
     clip = pools.render_pool(0, "test", 0, 1, params, extras=("depth",))
     keypoints = detections.to_coco(clip["uv"][0], clip["confidence"][0], "COCO17")
     folder = tmp_path / "recordings"

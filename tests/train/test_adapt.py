@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from configs import recording
-from data_pipelines.loading import sources
+from tests import config_data
 from tests.test_data_sets import write_recordings
 from unipose_jax import errors, models, skeleton
 from unipose_jax.report import logs
@@ -63,7 +63,7 @@ def test_only_joints_without_keypoints_keep_to_the_teacher(config):
         config.loss_weights[name] = float(name == "pseudo_position")
     recipe = recipes.build(config)
     assert recipe.needs_teacher
-    source = sources.open_split(config, "validation")
+    source = config_data.open_split(config, "validation")
     batch = evaluate.collate([source[0]])
     silent = batch["confidence"] == 0
     lacking = skeleton.ITOP15.index("right_hand")  # of which COCO17 knows nothing
@@ -94,8 +94,8 @@ def test_joints_without_keypoints_need_a_teacher_who_knows_them(
         truth.unlink()
     config.data.path = str(folder)
     with pytest.raises(errors.BadInput, match="no right_hand.*skeleton: .*COCO17"):
-        sources.open_train(config, host=0, hosts=1)
-    batches = sources.open_train(
+        config_data.open_train(config, host=0, hosts=1)
+    batches = config_data.open_train(
         config, host=0, hosts=1, teacher=teacher.load(config, tmp_path)
     )
     batch = next(batches)

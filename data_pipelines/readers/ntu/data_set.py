@@ -10,12 +10,11 @@ import itertools
 import pathlib
 from collections.abc import Iterable, Mapping
 
-import ml_collections
 import numpy as np
 import tqdm
 from scipy import spatial
 
-from data_pipelines.ground import pose_file
+from data_pipelines.ground import pose_file, settings
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.ntu import files, skeleton_file
 from data_pipelines.sequences import sequence
@@ -106,13 +105,13 @@ class PersonSequence(sequence.Sequence):
 
 
 def open_data_set(
-    source: pathlib.Path, data: ml_collections.ConfigDict
+    source: pathlib.Path, data: settings.DataSettings
 ) -> sequence.DataSet:
     """Reads all skeletons, and fits the cameras of each Kinect in each setup.
 
     Args:
         source: a folder that holds the files, see `ntu_files`.
-        data: `config.data`; `variant` is "cross_subject" or "cross_view".
+        data: `variant` is "cross_subject" or "cross_view".
 
     Raises:
         errors.BadInput: a file is missing, or corrupt without `data.skip_corrupt`, or
@@ -122,7 +121,8 @@ def open_data_set(
         choices = " or ".join(map(repr, _TEST_PART))
         raise errors.BadInput(f"config.data.variant is {data.variant!r}; use {choices}")
     found = files.find(source)
-    _check_count(found, source, data)
+    if data.check_counts:
+        _check_count(found, source)
     sequences: dict[str, list[PersonSequence]] = {
         split: [] for split in sequence.SPLITS
     }
@@ -141,7 +141,9 @@ def open_data_set(
             ]
             cameras[kinect] = skeleton_file.fit_cameras(matches)
             for clip, its_bodies in bodies.items():
-                people = _people(clip, its_bodies, found, cameras[kinect], data)
+                people = _people(
+                    clip, its_bodies, found, cameras[kinect], data.keypoints
+                )
                 sequences[_split(clip, data.variant)] += people
     return sequence.DataSet(
         name="ntu_rgbd",
@@ -151,11 +153,9 @@ def open_data_set(
     )
 
 
-def _check_count(
-    found: files.Files, source: pathlib.Path, data: ml_collections.ConfigDict
-) -> None:
+def _check_count(found: files.Files, source: pathlib.Path) -> None:
     count = len(found.skeletons.keys() | found.unusable)
-    if data.check_counts and count != files.NUM_CLIPS:
+    if count != files.NUM_CLIPS:
         raise errors.BadInput(
             f"{source} has {count} clips, NTU RGB+D 60 has {files.NUM_CLIPS}; for a"
             " part of it set --config.data.check_counts=False"
@@ -184,11 +184,11 @@ def _people(
     bodies: Iterable[skeleton_file.Body],
     found: files.Files,
     cameras: skeleton_file.KinectCalibration,
-    data: ml_collections.ConfigDict,
+    keypoint_folder: str,
 ) -> list[PersonSequence]:
     """A sequence for each body of a clip."""
     # A detector's keypoints are in colour pixels, wherever the videos are now.
-    color = clip in found.videos or bool(data.keypoints)
+    color = clip in found.videos or bool(keypoint_folder)
     return [
         PersonSequence(
             name=f"{clip}-{number}",
@@ -203,7 +203,7 @@ def _people(
             skeleton_path=found.skeletons[clip],
             depth_folder=found.depth[clip],
             video=found.videos.get(clip),
-            keypoint_folder=data.keypoints,
+            keypoint_folder=keypoint_folder,
         )
         for number, body in enumerate(bodies)
     ]
@@ -220,7 +220,7 @@ def _split(clip: str, variant: str) -> str:
     return "validation" if subject in VALIDATION_SUBJECTS else "train"
 
 
-def _protocol(data: ml_collections.ConfigDict, found: files.Files) -> list[str]:
+def _protocol(data: settings.DataSettings, found: files.Files) -> list[str]:
     keypoints = "the same tracker's joints as Kinect projects them, no 2D detector's"
     if data.keypoints:
         keypoints = "a 2D detector's"

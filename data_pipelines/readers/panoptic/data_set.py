@@ -17,11 +17,10 @@ import pathlib
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 
-import ml_collections
 import numpy as np
 
 from data_pipelines.cameras import calibration
-from data_pipelines.ground import pose_file
+from data_pipelines.ground import pose_file, settings
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.panoptic import files, sync
 from data_pipelines.sequences import sequence
@@ -127,13 +126,13 @@ class KinectSequence(sequence.Sequence):
 
 
 def open_data_set(
-    source: pathlib.Path, data: ml_collections.ConfigDict
+    source: pathlib.Path, data: settings.DataSettings
 ) -> sequence.DataSet:
     """Opens one recording's folder, or a folder of them.
 
     Args:
         source: the folder.
-        data: `config.data`; with `check_counts` all ten Kinects must be there.
+        data: with `check_counts`, all ten Kinects must be there.
 
     Raises:
         errors.BadInput: no recording, something missing, or a file that is wrong.

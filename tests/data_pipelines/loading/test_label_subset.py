@@ -1,9 +1,9 @@
 """Shares of labelled clips: which ones, and how many."""
 
-import ml_collections
 import numpy as np
 import pytest
 
+from data_pipelines.ground import settings
 from data_pipelines.loading import label_subset, sources
 from unipose_jax import errors
 
@@ -22,8 +22,7 @@ class Numbers:
 
 
 def drawn(share, *, count=1_000, seed=0):
-    data = ml_collections.ConfigDict({"labeled_fraction": share, "seed": seed})
-    source = label_subset.labeled_subset(Numbers(count), data)
+    source = label_subset.labeled_subset(Numbers(count), share, seed=seed)
     rng = np.random.default_rng(0)
     return {int(source.example(i, rng)["number"]) for i in range(len(source))}
 
@@ -49,15 +48,15 @@ def test_clips_come_from_all_over_the_source():
 
 
 def test_an_example_draws_as_the_source_does():
-    data = ml_collections.ConfigDict({"labeled_fraction": 0.1, "seed": 0})
-    source = label_subset.labeled_subset(Numbers(50), data)
+    source = label_subset.labeled_subset(Numbers(50), 0.1, seed=0)
     first, again = (source.example(3, np.random.default_rng(7)) for _ in range(2))
     assert first == again == source[3] | {"drawn": first["drawn"]}
 
 
 def test_all_data_have_labels_where_no_share_is_named():
-    source = Numbers(5)
-    assert label_subset.labeled_subset(source, ml_collections.ConfigDict()) is source
+    source, data = Numbers(5), settings.DataSettings(name="itop")
+    share = data.labeled_fraction
+    assert label_subset.labeled_subset(source, share, seed=0) is source
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.1, float("nan")])
@@ -69,11 +68,8 @@ def test_a_share_that_is_none(share):
 
 
 def test_fresh_clips_have_no_share():
-    data = {"name": "synthetic", "data_dir": "", "mixture": "", "train_clips": 0}
-    config = ml_collections.ConfigDict(
-        {"data": data | {"labeled_fraction": 0.1}, "global_batch_size": 4}
-    )
+    data = settings.DataSettings(name="synthetic", train_clips=0, labeled_fraction=0.1)
     with pytest.raises(
         errors.BadInput, match="labeled_fraction=0.1 is a share of a number"
     ):
-        sources.open_train(config, host=0, hosts=1)
+        sources.open_train(data, seed=0, batch_size=4, host=0, hosts=1)

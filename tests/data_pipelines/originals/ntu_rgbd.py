@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
-import ml_collections
 import numpy as np
 
 from data_pipelines.cameras import calibration
 from data_pipelines.readers.ntu import data_set
 from data_pipelines.sequences import sequence
+from tests import config_data
 from unipose_jax import skeleton as skeletons
 from unipose_jax.synthesis import pools, scene
 from unipose_jax.synthesis.render import viewpoint
@@ -118,7 +118,7 @@ def open_source(path: pathlib.Path, **changes: Any) -> sequence.DataSet:
         "check_counts": False,
         "skip_corrupt": False,
     }
-    return data_set.open_data_set(path, ml_collections.ConfigDict(data | changes))
+    return data_set.open_data_set(path, config_data.typed(data | changes))
 
 
 def project(xyz: np.ndarray, camera: calibration.Camera) -> np.ndarray:

@@ -10,13 +10,13 @@ import json
 import types
 
 import cv2
-import ml_collections
 import numpy as np
 import pytest
 from scipy import spatial
 
 from data_pipelines.cameras import calibration
 from data_pipelines.readers.panoptic import data_set as cmu_panoptic
+from tests import config_data
 from unipose_jax import skeleton as skeletons
 
 CELLO, BAND = "171026_cello3", "160906_band1"
@@ -36,7 +36,7 @@ NEIGHBOURS = [
 ]
 
 
-def settings() -> ml_collections.ConfigDict:
+def settings():
     data = {
         "name": "cmu_panoptic",
         "variant": "",
@@ -44,7 +44,7 @@ def settings() -> ml_collections.ConfigDict:
         "check_counts": True,
         "skip_corrupt": False,
     }
-    return ml_collections.ConfigDict(data)
+    return config_data.typed(data)
 
 
 def moved(xyz, transform):

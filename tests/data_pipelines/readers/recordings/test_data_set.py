@@ -3,6 +3,7 @@ import pytest
 
 from configs import recording
 from data_pipelines.keypoints import detections
+from tests import config_data
 from unipose_jax import errors
 from data_pipelines.readers.recordings import data_set
 from data_pipelines.ground import schema
@@ -20,7 +21,7 @@ def make_config(path, **changes):
 
 
 def open_data_set(path, **changes):
-    return data_set.open_data_set(path, make_config(path, **changes).data)
+    return data_set.open_data_set(path, config_data.typed(make_config(path, **changes).data))
 
 
 def test_one_recording_is_split_in_time(make_recording):
@@ -43,7 +44,7 @@ def test_one_recording_is_split_in_time(make_recording):
 
 def test_a_recording_trains(make_recording):
     config = make_config(make_recording(frames=20))
-    batch = next(sources.open_train(config, host=0, hosts=1))
+    batch = next(config_data.open_train(config, host=0, hosts=1))
     schema.validate(batch)
     assert batch["points"].shape == (2, 2, 16, 3)
     assert not set(schema.CROP_FIELDS) & batch.keys()
@@ -51,7 +52,7 @@ def test_a_recording_trains(make_recording):
 
 def test_a_recording_gives_the_crops_that_the_config_asks_for(make_recording):
     config = make_config(make_recording(frames=20), crop_size=12)
-    batch = next(sources.open_train(config, host=0, hosts=1))
+    batch = next(config_data.open_train(config, host=0, hosts=1))
     schema.validate(batch)
     assert batch["depth_crop"].shape == (2, 2, 12, 12)
     assert batch["color_crop"].shape == (2, 2, 12, 12, 3)
@@ -60,7 +61,7 @@ def test_a_recording_gives_the_crops_that_the_config_asks_for(make_recording):
 def test_recording_without_keypoints_cannot_teach(make_recording):
     config = make_config(make_recording(frames=20, joints=None))
     with pytest.raises(errors.BadInput, match="no keypoints to learn from"):
-        sources.open_train(config, host=0, hosts=1)
+        config_data.open_train(config, host=0, hosts=1)
 
 
 def test_keypoints_must_know_the_joints_that_are_learnt(make_recording):
@@ -69,9 +70,9 @@ def test_keypoints_must_know_the_joints_that_are_learnt(make_recording):
     path = make_recording(frames=20, joints=None, keypoints=keypoints)
     lacking = "no right_hand, left_hand, right_foot, left_foot of ITOP15"
     with pytest.raises(errors.BadInput, match=lacking):
-        sources.open_train(make_config(path), host=0, hosts=1)
+        config_data.open_train(make_config(path), host=0, hosts=1)
     config = make_config(path, skeleton="COCO17")
-    batch = next(sources.open_train(config, host=0, hosts=1))
+    batch = next(config_data.open_train(config, host=0, hosts=1))
     assert (batch["confidence"] > 0).all()
 
 
@@ -113,14 +114,14 @@ def test_a_first_frame_that_cannot_be_read_does_not_cost_the_recording(make_reco
 def test_a_recording_too_short_for_a_split_is_bad_input(make_recording):
     config = make_config(make_recording(frames=1))
     with pytest.raises(errors.BadInput, match="too short to hold a train split"):
-        sources.open_split(config, "train")
+        config_data.open_split(config, "train")
 
 
 def test_a_path_is_needed(tmp_path):
     with pytest.raises(errors.BadInput, match="needs config.data.data_dir"):
-        sources.open_split(make_config(""), "train")
+        config_data.open_split(make_config(""), "train")
 
 
 def test_an_unknown_name_lists_the_choices(tmp_path):
     with pytest.raises(errors.BadInput, match="use one of synthetic, recording, itop"):
-        sources.open_split(make_config(tmp_path, name="itpo"), "train")
+        config_data.open_split(make_config(tmp_path, name="itpo"), "train")
