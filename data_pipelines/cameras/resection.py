@@ -25,9 +25,7 @@ class PosedCamera:
 
     def project(self, xyz: np.ndarray) -> np.ndarray:
         """Pixels as recorded (..., 2) of world points (..., 3)."""
-        xyz = self.to_camera(xyz)
-        xy = calibration.distort(xyz[..., :2] / xyz[..., 2:], self.camera.distortion)
-        return xy * self.camera.intrinsics[:2] + self.camera.intrinsics[2:]
+        return self.camera.distort_uv(self.camera.project(self.to_camera(xyz)))
 
 
 def fit_camera(xyz: np.ndarray, uv: np.ndarray, size: tuple[int, int]) -> PosedCamera:

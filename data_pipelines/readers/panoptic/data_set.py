@@ -20,7 +20,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from data_pipelines.cameras import calibration
-from data_pipelines.ground import pose_file, settings
+from data_pipelines.ground import pose_file
+from data_pipelines.ground import settings
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.panoptic import files, sync
 from data_pipelines.sequences import sequence
@@ -113,9 +114,7 @@ class KinectSequence(sequence.Sequence):
         size = np.array([camera.width, camera.height])
         xyz = _apply_transform(pose.xyz, self.color_from_depth)
         pinhole = camera.project(xyz)
-        xy = (pinhole - camera.intrinsics[2:]) / camera.intrinsics[:2]
-        uv = calibration.distort(xy, camera.distortion)
-        uv = uv * camera.intrinsics[:2] + camera.intrinsics[2:]
+        uv = camera.distort_uv(pinhole)
         inside = (uv >= 0) & (uv < size)
         # Far outside, the lens model folds back into the picture.
         inside &= np.abs(pinhole - size / 2) < 0.55 * size

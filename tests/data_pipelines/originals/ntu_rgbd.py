@@ -12,6 +12,7 @@ from data_pipelines.readers.ntu import data_set
 from data_pipelines.sequences import sequence
 from tests import config_data
 from unipose_jax import skeleton as skeletons
+from unipose_jax.geometry import camera as pinhole
 from unipose_jax.synthesis import pools, scene
 from unipose_jax.synthesis.render import viewpoint
 
@@ -123,8 +124,9 @@ def open_source(path: pathlib.Path, **changes: Any) -> sequence.DataSet:
 
 def project(xyz: np.ndarray, camera: calibration.Camera) -> np.ndarray:
     """Pixels as recorded, with centres at +0.5, of (..., 3) in the camera's frame."""
-    xy = calibration.distort(xyz[..., :2] / xyz[..., 2:], camera.distortion)
-    return xy * camera.intrinsics[:2] + camera.intrinsics[2:]
+    xy = (xyz[..., :2] / xyz[..., 2:]).reshape(-1, 2)
+    uv = pinhole.uv_from_xy(pinhole.distort(xy, camera.distortion), camera.intrinsics)
+    return uv.reshape(*xyz.shape[:-1], 2)
 
 
 def _skeleton_text(
