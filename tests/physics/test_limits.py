@@ -161,3 +161,12 @@ def test_real_motion_keeps_its_bounds(sample_data):
     hard = size > jnp.array([[figure.acceleration for figure in figures]])
     assert fast.mean() < 1e-3
     assert hard.mean() < 1e-3
+
+
+def test_the_standing_pose_has_the_stature_and_stands_on_the_floor():
+    pose = limits.standing_pose(definitions.BODY, stature=1.8)
+    assert pose[definitions.BODY.index("head_top"), 1] == pytest.approx(-1.8)
+    left, right = (definitions.BODY.index(f"{s}_foot") for s in ("left", "right"))
+    assert -0.05 < pose[left, 1] < 0.0
+    np.testing.assert_allclose(pose[left] * jnp.array([-1.0, 1.0, 1.0]), pose[right])
+    assert pose[left, 2] < pose[definitions.BODY.index("left_ankle"), 2]  # faces -z

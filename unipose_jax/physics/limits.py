@@ -129,6 +129,21 @@ def kind(joint: str) -> str:
     return name
 
 
+def standing_pose(
+    skeleton: definitions.Skeleton, *, stature: float = STATURE
+) -> Float[Array, "joints 3"]:
+    """Joints of a typical person who stands upright, arms down, and faces -z, metres.
+
+    x points to the person's left, y down, with the floor at y = 0 (see `JOINTS`).
+
+    Args:
+        skeleton: names the joints.
+        stature: metres.
+    """
+    rows = [_standing(name) for name in skeleton.joints]
+    return stature * jnp.asarray([[x, -y, -z] for x, y, z in rows], dtype=jnp.float32)
+
+
 def skin_depths(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
     """How far below the visible skin a joint centre typically lies, metres.
 
