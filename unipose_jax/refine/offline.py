@@ -241,7 +241,7 @@ def _replace_outliers(xyz, valid, segment, level, motion):
 
 def _bone_lengths(xyz, valid, level, person, skeleton):
     """Lengths of each person's bones, and how far they vary beyond the noise."""
-    child, parent = np.asarray(skeleton.bones, np.int32).T
+    child, parent = skeleton.bone_ends
     measured = kinematics.bone_lengths(xyz, skeleton=skeleton)
     known = valid[:, child] & valid[:, parent]
     by_bone = jax.vmap(robust.grouped_median, in_axes=(1, 1, None), out_axes=1)
