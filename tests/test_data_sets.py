@@ -21,20 +21,6 @@ from tests.data_pipelines.originals import itop as itop_files
 from tests.data_pipelines.originals import ntu_rgbd as ntu_files
 from tests.test_run import run
 from unipose_jax import skeleton
-from unipose_jax.synthesis import pools, scene
-
-
-@pytest.fixture(scope="module")
-def people():
-    """Six rendered clips with every joint there is.
-
-    A split may be one of them: it gives each of our four devices a clip of three.
-    """
-    params = scene.SceneParams(
-        frames=12, fps=30.0, height=240, width=320, points=8, skeleton="BODY"
-    )
-    extras = ("depth", "mask", "color")
-    return pools.render_pool(0, "test", 0, 6, params, extras=extras)
 
 
 def of_skeleton(clips, name):
@@ -110,11 +96,11 @@ def write_nothing(folder, people):
     ids=["itop", "ntu_rgbd", "cmu_panoptic", "recording", "synthetic"],
 )
 def test_original_files_are_prepared_trained_on_and_scored(
-    configs, write, people, tmp_path, capsys
+    configs, write, rendered_people, pools, tmp_path, capsys
 ):
-    write(tmp_path / "source", people)
+    write(tmp_path / "source", rendered_people)
     config = configs.get_config("smoke")
-    config.data.check_counts = False
+    config.data.check_counts, config.data.cache_dir = False, pools
     config.data.frame_step = 1
     config.num_train_steps = config.checkpoint_every = 2
     places = {"source": tmp_path / "source", "data_dir": tmp_path / "prepared"}

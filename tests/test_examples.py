@@ -1,6 +1,7 @@
 """The scripts of examples/ that no other test runs, at their smallest."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -13,7 +14,8 @@ from data_pipelines.readers.recordings import recording
 from data_pipelines.rendered import clip_pool
 from examples import check_on_real_data, export_weights, refine_kinect_clip
 from tests import config_data
-from tests.test_run import ROOT, run
+from tests.test_run import ROOT
+from tests.test_run import run
 from unipose_jax import errors, estimator
 from unipose_jax.synthesis import pools
 
@@ -65,10 +67,8 @@ def test_kinects_own_poses_are_refined_and_drawn(sample_data, tmp_path):
 
 
 @pytest.mark.slow
-def test_weights_of_a_run_are_exported(tmp_path):
-    config = unipose.get_config("smoke")
-    config.data.cache_dir = ""
-    assert run("train", config, workdir=tmp_path / "w") == 0
+def test_weights_of_a_run_are_exported(smoke_run, tmp_path):
+    shutil.copytree(smoke_run.workdir, tmp_path / "w")
     export_weights.main(tmp_path / "w", tmp_path / "mine")
     assert estimator.load(tmp_path / "mine").skeleton == "ITOP15"
     (tmp_path / "w" / "metrics.json").unlink()

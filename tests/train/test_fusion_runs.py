@@ -22,9 +22,11 @@ def config():
 
 
 @pytest.mark.slow
-def test_fused_network_trains_and_predicts_with_what_there_is(config, tmp_path, filmed):
+def test_fused_network_trains_and_predicts_with_what_there_is(
+    config, tmp_path, pools, filmed
+):
     config.num_train_steps = config.checkpoint_every = 2
-    config.data.cache_dir = str(tmp_path / "pools")
+    config.data.cache_dir = pools
     workdir = tmp_path / "run"
     assert run("train", config, workdir=workdir) == 0
     found = {}

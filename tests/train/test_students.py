@@ -23,11 +23,6 @@ ITOP = skeleton.ITOP15
 STUDENTS = ("depth", "rgb")
 
 
-@pytest.fixture(scope="module")
-def pools(tmp_path_factory) -> str:
-    return str(tmp_path_factory.mktemp("pools"))
-
-
 @pytest.fixture
 def config(pools):
     config = unipose.get_config("smoke")

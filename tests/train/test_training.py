@@ -23,11 +23,6 @@ from unipose_jax.train.checkpoints import checkpoint, restore
 from unipose_jax.train.evaluation import evaluate
 
 
-@pytest.fixture(scope="session")
-def pools(tmp_path_factory) -> str:
-    return str(tmp_path_factory.mktemp("pools"))
-
-
 @pytest.fixture
 def config(pools) -> ml_collections.ConfigDict:
     return smoke_config(pools)

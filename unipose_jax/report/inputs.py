@@ -5,11 +5,12 @@ these attributes; reports know no reader.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 
+@runtime_checkable
 class PoseSequence(Protocol):
     """Poses of one person over time.
 
@@ -33,6 +34,7 @@ class PoseSequence(Protocol):
         """Which joints exist: (frames, joints)."""
 
 
+@runtime_checkable
 class ImageSequence(Protocol):
     """Frames of a recording with their cameras.
 

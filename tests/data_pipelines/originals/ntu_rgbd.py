@@ -13,7 +13,8 @@ from data_pipelines.sequences import sequence
 from tests import config_data
 from unipose_jax import skeleton as skeletons
 from unipose_jax.geometry import camera as pinhole
-from unipose_jax.synthesis import pools, scene
+from unipose_jax.synthesis import pools
+from unipose_jax.synthesis import scene
 from unipose_jax.synthesis.render import viewpoint
 
 # A clip of each split, by person and, since camera 1 is tested, by view.
@@ -31,22 +32,6 @@ COLOR_FROM_DEPTH[0, 3] = 0.0532
 
 _FIRST_ID = 72057594037931101  # the next one is the same in float64
 _MIRROR = np.array(skeletons.NTU25.mirror)
-
-
-def render() -> dict[str, np.ndarray]:
-    """People for `write`: three clips of six frames; compiling takes most of it."""
-    params = scene.SceneParams(
-        frames=6,
-        fps=30.0,
-        height=212,
-        width=256,
-        points=8,
-        skeleton="NTU25",
-        view=viewpoint.ViewParams(close_share=0.0, baseline_share=1.0),
-    )
-    return pools.render_pool(
-        0, "test", 0, len(CLIPS), params, extras=("depth", "mask", "color")
-    )
 
 
 def write(folder: pathlib.Path, people: Mapping[str, np.ndarray]) -> None:
