@@ -25,9 +25,8 @@ from configs import unipose
 from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
-from data_pipelines.rendered import clip_pool
+from data_pipelines.rendered import cache, clip_pool
 from tests import config_data
-from data_pipelines.rendered import cache
 from unipose_jax.synthesis import pools as render
 from unipose_jax.synthesis import scene
 

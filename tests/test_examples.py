@@ -15,7 +15,6 @@ from data_pipelines.rendered import clip_pool
 from examples import check_on_real_data, export_weights, refine_kinect_clip
 from tests import config_data
 from tests.test_run import ROOT
-from tests.test_run import run
 from unipose_jax import errors, estimator
 from unipose_jax.synthesis import pools
 

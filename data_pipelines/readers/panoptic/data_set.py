@@ -19,9 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from data_pipelines.cameras import calibration
-from data_pipelines.ground import pose_file
-from data_pipelines.ground import settings
+from data_pipelines.ground import pose_file, settings
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.panoptic import files, sync
 from data_pipelines.sequences import sequence

@@ -13,9 +13,6 @@ from data_pipelines.sequences import sequence
 from tests import config_data
 from unipose_jax import skeleton as skeletons
 from unipose_jax.geometry import camera as pinhole
-from unipose_jax.synthesis import pools
-from unipose_jax.synthesis import scene
-from unipose_jax.synthesis.render import viewpoint
 
 # A clip of each split, by person and, since camera 1 is tested, by view.
 CLIPS = ("S001C002P001R001A001", "S002C002P008R001A001", "S003C001P003R001A001")
