@@ -1,6 +1,7 @@
 """The terms of UniPose's objective (docs/method.md), registered by name."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +22,7 @@ TEACHER_FIELDS = ("teacher_xyz", "teacher_confidence")
 # Joints against the keypoints of a 2D detector.
 
 
-def _keypoint_arguments(batch: Mapping[str, Array]) -> dict[str, Array]:
+def _keypoint_arguments(batch: Mapping[str, Array]) -> dict[str, Any]:
     return {
         "uv": batch["uv"],
         "intrinsics": batch["intrinsics"][:, None],
