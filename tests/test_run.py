@@ -61,6 +61,7 @@ def shell(*arguments: str) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_smoke_run_writes_metrics_pictures_and_page(smoke_run, tmp_path):
     record = json.loads((smoke_run.workdir / "metrics.json").read_text())
     assert record["step"] == 4 or record["step"] == 2  # the best of two checkpoints
@@ -138,6 +139,7 @@ def test_pictures_are_not_drawn_into_the_recording(rendered_recording):
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_other_data_is_evaluated_beside_the_run(smoke_run, tmp_path):
     workdir = shutil.copytree(smoke_run.workdir, tmp_path / "w")
     config = smoke_run.config.copy_and_resolve_references()
