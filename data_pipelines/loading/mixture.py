@@ -1,4 +1,4 @@
-"""Several prepared data sets as one source to train on, each with its share."""
+"""Mixture of several prepared data sets as one training source."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,18 +10,18 @@ from unipose_jax import errors
 
 
 class Mixture:
-    """Examples of several sources; an epoch shows the first of them whole.
+    """Examples of several sources; an epoch has each example of the first one once.
 
-    Of the others it shows as many, drawn at random, as their shares ask for. Examples
-    have the fields that all sources have.
+    The examples of the other sources are drawn at random, in proportion to their
+    shares. Examples have the fields that all sources have.
     """
 
     def __init__(self, sources: Sequence[loader.Source], shares: Sequence[float]):
         """Mixes sources.
 
         Args:
-            sources: the main one, then others; none is empty.
-            shares: of the examples of an epoch; they add up to 1.
+            sources: the main source, then others; none may be empty.
+            shares: share of each source in an epoch; they sum to 1.
         """
         whole = len(sources[0]) / shares[0]
         counts = [len(sources[0]), *(round(whole * share) for share in shares[1:])]
@@ -35,7 +35,7 @@ class Mixture:
         return int(self._ends[-1])
 
     def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Example `index` of the main source, or one that `rng` draws from another."""
+        """Returns example `index` of the main source, or a random one of another."""
         number = int(np.searchsorted(self._ends, index, side="right"))
         source = self._sources[number]
         place = index if number == 0 else int(rng.integers(len(source)))
@@ -44,13 +44,13 @@ class Mixture:
 
 
 def parse_mixture(text: str) -> dict[str, float]:
-    """The shares of the other data sets, by "name" or "name/variant".
+    """Parses the shares of the other data sets, by "name" or "name/variant".
 
     Args:
         text: of a config, for example "ntu_rgbd/cross_subject=0.4,recording=0.1".
 
     Raises:
-        errors.BadInput: it does not read so, or leaves nothing for the main set.
+        errors.BadInput: the text is invalid, or the shares sum to 1 or more.
     """
     shares: dict[str, float] = {}
     for part in filter(None, text.replace(" ", "").split(",")):
@@ -73,7 +73,7 @@ def parse_mixture(text: str) -> dict[str, float]:
 def other_data_config(
     data: ml_collections.ConfigDict, name: str
 ) -> ml_collections.ConfigDict:
-    """The `data` of one of the other sets, which lies beside the main one."""
+    """The `data` of one of the other data sets, in the same folder as the main one."""
     other = ml_collections.ConfigDict(data.to_dict())
     other.name, _, other.variant = name.partition("/")
     other.mixture = ""
@@ -81,6 +81,6 @@ def other_data_config(
 
 
 def describe_mixture(shares: Mapping[str, float]) -> str:
-    """The mixture in words, for people to read."""
+    """Describes the mixture in words."""
     listed = ", ".join(f"{share:.0%} {name}" for name, share in shares.items())
-    return f"training examples: {listed}, the rest of the main set"
+    return f"training examples: {listed}, the rest from the main data set"

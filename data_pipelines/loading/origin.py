@@ -1,6 +1,6 @@
-"""Where the examples of a config come from: rendered, or read from files.
+"""Origin of the examples of a config: rendered, or read from files.
 
-`config.data.collections`, a list in one string, is parsed here and nowhere else.
+Includes the parser of `config.data.collections`, a list in one string.
 """
 
 import pathlib
@@ -14,7 +14,7 @@ RENDERED = "rendered"
 
 
 class Collection(NamedTuple):
-    """Where pictures of several people come from, and how often."""
+    """A source of images of several people, and its weight."""
 
     annotations: str  # a file, or `RENDERED`
     images: str  # folder
@@ -22,15 +22,17 @@ class Collection(NamedTuple):
 
     @property
     def is_rendered(self) -> bool:
-        """Whether its pictures are rendered, so that their true depth is known."""
+        """Whether its images are rendered, so that true depth is known."""
         return self.annotations == RENDERED
 
 
 class Origin(NamedTuple):
-    """The answer for a whole config."""
+    """Origin of all examples of a config."""
 
-    collections: tuple[Collection, ...]  # of pictures; () for clips
-    synthetic: bool  # every example shows rendered people, perhaps read from files
+    collections: tuple[Collection, ...]  # collections of images; () for clips
+    synthetic: (
+        bool  # all examples show rendered people, rendered now or read from files
+    )
     renders: bool  # some examples are rendered by this run
 
 
@@ -49,15 +51,15 @@ def of(data: ml_collections.ConfigDict) -> Origin:
 
 
 def parse(text: str) -> list[Collection]:
-    """The collections that a config asks for.
+    """Parses the collections of a config.
 
     Args:
-        text: "rendered", or a list "ANNOTATIONS[@IMAGES][=WEIGHT]" with commas, of
-            files in COCO's format; images lie beside them unless a folder is named.
-            "rendered" may be among them.
+        text: "rendered", or a comma-separated list "ANNOTATIONS[@IMAGES][=WEIGHT]" of
+            files in COCO format. The default image folder is that of the annotations.
+            The list may include "rendered".
 
     Raises:
-        errors.BadInput: it does not read so.
+        errors.BadInput: the text is invalid.
     """
     found = []
     for part in filter(None, (piece.strip() for piece in text.split(","))):

@@ -1,4 +1,4 @@
-"""The data of a config, by `config.data.name`: batches to train on, splits to score."""
+"""Training batches and evaluation splits of a config, by `config.data.name`."""
 
 import pathlib
 
@@ -12,22 +12,22 @@ from unipose_jax import errors
 def open_train(
     config: ml_collections.ConfigDict, *, host: int, hosts: int, teacher=None
 ):
-    """Endless training batches of one host.
+    """Opens an infinite iterator of training batches for one host.
 
     Args:
         config: with `data`, `seed` and `global_batch_size`.
-        host: number of this host.
-        hosts: how many there are.
-        teacher: adds fields to clips: `of_source(source)` and `of_batches(batches)`
-            return the same with them. None adds none.
+        host: index of this host.
+        hosts: number of hosts.
+        teacher: object with `of_source(source)` and `of_batches(batches)`, which return
+            the same clips with additional fields. None adds no fields.
 
     Returns:
-        An iterator of batches (schema fields; NumPy, or on devices where clips are
-        rendered afresh) with `get_state()` and `set_state(state)`, whose state is
-        JSON-able.
+        An iterator of batches (schema fields; NumPy arrays, or device arrays for
+        freshly rendered clips) with `get_state()` and `set_state(state)`. The state is
+        JSON-serialisable.
 
     Raises:
-        errors.BadInput: `config.data.name` is unknown, or its files cannot be used.
+        errors.BadInput: `config.data.name` is unknown, or its files are invalid.
     """
     found = origin.of(config.data)
     if found.collections:
@@ -43,8 +43,8 @@ def open_train(
     if found.renders:
         if config.data.mixture:
             raise errors.BadInput(
-                "config.data.mixture needs prepared data sets (--data_dir); rendered "
-                "people are one of them, too (--mode=prepare)"
+                "config.data.mixture needs prepared data sets (--data_dir); prepare "
+                "rendered people with --mode=prepare"
             )
         from data_pipelines.loading import rendered_batches
 
@@ -64,7 +64,7 @@ def open_train(
 
 
 def _mixed(config: ml_collections.ConfigDict, teacher):
-    """The training source of a config, with the other sets of its mixture."""
+    """The training source of a config, with the other data sets of its mixture."""
     from data_pipelines.loading import label_subset, mixture
 
     def opened(data):
@@ -77,7 +77,9 @@ def _mixed(config: ml_collections.ConfigDict, teacher):
     if not shares:
         return opened(config.data)
     if not config.data.data_dir:
-        raise errors.BadInput("config.data.mixture needs prepared sets (--data_dir)")
+        raise errors.BadInput(
+            "config.data.mixture needs prepared data sets (--data_dir)"
+        )
     print(mixture.describe_mixture(shares))
     others = [opened(mixture.other_data_config(config.data, name)) for name in shares]
     main = 1.0 - sum(shares.values())
@@ -85,14 +87,14 @@ def _mixed(config: ml_collections.ConfigDict, teacher):
 
 
 def open_split(config: ml_collections.ConfigDict, split: str):
-    """A split as a random-access source: `len(source)`, `source[index]`, `protocol`.
+    """Opens a split as a source: `len(source)`, `source[index]`, `source.protocol`.
 
     Args:
         config: with `data`.
-        split: "train", "validation" or "test"; no frame is in two of them.
+        split: "train", "validation" or "test"; splits share no frames.
 
     Raises:
-        errors.BadInput: as `open_train`.
+        errors.BadInput: see `open_train`.
     """
     data = config.data
     found = origin.of(data)
@@ -124,12 +126,12 @@ def open_split(config: ml_collections.ConfigDict, split: str):
         source = _pose_clips(tracks, data, split, protocol)
     if not len(source):
         where = data.data_dir or data.path
-        raise errors.BadInput(f"{where} is too short to hold a {split} split")
+        raise errors.BadInput(f"{where} is too short for a {split} split")
     return source
 
 
 def _pose_clips(tracks, data: ml_collections.ConfigDict, split: str, protocol: str):
-    """Clips without points; of people without labels, to train on, perhaps none."""
+    """Clips without points; labels of the labelled subjects only, for training."""
     from data_pipelines.loading import pose_clips
 
     labeled_subjects = tuple(filter(None, data.get("labeled_subjects", "").split(",")))
@@ -147,7 +149,7 @@ def _pose_clips(tracks, data: ml_collections.ConfigDict, split: str, protocol: s
 
 
 def _read_tracks(data: ml_collections.ConfigDict, split: str):
-    """Tracks of a split in memory, read from the original files at `data.path`."""
+    """Reads the tracks of a split from the original files at `data.path`."""
     from data_pipelines.sequences import tracks
 
     if not data.path:
@@ -158,7 +160,7 @@ def _read_tracks(data: ml_collections.ConfigDict, split: str):
     data_set = registry.open_data_set(data, pathlib.Path(data.path).expanduser())
     if data_set.kind != "tracks":
         raise errors.BadInput(
-            f"{data.name} has {data_set.kind}, no sequences of people"
+            f"{data.name} has {data_set.kind}, not sequences of people"
         )
     skipped: list[str] | None = [] if data.skip_corrupt else None
     read = [

@@ -27,7 +27,7 @@ from unipose_jax import skeleton as skeletons
 _PIXEL_CENTER = 0.5
 
 # Other joint names. The "head" of CrowdPose is the top of the head. The bottom of the
-# head in PoseTrack is the upper neck of MPII, which no skeleton has (our neck is lower).
+# head in PoseTrack is the upper neck of MPII, which no skeleton here has.
 _ALIASES = {"top_head": "head_top", "head_bottom": "upper_neck"}
 _CROWDPOSE = {"head": "head_top"}
 _CROWDPOSE_JOINTS = 14

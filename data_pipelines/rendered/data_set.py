@@ -1,4 +1,4 @@
-"""Rendered people as a data set that can be written to disk."""
+"""Rendered people as a data set that can be prepared on disk."""
 
 import dataclasses
 import pathlib
@@ -13,7 +13,7 @@ from data_pipelines.sequences import sequence, tracks
 
 @dataclasses.dataclass(frozen=True)
 class RenderedClip:
-    """A clip that is rendered when it is read; stands in for a sequence of files."""
+    """A clip that is rendered when it is read; replaces a `sequence.Sequence`."""
 
     name: str
     subject: str
@@ -35,7 +35,9 @@ def open_data_set(
     }
     if data.motion:
         source_settings["motion"] = file_io.digest([clip_pool.motion_path(data)])
-    del source_settings["scene"]["crop_size"]  # not looked at: `data.crop_size` counts
+    del source_settings["scene"][
+        "crop_size"
+    ]  # unused; `data.crop_size` is used instead
     return sequence.DataSet(
         name="synthetic",
         sequences={
@@ -59,7 +61,7 @@ def read_track(
     skipped: list[str] | None = None,
     crop_size: int = 0,
 ) -> tracks.Track:
-    """Renders a clip; arguments as of `tracks.read_track`."""
+    """Renders a clip; see `tracks.read_track` for the arguments."""
     data = ml_collections.ConfigDict(clip.data)
     data.skeleton, data.scene.points = skeleton, stored_points
     data.crop_size = crop_size

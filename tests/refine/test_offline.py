@@ -233,7 +233,7 @@ def test_each_person_keeps_bones_of_their_own(gentle):
 
 @pytest.mark.parametrize(
     ("shape", "message"),
-    [((2, 15, 3), "three frames or more"), ((9, 14, 3), "skeleton ITOP15 has 15")],
+    [((2, 15, 3), "at least three frames"), ((9, 14, 3), "skeleton ITOP15 has 15")],
 )
 def test_what_cannot_be_refined(shape, message):
     with pytest.raises(ValueError, match=message):

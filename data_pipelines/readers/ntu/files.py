@@ -4,8 +4,8 @@
     nturgb+d_depth_masked/S001C001P001R001A001/MDepth-00000001.png
     nturgb+d_rgb/S001C001P001R001A001_rgb.avi
 
-Other folder names, or one common folder, also work. A name encodes setup, camera, person,
-repetition and action. Files of NTU RGB+D 120 (setups from 18) are ignored.
+Other folder names, or one common folder, also work. A name encodes setup, camera,
+person, repetition and action. Files of NTU RGB+D 120 (setups from 18) are ignored.
 """
 
 import dataclasses
@@ -60,7 +60,7 @@ def find(source: pathlib.Path) -> Files:
                 text = (here / name).read_text(errors="replace")
                 unusable |= {match.group() for match in _CLIP.finditer(text)}
         clips = {name for name in folders if _CLIP.fullmatch(name)}
-        # Folders of unmasked depth have the same names, but their files start with Depth-.
+        # Folders of unmasked depth have the same names; their files start with Depth-.
         masked = [name for name in clips if depth_path(here / name, 1).is_file()]
         depth |= {name: here / name for name in masked}
         folders[:] = sorted(set(folders) - clips)

@@ -1,10 +1,10 @@
 """NTU RGB+D's .skeleton files, and cameras fitted to them.
 
-The files give each joint in metres and in pixels of both cameras. The cameras are fitted
-to these, because no calibration is published. Kinect v2 projects to depth pixels with a
-pinhole and radial distortion, which the fit recovers to the precision of the file (1e-4
-px). It projects to colour pixels with a cubic polynomial, which a rigid camera with
-small distortion approximates to 0.01 px.
+The files give each joint in metres and in pixels of both cameras. The cameras are
+fitted to these, because no calibration is published. Kinect v2 projects to depth pixels
+with a pinhole and radial distortion, which the fit recovers to the precision of the
+file (1e-4 px). It projects to colour pixels with a cubic polynomial, which a rigid
+camera with small distortion approximates to 0.01 px.
 """
 
 import dataclasses
@@ -23,8 +23,8 @@ from unipose_jax import skeleton as skeletons
 # Kinect has pixel centres at integers: the samples of its SDK round DepthSpacePoint and
 # ColorSpacePoint to the nearest index.
 _PIXEL_CENTER = 0.5
-# Kinect mirrors its images, and y is up. With y flipped, a joint that the file calls left
-# is a right joint in the image, so left and right names are exchanged.
+# Kinect mirrors its images, and y is up. With y flipped, a joint that the file calls
+# left is a right joint in the image, so left and right names are exchanged.
 _AXES = np.array([1.0, -1.0, 1.0])
 _MIRRORED_ORDER = np.array(skeletons.NTU25.mirror)
 
@@ -36,7 +36,7 @@ _JOINTS_PER_BODY, _MAX_JOINTS = 200, 5_000  # largest numbers for the fit, at ev
 _NOISE = 0.01  # pixels, error of the colour model against the polynomial
 
 # Prior mean and spread of the fitted parameters, from the Kinects in the sample files.
-# The spread is wide, so it matters only for parameters that the joints do not determine.
+# The spread is wide, so the prior matters only for what the joints do not determine.
 _DEPTH = {
     "f": (365.3, 3.0),
     "cx": (258.5, 5.0),
@@ -88,7 +88,7 @@ def read(path: pathlib.Path) -> tuple[Body, ...]:
     """Reads the bodies in a .skeleton file, in order of first appearance.
 
     Raises:
-        errors.BadInput: the file cannot be read, has no bodies, or has an invalid joint.
+        errors.BadInput: the file cannot be read, or has no bodies or invalid joints.
     """
     try:
         words = path.read_text("ascii").split()

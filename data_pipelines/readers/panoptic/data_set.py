@@ -109,7 +109,7 @@ class KinectSequence(sequence.Sequence):
         return detections.Detections(found.joints, people)
 
     def _projected(self) -> np.ndarray:
-        """Ground truth in distorted colour pixels: u, v, confidence, (frames, 19, 3)."""
+        """Ground truth in distorted colour pixels, with confidence: (frames, 19, 3)."""
         pose, camera = self.joints(), self.placed.color
         size = np.array([camera.width, camera.height])
         xyz = _apply_transform(pose.xyz, self.color_from_depth)

@@ -1,9 +1,9 @@
 """Time stamps of CMU Panoptic's Kinect images, and HD poses with their time stamps.
 
 All sensors share one clock, `univ_time` in milliseconds. `ksynctables_*.json` has the
-times of each Kinect's images, in the order of the images. Each HD pose file has its
-time (`univTime`), so `synctables_*.json` is not needed; its frame numbers are off by two
-(panoptic-toolbox, demo_kinoptic_gen_ptcloud.m).
+times of each Kinect's images, in the order of the images. Each HD pose file has its own
+time (`univTime`). So `synctables_*.json` is not needed, whose frame numbers are off by
+two (panoptic-toolbox, demo_kinoptic_gen_ptcloud.m).
 """
 
 import dataclasses

@@ -27,8 +27,8 @@ from data_pipelines.sequences import sequence, tracks
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 
-# Assumes pixel centres at integers, as in calibration tools. Since no images are read and
-# the cameras are fitted to the 2D positions, rays and poses do not depend on this.
+# Assumes pixel centres at integers, as in calibration tools. Rays and poses do not
+# depend on this, because the cameras are fitted to the 2D positions.
 _PIXEL_CENTER = 0.5
 _MAX_RESIDUAL = (
     1.0  # pixels, RMS of a clip; much larger for detections or a wrong order
@@ -51,8 +51,8 @@ class DataSetSpec:
         int, Sequence[int]
     ]  # joints to keep, by the number of joints in a file
     is_invalid: Callable[[np.ndarray], np.ndarray] | None = None
-    # Function of xyz (frames, joints, 3), metres, world frame, that returns bool (frames,
-    # joints): True for joints with wrong ground truth.
+    # Function of xyz (frames, joints, 3), metres, world frame, that returns bool
+    # (frames, joints): True for joints with wrong ground truth.
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -250,7 +250,7 @@ def _check_subjects(
 def _checked(
     subject: str, action: str, xyz: Any, uv: Any, layout: DataSetSpec
 ) -> _Clip:
-    """Validates a clip, selects its joints and drops 2D frames after the last 3D one."""
+    """Validates a clip, selects joints and drops 2D frames after the last 3D frame."""
     where = f"{subject}, {action!r}"
     if len(uv) != len(layout.sizes):
         raise errors.BadInput(

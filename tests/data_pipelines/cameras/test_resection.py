@@ -30,7 +30,7 @@ def test_the_camera_that_saw_the_points_is_found(number):
     [
         (room(100) * [1, 1, 0] + [0, 0, 1], "lie in a plane"),
         (np.ones((100, 3)), "lie in a plane"),
-        (room(4), "no camera maps the 3D points to the 2D points"),
+        (room(4), "cannot fit a camera that maps the 3D points"),
     ],
 )
 def test_points_that_determine_no_camera(xyz, message):

@@ -111,7 +111,7 @@ def test_nothing_is_unpickled(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", pickle.dumps([1])])
 def test_what_is_no_archive_is_bad_input(tmp_path, content):
     (tmp_path / "a.npz").write_bytes(content)
-    with pytest.raises(errors.BadInput, match="no pose file"):
+    with pytest.raises(errors.BadInput, match="not a pose file"):
         pose_file.read(tmp_path / "a.npz")
 
 

@@ -113,7 +113,7 @@ def test_openpose_orders(tmp_path, joints, knee):
         ([{"image_id": 0}], "no list of numbers"),
         ([{"image_id": "0", "keypoints": []}], "no integer 'image_id'"),
         ([3], "no integer 'image_id'"),
-        ("nonsense", "no list of COCO"),
+        ("nonsense", "not a list of COCO"),
         ({"annotations": []}, "no category names"),
         ({"categories": [{"keypoints": ["a", "a"]}]}, "repeats a joint"),
     ],
@@ -131,10 +131,10 @@ def test_bad_coco_is_named_in_one_line(tmp_path, content, message):
     [
         ("1.json", {"people": [{"pose_keypoints_2d": [1.0] * 51}]}, "17 joints, .* 25"),
         ("1.json", {"people": [3]}, "no list of numbers"),
-        ("1.json", {}, "no OpenPose file"),
-        ("1.json", {"people": 3}, "no OpenPose file"),
-        ("one.json", {"people": []}, "no OpenPose file of a numbered frame"),
-        ("1.txt", {"people": []}, "no files of OpenPose"),
+        ("1.json", {}, "not an OpenPose file"),
+        ("1.json", {"people": 3}, "not an OpenPose file"),
+        ("one.json", {"people": []}, "not an OpenPose file of a numbered frame"),
+        ("1.txt", {"people": []}, "no OpenPose or MMPose files"),
     ],
 )
 def test_bad_openpose_is_named_in_one_line(tmp_path, name, content, message):
@@ -245,7 +245,7 @@ def test_mmpose_joints_are_known_by_their_names(tmp_path, meta, joint, index):
         ("a.json", {"instance_info": 3}, "no list of MMPose instances"),
         ("a.json", [*video(0), {"frame_id": 1}], "entry 1 has no integer 'frame_id'"),
         ("a.json", [{"frame_id": 0.5, "instances": []}], "entry 0 has no integer"),
-        ("a.json", video(3, 3), "frame 3 is there twice"),
+        ("a.json", video(3, 3), "frame 3 occurs twice"),
         (
             "1.json",
             {"instance_info": [], "meta_info": {"keypoint_id2name": {"1": "a"}}},

@@ -63,7 +63,7 @@ def test_all_data_have_labels_where_no_share_is_named():
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.1, float("nan")])
 def test_a_share_that_is_none(share):
     with pytest.raises(
-        errors.BadInput, match=r"labeled_fraction is .*share in \(0, 1\]"
+        errors.BadInput, match=r"labeled_fraction is .*fraction in \(0, 1\]"
     ):
         drawn(share)
 
@@ -74,6 +74,6 @@ def test_fresh_clips_have_no_share():
         {"data": data | {"labeled_fraction": 0.1}, "global_batch_size": 4}
     )
     with pytest.raises(
-        errors.BadInput, match="labeled_fraction=0.1 is a share of a number"
+        errors.BadInput, match="labeled_fraction=0.1 needs a fixed number"
     ):
         sources.open_train(config, host=0, hosts=1)

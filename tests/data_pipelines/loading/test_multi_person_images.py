@@ -75,10 +75,10 @@ def test_fewer_people_than_fit_are_filled_up_with_nobody(tmp_path):
 
 
 def test_pictures_of_one_person_leave_nothing_to_train_on(tmp_path):
-    with pytest.raises(errors.BadInput, match="nothing left to train on"):
+    with pytest.raises(errors.BadInput, match="no pairs of people to train on"):
         multi_person_images.open_train(data(write(tmp_path / "a", 1, 1)))
     with pytest.raises(
-        errors.BadInput, match=r"max_people=1.*nothing left to train on"
+        errors.BadInput, match=r"max_people=1.*no pairs of people to train on"
     ):
         multi_person_images.open_train(data("rendered", max_people=1))
 

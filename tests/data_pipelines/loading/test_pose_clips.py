@@ -87,7 +87,7 @@ def test_people_without_labels_give_keypoints_or_nothing(folder):
 
 
 def test_labels_of_nobody_are_refused(folder):
-    with pytest.raises(errors.BadInput, match="labeled_subjects names nobody"):
+    with pytest.raises(errors.BadInput, match="labeled_subjects has no subject"):
         opened(folder, "train", labeled_subjects="S7").check_supervision()
 
 

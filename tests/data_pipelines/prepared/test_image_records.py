@@ -93,8 +93,8 @@ def test_photographs_do_not_train_a_point_network(source, tmp_path):
     config = unipose.get_config("smoke")
     config.data = make_data(tmp_path)
     prepare.prepare(config.data, source)
-    with pytest.raises(errors.BadInput, match="holds images, not tracks"):
+    with pytest.raises(errors.BadInput, match="contains images, not tracks"):
         sources.open_split(config, "train")
     config.data.data_dir, config.data.path = "", str(source)
-    with pytest.raises(errors.BadInput, match="no sequences of people"):
+    with pytest.raises(errors.BadInput, match="not sequences of people"):
         sources.open_split(config, "train")

@@ -131,7 +131,7 @@ def test_crops_of_sequences_without_images_are_refused(make_recording):
         return tracks.read_track(one, **asked | {"crop_size": 0})
 
     asked = {"skeleton": "ITOP15", "stored_points": 64, "crop_size": 8}
-    with pytest.raises(errors.BadInput, match="no images to cut crops from.*is 8"):
+    with pytest.raises(errors.BadInput, match="no images to make crops from.*is 8"):
         prepared_tracks.records(one, asked, None, read)
     prepared_tracks.records(one, asked | {"crop_size": 0}, None, read)
 

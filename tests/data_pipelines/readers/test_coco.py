@@ -163,7 +163,7 @@ def test_a_wrong_annotation_is_one_line(tmp_path, message):
 
 def test_nobody_is_an_error(tmp_path):
     paths = original.write(tmp_path, original.people(1))
-    refuse("has nobody with 18 keypoints", *paths, min_keypoints=18)
+    refuse("has no person with 18 keypoints", *paths, min_keypoints=18)
 
 
 def test_an_image_that_is_none_or_of_another_size_is_named(tmp_path):

@@ -197,7 +197,7 @@ def test_motion_that_cannot_be_read_is_said(config, tmp_path, content):
     data = config.copy_and_resolve_references().data
     (tmp_path / "walk.npz").write_bytes(content)
     data.motion = str(tmp_path / "walk.npz")
-    with pytest.raises(errors.BadInput, match="walk.npz holds no motion clips"):
+    with pytest.raises(errors.BadInput, match="walk.npz has no motion clips"):
         clip_pool.open_pool(data, "test")
 
 

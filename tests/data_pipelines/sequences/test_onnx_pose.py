@@ -320,13 +320,13 @@ def test_another_head_is_refused(tmp_path):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 9
     onnx.save(model, tmp_path / "a.onnx")
-    assert "gives (1, 48), no heat maps" in refusal(tmp_path / "a.onnx")
+    assert "gives (1, 48); expected heat maps" in refusal(tmp_path / "a.onnx")
 
 
 def test_what_is_no_network_is_refused(tmp_path):
     assert "no ONNX file at" in refusal(tmp_path / "none.onnx")
     (tmp_path / "a.onnx").write_bytes(b"nonsense")
-    assert "is no ONNX model" in refusal(tmp_path / "a.onnx")
+    assert "is not an ONNX model" in refusal(tmp_path / "a.onnx")
 
 
 def test_without_onnxruntime_the_command_to_install_it_is_given(tmp_path, monkeypatch):

@@ -68,7 +68,7 @@ BAD_BVH = {
     "of the HIERARCHY: it ends too early": changed("}\nMOTION", "MOTION"),
     "has 95 values, expected 96 numbers": lambda text: text.rsplit(" ", 1)[0],
     "has 96 values, expected 96 numbers": lambda text: text.rsplit(" ", 1)[0] + " x",
-    "has 9 frames, announced are 10": lambda text: text.rsplit("\n", 2)[0],
+    "has 9 frames, but its header says 10": lambda text: text.rsplit("\n", 2)[0],
     "does not begin with 'Frames: N'": changed("Frame Time: ", "Frame Time:"),
     "MOTION does not begin": changed("Frame Time: 0.0083", "Frame Time: 9.0"),
 }
@@ -93,9 +93,12 @@ def test_a_bvh_cut_short_anywhere_is_one_line(tmp_path, kept):
 def test_missing_files_and_files_of_the_t_pose_alone(tmp_path):
     refuse("cannot read .*none.bvh", joint_clips.read_bvh, tmp_path / "none.bvh")
     original.write(tmp_path / "a.bvh", frames=0)
-    refuse("has 1 frames, expected more", joint_clips.read_bvh, tmp_path / "a.bvh")
+    refuse("has only 1 frames", joint_clips.read_bvh, tmp_path / "a.bvh")
     refuse(
-        "has no .bvh and no .npz", joint_clips.write_clips, tmp_path / "x", "out.npz"
+        "has no readable .bvh or .npz",
+        joint_clips.write_clips,
+        tmp_path / "x",
+        "out.npz",
     )
 
 
@@ -163,7 +166,7 @@ def test_corrupt_frames_are_named_or_made_nan_and_counted(tmp_path):
     lines = joint_clips.write_clips(
         tmp_path, tmp_path / "o" / "c.npz", skip_corrupt=True
     )
-    assert lines == [f"{path}: 2 corrupt frames made NaN"]
+    assert lines == [f"{path}: 2 corrupt frames replaced by NaN"]
 
 
 BAD_JOINTS = {
@@ -171,7 +174,7 @@ BAD_JOINTS = {
     "unknown skeleton 'X'": {"skeleton": "X", "joint_names": None},
     "neither 'joint_names' nor 'skeleton'": {"joint_names": None},
     "'up' is 'x'": {"up": "x"},
-    "no number of frames per second": {"fps": 0.0},
+    "not a valid frame rate": {"fps": 0.0},
 }
 
 
@@ -205,7 +208,7 @@ def test_files_that_do_not_fit_together_are_refused(tmp_path):
     (tmp_path / "b.bvh").unlink()
     save(tmp_path / "b.npz")
     refuse(
-        "b.npz: the clip name 'walk' is taken",
+        "b.npz: the clip name 'walk' is reserved or occurs twice",
         joint_clips.write_clips,
         tmp_path,
         output,

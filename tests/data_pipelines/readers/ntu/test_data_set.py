@@ -195,7 +195,7 @@ def test_every_split_has_its_clip(tmp_path, variant):
         "test": [f"{TEST}-0"],
     }
     assert variant in opened.protocol
-    assert "no 2D detector" in opened.protocol
+    assert "not detections" in opened.protocol
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,9 @@ def test_empty_source(tmp_path):
 
 def test_part_of_the_data_set_is_no_whole(tmp_path):
     write(tmp_path)
-    refuse(tmp_path, "has 1 clips, NTU RGB.D 60 has 56880; .*False", check_counts=True)
+    refuse(
+        tmp_path, "has 1 clips, but NTU RGB.D 60 has 56880; .*False", check_counts=True
+    )
 
 
 def test_unknown_variant(tmp_path):
@@ -296,12 +298,12 @@ def change_joint(word, value):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda text: "", "breaks off in frame 0 of 0"),
+        (lambda text: "", "ends in frame 0 of 0"),
         (lambda text: "2\n0\n0\n", "has 0 bodies"),
-        (lambda text: text[: len(text) // 2], "breaks off in frame 2 of 3"),
+        (lambda text: text[: len(text) // 2], "ends in frame 2 of 3"),
         (lambda text: text.replace(" 2\n25", " 2\n24", 1), "in frame 1 of 3"),
-        (lambda text: "PK\x03\x04" + text, "is no .skeleton file"),
-        (lambda text: "\xff" + text, "is no .skeleton file"),
+        (lambda text: "PK\x03\x04" + text, "is not a .skeleton file"),
+        (lambda text: "\xff" + text, "is not a .skeleton file"),
         (change_joint(0, "nan"), "frame 2 has a joint that is not within 100 m"),
         (change_joint(2, "2.147e9"), "frame 2 has a joint that is not within"),
     ],
@@ -348,8 +350,8 @@ def test_video_that_ends_early(tmp_path):
     ("image", "message"),
     [
         (None, "cannot read .*MDepth-00000002.png"),
-        (np.ones((424, 512), np.uint8), "MDepth-00000002.png is no 16-bit grey PNG"),
-        (np.ones((240, 320), np.uint16), "is no 16-bit grey PNG of 512x424"),
+        (np.ones((424, 512), np.uint8), "MDepth-00000002.png is not a 16-bit grey PNG"),
+        (np.ones((240, 320), np.uint16), "is not a 16-bit grey PNG of 512x424"),
         (np.ones((424, 512), np.uint16), "MDepth-00000002.png cannot be decoded"),
     ],
 )
@@ -378,7 +380,7 @@ def test_keypoints_of_a_detector_are_in_colour_pixels(tmp_path):
     assert sequence.keypoint_camera.width == 1920
     np.testing.assert_allclose(sequence.by_frame().by_frame[FRAMES][0, :, :2], 700.5)
     assert sequence.color(0) is None
-    assert "2D keypoints are a 2D detector's" in opened.protocol
+    assert "2D keypoints are detections" in opened.protocol
     (tmp_path / f"{TRAIN}.json").unlink()
     with pytest.raises(errors.BadInput, match=f"no keypoints of {TRAIN}: "):
         sequence.by_frame()
@@ -387,7 +389,7 @@ def test_keypoints_of_a_detector_are_in_colour_pixels(tmp_path):
 def test_too_few_joints_are_said_to_give_a_typical_camera(tmp_path):
     write(tmp_path)
     opened = originals.open_source(tmp_path)
-    assert "Too few joints to fit, so a typical Kinect v2: S001C002" in opened.protocol
+    assert "with too few joints to fit: S001C002" in opened.protocol
     (sequence,) = opened.sequences["train"]
     expected = originals.DEPTH_CAMERA.intrinsics
     np.testing.assert_allclose(sequence.depth_camera.intrinsics, expected, atol=3)

@@ -79,7 +79,7 @@ def test_a_sequence_is_one_person_before_one_kinect(opened):
         f"{NAME}_50_02_body7_000003",
     ]
     assert [s.name for s in opened.sequences["train"]] == names
-    assert "(8 of 13 are)" in opened.protocol
+    assert "(8 of 13)" in opened.protocol
     assert not opened.skipped
 
 
@@ -203,7 +203,7 @@ def test_a_detectors_person_is_the_one_of_the_sequence(written, opened, tmp_path
         content = {"categories": [{"keypoints": names}], "annotations": entries}
         (tmp_path / f"{NAME}_50_{node:02d}.json").write_text(json.dumps(content))
     detected = cmu_panoptic.open_data_set(written[0], settings(keypoints=str(tmp_path)))
-    assert "a detector's" in detected.protocol
+    assert "are detections" in detected.protocol
     for seen, own in zip(
         detected.sequences["train"], opened.sequences["train"], strict=True
     ):

@@ -90,17 +90,17 @@ SPOILT = {
                 }
             }
         ).encode(),
-        "no depth picture of KINECTNODE1 is within 17 ms",
+        "no depth image of KINECTNODE1 is within 17 ms",
     ),
     "scene": (
         "hdPose3d_stage1_coco19/body3DScene_00000101.json",
         b'{"univTime": 1, "bodies": [{"id": 0, "joints19": [1]}]}',
-        "body3DScene_00000101.json is no file of HD poses",
+        "body3DScene_00000101.json is not an HD pose file",
     ),
     "half a picture": (
         "kinect_shared_depth/KINECTNODE1/depthdata.dat",
         bytes(2 * 128 * 106 + 2),
-        "depthdata.dat has 27138 bytes, no whole number of 128x106",
+        "depthdata.dat has 27138 bytes, not a whole number of 128x106",
     ),
     "no depth": (
         "kinect_shared_depth/KINECTNODE1/depthdata.dat",
@@ -110,7 +110,7 @@ SPOILT = {
     "empty video": (
         "kinectVideos/kinect_50_01.mp4",
         b"",
-        "kinect_50_01.mp4 is no video",
+        "kinect_50_01.mp4 is not a video",
     ),
 }
 
@@ -130,7 +130,7 @@ def test_a_spoilt_file_is_named_and_skipped_only_where_allowed(copied, case):
 def test_poses_of_nobody_are_refused(copied):
     for file in (copied / "hdPose3d_stage1_coco19").iterdir():
         file.write_text('{"univTime": 1.0, "bodies": []}')
-    with pytest.raises(errors.BadInput, match="none of 4 scenes has bodies"):
+    with pytest.raises(errors.BadInput, match="none of the 4 scenes has a person"):
         data_set.open_data_set(copied, settings())
 
 
@@ -141,7 +141,9 @@ def test_a_broken_archive_is_refused(copied):
     shutil.rmtree(poses)
     content = poses.with_suffix(".tar").read_bytes()
     poses.with_suffix(".tar").write_bytes(content[: len(content) // 2 + 100])
-    with pytest.raises(errors.BadInput, match="stage1_coco19.tar is no whole tar file"):
+    with pytest.raises(
+        errors.BadInput, match="stage1_coco19.tar is not a complete tar file"
+    ):
         data_set.open_data_set(copied, settings())
 
 
@@ -150,7 +152,7 @@ def test_a_frame_beyond_the_end_of_the_depth_file_is_an_error_of_that_frame(copi
     path.write_bytes(path.read_bytes()[: -2 * 128 * 106])
     seen = data_set.open_data_set(copied, settings()).sequences["train"][0]
     assert seen.depth(2).any()
-    with pytest.raises(errors.BadInput, match=r"ends before depth picture 6"):
+    with pytest.raises(errors.BadInput, match=r"ends before depth image 6"):
         seen.depth(3)
 
 
@@ -159,5 +161,5 @@ def test_a_color_picture_that_cannot_be_read_is_an_error_of_that_frame(copied):
     (copied / "kinectImgs/50_01/50_01_00000002.jpg").write_bytes(b"no picture")
     seen = data_set.open_data_set(copied, settings()).sequences["train"][0]
     assert seen.color(1) is not None
-    with pytest.raises(errors.BadInput, match=r"50_01_00000002.jpg: colour picture 1"):
+    with pytest.raises(errors.BadInput, match=r"50_01_00000002.jpg: colour image 1"):
         seen.color(0)

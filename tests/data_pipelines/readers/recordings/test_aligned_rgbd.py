@@ -85,7 +85,7 @@ def test_rate_and_unit_are_positive_numbers(source, tmp_path, key, value):
         ({"fps": 0.0}, "--fps=0 is not a positive number"),
         ({"fps": float("nan")}, "--fps=nan is not a positive number"),
         ({"depth_unit": -1.0}, "--depth_unit=-1 is not a positive number"),
-        ({"depth_unit": 1000.0}, "--depth_unit=1000 is in metres per count"),
+        ({"depth_unit": 1000.0}, "--depth_unit=1000: unit is metres per count"),
     ],
 )
 def test_rate_and_unit_of_the_user_are_checked(source, tmp_path, options, message):
@@ -134,7 +134,7 @@ def depth_of(kind):
         ),
         (lambda p: (p / "depth" / "000008.png").unlink(), "000008 has no depth"),
         (lambda p: (p / "color" / "000009.jpg").unlink(), "000009 has no colour"),
-        (lambda p: [f.unlink() for f in (p / "color").iterdir()], "has no pictures"),
+        (lambda p: [f.unlink() for f in (p / "color").iterdir()], "has no images"),
         (
             lambda p: (p / "camera_intrinsic.json").unlink(),
             "has no camera_intrinsic.json or intrinsic.json",
@@ -151,7 +151,7 @@ def depth_of(kind):
             lambda p: (p / "camera_intrinsic.json").write_text(
                 json.dumps(CAMERA | {"intrinsic_matrix": [10, 0, 3, 0, 11, 2, 0, 0, 1]})
             ),
-            "column by column",
+            "column-major order",
         ),
     ],
 )

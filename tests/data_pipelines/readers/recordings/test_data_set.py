@@ -59,7 +59,7 @@ def test_a_recording_gives_the_crops_that_the_config_asks_for(make_recording):
 
 def test_recording_without_keypoints_cannot_teach(make_recording):
     config = make_config(make_recording(frames=20, joints=None))
-    with pytest.raises(errors.BadInput, match="no keypoints to learn from"):
+    with pytest.raises(errors.BadInput, match="no keypoints to train on"):
         sources.open_train(config, host=0, hosts=1)
 
 
@@ -112,7 +112,7 @@ def test_a_first_frame_that_cannot_be_read_does_not_cost_the_recording(make_reco
 
 def test_a_recording_too_short_for_a_split_is_bad_input(make_recording):
     config = make_config(make_recording(frames=1))
-    with pytest.raises(errors.BadInput, match="too short to hold a train split"):
+    with pytest.raises(errors.BadInput, match="too short for a train split"):
         sources.open_split(config, "train")
 
 

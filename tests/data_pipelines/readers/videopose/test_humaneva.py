@@ -185,8 +185,8 @@ BAD_CLIPS = {
         xyz,
         [uv[0], uv[1][1:], uv[2]],
     ),
-    "frame 5 has values that cannot be": with_corrupt_frame,
-    "frame 2 has values that cannot be": with_nan,
+    "frame 5 has invalid values": with_corrupt_frame,
+    "frame 2 has invalid values": with_nan,
     r"an array \(\), expected": lambda xyz, uv: (xyz.tolist(), uv),
 }
 
@@ -229,7 +229,7 @@ def test_an_unknown_subject_is_refused(tmp_path):
         solid["Train/S9"] = solid.pop("Train/S1")
 
     videopose.write_humaneva(tmp_path, alter=rename)
-    refuse(tmp_path, "has a subject 'Train/S9'")
+    refuse(tmp_path, "has an unknown subject 'Train/S9'")
 
 
 def test_another_npz_is_refused(tmp_path):
