@@ -80,9 +80,9 @@ def counted(depth: np.ndarray, present: np.ndarray) -> dict[str, np.ndarray]:
 @functools.partial(jax.jit, static_argnames=("joints", "margin", "feet"))
 def _order(uv, confidence, *, joints: skeleton.Skeleton, margin: float, feet: bool):
     sizes = apparent_size.apparent_sizes(
-        uv, confidence=confidence, segments=apparent_size.segments_of(joints)
+        uv, confidence=confidence, segments=apparent_size.limb_segments(joints)
     )
-    row, known = order.lower_feet(uv, confidence=confidence, skeleton=joints)
+    row, known = order.lower_foot_row(uv, confidence=confidence, skeleton=joints)
     return order.order_people(
         sizes, margin=margin, feet=row if feet else None, feet_known=known
     )

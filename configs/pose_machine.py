@@ -92,10 +92,10 @@ def loss_weights() -> ml_collections.ConfigDict:
     weights = ml_collections.ConfigDict()
     weights.coarse_position = 1.0  # relative to the root, as is position
     weights.coarse_bone_vector = 0.5
-    weights.coarse_absolute_position = 0.1
+    weights.coarse_unaligned_position = 0.1
     weights.position = 1.0
     weights.bone_vector = 0.5
-    weights.absolute_position = 0.2
+    weights.unaligned_position = 0.2
     weights.point_to_ray = 0.1
     weights.projection = 0.1  # squared, in apparent sizes of the person, as bone_extent
     weights.bone_extent = 0.0
@@ -108,7 +108,7 @@ def ramp() -> ml_collections.ConfigDict:
     schedule.terms = (
         "position",
         "bone_vector",
-        "absolute_position",
+        "unaligned_position",
         "projection",
         "point_to_ray",
     )

@@ -11,8 +11,12 @@ from unipose_jax import losses, physics, skeleton
 from unipose_jax.geometry import camera
 
 CAMERA = jnp.array([365.0, 365.0, 256.0, 212.0])  # fx, fy, cx, cy, pixels
-REST = physics.limits.standing_pose(skeleton.ITOP15) + jnp.array([[0.0, 0.9, 3.0]])
-SKIN = physics.limits.skin_depths(skeleton.ITOP15)  # from the joint to the skin, metres
+REST = physics.anthropometry.standing_pose(skeleton.ITOP15) + jnp.array(
+    [[0.0, 0.9, 3.0]]
+)
+SKIN = physics.anthropometry.skin_depths(
+    skeleton.ITOP15
+)  # from the joint to the skin, metres
 init, apply = stax.serial(stax.Dense(256), stax.Gelu, stax.Dense(45))
 adam_init, adam_update, parameters = optimizers.adam(2e-3)
 

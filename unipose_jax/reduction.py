@@ -1,4 +1,4 @@
-"""Means that can be added: over terms, batches, devices and hosts."""
+"""Weighted means that add over batches, devices and hosts."""
 
 import dataclasses
 

@@ -128,9 +128,9 @@ def test_pseudo_huber_is_quadratic_near_zero_and_linear_far_away():
     np.testing.assert_allclose(far, 1e3 - 0.05, rtol=1e-6)
 
 
-def test_saturating_is_half_at_its_scale_and_one_far_away():
+def test_geman_mcclure_is_half_at_its_scale_and_one_far_away():
     sq = jnp.array([0.0, 0.1**2, 0.3**2, 1e12])
-    value = numerics.saturating(sq, scale=0.1)
+    value = numerics.geman_mcclure(sq, scale=0.1)
     np.testing.assert_allclose(value, [0.0, 0.5, 0.9, 1.0], rtol=1e-6)
 
 
@@ -139,7 +139,7 @@ def test_saturating_is_half_at_its_scale_and_one_far_away():
     "penalty",
     [
         lambda sq: numerics.pseudo_huber(sq, delta=0.05),
-        lambda sq: numerics.saturating(sq, scale=0.05),
+        lambda sq: numerics.geman_mcclure(sq, scale=0.05),
     ],
 )
 def test_penalties_have_finite_gradients(penalty, x):
@@ -154,7 +154,7 @@ def test_penalties_have_finite_gradients(penalty, x):
     + [lambda x: numerics.angle_between(x, x[..., ::-1])]
     + [lambda x: numerics.safe_divide(x, x**3)]
     + [lambda x: numerics.pseudo_huber(x**2, delta=0.1)]
-    + [lambda x: numerics.saturating(x**2, scale=0.1)],
+    + [lambda x: numerics.geman_mcclure(x**2, scale=0.1)],
 )
 def test_vmap_equals_batched_equals_jit(function):
     x = jax.random.normal(jax.random.key(3), (4, 5, 3))

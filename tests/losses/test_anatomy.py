@@ -8,7 +8,7 @@ import pytest
 
 from unipose_jax import losses, reduction
 from unipose_jax.geometry import numerics
-from unipose_jax.physics import limits, residuals
+from unipose_jax.physics import anthropometry, constraints
 from unipose_jax.skeleton import definitions
 
 ITOP = definitions.ITOP15
@@ -47,7 +47,7 @@ def standing(skeleton=ITOP, stature=1.7, frames=4):
     """A clip of a person of the sizes in `limits`, upright, facing the camera."""
     rows = []
     for name in skeleton.joints:
-        figures = limits.JOINTS[limits.kind(name)]
+        figures = anthropometry.JOINTS[anthropometry.joint_kind(name)]
         side = -1.0 if name.startswith("right_") else 1.0
         rows.append([side * figures.lateral, -figures.height, -figures.forward])
     xyz = stature * jnp.array(rows) + jnp.array([[0.0, 0.0, 3.0]])
@@ -138,7 +138,7 @@ def test_gradient_of_a_collapsed_person_is_finite(term):
     xyz = size * jax.random.normal(jax.random.key(2), (1, 4, 15, 3))
     grad = jax.vmap(lambda x: gradient(term, x))(xyz)
     chex.assert_tree_all_finite(grad)
-    assert jnp.max(jnp.abs(grad)) < 1.0 / residuals.SOFT
+    assert jnp.max(jnp.abs(grad)) < 1.0 / constraints.SOFTENING
 
 
 @every_term
@@ -225,8 +225,8 @@ def test_lines_that_are_no_bones_may_change_length():
 
 def test_ratio_matches_hand_computed_excess():
     bone = ITOP.bone_names.index("left_elbow-left_hand")
-    hi = float(limits.plausible_bone_ratios(ITOP)[1][bone]) * 1.7
-    length = float(limits.bone_ratios(ITOP)[bone]) * 1.7
+    hi = float(anthropometry.plausible_bone_ratios(ITOP)[1][bone]) * 1.7
+    length = float(anthropometry.bone_ratios(ITOP)[bone]) * 1.7
     excess, delta = 0.03, 0.04  # a 3-4-5 triangle
     xyz = stretched((hi + excess) / length)
     value = TERMS["ratio"](xyz, delta=delta).mean()
@@ -262,7 +262,7 @@ def test_limits_match_hand_computed_hyperextension():
     bone = 0.45 * jnp.array([0.0, np.cos(angle), -np.sin(angle)])
     xyz = standing()
     xyz = xyz.at[:, foot].set(xyz[:, knee] + bone[None])
-    excess = angle - limits.HYPEREXTENSION
+    excess = angle - anthropometry.HYPEREXTENSION
     expected = 0.2 * (np.sqrt(1 + (excess / 0.2) ** 2) - 1) / 4
     np.testing.assert_allclose(TERMS["limits"](xyz).mean(), expected, rtol=2e-3)
     assert jnp.all(gradient(TERMS["limits"], xyz)[:, foot, 2] < 0)  # back: +z

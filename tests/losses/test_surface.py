@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from unipose_jax import losses
-from unipose_jax.physics import limits
+from unipose_jax.physics import anthropometry
 from unipose_jax.skeleton import definitions
 
 SURFACE = jax.jit(losses.surface_distance, static_argnames="delta")
@@ -220,17 +220,17 @@ def test_a_standing_person_covers_points_on_its_skin():
     skeleton = definitions.ITOP15
     rows = []
     for name in skeleton.joints:
-        figures = limits.JOINTS[limits.kind(name)]
+        figures = anthropometry.JOINTS[anthropometry.joint_kind(name)]
         side = -1.0 if name.startswith("right_") else 1.0
         rows.append([side * figures.lateral, -figures.height, -figures.forward])
     xyz = 1.7 * jnp.array(rows) + jnp.array([[0.0, 0.0, 3.0]])
-    skin = limits.skin_depths(skeleton)
+    skin = anthropometry.skin_depths(skeleton)
     points = xyz.at[:, 2].add(-skin)
     term = COVERAGE(
         xyz,
         points,
         skeleton=skeleton,
-        radii=limits.capsule_radii(skeleton),
+        radii=anthropometry.capsule_radii(skeleton),
     )
     np.testing.assert_array_equal(term.mean(), 0.0)
 

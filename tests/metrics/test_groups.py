@@ -101,7 +101,7 @@ def standing(*, yaw, place=(0.3, 0.2, 2.5), pitch=0.0):
 
 def turned(target, least, most, valid=None):
     valid = np.ones(15, bool) if valid is None else valid
-    found = metrics.within_turn(
+    found = metrics.within_facing_angle(
         jnp.asarray(target, jnp.float32),
         valid=jnp.asarray(valid),
         skeleton=ITOP,
@@ -134,7 +134,7 @@ def test_people_without_a_hip_turn_by_no_angle():
 
 def test_turns_vmap_equals_batched_equals_jit():
     def within(target, valid):
-        return metrics.within_turn(
+        return metrics.within_facing_angle(
             target, valid=valid, skeleton=ITOP, least=0.5, most=2.0
         )
 

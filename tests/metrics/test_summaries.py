@@ -149,3 +149,14 @@ def test_real_poses_with_a_known_error(sample_data):
     np.testing.assert_allclose(table["pa_mpjpe_mm"], 0.0, atol=0.01)
     assert table["map_10cm"] == 0.0
     assert table["accel_error"] == pytest.approx(0.0, abs=1e-3)
+
+
+def test_a_skeleton_of_ones_own_joints_has_metrics():
+    hand = definitions.Skeleton("hand", ("palm", "index", "tip"), (-1, 0, 1))
+    target = jnp.zeros((2, 3, 3)).at[:, 1:, 0].set(0.1)
+    options = {"valid": jnp.ones((2, 3), bool), "skeleton": hand}
+    found = metrics.summary(target + 0.03, target, **options)
+    np.testing.assert_allclose(found["mpjpe_mm"], 30.0 * np.sqrt(3.0), rtol=1e-4)
+    assert found["pck_10cm"] == {"palm": 1.0, "index": 1.0, "tip": 1.0}
+    for unknown in ("map_10cm_upper", "map_10cm_lower", "root_mpjpe_mm"):
+        assert math.isnan(found[unknown])

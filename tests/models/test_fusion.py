@@ -106,7 +106,7 @@ def test_every_image_counts(net, clip, modality):
 def test_what_is_not_looked_at_is_as_if_it_were_not_there(net, clip, modality):
     left = [name for name in models.modalities("rgbd") if name != modality]
     absent = net(without(clip, modality))
-    ignored = net(clip, sees=sees(*left))
+    ignored = net(clip, modality_mask=sees(*left))
     assert_same(ignored, absent)
     assert set(absent.parts) == set(left)
     blank = {name: jnp.zeros_like(clip[name]) for name in models.CROP_FIELDS[modality]}
@@ -117,10 +117,10 @@ def test_what_is_not_looked_at_is_as_if_it_were_not_there(net, clip, modality):
 
 def test_points_that_are_not_looked_at_only_say_where_the_person_is(net, clip):
     seen = sees("depth", "rgb")
-    estimate = net(clip, sees=seen)
+    estimate = net(clip, modality_mask=seen)
     center = clip["points"].mean(axis=(1, 2), keepdims=True)
     turned = 2.0 * center - clip["points"]  # another cloud of the same centre
-    assert_same(net(clip, sees=seen, points=turned), estimate, atol=1e-4)
+    assert_same(net(clip, modality_mask=seen, points=turned), estimate, atol=1e-4)
     assert float(jnp.abs(net(clip, points=turned).xyz - net(clip).xyz).max()) > 1e-3
 
 
@@ -128,7 +128,7 @@ def test_everything_missing_is_finite(net, clip):
     nothing = {name: jnp.zeros_like(value) for name, value in clip.items()}
     estimate = net(nothing)
     assert bool(jnp.isfinite(estimate.xyz).all())
-    blind = net(clip, sees=sees())
+    blind = net(clip, modality_mask=sees())
     assert bool(jnp.isfinite(blind.xyz).all())
 
 
@@ -137,10 +137,10 @@ def test_joints_move_with_the_cloud_and_its_colour_camera(net, clip):
     pose = clip["cam_from_points"]
     shift = jnp.einsum("bij,j->bi", pose[:, :3, :3], move)
     seen = sees("points", "rgb")
-    still = net(clip, sees=seen)
+    still = net(clip, modality_mask=seen)
     moved = net(
         clip,
-        sees=seen,
+        modality_mask=seen,
         points=clip["points"] + move.reshape(1, 1, 1, 3),
         cam_from_points=pose.at[:, :3, 3].add(-shift),
     )

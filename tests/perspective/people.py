@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from unipose_jax import skeleton
-from unipose_jax.physics import limits
+from unipose_jax.physics import anthropometry
 from unipose_jax.skeleton import definitions
 
 JOINTS = skeleton.COCO17
@@ -13,10 +13,10 @@ def standing(scale, *, u=0.0, floor=0.0):
     """COCO keypoints (17, 2), pixels, of a person of `scale` pixels per metre."""
     rows = []
     for name in JOINTS.joints:
-        figure = limits.JOINTS[limits.kind(name)]
+        figure = anthropometry.JOINTS[anthropometry.joint_kind(name)]
         side = {"left": 1.0, "right": -1.0}.get(name.split("_")[0], 0.0)
         rows.append((side * figure.lateral, -figure.height))
-    metres = limits.STATURE * jnp.array(rows)
+    metres = anthropometry.STATURE * jnp.array(rows)
     return metres * scale + jnp.array([[u, floor]])
 
 

@@ -10,7 +10,7 @@ from tests.perspective import people
 from unipose_jax import skeleton
 from unipose_jax.perspective import apparent_size
 
-SEGMENTS = apparent_size.segments_of(skeleton.COCO17)
+SEGMENTS = apparent_size.limb_segments(skeleton.COCO17)
 sizes = jax.jit(functools.partial(apparent_size.apparent_sizes, segments=SEGMENTS))
 ALL = jnp.ones(17)
 
@@ -74,7 +74,7 @@ def test_people_of_few_visible_joints_have_no_size(names, known):
 def test_fewer_kinds_of_segments_are_less_certain():
     uv = people.standing(50.0)
     spreads = [
-        sizes(uv, confidence=people.only(*names)).spread
+        sizes(uv, confidence=people.only(*names)).std
         for names in (LEG, (*LEG, "left_shoulder"), skeleton.COCO17.joints)
     ]
     assert spreads[0] > spreads[1] > spreads[2]
@@ -100,7 +100,7 @@ def test_batches_are_what_single_people_are():
 
 @pytest.mark.parametrize("name", ["COCO17", "ITOP15", "PANOPTIC19", "H36M17", "NTU25"])
 def test_every_skeleton_has_segments_on_both_sides(name):
-    segments = apparent_size.segments_of(skeleton.by_name(name))
+    segments = apparent_size.limb_segments(skeleton.by_name(name))
     assert len(segments.lengths) == 11
     assert (segments.lengths > 0.2).all()
     assert (segments.lengths < 0.6).all()
@@ -109,4 +109,4 @@ def test_every_skeleton_has_segments_on_both_sides(name):
 def test_a_skeleton_without_segments_is_refused():
     head = skeleton.Skeleton("head", ("nose", "left_eye"), (-1, 0))
     with pytest.raises(ValueError, match="too few segments"):
-        apparent_size.segments_of(head)
+        apparent_size.limb_segments(head)

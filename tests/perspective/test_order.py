@@ -10,14 +10,16 @@ from tests.perspective import people
 from unipose_jax import skeleton
 from unipose_jax.perspective import apparent_size, order
 
-SEGMENTS = apparent_size.segments_of(skeleton.COCO17)
+SEGMENTS = apparent_size.limb_segments(skeleton.COCO17)
 Reason = order.Reason
 
 
 @functools.partial(jax.jit, static_argnames="margin")
 def ordered(uv, confidence, margin=1.3):
     sizes = apparent_size.apparent_sizes(uv, confidence=confidence, segments=SEGMENTS)
-    feet, known = order.lower_feet(uv, confidence=confidence, skeleton=skeleton.COCO17)
+    feet, known = order.lower_foot_row(
+        uv, confidence=confidence, skeleton=skeleton.COCO17
+    )
     return order.order_people(sizes, margin=margin, feet=feet, feet_known=known)
 
 
@@ -128,7 +130,7 @@ def test_measured_depth_orders_points():
 
 def test_keypoints_have_the_labels_of_their_people():
     found = ordered(*scene([60.0, 30.0], [120.0, 100.0]))
-    pairs = order.of_keypoints(found, joints=3)
+    pairs = order.keypoint_order(found, joints=3)
     assert pairs.label.shape == (6, 6)
     assert (pairs.label[:3, 3:] == 1).all()
     assert not pairs.labelled[:3, :3].any()
@@ -145,7 +147,7 @@ def test_depth_is_looked_up_at_pixels_inside_the_map():
 def test_feet_are_known_only_if_both_are_seen():
     uv = people.standing(50.0, floor=90.0)
     seen = jnp.ones(17)
-    find = functools.partial(order.lower_feet, skeleton=skeleton.COCO17)
+    find = functools.partial(order.lower_foot_row, skeleton=skeleton.COCO17)
     row, known = find(uv, confidence=seen)
     assert known
     assert row == uv[16, 1]

@@ -40,22 +40,22 @@ def test_velocity_of_uniform_motion_is_exact_for_any_spacing():
 def test_uniform_motion_does_not_deviate():
     xyz = parabola(IRREGULAR, START, VELOCITY, 0.0 * ACCELERATION)
     np.testing.assert_allclose(
-        finite_differences.deviation(xyz, IRREGULAR), 0.0, atol=1e-6
+        finite_differences.line_deviation(xyz, IRREGULAR), 0.0, atol=1e-6
     )
 
 
 def test_deviation_of_a_bump_points_back_to_the_line():
     xyz = jnp.zeros((3, 1, 3)).at[1, 0, 0].set(0.2)
-    result = finite_differences.deviation(xyz, jnp.array([0.0, 0.1, 0.4]))
+    result = finite_differences.line_deviation(xyz, jnp.array([0.0, 0.1, 0.4]))
     np.testing.assert_allclose(result[0, 0], [-0.2, 0.0, 0.0], atol=1e-7)
 
 
 def test_deviation_equals_acceleration_times_reach():
     xyz = jax.random.normal(jax.random.key(0), (6, 3, 3))
     acceleration = finite_differences.acceleration(xyz, IRREGULAR)
-    reach = finite_differences.reach(IRREGULAR)
+    reach = finite_differences.half_step_product(IRREGULAR)
     np.testing.assert_allclose(
-        finite_differences.deviation(xyz, IRREGULAR),
+        finite_differences.line_deviation(xyz, IRREGULAR),
         acceleration * reach[:, None, None],
         rtol=1e-4,  # two roundings of numbers around 1000
         atol=1e-6,
@@ -65,7 +65,7 @@ def test_deviation_equals_acceleration_times_reach():
 def test_frames_are_connected_only_forward_and_within_the_gap():
     time = jnp.array([0.0, 0.1, 0.1, 0.05, 0.4, 1.0])
     np.testing.assert_array_equal(
-        finite_differences.connected(time, max_gap=0.5),
+        finite_differences.consecutive(time, max_gap=0.5),
         [True, False, False, True, False],
     )
 

@@ -16,7 +16,7 @@ def levels(track, **options):
     valid = jnp.ones(track.shape[:2], bool)
     run = jnp.zeros(len(track), jnp.int32)
     track = jnp.asarray(track, jnp.float32)
-    return noise.estimate_levels(track, **{"valid": valid, "run": run} | options)
+    return noise.estimate_levels(track, **{"valid": valid, "segment": run} | options)
 
 
 @pytest.mark.parametrize("sd", [0.01, 0.04])
@@ -63,7 +63,7 @@ def test_too_few_frames_to_tell_are_finite(frames):
 
 
 def test_two_frames_have_the_noise_that_the_caller_expects():
-    found = levels(walk(2, motion=0.01), unknown=2.0)
+    found = levels(walk(2, motion=0.01), default=2.0)
     np.testing.assert_array_equal(found.noise, np.full(6, 2.0, np.float32))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from unipose_jax import refine, skeleton
 from unipose_jax.geometry import camera, transforms
-from unipose_jax.physics import limits
+from unipose_jax.physics import anthropometry
 
 BODY = skeleton.ITOP15
 TIME = jnp.arange(60) / 15.0
@@ -197,7 +197,7 @@ def test_keypoints_may_be_of_another_camera(noisy, person):
 def test_the_surface_draws_joints_behind_it(person):
     """Poses that are too near, or too far, as if depth had been misread."""
     body = jnp.asarray(person)
-    skin = jnp.broadcast_to(limits.skin_depths(BODY), body.shape[:2])
+    skin = jnp.broadcast_to(anthropometry.skin_depths(BODY), body.shape[:2])
     front = body - jnp.stack([0.0 * skin, 0.0 * skin, skin], axis=-1)
     aside = jnp.array([[0.0, 0.0], [0.02, 0.0], [-0.02, 0.0], [0.0, 0.02]])
     shifts = jnp.pad(aside, ((0, 0), (0, 1)))

@@ -225,7 +225,7 @@ def test_missing_panoptic_joints_stay_missing_and_spoil_what_they_make(sample_da
 @each_detector
 def test_labels_of_real_images_go_through_every_detectors_order(order, sample_data):
     found = detections.read(sample_data / "coco" / "test_coco.json")
-    people = np.concatenate(list(found.people.values()))
+    people = np.concatenate(list(found.by_frame.values()))
     assert len(people) == 14
     there, _ = skeleton.convert(people, "COCO17", order, derive=True)
     back, valid = skeleton.convert(there, order, "COCO17")
@@ -239,7 +239,7 @@ def test_the_tables_of_the_page_are_up_to_date():
 
 
 def test_a_page_without_a_place_for_a_table_is_refused():
-    with pytest.raises(ValueError, match="no place for the table of 'joints'"):
+    with pytest.raises(ValueError, match="the page has no <!-- joints -->"):
         draw_skeletons.with_tables("# Skeletons\n")
 
 

@@ -212,7 +212,7 @@ def _summary(
 def _length_spread(poses: pose_file.PoseFile) -> np.ndarray:
     """Median absolute deviation of each bone's length, metres."""
     body = skeleton.by_name(poses.skeleton)
-    child, parent = np.array(body.bones).T
+    child, parent = body.bone_ends
     known = poses.is_valid()[:, child] & poses.is_valid()[:, parent]
     vectors = poses.xyz[:, child] - poses.xyz[:, parent]
     lengths = np.ma.masked_where(~known, np.linalg.norm(vectors, axis=-1))

@@ -81,28 +81,27 @@ def surface_depth(
     lateral_penalty: float = 0.2,
     temperature: float = 0.01,
 ) -> tuple[Float[Array, "*batch joints"], Bool[Array, "*batch joints"]]:
-    r"""Observed front surface on each joint's line of sight, from the cloud alone.
+    r"""Depth of the visible surface on each joint's line of sight, from a point cloud.
 
     With l_n the distance of point n from the line of sight and z_n its depth, the
     result is the mean of z_n under the weights softmax(-c_n / temperature) of the
     points with l_n < radius, where c_n = z_n + lateral_penalty (l_n / radius)^2. This
-    smooth lower envelope does not depend on the density of points; a limb in front
-    wins over the torso behind it once it is closer by more than its penalty.
+    soft minimum does not depend on the density of points. It is the depth of a limb in
+    front of the torso where the limb is closer by more than its lateral penalty.
 
-    No gradient flows through the result: it is an observation, and the surface terms
-    treat it as constant while the joint moves.
+    The result has no gradient: it is an observation, constant for the surface losses.
 
     Args:
         xyz: joints, metres, camera frame.
         points: cloud of the visible surface, metres, camera frame.
         points_valid: False removes the point, whatever it holds, NaN included.
         radius: points further from the line of sight are ignored, metres.
-        lateral_penalty: depth that a point at `radius` is set back by, metres.
+        lateral_penalty: depth added to a point at `radius`, metres.
         temperature: smoothing of the minimum, metres.
 
     Returns:
-        Depth of the surface, metres, 0 where invalid; and whether it is valid, that
-        is, whether the joint is in front of the camera and any point supports it.
+        Depth of the surface, metres, 0 where invalid; and whether it is valid: the
+        joint is in front of the camera and a point is within `radius`.
     """
     xyz, points = jax.lax.stop_gradient((xyz, points))
     points = jnp.where(points_valid[..., None], points, 0.0)

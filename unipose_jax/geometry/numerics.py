@@ -127,10 +127,12 @@ def pseudo_huber(sq: Float[Array, "*shape"], *, delta: float) -> Float[Array, "*
     return delta * ratio / (jnp.sqrt(1.0 + ratio) + 1.0)
 
 
-def saturating(sq: Float[Array, "*shape"], *, scale: float) -> Float[Array, "*shape"]:
+def geman_mcclure(
+    sq: Float[Array, "*shape"], *, scale: float
+) -> Float[Array, "*shape"]:
     """Geman-McClure penalty sq / (sq + scale^2) in [0, 1) of a squared distance.
 
-    Quadratic well below `scale`; far above it an outlier costs one and pulls no more.
+    Quadratic well below `scale`; far above, it tends to 1 and its gradient to 0.
 
     Args:
         sq: squared distances, m^2 (or any unit squared).

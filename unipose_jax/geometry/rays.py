@@ -1,4 +1,4 @@
-"""Rays of any camera in any frame, and how far points lie from them."""
+"""Camera rays in any frame, and distances of points from them."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ def rays_from_uv(
     intrinsics: Float[Array, "*#batch 4"],
     frame_from_cam: Float[Array, "*#batch 4 4"],
 ) -> tuple[Float[Array, "*batch n 3"], Float[Array, "*batch n 3"]]:
-    """Rays through undistorted pixels, expressed in another frame than the camera's.
+    """Rays through undistorted pixels, in another frame than that of the camera.
 
     Args:
         uv: undistorted pixels of the camera.
@@ -57,7 +57,7 @@ def point_to_ray_residual(
     """Vector from the nearest point of each ray to `xyz`: (I - d d^T)(p - o).
 
     Behind the origin (p - o).d < 0 and the vector is p - o, so that its squared
-    length still falls towards the camera.
+    length still decreases towards the camera.
 
     Args:
         xyz: points, metres.

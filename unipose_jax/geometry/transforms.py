@@ -22,7 +22,7 @@ def from_rotation_translation(
 def apply(
     transform: Float[Array, "*#batch 4 4"], xyz: Float[Array, "*batch n 3"]
 ) -> Float[Array, "*batch n 3"]:
-    """Moves points by rigid transforms; leading axes of the transform broadcast.
+    """Applies rigid transforms to points; leading axes of the transform broadcast.
 
     Args:
         transform: `b_from_a`, translation in metres.
@@ -38,7 +38,7 @@ def apply(
 def rotate(
     transform: Float[Array, "*#batch 4 4"], vectors: Float[Array, "*batch n 3"]
 ) -> Float[Array, "*batch n 3"]:
-    """Turns directions by the rotation of rigid transforms, without their shift."""
+    """Rotates directions by rigid transforms, without their translation."""
     rotation = jnp.broadcast_to(transform[..., :3, :3], (*vectors.shape[:-2], 3, 3))
     return jnp.einsum("...ij,...nj->...ni", rotation, vectors, precision="highest")
 
@@ -80,7 +80,7 @@ def rotation_about(
 def rotation_from_euler(
     angles: Float[Array, "*batch 3"], *, order: str = "xyz"
 ) -> Float[Array, "*batch 3 3"]:
-    """Rotation about moving axes in turn: order "xyz" is R = Rx(a0) Ry(a1) Rz(a2).
+    """Rotation by intrinsic Euler angles: order "xyz" is R = Rx(a0) Ry(a1) Rz(a2).
 
     Args:
         angles: radians, in the order of `order`.
@@ -110,11 +110,11 @@ def rigid_align(
     *,
     weight: Float[Array, "*batch n"] | None = None,
 ) -> Float[Array, "*batch n 3"]:
-    """Source points moved onto the target by the best rotation and translation.
+    """Aligns source points with the target by the best rotation and translation.
 
-    Minimises the weighted sum of squared distances (W. Kabsch, Acta Cryst. A32,
-    1976), never by a reflection. As for `similarity_align`, the gradient is of no use
-    where singular values coincide: meant for metrics, not for losses.
+    Minimises the weighted sum of squared distances, without reflections (W. Kabsch,
+    Acta Cryst. A32, 1976). The gradient is not usable where singular values coincide:
+    meant for metrics, not for losses.
 
     Args:
         source: points to move, metres.
@@ -134,11 +134,11 @@ def similarity_align(
     *,
     weight: Float[Array, "*batch n"] | None = None,
 ) -> Float[Array, "*batch n 3"]:
-    """Source points moved onto the target by rotation, translation and scale.
+    """Aligns source points with the target by rotation, translation and scale.
 
-    The Procrustes alignment of PA-MPJPE (S. Umeyama, PAMI 13(4), 1991), never by a
-    reflection. The singular value decomposition has no useful gradient where
-    singular values coincide: meant for metrics, not for losses.
+    The Procrustes alignment of PA-MPJPE, without reflections (S. Umeyama, PAMI 13(4),
+    1991). The gradient is not usable where singular values coincide: meant for metrics,
+    not for losses.
 
     Args:
         source: points to move, metres.

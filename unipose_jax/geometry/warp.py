@@ -1,7 +1,7 @@
-"""Images looked up at any position: nearest pixel, bilinear, and affine maps of them.
+"""Image sampling: nearest pixel, bilinear, and affine maps.
 
 Positions are pixels, (0, 0) at the top-left corner of the image, pixel centres at
-+0.5. What lies outside the image is 0. One image a call; `jax.vmap` for more.
++0.5. Outside the image, values are 0. One image per call; use `jax.vmap` for more.
 """
 
 import itertools
@@ -34,8 +34,8 @@ def linear(
 ) -> Float[Array, "..."]:
     """Bilinear interpolation between pixel centres, differentiable in image and `uv`.
 
-    The image goes on as 0 beyond its edge, so that values fade out over the half pixel
-    on either side of the edge.
+    The image is 0 beyond its edge, so values fade to 0 over the half pixel on either
+    side of the edge.
 
     Args:
         image: any unit; integers become float32.
@@ -69,12 +69,12 @@ def affine(
     size: tuple[int, int],
     method: str = "nearest",
 ) -> Shaped[Array, "..."]:
-    """The image as seen through an affine map, looked up at each target pixel's centre.
+    """Resamples an image by an affine map, at the centres of the target pixels.
 
     Args:
         image: the source.
         source_from_target: maps target pixels (u, v, 1) to source pixels; 2x3, or 3x3
-            with the last row (0, 0, 1), which is not looked at.
+            with the last row (0, 0, 1), which is ignored.
         size: height and width of the target, pixels.
         method: one of `METHODS`, "nearest" or "linear".
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import numerics
-from unipose_jax.physics import limits, residuals
+from unipose_jax.physics import anthropometry, constraints
 from unipose_jax.skeleton import definitions, kinematics
 
 # Joints that give the axes of the body (`kinematics.body_frame`), on either side.
@@ -36,7 +36,7 @@ def symmetry(
     Args:
         xyz: predicted joints, metres, any frame.
         skeleton: `skeleton.bone_pairs` gives the pairs. Connections of joints that no
-            bone joins give 0 (`physics.limits.rigid_bones`).
+            bone joins give 0 (`physics.anthropometry.bone_rigidity`).
         where: joints that count; default: all. Pairs with others give 0, whatever they
             hold, NaN included, and no gradient.
         delta: transition from quadratic to linear, log-ratio (0.1: 10 %).
@@ -44,7 +44,7 @@ def symmetry(
     Returns:
         Penalty of each pair, dimensionless.
     """
-    lengths = residuals.log_bone_lengths(
+    lengths = constraints.log_bone_lengths(
         numerics.fill_masked(xyz, where), skeleton=skeleton
     )
     left, right = _pairs(skeleton)
@@ -71,7 +71,7 @@ def bone_constancy(
     Args:
         xyz: predicted joints of whole clips, metres, any frame.
         skeleton: names the bones. Connections of joints that no bone joins give 0
-            (`physics.limits.rigid_bones`).
+            (`physics.anthropometry.bone_rigidity`).
         weights: of each joint in m, e.g. the confidence of its keypoint; default: 1.
             Where they are 0 in the whole clip, all frames weigh the same.
         where: joints that count; default: all. Bones of others give 0, whatever they
@@ -84,7 +84,7 @@ def bone_constancy(
     xyz = numerics.fill_masked(xyz, where)
     weights = jnp.ones_like(xyz[..., 0]) if weights is None else weights
     weights = numerics.fill_masked(weights, where)
-    lengths = residuals.log_bone_lengths(xyz, skeleton=skeleton)
+    lengths = constraints.log_bone_lengths(xyz, skeleton=skeleton)
     known = kinematics.both_ends(where, skeleton=skeleton)
     child, parent = skeleton.bone_ends
     # The small constant serves bones whose weights are 0 in the whole clip.
@@ -109,14 +109,14 @@ def bone_ratio(
     """Excess of a bone's length over the plausible ratios to stature.
 
     Pseudo-Huber of the distance of a length from [lo H, hi H], in metres
-    (`physics.limits.plausible_bone_ratios`). Average the penalties with
+    (`physics.anthropometry.plausible_bone_ratios`). Average the penalties with
     `bone_weights(..., rigid=False)`.
 
     Args:
         xyz: predicted joints, metres, any frame.
         skeleton: names the bones.
         stature: H, metres, taken as constant; default: estimated from the bones of the
-            pose (`physics.residuals.stature`).
+            pose (`physics.constraints.estimate_stature`).
         where: joints that count; default: all. Bones of others give 0, whatever they
             hold, NaN included, and no gradient.
         delta: transition from quadratic to linear, metres.
@@ -127,10 +127,10 @@ def bone_ratio(
     xyz = numerics.fill_masked(xyz, where)
     if stature is None:
         ones = jnp.ones_like(xyz[..., 0])
-        stature = residuals.stature(
+        stature = constraints.estimate_stature(
             xyz, skeleton=skeleton, weight=numerics.fill_masked(ones, where)
         )
-    excess = residuals.bone_ratio(
+    excess = constraints.bone_ratio_excess(
         xyz, jax.lax.stop_gradient(stature), skeleton=skeleton
     )
     penalty = numerics.pseudo_huber(excess**2, delta=delta)
@@ -146,8 +146,9 @@ def joint_limit(
 ) -> Float[Array, "*batch hinges"]:
     """Excess of the bend of elbows and knees over their range of motion.
 
-    Pseudo-Huber of the radians beyond `physics.limits` (`residuals.hyperextension` plus
-    `residuals.overflexion`). Average the penalties with `hinge_weights`.
+    Pseudo-Huber of the radians beyond the limits of `physics.anthropometry`:
+    `constraints.hyperextension` plus `constraints.hyperflexion`. Average the penalties
+    with `hinge_weights`.
 
     Args:
         xyz: predicted joints, metres, any right-handed frame.
@@ -162,8 +163,8 @@ def joint_limit(
         Penalty of each hinge, radians.
     """
     xyz = numerics.fill_masked(xyz, where)
-    excess = residuals.hyperextension(xyz, skeleton=skeleton)
-    excess = excess + residuals.overflexion(xyz, skeleton=skeleton)
+    excess = constraints.hyperextension(xyz, skeleton=skeleton)
+    excess = excess + constraints.hyperflexion(xyz, skeleton=skeleton)
     penalty = numerics.pseudo_huber(excess**2, delta=delta)
     return numerics.fill_masked(penalty, _known_hinges(where, skeleton))
 
@@ -181,13 +182,13 @@ def bone_weights(
         weights: of the joints, not negative.
         skeleton: names the bones.
         where: joints that count; default: all. Bones of others weigh 0.
-        rigid: multiply by `physics.limits.rigid_bones`, for losses that assume bones of
-            constant length (`bone_constancy`).
+        rigid: multiply by `physics.anthropometry.bone_rigidity`, for losses that assume
+            bones of constant length (`bone_constancy`).
     """
     child, parent = skeleton.bone_ends
     of_bones = jnp.maximum(weights[..., child], weights[..., parent])
     if rigid:
-        rigidity = limits.rigid_bones(skeleton)
+        rigidity = anthropometry.bone_rigidity(skeleton)
         of_bones = of_bones * jnp.broadcast_to(rigidity, of_bones.shape)
     known = kinematics.both_ends(where, skeleton=skeleton)
     return numerics.fill_masked(of_bones, known)
@@ -245,7 +246,7 @@ def _rigid_bones(
     where: Array | None, shape: tuple[int, ...], skeleton: definitions.Skeleton
 ) -> Array:
     """Bones that have both joints and join two parts of the body."""
-    rigid = jnp.broadcast_to(limits.rigid_bones(skeleton) > 0.0, shape)
+    rigid = jnp.broadcast_to(anthropometry.bone_rigidity(skeleton) > 0.0, shape)
     known = kinematics.both_ends(where, skeleton=skeleton)
     return rigid if known is None else rigid & known
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import numerics
-from unipose_jax.physics import finite_differences, residuals
+from unipose_jax.physics import constraints, finite_differences
 
 
 def speed(
@@ -29,7 +29,7 @@ def speed(
     Args:
         xyz: predicted joints, metres, any frame at rest.
         time: seconds. Steps that do not increase, or exceed `max_gap`, give 0.
-        limit: v, m/s (`physics.limits.max_speeds`).
+        limit: v, m/s (`physics.anthropometry.max_speeds`).
         where: joints that count; default: all. Steps of others give 0, whatever they
             hold, NaN included, and no gradient.
         delta: transition from quadratic to linear, metres.
@@ -39,7 +39,7 @@ def speed(
         Penalty of each step of each joint, metres.
     """
     xyz = numerics.fill_masked(xyz, where)
-    excess = residuals.speed(xyz, time, limit=limit)
+    excess = constraints.speed_excess(xyz, time, limit=limit)
     penalty = numerics.pseudo_huber(excess**2, delta=delta)
     counted = _counted_steps(time, where, max_gap, penalty.shape)
     return numerics.fill_masked(penalty, counted)
@@ -65,7 +65,7 @@ def acceleration(
         xyz: predicted joints, metres, any frame at rest.
         time: seconds. Frames next to steps that do not increase, or exceed `max_gap`,
             give 0.
-        limit: a, m/s^2 (`physics.limits.max_accelerations`).
+        limit: a, m/s^2 (`physics.anthropometry.max_accelerations`).
         where: joints that count; default: all. Frames that need others give 0, whatever
             they hold, NaN included, and no gradient.
         delta: transition from quadratic to linear, metres.
@@ -75,7 +75,7 @@ def acceleration(
         Penalty of each joint in each frame but the first and the last, metres.
     """
     xyz = numerics.fill_masked(xyz, where)
-    excess = residuals.acceleration(xyz, time, limit=limit)
+    excess = constraints.acceleration_excess(xyz, time, limit=limit)
     penalty = numerics.pseudo_huber(excess**2, delta=delta)
     counted = _counted_triples(time, where, max_gap, penalty.shape)
     return numerics.fill_masked(penalty, counted)
@@ -125,7 +125,7 @@ def acceleration_weights(
 def _counted_steps(
     time: Array, where: Array | None, max_gap: float, shape: tuple[int, ...]
 ) -> Array:
-    linked = finite_differences.connected(time, max_gap=max_gap)
+    linked = finite_differences.consecutive(time, max_gap=max_gap)
     counted = jnp.broadcast_to(linked[..., None], shape)
     if where is None:
         return counted
@@ -135,7 +135,7 @@ def _counted_steps(
 def _counted_triples(
     time: Array, where: Array | None, max_gap: float, shape: tuple[int, ...]
 ) -> Array:
-    linked = finite_differences.connected(time, max_gap=max_gap)
+    linked = finite_differences.consecutive(time, max_gap=max_gap)
     linked = linked[..., :-1] & linked[..., 1:]
     counted = jnp.broadcast_to(linked[..., None], shape)
     if where is None:

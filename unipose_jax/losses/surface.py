@@ -28,7 +28,7 @@ def surface_distance(
         surface_depth: s, observed depth at the joint's own pixel, metres; taken as
             constant (see `geometry.depth.surface_depth`).
         skin_depth: t, how far joints lie below the skin, metres
-            (`physics.limits.skin_depths`); may be learned.
+            (`physics.anthropometry.skin_depths`); may be learned.
         where: joints with an observed surface; default: all. Others give 0, whatever
             they and `surface_depth` hold, NaN included, and no gradient.
         delta: error at half the full penalty, metres.
@@ -39,7 +39,7 @@ def surface_distance(
     """
     z = numerics.fill_masked(xyz[..., 2], where)
     error = z - _below_skin(surface_depth, skin_depth, where)
-    penalty = delta * numerics.saturating(error**2, scale=delta)
+    penalty = delta * numerics.geman_mcclure(error**2, scale=delta)
     return numerics.fill_masked(penalty, where)
 
 
@@ -59,7 +59,7 @@ def surface_hinge(
         xyz: predicted joints, metres, depth-camera frame.
         surface_depth: s, observed depth at the joint's own pixel, metres; taken as
             constant (see `geometry.depth.surface_depth`).
-        min_skin_depth: t_min, metres (`physics.limits.min_skin_depths`).
+        min_skin_depth: t_min, metres (`physics.anthropometry.min_skin_depths`).
         where: joints with an observed surface; default: all. Others give 0, whatever
             they and `surface_depth` hold, NaN included, and no gradient.
         delta: transition from quadratic to linear, metres.
@@ -94,7 +94,7 @@ def coverage(
         xyz: predicted joints, metres.
         points: body points, metres, frame of `xyz`.
         skeleton: names the bones.
-        radii: of the capsules, metres (`physics.limits.capsule_radii`).
+        radii: of the capsules, metres (`physics.anthropometry.capsule_radii`).
         points_valid: points that count; default: all. Others give 0, whatever they
             hold, NaN included.
         where: joints that count; default: all. The bones of others are left out,
@@ -112,7 +112,7 @@ def coverage(
         points_valid=points_valid,
         where=where,
     )
-    penalty = delta * numerics.saturating(excess**2, scale=delta)
+    penalty = delta * numerics.geman_mcclure(excess**2, scale=delta)
     return numerics.fill_masked(penalty, counted)
 
 

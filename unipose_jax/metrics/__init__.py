@@ -1,12 +1,13 @@
-"""Measures of pose accuracy, as means that can be added over batches and devices."""
+"""Metrics of pose accuracy, as means that add over batches and devices."""
 
 from unipose_jax.metrics.groups import (
     lower_body,
     root,
     upper_body,
     within_distance,
-    within_turn,
+    within_facing_angle,
 )
+from unipose_jax.metrics.kinematic_errors import accel_error, bone_length_error
 from unipose_jax.metrics.position import (
     auc,
     map_10cm,
@@ -15,7 +16,6 @@ from unipose_jax.metrics.position import (
     pck,
     root_mpjpe,
 )
-from unipose_jax.metrics.sequence import accel_error, bone_length_error
 from unipose_jax.metrics.summaries import accumulate, summarize, summary
 
 __all__ = [
@@ -34,5 +34,5 @@ __all__ = [
     "summary",
     "upper_body",
     "within_distance",
-    "within_turn",
+    "within_facing_angle",
 ]

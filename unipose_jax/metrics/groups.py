@@ -1,27 +1,37 @@
-"""Groups of joints and frames that are reported apart."""
+"""Groups of joints and of frames that metrics are reported for."""
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import numerics
-from unipose_jax.physics import limits
 from unipose_jax.skeleton import definitions
 
 # Thorax, torso and pelvis belong to neither half: ITOP's published "upper" and "lower
 # body" leave its torso out (the means of its per-joint figures show it).
-_TRUNK = {"thorax", "torso", "pelvis"}
+_UPPER = {
+    *("head_top", "head", "nose", "eye", "ear", "neck"),
+    *("shoulder", "elbow", "wrist", "hand", "hand_tip", "thumb"),
+}
 _LOWER = {"hip", "knee", "ankle", "foot"}
 
 
 def upper_body(skeleton: definitions.Skeleton) -> tuple[int, ...]:
     """Joints of head, neck, shoulders and arms."""
-    return _select_schema_fields(skeleton, lambda kind: kind not in _TRUNK | _LOWER)
+    return _of_kinds(skeleton, _UPPER)
 
 
 def lower_body(skeleton: definitions.Skeleton) -> tuple[int, ...]:
     """Joints of hips and legs."""
-    return _select_schema_fields(skeleton, lambda kind: kind in _LOWER)
+    return _of_kinds(skeleton, _LOWER)
+
+
+_ROOTS = (("pelvis",), ("torso",), ("left_hip", "right_hip"))
+
+
+def has_root(skeleton: definitions.Skeleton) -> bool:
+    """Whether the skeleton has a `root`: a pelvis, a torso or both hips."""
+    return any(set(names) <= set(skeleton.joints) for names in _ROOTS)
 
 
 def root(skeleton: definitions.Skeleton) -> tuple[int, ...]:
@@ -30,7 +40,7 @@ def root(skeleton: definitions.Skeleton) -> tuple[int, ...]:
     Raises:
         ValueError: the skeleton has none of them.
     """
-    for names in (("pelvis",), ("torso",), ("left_hip", "right_hip")):
+    for names in _ROOTS:
         if set(names) <= set(skeleton.joints):
             return tuple(skeleton.index(name) for name in names)
     raise ValueError(f"skeleton {skeleton.name!r} has no root: {skeleton.joints}")
@@ -43,15 +53,15 @@ def within_distance(
     near: float,
     far: float,
 ) -> Bool[Array, "*batch joints"]:
-    """Valid joints of the people who stand between two distances from the camera.
+    """Mask of the valid joints of people in a range of distances from the camera.
 
     A person's distance is the mean depth (z) of the valid joints.
 
     Args:
         target: true joints, metres, camera frame.
-        valid: joints that are there.
-        near: metres, included.
-        far: metres, not included.
+        valid: joints that have a truth.
+        near: lower end of the range, metres, included.
+        far: upper end, metres, excluded.
     """
     depth = jnp.where(valid, target[..., 2], 0.0)
     count = jnp.sum(valid, axis=-1, keepdims=True)
@@ -59,7 +69,7 @@ def within_distance(
     return valid & (mean >= near) & (mean < far)
 
 
-def within_turn(
+def within_facing_angle(
     target: Float[Array, "*batch joints 3"],
     *,
     valid: Bool[Array, "*batch joints"],
@@ -67,19 +77,19 @@ def within_turn(
     least: float,
     most: float,
 ) -> Bool[Array, "*batch joints"]:
-    """Valid joints of the people who face the camera, or turn away, by an angle.
+    """Mask of the valid joints of people in a range of angles to the camera.
 
-    A person faces along down x across: from the shoulders to the hips, and from the
-    right shoulder to the left one. The angle is that to the way to the camera, seen
-    from above the person.
+    A person's facing direction is down x across: from the shoulders to the hips, and
+    from the right shoulder to the left one. The angle is between this direction and the
+    direction to the camera, seen from above the person.
 
     Args:
         target: true joints, metres, camera frame.
-        valid: joints that are there; people without both shoulders and hips turn by
-            no angle.
+        valid: joints that have a truth; people without both shoulders and hips are in
+            no range.
         skeleton: of the joints.
-        least: radians, included; 0 faces the camera.
-        most: radians, not included; pi shows the back.
+        least: lower end of the range, radians, included; 0 faces the camera.
+        most: upper end, radians, excluded; pi shows the back.
 
     Raises:
         ValueError: the skeleton has no shoulders or hips.
@@ -102,6 +112,6 @@ def within_turn(
     return valid & (known & (turn >= least) & (turn < most))[..., None]
 
 
-def _select_schema_fields(skeleton, belongs):
-    kinds = [limits.kind(name) for name in skeleton.joints]
-    return tuple(joint for joint, kind in enumerate(kinds) if belongs(kind))
+def _of_kinds(skeleton, kinds):
+    names = [definitions.without_side(name) for name in skeleton.joints]
+    return tuple(joint for joint, name in enumerate(names) if name in kinds)

@@ -1,4 +1,4 @@
-"""Errors of joint positions: distances, and shares of joints within a distance."""
+"""Errors of joint positions: distances, and shares of joints within a threshold."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 from unipose_jax import reduction
 from unipose_jax.geometry import numerics, transforms
 
-# Fewer joints than this do not fix a similarity alignment.
+# Fewest joints that determine a similarity alignment.
 MIN_ALIGNED = 3
 
 
@@ -39,17 +39,17 @@ def root_mpjpe(
     counted: Bool[Array, "*batch joints"] | None = None,
     per_joint: bool = False,
 ) -> reduction.WeightedMean:
-    """MPJPE, metres, after moving the predicted root onto the true one.
+    """MPJPE, metres, after translation of the predicted root onto the true one.
 
-    The root's own error, zero, counts, as is customary.
+    The zero error of the root itself is included, as in the literature.
 
     Args:
         xyz: predicted joints, metres.
         target: true joints, metres, frame of `xyz`.
-        valid: False leaves a joint out, whatever it holds; a frame whose root is not
-            valid is left out whole.
+        valid: False leaves a joint out, whatever it holds; frames whose root is not
+            valid are left out.
         root: joints whose mean is the root (`metrics.root`).
-        counted: averages over a part of the valid joints only.
+        counted: averages over these of the valid joints.
         per_joint: one mean for each joint instead of one for all.
     """
     rooted = valid & jnp.all(valid[..., np.asarray(root)], axis=-1, keepdims=True)
@@ -75,9 +75,9 @@ def pa_mpjpe(
     Args:
         xyz: predicted joints, metres.
         target: true joints, metres.
-        valid: False leaves a joint out of alignment and mean, whatever it holds; a
-            frame with fewer than three valid joints is left out whole.
-        counted: averages over a part of the valid joints only; all of them align.
+        valid: False leaves a joint out of alignment and mean, whatever it holds; frames
+            with fewer than three valid joints are left out.
+        counted: averages over these of the valid joints; all valid joints are aligned.
         per_joint: one mean for each joint instead of one for all.
     """
     count = jnp.sum(valid, axis=-1, keepdims=True)
@@ -96,7 +96,7 @@ def pck(
     threshold: float = 0.10,
     per_joint: bool = False,
 ) -> reduction.WeightedMean:
-    """Share of joints nearer than a threshold to the truth, in [0, 1].
+    """Share of joints within a threshold of the truth, in [0, 1].
 
     Args:
         xyz: predicted joints, metres.
@@ -115,11 +115,11 @@ def map_10cm(
     *,
     valid: Bool[Array, "*batch joints"],
 ) -> reduction.WeightedMean:
-    """Share of joints nearer than 10 cm, averaged over the joints, in [0, 1].
+    """Mean over joints of the share of frames within 10 cm, in [0, 1].
 
-    What the ITOP papers call mAP@10cm. It is no detection AP: nothing is ranked, and
-    every person is given. The share is taken for each joint over all frames and then
-    averaged over the joints seen at all: to add several batches, add
+    The ITOP papers call it mAP@10cm. It is not a detection AP: nothing is ranked, and
+    every person is given. The share of each joint is over all frames, and the mean over
+    all joints that are valid in any frame. For several batches, add
     `pck(..., per_joint=True)` and average at the end, as `metrics.summarize` does.
 
     Args:
@@ -151,7 +151,7 @@ def auc(
         target: true joints, metres, frame of `xyz`.
         valid: False leaves a joint out, whatever it holds.
         max_threshold: metres.
-        num_thresholds: how many.
+        num_thresholds: number of thresholds.
         per_joint: one area for each joint instead of one for all.
     """
     thresholds = jnp.linspace(0.0, max_threshold, num_thresholds)

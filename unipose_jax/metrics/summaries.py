@@ -1,4 +1,4 @@
-"""All metrics of a set of poses: added up over batches, then told as one table."""
+"""All metrics of a set of poses: sums over batches, then one table."""
 
 import functools
 import math
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from unipose_jax import reduction
-from unipose_jax.metrics import groups, position, sequence
+from unipose_jax.metrics import groups, kinematic_errors, position
 from unipose_jax.skeleton import definitions
 
 
@@ -22,10 +22,11 @@ def accumulate(
     time: Float[Array, "*batch time"] | None = None,
     counted: Bool[Array, "*batch time joints"] | None = None,
 ) -> dict[str, reduction.WeightedMean]:
-    """Everything that `summarize` needs, in a form that can be added.
+    """Sums of errors of joints and bones, from which `summarize` makes the metrics.
 
     Add the results of batches with `jax.tree.map(jnp.add, a, b)`, of devices with
-    `jax.lax.psum`.
+    `jax.lax.psum`. Without a root in the skeleton (`groups.root`), errors relative to
+    the root are left out.
 
     Args:
         xyz: predicted joints, metres.
@@ -41,8 +42,10 @@ def accumulate(
     Returns:
         Means per joint or bone, metres or shares, not yet divided.
     """
-    root = functools.partial(position.root_mpjpe, root=groups.root(skeleton))
-    aligned: dict[str, Callable] = {"aligned": position.pa_mpjpe, "rooted": root}
+    aligned: dict[str, Callable] = {"aligned": position.pa_mpjpe}
+    if groups.has_root(skeleton):
+        root = groups.root(skeleton)
+        aligned["rooted"] = functools.partial(position.root_mpjpe, root=root)
     sums = {
         name: metric(xyz, target, valid=valid, counted=counted, per_joint=True)
         for name, metric in aligned.items()
@@ -57,12 +60,12 @@ def accumulate(
         name: metric(xyz, target, valid=valid, per_joint=True)
         for name, metric in compared.items()
     }
-    sums["bone_length"] = sequence.bone_length_error(
+    sums["bone_length"] = kinematic_errors.bone_length_error(
         xyz, target, valid=valid, skeleton=skeleton, per_bone=True
     )
     sums["frames"] = _count_frames(valid, xyz.dtype)
     if time is not None:
-        sums["acceleration"] = sequence.accel_error(
+        sums["acceleration"] = kinematic_errors.accel_error(
             xyz, target, time, valid=valid, per_joint=True
         )
     return sums
@@ -71,10 +74,11 @@ def accumulate(
 def summarize(
     sums: Mapping[str, reduction.WeightedMean], *, skeleton: definitions.Skeleton
 ) -> dict[str, float | int | dict[str, float]]:
-    """The table of metrics of everything accumulated; NaN where nothing was measured.
+    """The metrics of accumulated sums; NaN where nothing was measured.
 
-    `map_10cm` is the mean over joints of the share of frames within 10 cm (the ITOP
-    papers' mAP@10cm; no detection AP), and over upper or lower body; the other means
+    `map_10cm` is the mean over joints of the share of frames within 10 cm (called
+    mAP@10cm in the ITOP papers; it is not a detection AP); `map_10cm_upper` and
+    `map_10cm_lower` are over the joints of the upper and lower body. The other means
     are over all valid joints of all frames.
 
     Args:
@@ -91,7 +95,7 @@ def summarize(
         "num_frames": int(sums["frames"].total),
         "mpjpe_mm": 1000.0 * _pooled(sums["distance"]),
         "pa_mpjpe_mm": 1000.0 * _pooled(sums["aligned"]),
-        "root_mpjpe_mm": 1000.0 * _pooled(sums["rooted"]),
+        "root_mpjpe_mm": 1000.0 * _pooled(sums.get("rooted")),
         "map_10cm": _mean_known(shares),
         "map_10cm_upper": _mean_known(shares, groups.upper_body(skeleton)),
         "map_10cm_lower": _mean_known(shares, groups.lower_body(skeleton)),
@@ -112,7 +116,7 @@ def summary(
     time: Float[Array, "*batch time"] | None = None,
     counted: Bool[Array, "*batch time joints"] | None = None,
 ) -> dict[str, float | int | dict[str, float]]:
-    """The table of metrics of one set of poses: `summarize` of `accumulate`.
+    """The metrics of one set of poses: `summarize` of `accumulate`.
 
     Args:
         xyz: predicted joints, metres.

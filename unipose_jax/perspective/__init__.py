@@ -1,4 +1,4 @@
-"""What perspective tells of depth in one picture: who is nearer, from 2D keypoints."""
+"""Depth order of people in one image, from the perspective of their 2D keypoints."""
 
 from unipose_jax.perspective import apparent_size, order, pairs
 

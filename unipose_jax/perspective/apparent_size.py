@@ -1,12 +1,12 @@
-"""How large people appear: pixels per metre of the body, an estimate of f / z.
+"""Apparent size of people: pixels per metre of the body, an estimate of f / z.
 
 A segment of length L at depth z, tilted by tau out of the image plane, has an apparent
-length of f L cos(tau) / z. Tilt shortens and never lengthens, so that the larger ones
-among the ratios of apparent to canonical length tell f / z; the very largest are
-keypoints that are wrong, or limbs stretched towards the camera.
+length of f L cos(tau) / z. Tilt only shortens it, so the larger ratios of apparent to
+canonical length estimate f / z; the very largest come from wrong keypoints, or from
+limbs stretched towards the camera.
 
-Assumed: people have the stature that `physics.limits` calls typical. A child appears
-smaller, and so farther away than it is. `order` counts on that error by `spread`.
+People are assumed to have the typical stature of `physics.anthropometry`. A child
+appears smaller, and so farther away than it is; `std` accounts for this error.
 """
 
 import dataclasses
@@ -18,11 +18,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import numerics
-from unipose_jax.physics import limits
+from unipose_jax.physics import anthropometry
 from unipose_jax.skeleton import definitions
 
-# Segments whose length is much the same for everybody of a stature; their far end is
-# the first that a skeleton has. Those of the head are short, and of children large.
+# Segments whose length varies little between people of the same stature; the far end
+# is the first joint that a skeleton has. Segments of the head are left out: they are
+# short, and relatively long in children.
 _PAIRED = {
     "upper_arm": ("shoulder", ("elbow",)),
     "forearm": ("elbow", ("wrist", "hand")),
@@ -36,12 +37,12 @@ _KINDS = (*_PAIRED, *_ACROSS)
 
 @dataclasses.dataclass(frozen=True)
 class Segments:
-    """The segments of a skeleton that sizes are read from.
+    """The segments of a skeleton that apparent sizes are measured at.
 
     Attributes:
         ends: joint indices (segments, 2).
-        kinds: index of each segment's kind; left and right are of one.
-        lengths: canonical, metres, of a person of `limits.STATURE`.
+        kinds: index of each segment's kind; left and right have the same one.
+        lengths: canonical, metres, for a person of `anthropometry.STATURE`.
     """
 
     ends: np.ndarray
@@ -53,15 +54,15 @@ class Sizes(NamedTuple):
     """Apparent sizes of people; arrays of shape (*batch,)."""
 
     log_size: Array  # of pixels per metre; 0 where not known
-    spread: Array  # standard deviation of `log_size` as a measure of depth
-    known: Array  # bool: enough segments are seen
+    std: Array  # standard deviation of `log_size` as a measure of depth
+    known: Array  # bool: enough segments have keypoints
 
 
-def segments_of(skeleton: definitions.Skeleton) -> Segments:
+def limb_segments(skeleton: definitions.Skeleton) -> Segments:
     """The segments of a skeleton, with their canonical lengths.
 
     Raises:
-        ValueError: it has fewer than three.
+        ValueError: the skeleton has fewer than three.
     """
     rows = []
     for kind, (start, ends) in _PAIRED.items():
@@ -80,11 +81,13 @@ def segments_of(skeleton: definitions.Skeleton) -> Segments:
 
 
 def _length(start: str, end: str) -> float:
-    """Metres between two joints of the standing person of `limits.JOINTS`."""
-    a, b = (limits.JOINTS[limits.kind(joint)] for joint in (start, end))
+    """Metres between two joints of the standing person of `anthropometry.JOINTS`."""
+    a, b = (
+        anthropometry.JOINTS[anthropometry.joint_kind(joint)] for joint in (start, end)
+    )
     same_side = start.split("_")[0] == end.split("_")[0]
     across = a.lateral - b.lateral if same_side else a.lateral + b.lateral
-    return limits.STATURE * float(
+    return anthropometry.STATURE * float(
         np.linalg.norm([across, a.height - b.height, a.forward - b.forward])
     )
 
@@ -98,26 +101,26 @@ def apparent_sizes(
     min_kinds: int = 2,
     min_segments: int = 3,
     quantile: float = 0.6,
-    stature_spread: float = 0.06,
-    pose_spread: float = 0.25,
+    stature_std: float = 0.06,
+    pose_std: float = 0.25,
 ) -> Sizes:
-    """Pixels per metre of each person: an upper quantile over the segments seen.
+    """Pixels per metre of each person: an upper quantile over the detected segments.
 
     Args:
         uv: keypoints, pixels. Ignored, even if NaN, where confidence is too low.
         confidence: in [0, 1].
-        segments: of the skeleton, from `segments_of`.
-        min_confidence: that makes a keypoint count.
-        min_kinds: fewest kinds of segments of a person whose size is known: left and
-            right of one kind are often foreshortened together.
-        min_segments: fewest segments.
-        quantile: of the ratios, 1 being the largest, which errors of keypoints make
-            too large; 0.6 orders rendered people best (benchmarks/depth_order.py).
-        stature_spread: standard deviation of the logarithm of people's stature; of
+        segments: of the skeleton, from `limb_segments`.
+        min_confidence: smallest confidence of a keypoint that counts.
+        min_kinds: smallest number of kinds of segments for a known size: left and right
+            of one kind are often foreshortened together.
+        min_segments: smallest number of segments for a known size.
+        quantile: of the ratios. 1 is the largest, which keypoint errors make too large;
+            0.6 orders rendered people best (benchmarks/depth_order.py).
+        stature_std: standard deviation of the logarithm of people's stature; of
             adults it is 0.05 (`synthesis.motion.body_shape.ShapeParams`).
-        pose_spread: that of the ratio of one kind of segment, by foreshortening and
+        pose_std: that of the ratio of one kind of segment, by foreshortening and
             errors of keypoints. The spread of a size is
-            sqrt(stature_spread^2 + pose_spread^2 / kinds).
+            sqrt(stature_std^2 + pose_std^2 / kinds).
 
     Returns:
         `log_size` is the logarithm of f / z where a person is of canonical stature.
@@ -134,12 +137,12 @@ def apparent_sizes(
     kinds = _count_kinds(seen, segments.kinds)
     known = (count >= min_segments) & (kinds >= min_kinds)
     size = _upper_quantile(ratio, seen, quantile)
-    variance = stature_spread**2 + pose_spread**2 / jnp.maximum(kinds, 1)
+    variance = stature_std**2 + pose_std**2 / jnp.maximum(kinds, 1)
     return Sizes(jnp.where(known, size, 0.0), jnp.sqrt(variance), known)
 
 
 def _count_kinds(seen: Bool[Array, "*batch segments"], kinds: np.ndarray) -> Array:
-    """How many kinds of segments are seen."""
+    """Number of different kinds among the detected segments."""
     member = jax.nn.one_hot(kinds, len(_KINDS), dtype=jnp.float32)
     per_kind = jnp.matmul(seen.astype(jnp.float32), member, precision="highest")
     return jnp.sum(per_kind > 0.0, axis=-1)

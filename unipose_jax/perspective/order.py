@@ -1,9 +1,9 @@
 """Labels of depth order: which of two people, or of two keypoints, is nearer.
 
-+1: the first is nearer; -1: the second is; 0: no label, or equal where the reason says
-so. A label and its reason are antisymmetric and symmetric, and labels of people are
-transitive: with margins k sqrt(s_a^2 + s_b^2), a over b and b over c by their margins
-is a over c by more than its own.
++1: the first is nearer; -1: the second is nearer; 0: no label, or equal depth if the
+reason is EQUAL. Labels are antisymmetric, reasons symmetric. Labels of people are
+transitive: with margins k sqrt(s_a^2 + s_b^2), if a is nearer than b and b nearer than
+c by their margins, then a is nearer than c by more than its margin.
 """
 
 import enum
@@ -19,15 +19,15 @@ from unipose_jax.skeleton import definitions
 
 
 class Reason(enum.IntEnum):
-    """Why a pair has the label it has, or none."""
+    """Why a pair has its label, or no label."""
 
-    SAME = 0  # one person, or one point: nothing to tell
-    UNKNOWN = 1  # too little is seen of one of them
-    MARGIN = 2  # too near to each other to tell
-    CONFLICT = 3  # size says the one, feet on the ground say the other
-    SIZE = 4  # labelled: one appears larger
-    DEPTH = 5  # labelled: measured
-    EQUAL = 6  # labelled 0: at the same depth
+    SAME = 0  # no label: the same person or point
+    UNKNOWN = 1  # no label: too few keypoints of one person, or no depth
+    MARGIN = 2  # no label: the difference is smaller than the margin
+    CONFLICT = 3  # no label: apparent size and feet on the ground disagree
+    SIZE = 4  # label: one person appears larger
+    DEPTH = 5  # label: measured depth
+    EQUAL = 6  # label 0: the same depth
 
 
 class Order(NamedTuple):
@@ -47,25 +47,26 @@ def order_people(
     feet_known: Bool[Array, "*batch people"] | None = None,
     ground_slack: float = 0.05,
 ) -> Order:
-    """Orders people by their apparent size: who appears larger is nearer.
+    """Orders people by their apparent size: the larger one is nearer.
 
     Args:
         sizes: of the people of one picture, (*batch, people).
-        margin: least difference of the logarithms of two sizes, in standard deviations
-            of that difference.
-        equal: people within so many are labelled as equally far; 0 labels none. People
-            of unlike stature are not, even then.
+        margin: smallest difference of the logarithms of two sizes, in standard
+            deviations of that difference.
+        equal: pairs whose difference is below so many standard deviations are labelled
+            as equally far; 0 labels none. People of different stature may then be
+            labelled as equal although their depths differ.
         feet: row of each person's lower foot, pixels, down. On a common floor, seen
-            from above, lower in the picture is nearer: a label that feet contradict is
-            dropped. None does without.
-        feet_known: False where a person's feet are not seen.
-        ground_slack: how far feet may contradict, metres at the people's size.
+            from above, lower in the image is nearer: labels that contradict this are
+            dropped. None does not check it.
+        feet_known: False where a person's feet have no keypoints.
+        ground_slack: allowed contradiction of the feet, metres at the people's size.
 
     Returns:
         Labels of the ordered pairs of people.
     """
     difference = _minus(sizes.log_size)
-    spread = jnp.sqrt(_plus(sizes.spread**2))
+    spread = jnp.sqrt(_plus(sizes.std**2))
     known = _both(sizes.known)
     sign = jnp.sign(difference).astype(jnp.int32)
     beyond = jnp.abs(difference) > margin * spread
@@ -88,16 +89,16 @@ def order_people(
     return _order(sign, reason)
 
 
-def lower_feet(
+def lower_foot_row(
     uv: Float[Array, "*batch joints 2"],
     *,
     confidence: Float[Array, "*batch joints"],
     skeleton: definitions.Skeleton,
     min_confidence: float = 0.2,
 ) -> tuple[Float[Array, "*batch"], Bool[Array, "*batch"]]:
-    """Row of each person's lower ankle, pixels, and whether both are seen.
+    """Row of each person's lower ankle, pixels, and whether both have keypoints.
 
-    A skeleton without ankles has feet in their place; one without either, none.
+    Uses feet for a skeleton without ankles; without either, the row is never known.
     """
     names = [n for n in skeleton.joints if n.endswith("_ankle")]
     names = names or [n for n in skeleton.joints if n.endswith("_foot")]
@@ -117,13 +118,13 @@ def order_depths(
     margin: float = 0.1,
     equal: float = 0.0,
 ) -> Order:
-    """Orders points whose depth is measured: RGB-D, or the truth.
+    """Orders points by their measured depth, from RGB-D or ground truth.
 
     Args:
         depth: z, metres. Ignored, even if NaN, where not `valid`.
-        valid: False where depth says nothing of the point: a joint that is hidden has
-            the depth of what hides it.
-        margin: least difference of two depths that are ordered, metres.
+        valid: False where the depth is not that of the point: at a hidden joint, a
+            camera measures the depth of the object in front.
+        margin: smallest difference of two depths that are ordered, metres.
         equal: points within so many metres are labelled as equally far; 0 labels none.
 
     Returns:
@@ -143,11 +144,12 @@ def order_depths(
     return _order(jnp.sign(nearer).astype(jnp.int32), reason)
 
 
-def of_keypoints(people: Order, *, joints: int) -> Order:
-    """Labels of all pairs of keypoints, (*batch, people * joints, same), by person.
+def keypoint_order(people: Order, *, joints: int) -> Order:
+    """Labels of all pairs of keypoints from those of their people.
 
-    Keypoint j of person p is at p * joints + j. Keypoints of one person have no label:
-    of two ankles the lower is nearer in three of four cases only (docs/wsp.md).
+    The result is (*batch, people * joints, people * joints); keypoint j of person p is
+    at p * joints + j. Keypoints of one person have no label: of two ankles the lower is
+    nearer in only three of four cases (docs/wsp.md).
     """
     return Order(
         *(jnp.repeat(jnp.repeat(v, joints, axis=-1), joints, axis=-2) for v in people)
@@ -157,7 +159,7 @@ def of_keypoints(people: Order, *, joints: int) -> Order:
 def depth_at(
     depth: Float[Array, "height width"], uv: Float[Array, "*points 2"]
 ) -> tuple[Float[Array, "*points"], Bool[Array, "*points"]]:
-    """A depth map at the pixels of keypoints, metres; False where there is none."""
+    """Depth at the pixels of keypoints, metres, and whether there is one."""
     found = sample_depth(depth, uv.reshape(-1, 2)).reshape(uv.shape[:-1])
     return found, found > 0.0
 

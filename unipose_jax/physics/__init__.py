@@ -1,5 +1,5 @@
-"""Limits of human bodies, with their sources, and by how much a pose breaks them."""
+"""Human bodies: sizes and limits with their sources, and constraints on poses."""
 
-from unipose_jax.physics import capsules, finite_differences, limits, residuals
+from unipose_jax.physics import anthropometry, capsules, constraints, finite_differences
 
-__all__ = ["capsules", "finite_differences", "limits", "residuals"]
+__all__ = ["anthropometry", "capsules", "constraints", "finite_differences"]

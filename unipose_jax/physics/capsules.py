@@ -23,7 +23,7 @@ def capsule_excess(
         xyz: joints, metres.
         points: body points, metres, frame of `xyz`.
         skeleton: names the bones.
-        radii: of the capsules, metres (`limits.capsule_radii`).
+        radii: of the capsules, metres (`anthropometry.capsule_radii`).
         points_valid: points that count, others may hold anything; default: all.
         where: joints that count; default: all. The bones of others are left out,
             whatever they hold, NaN included.

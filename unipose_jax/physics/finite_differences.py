@@ -3,14 +3,14 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-# Frames further apart than this belong to different movements, seconds.
+# Frames further apart than this are not compared, seconds.
 MAX_GAP = 0.5
 
 
-def gaps(time: Float[Array, "*batch time"]) -> Float[Array, "*batch time-1"]:
-    """Seconds from each frame to the next; 1 where they are no time apart.
+def time_steps(time: Float[Array, "*batch time"]) -> Float[Array, "*batch time-1"]:
+    """Seconds from each frame to the next; 1 where time does not increase.
 
-    The replacement keeps divisions finite; `connected` tells where it was needed.
+    The 1 keeps divisions finite; `consecutive` masks these steps.
 
     Args:
         time: seconds, increasing where frames are real.
@@ -19,12 +19,13 @@ def gaps(time: Float[Array, "*batch time"]) -> Float[Array, "*batch time-1"]:
     return jnp.where(step > 0, step, 1.0)
 
 
-def connected(
+def consecutive(
     time: Float[Array, "*batch time"], *, max_gap: float = MAX_GAP
 ) -> Bool[Array, "*batch time-1"]:
-    """Whether a frame and the next follow each other within `max_gap`.
+    """Mask of steps in which time increases by at most `max_gap`.
 
-    False for repeated or decreasing stamps (padding, another clip) and for long gaps.
+    False for repeated or decreasing time stamps (padding, another clip) and for long
+    gaps.
 
     Args:
         time: seconds.
@@ -43,16 +44,16 @@ def velocity(
         xyz: joints, metres, any frame at rest.
         time: seconds.
     """
-    return jnp.diff(xyz, axis=-3) / gaps(time)[..., None, None]
+    return jnp.diff(xyz, axis=-3) / time_steps(time)[..., None, None]
 
 
-def deviation(
+def line_deviation(
     xyz: Float[Array, "*batch time joints 3"], time: Float[Array, "*batch time"]
 ) -> Float[Array, "*batch time-2 joints 3"]:
-    """From each joint to where its neighbours in time would put it, metres.
+    """Offset of each joint from the line between its neighbours in time, metres.
 
-    The neighbours' straight line, at the joint's own time, minus the joint: zero for
-    uniform motion, however the frames are spaced.
+    The point of that line at the time of the joint, minus the joint: zero for uniform
+    motion with any spacing of frames.
 
     Args:
         xyz: joints, metres, any frame at rest.
@@ -69,20 +70,22 @@ def acceleration(
 ) -> Float[Array, "*batch time-2 joints 3"]:
     """Second difference over time, m/s^2, exact for any parabola in time.
 
-    With steps h before and k after, a = 2 e / (h k), e being the `deviation`.
+    With steps h before and k after, a = 2 e / (h k), where e is `line_deviation`.
 
     Args:
         xyz: joints, metres, any frame at rest.
         time: seconds, irregular spacing allowed.
     """
     before, after = _before_and_after(time)
-    return deviation(xyz, time) * (2.0 / (before * after))[..., None, None]
+    return line_deviation(xyz, time) * (2.0 / (before * after))[..., None, None]
 
 
-def reach(time: Float[Array, "*batch time"]) -> Float[Array, "*batch time-2"]:
+def half_step_product(
+    time: Float[Array, "*batch time"],
+) -> Float[Array, "*batch time-2"]:
     """Half the product of the steps before and after, s^2.
 
-    Times a bound on acceleration: the largest allowed length of `deviation`.
+    A bound on acceleration times this is a bound on the length of `line_deviation`.
 
     Args:
         time: seconds.
@@ -92,5 +95,5 @@ def reach(time: Float[Array, "*batch time"]) -> Float[Array, "*batch time-2"]:
 
 
 def _before_and_after(time: Array) -> tuple[Array, Array]:
-    step = gaps(time)
+    step = time_steps(time)
     return step[..., :-1], step[..., 1:]

@@ -246,7 +246,7 @@ def _replace_outliers(xyz, valid, segment, level, motion):
 
 def _bone_lengths(xyz, valid, level, person, skeleton):
     """Bone lengths of each person, and their variation beyond the noise, metres."""
-    child, parent = np.asarray(skeleton.bones, np.int32).T
+    child, parent = skeleton.bone_ends
     measured = kinematics.bone_lengths(xyz, skeleton=skeleton)
     known = valid[:, child] & valid[:, parent]
     by_bone = jax.vmap(robust.grouped_median, in_axes=(1, 1, None), out_axes=1)

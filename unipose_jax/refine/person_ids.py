@@ -36,7 +36,7 @@ def assign_person_ids(
     Returns:
         (time,), int.
     """
-    child, parent = np.asarray(skeleton.bones, np.int32).T
+    child, parent = skeleton.bone_ends
     known = valid[:, child] & valid[:, parent]
     bones = np.where(known[..., None], xyz[:, child] - xyz[:, parent], np.nan)
     lengths = np.linalg.norm(bones, axis=-1)

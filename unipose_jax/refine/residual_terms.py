@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from unipose_jax.geometry import depth, transforms
-from unipose_jax.physics import capsules, finite_differences, limits, residuals
+from unipose_jax.physics import anthropometry, capsules, constraints, finite_differences
 from unipose_jax.refine import observations, robust
 from unipose_jax.skeleton import definitions, kinematics
 
@@ -99,14 +99,14 @@ def _acceleration(xyz, problem, skeleton):
 def _bones(xyz, problem, skeleton):
     lengths = kinematics.bone_lengths(xyz, skeleton=skeleton)
     residual = (lengths - problem.length) / problem.length_noise[None]
-    sure = jnp.broadcast_to(limits.rigid_bones(skeleton)[None], residual.shape)
+    sure = jnp.broadcast_to(anthropometry.bone_rigidity(skeleton)[None], residual.shape)
     # A length of 0 means that the bone is unknown.
     return {"bones": (residual[..., None], sure * (problem.length > 0.0))}
 
 
 def _hinges(xyz, problem, skeleton):
     terms = {}
-    for broken in (residuals.hyperextension, residuals.overflexion):
+    for broken in (constraints.hyperextension, constraints.hyperflexion):
         residual = broken(xyz, skeleton=skeleton)[..., None] / JOINT_LIMIT_STD
         terms[broken.__name__] = (residual, jnp.ones(residual.shape[:-1]))
     return terms
@@ -135,8 +135,8 @@ def _surface(xyz, problem, skeleton):
     points, points_valid = problem.clouds.points, problem.clouds.valid
     front, known = depth.surface_depth(xyz, points, points_valid=points_valid)
     z = jnp.where(known, xyz[..., 2], 0.0)
-    hidden = front + limits.min_skin_depths(skeleton)[None] - z
-    behind = z - front - limits.skin_depths(skeleton)[None]
+    hidden = front + anthropometry.min_skin_depths(skeleton)[None] - z
+    behind = z - front - anthropometry.skin_depths(skeleton)[None]
     weight = known.astype(z.dtype)
     return {
         "in_front": (jnp.maximum(hidden, 0.0)[..., None] / IN_FRONT_STD, weight),
@@ -151,7 +151,7 @@ def _coverage(xyz, clouds, skeleton):
         xyz,
         clouds.points,
         skeleton=skeleton,
-        radii=limits.capsule_radii(skeleton),
+        radii=anthropometry.capsule_radii(skeleton),
         points_valid=clouds.valid,
     )
     # All points of a frame together have the same weight as its joints.

@@ -51,7 +51,7 @@ def find_segments(
     )
     usual = robust.masked_median(around, around_known, axis=0)
     cut = (moved > jnp.maximum(MIN_JUMP, JUMP_RATIO * usual)) & known
-    cut |= ~finite_differences.connected(time)
+    cut |= ~finite_differences.consecutive(time)
     return jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(cut, dtype=jnp.int32)])
 
 

@@ -1,4 +1,4 @@
-"""Named skeletons, conversion between them by joint meaning, and kinematics."""
+"""Named skeletons, conversion between them by joint names, and kinematics."""
 
 from unipose_jax.skeleton import definitions, kinematics
 from unipose_jax.skeleton.definitions import (

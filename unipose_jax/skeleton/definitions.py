@@ -1,6 +1,6 @@
-"""Named skeletons of data sets and detectors, and conversion by joint meaning.
+"""Named skeletons of data sets and detectors, and conversion by joint names.
 
-Joints of all skeletons share one vocabulary, that of `BODY`:
+All skeletons use the joint names of `BODY`:
 
 - head_top: top of the skull; head: centre of the skull; nose, eyes, ears.
 - neck: base of the neck. thorax: spine between the shoulders (Kinect v2
@@ -11,9 +11,10 @@ Joints of all skeletons share one vocabulary, that of `BODY`:
 
 import dataclasses
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
+
+from unipose_jax.geometry import arrays
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Skeleton:
     """An ordered set of named joints and the tree of bones between them.
 
     Attributes:
-        name: how configs and pose files call it.
-        joints: meaning of each joint, in order.
+        name: used in configs and pose files.
+        joints: name of each joint, in order.
         parents: index of each joint's parent, -1 for a root.
     """
 
@@ -43,7 +44,9 @@ class Skeleton:
             rooted |= {j for j, p in enumerate(self.parents) if p in rooted}
         lost = [name for j, name in enumerate(self.joints) if j not in rooted]
         if lost:
-            raise ValueError(f"skeleton {self.name!r}: no root above {lost}")
+            raise ValueError(
+                f"skeleton {self.name!r}: joints without a root as ancestor: {lost}"
+            )
 
     @property
     def num_joints(self) -> int:
@@ -86,7 +89,7 @@ class Skeleton:
         )
 
     def index(self, name: str) -> int:
-        """Index of a joint by its meaning.
+        """Index of a joint by its name.
 
         Raises:
             ValueError: the skeleton has no such joint.
@@ -98,6 +101,11 @@ class Skeleton:
         return self.joints.index(name)
 
 
+def without_side(name: str) -> str:
+    """The name of a joint without its side: "left_hip" -> "hip"."""
+    return name.removeprefix("left_").removeprefix("right_")
+
+
 def _other_side(name):
     for side, other in (("left_", "right_"), ("right_", "left_")):
         if name.startswith(side):
@@ -106,7 +114,7 @@ def _other_side(name):
 
 
 def _skeleton(name, tree):
-    """Builds a skeleton from "joint<parent" entries (a root alone), in joint order."""
+    """Builds a skeleton from "joint<parent" entries in joint order; roots have none."""
     for short, long in (("l:", "left_"), ("r:", "right_")):
         tree = tree.replace(short, long)
     entries = [entry.partition("<")[::2] for entry in tree.split()]
@@ -124,8 +132,8 @@ ITOP15 = _skeleton(
     """,
 )
 
-# COCO annotates no spine. The tree hangs on the nose; nose-shoulder and
-# shoulder-hip join joints that move against each other.
+# COCO annotates no spine. The root of the tree is the nose; nose-shoulder and
+# shoulder-hip connect joints that move relative to each other.
 COCO17 = _skeleton(
     "COCO17",
     """
@@ -147,10 +155,10 @@ PANOPTIC19 = _skeleton(
     """,
 )
 
-# Order of Kinect v2, which NTU RGB+D keeps. The names are the person's own sides, but
-# Kinect mirrors its pictures and with them x: read with y turned down, people look
-# left-handed, and what the picture shows as a left arm is called right. `mirror` gives
-# the names that fit the picture.
+# Order of Kinect v2, also used by NTU RGB+D. The names are the person's own sides, but
+# Kinect mirrors its images and x: with y turned down, coordinates are left-handed, and
+# the arm that the image shows as the left one is called right. Swap names by `mirror`
+# to match the image.
 NTU25 = _skeleton(
     "NTU25",
     """
@@ -162,9 +170,9 @@ NTU25 = _skeleton(
     """,
 )
 
-# Human3.6M as the lifting literature uses it (17 of 32 joints; J. Martinez et al.,
-# ICCV 2017). There "foot" is the ankle, "spine" the middle of the spine, "neck/nose"
-# a point at the height of the face, and "head" the top of the head.
+# Human3.6M as in the lifting literature (17 of 32 joints; J. Martinez et al., ICCV
+# 2017). Its "foot" is the ankle, "spine" the middle of the spine, "neck/nose" a point
+# at the height of the face, and "head" the top of the head.
 H36M17 = _skeleton(
     "H36M17",
     """
@@ -185,10 +193,10 @@ HUMANEVA15 = _skeleton(
     """,
 )
 
-# MSR Action3D's own order of the twenty Kinect v1 joints, checked on its files:
-# joint 2 is the shoulder centre, 3 the spine, 6 the hip centre, 19 the head. Joints 1,
-# 8, 10 and 12 make the arm that acts, which its instructions ask to be the right one.
-# Pictures and x are mirrored as in NTU25.
+# Order of the twenty Kinect v1 joints in MSR Action3D, checked on its files: joint 2 is
+# the shoulder centre, 3 the spine, 6 the hip centre, 19 the head. Joints 1, 8, 10 and
+# 12 are the arm that performs the actions, the right one by the instructions of the
+# data set. Images and x are mirrored as in NTU25.
 MSR20 = _skeleton(
     "MSR20",
     """
@@ -199,7 +207,7 @@ MSR20 = _skeleton(
     """,
 )
 
-# Every meaning there is; synthesis and conversions start from it.
+# All joint names; synthesis and conversions start from it.
 BODY = _skeleton(
     "BODY",
     """
@@ -232,8 +240,8 @@ NAMES = tuple(_BY_NAME)
 _SHOULDERS = ("left_shoulder", "right_shoulder")
 _HIPS = ("left_hip", "right_hip")
 
-# Means of other joints that stand in for a missing one, best first. Each has one, two
-# or four joints. docs/skeletons.md measures how far off they are.
+# Means of other joints that replace a missing one, in order of preference. Each has
+# one, two or four joints. docs/skeletons.md measures their errors.
 _DERIVED: dict[str, tuple[tuple[str, ...], ...]] = {
     "pelvis": (_HIPS,),
     "thorax": (_SHOULDERS,),
@@ -264,23 +272,24 @@ def convert(
     Float[Array | np.ndarray, "*batch target channels"],
     Bool[Array | np.ndarray, " target"],
 ]:
-    """Reorders joints from one skeleton to another, by meaning.
+    """Reorders joints from one skeleton to another, by name.
 
-    A joint that the source lacks becomes NaN and invalid, never silently another joint:
-    an ankle is no foot, a wrist no hand, a nose no head.
+    A joint that the source lacks becomes NaN and invalid. It is not replaced by a joint
+    nearby: an ankle is not a foot, a wrist not a hand, a nose not a head.
 
     Args:
         values: any per-joint values of the source, in any unit and frame: xyz, uv.
         source: skeleton of `values`, or its name.
-        target: skeleton wanted, or its name.
-        derive: fill missing joints by midpoints where the source has what they need:
+        target: wanted skeleton, or its name.
+        derive: compute missing joints as means of others, where the source has these:
             pelvis from the hips; thorax and neck from the shoulders; torso from
             thorax and pelvis, or from shoulders and hips; head from the ears, or from
             nose and head_top. Good for xyz, approximate for uv.
 
     Returns:
-        Values in the order of `target`, and whether the source gives each joint. A NaN
-        in `values` stays NaN and counts as given. NumPy stays NumPy, jax stays jax.
+        Values in the order of `target`, and whether each joint comes from the source.
+        A NaN in `values` stays NaN and is valid. NumPy arrays give NumPy arrays, JAX
+        arrays give JAX arrays.
 
     Raises:
         ValueError: a name is unknown, or `values` has another number of joints.
@@ -292,7 +301,7 @@ def convert(
             f"values have {values.shape[-2]} joints; {source.name} has "
             f"{source.num_joints}"
         )
-    xp = np if isinstance(values, np.ndarray) else jnp
+    xp = arrays.namespace(values)
     groups = [_sources(joint, source, derive) for joint in target.joints]
     width = max(map(len, groups), default=1) or 1
     # Cycling a group of 1, 2 or 4 fills 4 places evenly, and so keeps the mean.

@@ -55,10 +55,10 @@ def path_lengths(skeleton: definitions.Skeleton) -> np.ndarray:
 def hinges(
     skeleton: definitions.Skeleton,
 ) -> tuple[tuple[str, int, int, int], ...]:
-    """Elbows and knees as (name, joint above, hinge, joint below), as joint indices.
+    """Elbows and knees of a skeleton: (name, joint above, hinge, joint below).
 
-    Left before right, elbows before knees, those that the skeleton has. The joint
-    below is the wrist or ankle; the hand or foot where a skeleton has only these.
+    The joints are indices. Elbows come before knees, left before right. The joint below
+    is the wrist or ankle, or the hand or foot in a skeleton without these.
     """
     found = []
     for hinge, above, candidates in _HINGES:
@@ -80,8 +80,8 @@ def joint_angles(
     `hinges(skeleton)`. It has no sign; `hinge_sense` gives the side.
 
     Args:
-        xyz: joints, metres, any frame. NaN gives NaN for the hinges it belongs to.
-        skeleton: meaning of the joints.
+        xyz: joints, metres, any frame. NaN gives NaN for the hinges of the joint.
+        skeleton: names the joints.
     """
     upper, lower = _hinge_segments(xyz, skeleton)
     return numerics.angle_between(upper, lower)
@@ -93,17 +93,18 @@ def hinge_sense(
     """Sine of the bend of each hinge about the body's right axis, in [-1, 1].
 
     With unit segments u above and w below the hinge and r the right axis of
-    `body_frame`: elbows (u x w).r, knees -(u x w).r. Positive is how a hinge bends (a
-    forearm comes forward, a heel goes back), negative hyperextended. Sound for knees,
-    whose axis stays near r unless the hip is turned far. A shoulder can turn the
-    elbow's axis anywhere, so for elbows it is a tendency: a hand behind the back is
-    slightly negative. Of joints bent by 0.5 rad or more in real data, HumanEva has
-    100 % positive and ITOP 99 % of the knees and 96 % of the elbows.
+    `body_frame`: elbows (u x w).r, knees -(u x w).r. Positive is flexion (a forearm
+    moves forward, a heel back), negative is hyperextension. It is reliable for knees,
+    whose axis stays near r unless the hip is turned far. A shoulder can turn the axis
+    of the elbow to any direction, so it is less reliable for elbows: with a hand behind
+    the back it is slightly negative. Of joints bent by 0.5 rad or more in real data, it
+    is positive for 100 % in HumanEva, and for 99 % of the knees and 96 % of the elbows
+    in ITOP.
 
     Args:
         xyz: joints, metres, any right-handed frame. NaN in a shoulder or hip makes
             all hinges NaN.
-        skeleton: meaning of the joints.
+        skeleton: names the joints.
 
     Returns:
         One value per hinge, in the order of `hinges(skeleton)`.
@@ -118,20 +119,20 @@ def hinge_sense(
 def body_frame(
     xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch 3 3"]:
-    """Unit axes of the torso: rows right, down, forward, as the person sees them.
+    """Unit axes of the torso: rows right, down, forward, from the person's view.
 
-    Down runs from the middle of the shoulders to the middle of the hips; right is the
-    mean of the two left-to-right vectors, made perpendicular to it; forward is
+    Down points from the middle of the shoulders to the middle of the hips; right is the
+    mean of the two left-to-right vectors, made perpendicular to down; forward is
     right x down. For a person who faces the camera, forward is about -z. All named
     skeletons have the four joints.
 
     Args:
         xyz: joints, metres, any right-handed frame. NaN in a shoulder or hip gives NaN.
-        skeleton: meaning of the joints.
+        skeleton: names the joints.
 
     Returns:
         Rotation with the axes as rows: `frame @ v` has components right, down,
-        forward. An axis that coincident joints leave undefined is zero, with zero
+        forward. An axis that is undefined because joints coincide is zero, with zero
         gradient.
     """
     left_shoulder, right_shoulder, left_hip, right_hip = (

@@ -250,7 +250,7 @@ def test_keypoints_of_a_recording_are_read_back(opened, tmp_path):
     detector = onnx_pose.KeypointDetector(build(tmp_path / "a.onnx", "heat"))
     content = onnx_pose.detect_recording(opened, detector)
     (opened.path / "keypoints.json").write_text(json.dumps(content))
-    people = recording.open_recording(opened.path).by_frame().by_frame
+    people = recording.open_recording(opened.path).keypoint_detections().by_frame
     assert sorted(people) == [0, 2]
     for index, (person,) in people.items():
         box = true_box(opened, index)

@@ -21,7 +21,7 @@ def draw_bones(
 ) -> None:
     """Draws the length of every bone over time, centimetres."""
     body = skeletons.by_name(before.skeleton)
-    child, parent = np.array(body.bones).T
+    child, parent = body.bone_ends
     lengths = [
         100.0 * np.linalg.norm(xyz[:, child] - xyz[:, parent], axis=-1)
         for xyz in (_known(before), _known(after))

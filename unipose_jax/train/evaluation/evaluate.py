@@ -284,7 +284,7 @@ def metrics_by_condition(
             xyz, valid=valid, near=near, far=far
         )
     for least, most in itertools.pairwise((0, *YAW_EDGES, math.inf)):
-        groups[f"turned {_range_text(least, most, '°')}"] = metrics.within_turn(
+        groups[f"turned {_range_text(least, most, '°')}"] = metrics.within_facing_angle(
             xyz,
             valid=valid,
             skeleton=skeleton,

@@ -125,11 +125,11 @@ def _label_terms(config, skel: skeleton.Skeleton) -> dict[str, Callable]:
 
     return {
         "coarse_position": lambda e, b: relative(e.lift.coarse_xyz, b),
-        "coarse_absolute_position": lambda e, b: absolute(e.lift.coarse_xyz, b),
+        "coarse_unaligned_position": lambda e, b: absolute(e.lift.coarse_xyz, b),
         "coarse_bone_vector": lambda e, b: bones(e.lift.coarse_xyz, b),
         "position": lambda e, b: relative(e.xyz, b),
         "bone_vector": lambda e, b: bones(e.xyz, b),
-        "absolute_position": lambda e, b: absolute(e.xyz, b),
+        "unaligned_position": lambda e, b: absolute(e.xyz, b),
     }
 
 

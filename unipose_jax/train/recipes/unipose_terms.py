@@ -12,7 +12,7 @@ import ml_collections
 
 from unipose_jax import losses, models, reduction, skeleton
 from unipose_jax.geometry import depth, numerics, rays, transforms
-from unipose_jax.physics import limits
+from unipose_jax.physics import anthropometry
 
 
 def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Callable:
@@ -151,9 +151,9 @@ def _label_terms(config) -> dict[str, Callable]:
 
 def _depth_terms(config, skel) -> dict[str, Callable]:
     """Terms that compare joints with the surface that the camera sees."""
-    skin_depth = limits.skin_depths(skel)
-    min_skin_depth = limits.min_skin_depths(skel)
-    radii = limits.capsule_radii(skel)
+    skin_depth = anthropometry.skin_depths(skel)
+    min_skin_depth = anthropometry.min_skin_depths(skel)
+    radii = anthropometry.capsule_radii(skel)
 
     def surface_pull(estimate, batch, scene):
         penalty = losses.surface_distance(
@@ -214,8 +214,8 @@ def _physics_terms(config, skel) -> dict[str, Callable]:
     `physics_weight_on_keypoints` says, so a hidden hand is corrected against a
     well-seen elbow.
     """
-    speed_limit = limits.max_speeds(skel)
-    acceleration_limit = limits.max_accelerations(skel)
+    speed_limit = anthropometry.max_speeds(skel)
+    acceleration_limit = anthropometry.max_accelerations(skel)
 
     def physics_weight(batch):
         return 1.0 - (1.0 - config.physics_weight_on_keypoints) * batch["confidence"]

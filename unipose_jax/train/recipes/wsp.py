@@ -93,10 +93,10 @@ def ordinal_labels(
     sizes = perspective.apparent_size.apparent_sizes(
         uv,
         confidence=confidence,
-        segments=perspective.apparent_size.segments_of(skel),
+        segments=perspective.apparent_size.limb_segments(skel),
         min_confidence=label_config.min_confidence,
     )
-    feet, known = perspective.order.lower_feet(
+    feet, known = perspective.order.lower_foot_row(
         uv,
         confidence=confidence,
         skeleton=skel,
@@ -127,7 +127,7 @@ def sampled_ranking_loss(
         )
     else:
         people = ordinal_labels(batch, config.ordinal_labels, skel)
-        pairs = perspective.order.of_keypoints(people, joints=skel.num_joints)
+        pairs = perspective.order.keypoint_order(people, joints=skel.num_joints)
     found = _flat(batch["people_confidence"]) >= config.ordinal_labels.min_confidence
     labelled = pairs.labelled & found[:, :, None] & found[:, None, :]
     classes = perspective.pairs.num_classes(batch["people_uv"].shape[1])
@@ -193,7 +193,7 @@ def accuracies(
         margin=label_config.min_depth_difference,
     )
     people = ordinal_labels(batch, label_config, skel)
-    labels = perspective.order.of_keypoints(people, joints=joints)
+    labels = perspective.order.keypoint_order(people, joints=joints)
     found = _flat(batch["people_confidence"]) >= label_config.min_confidence
     found = found[:, :, None] & found[:, None, :]
     person = jnp.arange(found.shape[-1]) // joints

@@ -378,12 +378,14 @@ def test_keypoints_of_a_detector_are_in_colour_pixels(tmp_path):
     opened = originals.open_source(tmp_path / "source", keypoints=str(tmp_path))
     (sequence,) = opened.sequences["train"]
     assert sequence.keypoint_camera.width == 1920
-    np.testing.assert_allclose(sequence.by_frame().by_frame[FRAMES][0, :, :2], 700.5)
+    np.testing.assert_allclose(
+        sequence.keypoint_detections().by_frame[FRAMES][0, :, :2], 700.5
+    )
     assert sequence.color(0) is None
     assert "2D keypoints are detections" in opened.protocol
     (tmp_path / f"{TRAIN}.json").unlink()
     with pytest.raises(errors.BadInput, match=f"no keypoints of {TRAIN}: "):
-        sequence.by_frame()
+        sequence.keypoint_detections()
 
 
 def test_too_few_joints_are_said_to_give_a_typical_camera(tmp_path):

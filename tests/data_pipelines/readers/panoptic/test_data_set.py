@@ -149,7 +149,7 @@ def test_projected_keypoints_carry_the_distortion_of_the_lens(opened, written):
         expected = cv2.projectPoints(
             take.xyz_world[body][0], turn, pose[:3, 3], matrix, camera.distortion
         )[0][:, 0]
-        found = seen.by_frame().by_frame[seen.frames[0]][0]
+        found = seen.keypoint_detections().by_frame[seen.frames[0]][0]
         seen_there = found[:, 2] > 0
         assert seen_there.sum() > 12
         np.testing.assert_allclose(
@@ -164,7 +164,7 @@ def test_keypoints_outside_the_picture_are_not_there(copied):
         sensor["K_color"][0][2] += 80.0  # the picture's left half is what is seen
     path.write_text(json.dumps(content))
     for _, _, seen in sequences_of(cmu_panoptic.open_data_set(copied, settings())):
-        found = np.concatenate(list(seen.by_frame().by_frame.values()))
+        found = np.concatenate(list(seen.keypoint_detections().by_frame.values()))
         known = found[..., 2] > 0
         assert (found[known][:, 0] < 160).all()
         assert np.isnan(found[~known][:, :2]).all()
@@ -179,7 +179,7 @@ def test_who_stands_far_aside_is_not_folded_into_the_picture(copied):
             body["joints19"] = joints.ravel().tolist()
         file.write_text(json.dumps(scene))
     opened = cmu_panoptic.open_data_set(copied, settings())
-    for person in opened.sequences["train"][0].by_frame().by_frame.values():
+    for person in opened.sequences["train"][0].keypoint_detections().by_frame.values():
         assert (person[..., 2] == 0).all()
 
 
@@ -187,7 +187,9 @@ def test_a_detectors_person_is_the_one_of_the_sequence(written, opened, tmp_path
     # Both people in every frame, in turn first; numbered as the video's pictures are.
     for view, node in enumerate(originals.NODES):
         truth = {
-            b: s.by_frame().by_frame for v, b, s in sequences_of(opened) if v == view
+            b: s.keypoint_detections().by_frame
+            for v, b, s in sequences_of(opened)
+            if v == view
         }
         entries = []
         for t in range(4):
@@ -216,7 +218,7 @@ def test_a_detectors_person_is_the_one_of_the_sequence(written, opened, tmp_path
 def test_a_detector_that_missed_a_view_is_named(written, tmp_path):
     detected = cmu_panoptic.open_data_set(written[0], settings(keypoints=str(tmp_path)))
     with pytest.raises(errors.BadInput, match=f"no keypoints of {NAME}_50_01"):
-        detected.sequences["train"][0].by_frame()
+        detected.sequences["train"][0].keypoint_detections()
 
 
 def test_the_archive_of_poses_serves_as_well_as_the_folder(copied, opened):

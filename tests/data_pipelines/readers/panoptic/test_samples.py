@@ -170,7 +170,7 @@ def test_real_neighbouring_kinects_see_one_person(cellist, a, b):
 
 @pytest.mark.parametrize("view", MARKED)
 def test_real_marks_are_where_the_pose_is_projected(cello, view):
-    uv = cello.views[view].by_frame().by_frame[0][0, :, :2] - 0.5
+    uv = cello.views[view].keypoint_detections().by_frame[0][0, :, :2] - 0.5
     marks = {j: uv for (j, v), uv in cello.marks.items() if v == view}
     away = [np.linalg.norm(uv[j] - mark) for j, mark in marks.items()]
     away = np.array(away)[np.isfinite(away)]
@@ -252,5 +252,5 @@ def test_real_poses_are_in_metres_before_the_kinects(sample_data, tmp_path):
             ends = [skeleton.index(f"{side}_{name}") for name in ("knee", "ankle")]
             shank = np.linalg.norm(np.diff(pose.xyz[:, ends], axis=1), axis=-1)
             assert (np.abs(shank[np.isfinite(shank)] - 0.42) < 0.08).all()
-        shares = [p[0, :, 2] > 0 for p in seen.by_frame().by_frame.values()]
+        shares = [p[0, :, 2] > 0 for p in seen.keypoint_detections().by_frame.values()]
         assert np.mean(shares) > 0.8

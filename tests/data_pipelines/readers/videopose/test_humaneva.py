@@ -68,7 +68,7 @@ def test_pixels_are_the_recorded_ones_in_our_convention(opened):
     view = view_of(opened, "Train_S1_Walking_1_chunk0_cam1")
     xyz = videopose.in_camera(videopose.person(15, 8, seed=0), 1)
     uv = videopose.project(xyz, videopose.HUMANEVA_LENS) + 0.5
-    found = view.by_frame()
+    found = view.keypoint_detections()
     np.testing.assert_allclose(found.by_frame[3][0, :, :2], uv[3], atol=1e-3)
     assert (found.by_frame[3][..., 2] == 1).all()
 
@@ -126,7 +126,7 @@ def test_keypoints_of_a_detector_take_the_place_of_the_files(tmp_path, written):
         for view in humaneva.open_data_set(written, config()).sequences[split]:
             (tmp_path / f"{view.name}.json").write_text(json.dumps(results))
     opened = humaneva.open_data_set(written, config(keypoints=str(tmp_path)))
-    found = view_of(opened, names[0]).by_frame()
+    found = view_of(opened, names[0]).keypoint_detections()
     np.testing.assert_allclose(found.by_frame[0][0, 0], [100, 100, 0.7], atol=1e-6)
     (tmp_path / f"{names[0]}.json").unlink()
     with pytest.raises(errors.BadInput, match=f"no keypoints of {names[0]}"):

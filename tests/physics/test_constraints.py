@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from unipose_jax.physics import limits, residuals
+from unipose_jax.physics import anthropometry, constraints
 from unipose_jax.skeleton import definitions, kinematics
 
 H36M = definitions.H36M17
@@ -16,7 +16,7 @@ def standing(skeleton=H36M, stature=1.7):
     """A person of the sizes in `limits`, upright, facing the camera at 3 m."""
     rows = []
     for name in skeleton.joints:
-        figures = limits.JOINTS[limits.kind(name)]
+        figures = anthropometry.JOINTS[anthropometry.joint_kind(name)]
         side = -1.0 if name.startswith("right_") else 1.0
         rows.append([side * figures.lateral, -figures.height, -figures.forward])
     return stature * jnp.array(rows) + jnp.array([[0.0, 0.0, 3.0]])
@@ -34,9 +34,11 @@ def hinge(values, name, skeleton=H36M):
     return values[..., names.index(name)]
 
 
-hyper = jax.jit(functools.partial(residuals.hyperextension, skeleton=H36M))
-over = jax.jit(functools.partial(residuals.overflexion, skeleton=H36M))
-stature_of = jax.jit(lambda x, w: residuals.stature(x, skeleton=H36M, weight=w))
+hyper = jax.jit(functools.partial(constraints.hyperextension, skeleton=H36M))
+over = jax.jit(functools.partial(constraints.hyperflexion, skeleton=H36M))
+stature_of = jax.jit(
+    lambda x, w: constraints.estimate_stature(x, skeleton=H36M, weight=w)
+)
 FORWARD, BACKWARD, DOWN, UP = [0, 0, -1], [0, 0, 1], [0, 1, 0], [0, -1, 0]
 LIMBS = [("left_knee", "left_ankle"), ("right_elbow", "right_wrist")]
 
@@ -54,9 +56,9 @@ def test_the_wrong_way_counts_beyond_the_tolerance(joint, distal, degrees):
     angle = np.radians(degrees)
     wrong = -1.0 if "knee" in joint else 1.0
     xyz = bent(joint, distal, [0.0, np.cos(angle), wrong * np.sin(angle)])
-    expected = max(np.sin(angle) - np.sin(limits.HYPEREXTENSION), 0.0)
+    expected = max(np.sin(angle) - np.sin(anthropometry.HYPEREXTENSION), 0.0)
     if "knee" in joint:
-        expected = max(angle - limits.HYPEREXTENSION, 0.0)
+        expected = max(angle - anthropometry.HYPEREXTENSION, 0.0)
     # Directions are softened by (1 cm / 25 cm)^2 / 2, and so is the angle.
     np.testing.assert_allclose(hinge(hyper(xyz), joint), expected, atol=3e-3)
 
@@ -83,7 +85,7 @@ def test_straight_and_folded_knees_have_finite_gradients(direction, offset):
         xyz = xyz.at[H36M.index(f"left_{joint}")].set(place)
     grad = jax.jit(jax.grad(lambda x: jnp.sum(hyper(x))))(xyz)
     chex.assert_tree_all_finite(grad)
-    assert jnp.max(jnp.abs(grad)) < 10.0 / residuals.SOFT
+    assert jnp.max(jnp.abs(grad)) < 10.0 / constraints.SOFTENING
 
 
 def test_turning_the_person_changes_nothing():
@@ -110,7 +112,9 @@ def test_a_knee_is_judged_behind_the_body_too():
     xyz = xyz.at[H36M.index("left_knee")].set(knee)
     xyz = xyz.at[H36M.index("left_ankle")].set(knee + jnp.array([0.0, 0.3, -0.3]))
     np.testing.assert_allclose(
-        hinge(hyper(xyz), "left_knee"), np.pi / 2 - limits.HYPEREXTENSION, atol=3e-3
+        hinge(hyper(xyz), "left_knee"),
+        np.pi / 2 - anthropometry.HYPEREXTENSION,
+        atol=3e-3,
     )
 
 
@@ -125,7 +129,7 @@ def test_hyperextension_does_not_move_the_torso():
 def test_folding_beyond_the_limit_is_measured_in_radians():
     angle = np.radians(170.0)
     xyz = bent("left_elbow", "left_wrist", [0.0, np.cos(angle), -np.sin(angle)])
-    expected = angle - limits.MAX_FLEXION["elbow"]
+    expected = angle - anthropometry.MAX_FLEXION["elbow"]
     np.testing.assert_allclose(hinge(over(xyz), "left_elbow"), expected, atol=1e-3)
 
 
@@ -157,11 +161,11 @@ def test_stature_listens_to_believed_joints_only():
     result = stature_of(xyz, weight)
     np.testing.assert_allclose(result, 1.7, rtol=1e-5)
     nothing = stature_of(xyz, jnp.zeros(17))
-    np.testing.assert_allclose(nothing, limits.STATURE)
+    np.testing.assert_allclose(nothing, anthropometry.STATURE)
 
 
 def test_bone_ratio_of_a_typical_person_is_kept():
-    kept = residuals.bone_ratio(standing(), jnp.array(1.7), skeleton=H36M)
+    kept = constraints.bone_ratio_excess(standing(), jnp.array(1.7), skeleton=H36M)
     np.testing.assert_array_equal(kept, 0.0)
 
 
@@ -169,15 +173,15 @@ def test_bone_ratio_of_a_typical_person_is_kept():
 def test_bone_ratio_measures_the_excess_in_metres(length, side):
     xyz = bent("left_knee", "left_ankle", DOWN, size=length)
     bone = H36M.bone_names.index("left_knee-left_ankle")
-    lo, hi = (float(b[bone]) * 1.7 for b in limits.plausible_bone_ratios(H36M))
+    lo, hi = (float(b[bone]) * 1.7 for b in anthropometry.plausible_bone_ratios(H36M))
     expected = length - hi if side == "hi" else lo - length
-    result = residuals.bone_ratio(xyz, jnp.array(1.7), skeleton=H36M)
+    result = constraints.bone_ratio_excess(xyz, jnp.array(1.7), skeleton=H36M)
     np.testing.assert_allclose(result[bone], expected, rtol=1e-4)
 
 
 def test_log_lengths_turn_scale_into_shift():
-    first = residuals.log_bone_lengths(standing(stature=1.6), skeleton=H36M)
-    second = residuals.log_bone_lengths(standing(stature=1.8), skeleton=H36M)
+    first = constraints.log_bone_lengths(standing(stature=1.6), skeleton=H36M)
+    second = constraints.log_bone_lengths(standing(stature=1.8), skeleton=H36M)
     # Bones of 8 cm are softened by (1 cm / 8 cm)^2.
     np.testing.assert_allclose(second - first, np.log(1.8 / 1.6), atol=4e-3)
 
@@ -185,28 +189,30 @@ def test_log_lengths_turn_scale_into_shift():
 def test_speed_measures_metres_beyond_reach():
     xyz = jnp.zeros((3, 2, 3)).at[1:, 0, 0].set(0.5)
     time = jnp.array([0.0, 0.1, 0.3])
-    result = residuals.speed(xyz, time, limit=jnp.array([2.0, 2.0]))
+    result = constraints.speed_excess(xyz, time, limit=jnp.array([2.0, 2.0]))
     np.testing.assert_allclose(result, [[0.3, 0.0], [0.0, 0.0]], atol=1e-6)
 
 
 def test_acceleration_measures_metres_beyond_reach():
     xyz = jnp.zeros((3, 2, 3)).at[1, 0, 1].set(0.5)
     time = jnp.array([0.0, 0.1, 0.3])  # reach is 0.1 * 0.2 / 2
-    result = residuals.acceleration(xyz, time, limit=jnp.array([20.0, 20.0]))
+    result = constraints.acceleration_excess(xyz, time, limit=jnp.array([20.0, 20.0]))
     np.testing.assert_allclose(result, [[0.3, 0.0]], atol=1e-6)
 
 
 MOTION = {
-    "speed": lambda x: residuals.speed(x, jnp.arange(4) / 30.0, limit=jnp.ones(17)),
-    "acceleration": lambda x: residuals.acceleration(
+    "speed": lambda x: constraints.speed_excess(
+        x, jnp.arange(4) / 30.0, limit=jnp.ones(17)
+    ),
+    "acceleration": lambda x: constraints.acceleration_excess(
         x, jnp.arange(4) / 30.0, limit=jnp.ones(17)
     ),
 }
 POSE = {
     "hyperextension": hyper,
-    "overflexion": over,
-    "log_bone_lengths": functools.partial(residuals.log_bone_lengths, skeleton=H36M),
-    "bone_ratio": lambda x: residuals.bone_ratio(
+    "hyperflexion": over,
+    "log_bone_lengths": functools.partial(constraints.log_bone_lengths, skeleton=H36M),
+    "bone_ratio": lambda x: constraints.bone_ratio_excess(
         x, jnp.ones(x.shape[:-2]), skeleton=H36M
     ),
 }
@@ -219,7 +225,7 @@ def test_gradients_are_finite_and_bounded_at_any_size(function):
     grad = jax.jit(jax.vmap(jax.grad(lambda x: jnp.sum(function(x)))))(xyz)
     chex.assert_tree_all_finite(grad)
     # Five bones meet in the thorax; each moves by at most 1 / SOFT, two ends each.
-    assert jnp.max(jnp.abs(grad)) < 10.0 / residuals.SOFT
+    assert jnp.max(jnp.abs(grad)) < 10.0 / constraints.SOFTENING
 
 
 @pytest.mark.parametrize("function", POSE.values(), ids=POSE)
@@ -230,9 +236,9 @@ def test_vmap_equals_batched_equals_jit(function):
     chex.assert_trees_all_close(mapped, batched, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["speed", "acceleration"])
+@pytest.mark.parametrize("name", ["speed_excess", "acceleration_excess"])
 def test_motion_vmap_equals_batched_equals_jit(name):
-    function = functools.partial(getattr(residuals, name), limit=jnp.ones(17))
+    function = functools.partial(getattr(constraints, name), limit=jnp.ones(17))
     xyz = 0.1 * jax.random.normal(jax.random.key(4), (3, 4, 17, 3))
     time = jnp.cumsum(jax.random.uniform(jax.random.key(5), (3, 4), maxval=0.1), -1)
     batched = jax.jit(function)(xyz, time)

@@ -11,7 +11,7 @@ Sources, by the names used below:
 - CMU: percentiles measured on 62 clips (12,510 frames at 30 Hz: walks, runs, jumps,
   dances, punches) of the CMU motion capture database, mocap.cs.cmu.edu.
 
-All functions are of a `Skeleton` alone: call them outside or inside `jit`.
+All functions depend on a `Skeleton` alone: call them outside or inside `jit`.
 """
 
 import dataclasses
@@ -28,8 +28,8 @@ STATURE = 1.69
 
 
 @dataclasses.dataclass(frozen=True)
-class JointLimits:
-    """Figures of one joint meaning, side left out."""
+class JointFigures:
+    """Figures of one kind of joint, the same for left and right."""
 
     lateral: float  # standing: distance from the plane of symmetry, shares of stature
     height: float  # standing: above the floor, shares of stature
@@ -46,7 +46,7 @@ class JointLimits:
 # the joint centres. Hip centres are .10 H apart. "neck" is the base of the neck (ANSUR
 # II cervicale .86 H, suprasternale .82 H), "torso" the middle of the spine.
 #
-# Thickness, from centre to skin: c / 2 pi of the segment's circumference c (ANSUR II:
+# Thickness, from centre to skin: c / 2 pi for a segment of circumference c (ANSUR II:
 # head 561/574, neck base 371/435, biceps 306/358, forearm 264/310, wrist 152/176, lower
 # thigh 396/412, ankle 215/229) or half its depth (chest 247/254, waist 220/240, buttock
 # 236/249); shoulder and hip lie deeper than their limb is thick, a hand is 28 mm thick
@@ -58,25 +58,25 @@ class JointLimits:
 # Speed and acceleration: CMU 99.9th percentiles (speed 3.5 trunk, 4.9 elbow, 5.8 hand,
 # 5.5 knee, 9 foot; acceleration 30, 45, 51, 80, 100), rounded up.
 JOINTS = {
-    "head_top": JointLimits(0.0, 1.0, 0.0, 0.04, 0.11, 5.0, 50.0),
-    "head": JointLimits(0.0, 0.93, 0.01, 0.09, 0.12, 5.0, 50.0),
-    "nose": JointLimits(0.0, 0.915, 0.065, 0.01, 0.12, 5.0, 50.0),
-    "eye": JointLimits(0.018, 0.936, 0.05, 0.01, 0.12, 5.0, 50.0),
-    "ear": JointLimits(0.041, 0.925, 0.01, 0.02, 0.12, 5.0, 50.0),
-    "neck": JointLimits(0.0, 0.82, 0.0, 0.065, 0.09, 4.0, 40.0),
-    "thorax": JointLimits(0.0, 0.81, 0.0, 0.10, 0.17, 4.0, 40.0),
-    "torso": JointLimits(0.0, 0.685, 0.0, 0.12, 0.18, 4.0, 40.0),
-    "pelvis": JointLimits(0.0, 0.53, 0.0, 0.12, 0.19, 4.0, 40.0),
-    "shoulder": JointLimits(0.105, 0.815, 0.0, 0.06, 0.09, 4.0, 40.0),
-    "elbow": JointLimits(0.105, 0.63, 0.0, 0.045, 0.06, 6.0, 60.0),
-    "wrist": JointLimits(0.105, 0.485, 0.0, 0.027, 0.045, 8.0, 80.0),
-    "hand": JointLimits(0.105, 0.435, 0.0, 0.028, 0.07, 9.0, 90.0),
-    "hand_tip": JointLimits(0.105, 0.385, 0.0, 0.012, 0.05, 10.0, 100.0),
-    "thumb": JointLimits(0.105, 0.43, 0.03, 0.012, 0.05, 10.0, 100.0),
-    "hip": JointLimits(0.05, 0.53, 0.0, 0.10, 0.14, 4.0, 40.0),
-    "knee": JointLimits(0.05, 0.285, 0.0, 0.06, 0.09, 6.0, 80.0),
-    "ankle": JointLimits(0.05, 0.039, 0.0, 0.035, 0.06, 9.0, 90.0),
-    "foot": JointLimits(0.05, 0.02, 0.05, 0.04, 0.09, 10.0, 100.0),
+    "head_top": JointFigures(0.0, 1.0, 0.0, 0.04, 0.11, 5.0, 50.0),
+    "head": JointFigures(0.0, 0.93, 0.01, 0.09, 0.12, 5.0, 50.0),
+    "nose": JointFigures(0.0, 0.915, 0.065, 0.01, 0.12, 5.0, 50.0),
+    "eye": JointFigures(0.018, 0.936, 0.05, 0.01, 0.12, 5.0, 50.0),
+    "ear": JointFigures(0.041, 0.925, 0.01, 0.02, 0.12, 5.0, 50.0),
+    "neck": JointFigures(0.0, 0.82, 0.0, 0.065, 0.09, 4.0, 40.0),
+    "thorax": JointFigures(0.0, 0.81, 0.0, 0.10, 0.17, 4.0, 40.0),
+    "torso": JointFigures(0.0, 0.685, 0.0, 0.12, 0.18, 4.0, 40.0),
+    "pelvis": JointFigures(0.0, 0.53, 0.0, 0.12, 0.19, 4.0, 40.0),
+    "shoulder": JointFigures(0.105, 0.815, 0.0, 0.06, 0.09, 4.0, 40.0),
+    "elbow": JointFigures(0.105, 0.63, 0.0, 0.045, 0.06, 6.0, 60.0),
+    "wrist": JointFigures(0.105, 0.485, 0.0, 0.027, 0.045, 8.0, 80.0),
+    "hand": JointFigures(0.105, 0.435, 0.0, 0.028, 0.07, 9.0, 90.0),
+    "hand_tip": JointFigures(0.105, 0.385, 0.0, 0.012, 0.05, 10.0, 100.0),
+    "thumb": JointFigures(0.105, 0.43, 0.03, 0.012, 0.05, 10.0, 100.0),
+    "hip": JointFigures(0.05, 0.53, 0.0, 0.10, 0.14, 4.0, 40.0),
+    "knee": JointFigures(0.05, 0.285, 0.0, 0.06, 0.09, 6.0, 80.0),
+    "ankle": JointFigures(0.05, 0.039, 0.0, 0.035, 0.06, 9.0, 90.0),
+    "foot": JointFigures(0.05, 0.02, 0.05, 0.04, 0.09, 10.0, 100.0),
 }
 
 # A line of sight at angle a to the axis of a limb of radius r meets the skin r / sin a
@@ -85,24 +85,24 @@ JOINTS = {
 OBLIQUITY = 1.0 / math.sin(math.radians(60.0))
 _ROUND = {"head_top", "head", "nose", "eye", "ear"}
 
-# A centre lies no shallower than this share of its thickness: the thinnest cross
-# section (a hand is 28 mm thick: 14 of 28), seen by a noisy sensor.
+# Smallest depth of a joint centre below the skin, as a share of the thickness: that of
+# the thinnest cross section (a hand is 28 mm thick: 14 of 28), less sensor noise.
 MIN_SKIN_SHARE = 0.4
 
 
-# Flexion of AAOS (elbow 150, knee 135 active) plus what soft tissue gives in deep
-# squats, and what joints marked as "hand" or "foot" add to the distal bone's direction.
+# Flexion of AAOS (elbow 150, knee 135 active), plus a margin for soft tissue in deep
+# squats and for "hand" or "foot" joints, which turn the direction of the distal bone.
 MAX_FLEXION = {"elbow": math.radians(155.0), "knee": math.radians(160.0)}
-# Hyperextension beyond this is broken: 10 degrees are common (AAOS), the rest is the
-# foot in front of the ankle and marker noise.
+# Largest hyperextension: 10 degrees are common (AAOS); the rest allows for the foot in
+# front of the ankle and for marker noise.
 HYPEREXTENSION = math.radians(15.0)
 
-# A bone r H long on paper may have (r / factor - slack) H to (factor r + slack) H. Limb
-# bones end at clear landmarks; what neck, torso or hand mean differs between data sets
-# by several centimetres. Measured on samples: 98.7 % of ITOP's bones keep within,
-# 99.8 % of NTU's, all of HumanEva's.
+# A bone of typical length r H may measure (r / factor - slack) H to (factor r + slack)
+# H. Limb bones end at clear landmarks; the definitions of neck, torso and hand differ
+# between data sets by several centimetres. Measured on samples, 98.7 % of the bones of
+# ITOP, 99.8 % of NTU's and all of HumanEva's are within.
 BONE_SPREAD = {"limb": (1.25, 0.02), "other": (1.5, 0.05)}
-# Pairs of joints that skeletons without a spine connect, though no bone does.
+# Pairs of joints that skeletons without a spine connect, although no bone does.
 CONNECTIONS = (
     {"nose", "shoulder"},
     {"shoulder", "hip"},
@@ -110,22 +110,22 @@ CONNECTIONS = (
     {"nose", "thorax"},
     {"nose", "head_top"},
 )
-# From knee to ball of foot is 8 % shorter or 13 % longer than at rest as the ankle goes
-# through its range (AAOS: 20 degrees up, 50 down), so its length says less.
+# The distance from the knee to the ball of the foot is 8 % shorter to 13 % longer than
+# at rest over the range of the ankle (AAOS: 20 degrees up, 50 down).
 LINKS = {frozenset({"knee", "foot"}): 0.3}
 _LIMB = {"shoulder", "elbow", "wrist", "hip", "knee", "ankle", "hand", "foot"}
 _LOOSE = ({"wrist", "hand"}, {"ankle", "foot"}, *CONNECTIONS)
 
 
-def kind(joint: str) -> str:
-    """A joint's meaning without its side: "left_hip" -> "hip".
+def joint_kind(joint: str) -> str:
+    """The kind of a joint, its name without the side: "left_hip" -> "hip".
 
     Raises:
-        ValueError: no figures are known for this meaning.
+        ValueError: there are no figures for this kind.
     """
-    name = joint.removeprefix("left_").removeprefix("right_")
+    name = definitions.without_side(joint)
     if name not in JOINTS:
-        raise ValueError(f"no limits for joint {joint!r}; known: {sorted(JOINTS)}")
+        raise ValueError(f"no figures for joint {joint!r}; known: {sorted(JOINTS)}")
     return name
 
 
@@ -145,34 +145,36 @@ def standing_pose(
 
 
 def skin_depths(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
-    """How far below the visible skin a joint centre typically lies, metres.
+    """Typical depth of joint centres below the visible skin, metres.
 
     Along the line of sight, for a body about `STATURE` tall: the thickness of the
-    segment times `OBLIQUITY`, but for heads.
+    segment, times `OBLIQUITY` except for joints of the head.
     """
-    oblique = [1.0 if kind(name) in _ROUND else OBLIQUITY for name in skeleton.joints]
+    oblique = [
+        1.0 if joint_kind(name) in _ROUND else OBLIQUITY for name in skeleton.joints
+    ]
     return _thickness(skeleton) * jnp.asarray(oblique, dtype=jnp.float32)
 
 
 def min_skin_depths(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
-    """How far below the visible skin a joint centre lies at least, metres."""
+    """Smallest depth of joint centres below the visible skin, metres."""
     return MIN_SKIN_SHARE * _thickness(skeleton)
 
 
 def max_speeds(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
-    """Bound on the speed of each joint, m/s."""
+    """Largest speed of each joint, m/s."""
     return _per_joint(skeleton, lambda joint: joint.speed)
 
 
 def max_accelerations(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
-    """Bound on the acceleration of each joint, m/s^2, at 30 frames a second."""
+    """Largest acceleration of each joint, m/s^2, at 30 frames per second."""
     return _per_joint(skeleton, lambda joint: joint.acceleration)
 
 
 def capsule_radii(skeleton: definitions.Skeleton) -> Float[Array, " bones"]:
-    """Radius of the capsule around each bone that holds its part of the body, metres.
+    """Radius of the capsule around each bone that contains its body part, metres.
 
-    The larger of its ends' radii: a one-sided distance must not punish skin.
+    The larger radius of the two ends, so that no point of the skin is outside.
     """
     return jnp.asarray(
         [
@@ -193,8 +195,8 @@ def plausible_bone_ratios(
 ) -> tuple[Float[Array, " bones"], Float[Array, " bones"]]:
     """Shortest and longest plausible bone lengths, as shares of stature.
 
-    Segment lengths vary by about 5 % between people of one stature; most of the spread
-    covers what data sets mean by a joint (`BONE_SPREAD`).
+    Segment lengths vary by about 5 % between people of the same stature; most of the
+    range covers the different joint definitions of data sets (`BONE_SPREAD`).
     """
     lo, hi = [], []
     for ratio, bone in zip(_ratios(skeleton), skeleton.bones, strict=True):
@@ -206,11 +208,12 @@ def plausible_bone_ratios(
     return jnp.asarray(lo, dtype=jnp.float32), jnp.asarray(hi, dtype=jnp.float32)
 
 
-def rigid_bones(skeleton: definitions.Skeleton) -> Float[Array, " bones"]:
-    """How far bones keep their length: 1 do, 0 are mere connections of a tree.
+def bone_rigidity(skeleton: definitions.Skeleton) -> Float[Array, " bones"]:
+    """Rigidity of bones: 1 for constant length, 0 for lines that are no bones.
 
-    COCO's shoulder hangs on the nose and its hip on the shoulder: lines between joints
-    that move against each other. In between are `LINKS` across a third joint.
+    In COCO's tree, the parent of a shoulder is the nose and that of a hip the shoulder:
+    lines between joints that move relative to each other. `LINKS`, across a third
+    joint, are in between.
     """
     rigid = [_rigidity(_ends(skeleton, *bone)) for bone in skeleton.bones]
     return jnp.asarray(rigid, dtype=jnp.float32)
@@ -219,7 +222,9 @@ def rigid_bones(skeleton: definitions.Skeleton) -> Float[Array, " bones"]:
 def max_flexions(skeleton: definitions.Skeleton) -> Float[Array, " hinges"]:
     """Largest angle between the two bones of each of `kinematics.hinges`, radians."""
     found = kinematics.hinges(skeleton)
-    return jnp.asarray([MAX_FLEXION[kind(name)] for name, *_ in found], jnp.float32)
+    return jnp.asarray(
+        [MAX_FLEXION[joint_kind(name)] for name, *_ in found], jnp.float32
+    )
 
 
 def _rigidity(ends: set[str]) -> float:
@@ -231,14 +236,14 @@ def _thickness(skeleton: definitions.Skeleton) -> Array:
 
 
 def _per_joint(
-    skeleton: definitions.Skeleton, figure: Callable[[JointLimits], float]
+    skeleton: definitions.Skeleton, figure: Callable[[JointFigures], float]
 ) -> Array:
-    figures = [figure(JOINTS[kind(name)]) for name in skeleton.joints]
+    figures = [figure(JOINTS[joint_kind(name)]) for name in skeleton.joints]
     return jnp.asarray(figures, dtype=jnp.float32)
 
 
 def _standing(joint: str) -> tuple[float, float, float]:
-    figures = JOINTS[kind(joint)]
+    figures = JOINTS[joint_kind(joint)]
     side = -1.0 if joint.startswith("right_") else 1.0
     return side * figures.lateral, figures.height, figures.forward
 
@@ -249,4 +254,4 @@ def _ratios(skeleton: definitions.Skeleton) -> list[float]:
 
 
 def _ends(skeleton: definitions.Skeleton, child: int, parent: int) -> set[str]:
-    return {kind(skeleton.joints[child]), kind(skeleton.joints[parent])}
+    return {joint_kind(skeleton.joints[child]), joint_kind(skeleton.joints[parent])}

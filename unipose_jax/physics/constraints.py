@@ -1,7 +1,7 @@
-"""By how much a pose breaks a limit, in metres or radians: no weights, no means.
+"""Constraint violations of poses, in metres or radians, without weights or means.
 
-Zero where the limit is kept. Every residual is differentiable with finite gradients,
-also for poses that have collapsed to a point.
+A violation is zero within the limit. It is differentiable with finite gradients, also
+for poses that have collapsed to a point.
 """
 
 import math
@@ -12,21 +12,21 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from unipose_jax.geometry import numerics
-from unipose_jax.physics import finite_differences, limits
+from unipose_jax.physics import anthropometry, finite_differences
 from unipose_jax.skeleton import definitions, kinematics
 
 # Metres. Directions and logarithms of bones shorter than this are softened, so that
-# gradients stay below 1 / SOFT.
-SOFT = 0.01
-# Where an upper arm points behind the frontal plane (this sine and more), the arm's own
-# rotation turns the elbow's axis over, and the elbow is not judged.
+# gradients stay below 1 / SOFTENING.
+SOFTENING = 0.01
+# An upper arm that points behind the frontal plane, by this sine or more, can turn the
+# axis of the elbow around, so hyperextension of the elbow counts nothing there.
 BEHIND = 0.3
 
 
 def log_bone_lengths(
     xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch bones"]:
-    """log(sqrt(length^2 + SOFT^2)), length in metres.
+    """log(sqrt(length^2 + SOFTENING^2)), length in metres.
 
     Differences are log-ratios of lengths: scale-free, so nothing is gained by shrinking
     a bone, and gradients are finite where a bone has no length.
@@ -36,67 +36,69 @@ def log_bone_lengths(
         skeleton: names the bones.
     """
     sq_length = jnp.sum(kinematics.bone_vectors(xyz, skeleton=skeleton) ** 2, axis=-1)
-    return 0.5 * jnp.log(sq_length + SOFT**2)
+    return 0.5 * jnp.log(sq_length + SOFTENING**2)
 
 
-def stature(
+def estimate_stature(
     xyz: Float[Array, "*batch joints 3"],
     *,
     skeleton: definitions.Skeleton,
     weight: Float[Array, "*batch joints"],
 ) -> Float[Array, "*batch"]:
-    """Stature that a pose's own bones speak for, metres.
+    """Estimates stature from the bone lengths of a pose, metres.
 
-    The weighted median of length / typical ratio over bones; long bones weigh more
-    (their ratio is surer), and a bone weighs as much as its less certain end.
+    The weighted median over bones of length / typical ratio to stature. A bone's weight
+    is its typical ratio, because ratios of long bones vary less, times the lower weight
+    of its two joints.
 
     Args:
         xyz: joints, metres, any frame.
         skeleton: names the bones.
-        weight: of each joint, not negative. `limits.STATURE` where all are 0.
+        weight: of each joint, not negative. `anthropometry.STATURE` where all are 0.
 
     Returns:
         Stature, cut off from the gradient.
     """
-    ratios = limits.bone_ratios(skeleton)
-    child, parent = _ends(skeleton)
+    ratios = anthropometry.bone_ratios(skeleton)
+    child, parent = skeleton.bone_ends
     sure = jnp.minimum(weight[..., child], weight[..., parent])
     lengths = kinematics.bone_lengths(xyz, skeleton=skeleton)
     guesses = lengths / _like(ratios, lengths)
     median = _weighted_median(guesses, sure * _like(ratios, sure))
     return jax.lax.stop_gradient(
-        jnp.where(jnp.sum(sure, axis=-1) > 0, median, limits.STATURE)
+        jnp.where(jnp.sum(sure, axis=-1) > 0, median, anthropometry.STATURE)
     )
 
 
-def bone_ratio(
+def bone_ratio_excess(
     xyz: Float[Array, "*batch joints 3"],
     stature: Float[Array, "*batch"],
     *,
     skeleton: definitions.Skeleton,
 ) -> Float[Array, "*batch bones"]:
-    """By how much a bone is too long or too short for a person's stature, metres.
+    """Distance of bone lengths from their plausible range for the stature, metres.
 
-    max(l - hi H, 0) + max(lo H - l, 0), with `limits.plausible_bone_ratios`.
+    max(l - hi H, 0) + max(lo H - l, 0), with `anthropometry.plausible_bone_ratios`.
 
     Args:
         xyz: joints, metres, any frame.
         stature: H, metres.
         skeleton: names the bones.
     """
-    lo, hi = limits.plausible_bone_ratios(skeleton)
+    lo, hi = anthropometry.plausible_bone_ratios(skeleton)
     lengths = kinematics.bone_lengths(xyz, skeleton=skeleton)
     height = stature[..., None]
     too_long = jnp.maximum(lengths - _like(hi, lengths) * height, 0.0)
     return too_long + jnp.maximum(_like(lo, lengths) * height - lengths, 0.0)
 
 
-def overflexion(
+def hyperflexion(
     xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch hinges"]:
-    """By how much elbows and knees bend further than they can, radians.
+    """Flexion of elbows and knees beyond their range of motion, radians.
 
-    Fades where a segment is shorter than `SOFT`, which has no direction to speak of.
+    Goes to zero where a segment is shorter than `SOFTENING`, because the direction of
+    such a segment is not defined.
 
     Args:
         xyz: joints, metres, any frame.
@@ -104,7 +106,9 @@ def overflexion(
     """
     upper, lower = _hinge_directions(xyz, skeleton)
     angle = numerics.angle_between(upper, lower)
-    excess = jnp.maximum(angle - _like(limits.max_flexions(skeleton), angle), 0.0)
+    excess = jnp.maximum(
+        angle - _like(anthropometry.max_flexions(skeleton), angle), 0.0
+    )
     sure = numerics.safe_norm(upper) * numerics.safe_norm(lower)
     return excess * jax.lax.stop_gradient(sure)
 
@@ -112,15 +116,15 @@ def overflexion(
 def hyperextension(
     xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch hinges"]:
-    """By how much elbows and knees bend the wrong way, radians.
+    """Extension of elbows and knees beyond `anthropometry.HYPEREXTENSION`, radians.
 
-    With unit segments u above and w below the hinge and the body's right axis r, broken
-    is how far a hinge bends about r the wrong way beyond `limits.HYPEREXTENSION`. Knees
-    bend by -angle n.r with n the direction of u x w: the further a shank is folded to
-    the front the more it costs, up to 160 degrees. Beyond, a limb folded flat has no
-    side, and `overflexion` takes over. Elbows, whose axis the shoulder turns, count by
-    sines: that of the bend, (u x w).r, against that of the limit; radians while small,
-    always below 1. The axes are a reference, cut off from the gradient.
+    With unit segments u above and w below the hinge, and the right axis r of the body,
+    a knee bends by -angle n.r, n being the direction of u x w: the violation grows with
+    the angle by which a shank is folded to the front, up to 160 degrees. Beyond, the
+    side of a folded limb is not defined, and `hyperflexion` applies. Elbows, whose axis
+    the shoulder turns, are compared by sines: (u x w).r with the sine of the limit.
+    That is radians for small angles, and always below 1. The body axes take no
+    gradient.
 
     Args:
         xyz: joints, metres, any right-handed frame.
@@ -133,7 +137,7 @@ def hyperextension(
     names = [name for name, *_ in kinematics.hinges(skeleton)]
     knees = _like(jnp.asarray(["knee" in name for name in names]), sine)
     bend = jnp.where(knees, -sine * _angle_per_sine(upper, lower), sine)
-    limit = limits.HYPEREXTENSION
+    limit = anthropometry.HYPEREXTENSION
     allowed = jnp.where(knees, limit, math.sin(limit)).astype(sine.dtype)
     behind = jnp.maximum(-jnp.sum(upper * forward, axis=-1), 0.0)
     judged = jax.lax.stop_gradient(jnp.maximum(1.0 - behind / BEHIND, 0.0))
@@ -141,44 +145,46 @@ def hyperextension(
     return judged * jnp.maximum(-bend - allowed, 0.0)
 
 
-def speed(
+def speed_excess(
     xyz: Float[Array, "*batch time joints 3"],
     time: Float[Array, "*batch time"],
     *,
     limit: Float[Array, " joints"],
 ) -> Float[Array, "*batch time-1 joints"]:
-    """How far beyond the reach of a bounded speed a joint moves in a step, metres.
+    """Length of a joint's step beyond what its largest speed allows, metres.
 
     max(|p' - p| - v h, 0) for a step of h seconds.
 
     Args:
         xyz: joints, metres, any frame at rest.
-        time: seconds; see `finite_differences.connected` for steps that mean nothing.
+        time: seconds; mask steps that are not `finite_differences.consecutive`.
         limit: v, m/s.
     """
     moved = numerics.safe_norm(jnp.diff(xyz, axis=-3), axis=-1)
-    allowed = finite_differences.gaps(time)[..., None] * _like(limit, moved)
+    allowed = finite_differences.time_steps(time)[..., None] * _like(limit, moved)
     return jnp.maximum(moved - allowed, 0.0)
 
 
-def acceleration(
+def acceleration_excess(
     xyz: Float[Array, "*batch time joints 3"],
     time: Float[Array, "*batch time"],
     *,
     limit: Float[Array, " joints"],
 ) -> Float[Array, "*batch time-2 joints"]:
-    """How far beyond the reach of a bounded acceleration a joint strays, metres.
+    """Deviation of a joint beyond what its largest acceleration allows, metres.
 
-    max(|e| - a h k / 2, 0): e is the `finite_differences.deviation` from the line
-    through the neighbours in time, h and k the steps before and after.
+    max(|e| - a h k / 2, 0): e is the `finite_differences.line_deviation` from the line
+    through the neighbours in time, h and k are the steps before and after.
 
     Args:
         xyz: joints, metres, any frame at rest.
-        time: seconds; see `finite_differences.connected` for steps that mean nothing.
+        time: seconds; mask steps that are not `finite_differences.consecutive`.
         limit: a, m/s^2.
     """
-    strayed = numerics.safe_norm(finite_differences.deviation(xyz, time), axis=-1)
-    allowed = finite_differences.reach(time)[..., None] * _like(limit, strayed)
+    strayed = numerics.safe_norm(finite_differences.line_deviation(xyz, time), axis=-1)
+    allowed = finite_differences.half_step_product(time)[..., None] * _like(
+        limit, strayed
+    )
     return jnp.maximum(strayed - allowed, 0.0)
 
 
@@ -187,14 +193,9 @@ def _like(vector: Array, array: Array) -> Array:
     return vector.reshape((1,) * (array.ndim - 1) + vector.shape)
 
 
-def _ends(skeleton: definitions.Skeleton) -> tuple[np.ndarray, np.ndarray]:
-    bones = np.asarray(skeleton.bones, dtype=np.int32).reshape(-1, 2)
-    return bones[:, 0], bones[:, 1]
-
-
 def _unit(vectors: Array) -> Array:
     sq_length = jnp.sum(vectors**2, axis=-1, keepdims=True)
-    return vectors / jnp.sqrt(sq_length + SOFT**2)
+    return vectors / jnp.sqrt(sq_length + SOFTENING**2)
 
 
 def _hinge_directions(
@@ -210,8 +211,8 @@ def _hinge_directions(
 def _angle_per_sine(a: Array, b: Array) -> Array:
     """Angle between two vectors over its sine: 1 where they are parallel, at most 10.
 
-    Ten is reached at 163 degrees. Beyond, and where a vector vanishes, no direction is
-    left that a larger factor could be trusted with.
+    Ten is reached at 163 degrees. Beyond, and where a vector vanishes, the direction is
+    too uncertain for a larger factor.
     """
     both = numerics.safe_norm(a) * numerics.safe_norm(b)
     size = numerics.safe_norm(jnp.cross(a, b))

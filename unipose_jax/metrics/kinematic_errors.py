@@ -1,7 +1,6 @@
-"""Errors of poses as bodies in motion: acceleration and bone lengths."""
+"""Errors of accelerations and bone lengths."""
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from unipose_jax import reduction
@@ -21,8 +20,8 @@ def accel_error(
 ) -> reduction.WeightedMean:
     """Mean length of the difference of predicted and true acceleration, m/s^2.
 
-    From real time stamps, irregular spacing allowed. Measures jitter: an error that
-    does not change over time does not count.
+    From real time stamps, irregular spacing allowed. Measures jitter: a constant error
+    of position does not count.
 
     Args:
         xyz: predicted joints, metres, any frame at rest.
@@ -33,7 +32,7 @@ def accel_error(
         max_gap: seconds.
         per_joint: one mean for each joint instead of one for all.
     """
-    linked = finite_differences.connected(time, max_gap=max_gap)
+    linked = finite_differences.consecutive(time, max_gap=max_gap)
     counted = valid[..., :-2, :] & valid[..., 1:-1, :] & valid[..., 2:, :]
     counted &= (linked[..., :-1] & linked[..., 1:])[..., None]
     error = jnp.where(valid[..., None], xyz - target, 0.0)
@@ -59,7 +58,7 @@ def bone_length_error(
         valid: False leaves out the bones of a joint, whatever it holds.
         per_bone: one mean for each bone instead of one for all.
     """
-    child, parent = np.asarray(skeleton.bones, dtype=np.int32).T
+    child, parent = skeleton.bone_ends
     xyz = jnp.where(valid[..., None], xyz, 0.0)
     target = jnp.where(valid[..., None], target, 0.0)
     error = kinematics.bone_lengths(xyz, skeleton=skeleton)
