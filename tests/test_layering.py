@@ -5,6 +5,7 @@ Each rule is one test over all files; a failure lists every violation.
 
 import ast
 import functools
+import graphlib
 import pathlib
 import subprocess
 import sys
@@ -129,6 +130,46 @@ def reports_below_commands(path):
     if part_of(path) in ("cli", "report"):
         return set()
     return {"report"} & parts_imported(path)
+
+
+def rooms_of(folder):
+    """What each direct child of a package imports of its siblings, by name."""
+    package = folder.relative_to(ROOT).as_posix().replace("/", ".") + "."
+    rooms = {}
+    for path in sorted(folder.rglob("*.py")):
+        if path == folder / "__init__.py":
+            continue  # lists what the package offers
+        room = path.relative_to(folder).parts[0].removesuffix(".py")
+        names = (name for name in imported(path) if name.startswith(package))
+        siblings = {name.removeprefix(package).split(".")[0] for name in names}
+        rooms[room] = rooms.get(room, set()) | siblings - {room}
+    return rooms
+
+
+def find_circles():
+    """A line for each package whose folders and modules import in a circle."""
+    for start in ("unipose_jax", "data_pipelines"):
+        for marker in sorted((ROOT / start).rglob("__init__.py")):
+            try:
+                graphlib.TopologicalSorter(rooms_of(marker.parent)).prepare()
+            except graphlib.CycleError as error:
+                yield f"{marker.parent.relative_to(ROOT)}: {' -> '.join(error.args[1])}"
+
+
+def test_no_folder_has_imports_in_a_circle():
+    assert not list(find_circles())
+
+
+def test_a_circle_of_imports_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    for name, other in (("a", "b"), ("b", "a"), ("c", "a")):
+        module = tmp_path / "data_pipelines" / name / "module.py"
+        module.parent.mkdir(parents=True)
+        module.write_text(f"from data_pipelines.{other} import module\n")
+    (tmp_path / "data_pipelines/__init__.py").touch()
+    (line,) = find_circles()
+    assert line.startswith("data_pipelines: ")
+    assert {"a", "b"} == set(line.removeprefix("data_pipelines: ").split(" -> "))
 
 
 def test_imports_point_down():

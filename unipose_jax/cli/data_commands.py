@@ -11,7 +11,7 @@ from data_pipelines.readers.mocap import joint_clips
 from data_pipelines.readers.recordings import aligned_rgbd, recording
 from data_pipelines.sequences import onnx_pose, sequence
 from unipose_jax import errors
-from unipose_jax.report.pages import keypoint_preview as report_keypoints
+from unipose_jax.cli import keypoint_sheet
 
 
 def convert_recording(
@@ -51,7 +51,7 @@ def show_keypoints(
         )
         file_io.write_json(path / "keypoints.json", found)
         opened = recording.open_recording(path)
-    report_keypoints.preview(opened, skeleton, path / "keypoints.png")
+    keypoint_sheet.preview(opened, skeleton, path / "keypoints.png")
     print(f"keypoints: {path / 'keypoints.png'}")
     return 0
 
@@ -99,6 +99,6 @@ def _preview(data_set: sequence.DataSet, skeleton: str, folder: pathlib.Path) ->
     for one in data_set.sequences["train"]:
         if isinstance(one, sequence.Sequence) and one.keypoint_detections() is not None:
             path = folder.with_name(f"{folder.name}_keypoints.png")
-            report_keypoints.preview(one, skeleton, path)
+            keypoint_sheet.preview(one, skeleton, path)
             print(f"keypoints: {path}")
             return

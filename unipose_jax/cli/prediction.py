@@ -67,7 +67,7 @@ def predict(
     found = int(pose.is_valid().any(axis=1).sum())
     print(f"{found} of {len(pose)} frames show a person; poses: {output}")
     if pictures:
-        from unipose_jax.report.pages import prediction_page
+        from unipose_jax.cli import prediction_page
 
         print(f"pictures: {prediction_page.report_poses(opened, shown, pose, output)}")
     return 0

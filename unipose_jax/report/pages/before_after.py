@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from matplotlib import axes
 
-from data_pipelines.ground import pose_file
 from unipose_jax import skeleton as skeletons
-from unipose_jax.report import tables
+from unipose_jax.report import inputs, tables
 from unipose_jax.report.draw import canvas, palette
 
 _COLUMNS = 4
@@ -17,7 +16,7 @@ _POSE = (210, 300)  # pixels, of a drawn pose
 
 
 def draw_bones(
-    path: pathlib.Path, before: pose_file.PoseFile, after: pose_file.PoseFile
+    path: pathlib.Path, before: inputs.PoseSequence, after: inputs.PoseSequence
 ) -> None:
     """Draws the length of every bone over time, centimetres."""
     body = skeletons.by_name(before.skeleton)
@@ -35,8 +34,8 @@ def draw_bones(
 
 def draw_paths(
     path: pathlib.Path,
-    before: pose_file.PoseFile,
-    after: pose_file.PoseFile,
+    before: inputs.PoseSequence,
+    after: inputs.PoseSequence,
     *,
     joints: Sequence[int],
 ) -> None:
@@ -56,8 +55,8 @@ def draw_paths(
 
 def draw_poses(
     path: pathlib.Path,
-    before: pose_file.PoseFile,
-    after: pose_file.PoseFile,
+    before: inputs.PoseSequence,
+    after: inputs.PoseSequence,
     *,
     frames: Sequence[int],
     images: Sequence[np.ndarray] = (),
@@ -94,7 +93,7 @@ def draw_poses(
     canvas.save(fig, path)
 
 
-def _known(poses: pose_file.PoseFile) -> np.ndarray:
+def _known(poses: inputs.PoseSequence) -> np.ndarray:
     return np.where(poses.is_valid()[..., None], poses.xyz, np.nan)
 
 

@@ -1,4 +1,4 @@
-"""A look at the 2D keypoints of a sequence, to see a wrong order of joints at once."""
+"""A sheet of frames with their 2D keypoints, which shows a wrong order of joints."""
 
 import math
 import textwrap
@@ -7,9 +7,7 @@ import numpy as np
 from jaxtyping import Float, Num
 from matplotlib import axes, patheffects
 
-from data_pipelines.keypoints import detections
-from data_pipelines.sequences import sequence
-from unipose_jax import atomic, errors
+from unipose_jax import atomic
 from unipose_jax.report.draw import canvas, marks, overlays, palette, panels, views
 from unipose_jax.skeleton import definitions
 
@@ -17,57 +15,6 @@ COLUMNS, SIDE, GAP = 3, 420, 6  # images in a row; pixels
 ASPECT = 0.8  # width / height of an image
 LINE = 16  # pixels of a line of joint names
 LETTERS = 175  # of such a line
-
-
-def preview(
-    opened: sequence.Sequence,
-    skeleton: str,
-    path: atomic.Path,
-    *,
-    frames: int = 6,
-) -> None:
-    """Draws the keypoints of a few frames over colour, or depth where there is none.
-
-    Left orange, right blue, middle dark; every joint has its index in the skeleton, and
-    the names stand below. The person is the most visible one, as training takes it
-    where there are no masks. Images and keypoints are as recorded, lens distortion
-    included.
-
-    Args:
-        opened: a recording or another sequence.
-        skeleton: name of the skeleton to show the keypoints in.
-        path: PNG to write.
-        frames: most images, equally spaced among the frames with keypoints.
-
-    Raises:
-        errors.BadInput: no such skeleton, no keypoints, or a frame cannot be read.
-    """
-    if skeleton not in definitions.NAMES:
-        raise errors.BadInput(
-            f"unknown skeleton {skeleton!r}; use one of {', '.join(definitions.NAMES)}"
-        )
-    found = opened.keypoint_detections()
-    if found is None:
-        raise errors.BadInput(f"{opened.name} has no 2D keypoints to draw")
-    uv, confidence = detections.track_person(found, opened.frames)
-    uv, confidence = detections.convert_keypoints(
-        uv, confidence, found.joints, skeleton
-    )
-    shown = np.flatnonzero((confidence > 0).any(axis=1))
-    if not len(shown):
-        raise errors.BadInput(
-            f"{opened.name}: none of the 2D keypoints is of a frame, or of {skeleton}"
-        )
-    chosen = shown[np.linspace(0, len(shown) - 1, min(frames, len(shown))).astype(int)]
-    draw_sheet(
-        path,
-        [_image(opened, int(index)) for index in chosen],
-        uv[chosen],
-        confidence[chosen],
-        body=definitions.by_name(skeleton),
-        labels=[f"frame {opened.frames[index]}" for index in chosen],
-        title=f"{opened.name}: 2D keypoints as {skeleton}",
-    )
 
 
 def draw_sheet(
@@ -112,17 +59,6 @@ def draw_sheet(
         top = panels.HEADER + height + LINE * number
         canvas.write_line(fig, line, 12, top, points=canvas.SMALL)
     canvas.save(fig, path)
-
-
-def _image(opened: sequence.Sequence, index: int) -> np.ndarray:
-    """Colour, or depth, or, where the keypoints' camera has neither, a blank image."""
-    image = opened.color(index)
-    if image is None and opened.color_camera is None:
-        image = opened.depth(index)
-    if image is None:
-        camera = opened.keypoint_camera
-        image = np.full((camera.height, camera.width, 3), 225, np.uint8)
-    return image
 
 
 def _show(

@@ -7,21 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.ground import pose_file
-from data_pipelines.sequences import sequence
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
-from unipose_jax.report import optional, page
+from unipose_jax.report import inputs, optional, page
 
 FRAMES = 8  # drawn
 _ENDS = ("wrist", "hand", "ankle", "foot")  # whose paths are drawn; first two found
 
 
 def report_refinement(
-    before: pose_file.PoseFile,
-    after: pose_file.PoseFile,
+    before: inputs.PoseSequence,
+    after: inputs.PoseSequence,
     output: pathlib.Path,
-    opened: sequence.Sequence | None = None,
+    opened: inputs.ImageSequence | None = None,
 ) -> pathlib.Path | None:
     """Draws a refinement into a folder beside its pose file.
 
@@ -62,7 +60,7 @@ def report_refinement(
 
 
 def _colors(
-    opened: sequence.Sequence, chosen: Sequence[int], poses: pose_file.PoseFile
+    opened: inputs.ImageSequence, chosen: Sequence[int], poses: inputs.PoseSequence
 ) -> dict[str, Any]:
     """Colour images of some poses, and how to draw over them; nothing without them."""
     camera = opened.color_camera
@@ -87,7 +85,7 @@ def _colors(
 
 
 def frames_of_largest_change(
-    before: pose_file.PoseFile, after: pose_file.PoseFile
+    before: inputs.PoseSequence, after: inputs.PoseSequence
 ) -> Sequence[int]:
     """Frames to show: of equal parts of the sequence, the one with the most change."""
     moved = np.linalg.norm(after.xyz - before.xyz, axis=-1)

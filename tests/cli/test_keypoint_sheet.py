@@ -8,6 +8,7 @@ from data_pipelines.cameras import calibration
 from data_pipelines.keypoints import detections
 from data_pipelines.sequences import sequence
 from unipose_jax import errors
+from unipose_jax.cli import keypoint_sheet
 from unipose_jax.report.draw import palette, panels, views
 from unipose_jax.report.pages import keypoint_preview
 from unipose_jax.skeleton import definitions
@@ -60,7 +61,7 @@ def plant(frames=range(10), *, camera=True, found=True, joints=BODY, image=None)
 
 def draw(folder, opened, *, frames=1):
     path = folder / "picture.png"
-    keypoint_preview.preview(opened, "COCO17", path, frames=frames)
+    keypoint_sheet.preview(opened, "COCO17", path, frames=frames)
     return np.asarray(Image.open(path).convert("RGB")) / 255.0
 
 
@@ -127,7 +128,7 @@ def test_frames_with_keypoints_are_shown(tmp_path, monkeypatch, frames, most, la
     monkeypatch.setattr(
         keypoint_preview, "draw_sheet", lambda *_, labels, **__: shown.extend(labels)
     )
-    keypoint_preview.preview(plant(frames), "COCO17", tmp_path / "a.png", frames=most)
+    keypoint_sheet.preview(plant(frames), "COCO17", tmp_path / "a.png", frames=most)
     assert shown == [f"frame {frame}" for frame in labels]
 
 
@@ -146,7 +147,7 @@ def test_the_sheet_has_three_in_a_row(tmp_path, frames, rows):
 def test_joints_that_the_detector_lacks_are_left_out(tmp_path):
     few = definitions.Skeleton("few", BODY.joints[:7], (-1,) * 7)
     draw(tmp_path, plant(joints=few))
-    keypoint_preview.preview(plant(), "PANOPTIC19", tmp_path / "b.png", frames=1)
+    keypoint_sheet.preview(plant(), "PANOPTIC19", tmp_path / "b.png", frames=1)
     assert (tmp_path / "b.png").exists()
 
 
@@ -165,4 +166,4 @@ def test_nothing_to_draw_is_said_in_one_line(tmp_path, options, message):
 
 def test_an_unknown_skeleton_is_bad_input(tmp_path):
     with pytest.raises(errors.BadInput, match="unknown skeleton 'COCO18'; use one of"):
-        keypoint_preview.preview(plant(), "COCO18", tmp_path / "a.png")
+        keypoint_sheet.preview(plant(), "COCO18", tmp_path / "a.png")

@@ -9,7 +9,8 @@ import pytest
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
-from unipose_jax.report.pages import before_after, prediction_page
+from unipose_jax.cli import prediction_page
+from unipose_jax.report.pages import before_after
 
 
 @pytest.fixture

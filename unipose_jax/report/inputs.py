@@ -1,0 +1,50 @@
+"""What reports read of pose sequences and recordings, as structural types.
+
+`data_pipelines.ground.pose_file.PoseFile` and the sequences of `data_pipelines` have
+these attributes; reports know no reader.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class PoseSequence(Protocol):
+    """Poses of one person over time.
+
+    Attributes:
+        xyz: (frames, joints, 3), metres, camera frame.
+        confidence: (frames, joints), in [0, 1].
+        skeleton: name of the skeleton.
+        time: (frames,), seconds.
+        frame: (frames,), numbers of the recording's frames; None: 0, 1, 2, ...
+    """
+
+    xyz: np.ndarray
+    confidence: np.ndarray
+    skeleton: str
+    time: np.ndarray
+    frame: np.ndarray | None
+
+    def __len__(self) -> int: ...
+
+    def is_valid(self) -> np.ndarray:
+        """Which joints exist: (frames, joints)."""
+
+
+class ImageSequence(Protocol):
+    """Frames of a recording with their cameras.
+
+    Attributes:
+        frames: number of each frame in the recording.
+        color_camera: camera of the colour images; None without colour.
+        color_from_depth: (4, 4), from the depth to the colour camera, metres.
+    """
+
+    frames: Sequence[int]
+    color_camera: Any
+    color_from_depth: np.ndarray
+
+    def color(self, index: int) -> np.ndarray | None:
+        """Colour image of a frame, uint8 (height, width, 3); None without one."""
