@@ -1,22 +1,21 @@
 """Trains a small network on noisy keypoints and depth, without a 3D label.
 
-python examples/reuse_a_loss.py  # 669 mm, after 500 steps 49 mm
+    python examples/reuse_a_loss.py
+
+The mean error of random people falls from 669 to 49 mm in 500 steps.
 """
 
 import jax
 import jax.numpy as jnp
 from jax.example_libraries import optimizers, stax
 
-from unipose_jax import losses, physics, skeleton
+from unipose_jax import losses, skeleton
 from unipose_jax.geometry import camera
+from unipose_jax.physics import anthropometry
 
 CAMERA = jnp.array([365.0, 365.0, 256.0, 212.0])  # fx, fy, cx, cy, pixels
-REST = physics.anthropometry.standing_pose(skeleton.ITOP15) + jnp.array(
-    [[0.0, 0.9, 3.0]]
-)
-SKIN = physics.anthropometry.skin_depths(
-    skeleton.ITOP15
-)  # from the joint to the skin, metres
+REST = anthropometry.standing_pose(skeleton.ITOP15) + jnp.array([[0.0, 0.9, 3.0]])
+SKIN = anthropometry.skin_depths(skeleton.ITOP15)  # from the joint to the skin, metres
 init, apply = stax.serial(stax.Dense(256), stax.Gelu, stax.Dense(45))
 adam_init, adam_update, parameters = optimizers.adam(2e-3)
 

@@ -1,4 +1,4 @@
-"""Cameras of recordings: the file camera.json, and a pinhole model with distortion."""
+"""Cameras of recordings: their description in camera.json, checked."""
 
 import dataclasses
 import difflib
@@ -12,6 +12,7 @@ import numpy as np
 
 from data_pipelines.ground import file_io
 from unipose_jax import errors
+from unipose_jax.geometry import camera as pinhole
 
 _MIN_SIDE, _MAX_SIDE = 4, 16384  # pixels
 _MAX_SLOPE = 20.0  # largest |x/z| or |y/z| of a pixel: 87 degrees
@@ -39,28 +40,24 @@ class Camera:
         """(x/z, y/z) at each pixel centre, undistorted: float32 (height, width, 2)."""
         u, v = np.meshgrid(np.arange(self.width), np.arange(self.height))
         uv = self.undistort(np.stack([u, v], axis=-1) + 0.5)
-        return ((uv - self.intrinsics[2:]) / self.intrinsics[:2]).astype(np.float32)
+        return pinhole.xy_from_uv(uv, self.intrinsics).astype(np.float32)
 
     def undistort(self, uv: np.ndarray, *, iterations: int = 20) -> np.ndarray:
-        """Removes lens distortion from pixel coordinates. NaN stays NaN.
-
-        Solves distort(x) = x_d by fixed-point iteration, x <- x + x_d - distort(x).
-        This converges where the distortion is invertible.
+        """Pixels of an ideal pinhole camera from recorded ones; NaN stays NaN.
 
         Args:
             uv: (..., 2), pixels as recorded.
-            iterations: fixed-point steps; the error is below 1e-3 px for common lenses.
+            iterations: fixed-point steps (`geometry.camera.undistort`).
 
         Returns:
             float32 (..., 2), pixels.
         """
-        focal, center = self.intrinsics[:2], self.intrinsics[2:]
-        observed = (np.asarray(uv, np.float64) - center) / focal
-        xy = observed
+        flat = np.asarray(uv, np.float64).reshape(-1, 2)
         if self.distortion.any():
-            for _ in range(iterations):
-                xy = xy + observed - distort(xy, self.distortion)
-        return (xy * focal + center).astype(np.float32)
+            flat = pinhole.undistort_uv(
+                flat, self.intrinsics, self.distortion, iterations=iterations
+            )
+        return flat.reshape(np.shape(uv)).astype(np.float32)
 
     def project(self, xyz: np.ndarray) -> np.ndarray:
         """Projects points without distortion. NaN where z <= 0.
@@ -71,12 +68,12 @@ class Camera:
         Returns:
             (..., 2), undistorted pixels.
         """
-        z = xyz[..., 2:]
-        xy = xyz[..., :2] / np.where(z > 0, z, np.nan)
-        return xy * self.intrinsics[:2] + self.intrinsics[2:]
+        ahead = np.where(xyz[..., 2:] > 0, xyz, np.nan).reshape(-1, 3)
+        uv = pinhole.uv_from_xyz(ahead, self.intrinsics)
+        return uv.reshape(*xyz.shape[:-1], 2)
 
     def distort_uv(self, uv: np.ndarray) -> np.ndarray:
-        """Adds lens distortion to pixel coordinates.
+        """Pixels of the recorded image from those of an ideal pinhole camera.
 
         Args:
             uv: (..., 2), undistorted pixels.
@@ -84,8 +81,9 @@ class Camera:
         Returns:
             (..., 2), pixels as recorded.
         """
-        focal, center = self.intrinsics[:2], self.intrinsics[2:]
-        return distort((uv - center) / focal, self.distortion) * focal + center
+        flat = np.reshape(uv, (-1, 2))
+        flat = pinhole.distort_uv(flat, self.intrinsics, self.distortion)
+        return flat.reshape(np.shape(uv))
 
     def undistort_image(self, image: np.ndarray) -> np.ndarray:
         """Removes lens distortion from an image; the intrinsics stay the same."""
@@ -116,25 +114,6 @@ class CameraFile:
     fps: float | None
     time: np.ndarray | None  # float64 (frames,), seconds
     world_from_depth: np.ndarray | None  # float32 ([frames,] 4, 4), metres
-
-
-def distort(xy: np.ndarray, distortion: np.ndarray) -> np.ndarray:
-    """Brown-Conrady distortion of normalised image coordinates (x/z, y/z).
-
-    With r2 = x^2 + y^2: x (1 + k1 r2 + k2 r2^2 + k3 r2^3) + 2 p1 x y + p2 (r2 + 2 x^2),
-    and the same for y with p1 and p2 swapped (the model of OpenCV).
-    """
-    k1, k2, p1, p2, k3 = distortion
-    x, y = xy[..., 0], xy[..., 1]
-    r2 = x * x + y * y
-    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-    return np.stack(
-        [
-            x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
-            y * radial + 2 * p2 * x * y + p1 * (r2 + 2 * y * y),
-        ],
-        axis=-1,
-    )
 
 
 def read_camera_file(path: str | os.PathLike) -> CameraFile:
@@ -275,11 +254,9 @@ def check_camera(camera: Camera, where: str) -> None:
     u = np.linspace(0.5, camera.width - 0.5, 9)
     v = np.linspace(0.5, camera.height - 0.5, 9)
     uv = np.stack(np.meshgrid(u, v), axis=-1)
-    focal, center = camera.intrinsics[:2], camera.intrinsics[2:]
     with np.errstate(all="ignore"):
-        observed = (uv - center) / focal
-        ideal = (camera.undistort(uv) - center) / focal
-        stray = np.abs(distort(ideal, camera.distortion) - observed) * focal
+        observed = pinhole.xy_from_uv(uv, camera.intrinsics)
+        stray = np.abs(camera.distort_uv(camera.undistort(uv)) - uv)
     if not (np.abs(observed) < _MAX_SLOPE).all():
         raise errors.BadInput(
             f"{where}: fx, fy, cx and cy are in pixels; these values give a field of "

@@ -27,9 +27,7 @@ class PosedCamera:
 
     def project(self, xyz: np.ndarray) -> np.ndarray:
         """Projects world points (..., 3) to distorted pixels (..., 2)."""
-        xyz = self.to_camera(xyz)
-        xy = calibration.distort(xyz[..., :2] / xyz[..., 2:], self.camera.distortion)
-        return xy * self.camera.intrinsics[:2] + self.camera.intrinsics[2:]
+        return self.camera.distort_uv(self.camera.project(self.to_camera(xyz)))
 
 
 def fit_camera(xyz: np.ndarray, uv: np.ndarray, size: tuple[int, int]) -> PosedCamera:

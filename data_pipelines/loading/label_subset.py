@@ -2,7 +2,6 @@
 
 import math
 
-import ml_collections
 import numpy as np
 
 from data_pipelines.loading import loader
@@ -41,17 +40,19 @@ class LabeledSubset:
         return self._source.example(int(self.indices[index]), rng)
 
 
-def labeled_subset(
-    source: loader.Source, data: ml_collections.ConfigDict
-) -> loader.Source:
-    """The examples of a training source that `data.labeled_fraction` says have labels.
+def labeled_subset(source: loader.Source, share: float, *, seed: int) -> loader.Source:
+    """The examples of a training source that have labels.
+
+    Args:
+        source: all examples.
+        share: `config.data.labeled_fraction`; 1.0 returns `source`.
+        seed: of the choice.
 
     Raises:
         errors.BadInput: the fraction is not in (0, 1].
     """
-    share = data.get("labeled_fraction", 1.0)
     if not 0.0 < share <= 1.0:
         raise errors.BadInput(
             f"config.data.labeled_fraction is {share}; expected a fraction in (0, 1]"
         )
-    return source if share == 1.0 else LabeledSubset(source, share, seed=data.seed)
+    return source if share == 1.0 else LabeledSubset(source, share, seed=seed)

@@ -1,12 +1,12 @@
 """Mixture of several prepared data sets as one training source."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
-import ml_collections
 import numpy as np
 
+from data_pipelines.ground import settings
 from data_pipelines.loading import loader
-from unipose_jax import errors
 
 
 class Mixture:
@@ -43,41 +43,15 @@ class Mixture:
         return {name: example[name] for name in self._names}
 
 
-def parse_mixture(text: str) -> dict[str, float]:
-    """Parses the shares of the other data sets, by "name" or "name/variant".
+def other_settings(data: settings.DataSettings, name: str) -> settings.DataSettings:
+    """Settings of another data set of the mixture, which is in the same `data_dir`.
 
     Args:
-        text: of a config, for example "ntu_rgbd/cross_subject=0.4,recording=0.1".
-
-    Raises:
-        errors.BadInput: the text is invalid, or the shares sum to 1 or more.
+        data: settings of the main data set.
+        name: "name" or "name/variant", as in `data.mixture_shares`.
     """
-    shares: dict[str, float] = {}
-    for part in filter(None, text.replace(" ", "").split(",")):
-        name, _, number = part.partition("=")
-        try:
-            shares[name] = float(number)
-        except ValueError:
-            shares[name] = -1.0
-    if (
-        any(not 0.0 < share < 1.0 for share in shares.values())
-        or sum(shares.values()) >= 1.0
-    ):
-        raise errors.BadInput(
-            f"config.data.mixture is {text!r}; expected shares such as "
-            "'ntu_rgbd/cross_subject=0.4,recording=0.1', together below 1"
-        )
-    return shares
-
-
-def other_data_config(
-    data: ml_collections.ConfigDict, name: str
-) -> ml_collections.ConfigDict:
-    """The `data` of one of the other data sets, in the same folder as the main one."""
-    other = ml_collections.ConfigDict(data.to_dict())
-    other.name, _, other.variant = name.partition("/")
-    other.mixture = ""
-    return other
+    name, _, variant = name.partition("/")
+    return dataclasses.replace(data, name=name, variant=variant, mixture="")
 
 
 def describe_mixture(shares: Mapping[str, float]) -> str:

@@ -10,10 +10,10 @@ import zlib
 from collections.abc import Sequence
 
 import cv2
-import ml_collections
 import numpy as np
 
-from data_pipelines.loading import mixture, origin
+from data_pipelines.ground import settings
+from data_pipelines.loading import mixture
 from data_pipelines.readers import coco
 from unipose_jax import errors
 
@@ -51,7 +51,7 @@ class CocoImages:
 
     protocol = "The order of people comes from the rule itself, not from true depth."
 
-    def __init__(self, images: Sequence[coco.Image], data: ml_collections.ConfigDict):
+    def __init__(self, images: Sequence[coco.Image], data: settings.DataSettings):
         """Selects the images with several people, without decoding them.
 
         Args:
@@ -102,30 +102,30 @@ def _pad_people(values: np.ndarray, lacking: int) -> np.ndarray:
     return np.pad(values, pad).astype(np.float32)
 
 
-def open_train(config: ml_collections.ConfigDict):
+def open_train(data: settings.DataSettings) -> mixture.Mixture:
     """Opens all collections as one training source, mixed by their weights.
 
     Raises:
         errors.BadInput: a collection is invalid or has no image with two people.
     """
-    found = origin.of(config.data).collections
-    sources = [_open_collection(one, config.data, "train") for one in found]
+    found = data.image_collections
+    sources = [_open_collection(one, data, "train") for one in found]
     total = sum(one.weight for one in found)
     return mixture.Mixture(sources, [one.weight / total for one in found])
 
 
-def open_split(config: ml_collections.ConfigDict, split: str):
+def open_split(data: settings.DataSettings, split: str) -> RenderedImages | CocoImages:
     """Opens a split of the first collection as a random-access source.
 
     Raises:
         errors.BadInput: see `open_train`.
     """
-    return _open_collection(origin.of(config.data).collections[0], config.data, split)
+    return _open_collection(data.image_collections[0], data, split)
 
 
 def _open_collection(
-    one: origin.Collection, data: ml_collections.ConfigDict, split: str
-):
+    one: settings.Collection, data: settings.DataSettings, split: str
+) -> RenderedImages | CocoImages:
     if one.is_rendered:
         from data_pipelines.rendered import clip_pool
 

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import ml_collections
 import numpy as np
 
-from data_pipelines.ground import schema
+from data_pipelines.ground import schema, settings
 from data_pipelines.loading import label_subset, pool_batches
 from data_pipelines.rendered import clip_pool
 from unipose_jax import errors
@@ -17,16 +16,21 @@ from unipose_jax.synthesis import pools
 
 
 def open_train(
-    config: ml_collections.ConfigDict, *, host: int, hosts: int, teacher=None
+    data: settings.DataSettings,
+    *,
+    seed: int,
+    batch_size: int,
+    host: int,
+    hosts: int,
+    teacher=None,
 ):
-    """Batches for `config`: from a pool, or fresh if `train_clips` is 0.
+    """Batches of rendered clips: from a pool, or new ones where `train_clips` is 0.
 
-    See `sources.open_train` for the arguments.
+    The arguments are those of `sources.open_train`.
     """
-    data = config.data
-    options = {"batch_size": config.global_batch_size, "host": host, "hosts": hosts}
+    options = {"batch_size": batch_size, "host": host, "hosts": hosts}
     if data.train_clips == 0:
-        if data.get("labeled_fraction", 1.0) != 1.0:
+        if data.labeled_fraction != 1.0:
             raise errors.BadInput(
                 f"config.data.labeled_fraction={data.labeled_fraction} needs a fixed "
                 "number of clips; set config.data.train_clips, which is 0 (fresh clips "
@@ -34,9 +38,11 @@ def open_train(
             )
         fresh = FreshBatches(data, **options)
         return teacher.label_batches(fresh) if teacher else fresh
-    pool = label_subset.labeled_subset(clip_pool.open_pool(data, "train"), data)
+    pool = label_subset.labeled_subset(
+        clip_pool.open_pool(data, "train"), data.labeled_fraction, seed=data.seed
+    )
     pool = teacher.label_source(pool) if teacher else pool
-    return pool_batches.PoolBatches(pool, seed=config.seed, **options)
+    return pool_batches.PoolBatches(pool, seed=seed, **options)
 
 
 class FreshBatches:
@@ -48,7 +54,7 @@ class FreshBatches:
 
     def __init__(
         self,
-        data: ml_collections.ConfigDict,
+        data: settings.DataSettings,
         *,
         batch_size: int,
         host: int,

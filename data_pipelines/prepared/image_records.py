@@ -1,12 +1,12 @@
 """Photographs on disk: each record is an encoded image with its people."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import cv2
-import ml_collections
 import numpy as np
 
+from data_pipelines.ground import settings
 from data_pipelines.prepared import storage
 from data_pipelines.readers import coco
 from unipose_jax import errors
@@ -32,7 +32,7 @@ def features(num_joints: int):
 
 def records(
     one: coco.ImageGroup,
-    data: Mapping[str, Any],
+    data: settings.DataSettings,
     skipped: list[str] | None,
     read: Callable | None = None,
 ) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
@@ -40,7 +40,7 @@ def records(
 
     Args:
         one: the group of images.
-        data: settings: `skeleton`.
+        data: gives `skeleton`.
         skipped: list to which one line is added for each image that cannot be decoded.
             If None, such an image raises an error.
         read: not used.
@@ -66,7 +66,7 @@ def records(
         "with_keypoints": len(kept),
         "with_joints": 0,
     }
-    return entry, (_record(image, data["skeleton"]) for image in kept)
+    return entry, (_record(image, data.skeleton) for image in kept)
 
 
 def _record(image: coco.Image, skeleton: str) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _record(image: coco.Image, skeleton: str) -> dict[str, Any]:
 class ImageSource:
     """Images of a split: `len(source)`, `source[index]`."""
 
-    def __init__(self, data: ml_collections.ConfigDict, split: str):
+    def __init__(self, data: settings.DataSettings, split: str):
         """Opens a split.
 
         Raises:

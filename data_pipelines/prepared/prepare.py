@@ -19,10 +19,9 @@ import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import ml_collections
 import tqdm
 
-from data_pipelines.ground import file_io
+from data_pipelines.ground import file_io, settings
 from data_pipelines.prepared import storage
 from data_pipelines.readers import registry
 from data_pipelines.sequences import sequence
@@ -54,7 +53,7 @@ class Shard(NamedTuple):
 
 
 def prepare(
-    data: ml_collections.ConfigDict,
+    data: settings.DataSettings,
     source: pathlib.Path,
     *,
     host: int = 0,
@@ -63,7 +62,7 @@ def prepare(
     """Writes the data set of a config to disk, or continues an interrupted run.
 
     Args:
-        data: `config.data`, with `data_dir`; `workers` processes write at a time.
+        data: with `data_dir`; `workers` processes write at a time.
         source: folder of the original files.
         host: index of this machine among those that share the work and `data_dir`.
         hosts: number of machines.
@@ -145,12 +144,12 @@ def make_shards(folder: pathlib.Path, data_set: sequence.DataSet) -> list[Shard]
     return shards
 
 
-def write_shard(shard: Shard, data: Mapping[str, Any]) -> None:
+def write_shard(shard: Shard, data: settings.DataSettings) -> None:
     """Writes the frames of a shard, and then its notes.
 
     Args:
         shard: the shard to write.
-        data: settings: `skip_corrupt`, and those of the kind.
+        data: gives `skip_corrupt` and what the records need.
     """
     from array_record.python import array_record_module
     from tensorflow_datasets.core import example_serializer
@@ -158,7 +157,7 @@ def write_shard(shard: Shard, data: Mapping[str, Any]) -> None:
     kind = _kind(shard.kind)
     features = _features(shard.kind, data)
     serializer = example_serializer.ExampleSerializer(features.get_serialized_info())
-    skipped: list[str] | None = [] if data["skip_corrupt"] else None
+    skipped: list[str] | None = [] if data.skip_corrupt else None
     entries = []
     partial = shard.path.with_name(f"{shard.path.name}.{os.getpid()}")
     writer = array_record_module.ArrayRecordWriter(str(partial), "group_size:1")
@@ -198,30 +197,29 @@ def _kind(name: str) -> types.ModuleType:
     return importlib.import_module(f"data_pipelines.prepared.{modules[name]}")
 
 
-def _features(kind: str, data: Mapping[str, Any]):
+def _features(kind: str, data: settings.DataSettings):
     """TFDS features of a record of a data set."""
-    num_joints = skeletons.by_name(data["skeleton"]).num_joints
-    options = {"crops": True} if kind == "tracks" and data["crop_size"] else {}
+    num_joints = skeletons.by_name(data.skeleton).num_joints
+    options = {"crops": True} if kind == "tracks" and data.crop_size else {}
     return _kind(kind).features(num_joints, **options)
 
 
-def _write_all(shards: Sequence[Shard], data: ml_collections.ConfigDict) -> None:
+def _write_all(shards: Sequence[Shard], data: settings.DataSettings) -> None:
     """Writes the missing shards, with a progress bar of frames."""
     total = sum(shard.num_frames() for shard in shards)
     todo = [shard for shard in shards if not shard.notes.exists()]
-    settings = data.to_dict()
     done = total - sum(shard.num_frames() for shard in todo)
     with tqdm.tqdm(total=total, initial=done, desc="prepare", unit="frame") as bar:
         if data.workers < 2:
             for shard in todo:
-                write_shard(shard, settings)
+                write_shard(shard, data)
                 bar.update(shard.num_frames())
             return
         # Spawned, because jax, which skeletons import, does not support forking.
         with concurrent.futures.ProcessPoolExecutor(
             data.workers, mp_context=multiprocessing.get_context("spawn")
         ) as pool:
-            running = {pool.submit(write_shard, s, settings): s for s in todo}
+            running = {pool.submit(write_shard, s, data): s for s in todo}
             try:
                 for finished in concurrent.futures.as_completed(running):
                     finished.result()
@@ -234,7 +232,7 @@ def _write_all(shards: Sequence[Shard], data: ml_collections.ConfigDict) -> None
 def _complete(
     folder: pathlib.Path,
     shards: Sequence[Shard],
-    data: ml_collections.ConfigDict,
+    data: settings.DataSettings,
     data_set: sequence.DataSet,
     fingerprint: str,
 ) -> None:
@@ -272,7 +270,7 @@ def _write_tfds(
     folder: pathlib.Path,
     shards: Sequence[Shard],
     notes: Sequence[Mapping[str, Any]],
-    data: ml_collections.ConfigDict,
+    data: settings.DataSettings,
     data_set: sequence.DataSet,
 ) -> None:
     """Writes features.json and dataset_info.json, so that TFDS can read the folder."""
@@ -321,9 +319,9 @@ def _verify(folder: pathlib.Path, fingerprint: str) -> None:
             raise errors.BadInput(f"{folder / name} has changed; remove {folder}")
 
 
-def _fingerprint(data: ml_collections.ConfigDict, data_set: sequence.DataSet) -> str:
+def _fingerprint(data: settings.DataSettings, data_set: sequence.DataSet) -> str:
     """Digest of settings, keypoints, and names and lengths of all sequences."""
-    settings = (data.name, data.variant, data.skeleton, data.stored_points)
+    chosen = (data.name, data.variant, data.skeleton, data.stored_points)
     listed = {
         split: [(one.name, one.subject, len(one)) for one in sequences]
         for split, sequences in data_set.sequences.items()
@@ -334,7 +332,7 @@ def _fingerprint(data: ml_collections.ConfigDict, data_set: sequence.DataSet) ->
         source_settings.append(file_io.digest(found))
     if data.crop_size:
         source_settings.append({"crop_size": data.crop_size})
-    text = json.dumps([storage.FORMAT, settings, source_settings, listed])
+    text = json.dumps([storage.FORMAT, chosen, source_settings, listed])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -9,23 +9,21 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import ml_collections
-
-from data_pipelines.ground import file_io
+from data_pipelines.ground import file_io, settings
 from unipose_jax import errors
 
 FORMAT = 2
 INDEX = "index.json"
 
 
-def folder_of(data: ml_collections.ConfigDict) -> pathlib.Path:
+def folder_of(data: settings.DataSettings) -> pathlib.Path:
     """Where the data set of a config lies below `data.data_dir`."""
     name = "_".join(filter(None, (data.name, data.variant)))
     return pathlib.Path(data.data_dir).expanduser() / name
 
 
 def open_split(
-    data: ml_collections.ConfigDict, split: str, *, kind: str
+    data: settings.DataSettings, split: str, *, kind: str
 ) -> tuple[Sequence, list[dict[str, Any]], str]:
     """Opens a split: returns its records, its index entries, and the protocol.
 

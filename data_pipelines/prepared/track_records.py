@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
-import ml_collections
 import numpy as np
 
-from data_pipelines.ground import schema
+from data_pipelines.ground import schema, settings
 from data_pipelines.prepared import storage
 from data_pipelines.sequences import tracks
 from unipose_jax import errors
@@ -56,7 +55,7 @@ def features(num_joints: int, *, crops: bool = False):
 
 def records(
     one: Any,
-    data: Mapping[str, Any],
+    data: settings.DataSettings,
     skipped: list[str] | None,
     read: Callable[..., tracks.Track] | None,
 ) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
@@ -64,7 +63,7 @@ def records(
 
     Args:
         one: the sequence.
-        data: settings: `skeleton`, `stored_points`, `crop_size`.
+        data: gives `skeleton`, `stored_points` and `crop_size`.
         skipped: see `tracks.read_track`.
         read: function that makes a track of the sequence, or None for
             `tracks.read_track`.
@@ -74,15 +73,15 @@ def records(
     """
     track = (read or tracks.read_track)(
         one,
-        skeleton=data["skeleton"],
-        stored_points=data["stored_points"],
+        skeleton=data.skeleton,
+        stored_points=data.stored_points,
         skipped=skipped,
-        crop_size=data["crop_size"],
+        crop_size=data.crop_size,
     )
-    if data["crop_size"] and len(track) and not track.crops:
+    if data.crop_size and len(track) and not track.crops:
         raise errors.BadInput(
-            f"{one.name} has no images to make crops from, but "
-            f"config.data.crop_size is {data['crop_size']}; for points only, use "
+            f"{one.name} has no images to cut crops from, but "
+            f"config.data.crop_size is {data.crop_size}: for points alone use "
             "--config.stages=\"('points',)\""
         )
     entry = {
@@ -94,7 +93,7 @@ def records(
         "with_joints": int(track.per_frame["xyz_valid"].any(axis=1).sum()),
         "problem": track.unusable_reason,
         "lacking": track.missing_joints_reason,
-        "crop_size": data["crop_size"],
+        "crop_size": data.crop_size,
         "crops": list(track.crops),
         **{name: value.tolist() for name, value in track.static_fields.items()},
     }
@@ -171,7 +170,7 @@ class StoredTrack:
 
 
 def open_tracks(
-    data: ml_collections.ConfigDict, split: str
+    data: settings.DataSettings, split: str
 ) -> tuple[list[StoredTrack], str]:
     """Opens the tracks of a split; also returns the protocol of the data set.
 

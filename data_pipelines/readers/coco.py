@@ -13,10 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import cv2
-import ml_collections
 import numpy as np
 
-from data_pipelines.ground import file_io
+from data_pipelines.ground import file_io, settings
 from data_pipelines.keypoints import detections, joint_orders
 from data_pipelines.sequences import sequence
 from unipose_jax import errors
@@ -83,7 +82,7 @@ class ImageGroup:
 
 
 def open_data_set(
-    source: pathlib.Path, data: ml_collections.ConfigDict
+    source: pathlib.Path, data: settings.DataSettings
 ) -> sequence.DataSet:
     """Opens COCO: two annotation files and their folders of images.
 

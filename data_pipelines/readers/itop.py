@@ -17,11 +17,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import ml_collections
 import numpy as np
 
 from data_pipelines.cameras import calibration
-from data_pipelines.ground import pose_file
+from data_pipelines.ground import pose_file, settings
 from data_pipelines.keypoints import detections
 from data_pipelines.sequences import sequence
 from unipose_jax import errors
@@ -84,7 +83,7 @@ class ItopSequence(sequence.Sequence):
 
 
 def open_data_set(
-    source: pathlib.Path, data: ml_collections.ConfigDict
+    source: pathlib.Path, data: settings.DataSettings
 ) -> sequence.DataSet:
     """Opens one view, with the official test split.
 
@@ -141,7 +140,7 @@ def _paths(source: pathlib.Path, variant: str, split: str) -> list[pathlib.Path]
 def _read_sequences(
     source: pathlib.Path,
     split: str,
-    data: ml_collections.ConfigDict,
+    data: settings.DataSettings,
     skipped: list[str],
 ) -> list[ItopSequence]:
     """Reads the sequences of an original split, in order of person and time."""

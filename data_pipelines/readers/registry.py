@@ -5,12 +5,11 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-import ml_collections
-
+from data_pipelines.ground import settings
 from unipose_jax import errors
 
 # Returns a `sequence.DataSet`. Its module needs OpenCV and is not imported here.
-Reader = Callable[[pathlib.Path, ml_collections.ConfigDict], Any]
+Reader = Callable[[pathlib.Path, settings.DataSettings], Any]
 
 READERS: dict[str, str | Reader] = {
     "synthetic": "data_pipelines.rendered.data_set",
@@ -30,11 +29,11 @@ such as a config file, can add a reader in one line:
 """
 
 
-def open_data_set(data: ml_collections.ConfigDict, source: pathlib.Path):
+def open_data_set(data: settings.DataSettings, source: pathlib.Path):
     """Opens the original files of a data set, as a `sequence.DataSet`.
 
     Args:
-        data: `config.data`; `name` is a key of `READERS`.
+        data: `name` is a key of `READERS`.
         source: folder or file with the original files.
 
     Raises:

@@ -16,11 +16,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 import numpy as np
 import tqdm
 
-from data_pipelines.ground import file_io, schema
+from data_pipelines.ground import file_io, schema, settings
 from data_pipelines.rendered import cache
 from unipose_jax import errors
 from unipose_jax.geometry import point_cloud
@@ -31,11 +30,6 @@ Clips = dict[str, np.ndarray]
 MOTION_FRAMES = 30  # frames per piece of a motion clip
 # Relative difference below which frame rates count as equal
 _RATE_TOLERANCE = 0.02
-
-
-def open_split(config: ml_collections.ConfigDict, split: str) -> "ClipPool":
-    """The "validation" or "test" clips of `config`."""
-    return open_pool(config.data, split)
 
 
 class ClipPool:
@@ -71,7 +65,7 @@ class ClipPool:
         return schema.unpack(example)
 
 
-def open_images(data: ml_collections.ConfigDict, split: str) -> Clips:
+def open_images(data: settings.DataSettings, split: str) -> Clips:
     """Renders images of several people, or reads them from the cache folder.
 
     Returns:
@@ -86,7 +80,7 @@ def open_images(data: ml_collections.ConfigDict, split: str) -> Clips:
         width=data.width,
         skeleton=data.skeleton,
     )
-    count = data[f"{split}_clips"]
+    count = data.num_clips(split)
     return cache.load_or_make(
         data.cache_dir,
         f"pictures-{split}-{count}",
@@ -109,31 +103,32 @@ def _render_images(
     }
 
 
-def check_counts(data: ml_collections.ConfigDict) -> None:
+def check_counts(data: settings.DataSettings) -> None:
     """Checks that there are enough validation and test clips.
 
     Raises:
         errors.BadInput: there are too few; the message names the setting.
     """
     for split, least in {"train": 0, "validation": 1, "test": 1}.items():
-        if (count := data[f"{split}_clips"]) < least:
+        if (count := data.num_clips(split)) < least:
             raise errors.BadInput(
                 f"config.data.{split}_clips is {count}; use {least} or more"
             )
 
 
-def open_pool(data: ml_collections.ConfigDict, split: str) -> ClipPool:
+def open_pool(data: settings.DataSettings, split: str) -> ClipPool:
     """Renders a split, or reads it from the cache folder.
 
     Raises:
         errors.BadInput: the cache folder cannot be written, or clips have fewer points
             than `data.num_points`.
     """
-    count = data[f"{split}_clips"]
-    if data.num_points > data.scene.points:
+    count = data.num_clips(split)
+    stored = scene_params(data, split).points
+    if data.num_points > stored:
         raise errors.BadInput(
             f"config.data.num_points is {data.num_points}, but clips have "
-            f"config.data.scene.points={data.scene.points}"
+            f"config.data.scene.points={stored}"
         )
     clips = cache.load_or_make(
         data.cache_dir,
@@ -144,7 +139,7 @@ def open_pool(data: ml_collections.ConfigDict, split: str) -> ClipPool:
     return ClipPool(clips, num_points=data.num_points)
 
 
-def render_images(data: ml_collections.ConfigDict, split: str, count: int) -> Clips:
+def render_images(data: settings.DataSettings, split: str, count: int) -> Clips:
     """Renders the first clips of a split with `depth`, `color`, `depth_intrinsics`."""
     return pools.render_pool(
         data.seed,
@@ -157,14 +152,14 @@ def render_images(data: ml_collections.ConfigDict, split: str, count: int) -> Cl
     )
 
 
-def scene_params(data: ml_collections.ConfigDict, split: str) -> scene.SceneParams:
+def scene_params(data: settings.DataSettings, split: str) -> scene.SceneParams:
     """The renderer's settings: `data.scene`, with length, skeleton and crops of `data`.
 
     Values of `data.train_view` that are not None replace the views in training.
     """
-    params = _from_dict(scene.SceneParams, data.scene.to_dict())
+    params = _from_dict(scene.SceneParams, data.scene)
     if split == "train":
-        own = {k: v for k, v in data.train_view.to_dict().items() if v is not None}
+        own = {k: v for k, v in data.train_view.items() if v is not None}
         view = dataclasses.replace(params.view, **own)
         params = dataclasses.replace(params, view=view)
     return dataclasses.replace(
@@ -189,7 +184,7 @@ def _from_dict(kind: type, values: Mapping[str, Any]):
 
 
 def render(
-    data: ml_collections.ConfigDict, split: str, count: int, start: int = 0
+    data: settings.DataSettings, split: str, count: int, start: int = 0
 ) -> Clips:
     """Renders clips `start` to `start + count`: packed schema fields, stacked."""
     with tqdm.tqdm(
@@ -212,7 +207,7 @@ def render(
     return _schema_fields(clips)
 
 
-def crop_fields(data: ml_collections.ConfigDict) -> tuple[str, ...]:
+def crop_fields(data: settings.DataSettings) -> tuple[str, ...]:
     """Names of the images of clips in addition to the schema's fields."""
     kinds = dict(zip(("depth", "rgb"), scene.CROPS, strict=True))
     return tuple(kinds[name] for name in data.crops) if data.crop_size else ()
@@ -234,7 +229,7 @@ def schema_fields_of(clips: Mapping[str, Any]) -> dict[str, Any]:
     return {name: clips[name] for name in names}
 
 
-def _cache_key(data: ml_collections.ConfigDict, split: str) -> list[str]:
+def _cache_key(data: settings.DataSettings, split: str) -> list[str]:
     """Cache key: everything that the clips of a split depend on."""
     parts = [repr(scene_params(data, split)), str(data.seed), *_versions()]
     motion_file = [file_io.digest([motion_path(data)])] if data.motion else []
@@ -245,7 +240,7 @@ def _versions() -> tuple[str, str]:
     return jax.__version__, jax.default_backend()
 
 
-def motion_path(data: ml_collections.ConfigDict) -> pathlib.Path:
+def motion_path(data: settings.DataSettings) -> pathlib.Path:
     """Path of the file `data.motion`.
 
     Raises:
@@ -257,24 +252,22 @@ def motion_path(data: ml_collections.ConfigDict) -> pathlib.Path:
     return path
 
 
-def motion_pieces(data: ml_collections.ConfigDict) -> np.ndarray | None:
+def motion_pieces(data: settings.DataSettings) -> np.ndarray | None:
     """Pieces of captured motion: (pieces, frames, BODY joints, 3), in fixed order."""
     if not data.motion:
         return None
-    path = motion_path(data)
+    path, fps = motion_path(data), scene_params(data, "train").fps
     length = max(MOTION_FRAMES, data.frames)
     pieces = []
     try:
         for clip in retargeting.load_clips(path).values():
-            xyz = _resample_frames(retargeting.to_body(clip), clip.fps, data.scene.fps)
+            xyz = _resample_frames(retargeting.to_body(clip), clip.fps, fps)
             whole = range(0, len(xyz) - length + 1, length)
             pieces += [xyz[i : i + length] for i in whole]
     except (TypeError, OSError, *file_io.DAMAGED_NPZ) as error:
         raise errors.BadInput(f"{path} has no motion clips: {error}") from error
     if not pieces:
-        raise errors.BadInput(
-            f"{path}: no clip has {length} frames at {data.scene.fps} Hz"
-        )
+        raise errors.BadInput(f"{path}: no clip lasts {length} frames at {fps} Hz")
     order = np.random.default_rng(0).permutation(len(pieces))
     return np.stack([pieces[i] for i in order])
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from data_pipelines.segmentation import person_candidates, planes
+from unipose_jax.geometry import camera
 
 _GRID = 160  # columns of the grid on which regions are found
 _MIN_REGION = 6  # grid pixels
@@ -231,8 +232,7 @@ def _keypoint_votes(grid: _Grid, labels: np.ndarray, hint: KeypointHint) -> np.n
     """Sum of the confidences of the keypoints on each region: (regions,)."""
     points = grid.xyz[labels > 0] @ hint.cam_from_depth[:3, :3].T
     points = points + hint.cam_from_depth[:3, 3]
-    uv = points[:, :2] / np.maximum(points[:, 2:], 1e-3) * hint.intrinsics[:2]
-    uv = uv + hint.intrinsics[2:]
+    uv = camera.uv_from_xyz(points, hint.intrinsics)
     seen = (hint.confidence > 0) & np.isfinite(hint.uv).all(axis=1)
     away = np.abs(uv[:, None] - hint.uv[seen]).max(axis=-1)
     near = away < 1.5 * grid.pixel_angle * hint.intrinsics[0]

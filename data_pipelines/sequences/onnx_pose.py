@@ -15,7 +15,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from data_pipelines.cameras import calibration
 from data_pipelines.keypoints import detections
 from data_pipelines.sequences import sequence, tracks
 from unipose_jax import errors
@@ -182,9 +181,7 @@ def person_box(xyz: np.ndarray, source: sequence.Sequence) -> Box | None:
     camera = source.keypoint_camera
     xyz = xyz @ source.color_from_depth[:3, :3].T + source.color_from_depth[:3, 3]
     xyz = xyz[xyz[:, 2] > 0]
-    focal, center = camera.intrinsics[:2], camera.intrinsics[2:]
-    flat = calibration.distort(xyz[:, :2] / xyz[:, 2:], camera.distortion)
-    uv = flat * focal + center
+    uv = camera.distort_uv(camera.project(xyz))
     uv = uv[((uv > 0) & (uv < (camera.width, camera.height))).all(axis=1)]
     if not len(uv):
         return None

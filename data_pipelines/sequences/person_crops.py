@@ -12,6 +12,7 @@ import numpy as np
 from data_pipelines.cameras import calibration
 from data_pipelines.ground import schema
 from data_pipelines.sequences import sequence
+from unipose_jax.geometry import camera as pinhole
 from unipose_jax.geometry import square_crop
 
 _SAMPLES = (3, 8)  # least and most samples along a side of a colour crop pixel
@@ -187,8 +188,8 @@ def resample(
     lit = np.ones((size, size), bool)
     if camera.distortion.any():
         lit = (xy**2).sum(axis=-1) < _max_radius_sq(camera.distortion)
-        xy = calibration.distort(np.where(lit[..., None], xy, 0.0), camera.distortion)
-    column, row = np.moveaxis(xy * camera.intrinsics[:2] + camera.intrinsics[2:], -1, 0)
+        xy = pinhole.distort(np.where(lit[..., None], xy, 0.0), camera.distortion)
+    column, row = np.moveaxis(pinhole.uv_from_xy(xy, camera.intrinsics), -1, 0)
     height, width = image.shape[:2]
     inside = lit & (column >= 0) & (row >= 0) & (column < width) & (row < height)
     found = np.zeros((size, size, *image.shape[2:]), image.dtype)

@@ -159,3 +159,24 @@ def test_intrinsics_come_from_a_matrix():
     np.testing.assert_array_equal(camera.intrinsics_from_matrix(matrix), INTRINSICS)
     clips = camera.intrinsics_from_matrix(jnp.stack([matrix, 2.0 * matrix]))
     np.testing.assert_array_equal(clips, jnp.stack([INTRINSICS, 2.0 * INTRINSICS]))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: camera.uv_from_xyz(x, np.asarray(INTRINSICS)),
+        lambda x: camera.ray_dirs_from_uv(100.0 * x[..., :2], np.asarray(INTRINSICS)),
+        lambda x: camera.undistort_uv(
+            100.0 * x[..., :2], np.asarray(INTRINSICS), np.asarray(DISTORTION)
+        ),
+        lambda x: camera.distort(x[..., :2] / x[..., 2:], np.asarray(DISTORTION)),
+    ],
+)
+def test_numpy_arrays_give_numpy_arrays_of_the_same_values(function):
+    xyz = np.asarray(make_points(6, 5, 7))
+    found = function(xyz)
+    assert type(found) is np.ndarray
+    expected = function(jnp.asarray(xyz))
+    assert isinstance(expected, jax.Array)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)  # of 100 px
+    assert function(xyz.astype(np.float64)).dtype == np.float64

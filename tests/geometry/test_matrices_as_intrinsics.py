@@ -15,7 +15,7 @@ from unipose_jax.geometry import camera, depth, rays, transforms
 
 given = {
     "xyz": jnp.ones((3, 5, 3)), "points": jnp.ones((3, 5, 3)),
-    "uv": jnp.ones((3, 5, 2)),
+    "uv": jnp.ones((3, 5, 2)), "xy": jnp.ones((3, 5, 2)),
     "depth": jnp.ones((3, 5)), "distance": jnp.ones((3, 4, 5)),
     "frame_from_cam": jnp.eye(4), "where": jnp.ones((3, 5), bool),
     "distortion": jnp.zeros(5),

@@ -182,8 +182,8 @@ def test_constancy_matches_hand_computed_deviation():
     np.testing.assert_allclose(value, penalty.mean() / 12.6, rtol=2e-3)
 
 
-def test_constancy_follows_the_frames_that_are_believed():
-    # The last frame is wrong and not believed: it alone is corrected.
+def test_constancy_follows_the_frames_with_weight():
+    # The last frame is wrong and has no weight in the mean: only it is corrected.
     xyz = standing().at[3].set(stretched(1.3)[3])
     confidence = jnp.ones((4, 15)).at[3, HAND].set(0.0)
     grad = gradient(TERMS["constancy"], xyz, weights=confidence)
@@ -249,7 +249,7 @@ def test_ratio_to_a_known_stature_scales_a_person():
 
 
 def test_ratio_takes_no_gradient_through_stature():
-    # Only the wild joint and its parent move; the median bone does not.
+    # Only the outlier and its parent move; the median bone does not.
     grad = gradient(TERMS["ratio"], stretched(3.0))
     moved = jnp.any(grad != 0, axis=(0, 2))
     np.testing.assert_array_equal(jnp.flatnonzero(moved), sorted([HAND, ELBOW]))

@@ -45,7 +45,7 @@ TERMS = {
 every_term = pytest.mark.parametrize("term", TERMS.values(), ids=TERMS)
 
 
-def wild(frames=4):
+def random_motion(frames=4):
     return jax.random.normal(jax.random.key(0), (frames, 2, 3))
 
 
@@ -90,7 +90,7 @@ def test_a_parabola_at_the_bound_is_free_and_beyond_it_not():
 
 @every_term
 def test_limits_are_per_joint(term):
-    xyz = wild()
+    xyz = random_motion()
     tight = term(xyz, TIME, limit=jnp.array([1e9, 0.0]))
     grad = jax.jit(
         jax.grad(lambda x: term(x, TIME, limit=jnp.array([1e9, 0.0])).mean())
@@ -102,11 +102,11 @@ def test_limits_are_per_joint(term):
 @every_term
 def test_steps_across_gaps_and_repeated_stamps_do_not_count(term):
     time = jnp.array([0.0, 0.0, 0.1, 0.2, 5.0, 5.1])
-    result = term(wild(6), time)
+    result = term(random_motion(6), time)
     steps = {"speed": 3, "acceleration": 1}
     name = next(name for name, other in TERMS.items() if other is term)
     np.testing.assert_array_equal(result.weight, 2 * steps[name])
-    grad = jax.jit(jax.grad(lambda x: term(x, time).mean()))(wild(6))
+    grad = jax.jit(jax.grad(lambda x: term(x, time).mean()))(random_motion(6))
     chex.assert_tree_all_finite(grad)
     np.testing.assert_array_equal(grad[0], 0.0)
 
@@ -114,14 +114,17 @@ def test_steps_across_gaps_and_repeated_stamps_do_not_count(term):
 @every_term
 def test_the_longest_gap_is_the_caller_s_choice(term):
     time = jnp.array([0.0, 0.1, 0.2, 0.8])
-    assert term(wild(), time).weight < term(wild(), time, max_gap=1.0).weight
+    assert (
+        term(random_motion(), time).weight
+        < term(random_motion(), time, max_gap=1.0).weight
+    )
 
 
 @every_term
 def test_invalid_joints_change_nothing_even_if_nan(term):
     where = jnp.ones((4, 2), dtype=bool).at[3, 1].set(False)
-    dirty = jnp.where(where[..., None], wild(), jnp.nan)
-    moved = jnp.where(where[..., None], wild(), 7.0)
+    dirty = jnp.where(where[..., None], random_motion(), jnp.nan)
+    moved = jnp.where(where[..., None], random_motion(), 7.0)
     chex.assert_trees_all_close(
         term(dirty, TIME, where=where), term(moved, TIME, where=where)
     )
@@ -135,7 +138,9 @@ def test_invalid_joints_change_nothing_even_if_nan(term):
 @every_term
 def test_weights_choose_which_joints_move(term):
     weight = jnp.ones((4, 2)).at[1:3, 0].set(0.25).at[:, 1].set(0.0)
-    grad = jax.jit(jax.grad(lambda x: term(x, TIME, free=weight).total))(wild())
+    grad = jax.jit(jax.grad(lambda x: term(x, TIME, free=weight).total))(
+        random_motion()
+    )
     assert jnp.all(jnp.any(grad[:, 0] != 0, axis=-1))
     np.testing.assert_array_equal(grad[:, 1], 0.0)
 
@@ -144,7 +149,7 @@ def test_weights_choose_which_joints_move(term):
 def test_a_step_counts_as_much_as_its_freest_frame(term):
     # Joint 0 may move in frame 1, which takes part in two steps and in both triples.
     weight = jnp.zeros((4, 2)).at[1, 0].set(0.5)
-    np.testing.assert_array_equal(term(wild(), TIME, free=weight).weight, 1.0)
+    np.testing.assert_array_equal(term(random_motion(), TIME, free=weight).weight, 1.0)
 
 
 @every_term
@@ -159,14 +164,16 @@ def test_standing_still_has_finite_gradient(term):
 def test_gradients_do_not_grow_with_the_frame_rate(term):
     def steepest(rate):
         time = jnp.arange(4) / rate
-        return jnp.abs(jax.jit(jax.grad(lambda x: term(x, time).mean()))(wild())).max()
+        return jnp.abs(
+            jax.jit(jax.grad(lambda x: term(x, time).mean()))(random_motion())
+        ).max()
 
     np.testing.assert_array_less(steepest(1000.0), 2.0 * steepest(30.0))
 
 
 @every_term
 def test_vmap_equals_batched_equals_jit(term):
-    xyz = jnp.stack([wild(), 2.0 * wild(), uniform(6.0)])
+    xyz = jnp.stack([random_motion(), 2.0 * random_motion(), uniform(6.0)])
     time = jnp.stack([TIME, 1.1 * TIME, TIME + 3.0])
     batched = term(xyz, time)
     mapped = jax.tree.map(jnp.sum, jax.jit(jax.vmap(term))(xyz, time))

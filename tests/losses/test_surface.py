@@ -43,7 +43,7 @@ def test_pull_moves_depth_only_and_towards_the_skin_depth():
     assert slope(pull, 2.02)[2] < 0
 
 
-def test_pull_lets_go_of_a_joint_behind_another_limb():
+def test_distance_saturates_for_a_joint_behind_another_limb():
     near, far = slope(pull, 2.10)[2], slope(pull, 2.9)[2]
     assert far < 0.02 * near
     assert pull(joint(2.9), jnp.array([2.0])).mean() < 0.1

@@ -100,7 +100,7 @@ def test_map_matches_slow_numpy():
     np.testing.assert_allclose(result.mean(), np.mean(shares), rtol=1e-5)
 
 
-def test_map_weighs_joints_alike_and_leaves_out_those_never_seen():
+def test_map_weighs_joints_alike_and_leaves_out_those_that_are_never_valid():
     # Joint 0: 1 of 4 within 10 cm; joint 1: 1 of 1; joint 2 is never seen.
     xyz = jnp.zeros((4, 3, 3)).at[1:, 0, 0].set(0.2)
     valid = jnp.zeros((4, 3), dtype=bool).at[:, 0].set(True).at[0, 1].set(True)

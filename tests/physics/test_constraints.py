@@ -133,7 +133,7 @@ def test_folding_beyond_the_limit_is_measured_in_radians():
     np.testing.assert_allclose(hinge(over(xyz), "left_elbow"), expected, atol=1e-3)
 
 
-def test_overflexion_of_a_folded_limb_can_be_mended():
+def test_hyperflexion_of_a_folded_limb_has_a_gradient():
     def measure(z):
         return jnp.sum(over(bent("left_elbow", "left_wrist", UP).at[13, 2].add(z)))
 
@@ -148,14 +148,14 @@ def test_stature_is_recovered_from_bones(stature):
     np.testing.assert_allclose(result, stature, rtol=1e-5)
 
 
-def test_stature_survives_a_few_wild_joints():
+def test_stature_is_robust_to_a_few_outliers():
     xyz = standing().at[H36M.index("left_wrist")].add(5.0)
     xyz = xyz.at[H36M.index("right_ankle")].add(-3.0)
     result = stature_of(xyz, jnp.ones(17))
     np.testing.assert_allclose(result, 1.7, rtol=1e-5)
 
 
-def test_stature_listens_to_believed_joints_only():
+def test_stature_ignores_joints_without_weight():
     xyz = standing().at[jnp.array([1, 2, 3, 11, 12, 13])].multiply(1.5)
     weight = jnp.ones(17).at[jnp.array([1, 2, 3, 11, 12, 13])].set(0.0)
     result = stature_of(xyz, weight)

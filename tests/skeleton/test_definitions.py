@@ -98,8 +98,8 @@ def test_unknown_names_are_refused_with_the_choices():
     [
         (("a", "a"), (-1, 0), "repeats"),
         (("a", "b"), (-1,), "2 joints but 1 parents"),
-        (("a", "b", "c"), (-1, 2, 1), r"no root above \['b', 'c'\]"),
-        (("a", "b"), (-1, 7), r"no root above \['b'\]"),
+        (("a", "b", "c"), (-1, 2, 1), r"without a root as ancestor: \['b', 'c'\]"),
+        (("a", "b"), (-1, 7), r"without a root as ancestor: \['b'\]"),
     ],
 )
 def test_impossible_skeletons_are_refused(joints, parents, message):

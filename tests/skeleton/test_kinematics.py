@@ -101,7 +101,7 @@ def test_joint_angles_are_zero_when_straight_and_known_when_bent():
         ({"left_knee": (0.2, 0.25, 1.5), "left_ankle": (0.2, 0.7, 1.5)}, 2, 1.0),  # sit
     ],
 )
-def test_hinge_sense_tells_flexion_from_hyperextension(moved, hinge, sense):
+def test_hinge_sense_is_positive_in_flexion_only(moved, hinge, sense):
     for body in (BODY, skeleton.NTU25):
         values = kinematics.hinge_sense(stand(body, **moved), skeleton=body)
         expected = np.zeros(4)

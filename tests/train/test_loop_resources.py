@@ -16,9 +16,9 @@ from unipose_jax.train.checkpoints import checkpoint, restore
 
 
 @pytest.fixture
-def config(tmp_path_factory):
+def config(pools):
     config = unipose.get_config("smoke")
-    config.data.cache_dir = str(tmp_path_factory.getbasetemp() / "pools")
+    config.data.cache_dir = pools
     config.log_every = 1
     return config
 

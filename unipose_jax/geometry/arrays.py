@@ -10,6 +10,6 @@ import numpy as np
 AnyArray = TypeVar("AnyArray", jax.Array, np.ndarray)
 
 
-def namespace(array: jax.Array | np.ndarray) -> types.ModuleType:
-    """`jax.numpy` for JAX arrays, tracers included; `numpy` for others."""
-    return jnp if isinstance(array, jax.Array) else np
+def namespace(*arrays: jax.Array | np.ndarray) -> types.ModuleType:
+    """`jax.numpy` if any is a JAX array, tracers included; `numpy` otherwise."""
+    return jnp if any(isinstance(array, jax.Array) for array in arrays) else np

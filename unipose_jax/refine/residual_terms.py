@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from unipose_jax.geometry import depth, transforms
+from unipose_jax.geometry import camera, depth, transforms
 from unipose_jax.physics import anthropometry, capsules, constraints, finite_differences
 from unipose_jax.refine import observations, robust
 from unipose_jax.skeleton import definitions, kinematics
@@ -116,8 +116,8 @@ def _keypoints(xyz, problem, skeleton):
     seen = problem.keypoints
     if seen is None:
         return {}
-    # Distance from the ray, in pixels at the current depth. The depth is held constant
-    # to make the residual linear in the joint.
+    camera.check_intrinsics(seen.intrinsics)
+    # The distance from the ray at the joint's observed depth: linear in the joint.
     known = seen.confidence > 0.0
     fx, fy, cx, cy = seen.intrinsics
     uv = jnp.where(known[..., None], seen.uv, seen.intrinsics[None, None, 2:])

@@ -1,4 +1,4 @@
-"""Named terms and their weights make one scalar, on one device or on many."""
+"""The objective: a weighted sum of named terms, on one device or on many."""
 
 from collections.abc import Mapping
 
@@ -16,14 +16,14 @@ def weighted_sum(
 ) -> Float[Array, ""]:
     """Weighted sum of the means of the terms.
 
-    What a mean divides by is constant for the gradient, as in `device_share`.
+    The divisor of each mean is constant for the gradient, as in `device_share`.
 
     Args:
-        terms: by name; one that `weights` does not name adds nothing.
+        terms: by name; terms without an entry in `weights` add nothing.
         weights: by name; may be traced scalars (ramps).
 
     Raises:
-        ValueError: a weight names no term.
+        ValueError: there is no term for an entry of `weights`.
     """
     _check_names(terms, weights)
     parts = []
@@ -42,16 +42,16 @@ def device_share(
     """One device's share of `weighted_sum` over all devices; shares and gradients add.
 
     Each device's sum is divided by the weight of all devices, a constant for the
-    gradient. The mean of the devices' means would be wrong as soon as they hold
-    different numbers of visible joints.
+    gradient. The mean of the devices' means would be wrong for devices with different
+    numbers of visible joints.
 
     Args:
-        terms: of this device, by name; one that `weights` does not name adds nothing.
+        terms: of this device, by name; terms without an entry in `weights` add nothing.
         weights: by name; may be traced scalars (ramps).
         axis_name: of the mapped axis; add shares and gradients with `psum` over it.
 
     Raises:
-        ValueError: a weight names no term.
+        ValueError: there is no term for an entry of `weights`.
     """
     _check_names(terms, weights)
     parts = []

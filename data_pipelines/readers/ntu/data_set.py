@@ -11,12 +11,11 @@ import itertools
 import pathlib
 from collections.abc import Iterable, Mapping
 
-import ml_collections
 import numpy as np
 import tqdm
 from scipy import spatial
 
-from data_pipelines.ground import pose_file
+from data_pipelines.ground import pose_file, settings
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.ntu import files, skeleton_file
 from data_pipelines.sequences import sequence
@@ -107,13 +106,13 @@ class PersonSequence(sequence.Sequence):
 
 
 def open_data_set(
-    source: pathlib.Path, data: ml_collections.ConfigDict
+    source: pathlib.Path, data: settings.DataSettings
 ) -> sequence.DataSet:
     """Reads all skeletons and fits the cameras of each Kinect in each setup.
 
     Args:
         source: folder with the files, see `files`.
-        data: `config.data`; `variant` is "cross_subject" or "cross_view".
+        data: `variant` is "cross_subject" or "cross_view".
 
     Raises:
         errors.BadInput: a file is missing, a file is corrupt (without
@@ -124,7 +123,8 @@ def open_data_set(
         choices = " or ".join(map(repr, _TEST_PART))
         raise errors.BadInput(f"config.data.variant is {data.variant!r}; use {choices}")
     found = files.find(source)
-    _check_count(found, source, data)
+    if data.check_counts:
+        _check_count(found, source)
     sequences: dict[str, list[PersonSequence]] = {
         split: [] for split in sequence.SPLITS
     }
@@ -143,7 +143,9 @@ def open_data_set(
             ]
             cameras[kinect] = skeleton_file.fit_cameras(matches)
             for clip, its_bodies in bodies.items():
-                people = _people(clip, its_bodies, found, cameras[kinect], data)
+                people = _people(
+                    clip, its_bodies, found, cameras[kinect], data.keypoints
+                )
                 sequences[_split(clip, data.variant)] += people
     return sequence.DataSet(
         name="ntu_rgbd",
@@ -153,11 +155,9 @@ def open_data_set(
     )
 
 
-def _check_count(
-    found: files.Files, source: pathlib.Path, data: ml_collections.ConfigDict
-) -> None:
+def _check_count(found: files.Files, source: pathlib.Path) -> None:
     count = len(found.skeletons.keys() | found.unusable)
-    if data.check_counts and count != files.NUM_CLIPS:
+    if count != files.NUM_CLIPS:
         raise errors.BadInput(
             f"{source} has {count} clips, but NTU RGB+D 60 has {files.NUM_CLIPS}; for a"
             " part of it set --config.data.check_counts=False"
@@ -186,11 +186,11 @@ def _people(
     bodies: Iterable[skeleton_file.Body],
     found: files.Files,
     cameras: skeleton_file.KinectCalibration,
-    data: ml_collections.ConfigDict,
+    keypoint_folder: str,
 ) -> list[PersonSequence]:
     """Makes a sequence for each body of a clip."""
     # Detected keypoints are in colour pixels, even if the videos are missing.
-    color = clip in found.videos or bool(data.keypoints)
+    color = clip in found.videos or bool(keypoint_folder)
     return [
         PersonSequence(
             name=f"{clip}-{number}",
@@ -205,7 +205,7 @@ def _people(
             skeleton_path=found.skeletons[clip],
             depth_folder=found.depth[clip],
             video=found.videos.get(clip),
-            keypoint_folder=data.keypoints,
+            keypoint_folder=keypoint_folder,
         )
         for number, body in enumerate(bodies)
     ]
@@ -222,7 +222,7 @@ def _split(clip: str, variant: str) -> str:
     return "validation" if subject in VALIDATION_SUBJECTS else "train"
 
 
-def _protocol(data: ml_collections.ConfigDict, found: files.Files) -> list[str]:
+def _protocol(data: settings.DataSettings, found: files.Files) -> list[str]:
     keypoints = "joints of the same tracker as projected by Kinect, not detections"
     if data.keypoints:
         keypoints = "detections"

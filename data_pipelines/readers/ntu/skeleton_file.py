@@ -19,6 +19,7 @@ from data_pipelines.cameras import calibration
 from data_pipelines.readers.ntu import files
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
+from unipose_jax.geometry import camera as pinhole
 
 # Kinect has pixel centres at integers: the samples of its SDK round DepthSpacePoint and
 # ColorSpacePoint to the nearest index.
@@ -215,13 +216,13 @@ def _fit(
 def _project_depth(parameters: np.ndarray, xyz: np.ndarray) -> np.ndarray:
     f, cx, cy, k1, k2, k3 = parameters
     distortion = np.array([k1, k2, 0.0, 0.0, k3])
-    return calibration.distort(xyz[:, :2] / xyz[:, 2:], distortion) * f + [cx, cy]
+    return pinhole.distort(xyz[:, :2] / xyz[:, 2:], distortion) * f + [cx, cy]
 
 
 def _project_color(parameters: np.ndarray, xyz: np.ndarray) -> np.ndarray:
     color_from_depth = _color_from_depth(parameters)
     xyz = xyz @ color_from_depth[:3, :3].T + color_from_depth[:3, 3]
-    xy = calibration.distort(xyz[:, :2] / xyz[:, 2:], _color_distortion(parameters))
+    xy = pinhole.distort(xyz[:, :2] / xyz[:, 2:], _color_distortion(parameters))
     return xy * parameters[:2] + parameters[2:4]
 
 

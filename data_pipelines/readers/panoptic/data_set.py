@@ -17,11 +17,9 @@ import pathlib
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 
-import ml_collections
 import numpy as np
 
-from data_pipelines.cameras import calibration
-from data_pipelines.ground import pose_file
+from data_pipelines.ground import pose_file, settings
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.panoptic import files, sync
 from data_pipelines.sequences import sequence
@@ -114,9 +112,7 @@ class KinectSequence(sequence.Sequence):
         size = np.array([camera.width, camera.height])
         xyz = _apply_transform(pose.xyz, self.color_from_depth)
         pinhole = camera.project(xyz)
-        xy = (pinhole - camera.intrinsics[2:]) / camera.intrinsics[:2]
-        uv = calibration.distort(xy, camera.distortion)
-        uv = uv * camera.intrinsics[:2] + camera.intrinsics[2:]
+        uv = camera.distort_uv(pinhole)
         inside = (uv >= 0) & (uv < size)
         # Far outside the image, the lens model is not invertible.
         inside &= np.abs(pinhole - size / 2) < 0.55 * size
@@ -127,13 +123,13 @@ class KinectSequence(sequence.Sequence):
 
 
 def open_data_set(
-    source: pathlib.Path, data: ml_collections.ConfigDict
+    source: pathlib.Path, data: settings.DataSettings
 ) -> sequence.DataSet:
     """Opens one recording's folder, or a folder of them.
 
     Args:
         source: the folder.
-        data: `config.data`; with `check_counts` all ten Kinects must be there.
+        data: with `check_counts`, all ten Kinects must be there.
 
     Raises:
         errors.BadInput: there is no recording, or a file is missing or invalid.

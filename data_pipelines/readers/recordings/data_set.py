@@ -3,10 +3,9 @@
 import pathlib
 from typing import Any
 
-import ml_collections
 
 from unipose_jax import errors
-from data_pipelines.ground import file_io
+from data_pipelines.ground import file_io, settings
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import sequence
 
@@ -17,7 +16,7 @@ _SPLIT_SHARES = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.
 
 
 def open_data_set(
-    source: pathlib.Path, data: ml_collections.ConfigDict
+    source: pathlib.Path, data: settings.DataSettings
 ) -> sequence.DataSet:
     """Opens all recordings at `source`, by split.
 
@@ -40,11 +39,12 @@ def open_data_set(
         folders = [source / split for split in _SPLIT_SHARES]
         protocol = "Test split: the recordings in the folder test."
         opened = {
-            split: _open_all(source / split, source, data, skipped) for split in _SPLIT_SHARES
+            split: _open_all(source / split, source, skipped, data.skip_corrupt)
+            for split in _SPLIT_SHARES
         }
     else:
         protocol = "Test split: the last tenth of every recording."
-        whole = _open_all(source, source, data, skipped)
+        whole = _open_all(source, source, skipped, data.skip_corrupt)
         opened = {
             split: [part for r in whole if len(part := _time_part(r, *share))]
             for split, share in _SPLIT_SHARES.items()
@@ -95,8 +95,8 @@ def _fingerprint(path: pathlib.Path) -> dict[str, Any]:
 def _open_all(
     folder: pathlib.Path,
     root: pathlib.Path,
-    data: ml_collections.ConfigDict,
     skipped: list[str],
+    skip_corrupt: bool,
 ) -> list[sequence.Sequence]:
     """Opens the recordings in a folder; names are paths relative to the root."""
     opened: list[sequence.Sequence] = []
@@ -105,17 +105,19 @@ def _open_all(
         try:
             opened.append(
                 recording.open_recording(
-                    path, name="-".join(parts), skip_corrupt=data.skip_corrupt
+                    path, name="-".join(parts), skip_corrupt=skip_corrupt
                 )
             )
         except errors.BadInput as error:
-            if not data.skip_corrupt:
+            if not skip_corrupt:
                 raise
             skipped.append(str(error))
     return opened
 
 
-def _time_part(whole: sequence.Sequence, start: float, stop: float) -> sequence.SubSequence:
+def _time_part(
+    whole: sequence.Sequence, start: float, stop: float
+) -> sequence.SubSequence:
     """Subsequence between two fractions of a sequence's length."""
     first, last = (int(share * len(whole)) for share in (start, stop))
     return sequence.SubSequence.of(whole, first, last)

@@ -2,8 +2,7 @@
 
 import pathlib
 
-import ml_collections
-
+from data_pipelines.ground import settings
 from data_pipelines.readers.videopose import joint_tables
 from data_pipelines.sequences import sequence
 
@@ -19,13 +18,13 @@ _REMOVED = {4, 5, 9, 10, 11, 16, 20, 21, 22, 23, 24, 28, 29, 30, 31}
 
 
 def open_data_set(
-    source: pathlib.Path, data: ml_collections.ConfigDict
+    source: pathlib.Path, data: settings.DataSettings
 ) -> sequence.DataSet:
     """Opens `data_3d_h36m.npz` (17 or 32 joints) and `data_2d_h36m_gt.npz`.
 
     Args:
         source: the folder with these files.
-        data: `config.data`; with `check_counts`, a missing subject is an error.
+        data: with `check_counts`, a missing subject is an error.
 
     Raises:
         errors.BadInput: see `joint_tables.open_clips`.

@@ -2,9 +2,9 @@
 
 import pathlib
 
-import ml_collections
 import numpy as np
 
+from data_pipelines.ground import settings
 from data_pipelines.readers.videopose import joint_tables
 from data_pipelines.sequences import sequence
 from unipose_jax import errors
@@ -27,13 +27,13 @@ PROTOCOLS = {
 
 
 def open_data_set(
-    source: pathlib.Path, data: ml_collections.ConfigDict
+    source: pathlib.Path, data: settings.DataSettings
 ) -> sequence.DataSet:
     """Opens `data_3d_humaneva15.npz` and `data_2d_humaneva15_gt.npz` in a folder.
 
     Args:
         source: the folder, or a flat file (see `joint_tables`).
-        data: `config.data`; `variant` is "" or "usual"; with `check_counts`, a missing
+        data: `variant` is "" or "usual"; with `check_counts`, a missing
             subject is an error.
 
     Raises:

@@ -16,11 +16,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import ml_collections
 import numpy as np
 
 from data_pipelines.cameras import resection
-from data_pipelines.ground import pose_file
+from data_pipelines.ground import pose_file, settings
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.videopose import safe_pickle
 from data_pipelines.sequences import sequence, tracks
@@ -142,7 +141,7 @@ class _Clip:
 
 
 def open_clips(
-    source: pathlib.Path, data: ml_collections.ConfigDict, layout: DataSetSpec
+    source: pathlib.Path, data: settings.DataSettings, layout: DataSetSpec
 ) -> tuple[dict[str, list[CameraClip]], list[str]]:
     """Opens the sequences of a data set by split, and lists the skipped clips.
 

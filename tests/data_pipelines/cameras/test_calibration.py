@@ -6,6 +6,7 @@ import pytest
 
 from data_pipelines.cameras import calibration
 from unipose_jax import errors
+from unipose_jax.geometry import camera as pinhole
 
 DISTORTION = (
     0.0956,
@@ -36,17 +37,26 @@ def test_distortion_matches_opencv():
     expected = cv2.projectPoints(
         xyz, np.zeros(3), np.zeros(3), np.eye(3), np.array(DISTORTION)
     )[0]
-    distorted = calibration.distort(xy, np.array(DISTORTION))
+    distorted = pinhole.distort(xy, np.array(DISTORTION))
     np.testing.assert_allclose(distorted, expected[:, 0], atol=1e-12)
 
 
 def test_undistort_inverts_distort():
     xyz = np.random.default_rng(0).uniform(-0.6, 0.6, (50, 3)) + [0, 0, 1.6]
-    pinhole = CAMERA.project(xyz)
-    normal = calibration.distort(xyz[:, :2] / xyz[:, 2:], np.array(DISTORTION))
+    ideal = CAMERA.project(xyz)
+    normal = pinhole.distort(xyz[:, :2] / xyz[:, 2:], np.array(DISTORTION))
     recorded = normal * CAMERA.intrinsics[:2] + CAMERA.intrinsics[2:]
     # The resolution of float32 around 500 is 3e-5.
-    np.testing.assert_allclose(CAMERA.undistort(recorded), pinhole, atol=1e-3)
+    np.testing.assert_allclose(CAMERA.undistort(recorded), ideal, atol=1e-3)
+
+
+def test_a_strong_lens_that_does_not_fold_is_read(tmp_path):
+    depth = make_json()["depth"] | {"distortion": [5.3, 3.6, 0, 0, 0.19]}
+    camera = read(tmp_path, make_json(depth=depth)).depth
+    corner = np.array([[0.5, 0.5], [7.5, 5.5]])
+    back = camera.distort_uv(camera.undistort(corner))
+    # Pixels; of an extreme lens, 20 steps leave 1e-3 and the reader allows 0.5.
+    np.testing.assert_allclose(back, corner, atol=1e-2)
 
 
 def test_undistort_changes_neither_nan_nor_pixels_without_distortion():
@@ -132,7 +142,7 @@ def test_a_missing_key_is_named(tmp_path, key):
         ({"depth": make_json()["depth"] | {"fx": 1e-30}}, "more than 87 degrees"),
         ({"depth": make_json()["depth"] | {"cx": 1e300}}, "more than 87 degrees"),
         (
-            {"depth": make_json()["depth"] | {"distortion": [5.3, 3.6, 0, 0, 0.19]}},
+            {"depth": make_json()["depth"] | {"distortion": [-0.9, 0, 0, 0, 0]}},
             "not invertible over the image",
         ),
         (

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from configs import itop, unipose
+from data_pipelines.ground import settings
 from data_pipelines.loading import loader, mixture, sources
 from unipose_jax import errors
 
@@ -57,29 +57,17 @@ def test_batches_are_functions_of_the_seed():
     np.testing.assert_array_equal(first(), first())
 
 
-def test_shares_are_read():
-    text = "ntu_rgbd/cross_subject=0.4, recording=0.1"
-    assert mixture.parse_mixture(text) == {
-        "ntu_rgbd/cross_subject": 0.4,
-        "recording": 0.1,
-    }
-    assert mixture.parse_mixture("") == {}
-    data = mixture.other_data_config(itop.get_config().data, "ntu_rgbd/cross_subject")
-    assert (data.name, data.variant) == ("ntu_rgbd", "cross_subject")
-    assert mixture.other_data_config(itop.get_config().data, "recording").variant == ""
-
-
-@pytest.mark.parametrize(
-    "text", ["ntu_rgbd", "ntu_rgbd=x", "ntu_rgbd=0", "ntu_rgbd=0.6,recording=0.4"]
-)
-def test_shares_that_cannot_be(text):
-    with pytest.raises(errors.BadInput, match="expected shares such as") as caught:
-        mixture.parse_mixture(text)
-    assert "\n" not in str(caught.value)
+def test_another_data_set_of_the_mixture_is_beside_the_main_one():
+    data = settings.DataSettings(
+        name="itop", variant="side", data_dir="D", mixture="recording=0.5"
+    )
+    other = mixture.other_settings(data, "ntu_rgbd/cross_subject")
+    assert (other.name, other.variant) == ("ntu_rgbd", "cross_subject")
+    assert (other.data_dir, other.mixture_shares) == ("D", {})
+    assert mixture.other_settings(data, "recording").variant == ""
 
 
 def test_rendered_people_mix_only_when_prepared():
-    config = unipose.get_config("smoke")
-    config.data.mixture = "recording=0.5"
+    data = settings.DataSettings(name="synthetic", mixture="recording=0.5")
     with pytest.raises(errors.BadInput, match="needs prepared data sets"):
-        sources.open_train(config, host=0, hosts=1)
+        sources.open_train(data, seed=0, batch_size=4, host=0, hosts=1)

@@ -1,10 +1,9 @@
 import pathlib
 
-import ml_collections
 import numpy as np
 import pytest
 
-from data_pipelines.ground import schema
+from data_pipelines.ground import schema, settings
 from data_pipelines.loading import multi_person_images
 from data_pipelines.readers import coco
 from data_pipelines.sequences import sequence
@@ -14,8 +13,8 @@ from unipose_jax import errors
 
 def data(collections, **changes):
     values = {"skeleton": "COCO17", "height": 24, "width": 40, "max_people": 2}
-    return ml_collections.ConfigDict(
-        {"data": {"collections": collections, **values, **changes}}
+    return settings.DataSettings(
+        name="crowd", collections=collections, **(values | changes)
     )
 
 
@@ -28,7 +27,7 @@ def write(folder, *counts):
 def photographs(place, **changes):
     annotations, images = map(pathlib.Path, place.split("@"))
     opened = coco.open_images(annotations, images)
-    return multi_person_images.CocoImages(opened, data("", **changes).data)
+    return multi_person_images.CocoImages(opened, data("", **changes))
 
 
 def test_photographs_are_scaled_with_their_keypoints(tmp_path):

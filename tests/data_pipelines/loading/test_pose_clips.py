@@ -1,10 +1,12 @@
-import ml_collections
+import dataclasses
+
 import numpy as np
 import pytest
 
 from configs import pose_machine
 from data_pipelines.ground import schema
 from data_pipelines.loading import pose_clips, sources
+from tests import config_data
 from tests.data_pipelines.originals import videopose
 from unipose_jax import errors
 
@@ -23,10 +25,9 @@ def folder(tmp_path_factory):
 
 
 def opened(folder, split, **changes) -> pose_clips.PoseClips:
-    config = ml_collections.ConfigDict({"data": pose_machine.get_config("smoke").data})
-    config.data.path = str(folder)
-    config.data.update(changes)
-    return sources.open_split(config, split)
+    data = config_data.typed(pose_machine.get_config("smoke").data)
+    data = dataclasses.replace(data, path=str(folder), **changes)
+    return sources.open_split(data, split)
 
 
 def test_examples_are_of_the_schema(folder):

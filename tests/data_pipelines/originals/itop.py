@@ -10,17 +10,9 @@ from collections.abc import Mapping, Sequence
 import h5py
 import numpy as np
 
-from unipose_jax.synthesis import pools, scene
-
 PEOPLE = {"train": (4, 5, 6, 7), "test": (0, 1)}
 INVALID_FRAME = 1  # of the first person of each split
 _JUMP = 100  # in the frame numbers of that person, half-way
-
-
-def render() -> dict[str, np.ndarray]:
-    """People for `write`: six clips of six frames; compiling takes most of the time."""
-    params = scene.SceneParams(frames=6, height=240, width=320, points=8)
-    return pools.render_pool(0, "test", 0, 6, params, extras=("depth",))
 
 
 def write(folder: pathlib.Path, clips: Mapping[str, np.ndarray]) -> None:

@@ -5,15 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
-import ml_collections
 import numpy as np
 
 from data_pipelines.cameras import calibration
 from data_pipelines.readers.ntu import data_set
 from data_pipelines.sequences import sequence
+from tests import config_data
 from unipose_jax import skeleton as skeletons
-from unipose_jax.synthesis import pools, scene
-from unipose_jax.synthesis.render import viewpoint
+from unipose_jax.geometry import camera as pinhole
 
 # A clip of each split, by person and, since camera 1 is tested, by view.
 CLIPS = ("S001C002P001R001A001", "S002C002P008R001A001", "S003C001P003R001A001")
@@ -30,22 +29,6 @@ COLOR_FROM_DEPTH[0, 3] = 0.0532
 
 _FIRST_ID = 72057594037931101  # the next one is the same in float64
 _MIRROR = np.array(skeletons.NTU25.mirror)
-
-
-def render() -> dict[str, np.ndarray]:
-    """People for `write`: three clips of six frames; compiling takes most of it."""
-    params = scene.SceneParams(
-        frames=6,
-        fps=30.0,
-        height=212,
-        width=256,
-        points=8,
-        skeleton="NTU25",
-        view=viewpoint.ViewParams(close_share=0.0, baseline_share=1.0),
-    )
-    return pools.render_pool(
-        0, "test", 0, len(CLIPS), params, extras=("depth", "mask", "color")
-    )
 
 
 def write(folder: pathlib.Path, people: Mapping[str, np.ndarray]) -> None:
@@ -118,13 +101,14 @@ def open_source(path: pathlib.Path, **changes: Any) -> sequence.DataSet:
         "check_counts": False,
         "skip_corrupt": False,
     }
-    return data_set.open_data_set(path, ml_collections.ConfigDict(data | changes))
+    return data_set.open_data_set(path, config_data.typed(data | changes))
 
 
 def project(xyz: np.ndarray, camera: calibration.Camera) -> np.ndarray:
     """Pixels as recorded, with centres at +0.5, of (..., 3) in the camera's frame."""
-    xy = calibration.distort(xyz[..., :2] / xyz[..., 2:], camera.distortion)
-    return xy * camera.intrinsics[:2] + camera.intrinsics[2:]
+    xy = (xyz[..., :2] / xyz[..., 2:]).reshape(-1, 2)
+    uv = pinhole.uv_from_xy(pinhole.distort(xy, camera.distortion), camera.intrinsics)
+    return uv.reshape(*xyz.shape[:-1], 2)
 
 
 def _skeleton_text(

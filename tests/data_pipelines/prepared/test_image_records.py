@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 import zlib
 
@@ -9,6 +10,7 @@ from data_pipelines.loading import sources
 from data_pipelines.prepared import image_records as prepared_images
 from data_pipelines.prepared import prepare
 from data_pipelines.readers import coco
+from tests import config_data
 from tests.data_pipelines.originals import coco as original
 from unipose_jax import errors
 
@@ -32,10 +34,11 @@ def source(tmp_path):
 
 
 def make_data(tmp_path, **changes):
-    data = unipose.get_config("smoke").data
-    data.update(name="coco", data_dir=str(tmp_path / "d"), skeleton="COCO17")
-    data.update(changes)
-    return data
+    changes = {"skeleton": "COCO17"} | changes
+    data = config_data.typed(unipose.get_config("smoke").data)
+    return dataclasses.replace(
+        data, name="coco", data_dir=str(tmp_path / "d"), **changes
+    )
 
 
 def test_images_come_back_with_their_people(source, tmp_path):
@@ -90,11 +93,10 @@ def test_what_is_missing_is_listed(source, tmp_path):
 
 
 def test_photographs_do_not_train_a_point_network(source, tmp_path):
-    config = unipose.get_config("smoke")
-    config.data = make_data(tmp_path)
-    prepare.prepare(config.data, source)
+    data = make_data(tmp_path)
+    prepare.prepare(data, source)
     with pytest.raises(errors.BadInput, match="contains images, not tracks"):
-        sources.open_split(config, "train")
-    config.data.data_dir, config.data.path = "", str(source)
+        sources.open_split(data, "train")
+    data = dataclasses.replace(data, data_dir="", path=str(source))
     with pytest.raises(errors.BadInput, match="not sequences of people"):
-        sources.open_split(config, "train")
+        sources.open_split(data, "train")

@@ -1,5 +1,6 @@
 """Prepared data sets, made of recordings of a room in which everything is known."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -12,21 +13,21 @@ import tensorflow_datasets as tfds
 from array_record.python import array_record_module
 
 from configs import unipose
-from data_pipelines.ground import schema
+from data_pipelines.ground import schema, settings
 from data_pipelines.loading import sources
 from data_pipelines.prepared import prepare, storage
 from data_pipelines.prepared import track_records as prepared_tracks
 from data_pipelines.readers import registry
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
+from tests import config_data
 from unipose_jax import errors
 
 
 def make_data(tmp_path, name="prepared", **changes):
-    data = unipose.get_config("smoke").data
-    data.update(name="recording", data_dir=str(tmp_path / name), stored_points=256)
-    data.update(changes)
-    return data
+    data = config_data.typed(unipose.get_config("smoke").data)
+    changes = {"name": "recording", "stored_points": 256} | changes
+    return dataclasses.replace(data, data_dir=str(tmp_path / name), **changes)
 
 
 @pytest.fixture
@@ -68,12 +69,10 @@ def test_tracks_come_back_to_a_fraction_of_a_millimetre(recordings, tmp_path):
 def test_prepared_data_trains_and_is_scored(recordings, tmp_path):
     data = make_data(tmp_path)
     prepare.prepare(data, recordings)
-    config = unipose.get_config("smoke")
-    config.data = data
-    batch = next(sources.open_train(config, host=0, hosts=1))
+    batch = next(sources.open_train(data, seed=0, batch_size=4, host=0, hosts=1))
     schema.validate(batch)
     assert batch["points"].shape == (4, 3, 64, 3)
-    assert len(sources.open_split(config, "test")) == 2
+    assert len(sources.open_split(data, "test")) == 2
 
 
 def test_crops_come_back(recordings, tmp_path):
@@ -95,9 +94,7 @@ def test_crops_come_back(recordings, tmp_path):
         off = frame["color_crop"].astype(int) - expected["color_crop"]  # by JPEG
         assert np.abs(off).mean() < 2
         assert np.abs(off).max() < 40
-    config = unipose.get_config("smoke")
-    config.data = data
-    batch = next(sources.open_train(config, host=0, hosts=1))
+    batch = next(sources.open_train(data, seed=0, batch_size=4, host=0, hosts=1))
     schema.validate(batch)
     assert batch["color_crop"].shape == (4, 3, 24, 24, 3)
 
@@ -116,9 +113,7 @@ def test_sequences_without_pictures_are_prepared_without_them(make_recording, tm
     make_recording("all/plain", frames=10, color=None, color_camera=None)
     data = make_data(tmp_path, crop_size=8)
     prepare.prepare(data, tmp_path / "all")
-    config = unipose.get_config("smoke")
-    config.data = data
-    example = sources.open_split(config, "test")[0]
+    example = sources.open_split(data, "test")[0]
     schema.validate(example)
     assert "depth_crop" in example
     assert not {"color_crop", "color_crop_matrix"} & example.keys()
@@ -130,10 +125,10 @@ def test_crops_of_sequences_without_images_are_refused(make_recording):
     def read(one, **asked):
         return tracks.read_track(one, **asked | {"crop_size": 0})
 
-    asked = {"skeleton": "ITOP15", "stored_points": 64, "crop_size": 8}
+    asked = settings.DataSettings(name="recording", stored_points=64, crop_size=8)
     with pytest.raises(errors.BadInput, match="no images to make crops from.*is 8"):
         prepared_tracks.records(one, asked, None, read)
-    prepared_tracks.records(one, asked | {"crop_size": 0}, None, read)
+    prepared_tracks.records(one, dataclasses.replace(asked, crop_size=0), None, read)
 
 
 def test_crops_of_another_size_are_not_there(recordings, tmp_path):
@@ -175,12 +170,13 @@ def test_several_machines_and_shards_give_the_same_bytes(
 PROGRAM = """
 import sys
 from configs import unipose
+from data_pipelines.ground import settings
 from data_pipelines.prepared import prepare
 import pathlib
 prepare._SHARD_FRAMES = 1
 data = unipose.get_config("smoke").data
 data.update(name="recording", data_dir=sys.argv[2], stored_points=256)
-prepare.prepare(data, pathlib.Path(sys.argv[1]))
+prepare.prepare(settings.DataSettings.from_config(data), pathlib.Path(sys.argv[1]))
 """
 
 
@@ -275,17 +271,26 @@ def test_nothing_prepared_is_bad_input(tmp_path):
         prepared_tracks.open_tracks(make_data(tmp_path), "train")
 
 
-def test_rendered_people_are_prepared_as_they_are_drawn(tmp_path):
+def rendered_data(tmp_path, *, clips, **changes):
+    """Settings of rendered people with 256 points per frame."""
     data = make_data(tmp_path, name="rendered")
-    data.update(name="synthetic", train_clips=2, test_clips=1, validation_clips=1)
-    data.cache_dir, data.scene.points, data.stored_points = "", 256, 256
-    data.crop_size = 16
+    return dataclasses.replace(
+        data,
+        name="synthetic",
+        cache_dir="",
+        train_clips=clips,
+        validation_clips=1,
+        test_clips=1,
+        scene=settings.FrozenMapping({**data.scene, "points": 256}),
+        **changes,
+    )
+
+
+def test_rendered_people_are_prepared_as_they_are_drawn(tmp_path):
+    data = rendered_data(tmp_path, clips=2, crop_size=16)
     prepare.prepare(data, tmp_path)
-    config = unipose.get_config("smoke")
-    config.data = data
-    stored = sources.open_split(config, "test")[0]
-    data.data_dir = ""
-    drawn = sources.open_split(config, "test")[0]
+    stored = sources.open_split(data, "test")[0]
+    drawn = sources.open_split(dataclasses.replace(data, data_dir=""), "test")[0]
     for name in ("xyz", "uv", "confidence", "visible", "intrinsics", "time"):
         np.testing.assert_allclose(stored[name], drawn[name], atol=1e-5, err_msg=name)
     assert stored.keys() == drawn.keys()
@@ -296,15 +301,13 @@ def test_rendered_people_are_prepared_as_they_are_drawn(tmp_path):
 
 
 def test_other_rendered_people_are_not_taken_for_these(tmp_path):
-    data = make_data(tmp_path, name="rendered")
-    data.update(name="synthetic", train_clips=1, test_clips=1, validation_clips=1)
-    data.scene.points = data.stored_points = 256
+    data = rendered_data(tmp_path, clips=1)
     prepare.prepare(data, tmp_path)
-    for part, name, value in (
-        (data.scene.detector, "noise", 1.0),
-        (data.train_view, "close_share", 0.5),
+    detector = {**data.scene["detector"], "noise": 1.0}
+    for changes in (
+        {"scene": {**data.scene, "detector": detector}},
+        {"train_view": {**data.train_view, "close_share": 0.5}},
     ):
-        before, part[name] = part[name], value
+        other = {name: settings.FrozenMapping(part) for name, part in changes.items()}
         with pytest.raises(errors.BadInput, match="with other settings"):
-            prepare.prepare(data, tmp_path)
-        part[name] = before
+            prepare.prepare(dataclasses.replace(data, **other), tmp_path)

@@ -2,12 +2,12 @@ import pickle
 import shutil
 
 import h5py
-import ml_collections
 import numpy as np
 import pytest
 
 from data_pipelines.keypoints import detections
 from data_pipelines.readers import itop
+from tests import config_data
 from tests.data_pipelines.originals import itop as original
 from unipose_jax import errors
 
@@ -31,7 +31,7 @@ def make_clips() -> dict[str, np.ndarray]:
 CLIPS = make_clips()
 
 
-def make_data(**changes) -> ml_collections.ConfigDict:
+def make_data(**changes):
     defaults = {
         "name": "itop",
         "variant": "side",
@@ -39,7 +39,7 @@ def make_data(**changes) -> ml_collections.ConfigDict:
         "check_counts": False,
         "skip_corrupt": False,
     }
-    return ml_collections.ConfigDict(defaults | changes)
+    return config_data.typed(defaults | changes)
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,14 @@
 import importlib
 import pathlib
 
-import ml_collections
 import pytest
 
+from data_pipelines.ground import settings
 from data_pipelines.readers import registry
 from data_pipelines.sequences import sequence
 from unipose_jax import errors
 
-DATA = ml_collections.ConfigDict({"name": "mine"})
+DATA = settings.DataSettings(name="mine")
 
 
 def test_a_function_of_another_package_can_be_a_reader(monkeypatch):

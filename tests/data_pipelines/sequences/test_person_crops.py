@@ -7,6 +7,7 @@ from data_pipelines.cameras import calibration
 from data_pipelines.ground import schema
 from data_pipelines.sequences import person_crops, sequence
 from unipose_jax import errors
+from unipose_jax.geometry import camera as pinhole
 from unipose_jax.synthesis import pools, scene
 
 PINHOLE = calibration.make_camera(64, 48, (60.0, 62.0, 33.0, 23.0))
@@ -57,8 +58,9 @@ def project(matrix, xyz):
 
 def recorded(camera, xyz):
     """Projects points to distorted pixels of a camera: (..., 2)."""
-    xy = calibration.distort(xyz[..., :2] / xyz[..., 2:], camera.distortion)
-    return xy * camera.intrinsics[:2] + camera.intrinsics[2:]
+    xy = (xyz[..., :2] / xyz[..., 2:]).reshape(-1, 2)
+    uv = pinhole.uv_from_xy(pinhole.distort(xy, camera.distortion), camera.intrinsics)
+    return uv.reshape(*xyz.shape[:-1], 2)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,8 @@ import math
 import numpy as np
 from jaxtyping import Float
 
+from unipose_jax.geometry import camera
+
 Limits = tuple[float, float, float, float]
 AROUND = 0.4  # metres around the joints in which the cloud matters
 
@@ -36,16 +38,14 @@ OBLIQUE = View(
 def uv_from_xyz(
     xyz: Float[np.ndarray, "*batch 3"], intrinsics: Float[np.ndarray, "4"]
 ) -> Float[np.ndarray, "*batch 2"]:
-    """Pixels of points, u = fx x / z + cx and v = fy y / z + cy.
-
-    NumPy, for pictures: NaN where a point is not in front of the camera.
+    """Pixels of points; NaN where a point is not in front of the camera.
 
     Args:
         xyz: metres, camera frame.
         intrinsics: (fx, fy, cx, cy), pixels.
     """
-    depth = np.where(xyz[..., 2:] > 1e-3, xyz[..., 2:], np.nan)
-    return xyz[..., :2] / depth * intrinsics[:2] + intrinsics[2:]
+    ahead = np.where(xyz[..., 2:] > 1e-3, xyz, np.nan).reshape(-1, 3)
+    return camera.uv_from_xyz(ahead, intrinsics).reshape(*xyz.shape[:-1], 2)
 
 
 def plane_from_xyz(

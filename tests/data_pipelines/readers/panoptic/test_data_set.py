@@ -6,7 +6,6 @@ import shutil
 import tarfile
 
 import cv2
-import ml_collections
 import numpy as np
 import pytest
 from scipy import spatial
@@ -14,6 +13,7 @@ from scipy import spatial
 from data_pipelines.readers.panoptic import data_set as cmu_panoptic
 from data_pipelines.readers.panoptic import sync
 from data_pipelines.sequences import sequence
+from tests import config_data
 from tests.data_pipelines.originals import cmu_panoptic as originals
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
@@ -21,7 +21,7 @@ from unipose_jax import skeleton as skeletons
 NAME = originals.RECORDINGS["train"]
 
 
-def settings(**changes) -> ml_collections.ConfigDict:
+def settings(**changes):
     data = {
         "name": "cmu_panoptic",
         "variant": "",
@@ -29,7 +29,7 @@ def settings(**changes) -> ml_collections.ConfigDict:
         "check_counts": False,
         "skip_corrupt": False,
     }
-    return ml_collections.ConfigDict(data | changes)
+    return config_data.typed(data | changes)
 
 
 @pytest.fixture(scope="module")

@@ -4,17 +4,17 @@ import json
 import shutil
 import tarfile
 
-import ml_collections
 import pytest
 
 from data_pipelines.readers.panoptic import data_set
+from tests import config_data
 from tests.data_pipelines.originals import cmu_panoptic as originals
 from unipose_jax import errors
 
 NAME = originals.RECORDINGS["train"]
 
 
-def settings(**changes) -> ml_collections.ConfigDict:
+def settings(**changes):
     data = {
         "name": "cmu_panoptic",
         "variant": "",
@@ -22,7 +22,7 @@ def settings(**changes) -> ml_collections.ConfigDict:
         "check_counts": False,
         "skip_corrupt": False,
     }
-    return ml_collections.ConfigDict(data | changes)
+    return config_data.typed(data | changes)
 
 
 @pytest.fixture(scope="module")

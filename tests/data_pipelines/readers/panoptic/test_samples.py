@@ -10,14 +10,14 @@ import json
 import types
 
 import cv2
-import ml_collections
 import numpy as np
 import pytest
 from scipy import spatial
 
-from data_pipelines.cameras import calibration
 from data_pipelines.readers.panoptic import data_set as cmu_panoptic
+from tests import config_data
 from unipose_jax import skeleton as skeletons
+from unipose_jax.geometry import camera as pinhole
 
 CELLO, BAND = "171026_cello3", "160906_band1"
 MARKED = (0, 2, 4)  # views of the cellist with keypoints
@@ -36,7 +36,7 @@ NEIGHBOURS = [
 ]
 
 
-def settings() -> ml_collections.ConfigDict:
+def settings():
     data = {
         "name": "cmu_panoptic",
         "variant": "",
@@ -44,7 +44,7 @@ def settings() -> ml_collections.ConfigDict:
         "check_counts": True,
         "skip_corrupt": False,
     }
-    return ml_collections.ConfigDict(data)
+    return config_data.typed(data)
 
 
 def moved(xyz, transform):
@@ -200,7 +200,7 @@ def edge_gain(seen, color_from_depth):
     edge = (depth > 0.5) & (depth < 4.5) & (beyond > 0.15)
     xyz = np.concatenate([seen.rays * depth[..., None], depth[..., None]], -1)[edge]
     camera, xyz = seen.color_camera, moved(xyz, color_from_depth)
-    uv = calibration.distort(xyz[:, :2] / xyz[:, 2:], camera.distortion)
+    uv = pinhole.distort(xyz[:, :2] / xyz[:, 2:], camera.distortion)
     u, v = np.floor(uv * camera.intrinsics[:2] + camera.intrinsics[2:]).astype(int).T
     inside = (u >= 0) & (v >= 0) & (u < camera.width) & (v < camera.height)
     return contrast[v[inside], u[inside]].mean() / contrast.mean()

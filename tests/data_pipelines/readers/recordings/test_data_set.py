@@ -3,6 +3,7 @@ import pytest
 
 from configs import recording
 from data_pipelines.keypoints import detections
+from tests import config_data
 from unipose_jax import errors
 from data_pipelines.readers.recordings import data_set
 from data_pipelines.ground import schema
@@ -20,7 +21,9 @@ def make_config(path, **changes):
 
 
 def open_data_set(path, **changes):
-    return data_set.open_data_set(path, make_config(path, **changes).data)
+    return data_set.open_data_set(
+        path, config_data.typed(make_config(path, **changes).data)
+    )
 
 
 def test_one_recording_is_split_in_time(make_recording):
@@ -43,7 +46,7 @@ def test_one_recording_is_split_in_time(make_recording):
 
 def test_a_recording_can_be_used_for_training(make_recording):
     config = make_config(make_recording(frames=20))
-    batch = next(sources.open_train(config, host=0, hosts=1))
+    batch = next(config_data.open_train(config, host=0, hosts=1))
     schema.validate(batch)
     assert batch["points"].shape == (2, 2, 16, 3)
     assert not set(schema.CROP_FIELDS) & batch.keys()
@@ -51,7 +54,7 @@ def test_a_recording_can_be_used_for_training(make_recording):
 
 def test_a_recording_has_the_crops_of_the_config(make_recording):
     config = make_config(make_recording(frames=20), crop_size=12)
-    batch = next(sources.open_train(config, host=0, hosts=1))
+    batch = next(config_data.open_train(config, host=0, hosts=1))
     schema.validate(batch)
     assert batch["depth_crop"].shape == (2, 2, 12, 12)
     assert batch["color_crop"].shape == (2, 2, 12, 12, 3)
@@ -60,7 +63,7 @@ def test_a_recording_has_the_crops_of_the_config(make_recording):
 def test_a_recording_without_keypoints_cannot_be_used_for_training(make_recording):
     config = make_config(make_recording(frames=20, joints=None))
     with pytest.raises(errors.BadInput, match="no keypoints to train on"):
-        sources.open_train(config, host=0, hosts=1)
+        config_data.open_train(config, host=0, hosts=1)
 
 
 def test_keypoints_must_have_the_joints_to_train(make_recording):
@@ -69,9 +72,9 @@ def test_keypoints_must_have_the_joints_to_train(make_recording):
     path = make_recording(frames=20, joints=None, keypoints=keypoints)
     lacking = "no right_hand, left_hand, right_foot, left_foot of ITOP15"
     with pytest.raises(errors.BadInput, match=lacking):
-        sources.open_train(make_config(path), host=0, hosts=1)
+        config_data.open_train(make_config(path), host=0, hosts=1)
     config = make_config(path, skeleton="COCO17")
-    batch = next(sources.open_train(config, host=0, hosts=1))
+    batch = next(config_data.open_train(config, host=0, hosts=1))
     assert (batch["confidence"] > 0).all()
 
 
@@ -89,9 +92,7 @@ def test_no_recording_at_the_path_is_bad_input(tmp_path):
         open_data_set(tmp_path)
 
 
-def test_an_invalid_recording_is_skipped_only_if_allowed(
-    make_recording, tmp_path
-):
+def test_an_invalid_recording_is_skipped_only_if_allowed(make_recording, tmp_path):
     for name in ("all/good", "all/bad"):
         make_recording(name, frames=10)
     (tmp_path / "all" / "bad" / "camera.json").write_text("{}")
@@ -113,14 +114,14 @@ def test_an_unreadable_first_frame_is_skipped(make_recording):
 def test_a_recording_too_short_for_a_split_is_bad_input(make_recording):
     config = make_config(make_recording(frames=1))
     with pytest.raises(errors.BadInput, match="too short for a train split"):
-        sources.open_split(config, "train")
+        config_data.open_split(config, "train")
 
 
 def test_a_path_is_required(tmp_path):
     with pytest.raises(errors.BadInput, match="needs config.data.data_dir"):
-        sources.open_split(make_config(""), "train")
+        config_data.open_split(make_config(""), "train")
 
 
 def test_an_unknown_name_lists_the_choices(tmp_path):
     with pytest.raises(errors.BadInput, match="use one of synthetic, recording, itop"):
-        sources.open_split(make_config(tmp_path, name="itpo"), "train")
+        config_data.open_split(make_config(tmp_path, name="itpo"), "train")

@@ -1,8 +1,8 @@
-import ml_collections
 import numpy as np
 import pytest
 
 from data_pipelines.readers.videopose import human36m
+from tests import config_data
 from tests.data_pipelines.originals import videopose
 from unipose_jax import errors
 
@@ -12,7 +12,7 @@ KEPT = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
 def open_set(folder, **changes):
     data = {"name": "human36m", "variant": "", "keypoints": ""}
     data |= {"check_counts": True, "skip_corrupt": False}
-    return human36m.open_data_set(folder, ml_collections.ConfigDict(data | changes))
+    return human36m.open_data_set(folder, config_data.typed(data | changes))
 
 
 @pytest.mark.parametrize("joints", [17, 32])

@@ -2,13 +2,13 @@ import json
 import pathlib
 import pickle
 
-import ml_collections
 import numpy as np
 import pytest
 
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.videopose import humaneva
 from data_pipelines.sequences import tracks
+from tests import config_data
 from tests.data_pipelines.originals import videopose
 from unipose_jax import errors
 
@@ -16,7 +16,7 @@ from unipose_jax import errors
 def config(**changes):
     data = {"name": "humaneva", "variant": "", "keypoints": ""}
     data |= {"check_counts": True, "skip_corrupt": False}
-    return ml_collections.ConfigDict(data | changes)
+    return config_data.typed(data | changes)
 
 
 @pytest.fixture(scope="module")
