@@ -1,4 +1,4 @@
-"""Cameras of recordings: their description in camera.json, checked."""
+"""Cameras of recordings: the file camera.json, and a pinhole model with distortion."""
 
 import dataclasses
 import difflib
@@ -43,7 +43,7 @@ class Camera:
         return pinhole.xy_from_uv(uv, self.intrinsics).astype(np.float32)
 
     def undistort(self, uv: np.ndarray, *, iterations: int = 20) -> np.ndarray:
-        """Pixels of an ideal pinhole camera from recorded ones; NaN stays NaN.
+        """Removes lens distortion from pixel coordinates. NaN stays NaN.
 
         Args:
             uv: (..., 2), pixels as recorded.
@@ -73,7 +73,7 @@ class Camera:
         return uv.reshape(*xyz.shape[:-1], 2)
 
     def distort_uv(self, uv: np.ndarray) -> np.ndarray:
-        """Pixels of the recorded image from those of an ideal pinhole camera.
+        """Adds lens distortion to pixel coordinates.
 
         Args:
             uv: (..., 2), undistorted pixels.

@@ -24,9 +24,9 @@ def open_train(
     hosts: int,
     teacher=None,
 ):
-    """Batches of rendered clips: from a pool, or new ones where `train_clips` is 0.
+    """Batches of rendered clips: from a pool, or fresh if `train_clips` is 0.
 
-    The arguments are those of `sources.open_train`.
+    See `sources.open_train` for the arguments.
     """
     options = {"batch_size": batch_size, "host": host, "hosts": hosts}
     if data.train_clips == 0:

@@ -1,4 +1,4 @@
-"""Opens data by their settings: batches to train on, splits to evaluate."""
+"""Training batches and evaluation splits from data settings."""
 
 import pathlib
 from typing import Any
@@ -20,14 +20,13 @@ def open_train(
     """Opens an infinite iterator of training batches for one host.
 
     Args:
-        data: which data.
-        seed: of the order of the examples.
-        batch_size: examples over all hosts.
-        host: number of this host.
-        hosts: how many there are.
-        teacher: adds fields to clips: `label_source(source)` and
-            `label_batches(batches)` return their argument with these fields added. None
-            adds no fields.
+        data: settings of the data.
+        seed: seed of the order of the examples.
+        batch_size: examples per global batch.
+        host: index of this host.
+        hosts: number of hosts.
+        teacher: object with `label_source(source)` and `label_batches(batches)`, which
+            return the same clips with additional fields. None adds no fields.
 
     Returns:
         An iterator of batches (schema fields; NumPy arrays, or device arrays for
@@ -35,7 +34,7 @@ def open_train(
         JSON-serialisable.
 
     Raises:
-        errors.BadInput: `data.name` is unknown, or its files cannot be used.
+        errors.BadInput: `data.name` is unknown, or its files are invalid.
     """
     options: dict[str, Any] = {
         "seed": seed,
@@ -62,14 +61,16 @@ def open_train(
 
 
 def _open_mixture(data: settings.DataSettings, teacher):
-    """The training source, with the other data sets of the mixture."""
+    """Training source, with the other data sets of the mixture."""
     from data_pipelines.loading import mixture
 
     shares = data.mixture_shares
     if not shares:
         return _open_labeled(data, teacher)
     if not data.data_dir:
-        raise errors.BadInput("config.data.mixture needs prepared sets (--data_dir)")
+        raise errors.BadInput(
+            "config.data.mixture needs prepared data sets (--data_dir)"
+        )
     print(mixture.describe_mixture(shares))
     others = [
         _open_labeled(mixture.other_settings(data, name), teacher) for name in shares
@@ -81,7 +82,7 @@ def _open_mixture(data: settings.DataSettings, teacher):
 
 
 def _open_labeled(data: settings.DataSettings, teacher):
-    """The training examples of one data set that have labels."""
+    """Training examples of one data set, or their labelled subset."""
     from data_pipelines.loading import label_subset
 
     source = open_split(data, "train")
@@ -94,11 +95,11 @@ def open_split(data: settings.DataSettings, split: str):
     """Opens a split as a source: `len(source)`, `source[index]`, `source.protocol`.
 
     Args:
-        data: which data.
+        data: settings of the data.
         split: "train", "validation" or "test"; splits share no frames.
 
     Raises:
-        errors.BadInput: `data.name` is unknown, or its files cannot be used.
+        errors.BadInput: `data.name` is unknown, or its files are invalid.
     """
     if data.image_collections:
         from data_pipelines.loading import multi_person_images
@@ -116,7 +117,7 @@ def open_split(data: settings.DataSettings, split: str):
 
 
 def _open_clips(data: settings.DataSettings, split: str):
-    """Clips of recorded people, from prepared or from original files."""
+    """Opens clips of recorded people, from prepared or original files."""
     from data_pipelines.loading import clip_source
 
     if data.data_dir:

@@ -117,7 +117,8 @@ def _keypoints(xyz, problem, skeleton):
     if seen is None:
         return {}
     camera.check_intrinsics(seen.intrinsics)
-    # The distance from the ray at the joint's observed depth: linear in the joint.
+    # Distance from the ray, in pixels at the current depth. The depth is held constant
+    # to make the residual linear in the joint.
     known = seen.confidence > 0.0
     fx, fy, cx, cy = seen.intrinsics
     uv = jnp.where(known[..., None], seen.uv, seen.intrinsics[None, None, 2:])

@@ -106,7 +106,7 @@ def test_color_belongs_to_the_depth_frame(copied, written, extracted):
     for view, _, seen in sequences_of(cmu_panoptic.open_data_set(copied, settings())):
         for index in range(len(seen)):
             expected = written[1].color[view, index].astype(float)
-            # Lossy compression. Adjacent frames differ at least five times as much.
+            # Lossy compression; adjacent frames differ more.
             assert np.abs(seen.color(index) - expected).mean() < 6
 
 
