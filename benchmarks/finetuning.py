@@ -19,6 +19,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import study
+from data_pipelines.ground import settings
 from data_pipelines.loading import sources
 from unipose_jax import atomic, errors, skeleton
 from unipose_jax.cli import commands
@@ -127,7 +128,7 @@ def result(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict[str,
 def pose_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict:
     """Pose metrics over all joints."""
     recipe, state = restore.restore_best(config, folder)
-    test = sources.open_split(config, "test")
+    test = sources.open_split(settings.DataSettings.from_config(config.data), "test")
     predicted = evaluate.predict_split(
         evaluate.make_predict(state.apply_fn, recipe.inputs),
         parallel.replicate(state.ema_params),
@@ -142,7 +143,7 @@ def pose_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict
 def rank_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict:
     """Shares of pairs that are ordered correctly."""
     recipe, state = restore.restore_best(config, folder)
-    test = sources.open_split(config, "test")
+    test = sources.open_split(settings.DataSettings.from_config(config.data), "test")
     return ranking_study.run_study(recipe, config, state.ema_params, test)["scores"]
 
 

@@ -18,6 +18,7 @@ from absl import app, flags
 
 from benchmarks import steps
 from configs import unipose
+from data_pipelines.ground import settings
 from data_pipelines.loading import sources
 from data_pipelines.prepared import prepare
 from unipose_jax import errors
@@ -37,13 +38,13 @@ def main(argv: list[str]) -> None:
     data.train_clips, data.validation_clips, data.test_clips = _CLIPS.value, 1, 1
     with tempfile.TemporaryDirectory() as folder:
         data.data_dir = folder
-        prepare.prepare(data, pathlib.Path())
+        prepare.prepare(settings.DataSettings.from_config(data), pathlib.Path())
         read = {}
         for workers in (0, 1, 2):
             data.workers = workers
             read[workers] = read_epochs(config)
         data.workers = 0
-        batch = next(sources.open_train(config, host=0, hosts=1))
+        batch = next(open_train(config))
         seconds = steps.seconds_per_step(config, batch, steps=20)
         trained = config.global_batch_size / seconds
     print(
@@ -67,9 +68,20 @@ def main(argv: list[str]) -> None:
     )
 
 
+def open_train(config):
+    """Training batches of a config on one host."""
+    return sources.open_train(
+        settings.DataSettings.from_config(config.data),
+        seed=config.seed,
+        batch_size=config.global_batch_size,
+        host=0,
+        hosts=1,
+    )
+
+
 def read_epochs(config) -> tuple[float, list[int]]:
     """Examples per second from disk to device, and memory after each epoch, MB."""
-    batches = sources.open_train(config, host=0, hosts=1)
+    batches = open_train(config)
     fields = recipes.build(config).fields
     per_epoch = max(1, config.data.train_clips // config.global_batch_size)
 

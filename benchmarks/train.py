@@ -19,6 +19,7 @@ from absl import app, flags
 
 from benchmarks import steps
 from configs import unipose
+from data_pipelines.ground import settings
 from data_pipelines.loading import rendered_batches
 from unipose_jax import errors
 from unipose_jax.cli import commands
@@ -43,7 +44,12 @@ def main(argv: list[str]) -> None:
         unipose.get_config(_VARIANT.value), _STAGE.value, folder
     )
     size = config.global_batch_size
-    fresh = rendered_batches.FreshBatches(config.data, batch_size=size, host=0, hosts=1)
+    fresh = rendered_batches.FreshBatches(
+        settings.DataSettings.from_config(config.data),
+        batch_size=size,
+        host=0,
+        hosts=1,
+    )
     taught = _STAGE.value != "points"
     batches = teacher.load(config, folder).label_batches(fresh) if taught else fresh
     times = [time.perf_counter()]

@@ -16,7 +16,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from configs import unipose
-from data_pipelines.ground import sampling
+from data_pipelines.ground import sampling, settings
 from data_pipelines.loading import sources
 from unipose_jax import errors, estimator, models, skeleton
 from unipose_jax.cli import commands
@@ -78,7 +78,7 @@ def score() -> None:
     """Predicts the test clips and prints the tables."""
     network = estimator.load_shipped(_MODALITY.value)
     stage = stages.stage_config(_CONFIG.value, _MODALITY.value, pathlib.Path())
-    test = sources.open_split(stage, "test")
+    test = sources.open_split(settings.DataSettings.from_config(stage.data), "test")
     skel = skeleton.by_name(network.skeleton)
     apply_fn = models.build(network.model, num_joints=skel.num_joints).apply
     predicted = evaluate.predict_split(

@@ -15,7 +15,7 @@ from data_pipelines.sequences import arrays, sequence
 
 
 def open_mine(source, data):
-    """Opens the data set; `data` is `config.data`."""
+    """Opens the data set; `data` holds the values of `config.data`."""
     clips = {
         split: [open_clip(folder) for folder in sorted((source / split).iterdir())]
         for split in sequence.SPLITS

@@ -1,6 +1,9 @@
+import contextlib
 import importlib.metadata
+import io
 import os
 import pathlib
+from typing import NamedTuple
 
 # Most time goes to compiling what runs for a moment; the renderer, for one, takes 5
 # instead of 17 seconds without optimisation and with the older code for fusions, which
@@ -14,6 +17,7 @@ os.environ.setdefault(
 )
 
 import jax
+import ml_collections
 import numpy as np
 import pytest
 
@@ -21,7 +25,10 @@ from configs import unipose
 from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
-from data_pipelines.rendered import clip_pool
+from data_pipelines.rendered import cache, clip_pool
+from tests import config_data
+from unipose_jax.synthesis import pools as render
+from unipose_jax.synthesis import scene
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
@@ -56,11 +63,67 @@ def sample_data() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory) -> pathlib.Path:
+    """A folder that all workers of a test run share."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    (folder / "shared").mkdir(exist_ok=True)
+    return folder / "shared"
+
+
+@pytest.fixture(scope="session")
+def pools(shared_folder) -> str:
+    """`config.data.cache_dir`, so that equal clips are rendered once per test run."""
+    return str(shared_folder / "pools")
+
+
+@pytest.fixture(scope="session")
+def rendered_people(shared_folder) -> dict[str, np.ndarray]:
+    """Six rendered clips of twelve frames with the 31 joints of BODY.
+
+    A split may be one of them: each of the four devices then gets a clip of three
+    frames.
+    """
+    params = scene.SceneParams(
+        frames=12, fps=30.0, height=240, width=320, points=8, skeleton="BODY"
+    )
+    extras = ("depth", "mask", "color")
+    return cache.load_or_make(
+        str(shared_folder),
+        "people",
+        [repr(params), *extras],
+        lambda: render.render_pool(0, "test", 0, 6, params, extras=extras),
+    )
+
+
+class SmokeRun(NamedTuple):
+    """A finished run of `configs/unipose.py:smoke`; its folder is not to be changed."""
+
+    config: ml_collections.ConfigDict
+    workdir: pathlib.Path
+    printed: str
+
+
+@pytest.fixture(scope="session")
+def smoke_run(pools, tmp_path_factory) -> SmokeRun:
+    """Training, evaluation and report, as `run.py` does them."""
+    from tests.test_run import run
+
+    config = unipose.get_config("smoke")
+    config.data.cache_dir = pools
+    workdir = tmp_path_factory.mktemp("smoke") / "w"
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert run("train", config, workdir=workdir) == 0
+    return SmokeRun(config, workdir, printed.getvalue())
+
+
+@pytest.fixture(scope="session")
 def rendered_recording(tmp_path_factory) -> pathlib.Path:
     """A rendered person, as a user's recording."""
     data = unipose.get_config("smoke").data
     data.frames, data.scene.height, data.scene.width = 4, 96, 128
-    clip = clip_pool.render_images(data, "test", 1)
+    clip = clip_pool.render_images(config_data.typed(data), "test", 1)
     path = tmp_path_factory.mktemp("recordings") / "person"
     camera = calibration.make_camera(128, 96, clip["depth_intrinsics"][0])
     truth = pose_file.PoseFile(

@@ -12,29 +12,15 @@ import pytest
 from configs import cmu_panoptic, itop, ntu_rgbd, recording, unipose
 from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file, schema
-from data_pipelines.loading import sources
 from data_pipelines.prepared import storage
 from data_pipelines.readers.recordings import recording as recordings
 from data_pipelines.sequences import sequence
+from tests import config_data
 from tests.data_pipelines.originals import cmu_panoptic as panoptic_files
 from tests.data_pipelines.originals import itop as itop_files
 from tests.data_pipelines.originals import ntu_rgbd as ntu_files
 from tests.test_run import run
 from unipose_jax import skeleton
-from unipose_jax.synthesis import pools, scene
-
-
-@pytest.fixture(scope="module")
-def people():
-    """Six rendered clips with every joint there is.
-
-    A split may be one of them: it gives each of our four devices a clip of three.
-    """
-    params = scene.SceneParams(
-        frames=12, fps=30.0, height=240, width=320, points=8, skeleton="BODY"
-    )
-    extras = ("depth", "mask", "color")
-    return pools.render_pool(0, "test", 0, 6, params, extras=extras)
 
 
 def of_skeleton(clips, name):
@@ -110,11 +96,11 @@ def write_nothing(folder, people):
     ids=["itop", "ntu_rgbd", "cmu_panoptic", "recording", "synthetic"],
 )
 def test_original_files_are_prepared_trained_on_and_scored(
-    configs, write, people, tmp_path, capsys
+    configs, write, rendered_people, pools, tmp_path, capsys
 ):
-    write(tmp_path / "source", people)
+    write(tmp_path / "source", rendered_people)
     config = configs.get_config("smoke")
-    config.data.check_counts = False
+    config.data.check_counts, config.data.cache_dir = False, pools
     config.data.frame_step = 1
     config.num_train_steps = config.checkpoint_every = 2
     places = {"source": tmp_path / "source", "data_dir": tmp_path / "prepared"}
@@ -124,12 +110,12 @@ def test_original_files_are_prepared_trained_on_and_scored(
     pictures = len(list((tmp_path / "prepared").glob("*_keypoints.png")))
     assert pictures == (configs is not unipose)  # it stores no images
 
-    index = storage.read_index(storage.folder_of(config.data))
+    index = storage.read_index(storage.folder_of(config_data.typed(config.data)))
     assert set(index["splits"]) == {"train", "validation", "test"}
     subjects = [{e["subject"] for e in part} for part in index["splits"].values()]
     assert len(set.union(*subjects)) == sum(map(len, subjects))  # no person in two
     for split in ("train", "validation", "test"):
-        source = sources.open_split(config, split)
+        source = config_data.open_split(config, split)
         check_example(source[0], config.data)
 
     if configs is unipose:  # a mixture of a set with itself is the set

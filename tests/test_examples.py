@@ -1,6 +1,7 @@
 """The scripts of examples/ that no other test runs, at their smallest."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -12,11 +13,12 @@ from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.rendered import clip_pool
 from examples import check_on_real_data, export_weights, refine_kinect_clip
-from tests.test_run import ROOT, run
+from tests import config_data
+from tests.test_run import ROOT
 from unipose_jax import errors, estimator
 from unipose_jax.synthesis import pools
 
-CONFIGS = ("own_dataset",)  # used as --config of run.py
+CONFIGS = ("own_dataset", "own_loss", "own_network")  # used as --config of run.py
 SCRIPTS = [
     path
     for path in sorted((ROOT / "examples").glob("*.py"))
@@ -64,10 +66,8 @@ def test_kinects_own_poses_are_refined_and_drawn(sample_data, tmp_path):
 
 
 @pytest.mark.slow
-def test_weights_of_a_run_are_exported(tmp_path):
-    config = unipose.get_config("smoke")
-    config.data.cache_dir = ""
-    assert run("train", config, workdir=tmp_path / "w") == 0
+def test_weights_of_a_run_are_exported(smoke_run, tmp_path):
+    shutil.copytree(smoke_run.workdir, tmp_path / "w")
     export_weights.main(tmp_path / "w", tmp_path / "mine")
     assert estimator.load(tmp_path / "mine").skeleton == "ITOP15"
     (tmp_path / "w" / "metrics.json").unlink()
@@ -88,7 +88,7 @@ def test_a_data_set_of_ones_own_is_trained_on(tmp_path):
     render = unipose.get_config("smoke").data
     render.skeleton = "COCO17"
     render.frames, render.scene.height, render.scene.width = 12, 96, 128
-    params = clip_pool.scene_params(render, "test")
+    params = clip_pool.scene_params(config_data.typed(render), "test")
     clip = pools.render_pool(0, "test", 0, 1, params, extras=("depth",))
     camera, xyz = clip["depth_intrinsics"][0], clip["xyz"][0]
     uv = xyz[..., :2] / xyz[..., 2:] * camera[:2] + camera[2:]
@@ -109,6 +109,27 @@ def test_a_data_set_of_ones_own_is_trained_on(tmp_path):
     record = json.loads((tmp_path / "w" / "metrics.json").read_text())
     assert record["step"] == 4
     assert len((ROOT / "examples/own_dataset.py").read_text().splitlines()) < 40
+
+
+@pytest.mark.parametrize(
+    ("name", "logged"),
+    [("own_loss", "loss/head_above_torso"), ("own_network", "loss/point_to_ray")],
+)
+def test_own_loss_and_network_train_from_one_file(tmp_path, name, logged):
+    path = f"examples/{name}.py"
+    command = [sys.executable, "run.py", f"--config={path}:smoke"]
+    done = subprocess.run(
+        [*command, f"--workdir={tmp_path}", "--config.data.cache_dir="],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
+    values = [row[logged] for row in rows if logged in row and row["split"] == "train"]
+    assert len(values) == 4
+    assert np.isfinite(values).all()
+    assert len((ROOT / path).read_text().splitlines()) < 40
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import types
@@ -17,6 +18,7 @@ from data_pipelines.ground import pose_file
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
 from data_pipelines.rendered import clip_pool
+from tests import config_data
 from unipose_jax import errors, estimator
 from unipose_jax.cli import commands, data_commands
 from unipose_jax.synthesis import pools
@@ -59,24 +61,22 @@ def shell(*arguments: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_smoke_run_writes_metrics_pictures_and_page(tmp_path, capsys):
-    config = unipose.get_config("smoke")
-    config.data.cache_dir = str(tmp_path / "pools")
-    assert run("train", config, workdir=tmp_path / "w") == 0
-    record = json.loads((tmp_path / "w" / "metrics.json").read_text())
+@pytest.mark.slow
+def test_smoke_run_writes_metrics_pictures_and_page(smoke_run, tmp_path):
+    record = json.loads((smoke_run.workdir / "metrics.json").read_text())
     assert record["step"] == 4 or record["step"] == 2  # the best of two checkpoints
     assert set(record["results"]) == {"all", "visible", "occluded"}
     assert sum(row["num_frames"] for row in record["conditions"].values()) == 2 * 18
-    page = (tmp_path / "w" / "report" / "index.html").read_text()
+    page = (smoke_run.workdir / "report" / "index.html").read_text()
     assert "rendered" in page
     assert "turned" in page
-    figures = list((tmp_path / "w" / "report" / "figures").glob("*.png"))
-    assert figures
-    assert "mAP@10cm" in capsys.readouterr().out
-    before = record["results"]
-    assert run("evaluate", config, workdir=tmp_path / "w") == 0
-    again = json.loads((tmp_path / "w" / "metrics.json").read_text())
-    assert again["results"] == before
+    assert list((smoke_run.workdir / "report" / "figures").glob("*.png"))
+    assert "mAP@10cm" in smoke_run.printed
+    workdir = shutil.copytree(smoke_run.workdir, tmp_path / "w")
+    (workdir / "metrics.json").unlink()
+    assert run("evaluate", smoke_run.config, workdir=workdir) == 0
+    again = json.loads((workdir / "metrics.json").read_text())
+    assert again["results"] == record["results"]
 
 
 @pytest.mark.parametrize("modality", ["points", "depth"])
@@ -99,7 +99,7 @@ def test_recordings_with_keypoints_alone_train_a_network(tmp_path, capsys):
     config.data.skeleton = "COCO17"
     render = config.data.copy_and_resolve_references()
     render.frames, render.scene.height, render.scene.width = 12, 96, 128
-    params = clip_pool.scene_params(render, "test")
+    params = clip_pool.scene_params(config_data.typed(render), "test")
     clip = pools.render_pool(0, "test", 0, 1, params, extras=("depth",))
     keypoints = detections.to_coco(clip["uv"][0], clip["confidence"][0], "COCO17")
     folder = tmp_path / "recordings"
@@ -139,17 +139,16 @@ def test_pictures_are_not_drawn_into_the_recording(rendered_recording):
     assert not output.exists()
 
 
-def test_other_data_is_evaluated_beside_the_run(tmp_path):
-    config = unipose.get_config("smoke")
-    config.data.cache_dir = str(tmp_path / "pools")
-    config.num_train_steps = config.checkpoint_every = 1
-    assert run("train", config, workdir=tmp_path / "w") == 0
-    before = (tmp_path / "w" / "metrics.json").read_text()
+@pytest.mark.slow
+def test_other_data_is_evaluated_beside_the_run(smoke_run, tmp_path):
+    workdir = shutil.copytree(smoke_run.workdir, tmp_path / "w")
+    config = smoke_run.config.copy_and_resolve_references()
+    before = (workdir / "metrics.json").read_text()
     for name, value in {"seed": 1, "test_clips": 4}.items():
         config.data[name] = value
-        assert run("evaluate", config, workdir=tmp_path / "w") == 0
-    assert (tmp_path / "w" / "metrics.json").read_text() == before
-    assert len(list((tmp_path / "w" / "evaluations").glob("*/metrics.json"))) == 2
+        assert run("evaluate", config, workdir=workdir) == 0
+    assert (workdir / "metrics.json").read_text() == before
+    assert len(list((workdir / "evaluations").glob("*/metrics.json"))) == 2
 
 
 def spoil_missing(path):
@@ -199,7 +198,7 @@ def test_unusable_recording_is_one_line_and_leaves_nothing(
     spoil, message, rendered_recording, tmp_path
 ):
     copy = tmp_path / "copy"
-    subprocess.run(["cp", "-r", str(rendered_recording), str(copy)], check=True)
+    shutil.copytree(rendered_recording, copy)
     spoil(copy)
     with pytest.raises(errors.BadInput, match=message) as caught:
         run("predict", input=copy, output=tmp_path / "p.npz")
@@ -369,7 +368,7 @@ def test_networks_of_crops_say_that_they_take_no_points(rendered_recording):
     network = estimator.load_shipped("depth")
     with pytest.raises(ValueError, match="depth_anchor_net sees .*, not points"):
         estimator.OnlineEstimator(network, opened.rays, opened.depth_camera.intrinsics)
-    with pytest.raises(ValueError, match="give them to from_fields"):
+    with pytest.raises(ValueError, match="use from_fields"):
         network(np.zeros((1, 3, 8, 3)), np.ones((1, 3, 8), bool), np.zeros((1, 3)))
 
 

@@ -1,27 +1,27 @@
-"""Several prepared data sets as one source to train on, each with its share."""
+"""Mixture of several prepared data sets as one training source."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
-import ml_collections
 import numpy as np
 
+from data_pipelines.ground import settings
 from data_pipelines.loading import loader
-from unipose_jax import errors
 
 
 class Mixture:
-    """Examples of several sources; an epoch shows the first of them whole.
+    """Examples of several sources; an epoch has each example of the first one once.
 
-    Of the others it shows as many, drawn at random, as their shares ask for. Examples
-    have the fields that all sources have.
+    The examples of the other sources are drawn at random, in proportion to their
+    shares. Examples have the fields that all sources have.
     """
 
     def __init__(self, sources: Sequence[loader.Source], shares: Sequence[float]):
         """Mixes sources.
 
         Args:
-            sources: the main one, then others; none is empty.
-            shares: of the examples of an epoch; they add up to 1.
+            sources: the main source, then others; none may be empty.
+            shares: share of each source in an epoch; they sum to 1.
         """
         whole = len(sources[0]) / shares[0]
         counts = [len(sources[0]), *(round(whole * share) for share in shares[1:])]
@@ -35,7 +35,7 @@ class Mixture:
         return int(self._ends[-1])
 
     def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Example `index` of the main source, or one that `rng` draws from another."""
+        """Returns example `index` of the main source, or a random one of another."""
         number = int(np.searchsorted(self._ends, index, side="right"))
         source = self._sources[number]
         place = index if number == 0 else int(rng.integers(len(source)))
@@ -43,44 +43,18 @@ class Mixture:
         return {name: example[name] for name in self._names}
 
 
-def parse_mixture(text: str) -> dict[str, float]:
-    """The shares of the other data sets, by "name" or "name/variant".
+def other_settings(data: settings.DataSettings, name: str) -> settings.DataSettings:
+    """Settings of another data set of the mixture, which is in the same `data_dir`.
 
     Args:
-        text: of a config, for example "ntu_rgbd/cross_subject=0.4,recording=0.1".
-
-    Raises:
-        errors.BadInput: it does not read so, or leaves nothing for the main set.
+        data: settings of the main data set.
+        name: "name" or "name/variant", as in `data.mixture_shares`.
     """
-    shares: dict[str, float] = {}
-    for part in filter(None, text.replace(" ", "").split(",")):
-        name, _, number = part.partition("=")
-        try:
-            shares[name] = float(number)
-        except ValueError:
-            shares[name] = -1.0
-    if (
-        any(not 0.0 < share < 1.0 for share in shares.values())
-        or sum(shares.values()) >= 1.0
-    ):
-        raise errors.BadInput(
-            f"config.data.mixture is {text!r}; expected shares such as "
-            "'ntu_rgbd/cross_subject=0.4,recording=0.1', together below 1"
-        )
-    return shares
-
-
-def other_data_config(
-    data: ml_collections.ConfigDict, name: str
-) -> ml_collections.ConfigDict:
-    """The `data` of one of the other sets, which lies beside the main one."""
-    other = ml_collections.ConfigDict(data.to_dict())
-    other.name, _, other.variant = name.partition("/")
-    other.mixture = ""
-    return other
+    name, _, variant = name.partition("/")
+    return dataclasses.replace(data, name=name, variant=variant, mixture="")
 
 
 def describe_mixture(shares: Mapping[str, float]) -> str:
-    """The mixture in words, for people to read."""
+    """Describes the mixture in words."""
     listed = ", ".join(f"{share:.0%} {name}" for name, share in shares.items())
-    return f"training examples: {listed}, the rest of the main set"
+    return f"training examples: {listed}, the rest from the main data set"

@@ -1,141 +1,148 @@
-"""The data of a config, by `config.data.name`: batches to train on, splits to score."""
+"""Training batches and evaluation splits from data settings."""
 
 import pathlib
+from typing import Any
 
-import ml_collections
-
-from data_pipelines.loading import origin
+from data_pipelines.ground import settings
 from data_pipelines.readers import registry
 from unipose_jax import errors
 
 
 def open_train(
-    config: ml_collections.ConfigDict, *, host: int, hosts: int, teacher=None
+    data: settings.DataSettings,
+    *,
+    seed: int,
+    batch_size: int,
+    host: int,
+    hosts: int,
+    teacher=None,
 ):
-    """Endless training batches of one host.
+    """Opens an infinite iterator of training batches for one host.
 
     Args:
-        config: with `data`, `seed` and `global_batch_size`.
-        host: number of this host.
-        hosts: how many there are.
-        teacher: adds fields to clips: `of_source(source)` and `of_batches(batches)`
-            return the same with them. None adds none.
+        data: settings of the data.
+        seed: seed of the order of the examples.
+        batch_size: examples per global batch.
+        host: index of this host.
+        hosts: number of hosts.
+        teacher: object with `label_source(source)` and `label_batches(batches)`, which
+            return the same clips with additional fields. None adds no fields.
 
     Returns:
-        An iterator of batches (schema fields; NumPy, or on devices where clips are
-        rendered afresh) with `get_state()` and `set_state(state)`, whose state is
-        JSON-able.
+        An iterator of batches (schema fields; NumPy arrays, or device arrays for
+        freshly rendered clips) with `get_state()` and `set_state(state)`. The state is
+        JSON-serialisable.
 
     Raises:
-        errors.BadInput: `config.data.name` is unknown, or its files cannot be used.
+        errors.BadInput: `data.name` is unknown, or its files are invalid.
     """
-    found = origin.of(config.data)
-    if found.collections:
+    options: dict[str, Any] = {
+        "seed": seed,
+        "batch_size": batch_size,
+        "host": host,
+        "hosts": hosts,
+    }
+    if data.image_collections:
         from data_pipelines.loading import multi_person_images, pool_batches
 
-        return pool_batches.PoolBatches(
-            multi_person_images.open_train(config),
-            seed=config.seed,
-            batch_size=config.global_batch_size,
-            host=host,
-            hosts=hosts,
-        )
-    if found.renders:
-        if config.data.mixture:
+        return pool_batches.PoolBatches(multi_person_images.open_train(data), **options)
+    if data.renders:
+        if data.mixture:
             raise errors.BadInput(
-                "config.data.mixture needs prepared data sets (--data_dir); rendered "
-                "people are one of them, too (--mode=prepare)"
+                "config.data.mixture needs prepared data sets (--data_dir); prepare "
+                "rendered people with --mode=prepare"
             )
         from data_pipelines.loading import rendered_batches
 
-        return rendered_batches.open_train(
-            config, host=host, hosts=hosts, teacher=teacher
-        )
+        return rendered_batches.open_train(data, **options, teacher=teacher)
     from data_pipelines.loading import loader
 
-    return loader.Loader(
-        _mixed(config, teacher),
-        batch_size=config.global_batch_size,
-        seed=config.seed,
-        host=host,
-        hosts=hosts,
-        workers=config.data.workers,
+    return loader.Loader(_open_mixture(data, teacher), **options, workers=data.workers)
+
+
+def _open_mixture(data: settings.DataSettings, teacher):
+    """Training source, with the other data sets of the mixture."""
+    from data_pipelines.loading import mixture
+
+    shares = data.mixture_shares
+    if not shares:
+        return _open_labeled(data, teacher)
+    if not data.data_dir:
+        raise errors.BadInput(
+            "config.data.mixture needs prepared data sets (--data_dir)"
+        )
+    print(mixture.describe_mixture(shares))
+    others = [
+        _open_labeled(mixture.other_settings(data, name), teacher) for name in shares
+    ]
+    main = 1.0 - sum(shares.values())
+    return mixture.Mixture(
+        [_open_labeled(data, teacher), *others], [main, *shares.values()]
     )
 
 
-def _mixed(config: ml_collections.ConfigDict, teacher):
-    """The training source of a config, with the other sets of its mixture."""
-    from data_pipelines.loading import label_subset, mixture
+def _open_labeled(data: settings.DataSettings, teacher):
+    """Training examples of one data set, or their labelled subset."""
+    from data_pipelines.loading import label_subset
 
-    def opened(data):
-        source = open_split(ml_collections.ConfigDict({"data": data}), "train")
-        source.check_supervision(has_teacher=teacher is not None)
-        source = label_subset.labeled_subset(source, data)
-        return teacher.label_source(source) if teacher else source
-
-    shares = mixture.parse_mixture(config.data.mixture)
-    if not shares:
-        return opened(config.data)
-    if not config.data.data_dir:
-        raise errors.BadInput("config.data.mixture needs prepared sets (--data_dir)")
-    print(mixture.describe_mixture(shares))
-    others = [opened(mixture.other_data_config(config.data, name)) for name in shares]
-    main = 1.0 - sum(shares.values())
-    return mixture.Mixture([opened(config.data), *others], [main, *shares.values()])
+    source = open_split(data, "train")
+    source.check_supervision(has_teacher=teacher is not None)
+    source = label_subset.labeled_subset(source, data.labeled_fraction, seed=data.seed)
+    return teacher.label_source(source) if teacher else source
 
 
-def open_split(config: ml_collections.ConfigDict, split: str):
-    """A split as a random-access source: `len(source)`, `source[index]`, `protocol`.
+def open_split(data: settings.DataSettings, split: str):
+    """Opens a split as a source: `len(source)`, `source[index]`, `source.protocol`.
 
     Args:
-        config: with `data`.
-        split: "train", "validation" or "test"; no frame is in two of them.
+        data: settings of the data.
+        split: "train", "validation" or "test"; splits share no frames.
 
     Raises:
-        errors.BadInput: as `open_train`.
+        errors.BadInput: `data.name` is unknown, or its files are invalid.
     """
-    data = config.data
-    found = origin.of(data)
-    if found.collections:
+    if data.image_collections:
         from data_pipelines.loading import multi_person_images
 
-        return multi_person_images.open_split(config, split)
-    if found.renders:
+        return multi_person_images.open_split(data, split)
+    if data.renders:
         from data_pipelines.rendered import clip_pool
 
-        return clip_pool.open_split(config, split)
-    from data_pipelines.loading import clip_source
-
-    if data.data_dir:
-        from data_pipelines.prepared import track_records as prepared_tracks
-
-        tracks, protocol = prepared_tracks.open_tracks(data, split)
-    else:
-        tracks, protocol = _read_tracks(data, split)
-    if data.num_points:
-        source = clip_source.ClipSource(
-            tracks,
-            num_frames=data.frames,
-            num_points=data.num_points,
-            frame_step=data.frame_step,
-            protocol=protocol,
-        )
-    else:
-        source = _pose_clips(tracks, data, split, protocol)
+        return clip_pool.open_pool(data, split)
+    source = _open_clips(data, split)
     if not len(source):
         where = data.data_dir or data.path
-        raise errors.BadInput(f"{where} is too short to hold a {split} split")
+        raise errors.BadInput(f"{where} is too short for a {split} split")
     return source
 
 
-def _pose_clips(tracks, data: ml_collections.ConfigDict, split: str, protocol: str):
-    """Clips without points; of people without labels, to train on, perhaps none."""
+def _open_clips(data: settings.DataSettings, split: str):
+    """Opens clips of recorded people, from prepared or original files."""
+    from data_pipelines.loading import clip_source
+
+    if data.data_dir:
+        from data_pipelines.prepared import track_records
+
+        tracks, protocol = track_records.open_tracks(data, split)
+    else:
+        tracks, protocol = _read_tracks(data, split)
+    if not data.num_points:
+        return _pose_clips(tracks, data, split, protocol)
+    return clip_source.ClipSource(
+        tracks,
+        num_frames=data.frames,
+        num_points=data.num_points,
+        frame_step=data.frame_step,
+        protocol=protocol,
+    )
+
+
+def _pose_clips(tracks, data: settings.DataSettings, split: str, protocol: str):
+    """Clips without points; labels of the labelled subjects only, for training."""
     from data_pipelines.loading import pose_clips
 
-    labeled_subjects = tuple(filter(None, data.get("labeled_subjects", "").split(",")))
-    if split != "train":
-        labeled_subjects = ()
-    elif labeled_subjects and not data.use_unlabeled_keypoints:
+    labeled_subjects = data.labeled_subject_names if split == "train" else ()
+    if labeled_subjects and not data.use_unlabeled_keypoints:
         tracks = [track for track in tracks if track.subject in labeled_subjects]
     return pose_clips.PoseClips(
         tracks,
@@ -146,8 +153,8 @@ def _pose_clips(tracks, data: ml_collections.ConfigDict, split: str, protocol: s
     )
 
 
-def _read_tracks(data: ml_collections.ConfigDict, split: str):
-    """Tracks of a split in memory, read from the original files at `data.path`."""
+def _read_tracks(data: settings.DataSettings, split: str):
+    """Reads the tracks of a split from the original files at `data.path`."""
     from data_pipelines.sequences import tracks
 
     if not data.path:
@@ -158,7 +165,7 @@ def _read_tracks(data: ml_collections.ConfigDict, split: str):
     data_set = registry.open_data_set(data, pathlib.Path(data.path).expanduser())
     if data_set.kind != "tracks":
         raise errors.BadInput(
-            f"{data.name} has {data_set.kind}, no sequences of people"
+            f"{data.name} has {data_set.kind}, not sequences of people"
         )
     skipped: list[str] | None = [] if data.skip_corrupt else None
     read = [

@@ -1,16 +1,15 @@
-"""Readers of data sets by the name that configs use (`config.data.name`)."""
+"""Registry of data set readers by name (`config.data.name`)."""
 
 import importlib
 import pathlib
 from collections.abc import Callable
 from typing import Any
 
-import ml_collections
-
+from data_pipelines.ground import settings
 from unipose_jax import errors
 
-# Returns a `sequence.DataSet`, whose module needs OpenCV: not imported here.
-Reader = Callable[[pathlib.Path, ml_collections.ConfigDict], Any]
+# Returns a `sequence.DataSet`. Its module needs OpenCV and is not imported here.
+Reader = Callable[[pathlib.Path, settings.DataSettings], Any]
 
 READERS: dict[str, str | Reader] = {
     "synthetic": "data_pipelines.rendered.data_set",
@@ -24,21 +23,21 @@ READERS: dict[str, str | Reader] = {
 }
 """The function `open_data_set(source, data)` of each data set, or the module with it.
 
-Modules are imported when they are used: rendered people need no reader, recordings no
-renderer. Other code, such as a config file, adds a reader by one line,
+Modules are imported on first use, because most runs need only one reader. Other code,
+such as a config file, can add a reader in one line:
 `registry.READERS["mine"] = open_mine` (examples/own_dataset.py).
 """
 
 
-def open_data_set(data: ml_collections.ConfigDict, source: pathlib.Path):
+def open_data_set(data: settings.DataSettings, source: pathlib.Path):
     """Opens the original files of a data set, as a `sequence.DataSet`.
 
     Args:
-        data: `config.data`; `name` is a key of `READERS`.
+        data: `name` is a key of `READERS`.
         source: folder or file with the original files.
 
     Raises:
-        errors.BadInput: `data.name` is unknown, or the files cannot be used.
+        errors.BadInput: `data.name` is unknown, or the files are invalid.
     """
     if data.name not in READERS:
         raise errors.BadInput(

@@ -1,47 +1,47 @@
-"""Rendered people as a data set that can be written to disk."""
+"""Rendered people as a data set that can be prepared on disk."""
 
 import dataclasses
 import pathlib
-from typing import Any
 
-import ml_collections
-
-from data_pipelines.ground import file_io
+from data_pipelines.ground import file_io, settings
 from data_pipelines.rendered import clip_pool
 from data_pipelines.sequences import sequence, tracks
 
 
 @dataclasses.dataclass(frozen=True)
 class RenderedClip:
-    """A clip that is rendered when it is read; stands in for a sequence of files."""
+    """A clip that is rendered when it is read; replaces a `sequence.Sequence`."""
 
     name: str
     subject: str
     split: str
     index: int
-    data: dict[str, Any]  # `config.data`
+    data: settings.DataSettings
 
     def __len__(self) -> int:
-        return self.data["frames"]
+        return self.data.frames
 
 
 def open_data_set(
-    source: pathlib.Path, data: ml_collections.ConfigDict
+    source: pathlib.Path, data: settings.DataSettings
 ) -> sequence.DataSet:
     """All clips of a config, to be written to disk; `source` is not used."""
+    motion = file_io.digest([clip_pool.motion_path(data)]) if data.motion else ""
+    scene = data.scene.to_dict()
+    scene.pop("crop_size", None)  # `data.crop_size` replaces it
     source_settings = {
-        name: data.to_dict()[name]
-        for name in ("seed", "frames", "motion", "scene", "train_view")
+        "seed": data.seed,
+        "frames": data.frames,
+        "motion": motion,
+        "scene": scene,
+        "train_view": data.train_view.to_dict(),
     }
-    if data.motion:
-        source_settings["motion"] = file_io.digest([clip_pool.motion_path(data)])
-    del source_settings["scene"]["crop_size"]  # not looked at: `data.crop_size` counts
     return sequence.DataSet(
         name="synthetic",
         sequences={
             split: [
-                RenderedClip(f"{split}-{i}", f"{split}-{i}", split, i, data.to_dict())
-                for i in range(data[f"{split}_clips"])
+                RenderedClip(f"{split}-{i}", f"{split}-{i}", split, i, data)
+                for i in range(data.num_clips(split))
             ]
             for split in sequence.SPLITS
         },
@@ -59,10 +59,13 @@ def read_track(
     skipped: list[str] | None = None,
     crop_size: int = 0,
 ) -> tracks.Track:
-    """Renders a clip; arguments as of `tracks.read_track`."""
-    data = ml_collections.ConfigDict(clip.data)
-    data.skeleton, data.scene.points = skeleton, stored_points
-    data.crop_size = crop_size
+    """Renders a clip; see `tracks.read_track` for the arguments."""
+    data = dataclasses.replace(
+        clip.data,
+        skeleton=skeleton,
+        crop_size=crop_size,
+        scene=settings.FrozenMapping({**clip.data.scene, "points": stored_points}),
+    )
     rendered = clip_pool.render(data, clip.split, 1, clip.index)
     example = {name: v[0] for name, v in rendered.items()}
     constant = {name: example.pop(name) for name in ("intrinsics", "cam_from_points")}

@@ -26,20 +26,22 @@ def command(name, *arguments):
     return done.stdout
 
 
-def test_weights_that_ship_are_scored(tmp_path):
+def test_weights_that_ship_are_scored(pools):
     printed = command(
         "weights",
         "--modality=depth",
         "--config.data.test_clips=4",
-        f"--config.data.cache_dir={tmp_path}",
+        f"--config.data.cache_dir={pools}",
     )
     assert "12 frames scored" in printed
     assert "turned below 45°" in printed
 
 
-def test_a_study_makes_its_table_and_goes_on_with_the_same_settings_only(tmp_path):
+def test_a_study_makes_its_table_and_goes_on_with_the_same_settings_only(
+    tmp_path, pools
+):
     study = ("--configs=unipose:smoke", "--seeds=0")
-    where = (f"--workdir={tmp_path}", f"--set=config.data.cache_dir={tmp_path / 'c'}")
+    where = (f"--workdir={tmp_path}", f"--set=config.data.cache_dir={pools}")
     table = command("ablations", *study, *where)
     assert "| unipose:smoke |" in table
     assert (tmp_path / "table.md").read_text().strip() == table.split("\n", 1)[

@@ -1,6 +1,23 @@
 import sys
 
+import numpy as np
 import pytest
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that are drawn, in order; none is written to a file."""
+    from unipose_jax.report.draw import canvas
+
+    saved = []
+    monkeypatch.setattr(canvas, "save", lambda fig, path: saved.append(fig))
+    return saved
+
+
+def grid_of(fig):
+    """Number of (rows, columns) of the panels of a figure that show an image."""
+    corners = np.round([ax.get_position().min for ax in fig.axes if ax.images], 4)
+    return len(set(corners[:, 1])), len(set(corners[:, 0]))
 
 
 @pytest.fixture

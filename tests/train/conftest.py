@@ -6,6 +6,7 @@ from configs import unipose
 from data_pipelines.cameras import calibration
 from data_pipelines.readers.recordings import recording
 from data_pipelines.rendered import clip_pool
+from tests import config_data
 from unipose_jax.train import recipes
 from unipose_jax.train.checkpoints import checkpoint, restore
 
@@ -30,7 +31,7 @@ def filmed(tmp_path_factory) -> pathlib.Path:
     """A rendered person, recorded by a camera for depth and another for colour."""
     data = unipose.get_config("smoke").data
     data.frames = 2
-    clip = clip_pool.render_images(data, "test", 1)
+    clip = clip_pool.render_images(config_data.typed(data), "test", 1)
     height, width = clip["depth"].shape[2:]
     path = tmp_path_factory.mktemp("recordings") / "person"
     recording.write_recording(

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from configs import recording
-from data_pipelines.loading import sources
+from tests import config_data
 from tests.test_data_sets import write_recordings
 from unipose_jax import errors, models, skeleton
 from unipose_jax.report import logs
-from unipose_jax.synthesis import pools, scene
 from unipose_jax.train import loop, recipes, teacher
 from unipose_jax.train.checkpoints import checkpoint
 from unipose_jax.train.evaluation import evaluate
@@ -20,15 +19,10 @@ from unipose_jax.train.plan import stages
 
 
 @pytest.fixture(scope="module")
-def filmed(tmp_path_factory):
+def filmed(rendered_people, tmp_path_factory):
     """Recordings of rendered people with COCO17 keypoints, all of them right."""
-    params = scene.SceneParams(
-        frames=12, fps=30.0, height=240, width=320, points=8, skeleton="BODY"
-    )
-    extras = ("depth", "mask", "color")
-    people = pools.render_pool(0, "test", 0, 6, params, extras=extras)
     folder = tmp_path_factory.mktemp("recordings")
-    write_recordings(folder, people)
+    write_recordings(folder, rendered_people)
     return folder
 
 
@@ -37,7 +31,7 @@ def config(filmed):
     config = recording.get_config("adapt")
     config.data.path = str(filmed)
     config.global_batch_size = 4
-    config.num_train_steps, config.checkpoint_every = 6, 3
+    config.num_train_steps, config.checkpoint_every = 2, 1
     return stages.stage_config(config, "points", filmed)
 
 
@@ -48,7 +42,7 @@ def test_adapting_starts_with_the_shipped_weights_and_keeps_the_best(
     assert loop.train(config, tmp_path)
     log = logs.read_log(tmp_path / "log.jsonl")
     scores = {r["step"]: r["loss/total"] for r in log if r["split"] == "validation"}
-    assert list(scores) == [0, 3, 6]
+    assert list(scores) == [0, 1, 2]
     checkpoints = checkpoint.Checkpoints(tmp_path)
     assert scores[checkpoints.best_step()] == min(scores.values())
     checkpoints.close()
@@ -63,7 +57,7 @@ def test_only_joints_without_keypoints_keep_to_the_teacher(config):
         config.loss_weights[name] = float(name == "pseudo_position")
     recipe = recipes.build(config)
     assert recipe.needs_teacher
-    source = sources.open_split(config, "validation")
+    source = config_data.open_split(config, "validation")
     batch = evaluate.collate([source[0]])
     silent = batch["confidence"] == 0
     lacking = skeleton.ITOP15.index("right_hand")  # of which COCO17 knows nothing
@@ -94,8 +88,8 @@ def test_joints_without_keypoints_need_a_teacher_who_knows_them(
         truth.unlink()
     config.data.path = str(folder)
     with pytest.raises(errors.BadInput, match="no right_hand.*skeleton: .*COCO17"):
-        sources.open_train(config, host=0, hosts=1)
-    batches = sources.open_train(
+        config_data.open_train(config, host=0, hosts=1)
+    batches = config_data.open_train(
         config, host=0, hosts=1, teacher=teacher.load(config, tmp_path)
     )
     batch = next(batches)

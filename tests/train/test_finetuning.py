@@ -190,18 +190,13 @@ TRAINED = wsp_finetune.get_config("smoke").data.train_clips
 
 def smoke(pools, init=""):
     config = wsp_finetune.get_config("smoke")
-    config.data.cache_dir, config.init_backbone = str(pools), str(init)
+    config.data.cache_dir, config.init_backbone = pools, str(init)
     return config
 
 
 def train(config, workdir) -> None:
     stage = stages.stage_config(config, "rgb", workdir)
     assert loop.train(stage, folders.folder_of(workdir, "rgb"))
-
-
-@pytest.fixture(scope="module")
-def pools(tmp_path_factory):
-    return tmp_path_factory.mktemp("pools")
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,11 @@ def config():
 
 
 @pytest.mark.slow
-def test_fused_network_trains_and_predicts_with_what_there_is(config, tmp_path, filmed):
+def test_fused_network_trains_and_predicts_with_what_there_is(
+    config, tmp_path, pools, filmed
+):
     config.num_train_steps = config.checkpoint_every = 2
-    config.data.cache_dir = str(tmp_path / "pools")
+    config.data.cache_dir = pools
     workdir = tmp_path / "run"
     assert run("train", config, workdir=workdir) == 0
     found = {}
@@ -61,7 +63,10 @@ def test_a_stage_of_points_gets_the_crops_that_it_fuses(config, tmp_path):
         ({"model.fusion": "sound"}, "fusion is 'sound'; use one of none, depth, rgb"),
         ({"data.crop_size": 24}, "crop_size is 24; .*rgb needs a multiple of 32"),
         ({"model.backbone": "vgg"}, "backbone is 'vgg'"),
-        ({"model.name": "depth_anchor_net"}, "stage1 trains point_net, not depth_anch"),
+        (
+            {"model.name": "depth_anchor_net"},
+            "model.name is 'depth_anchor_net'; use one",
+        ),
     ],
 )
 def test_fusions_that_cannot_be(config, tmp_path, changes, message):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from configs import unipose
-from data_pipelines.loading import sources
+from tests import config_data
 from unipose_jax.report import logs
 from unipose_jax.train import loop
 
@@ -81,13 +81,13 @@ def settled(params) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.slow
-def test_two_hosts_train_as_one_and_survive_a_kill(tmp_path, final_state):
+def test_two_hosts_train_as_one_and_survive_a_kill(tmp_path, pools, final_state):
     config = unipose.get_config("smoke")
-    config.data.cache_dir = str(tmp_path / "pools")
+    config.data.cache_dir = pools
     assert loop.train(config, tmp_path / "one")  # this process has four devices
-    sources.open_split(config, "test")  # rendered once for all
+    config_data.open_split(config, "test")  # rendered once for all
     # One of two hosts dies as soon as a checkpoint exists; both start again.
-    hosts = start(tmp_path / "two", tmp_path / "pools")
+    hosts = start(tmp_path / "two", pools)
     deadline = time.time() + 300
     while not (tmp_path / "two" / "checkpoints" / "2").exists():
         assert time.time() < deadline
@@ -98,7 +98,7 @@ def test_two_hosts_train_as_one_and_survive_a_kill(tmp_path, final_state):
     for host in hosts:
         host.kill()
         host.communicate()
-    finish(start(tmp_path / "two", tmp_path / "pools"))
+    finish(start(tmp_path / "two", pools))
     fresh, one, two = (
         settled(final_state(config, tmp_path / name).params)
         for name in ("none", "one", "two")

@@ -16,9 +16,9 @@ from unipose_jax.train.checkpoints import checkpoint, restore
 
 
 @pytest.fixture
-def config(tmp_path_factory):
+def config(pools):
     config = unipose.get_config("smoke")
-    config.data.cache_dir = str(tmp_path_factory.getbasetemp() / "pools")
+    config.data.cache_dir = pools
     config.log_every = 1
     return config
 
@@ -56,6 +56,7 @@ def quick_validation(*_):
     return lambda params: {"loss/total": 1.0}
 
 
+@pytest.mark.slow
 def test_only_training_counts_as_training_time(config, tmp_path, monkeypatch):
     clock = Clock()
 

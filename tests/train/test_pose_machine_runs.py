@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from configs import pose_machine
-from data_pipelines.loading import sources
+from tests import config_data
 from tests.data_pipelines.originals import videopose
 from unipose_jax import errors
 from unipose_jax.cli import commands
@@ -76,7 +76,7 @@ def test_clips_without_actions_are_studied_together(folder, trained):
 
     config = stages.stage_config(smoke(folder), "points", trained)
     recipe, state = restore.restore_best(config, trained)
-    source = Plain(sources.open_split(config, "test"))
+    source = Plain(config_data.open_split(config, "test"))
     found = lifting_study.run_study(recipe, config, state.ema_params, source)
     assert set(found["actions"]) >= {"all, corrected", "mean, corrected"}
 
@@ -85,7 +85,7 @@ def test_clips_without_actions_are_studied_together(folder, trained):
 def test_a_study_may_try_no_steps(folder, trained, steps):
     config = stages.stage_config(smoke(folder), "points", trained)
     recipe, state = restore.restore_best(config, trained)
-    source = sources.open_split(config, "test")
+    source = config_data.open_split(config, "test")
     config.study.steps, config.study.noise = steps, (0.0,)
     config.study.kinds = (config.correction.kind,)
     found = lifting_study.run_study(recipe, config, state.ema_params, source)
@@ -148,7 +148,7 @@ def gradients(batch, config, names):
 def test_a_clip_without_3d_labels_teaches_through_2d_terms_only(folder):
     config = smoke(folder)
     config.data.labeled_subjects = "S1,S3"
-    source = sources.open_split(config, "train")
+    source = config_data.open_split(config, "train")
     rng = np.random.default_rng(0)
     examples = [source.example(i, rng) for i in range(len(source))]
     without = [e for e in examples if not e["xyz_valid"].any()][:4]

@@ -24,10 +24,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory):
+def config(pools):
     config = unipose.get_config("smoke")
     config.stages = folders.MODALITIES
-    config.data.cache_dir = str(tmp_path_factory.mktemp("pools"))
+    config.data.cache_dir = pools
     return config
 
 

@@ -11,6 +11,7 @@ import pytest
 from configs import unipose
 from data_pipelines.loading import sources
 from data_pipelines.rendered import clip_pool
+from tests import config_data
 from unipose_jax import errors, models, skeleton
 from unipose_jax.train import loop, objective, recipes, teacher
 from unipose_jax.train.checkpoints import checkpoint, folders
@@ -20,11 +21,6 @@ from unipose_jax.train.recipes import stage2
 
 ITOP = skeleton.ITOP15
 STUDENTS = ("depth", "rgb")
-
-
-@pytest.fixture(scope="module")
-def pools(tmp_path_factory) -> str:
-    return str(tmp_path_factory.mktemp("pools"))
 
 
 @pytest.fixture
@@ -46,7 +42,7 @@ def clip(pools):
     """A batch of clips with crops, as training gets it but for the labels."""
     config = unipose.get_config("smoke")
     config.data.cache_dir, config.data.crop_size = pools, config.student.crop_size
-    source = sources.open_split(config, "train")
+    source = config_data.open_split(config, "train")
     return evaluate.collate(source[index] for index in range(4))
 
 
@@ -144,7 +140,7 @@ def test_labels_are_believed_as_they_agree_with_rays(config):
 
 def test_labels_belong_to_their_clips(config, tmp_path):
     settings = student(config, "depth")
-    source = sources.open_split(settings, "validation")
+    source = config_data.open_split(settings, "validation")
     labelled = teacher.load(settings, tmp_path).label_source(source)
     assert len(labelled) == len(source)
     batch = evaluate.collate(source[i] for i in range(4))
@@ -163,7 +159,7 @@ def test_labels_of_fresh_clips_are_those_of_stored_ones(config, tmp_path):
     settings = student(config, "depth")
     guide = teacher.load(settings, tmp_path)
     settings.data.train_clips = 0
-    batches = sources.open_train(settings, host=0, hosts=1, teacher=guide)
+    batches = config_data.open_train(settings, host=0, hosts=1, teacher=guide)
     state = batches.get_state()
     first = next(batches)
     for name in teacher.FIELDS:

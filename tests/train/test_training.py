@@ -12,19 +12,15 @@ import optax
 import pytest
 
 from configs import unipose
-from data_pipelines.loading import pool_batches, sources
+from data_pipelines.loading import pool_batches
 from data_pipelines.rendered import clip_pool
+from tests import config_data
 from unipose_jax import errors, models
 from unipose_jax.train import loop, metric_writer, parallel, recipes
 from unipose_jax.train import state as train_state
 from unipose_jax.train import step as train_step
 from unipose_jax.train.checkpoints import checkpoint, restore
 from unipose_jax.train.evaluation import evaluate
-
-
-@pytest.fixture(scope="session")
-def pools(tmp_path_factory) -> str:
-    return str(tmp_path_factory.mktemp("pools"))
 
 
 @pytest.fixture
@@ -136,7 +132,7 @@ def test_validation_tells_errors_where_there_is_a_truth(straight, blind):
 
 def test_validation_error_is_that_of_the_predictions(config, straight, final_state):
     recipe, state = recipes.build(config), final_state(config, straight)
-    source = sources.open_split(config, "validation")
+    source = config_data.open_split(config, "validation")
     predicted = evaluate.predict_split(
         evaluate.make_predict(state.apply_fn, recipe.inputs),
         parallel.replicate(state.ema_params),
@@ -229,7 +225,7 @@ def gradient_step(config, devices: int):
     """Gradients and loss, in float64, of one step on the first `devices` devices."""
     config.model.dtype = "float64"
     recipe = recipes.build(config)
-    batch = next(sources.open_train(config, host=0, hosts=1))
+    batch = next(config_data.open_train(config, host=0, hosts=1))
     # Unevenly distributed silence: the first clips have hardly a keypoint.
     batch["confidence"][:2, :, 2:] = 0.0
     batch = {name: as_double(value) for name, value in batch.items()}
@@ -276,8 +272,10 @@ def test_four_devices_equal_one(config):
 
 
 def test_hosts_see_disjoint_parts_of_one_batch(config):
-    whole = next(sources.open_train(config, host=0, hosts=1))
-    parts = [next(sources.open_train(config, host=host, hosts=2)) for host in (0, 1)]
+    whole = next(config_data.open_train(config, host=0, hosts=1))
+    parts = [
+        next(config_data.open_train(config, host=host, hosts=2)) for host in (0, 1)
+    ]
     for name, value in whole.items():
         np.testing.assert_array_equal(
             np.concatenate([part[name] for part in parts]), value
@@ -285,9 +283,9 @@ def test_hosts_see_disjoint_parts_of_one_batch(config):
 
 
 def test_splits_share_nobody(config):
-    train = clip_pool.open_pool(config.data, "train")
-    test = clip_pool.open_pool(config.data, "test")
-    validation = clip_pool.open_pool(config.data, "validation")
+    train = clip_pool.open_pool(config_data.typed(config.data), "train")
+    test = clip_pool.open_pool(config_data.typed(config.data), "test")
+    validation = clip_pool.open_pool(config_data.typed(config.data), "validation")
     first = [pool.clips["xyz"][:4, 0, 0] for pool in (train, test, validation)]
     assert not np.isclose(first[0], first[1]).any()
     assert not np.isclose(first[0], first[2]).any()
@@ -296,17 +294,17 @@ def test_splits_share_nobody(config):
 
 def test_fresh_batches_are_functions_of_the_step(config):
     config.data.train_clips = 0
-    batches = sources.open_train(config, host=0, hosts=1)
+    batches = config_data.open_train(config, host=0, hosts=1)
     first, second = next(batches), next(batches)
     assert not np.array_equal(first["xyz"], second["xyz"])
-    again = sources.open_train(config, host=0, hosts=1)
+    again = config_data.open_train(config, host=0, hosts=1)
     again.set_state({"step": 1})
     np.testing.assert_array_equal(next(again)["points"], second["points"])
 
 
 def test_every_clip_is_predicted_once_and_in_order(config):
     recipe = recipes.build(config)
-    source = sources.open_split(config, "test")
+    source = config_data.open_split(config, "test")
     assert len(source) % config.global_batch_size  # the last batch is not full
 
     def apply(params, points, points_valid, time):

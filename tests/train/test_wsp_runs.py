@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from configs import wsp as config_file
-from data_pipelines.loading import sources
+from tests import config_data
 from tests.data_pipelines.originals import coco as original
 from tests.perspective import people
 from unipose_jax import errors, models, skeleton
@@ -66,7 +66,7 @@ def test_run_trains_evaluates_and_reports(collection, tmp_path):
 
 def test_every_picture_is_scored_whatever_the_batch(collection, tmp_path):
     config = stages.stage_config(smoke(collection), "points", tmp_path)
-    recipe, source = recipes.build(config), sources.open_split(config, "validation")
+    recipe, source = recipes.build(config), config_data.open_split(config, "validation")
     example = jax.tree.map(jnp.asarray, restore.dummy_inputs(config, recipe.inputs))
     params = recipe.network.init(jax.random.key(0), **example)
     scores = {}
@@ -82,7 +82,7 @@ def test_every_picture_is_scored_whatever_the_batch(collection, tmp_path):
 
 def test_one_person_per_picture_leaves_nothing_to_train_on(tmp_path):
     config = smoke("@".join(map(str, original.write(tmp_path, original.people(1, 1)))))
-    with pytest.raises(errors.BadInput, match="nothing left to train on"):
+    with pytest.raises(errors.BadInput, match="no pairs of people to train on"):
         loop.train(stages.stage_config(config, "points", tmp_path), tmp_path / "run")
 
 

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from data_pipelines.ground import pose_file
-from data_pipelines.loading import origin, sources
+from data_pipelines.ground import pose_file, settings
+from data_pipelines.loading import sources
 from unipose_jax import errors, metrics, skeleton
 from unipose_jax.report import tables
 from unipose_jax.train import loop, metric_writer, parallel
@@ -46,8 +46,10 @@ def run(mode: str, config: ml_collections.ConfigDict | None, options) -> int:
     if mode == "prepare":
         from unipose_jax.cli import data_commands
 
-        rendered = origin.of(config.data).synthetic  # without original files
-        source = pathlib.Path() if rendered else _required_path(options, "source")
+        data = settings.DataSettings.from_config(config.data)
+        # Rendered people have no original files.
+        synthetic = data.is_synthetic
+        source = pathlib.Path() if synthetic else _required_path(options, "source")
         config.data.crop_size = stages.shared_crop_size(config)
         return data_commands.prepare_data(config, source, **host)
     workdir = _required_path(options, "workdir")
@@ -170,7 +172,7 @@ def _evaluate_stage(
     """Scores one network, writes its report and returns its results."""
     recipe, state = restore.restore_best(config, workdir)
     target = _evaluation_folder(config, workdir)
-    test = sources.open_split(config, "test")
+    test = sources.open_split(settings.DataSettings.from_config(config.data), "test")
     evaluate.check_fields(test, recipe.inputs, config)
     predicted = evaluate.predict_split(
         evaluate.make_predict(recipe.predict_fn or state.apply_fn, recipe.inputs),
@@ -221,7 +223,7 @@ def _evaluate_ranking(config: ml_collections.ConfigDict, workdir: pathlib.Path) 
     """Scores a network that ranks keypoints by depth, and writes its report."""
     recipe, state = restore.restore_best(config, workdir)
     target = _evaluation_folder(config, workdir)
-    test = sources.open_split(config, "test")
+    test = sources.open_split(settings.DataSettings.from_config(config.data), "test")
     studied = ranking_study.run_study(recipe, config, state.ema_params, test)
     if not parallel.is_main_process():
         return 0

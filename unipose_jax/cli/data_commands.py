@@ -4,7 +4,7 @@ import pathlib
 
 import ml_collections
 
-from data_pipelines.ground import file_io
+from data_pipelines.ground import file_io, settings
 from data_pipelines.prepared import prepare
 from data_pipelines.readers import registry
 from data_pipelines.readers.mocap import joint_clips
@@ -70,7 +70,7 @@ def prepare_data(
     Raises:
         errors.BadInput: nowhere to write, or the files cannot be used.
     """
-    data = config.data
+    data = settings.DataSettings.from_config(config.data)
     if not data.data_dir:
         raise errors.BadInput("--data_dir is missing: where the prepared data goes")
     if not source.is_dir():
@@ -84,7 +84,7 @@ def prepare_data(
     return 0
 
 
-def _prepare_motion(data: ml_collections.ConfigDict, source: pathlib.Path) -> int:
+def _prepare_motion(data: settings.DataSettings, source: pathlib.Path) -> int:
     """Writes motion capture as clips that move rendered people."""
     output = pathlib.Path(data.data_dir).expanduser() / "mocap.npz"
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Flax networks, by the name that configs use."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -16,14 +17,6 @@ from unipose_jax.models.point_net import FUSIONS, PointNet, modalities
 from unipose_jax.models.pose_machine import PoseMachine
 from unipose_jax.models.rank_net import RankNet
 
-NETWORKS = {
-    "color_anchor_net": ColorAnchorNet,
-    "depth_anchor_net": DepthAnchorNet,
-    "point_net": PointNet,
-    "pose_machine": PoseMachine,
-    "rank_net": RankNet,
-}
-
 POINT_FIELDS = ("points", "points_valid", "time")
 KEYPOINT_FIELDS = ("uv", "confidence", "intrinsics")
 IMAGE_FIELDS = ("image", "people_uv")
@@ -35,15 +28,16 @@ CROP_FIELDS = {
 
 __all__ = [
     "CROP_FIELDS",
-    "FUSIONS",
-    "KEYPOINT_FIELDS",
-    "NETWORKS",
-    "IMAGE_FIELDS",
-    "POINT_FIELDS",
     "ColorAnchorNet",
     "CropEstimate",
     "DepthAnchorNet",
+    "FUSIONS",
+    "IMAGE_FIELDS",
+    "KEYPOINT_FIELDS",
     "LiftEstimate",
+    "NETWORKS",
+    "Network",
+    "POINT_FIELDS",
     "PointNet",
     "PoseEstimate",
     "PoseMachine",
@@ -52,7 +46,64 @@ __all__ = [
     "build",
     "input_fields",
     "modalities",
+    "register",
 ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """One row of the table of networks.
+
+    Attributes:
+        module: Flax module class; its attributes are `num_joints`, `dtype` and the
+            other entries of `config.model`. It returns a `PoseEstimate`.
+        inputs: batch fields that it takes by keyword; a function of `config.model`
+            where they depend on it.
+    """
+
+    module: Callable[..., nn.Module]
+    inputs: tuple[str, ...] | Callable[[Mapping], tuple[str, ...]]
+
+
+def _point_net_inputs(config: Mapping) -> tuple[str, ...]:
+    images = modalities(config.get("fusion", "none"))[1:]
+    return sum((CROP_FIELDS[name] for name in images), POINT_FIELDS)
+
+
+def _pose_machine_inputs(config: Mapping) -> tuple[str, ...]:
+    reads_images = config["features"] != "keypoints"
+    crop = ("color_crop", "color_crop_matrix")
+    return KEYPOINT_FIELDS + (crop if reads_images else ())
+
+
+NETWORKS = {
+    "color_anchor_net": Network(ColorAnchorNet, CROP_FIELDS["rgb"]),
+    "depth_anchor_net": Network(DepthAnchorNet, CROP_FIELDS["depth"]),
+    "point_net": Network(PointNet, _point_net_inputs),
+    "pose_machine": Network(PoseMachine, _pose_machine_inputs),
+    "rank_net": Network(RankNet, IMAGE_FIELDS),
+}
+"""Networks by the name that configs use. A new one is one file and one line here."""
+
+
+def register(
+    name: str, module: Callable[..., nn.Module], *, inputs: tuple[str, ...]
+) -> None:
+    """Adds a network from outside the package, for `config.model.name = name`.
+
+    `examples/own_network.py` trains one.
+
+    Args:
+        name: in configs.
+        module: as in `Network`.
+        inputs: as in `Network`.
+
+    Raises:
+        ValueError: another network has this name.
+    """
+    if name in NETWORKS and NETWORKS[name] != Network(module, inputs):
+        raise ValueError(f"there is a network {name!r} already")
+    NETWORKS[name] = Network(module, inputs)
 
 
 def build(config: Mapping, *, num_joints: int) -> nn.Module:
@@ -66,11 +117,9 @@ def build(config: Mapping, *, num_joints: int) -> nn.Module:
         ValueError: no such network.
     """
     attributes = dict(config)
-    name = attributes.pop("name")
-    if name not in NETWORKS:
-        raise ValueError(f"unknown network {name!r}; choose from {sorted(NETWORKS)}")
+    network = _network(attributes.pop("name"))
     dtype = jnp.dtype(attributes.pop("dtype"))
-    return NETWORKS[name](num_joints=num_joints, dtype=dtype, **attributes)
+    return network.module(num_joints=num_joints, dtype=dtype, **attributes)
 
 
 def input_fields(config: Mapping) -> tuple[str, ...]:
@@ -82,18 +131,11 @@ def input_fields(config: Mapping) -> tuple[str, ...]:
     Raises:
         ValueError: no such network, or no such fusion.
     """
-    if config["name"] == "depth_anchor_net":
-        return CROP_FIELDS["depth"]
-    if config["name"] == "color_anchor_net":
-        return CROP_FIELDS["rgb"]
-    if config["name"] == "rank_net":
-        return IMAGE_FIELDS
-    if config["name"] == "pose_machine":
-        looks = config["features"] != "keypoints"
-        return KEYPOINT_FIELDS + (("color_crop", "color_crop_matrix") if looks else ())
-    if config["name"] != "point_net":
-        raise ValueError(
-            f"unknown network {config['name']!r}; choose from {sorted(NETWORKS)}"
-        )
-    images = modalities(config.get("fusion", "none"))[1:]
-    return sum((CROP_FIELDS[name] for name in images), POINT_FIELDS)
+    inputs = _network(config["name"]).inputs
+    return inputs(config) if callable(inputs) else inputs
+
+
+def _network(name: str) -> Network:
+    if name not in NETWORKS:
+        raise ValueError(f"unknown network {name!r}; choose from {sorted(NETWORKS)}")
+    return NETWORKS[name]

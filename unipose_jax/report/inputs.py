@@ -5,11 +5,12 @@ these attributes; reports know no reader.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 
+@runtime_checkable
 class PoseSequence(Protocol):
     """Poses of one person over time.
 
@@ -21,11 +22,20 @@ class PoseSequence(Protocol):
         frame: (frames,), numbers of the recording's frames; None: 0, 1, 2, ...
     """
 
-    xyz: np.ndarray
-    confidence: np.ndarray
-    skeleton: str
-    time: np.ndarray
-    frame: np.ndarray | None
+    @property
+    def xyz(self) -> np.ndarray: ...
+
+    @property
+    def confidence(self) -> np.ndarray: ...
+
+    @property
+    def skeleton(self) -> str: ...
+
+    @property
+    def time(self) -> np.ndarray: ...
+
+    @property
+    def frame(self) -> np.ndarray | None: ...
 
     def __len__(self) -> int: ...
 
@@ -33,6 +43,7 @@ class PoseSequence(Protocol):
         """Which joints exist: (frames, joints)."""
 
 
+@runtime_checkable
 class ImageSequence(Protocol):
     """Frames of a recording with their cameras.
 
@@ -42,9 +53,14 @@ class ImageSequence(Protocol):
         color_from_depth: (4, 4), from the depth to the colour camera, metres.
     """
 
-    frames: Sequence[int]
-    color_camera: Any
-    color_from_depth: np.ndarray
+    @property
+    def frames(self) -> Sequence[int]: ...
+
+    @property
+    def color_camera(self) -> Any: ...
+
+    @property
+    def color_from_depth(self) -> np.ndarray: ...
 
     def color(self, index: int) -> np.ndarray | None:
         """Colour image of a frame, uint8 (height, width, 3); None without one."""

@@ -7,6 +7,7 @@ import jax
 import ml_collections
 import tqdm
 
+from data_pipelines.ground import settings
 from data_pipelines.loading import sources
 from unipose_jax import skeleton
 from unipose_jax.train import interrupt, metric_writer, optimizer, parallel, recipes
@@ -64,7 +65,13 @@ def _train(
     if recipe.needs_teacher or init_from_teacher:
         teacher = teachers.load(config, workdir)
     hosts = {"host": jax.process_index(), "hosts": jax.process_count()}
-    batches = sources.open_train(config, **hosts, teacher=teacher)
+    batches = sources.open_train(
+        settings.DataSettings.from_config(config.data),
+        seed=config.seed,
+        batch_size=config.global_batch_size,
+        **hosts,
+        teacher=teacher,
+    )
     state, position = restore.restore_or_init(config, recipe, checkpoints, workdir)
     first_step = int(state.step)
     if position is not None:
@@ -148,7 +155,9 @@ def make_validation_fn(
     """
     skel = skeleton.by_name(config.data.skeleton)
     validate = evaluate.make_eval_step(recipe, apply_fn, skel)
-    source = sources.open_split(config, "validation")
+    source = sources.open_split(
+        settings.DataSettings.from_config(config.data), "validation"
+    )
     evaluate.check_fields(source, set(recipe.fields) - set(teachers.FIELDS), config)
     if teacher:
         evaluate.check_fields(source, teacher.inputs, config, consumer="the teacher")

@@ -5,26 +5,37 @@ import numpy as np
 import pytest
 
 from configs import unipose
-from data_pipelines.ground import schema
+from data_pipelines.ground import schema, settings
 from data_pipelines.loading import pool_batches, rendered_batches, sources
 from data_pipelines.rendered import clip_pool
+from tests import config_data
 from unipose_jax import errors, skeleton
 from unipose_jax.synthesis.motion import body_shape
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory):
+def data(tmp_path_factory):
     config = unipose.get_config("smoke")
     config.data.cache_dir = str(tmp_path_factory.mktemp("pools"))
-    return config
+    return config_data.typed(config.data)
 
 
-def test_batches_fit_the_schema(config):
-    schema.validate(next(sources.open_train(config, host=0, hosts=1)))
+def open_train(data):
+    return sources.open_train(data, seed=0, batch_size=4, host=0, hosts=1)
 
 
-def test_every_clip_comes_once_an_epoch(config):
-    pool = clip_pool.open_pool(config.data, "train")
+def with_scene(data, **changes):
+    """The settings with other fields of the scene."""
+    scene = settings.FrozenMapping({**data.scene, **changes})
+    return dataclasses.replace(data, scene=scene)
+
+
+def test_batches_follow_the_schema(data):
+    schema.validate(next(open_train(data)))
+
+
+def test_every_clip_occurs_once_per_epoch(data):
+    pool = clip_pool.open_pool(data, "train")
     batches = pool_batches.PoolBatches(pool, seed=3, batch_size=4, host=0, hosts=1)
     heads = [next(batches)["xyz"][:, 0, 0] for _ in range(4)]  # two epochs of 8 clips
     stored = np.sort(pool.clips["xyz"][:, 0, 0], axis=0)
@@ -33,93 +44,89 @@ def test_every_clip_comes_once_an_epoch(config):
     assert not np.array_equal(heads[0], heads[2])
 
 
-def test_state_is_json_and_resumes_exactly(config):
-    batches = sources.open_train(config, host=0, hosts=1)
+def test_state_is_json_and_resumes_exactly(data):
+    batches = open_train(data)
     next(batches)
     state = json.loads(json.dumps(batches.get_state()))
     expected = next(batches)
-    other = sources.open_train(config, host=0, hosts=1)
+    other = open_train(data)
     other.set_state(state)
     resumed = next(other)
     for name, value in expected.items():
         np.testing.assert_array_equal(resumed[name], value)
 
 
-def test_cached_pool_is_the_rendered_one(config):
-    first = clip_pool.open_pool(config.data, "validation")
-    again = clip_pool.open_pool(config.data, "validation")
+def test_a_cached_pool_equals_the_rendered_one(data):
+    first = clip_pool.open_pool(data, "validation")
+    again = clip_pool.open_pool(data, "validation")
     for name, value in first.clips.items():
         np.testing.assert_array_equal(again.clips[name], value)
 
 
-def test_another_detector_is_another_pool(config):
-    base = clip_pool.open_pool(config.data, "validation")
-    data = config.copy_and_resolve_references().data
-    data.scene.detector.noise = 8.0
-    noisy = clip_pool.open_pool(data, "validation")
+def test_another_detector_gives_another_pool(data):
+    base = clip_pool.open_pool(data, "validation")
+    detector = {**data.scene["detector"], "noise": 8.0}
+    noisy = clip_pool.open_pool(with_scene(data, detector=detector), "validation")
     np.testing.assert_array_equal(noisy.clips["points"], base.clips["points"])
     assert not np.array_equal(noisy.clips["uv"], base.clips["uv"])
 
 
 @pytest.fixture(scope="module")
-def cropped(config):
-    """The same people with crops."""
-    config = config.copy_and_resolve_references()
-    config.data.crop_size = 16
-    return config
+def cropped(data):
+    """The same config with crops."""
+    return dataclasses.replace(data, crop_size=16)
 
 
-def test_crops_come_with_clips_and_change_nothing_else(config, cropped):
-    plain = clip_pool.open_pool(config.data, "validation")
-    pool = clip_pool.open_pool(cropped.data, "validation")
+def test_crops_do_not_change_the_other_fields_of_clips(data, cropped):
+    plain = clip_pool.open_pool(data, "validation")
+    pool = clip_pool.open_pool(cropped, "validation")
     assert pool.clips.keys() - plain.clips.keys() == set(schema.CROP_FIELDS)
     for name, value in plain.clips.items():
         np.testing.assert_array_equal(pool.clips[name], value, err_msg=name)
-    assert pool.clips["depth_crop"].dtype == np.uint16  # as long as it is kept
+    assert pool.clips["depth_crop"].dtype == np.uint16  # packed while it is stored
     schema.validate(pool[0])
     np.testing.assert_allclose(
         pool[0]["depth_crop"], pool.clips["depth_crop"][0] / 1000, rtol=1e-6
     )
-    batch = next(sources.open_train(cropped, host=0, hosts=1))
+    batch = next(open_train(cropped))
     schema.validate(batch)
     assert batch["depth_crop"].shape == (4, 3, 16, 16)
     assert batch["color_crop"].shape == (4, 3, 16, 16, 3)
 
 
-def test_crops_that_nobody_looks_at_are_not_rendered(cropped):
-    both = clip_pool.open_pool(cropped.data, "validation")
-    data = cropped.copy_and_resolve_references().data
-    data.crops = ("depth",)
+def test_unused_crops_are_not_rendered(cropped):
+    both = clip_pool.open_pool(cropped, "validation")
+    data = dataclasses.replace(cropped, crops=("depth",))
     pool = clip_pool.open_pool(data, "validation")
     assert both.clips.keys() - pool.clips.keys() == {"color_crop", "color_crop_matrix"}
     np.testing.assert_array_equal(pool.clips["depth_crop"], both.clips["depth_crop"])
 
 
 def test_fresh_clips_have_crops(cropped):
-    data = cropped.copy_and_resolve_references().data
-    data.train_clips, data.scene.points = 0, data.num_points
+    data = dataclasses.replace(cropped, train_clips=0)
+    data = with_scene(data, points=data.num_points)
     batches = rendered_batches.FreshBatches(data, batch_size=2, host=0, hosts=1)
     batch = next(batches)
     schema.validate(batch)
     assert set(schema.CROP_FIELDS) <= batch.keys()
-    # Reference and truth: the trunk is a hand's breadth behind the skin.
+    # Compared with the truth: the joints of the trunk are about 0.1 m behind the skin.
     torso = batch["xyz"][..., 8, 2]
     seen = batch["reference_depth"] > 0
     assert np.median(np.abs(batch["reference_depth"] - torso)[seen]) < 0.3
 
 
-def test_fresh_clips_are_those_of_a_pool(config):
-    data = config.copy_and_resolve_references().data
-    data.scene.points = data.num_points  # stored, of which a pool draws
+def test_fresh_clips_equal_those_of_a_pool(data):
+    data = with_scene(
+        data, points=data.num_points
+    )  # the pool samples from these stored points
     stored = clip_pool.render(data, "train", 2)
     batch = next(rendered_batches.FreshBatches(data, batch_size=2, host=0, hosts=1))
-    assert stored["points_valid"].mean() < 1.0  # some points fly
+    assert stored["points_valid"].mean() < 1.0  # some points are flying pixels
     for name, value in stored.items():
         np.testing.assert_array_equal(batch[name], value, err_msg=name)
 
 
-def test_hosts_render_their_shares_of_fresh_batches(config):
-    data = config.copy_and_resolve_references().data
+def test_hosts_render_their_parts_of_fresh_batches(data):
     whole = rendered_batches.FreshBatches(data, batch_size=4, host=0, hosts=1)
     parts = [
         rendered_batches.FreshBatches(data, batch_size=4, host=host, hosts=2)
@@ -132,26 +139,25 @@ def test_hosts_render_their_shares_of_fresh_batches(config):
             np.testing.assert_array_equal(together, value, err_msg=name)
 
 
-def test_training_may_have_views_of_its_own(config):
-    data = config.copy_and_resolve_references().data
+def test_training_can_have_different_views(data):
     usual = clip_pool.scene_params(data, "train")
     assert usual == clip_pool.scene_params(data, "test")
-    data.train_view.frontal_share = 0.25
+    view = settings.FrozenMapping({**data.train_view, "frontal_share": 0.25})
+    data = dataclasses.replace(data, train_view=view)
     own = clip_pool.scene_params(data, "train")
     assert own.view == dataclasses.replace(usual.view, frontal_share=0.25)
     assert clip_pool.scene_params(data, "test") == usual
     assert clip_pool.scene_params(data, "validation") == usual
 
 
-def test_missing_motion_is_said(config):
-    data = config.copy_and_resolve_references().data
-    data.motion = "nowhere.npz"
+def test_a_missing_motion_file_is_reported(data):
+    data = dataclasses.replace(data, motion="nowhere.npz")
     with pytest.raises(errors.BadInput, match="no motion clips at nowhere.npz"):
         clip_pool.open_pool(data, "test")
 
 
 def motion_file(path, *, fps, joints=None):
-    """A person who walks along x at 1 m/s for ten seconds."""
+    """Writes a clip of a person who walks along x at 1 m/s for ten seconds."""
     body = skeleton.BODY
     names = list(joints or body.joints)
     rest = np.zeros((body.num_joints, 3), np.float32)
@@ -169,23 +175,22 @@ def motion_file(path, *, fps, joints=None):
 
 
 @pytest.mark.parametrize("fps", [15.0, 20.0, 24.0, 25.0, 30.0, 60.0, 10.0])
-def test_motion_keeps_its_speed_at_any_rate(config, tmp_path, fps):
-    data = config.copy_and_resolve_references().data
-    data.motion = str(motion_file(tmp_path / "walk.npz", fps=fps))
+def test_motion_keeps_its_speed_at_any_frame_rate(data, tmp_path, fps):
+    path = motion_file(tmp_path / "walk.npz", fps=fps)
+    data = dataclasses.replace(data, motion=str(path))
     pieces = clip_pool.motion_pieces(data)
-    speed = data.scene.fps * np.diff(
+    speed = data.scene["fps"] * np.diff(
         pieces[:, :, skeleton.BODY.index("torso"), 0], axis=1
     )
     np.testing.assert_allclose(speed, 1.0, atol=1e-3)
 
 
-def test_clips_too_short_to_be_resampled_are_left_out(config, tmp_path):
-    data = config.copy_and_resolve_references().data
+def test_clips_too_short_to_resample_are_dropped(data, tmp_path):
     path = motion_file(tmp_path / "walk.npz", fps=25.0)
     with np.load(path) as found:
         clips = dict(found)
     np.savez(path, **clips, pose=clips["walk"][:3])
-    data.motion = str(path)
+    data = dataclasses.replace(data, motion=str(path))
     assert len(clip_pool.motion_pieces(data)) > 0
     np.savez(path, **(clips | {"fps": 0.0}))
     with pytest.raises(errors.BadInput, match="0 frames per second are no rate"):
@@ -193,24 +198,22 @@ def test_clips_too_short_to_be_resampled_are_left_out(config, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04 cut off", b"", b"\x93NUMPY"])
-def test_motion_that_cannot_be_read_is_said(config, tmp_path, content):
-    data = config.copy_and_resolve_references().data
+def test_an_unreadable_motion_file_is_reported(data, tmp_path, content):
     (tmp_path / "walk.npz").write_bytes(content)
-    data.motion = str(tmp_path / "walk.npz")
-    with pytest.raises(errors.BadInput, match="walk.npz holds no motion clips"):
+    data = dataclasses.replace(data, motion=str(tmp_path / "walk.npz"))
+    with pytest.raises(errors.BadInput, match="walk.npz has no motion clips"):
         clip_pool.open_pool(data, "test")
 
 
-def test_motion_without_wrists_is_said(config, tmp_path):
-    data = config.copy_and_resolve_references().data
+def test_motion_without_wrists_is_reported(data, tmp_path):
     names = [name for name in skeleton.BODY.joints if "wrist" not in name]
-    data.motion = str(motion_file(tmp_path / "walk.npz", fps=30.0, joints=names))
+    path = motion_file(tmp_path / "walk.npz", fps=30.0, joints=names)
+    data = dataclasses.replace(data, motion=str(path))
     with pytest.raises(errors.BadInput, match="motion clips: .*left_wrist"):
         clip_pool.open_pool(data, "test")
 
 
-def test_unknown_source_names_the_choices(config):
-    config = config.copy_and_resolve_references()
-    config.data.name, config.data.path = "itpo", "somewhere"
+def test_an_unknown_source_is_reported_with_the_choices(data):
+    data = dataclasses.replace(data, name="itpo", path="somewhere")
     with pytest.raises(errors.BadInput, match="use one of synthetic, recording, itop"):
-        sources.open_split(config, "test")
+        sources.open_split(data, "test")

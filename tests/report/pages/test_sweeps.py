@@ -1,44 +1,38 @@
 import numpy as np
 import pytest
-from PIL import Image
 
 from unipose_jax.report.draw import palette
 from unipose_jax.report.pages import sweeps
 
 
-def draw(folder, rows, **options):
-    path = folder / "sweep.png"
-    sweeps.draw_sweep(path, rows, setting="noise [px]", keys=("map_10cm",), **options)
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB")) / 255.0
+def draw(figures, rows):
+    """The axes of a chart, and its lines by the name of the run."""
+    sweeps.draw_sweep("sweep.png", rows, setting="noise [px]", keys=("map_10cm",))
+    (ax,) = figures[0].axes
+    return ax, {run.get_label(): run.lines[0] for run in ax.containers}
 
 
-def rows_of(picture, index):
-    """Pixel rows in which the line of the run with this index is seen, by column."""
-    line = np.abs(picture - palette.series_color(index)).max(-1) < 0.02
-    line[:, 798:] = False  # the legend
-    columns = np.flatnonzero(line.any(axis=0))
-    rows = np.arange(len(line))[:, None]
-    return columns, (rows * line).sum(0)[columns] / line.sum(0)[columns]
-
-
-def test_better_runs_are_higher_and_fall_where_they_get_worse(tmp_path):
+def test_better_runs_are_higher_and_fall_where_they_get_worse(figures):
     falls = {"0": {"map_10cm": [0.8, 0.81]}, "8": {"map_10cm": [0.6, 0.61]}}
     stays = {"0": {"map_10cm": [0.9, 0.91]}, "8": {"map_10cm": [0.9, 0.91]}}
-    picture = draw(tmp_path, {"falls": falls, "stays": stays}, width=900)
-    columns, falling = rows_of(picture, 0)
-    assert np.ptp(columns) > 300  # from one value to the other
-    assert falling[-1] - falling[0] > 100  # rows count downwards
-    _, staying = rows_of(picture, 1)
-    assert np.ptp(staying) < 30
-    assert staying.max() < falling.min()
+    ax, lines = draw(figures, {"falls": falls, "stays": stays})
+    for index, (name, means) in enumerate(
+        {"falls": (80.5, 60.5), "stays": (90.5, 90.5)}.items()
+    ):
+        shown = [(0.0, means[0]), (8.0, means[1])]
+        np.testing.assert_allclose(lines[name].get_xydata(), shown)
+        assert lines[name].get_color() == palette.series_color(index)
+    origin, right, up = ax.transData.transform([(0, 60), (8, 60), (0, 90)])
+    assert right[0] > origin[0]
+    assert up[1] > origin[1]
 
 
-def test_runs_may_lack_values_and_seeds(tmp_path):
+def test_runs_may_lack_values_and_seeds(figures):
     some = {"3": {"map_10cm": 0.7}}
     rows = {"all": {"0": {"map_10cm": [0.8]}, "3": {}}, "some": some}
-    picture = draw(tmp_path, rows, width=900)
-    assert len(rows_of(picture, 1)[0]) > 3
+    _, lines = draw(figures, rows)
+    np.testing.assert_allclose(lines["all"].get_xydata(), [(0.0, 80.0), (3.0, np.nan)])
+    np.testing.assert_allclose(lines["some"].get_xydata(), [(3.0, 70.0)])
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,18 +7,21 @@ import pytest
 
 from unipose_jax.synthesis.render import body, shading
 
-LOOKS = shading.sample_appearance(jax.random.key(0), surfaces=8)
+
+@functools.cache
+def sampled_looks():
+    return shading.sample_appearance(jax.random.key(0), surfaces=8)
 
 
 def with_light(*, ambient):
     return shading.Appearance(
-        person=LOOKS.person,
-        surroundings=LOOKS.surroundings,
+        person=sampled_looks().person,
+        surroundings=sampled_looks().surroundings,
         light=jnp.array([0.0, -1.0, 0.0]),
         ambient=jnp.float32(ambient),
         stripes=jnp.zeros(len(body.MATERIALS)).at[2].set(0.5),
         stripe_width=jnp.float32(0.05),
-        looseness=LOOKS.looseness,
+        looseness=sampled_looks().looseness,
     )
 
 
@@ -63,9 +68,11 @@ def test_shirts_have_stripes_and_skin_has_none():
 
 def test_room_colours_follow_the_surface():
     xyz = jnp.zeros((8, 3)).at[:, 1].set(-1.0)
-    albedo = shading.room_albedo(LOOKS, jnp.arange(8), xyz)
-    np.testing.assert_allclose(albedo[2:], LOOKS.surroundings[2:], rtol=1e-6)
+    albedo = shading.room_albedo(sampled_looks(), jnp.arange(8), xyz)
+    np.testing.assert_allclose(albedo[2:], sampled_looks().surroundings[2:], rtol=1e-6)
     skirting = shading.room_albedo(
-        LOOKS, jnp.array([0]), jnp.array([[0.0, -0.01, 0.0]])
+        sampled_looks(), jnp.array([0]), jnp.array([[0.0, -0.01, 0.0]])
     )
-    np.testing.assert_allclose(skirting[0], 0.6 * LOOKS.surroundings[0], rtol=1e-5)
+    np.testing.assert_allclose(
+        skirting[0], 0.6 * sampled_looks().surroundings[0], rtol=1e-5
+    )

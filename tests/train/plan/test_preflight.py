@@ -12,8 +12,8 @@ from unipose_jax.train.plan import preflight
 def test_what_a_later_stage_lacks_is_said_before_the_first_trains(
     tmp_path, monkeypatch
 ):
-    def open_split(stage, split):
-        if stage.data.crop_size:
+    def open_split(data, split):
+        if data.crop_size:
             raise errors.BadInput(f"no crops for {split}")
 
     monkeypatch.setattr(preflight.sources, "open_split", open_split)

@@ -10,7 +10,7 @@ import jax
 import ml_collections
 import numpy as np
 
-from data_pipelines.loading import origin
+from data_pipelines.ground import settings
 from unipose_jax import atomic
 from unipose_jax.report import build, page, tables
 from unipose_jax.report.draw import clip_data
@@ -90,7 +90,7 @@ def report_run(
         workdir / "report",
         title=f"{config.recipe} on {config.data.name}",
         skeleton=skeleton,
-        rendered=origin.of(config.data).synthetic,
+        rendered=settings.DataSettings.from_config(config.data).is_synthetic,
         subtitle=" · ".join(str(value) for value in provenance().values()),
         results={
             **({"metrics": table} if errors_mm else {}),
@@ -260,11 +260,12 @@ def _test_clips(config, test, predicted) -> list[clip_data.Clip]:
 
 def _images(config, num_clips: int) -> list[dict[str, np.ndarray]]:
     count = min(NUM_CLIPS, num_clips)
-    if not origin.of(config.data).synthetic:
+    data = settings.DataSettings.from_config(config.data)
+    if not data.is_synthetic:
         return [{} for _ in range(count)]
     from data_pipelines.rendered import clip_pool
 
-    images = clip_pool.render_images(config.data, "test", count)
+    images = clip_pool.render_images(data, "test", count)
     return [
         {
             "depth": images["depth"][index],

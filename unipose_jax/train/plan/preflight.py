@@ -6,7 +6,8 @@ import pathlib
 
 import ml_collections
 
-from data_pipelines.loading import origin, sources
+from data_pipelines.ground import settings
+from data_pipelines.loading import sources
 from data_pipelines.rendered import clip_pool
 from unipose_jax import errors
 from unipose_jax.train import recipes
@@ -29,8 +30,9 @@ def check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> No
         errors.BadInput: a setting that does not exist, data that a stage cannot use, a
             teacher that is not there, or a workdir that cannot be written to.
     """
-    if origin.of(config.data).renders:
-        clip_pool.check_counts(config.data)
+    data = settings.DataSettings.from_config(config.data)
+    if data.renders:
+        clip_pool.check_counts(data)
     for modality in stages.requested_stages(config):
         stage = stages.stage_config(config, modality, workdir)
         _check_numbers(stage)
@@ -43,7 +45,9 @@ def check_stages(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> No
             else:
                 needed |= set(teachers.check_teacher(stage, folder))
         if config.data.data_dir:
-            split = sources.open_split(stage, "validation")
+            split = sources.open_split(
+                settings.DataSettings.from_config(stage.data), "validation"
+            )
             evaluate.check_fields(split, needed, stage)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
@@ -87,10 +91,9 @@ def _needs_teacher(
     recipe: recipes.Recipe, config: ml_collections.ConfigDict, folder: pathlib.Path
 ) -> bool:
     """Whether a stage has yet to learn from a teacher, or to start with one."""
-    needs_teacher = recipe.needs_teacher or config.get("teacher", {}).get(
-        "start", False
-    )
-    return needs_teacher and not _is_finished(config, folder)
+    teacher = config.get("teacher", {})
+    needed = recipe.needs_teacher or teacher.get("init_from_teacher", False)
+    return needed and not _is_finished(config, folder)
 
 
 def _trains_teacher_first(

@@ -17,13 +17,13 @@ from unipose_jax import errors, models
 from unipose_jax.models import backbones
 from unipose_jax.train.augment import crop_augment as augment_crops
 from unipose_jax.train.augment import point_augment as augment
-from unipose_jax.train.recipes import config_checks
-from unipose_jax.train.recipes import unipose_terms as recipe_terms
+from unipose_jax.train.recipes import config_checks, terms, unipose_terms
 from unipose_jax.train.recipes.recipe import Recipe
 
 OBSERVATIONS = ("uv", "confidence", "intrinsics", "cam_from_points")
-LABELS = ("xyz", "xyz_valid")
-TEACHER_FIELDS = ("teacher_xyz", "teacher_confidence")
+_OF_OTHER_RECIPES = {"color_anchor_net", "depth_anchor_net", "pose_machine", "rank_net"}
+LABELS = unipose_terms.LABELS
+TEACHER_FIELDS = unipose_terms.TEACHER_FIELDS
 
 
 def build(config: ml_collections.ConfigDict) -> Recipe:
@@ -36,36 +36,34 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
     skel = config_checks.config_skeleton(config)
     network = models.build(config.model.to_dict(), num_joints=skel.num_joints)
     inputs = models.input_fields(config.model.to_dict())
-    supervised = config.loss_weights.joint_position > 0
-    needs_teacher = config.loss_weights.pseudo_position > 0
-    fields = inputs + OBSERVATIONS + (LABELS if supervised else ())
-    fields += TEACHER_FIELDS if needs_teacher else ()
-    terms = recipe_terms.make_terms(config, skel)
+    weights = config.loss_weights.to_dict()
+    fields = inputs + OBSERVATIONS + terms.fields_of(terms.chosen(weights))
+    compute_terms = terms.make_terms(weights, config.loss, skel)
 
     def train_terms(apply_fn, params, batch, keys):
         views = jax.vmap(lambda key: _sample_transform(key, config.augment))(keys)
         predict = _make_transformed_predict(apply_fn, views, keys, skel, config)
-        return terms(predict(params, batch), batch)
+        return compute_terms(predict(params, batch), batch)
 
     return Recipe(
         network=network,
         inputs=inputs,
         fields=tuple(dict.fromkeys(fields)),
         train_terms=train_terms,
-        validation_terms=terms,
-        needs_teacher=needs_teacher,
+        validation_terms=compute_terms,
+        needs_teacher=set(TEACHER_FIELDS) <= set(fields),
     )
 
 
 def _check(config: ml_collections.ConfigDict) -> None:
-    if config.model.name != "point_net":
-        raise errors.BadInput(
-            f"recipe stage1 trains point_net, not {config.model.name}"
-        )
+    own = set(models.NETWORKS) - _OF_OTHER_RECIPES
+    config_checks.check_choice(config, "model.name", sorted(own))
     if config.data.num_points < 1:
         raise errors.BadInput(
             f"config.data.num_points is {config.data.num_points}; use 1 or more"
         )
+    if config.model.name != "point_net":
+        return
     config_checks.check_choice(config, "model.fusion", list(models.FUSIONS))
     if config.model.num_heads < 1 or config.model.width % config.model.num_heads:
         raise errors.BadInput(
@@ -138,7 +136,7 @@ def _make_transformed_predict(apply_fn, views, keys, skel, config) -> Callable:
 
 def _augment_crops(views, keys, batch: Mapping, config) -> dict:
     """The crops of a fusion in the views, and which modality is left out."""
-    looked_at = models.modalities(config.model.fusion)
+    looked_at = models.modalities(config.model.get("fusion", "none"))
     images = looked_at[1:]
     if not images:
         return {}

@@ -18,8 +18,7 @@ from data_pipelines.ground import schema
 from unipose_jax import errors, losses, models, reduction, skeleton
 from unipose_jax.geometry import camera, rays, transforms
 from unipose_jax.train.augment import crop_augment as augment_crops
-from unipose_jax.train.recipes import config_checks, stage1
-from unipose_jax.train.recipes import unipose_terms as recipe_terms
+from unipose_jax.train.recipes import config_checks, stage1, terms
 from unipose_jax.train.recipes.recipe import Recipe
 
 NETWORKS = ("depth_anchor_net", "color_anchor_net")
@@ -49,11 +48,12 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
     """
     _check(config)
     skel = config_checks.config_skeleton(config)
-    terms = make_terms(config, skel)
+    compute_terms = make_terms(config, skel)
     inputs = models.input_fields(config.model.to_dict())
     labels: tuple[str, ...] = stage1.LABELS if _uses_ground_truth(config) else ()
     if config.teacher.kind == "network":
         labels += stage1.TEACHER_FIELDS
+    labels += terms.fields_of(terms.chosen(_shared_weights(config)))
     evidence = tuple(name for name in stage1.OBSERVATIONS if name not in inputs)
 
     def train_terms(apply_fn, params, batch, keys):
@@ -63,14 +63,14 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         views, seen = jax.vmap(lambda k, s: _augment_crop(k, s, config))(keys, seen)
         estimate = apply_fn(params, **seen)
         estimate = _undo_mirror(estimate, views.mirrored, skel)
-        return terms(estimate, batch | seen)
+        return compute_terms(estimate, batch | seen)
 
     return Recipe(
         network=models.build(config.model.to_dict(), num_joints=skel.num_joints),
         inputs=inputs,
-        fields=inputs + models.POINT_FIELDS + evidence + labels,
+        fields=tuple(dict.fromkeys(inputs + models.POINT_FIELDS + evidence + labels)),
         train_terms=train_terms,
-        validation_terms=terms,
+        validation_terms=compute_terms,
         needs_teacher=config.teacher.kind == "network",
     )
 
@@ -162,16 +162,7 @@ def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Ca
     """Builds `terms(estimate, batch) -> dict` of the terms whose weight is not zero."""
     weights = config.loss_weights
     pseudo = [name for name in PSEUDO_LABEL_TERMS if weights[name]]
-    shared = ml_collections.ConfigDict(
-        {
-            name: weight
-            for name, weight in weights.items()
-            if name not in PSEUDO_LABEL_TERMS
-        }
-    )
-    evidence_terms = recipe_terms.make_terms(
-        ml_collections.ConfigDict({"loss": config.loss, "loss_weights": shared}), skel
-    )
+    shared_terms = terms.make_terms(_shared_weights(config), config.loss, skel)
     if weights.pseudo_position and config.teacher.kind != "network":
         raise errors.BadInput(
             f"config.teacher.kind is {config.teacher.kind!r}, but config.loss_weights "
@@ -186,14 +177,23 @@ def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Ca
                 f"config.loss_weights has {deep[0]}"
             )
 
-    def terms(estimate: models.PoseEstimate, batch: Mapping) -> dict:
-        found = evidence_terms(estimate, batch)
+    def compute_terms(estimate: models.PoseEstimate, batch: Mapping) -> dict:
+        found = shared_terms(estimate, batch)
         if not pseudo:
             return found
         compared = _pseudo_label_terms(estimate, batch, config)
         return found | {name: compared[name] for name in pseudo}
 
-    return terms
+    return compute_terms
+
+
+def _shared_weights(config: ml_collections.ConfigDict) -> dict[str, float]:
+    """The weights of the terms that stage 1 has, too."""
+    return {
+        name: weight
+        for name, weight in config.loss_weights.items()
+        if name not in PSEUDO_LABEL_TERMS
+    }
 
 
 def _pseudo_label_terms(estimate: models.PoseEstimate, batch: Mapping, config) -> dict:

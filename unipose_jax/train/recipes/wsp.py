@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import ml_collections
 from jaxtyping import Array
 
-from data_pipelines.loading import origin
+from data_pipelines.ground import settings
 from unipose_jax import errors, losses, models, perspective, reduction, skeleton
 from unipose_jax.train import parallel
 from unipose_jax.train.augment import image_augment
@@ -38,7 +38,8 @@ def build(config: ml_collections.ConfigDict) -> Recipe:
         )
     config_checks.check_choice(config, "ordinal_labels.source", SOURCES)
     config_checks.check_backbone(config, "height", "width")
-    if config.ordinal_labels.source == "depth" and not origin.of(config.data).synthetic:
+    data = settings.DataSettings.from_config(config.data)
+    if config.ordinal_labels.source == "depth" and not data.is_synthetic:
         raise errors.BadInput(
             "config.ordinal_labels.source is 'depth', which photographs lack; "
             f"config.data.collections is {config.data.collections!r}, not 'rendered'"

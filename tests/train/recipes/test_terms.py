@@ -7,7 +7,7 @@ import pytest
 
 from configs import unipose
 from unipose_jax import models, skeleton
-from unipose_jax.train.recipes import unipose_terms
+from unipose_jax.train.recipes import terms
 
 SHAPE = (2, 3, 15)  # clips, frames, joints
 
@@ -18,7 +18,8 @@ def agree():
     config = unipose.get_config("smoke")
     for name in config.loss_weights:
         config.loss_weights[name] = float(name == "cross_modal")
-    make = unipose_terms.make_terms(config, skeleton.ITOP15)
+    weights = config.loss_weights.to_dict()
+    make = terms.make_terms(weights, config.loss, skeleton.ITOP15)
     batch = {
         "points": jnp.zeros((2, 3, 8, 3)).at[..., 2].set(2.0),
         "points_valid": jnp.ones((2, 3, 8), bool),
