@@ -1,6 +1,8 @@
 """Flax networks, by the name that configs use."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -16,14 +18,6 @@ from unipose_jax.models.point_net import FUSIONS, PointNet, modalities
 from unipose_jax.models.pose_machine import PoseMachine
 from unipose_jax.models.rank_net import RankNet
 
-NETWORKS = {
-    "color_anchor_net": ColorAnchorNet,
-    "depth_anchor_net": DepthAnchorNet,
-    "point_net": PointNet,
-    "pose_machine": PoseMachine,
-    "rank_net": RankNet,
-}
-
 POINT_FIELDS = ("points", "points_valid", "time")
 KEYPOINT_FIELDS = ("uv", "confidence", "intrinsics")
 IMAGE_FIELDS = ("image", "people_uv")
@@ -33,7 +27,46 @@ CROP_FIELDS = {
 }
 """Batch fields (data_pipelines.ground.schema) that networks take by keyword."""
 
+
+Fields = tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A row of the table of networks.
+
+    Attributes:
+        module: Flax module class, built with `num_joints`, `dtype` and the settings.
+        inputs: batch fields that it takes by keyword, or a function from
+            `config.model` to them.
+    """
+
+    module: Callable[..., nn.Module]
+    inputs: Fields | Callable[[Mapping[str, Any]], Fields]
+
+
+def _point_net_inputs(config: Mapping[str, Any]) -> Fields:
+    images = modalities(config.get("fusion", "none"))[1:]
+    return sum((CROP_FIELDS[name] for name in images), POINT_FIELDS)
+
+
+def _pose_machine_inputs(config: Mapping[str, Any]) -> Fields:
+    crops = ("color_crop", "color_crop_matrix")
+    return KEYPOINT_FIELDS + (() if config["features"] == "keypoints" else crops)
+
+
+NETWORKS: dict[str, Network] = {
+    "color_anchor_net": Network(ColorAnchorNet, CROP_FIELDS["rgb"]),
+    "depth_anchor_net": Network(DepthAnchorNet, CROP_FIELDS["depth"]),
+    "point_net": Network(PointNet, _point_net_inputs),
+    "pose_machine": Network(PoseMachine, _pose_machine_inputs),
+    "rank_net": Network(RankNet, IMAGE_FIELDS),
+}
+BUILT_IN = tuple(NETWORKS)
+"""The networks of the package; `register` adds others."""
+
 __all__ = [
+    "BUILT_IN",
     "CROP_FIELDS",
     "FUSIONS",
     "KEYPOINT_FIELDS",
@@ -44,6 +77,7 @@ __all__ = [
     "CropEstimate",
     "DepthAnchorNet",
     "LiftEstimate",
+    "Network",
     "PointNet",
     "PoseEstimate",
     "PoseMachine",
@@ -52,7 +86,21 @@ __all__ = [
     "build",
     "input_fields",
     "modalities",
+    "register",
 ]
+
+
+def register(name: str, module: Callable[..., nn.Module], *, inputs: Fields) -> None:
+    """Adds a network of your own; `config.model.name` then selects it.
+
+    Args:
+        name: for `config.model.name`.
+        module: Flax module class. It has the attributes `num_joints` and `dtype`, and
+            one for each other setting of `config.model`. Called with `inputs` by
+            keyword, it returns a `PoseEstimate`.
+        inputs: batch fields, such as `POINT_FIELDS`.
+    """
+    NETWORKS[name] = Network(module, tuple(inputs))
 
 
 def build(config: Mapping, *, num_joints: int) -> nn.Module:
@@ -66,14 +114,12 @@ def build(config: Mapping, *, num_joints: int) -> nn.Module:
         ValueError: no such network.
     """
     attributes = dict(config)
-    name = attributes.pop("name")
-    if name not in NETWORKS:
-        raise ValueError(f"unknown network {name!r}; choose from {sorted(NETWORKS)}")
+    network = _find(attributes.pop("name"))
     dtype = jnp.dtype(attributes.pop("dtype"))
-    return NETWORKS[name](num_joints=num_joints, dtype=dtype, **attributes)
+    return network.module(num_joints=num_joints, dtype=dtype, **attributes)
 
 
-def input_fields(config: Mapping) -> tuple[str, ...]:
+def input_fields(config: Mapping) -> Fields:
     """The batch fields that the network of a config takes, by keyword.
 
     Args:
@@ -82,18 +128,11 @@ def input_fields(config: Mapping) -> tuple[str, ...]:
     Raises:
         ValueError: no such network, or no such fusion.
     """
-    if config["name"] == "depth_anchor_net":
-        return CROP_FIELDS["depth"]
-    if config["name"] == "color_anchor_net":
-        return CROP_FIELDS["rgb"]
-    if config["name"] == "rank_net":
-        return IMAGE_FIELDS
-    if config["name"] == "pose_machine":
-        looks = config["features"] != "keypoints"
-        return KEYPOINT_FIELDS + (("color_crop", "color_crop_matrix") if looks else ())
-    if config["name"] != "point_net":
-        raise ValueError(
-            f"unknown network {config['name']!r}; choose from {sorted(NETWORKS)}"
-        )
-    images = modalities(config.get("fusion", "none"))[1:]
-    return sum((CROP_FIELDS[name] for name in images), POINT_FIELDS)
+    inputs = _find(config["name"]).inputs
+    return inputs(config) if callable(inputs) else inputs
+
+
+def _find(name: str) -> Network:
+    if name not in NETWORKS:
+        raise ValueError(f"unknown network {name!r}; choose from {sorted(NETWORKS)}")
+    return NETWORKS[name]

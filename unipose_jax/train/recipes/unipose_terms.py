@@ -1,44 +1,45 @@
-"""The terms of UniPose's objective, from configs and batches to `losses`.
+"""The terms of UniPose's objective: `losses` applied to estimates and batches.
 
-docs/method.md. A term is a function of an estimate, a batch and what depth says
-around the estimate's joints.
+docs/method.md. `TERMS` is the table.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 
-from unipose_jax import losses, models, reduction, skeleton
+from unipose_jax import losses, reduction, skeleton
 from unipose_jax.geometry import depth, numerics, rays, transforms
 from unipose_jax.physics import anthropometry
+from unipose_jax.train.recipes.terms import Context, Definition, Objective
+
+OBSERVATIONS = ("uv", "confidence", "intrinsics", "cam_from_points")
+LABELS = ("xyz", "xyz_valid")
+TEACHER_FIELDS = ("teacher_xyz", "teacher_confidence")
+SURFACE_FIELDS = ("points", "points_valid", "cam_from_points")
+"""Batch fields that `surface_targets` reads."""
 
 
-def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Callable:
-    """Builds `terms(estimate, batch) -> dict` of the terms whose weight is not zero."""
-    functions = (
-        _keypoint_terms(config.loss)
-        | _cross_modal_term(config.loss)
-        | _label_terms(config.loss)
-        | _depth_terms(config.loss, skel)
-        | _physics_terms(config.loss, skel)
+def compute(
+    objective: Objective, estimate, batch: Mapping, skel: skeleton.Skeleton
+) -> dict[str, reduction.WeightedMean]:
+    """The terms of an objective for one batch, by name."""
+    surface = surface_targets(
+        estimate.xyz, batch, radius=objective.scales["surface_radius"]
     )
-    chosen = {name for name, weight in config.loss_weights.items() if weight}
-
-    def terms(estimate: models.PoseEstimate, batch: Mapping) -> dict:
-        scene = _surface_targets(estimate.xyz, batch, config.loss)
-        return {
-            name: functions[name](estimate, batch, scene) for name in sorted(chosen)
-        }
-
-    return terms
+    return objective.compute(estimate, batch, skel, surface)
 
 
-def _surface_targets(xyz, batch: Mapping, config) -> dict:
-    """What depth says around the predicted joints; no gradient flows through it."""
+def surface_targets(xyz, batch: Mapping, *, radius: float) -> dict:
+    """Measured depth around the predicted joints; no gradient flows through it.
+
+    Args:
+        xyz: joints (batch, frames, joints, 3), metres.
+        batch: with `SURFACE_FIELDS`.
+        radius: metres around a joint's line of sight.
+    """
     cloud = {"points": batch["points"], "points_valid": batch["points_valid"]}
-    front, found = depth.surface_depth(xyz, **cloud, radius=config.surface_radius)
+    front, found = depth.surface_depth(xyz, **cloud, radius=radius)
     weight = batch["points_valid"].astype(jnp.float32)
     in_keypoint_camera = transforms.apply(
         batch["cam_from_points"][:, None],
@@ -52,225 +53,217 @@ def _surface_targets(xyz, batch: Mapping, config) -> dict:
     }
 
 
-def _keypoint_terms(config) -> dict[str, Callable]:
-    """Terms that compare joints with the keypoints of a 2D detector."""
-
-    def keypoint_arguments(batch):
-        return {
-            "uv": batch["uv"],
-            "intrinsics": batch["intrinsics"][:, None],
-            "where": batch["confidence"] > 0,
-            "cam_from_xyz": batch["cam_from_points"][:, None],
-        }
-
-    def mean(penalty, batch):
-        confidence = batch["confidence"]
-        return reduction.weighted_mean(penalty, confidence, confidence > 0)
-
-    def point_to_ray(estimate, batch, scene):
-        depth = scene["cloud_depth"] if config.ray_at_cloud_depth else None
-        penalty = losses.point_to_ray(
-            estimate.xyz,
-            **keypoint_arguments(batch),
-            delta=config.ray_delta,
-            at_depth=depth,
-        )
-        return mean(penalty, batch)
-
-    def reprojection(estimate, batch, scene):
-        penalty = losses.reprojection(
-            estimate.xyz, **keypoint_arguments(batch), delta=config.reprojection_delta
-        )
-        return mean(penalty, batch)
-
-    def confidence(estimate, batch, scene):
-        agreement = rays.ray_agreement(
-            estimate.xyz, **keypoint_arguments(batch), scale=config.agreement_scale
-        )
-        return reduction.weighted_mean(
-            losses.binary_cross_entropy(
-                estimate.confidence_logit, batch["confidence"] * agreement
-            )
-        )
-
+def _keypoint_arguments(batch):
     return {
-        "point_to_ray": point_to_ray,
-        "reprojection": reprojection,
-        "confidence": confidence,
+        "uv": batch["uv"],
+        "intrinsics": batch["intrinsics"][:, None],
+        "where": batch["confidence"] > 0,
+        "cam_from_xyz": batch["cam_from_points"][:, None],
     }
 
 
-def _cross_modal_term(config) -> dict[str, Callable]:
-    """The modalities of a fusion agree with what all say, where both are confident.
+def _mean_over_keypoints(penalty, batch):
+    confidence = batch["confidence"]
+    return reduction.weighted_mean(penalty, confidence, confidence > 0)
 
-    It stays where it is: a modality that sees less would pull the others away.
+
+def _point_to_ray(estimate, batch, context: Context):
+    at_cloud = context.scales["ray_at_cloud_depth"]
+    penalty = losses.point_to_ray(
+        estimate.xyz,
+        **_keypoint_arguments(batch),
+        delta=context.scale,
+        at_depth=context.surface["cloud_depth"] if at_cloud else None,
+    )
+    return _mean_over_keypoints(penalty, batch)
+
+
+def _reprojection(estimate, batch, context: Context):
+    penalty = losses.reprojection(
+        estimate.xyz, **_keypoint_arguments(batch), delta=context.scale
+    )
+    return _mean_over_keypoints(penalty, batch)
+
+
+def _confidence(estimate, batch, context: Context):
+    agreement = rays.ray_agreement(
+        estimate.xyz, **_keypoint_arguments(batch), scale=context.scale
+    )
+    return reduction.weighted_mean(
+        losses.binary_cross_entropy(
+            estimate.confidence_logit, batch["confidence"] * agreement
+        )
+    )
+
+
+def _cross_modal(estimate, batch, context: Context):
+    """Distance of each modality of a fusion to the pose from all of them.
+
+    Weighted by the confidence of both. No gradient flows into the pose from all: a
+    modality with less information would make it worse.
     """
-
-    def cross_modal(estimate, batch, scene):
-        whole = jax.lax.stop_gradient(estimate)
-        term = reduction.WeightedMean(jnp.zeros(()), jnp.zeros(()))
-        for part in (estimate.parts or {}).values():
-            weights = jax.nn.sigmoid(jax.lax.stop_gradient(part.confidence_logit))
-            weights = weights * jax.nn.sigmoid(whole.confidence_logit)
-            penalty = losses.cross_modal(
-                part.xyz, whole.xyz, where=weights > 0.0, delta=config.agreement_scale
-            )
-            term += reduction.weighted_mean(penalty, weights)
-        return term
-
-    return {"cross_modal": cross_modal}
-
-
-def _label_terms(config) -> dict[str, Callable]:
-    """Terms that compare joints with a truth or with a teacher's joints."""
-
-    def joint_position(estimate, batch, scene):
-        penalty = losses.joint_position(
-            estimate.xyz,
-            batch["xyz"],
-            where=batch["xyz_valid"],
-            delta=config.position_delta,
+    whole = jax.lax.stop_gradient(estimate)
+    term = reduction.WeightedMean(jnp.zeros(()), jnp.zeros(()))
+    for part in (estimate.parts or {}).values():
+        weights = jax.nn.sigmoid(jax.lax.stop_gradient(part.confidence_logit))
+        weights = weights * jax.nn.sigmoid(whole.confidence_logit)
+        penalty = losses.cross_modal(
+            part.xyz, whole.xyz, where=weights > 0.0, delta=context.scale
         )
-        return reduction.weighted_mean(penalty, where=batch["xyz_valid"])
-
-    def pseudo_position(estimate, batch, scene):
-        # What keypoints say nothing of stays where the teacher has it.
-        found = batch["points_valid"].any(-1, keepdims=True)
-        found = jnp.broadcast_to(found, batch["confidence"].shape)
-        weights = batch["teacher_confidence"] * (1.0 - batch["confidence"])
-        penalty = losses.joint_position(
-            estimate.xyz,
-            batch["teacher_xyz"],
-            where=found,
-            delta=config.position_delta,
-        )
-        return reduction.weighted_mean(penalty, weights, found)
-
-    return {"joint_position": joint_position, "pseudo_position": pseudo_position}
+        term += reduction.weighted_mean(penalty, weights)
+    return term
 
 
-def _depth_terms(config, skel) -> dict[str, Callable]:
-    """Terms that compare joints with the surface that the camera sees."""
-    skin_depth = anthropometry.skin_depths(skel)
-    min_skin_depth = anthropometry.min_skin_depths(skel)
-    radii = anthropometry.capsule_radii(skel)
-
-    def surface_pull(estimate, batch, scene):
-        penalty = losses.surface_distance(
-            estimate.xyz,
-            scene["surface_depth"],
-            skin_depth=skin_depth,
-            where=scene["on_surface"],
-            delta=config.surface_scale,
-        )
-        return reduction.weighted_mean(
-            penalty, batch["confidence"], scene["on_surface"]
-        )
-
-    def hinge(estimate, scene, depth_below, where):
-        penalty = losses.surface_hinge(
-            estimate.xyz,
-            scene["surface_depth"],
-            min_skin_depth=depth_below,
-            where=where,
-        )
-        return reduction.weighted_mean(penalty, where=where)
-
-    def surface_hinge(estimate, batch, scene):
-        return hinge(estimate, scene, min_skin_depth, scene["on_surface"])
-
-    def occlusion(estimate, batch, scene):
-        # A joint without a keypoint is hidden, so it lies well behind what is seen on
-        # its line of sight: silence of the detector is evidence of depth. Unless it
-        # found nobody at all.
-        seen = batch["confidence"] > 0
-        silent = ~seen & seen.any(axis=-1, keepdims=True)
-        behind = skin_depth + config.occlusion_margin
-        return hinge(estimate, scene, behind, scene["on_surface"] & silent)
-
-    def coverage(estimate, batch, scene):
-        points_valid = batch["points_valid"][:, :, : config.coverage_points]
-        penalty = losses.coverage(
-            estimate.xyz,
-            batch["points"][:, :, : config.coverage_points],
-            skeleton=skel,
-            radii=radii,
-            points_valid=points_valid,
-        )
-        return reduction.weighted_mean(penalty, where=points_valid)
-
-    return {
-        "surface": surface_pull,
-        "surface_hinge": surface_hinge,
-        "occlusion": occlusion,
-        "coverage": coverage,
-    }
+def _joint_position(estimate, batch, context: Context):
+    penalty = losses.joint_position(
+        estimate.xyz, batch["xyz"], where=batch["xyz_valid"], delta=context.scale
+    )
+    return reduction.weighted_mean(penalty, where=batch["xyz_valid"])
 
 
-def _physics_terms(config, skel) -> dict[str, Callable]:
-    """Terms that hold for any body. They act where keypoints are silent.
+def _pseudo_position(estimate, batch, context: Context):
+    """Distance to the teacher's joints, weighted by how little keypoints tell."""
+    found = batch["points_valid"].any(-1, keepdims=True)
+    found = jnp.broadcast_to(found, batch["confidence"].shape)
+    weights = batch["teacher_confidence"] * (1.0 - batch["confidence"])
+    penalty = losses.joint_position(
+        estimate.xyz, batch["teacher_xyz"], where=found, delta=context.scale
+    )
+    return reduction.weighted_mean(penalty, weights, found)
 
-    A joint that the detector believes in is moved by physics only as much as
-    `physics_weight_on_keypoints` says, so a hidden hand is corrected against a
-    well-seen elbow.
+
+def _surface(estimate, batch, context: Context):
+    on_surface = context.surface["on_surface"]
+    penalty = losses.surface_distance(
+        estimate.xyz,
+        context.surface["surface_depth"],
+        skin_depth=anthropometry.skin_depths(context.skeleton),
+        where=on_surface,
+        delta=context.scale,
+    )
+    return reduction.weighted_mean(penalty, batch["confidence"], on_surface)
+
+
+def _hinge(estimate, context: Context, min_skin_depth, where):
+    penalty = losses.surface_hinge(
+        estimate.xyz,
+        context.surface["surface_depth"],
+        min_skin_depth=min_skin_depth,
+        where=where,
+    )
+    return reduction.weighted_mean(penalty, where=where)
+
+
+def _surface_hinge(estimate, batch, context: Context):
+    least = anthropometry.min_skin_depths(context.skeleton)
+    return _hinge(estimate, context, least, context.surface["on_surface"])
+
+
+def _occlusion(estimate, batch, context: Context):
+    """A joint without a keypoint is occluded: it lies well behind the surface.
+
+    It counts in frames in which the detector found some other joint.
     """
-    speed_limit = anthropometry.max_speeds(skel)
-    acceleration_limit = anthropometry.max_accelerations(skel)
+    seen = batch["confidence"] > 0
+    occluded = ~seen & seen.any(axis=-1, keepdims=True)
+    behind = anthropometry.skin_depths(context.skeleton) + context.scale
+    return _hinge(estimate, context, behind, context.surface["on_surface"] & occluded)
 
-    def physics_weight(batch):
-        return 1.0 - (1.0 - config.physics_weight_on_keypoints) * batch["confidence"]
 
-    def scaled(estimate, batch):
-        """Joints with scaled gradients, and the weights that scale them."""
-        weights = physics_weight(batch)
-        return numerics.scale_gradient(estimate.xyz, weights), weights
+def _coverage(estimate, batch, context: Context):
+    points_valid = batch["points_valid"][:, :, : context.scale]
+    penalty = losses.coverage(
+        estimate.xyz,
+        batch["points"][:, :, : context.scale],
+        skeleton=context.skeleton,
+        radii=anthropometry.capsule_radii(context.skeleton),
+        points_valid=points_valid,
+    )
+    return reduction.weighted_mean(penalty, where=points_valid)
 
-    def symmetry(estimate, batch, scene):
-        xyz, weights = scaled(estimate, batch)
-        penalty = losses.symmetry(xyz, skeleton=skel, delta=config.log_ratio_delta)
-        weights = losses.bone_pair_weights(weights, skeleton=skel)
-        return reduction.weighted_mean(penalty, weights)
 
-    def bone_constancy(estimate, batch, scene):
-        xyz, weights = scaled(estimate, batch)
-        penalty = losses.bone_constancy(
-            xyz,
-            skeleton=skel,
-            weights=batch["confidence"],
-            delta=config.log_ratio_delta,
-        )
-        weights = losses.bone_weights(weights, skeleton=skel)
-        return reduction.weighted_mean(penalty, weights)
+def _scaled(estimate, batch, context: Context):
+    """Joints with scaled gradients, and the weights that scale them.
 
-    def bone_ratio(estimate, batch, scene):
-        xyz, weights = scaled(estimate, batch)
-        penalty = losses.bone_ratio(xyz, skeleton=skel)
-        weights = losses.bone_weights(weights, skeleton=skel, rigid=False)
-        return reduction.weighted_mean(penalty, weights)
+    Physical terms act in full on joints without a keypoint. They move a joint with a
+    confident keypoint by `physics_weight_on_keypoints` of that, so that a hidden hand
+    is corrected and the visible elbow hardly moves.
+    """
+    least = context.scales["physics_weight_on_keypoints"]
+    weights = 1.0 - (1.0 - least) * batch["confidence"]
+    return numerics.scale_gradient(estimate.xyz, weights), weights
 
-    def joint_limit(estimate, batch, scene):
-        xyz, weights = scaled(estimate, batch)
-        penalty = losses.joint_limit(xyz, skeleton=skel)
-        weights = losses.hinge_weights(weights, skeleton=skel)
-        return reduction.weighted_mean(penalty, weights)
 
-    def speed(estimate, batch, scene):
-        xyz, weights = scaled(estimate, batch)
-        penalty = losses.speed(xyz, batch["time"], limit=speed_limit)
-        weights = losses.speed_weights(weights, batch["time"])
-        return reduction.weighted_mean(penalty, weights)
+def _symmetry(estimate, batch, context: Context):
+    xyz, weights = _scaled(estimate, batch, context)
+    penalty = losses.symmetry(xyz, skeleton=context.skeleton, delta=context.scale)
+    weights = losses.bone_pair_weights(weights, skeleton=context.skeleton)
+    return reduction.weighted_mean(penalty, weights)
 
-    def acceleration(estimate, batch, scene):
-        xyz, weights = scaled(estimate, batch)
-        penalty = losses.acceleration(xyz, batch["time"], limit=acceleration_limit)
-        weights = losses.acceleration_weights(weights, batch["time"])
-        return reduction.weighted_mean(penalty, weights)
 
-    return {
-        "symmetry": symmetry,
-        "bone_constancy": bone_constancy,
-        "bone_ratio": bone_ratio,
-        "joint_limit": joint_limit,
-        "speed": speed,
-        "acceleration": acceleration,
-    }
+def _bone_constancy(estimate, batch, context: Context):
+    xyz, weights = _scaled(estimate, batch, context)
+    penalty = losses.bone_constancy(
+        xyz,
+        skeleton=context.skeleton,
+        weights=batch["confidence"],
+        delta=context.scale,
+    )
+    weights = losses.bone_weights(weights, skeleton=context.skeleton)
+    return reduction.weighted_mean(penalty, weights)
+
+
+def _bone_ratio(estimate, batch, context: Context):
+    xyz, weights = _scaled(estimate, batch, context)
+    penalty = losses.bone_ratio(xyz, skeleton=context.skeleton)
+    weights = losses.bone_weights(weights, skeleton=context.skeleton, rigid=False)
+    return reduction.weighted_mean(penalty, weights)
+
+
+def _joint_limit(estimate, batch, context: Context):
+    xyz, weights = _scaled(estimate, batch, context)
+    penalty = losses.joint_limit(xyz, skeleton=context.skeleton)
+    weights = losses.hinge_weights(weights, skeleton=context.skeleton)
+    return reduction.weighted_mean(penalty, weights)
+
+
+def _speed(estimate, batch, context: Context):
+    xyz, weights = _scaled(estimate, batch, context)
+    limit = anthropometry.max_speeds(context.skeleton)
+    penalty = losses.speed(xyz, batch["time"], limit=limit)
+    weights = losses.speed_weights(weights, batch["time"])
+    return reduction.weighted_mean(penalty, weights)
+
+
+def _acceleration(estimate, batch, context: Context):
+    xyz, weights = _scaled(estimate, batch, context)
+    limit = anthropometry.max_accelerations(context.skeleton)
+    penalty = losses.acceleration(xyz, batch["time"], limit=limit)
+    weights = losses.acceleration_weights(weights, batch["time"])
+    return reduction.weighted_mean(penalty, weights)
+
+
+_CLOUD = ("points", "points_valid")
+_SEEN = ("confidence",)
+_MOTION = ("confidence", "time")
+
+TERMS = {
+    "point_to_ray": Definition(_point_to_ray, OBSERVATIONS, "ray_delta"),
+    "reprojection": Definition(_reprojection, OBSERVATIONS, "reprojection_delta"),
+    "confidence": Definition(_confidence, OBSERVATIONS, "agreement_scale"),
+    "cross_modal": Definition(_cross_modal, (), "agreement_scale"),
+    "joint_position": Definition(_joint_position, LABELS, "position_delta"),
+    "pseudo_position": Definition(
+        _pseudo_position, (*_SEEN, *_CLOUD, *TEACHER_FIELDS), "position_delta"
+    ),
+    "surface": Definition(_surface, _SEEN, "surface_scale"),
+    "surface_hinge": Definition(_surface_hinge),
+    "occlusion": Definition(_occlusion, _SEEN, "occlusion_margin"),
+    "coverage": Definition(_coverage, _CLOUD, "coverage_points"),
+    "symmetry": Definition(_symmetry, _SEEN, "log_ratio_delta"),
+    "bone_constancy": Definition(_bone_constancy, _SEEN, "log_ratio_delta"),
+    "bone_ratio": Definition(_bone_ratio, _SEEN),
+    "joint_limit": Definition(_joint_limit, _SEEN),
+    "speed": Definition(_speed, _MOTION),
+    "acceleration": Definition(_acceleration, _MOTION),
+}
