@@ -6,10 +6,7 @@ import sys
 from absl import app, flags
 from ml_collections import config_flags
 
-MODES = (
-    *("train", "evaluate", "predict", "refine", "score"),
-    *("prepare", "convert", "keypoints"),
-)
+MODES = "train evaluate predict refine score prepare convert keypoints".split()
 
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
 _CONFIG = config_flags.DEFINE_config_file(
@@ -52,10 +49,10 @@ def main(argv: list[str]) -> int:
     except errors.BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # who reads the output, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:  # a disk that is full, a folder that is none, ...
+    except OSError as error:  # a full disk, a file in place of a folder, ...
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         return 2

@@ -19,16 +19,15 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import study
-from data_pipelines.ground import settings
 from data_pipelines.loading import sources
-from unipose_jax import atomic, errors, skeleton
+from unipose_jax import atomic, errors
 from unipose_jax.cli import commands
 from unipose_jax.report import tables
 from unipose_jax.report.pages import run_page, studies
-from unipose_jax.train import loop, parallel
-from unipose_jax.train.checkpoints import checkpoint, folders, restore
+from unipose_jax.train import loop, parallel, plan
+from unipose_jax.train.checkpoints import checkpoint, restore
 from unipose_jax.train.evaluation import evaluate, ranking_study
-from unipose_jax.train.plan import stages
+from unipose_jax.train.stage import Stage
 
 STARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "scratch": ("", {}),
@@ -103,48 +102,49 @@ def load(name: str, overrides: list[str]) -> ml_collections.ConfigDict:
 def result(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict[str, Any]:
     """Scores of a run on the test split; the run is trained and scored if missing."""
     record = folder / "scores.json"
-    (modality,) = stages.requested_stages(config)
-    stage = stages.stage_config(config, modality, folder)
-    where = folders.folder_of(folder, modality)
+    resolved = plan.resolve(config, folder, training=True)
+    (modality,) = resolved.requested
+    stage = resolved.stage(modality)
+    where = stage.folder
     saved = checkpoint.latest_meta(where)
     if saved and (
         differing := checkpoint.config_difference(
-            saved, stage, include_evaluation_keys=True
+            saved, stage.config, include_evaluation_keys=True
         )
     ):
         raise SystemExit(f"{where}: {differing}; choose another --workdir")
     if not record.exists():
         print(f"train {folder}", flush=True)
-        if not loop.train(stage, where):
+        if not loop.train(stage):
             raise SystemExit(f"{folder} is incomplete; start again to continue")
-        score = rank_scores if stage.recipe == "wsp" else pose_scores
-        scores = score(stage, where) | run_page.provenance()
+        score = rank_scores if stage.method == "wsp" else pose_scores
+        scores = score(stage) | run_page.provenance()
         atomic.write_text(record, json.dumps(tables.plain(scores), indent=1))
         jax.clear_caches()  # compiled programs use memory maps; Linux allows 65,530
         print(json.dumps({k: tables.plain(v) for k, v in scores.items() if "_" in k}))
     return json.loads(record.read_text())
 
 
-def pose_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict:
+def pose_scores(stage: Stage) -> dict:
     """Pose metrics over all joints."""
-    recipe, state = restore.restore_best(config, folder)
-    test = sources.open_split(settings.DataSettings.from_config(config.data), "test")
+    recipe, state = stage.recipe, restore.restore_best(stage)
+    test = sources.open_split(stage.data, "test")
     predicted = evaluate.predict_split(
         evaluate.make_predict(state.apply_fn, recipe.inputs),
         parallel.replicate(state.ema_params),
         test,
-        batch_size=config.global_batch_size,
+        batch_size=stage.batch_size,
     )
     truth = evaluate.read_ground_truth(test)
-    joints = skeleton.by_name(config.data.skeleton)
+    joints = stage.skeleton
     return dict(evaluate.compute_metrics(predicted, truth, joints)["all"])
 
 
-def rank_scores(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dict:
+def rank_scores(stage: Stage) -> dict:
     """Shares of pairs that are ordered correctly."""
-    recipe, state = restore.restore_best(config, folder)
-    test = sources.open_split(settings.DataSettings.from_config(config.data), "test")
-    return ranking_study.run_study(recipe, config, state.ema_params, test)["scores"]
+    state = restore.restore_best(stage)
+    test = sources.open_split(stage.data, "test")
+    return ranking_study.run_study(stage, state.ema_params, test)["scores"]
 
 
 def to_markdown(records: dict[tuple[str, str, str], dict[str, Any]]) -> str:

@@ -23,7 +23,8 @@ from data_pipelines.loading import sources
 from data_pipelines.prepared import prepare
 from unipose_jax import errors
 from unipose_jax.cli import commands
-from unipose_jax.train import parallel, recipes
+from unipose_jax.train import parallel, plan
+from unipose_jax.train.stage import Stage
 
 _CLIPS = flags.DEFINE_integer("clips", 160, "Rendered clips of an epoch.")
 _EPOCHS = flags.DEFINE_integer("epochs", 10, "Epochs to read.")
@@ -36,16 +37,18 @@ def main(argv: list[str]) -> None:
     config = unipose.get_config("quick")
     data = config.data
     data.train_clips, data.validation_clips, data.test_clips = _CLIPS.value, 1, 1
+    home = pathlib.Path()
     with tempfile.TemporaryDirectory() as folder:
         data.data_dir = folder
         prepare.prepare(settings.DataSettings.from_config(data), pathlib.Path())
         read = {}
         for workers in (0, 1, 2):
             data.workers = workers
-            read[workers] = read_epochs(config)
+            read[workers] = read_epochs(plan.resolve_stage(config, home, "points"))
         data.workers = 0
-        batch = next(open_train(config))
-        seconds = steps.seconds_per_step(config, batch, steps=20)
+        stage = plan.resolve_stage(config, home, "points")
+        batch = next(open_train(stage))
+        seconds = steps.seconds_per_step(stage, batch, steps=20)
         trained = config.global_batch_size / seconds
     print(
         json.dumps(
@@ -68,22 +71,22 @@ def main(argv: list[str]) -> None:
     )
 
 
-def open_train(config):
-    """Training batches of a config on one host."""
+def open_train(stage: Stage):
+    """Training batches of a stage on one host."""
     return sources.open_train(
-        settings.DataSettings.from_config(config.data),
-        seed=config.seed,
-        batch_size=config.global_batch_size,
+        stage.data,
+        seed=stage.seed,
+        batch_size=stage.batch_size,
         host=0,
         hosts=1,
     )
 
 
-def read_epochs(config) -> tuple[float, list[int]]:
+def read_epochs(stage: Stage) -> tuple[float, list[int]]:
     """Examples per second from disk to device, and memory after each epoch, MB."""
-    batches = open_train(config)
-    fields = recipes.build(config).fields
-    per_epoch = max(1, config.data.train_clips // config.global_batch_size)
+    batches = open_train(stage)
+    fields = stage.recipe.fields
+    per_epoch = max(1, stage.data.train_clips // stage.batch_size)
 
     def fetch() -> None:
         batch = next(batches)
@@ -97,7 +100,7 @@ def read_epochs(config) -> tuple[float, list[int]]:
             fetch()
         memory.append(resident_mb())
     seconds = time.perf_counter() - start
-    return _EPOCHS.value * per_epoch * config.global_batch_size / seconds, memory
+    return _EPOCHS.value * per_epoch * stage.batch_size / seconds, memory
 
 
 def resident_mb() -> int:

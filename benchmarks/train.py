@@ -19,13 +19,11 @@ from absl import app, flags
 
 from benchmarks import steps
 from configs import unipose
-from data_pipelines.ground import settings
 from data_pipelines.loading import rendered_batches
 from unipose_jax import errors
 from unipose_jax.cli import commands
-from unipose_jax.train import teacher
+from unipose_jax.train import plan, teacher
 from unipose_jax.train.checkpoints import folders
-from unipose_jax.train.plan import stages
 
 _STEPS = flags.DEFINE_integer("steps", 30, "Timed training steps.")
 _VARIANT = flags.DEFINE_string("variant", "quick", "Variant of configs/unipose.py.")
@@ -40,32 +38,30 @@ def main(argv: list[str]) -> None:
     del argv
     commands.silence_library_logs()
     folder = pathlib.Path()
-    config = stages.stage_config(
-        unipose.get_config(_VARIANT.value), _STAGE.value, folder
-    )
-    size = config.global_batch_size
+    stage = plan.resolve_stage(unipose.get_config(_VARIANT.value), folder, _STAGE.value)
+    size = stage.batch_size
     fresh = rendered_batches.FreshBatches(
-        settings.DataSettings.from_config(config.data),
+        stage.data,
         batch_size=size,
         host=0,
         hosts=1,
     )
     taught = _STAGE.value != "points"
-    batches = teacher.load(config, folder).label_batches(fresh) if taught else fresh
+    batches = teacher.load(stage).label_batches(fresh) if taught else fresh
     times = [time.perf_counter()]
     for _ in range(_BATCHES):
         batch = jax.block_until_ready(next(batches))
         times.append(time.perf_counter())
     rendering = statistics.median(b - a for a, b in itertools.pairwise(times[1:]))
-    training = steps.seconds_per_step(config, batch, steps=_STEPS.value)
-    frames = size * config.data.frames
+    training = steps.seconds_per_step(stage, batch, steps=_STEPS.value)
+    frames = size * stage.data.frames
     device = jax.devices()[0]
     print(
         json.dumps(
             {
                 "device": device.device_kind,
                 "config": f"unipose:{_VARIANT.value}, {_STAGE.value}",
-                "image": [config.data.scene.height, config.data.scene.width],
+                "image": [stage.data.scene["height"], stage.data.scene["width"]],
                 "batch_frames": frames,
                 "rendered_frames_per_s": round(frames / rendering, 1),
                 "steps_per_s": round(1.0 / training, 2),

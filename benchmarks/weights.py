@@ -16,15 +16,14 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from configs import unipose
-from data_pipelines.ground import sampling, settings
+from data_pipelines.ground import sampling
 from data_pipelines.loading import sources
 from unipose_jax import errors, estimator, models, skeleton
 from unipose_jax.cli import commands
 from unipose_jax.report.pages import run_page
-from unipose_jax.train import parallel
+from unipose_jax.train import parallel, plan
 from unipose_jax.train.checkpoints import folders
 from unipose_jax.train.evaluation import evaluate
-from unipose_jax.train.plan import stages
 from unipose_jax.weights import store
 
 _MODALITY = flags.DEFINE_enum(
@@ -77,8 +76,8 @@ def main(argv: list[str]) -> None:
 def score() -> None:
     """Predicts the test clips and prints the tables."""
     network = estimator.load_shipped(_MODALITY.value)
-    stage = stages.stage_config(_CONFIG.value, _MODALITY.value, pathlib.Path())
-    test = sources.open_split(settings.DataSettings.from_config(stage.data), "test")
+    stage = plan.resolve_stage(_CONFIG.value, pathlib.Path(), _MODALITY.value)
+    test = sources.open_split(stage.data, "test")
     skel = skeleton.by_name(network.skeleton)
     apply_fn = models.build(network.model, num_joints=skel.num_joints).apply
     predicted = evaluate.predict_split(
@@ -91,7 +90,7 @@ def score() -> None:
     )
     truth = evaluate.read_ground_truth(test)
     results = evaluate.compute_metrics(predicted, truth, skel)
-    print(run_page.protocol(stage, results, test.protocol))
+    print(run_page.protocol(stage.data, results, test.protocol))
     print(run_page.summary_text(results))
     conditions = evaluate.metrics_by_condition(predicted, truth, skel)
     print(run_page.conditions_text(conditions))

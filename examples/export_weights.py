@@ -11,8 +11,6 @@ import json
 import pathlib
 import sys
 
-import jax
-
 from data_pipelines.ground import file_io
 from unipose_jax import errors, estimator
 from unipose_jax.cli import commands
@@ -32,7 +30,7 @@ def main(run: pathlib.Path, output: pathlib.Path, modality: str = "points") -> N
     file_io.check_writable(f"{output}.npz")
     folder = folders.folder_of(run.expanduser(), modality)
     config = restore.read_config(folder)
-    _, state = restore.restore_best(config, folder)
+    params = restore.restore_params(folder)
     scored = folder / "metrics.json"
     if not scored.is_file():
         raise errors.BadInput(f"no {scored}; run --mode=evaluate first")
@@ -44,7 +42,7 @@ def main(run: pathlib.Path, output: pathlib.Path, modality: str = "points") -> N
     notes = {key: record[key] for key in ("step", "seed", "protocol", "provenance")}
     estimator.export(
         output,
-        estimator.from_config(config, jax.device_get(state.ema_params)),
+        estimator.from_config(config, params),
         notes | {"results": summary},
     )
 

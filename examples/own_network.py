@@ -1,37 +1,39 @@
-"""A network of your own: a Flax module, the line that registers it, and a config.
+"""A network of your own: `python run.py --config=examples/own_network.py ...`."""
 
-python run.py --config=examples/own_network.py:smoke --workdir=W
-"""
+import pathlib
+import tempfile
 
 import flax.linen as nn
 import jax.numpy as jnp
 
 from configs import unipose
 from unipose_jax import models
+from unipose_jax.train import loop, plan
 
 
-class MeanPool(nn.Module):
-    """Joints from the mean feature of each frame's points."""
-
+class MeanNet(nn.Module):
     num_joints: int
-    dtype: jnp.dtype
+    dtype: str
     width: int
 
     @nn.compact
     def __call__(self, points, points_valid, time):
-        where = points_valid[..., None]
-        center = jnp.mean(points, axis=-2, keepdims=True, where=where)
-        features = nn.relu(nn.Dense(self.width, dtype=self.dtype)(points - center))
-        pooled = jnp.mean(features, axis=-2, where=where)
-        values = nn.Dense(4 * self.num_joints)(nn.relu(nn.Dense(self.width)(pooled)))
-        values = values.reshape(*values.shape[:-1], self.num_joints, 4)
-        return models.PoseEstimate(values[..., :3] + center, values[..., 3])
+        mean = jnp.mean(points, -2, keepdims=True, where=points_valid[..., None])
+        hidden = nn.relu(nn.Dense(self.width)(points - mean)).max(-2)
+        found = nn.DenseGeneral((self.num_joints, 4))(hidden)
+        return models.PoseEstimate(found[..., :3] + mean, found[..., 3])
 
 
-models.register("mean_pool", MeanPool, inputs=models.POINT_FIELDS)  # the line
+models.register("mean_net", MeanNet, inputs=models.POINT_FIELDS)
 
 
 def get_config(mode="quick"):
     config = unipose.stage_1(mode)
-    config.model = {"name": "mean_pool", "width": 64, "dtype": "float32"}
+    config.model = {"name": "mean_net", "width": 32, "dtype": "float32"}
     return config
+
+
+if __name__ == "__main__":
+    folder = pathlib.Path(tempfile.mkdtemp())
+    loop.train(plan.resolve(get_config("smoke"), folder, training=True).stages[0])
+    print((folder / "log.jsonl").read_text())

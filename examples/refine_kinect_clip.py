@@ -12,7 +12,7 @@ import sys
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.ntu import data_set, skeleton_file
 from unipose_jax import errors
-from unipose_jax.cli import refinement
+from unipose_jax.cli import refine
 from unipose_jax.report.pages import refinement_page as report
 
 
@@ -20,7 +20,7 @@ def main(folder: pathlib.Path, clip: str, output: pathlib.Path) -> None:
     """Refines the first person of a clip."""
     person = first_person(folder, clip)
     before = person.joints()
-    after = refinement.to_pose_file(before, refinement.refine_poses(before))
+    after = refine.to_pose_file(before, refine.refine_poses(before))
     pose_file.write(output, after)
     print(report.report_refinement(before, after, output, person))
 

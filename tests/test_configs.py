@@ -5,9 +5,9 @@ import pathlib
 import pytest
 
 from configs import ablations
-from unipose_jax.train import recipes
+from tests import stages
 from unipose_jax.train.checkpoints import folders
-from unipose_jax.train.plan import stages
+from unipose_jax.train.plan import stage_values
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FILES = sorted(
@@ -64,9 +64,7 @@ def build_problem(case):
         return f"keys that only it or only its base has: {sorted(unlike)}"
     try:
         for modality in possible_stages(config):
-            recipes.build(
-                stages.stage_config(config, modality, pathlib.Path("nowhere"))
-            )
+            stages.recipe(stages.values(config, modality, pathlib.Path("nowhere")))
     except Exception as error:  # every file that fails is listed
         return repr(error)
     return ""
@@ -112,7 +110,10 @@ def test_an_unknown_ablation_is_one_line_with_the_choices(variant):
 
 
 def test_only_the_main_job_trains_points_and_a_student():
-    trained = {name: stages.requested_stages(load(name, "quick")) for name in NAMES}
+    trained = {
+        name: stage_values.requested_stages(load(name, "quick").to_dict())
+        for name in NAMES
+    }
     assert trained.pop("unipose") == ("points", "depth")
     alone = [n for n in trained if "students_" in n or "wsp_" in n]
     assert all(len(trained[name]) == 1 for name in alone)

@@ -1,6 +1,7 @@
 """The scripts of examples/ that no other test runs, at their smallest."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -111,25 +112,41 @@ def test_a_data_set_of_ones_own_is_trained_on(tmp_path):
     assert len((ROOT / "examples/own_dataset.py").read_text().splitlines()) < 40
 
 
-@pytest.mark.parametrize(
-    ("name", "logged"),
-    [("own_loss", "loss/head_above_torso"), ("own_network", "loss/point_to_ray")],
-)
-def test_own_loss_and_network_train_from_one_file(tmp_path, name, logged):
-    path = f"examples/{name}.py"
-    command = [sys.executable, "run.py", f"--config={path}:smoke"]
+def run_own(name, *command):
+    """What a script or run.py prints with an example of one's own."""
+    source = ROOT / "examples" / f"{name}.py"
+    assert len(source.read_text().splitlines()) < 40
     done = subprocess.run(
-        [*command, f"--workdir={tmp_path}", "--config.data.cache_dir="],
+        [sys.executable, *(command or [source])],
         cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    rows = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
-    values = [row[logged] for row in rows if logged in row and row["split"] == "train"]
-    assert len(values) == 4
-    assert np.isfinite(values).all()
-    assert len((ROOT / path).read_text().splitlines()) < 40
+    return done.stdout
+
+
+def test_a_loss_of_ones_own_is_trained_and_logged():
+    printed = [line.split() for line in run_own("own_loss").splitlines()]
+    values = [float(value) for name, value in printed if name == "loss/upright"]
+    assert len(values) == 6  # four steps and two validations
+    assert all(0.0 < value < 1.0 for value in values)
+
+
+@pytest.mark.slow
+def test_a_loss_of_ones_own_is_trained_by_run_py(tmp_path):
+    config = "--config=examples/own_loss.py:smoke"
+    run_own("own_loss", "run.py", config, f"--workdir={tmp_path}")
+    assert "loss/upright" in (tmp_path / "log.jsonl").read_text()
+    assert json.loads((tmp_path / "metrics.json").read_text())["step"] == 4
+
+
+def test_a_network_of_ones_own_is_trained():
+    lines = run_own("own_network").splitlines()
+    losses = [json.loads(line)["loss/total"] for line in lines if line.startswith("{")]
+    assert len(losses) == 6
+    assert losses[3] < losses[0]
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from data_pipelines.readers.recordings import recording
 from data_pipelines.rendered import clip_pool
 from tests import config_data
 from unipose_jax import errors, estimator
-from unipose_jax.cli import commands, data_commands
+from unipose_jax.cli import commands, prepare
 from unipose_jax.synthesis import pools
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -323,13 +323,13 @@ def test_prepared_data_have_all_crops_or_none(
 ):
     asked = []
     monkeypatch.setattr(
-        data_commands, "prepare_data", lambda config, *_, **__: asked.append(config)
+        prepare, "prepare_data", lambda data, *_, **__: asked.append(data)
     )
     config = unipose.get_config("smoke")
     config.stages, config.model.fusion = stages, fusion
     run("prepare", config, data_dir=tmp_path)
-    assert asked[0].data.crop_size == crop_size
-    assert asked[0].data.crops == ("depth", "rgb")
+    assert asked[0].crop_size == crop_size
+    assert asked[0].crops == ("depth", "rgb")
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 import jax
-import ml_collections
 import numpy as np
 
 from data_pipelines.ground import sampling
@@ -115,15 +115,20 @@ class Estimator:
         return jax.tree.map(np.asarray, self._apply(self._device_params, fed))
 
 
-def from_config(config: ml_collections.ConfigDict, params) -> Estimator:
-    """Makes an estimator from a config and the parameters of its network."""
+def from_config(config: Mapping[str, Any], params) -> Estimator:
+    """An estimator of a trained network.
+
+    Args:
+        config: values of the config that it was trained with (`restore.read_config`).
+        params: of the network.
+    """
     return Estimator(
         params=params,
-        model=config.model.to_dict(),
-        skeleton=config.data.skeleton,
-        frames=config.data.frames,
-        num_points=config.data.num_points,
-        crop_size=config.data.crop_size,
+        model=dict(config["model"]),
+        skeleton=config["data"]["skeleton"],
+        frames=config["data"]["frames"],
+        num_points=config["data"]["num_points"],
+        crop_size=config["data"]["crop_size"],
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from configs import unipose
+from tests import config_data
 from unipose_jax import skeleton
 from unipose_jax.report import tables
 from unipose_jax.report.draw import clip_data
@@ -50,6 +51,7 @@ def write(split, folder, monkeypatch):
     """The page, the recorded metrics and the clips of a report."""
     config, shown = unipose.get_config("smoke"), []
     config.data.name = "recording"
+    data = config_data.typed(config.data)
     monkeypatch.setattr(
         run_page.build, "_clip_sections", lambda *args: shown.extend(args[2]) or []
     )
@@ -61,13 +63,14 @@ def write(split, folder, monkeypatch):
     body = skeleton.by_name("ITOP15")
     results = evaluate.compute_metrics(predicted, truth, body)
     page = run_page.report_run(
-        config,
+        config.to_dict(),
+        data,
         folder,
         7,
         results,
         split,
         predicted,
-        protocol=run_page.protocol(config, results, split.protocol),
+        protocol=run_page.protocol(data, results, split.protocol),
         log=folder / "log.jsonl",
         others={"depth": results},
         studied={"actions": {"mean": {}}, "noise": {}},
@@ -104,8 +107,8 @@ def test_groups_of_joints_that_nobody_scored_have_no_row(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("known", [False, True])
 def test_the_protocol_counts_what_was_scored(known):
-    config = unipose.get_config("smoke")
+    data = config_data.typed(unipose.get_config("smoke").data)
     results = {name: {"num_frames": 6 * known} for name in ("all", "visible")}
-    text = run_page.protocol(config, results, "Recorded.")
+    text = run_page.protocol(data, results, "Recorded.")
     assert ("6 frames scored" in text) == known
     assert ("no 3D truth" in text) != known

@@ -6,8 +6,7 @@ from configs import unipose
 from data_pipelines.cameras import calibration
 from data_pipelines.readers.recordings import recording
 from data_pipelines.rendered import clip_pool
-from tests import config_data
-from unipose_jax.train import recipes
+from tests import config_data, stages
 from unipose_jax.train.checkpoints import checkpoint, restore
 
 
@@ -17,9 +16,7 @@ def final_state():
 
     def read(config, workdir: pathlib.Path):
         checkpoints = checkpoint.Checkpoints(workdir)
-        state, _ = restore.restore_or_init(
-            config, recipes.build(config), checkpoints, workdir
-        )
+        state, _ = restore.restore_or_init(stages.stage(config, workdir), checkpoints)
         checkpoints.close()
         return state
 

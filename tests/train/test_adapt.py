@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from configs import recording
-from tests import config_data
+from tests import config_data, stages
 from tests.test_data_sets import write_recordings
 from unipose_jax import errors, models, skeleton
 from unipose_jax.report import logs
-from unipose_jax.train import loop, recipes, teacher
+from unipose_jax.train import loop, teacher
 from unipose_jax.train.checkpoints import checkpoint
 from unipose_jax.train.evaluation import evaluate
-from unipose_jax.train.plan import stages
 
 
 @pytest.fixture(scope="module")
@@ -32,21 +31,21 @@ def config(filmed):
     config.data.path = str(filmed)
     config.global_batch_size = 4
     config.num_train_steps, config.checkpoint_every = 2, 1
-    return stages.stage_config(config, "points", filmed)
+    return stages.values(config, "points", filmed)
 
 
 @pytest.mark.slow
 def test_adapting_starts_with_the_shipped_weights_and_keeps_the_best(
     config, tmp_path, final_state
 ):
-    assert loop.train(config, tmp_path)
+    assert loop.train(stages.stage(config, tmp_path))
     log = logs.read_log(tmp_path / "log.jsonl")
     scores = {r["step"]: r["loss/total"] for r in log if r["split"] == "validation"}
     assert list(scores) == [0, 1, 2]
     checkpoints = checkpoint.Checkpoints(tmp_path)
     assert scores[checkpoints.best_step()] == min(scores.values())
     checkpoints.close()
-    shipped = jax.tree.leaves(teacher.load(config, tmp_path).params)
+    shipped = jax.tree.leaves(teacher.load(stages.stage(config, tmp_path)).params)
     adapted = jax.tree.leaves(final_state(config, tmp_path).params)
     moved = [np.abs(a - b).max() for a, b in zip(adapted, shipped, strict=True)]
     assert 0 < max(moved) < 0.1  # the same network, a little different
@@ -55,7 +54,7 @@ def test_adapting_starts_with_the_shipped_weights_and_keeps_the_best(
 def test_only_joints_without_keypoints_keep_to_the_teacher(config):
     for name in config.loss_weights:
         config.loss_weights[name] = float(name == "pseudo_position")
-    recipe = recipes.build(config)
+    recipe = stages.recipe(config)
     assert recipe.needs_teacher
     source = config_data.open_split(config, "validation")
     batch = evaluate.collate([source[0]])
@@ -90,7 +89,7 @@ def test_joints_without_keypoints_need_a_teacher_who_knows_them(
     with pytest.raises(errors.BadInput, match="no right_hand.*skeleton: .*COCO17"):
         config_data.open_train(config, host=0, hosts=1)
     batches = config_data.open_train(
-        config, host=0, hosts=1, teacher=teacher.load(config, tmp_path)
+        config, host=0, hosts=1, teacher=teacher.load(stages.stage(config, tmp_path))
     )
     batch = next(batches)
     lacking = skeleton.ITOP15.index("right_hand")
@@ -101,5 +100,5 @@ def test_joints_without_keypoints_need_a_teacher_who_knows_them(
 def test_another_network_cannot_start_with_the_weights(config, tmp_path):
     config.model.width //= 2
     with pytest.raises(errors.BadInput, match="teacher has another network .*there"):
-        loop.train(config, tmp_path)
+        loop.train(stages.stage(config, tmp_path))
     assert not (tmp_path / "checkpoints").exists()

@@ -6,7 +6,6 @@ import signal
 import chex
 import jax
 import jax.numpy as jnp
-import ml_collections
 import numpy as np
 import optax
 import pytest
@@ -15,13 +14,14 @@ from flax import traverse_util
 from configs import wsp_finetune
 from data_pipelines.loading import label_subset, pool_batches
 from data_pipelines.rendered import clip_pool
+from tests import stages
 from tests.test_run import run
 from unipose_jax import errors, models, skeleton
 from unipose_jax.train import loop, optimizer
+from unipose_jax.train import settings as train_settings
 from unipose_jax.train import state as train_state
 from unipose_jax.train.checkpoints import checkpoint, folders, pretrained, restore
 from unipose_jax.train.evaluation import evaluate
-from unipose_jax.train.plan import stages
 
 NETWORK = models.RankNet(num_joints=3, width=4)
 
@@ -44,10 +44,6 @@ def save(workdir, *scored):
         meta = {"config": {}, "position": {}}
         checkpoints.save(jax.device_get(state), meta=meta, score=score)
     checkpoints.close()
-
-
-def init_of(workdir) -> ml_collections.ConfigDict:
-    return ml_collections.ConfigDict({"init_backbone": str(workdir)})
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +81,7 @@ def test_the_best_average_backbone_is_taken_over_and_nothing_else(
     last = state_of(filled(ranking, 3.0), step=2, average=filled(ranking, 4.0))
     save(tmp_path, (best, 0.5), (last, 0.9))
     fresh = state_of(filled(posing, 7.0))
-    started = pretrained.load_backbone(fresh, init_of(tmp_path))
+    started = pretrained.load_backbone(fresh, tmp_path)
     chex.assert_trees_all_equal(started.params, started.ema_params)
     chex.assert_trees_all_equal_shapes(started.params, fresh.params)
     values = traverse_util.flatten_dict(started.params)
@@ -103,7 +99,7 @@ def test_each_array_of_the_backbone_keeps_its_name(ranking, posing, tmp_path):
     numbered = iter(range(1_000))
     marked = jax.tree.map(lambda leaf: leaf + next(numbered), ranking)
     save(tmp_path, (state_of(marked), None))
-    started = pretrained.load_backbone(state_of(posing), init_of(tmp_path))
+    started = pretrained.load_backbone(state_of(posing), tmp_path)
     chex.assert_trees_all_equal(
         started.params["params"]["core"]["backbone"], marked["params"]["backbone"]
     )
@@ -111,7 +107,7 @@ def test_each_array_of_the_backbone_keeps_its_name(ranking, posing, tmp_path):
 
 def test_a_student_below_the_workdir_is_found(posing, tmp_path):
     save(tmp_path / "rgb", (state_of(filled(posing, 5.0)), None))
-    started = pretrained.load_backbone(state_of(posing), init_of(tmp_path))
+    started = pretrained.load_backbone(state_of(posing), tmp_path)
     backbone = started.params["params"]["core"]["backbone"]
     assert {float(leaf.max()) for leaf in jax.tree.leaves(backbone)} == {5.0}
 
@@ -137,23 +133,21 @@ def test_a_student_below_the_workdir_is_found(posing, tmp_path):
 def test_a_run_that_cannot_be_started_from(ranking, posing, tmp_path, change, message):
     save(tmp_path, (state_of({"params": change(ranking["params"])}), None))
     with pytest.raises(errors.BadInput, match=message):
-        pretrained.load_backbone(state_of(posing), init_of(tmp_path))
+        pretrained.load_backbone(state_of(posing), tmp_path)
 
 
 def test_a_workdir_that_is_not_there(posing, tmp_path):
     with pytest.raises(errors.BadInput, match="no checkpoint in .*nothing; train"):
-        pretrained.load_backbone(state_of(posing), init_of(tmp_path / "nothing"))
+        pretrained.load_backbone(state_of(posing), tmp_path / "nothing")
 
 
 def make_optimizer(**settings):
-    config = ml_collections.ConfigDict(
-        {
-            "learning_rate": 0.5,
-            "warmup_steps": 0,
-            "weight_decay": 0.1,
-            "clip_norm": 100.0,
-        }
-        | settings
+    config = train_settings.OptimizerSettings(
+        learning_rate=0.5,
+        warmup_steps=0,
+        weight_decay=0.1,
+        clip_norm=100.0,
+        **settings,
     )
     return optimizer.make_optimizer(config, 10)
 
@@ -195,7 +189,7 @@ def smoke(pools, init=""):
 
 
 def train(config, workdir) -> None:
-    stage = stages.stage_config(config, "rgb", workdir)
+    stage = stages.values(config, "rgb", workdir)
     assert loop.train(stage, folders.folder_of(workdir, "rgb"))
 
 
@@ -223,7 +217,7 @@ def paused(pools, before, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool_batches, "PoolBatches", Stopping)
-        stage = stages.stage_config(config, "rgb", workdir)
+        stage = stages.values(config, "rgb", workdir)
         assert not loop.train(stage, workdir / "rgb")
     before.rename(before.with_name("away"))
     try:
@@ -252,7 +246,7 @@ def test_neither_a_pause_nor_labels_of_other_clips_change_a_run(
     assert len(share) == TRAINED // 2
     monkeypatch.setattr(clip_pool, "ClipPool", PartlyBlindPool)
     train(config, tmp_path)
-    stage = stages.stage_config(config, "rgb", tmp_path)
+    stage = stages.values(config, "rgb", tmp_path)
     chex.assert_trees_all_equal(
         final_state(stage, tmp_path / "rgb").checkpoint_tree(),
         final_state(stage, paused / "rgb").checkpoint_tree(),
@@ -268,10 +262,10 @@ def test_a_tuned_run_is_reported(paused):
 
 @pytest.mark.slow
 def test_a_run_is_scored_without_the_rates_that_trained_it(pools, paused):
-    stage = stages.stage_config(smoke(pools), "rgb", paused)
-    _, as_trained = restore.restore_best(stage, paused / "rgb")
+    stage = stages.values(smoke(pools), "rgb", paused)
+    as_trained = restore.restore_best(stages.stage(stage, paused / "rgb"))
     stage.optimizer.backbone_lr_multiplier = 0.5
-    _, state = restore.restore_best(stage, paused / "rgb")
+    state = restore.restore_best(stages.stage(stage, paused / "rgb"))
     assert int(state.step) == int(as_trained.step) > 0
     chex.assert_trees_all_equal(state.ema_params, as_trained.ema_params)
 
@@ -288,9 +282,9 @@ def test_a_fresh_run_begins_with_the_backbone(pools, tmp_path, monkeypatch):
     class TakenError(Exception):
         pass
 
-    def take(state, config):
+    def take(state, workdir):
         assert state.step == 0
-        assert config.init_backbone == str(tmp_path / "before")
+        assert workdir == tmp_path / "before"
         raise TakenError
 
     monkeypatch.setattr(pretrained, "load_backbone", take)

@@ -7,11 +7,11 @@ import pytest
 
 from configs import unipose
 from data_pipelines.ground import pose_file
+from tests import stages
 from tests.test_run import run
 from unipose_jax import errors, models
-from unipose_jax.train import recipes, teacher
-from unipose_jax.train.checkpoints import restore
-from unipose_jax.train.plan import stages
+from unipose_jax.train.checkpoints import checkpoint, restore
+from unipose_jax.train.plan import checks
 
 
 @pytest.fixture
@@ -44,17 +44,17 @@ def test_fused_network_trains_and_predicts_with_what_there_is(
 
 
 def test_a_stage_of_points_gets_the_crops_that_it_fuses(config, tmp_path):
-    stage = stages.stage_config(config, "points", tmp_path)
+    stage = stages.values(config, "points", tmp_path)
     assert stage.data.crop_size == config.student.crop_size
     assert stage.data.crops == ("rgb",)
-    recipe = recipes.build(stage)
+    recipe = stages.recipe(stage)
     assert set(models.CROP_FIELDS["rgb"]) < set(recipe.inputs)
     assert len(set(recipe.fields)) == len(recipe.fields)
     assert "xyz" not in recipe.fields
     config.model.fusion = "none"
-    plain = stages.stage_config(config, "points", tmp_path)
+    plain = stages.values(config, "points", tmp_path)
     assert plain.data.crop_size == 0
-    assert recipes.build(plain).inputs == models.POINT_FIELDS
+    assert stages.recipe(plain).inputs == models.POINT_FIELDS
 
 
 @pytest.mark.parametrize(
@@ -70,22 +70,22 @@ def test_a_stage_of_points_gets_the_crops_that_it_fuses(config, tmp_path):
     ],
 )
 def test_fusions_that_cannot_be(config, tmp_path, changes, message):
-    stage = stages.stage_config(config, "points", tmp_path)
+    stage = stages.values(config, "points", tmp_path)
     stage.update_from_flattened_dict(changes)
     with pytest.raises(errors.BadInput, match=message):
-        recipes.build(stage)
+        stages.recipe(stage)
 
 
 def test_a_fused_teacher_looks_at_crops_of_the_students_size(
     config, tmp_path, monkeypatch
 ):
-    fused = stages.stage_config(config, "points", tmp_path)
-    monkeypatch.setattr(restore, "read_config", lambda workdir: fused)
+    fused = stages.values(config, "points", tmp_path)
+    monkeypatch.setattr(restore, "read_config", lambda workdir: fused.to_dict())
+    monkeypatch.setattr(checkpoint, "latest_meta", lambda workdir: None)
     config.student.teacher.workdir = str(tmp_path)
-    student = stages.stage_config(config, "depth", tmp_path)
-    assert set(teacher.check_teacher(student, tmp_path)) > set(
-        models.CROP_FIELDS["rgb"]
-    )
+    student = stages.values(config, "depth", tmp_path)
+    found = checks.check_teacher(stages.stage(student, tmp_path))
+    assert set(found.inputs) > set(models.CROP_FIELDS["rgb"])
     student.data.crop_size = 2 * fused.data.crop_size
-    with pytest.raises(errors.BadInput, match="32 pixels, the student at .*64"):
-        teacher.check_teacher(student, tmp_path)
+    with pytest.raises(errors.BadInput, match="32 pixels, the student crops of 64"):
+        checks.check_teacher(stages.stage(student, tmp_path))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from configs import unipose
-from tests import config_data
+from tests import config_data, stages
 from unipose_jax.report import logs
 from unipose_jax.train import loop
 
@@ -84,7 +84,8 @@ def settled(params) -> dict[str, np.ndarray]:
 def test_two_hosts_train_as_one_and_survive_a_kill(tmp_path, pools, final_state):
     config = unipose.get_config("smoke")
     config.data.cache_dir = pools
-    assert loop.train(config, tmp_path / "one")  # this process has four devices
+    # This process has four devices.
+    assert loop.train(stages.stage(config, tmp_path / "one"))
     config_data.open_split(config, "test")  # rendered once for all
     # One of two hosts dies as soon as a checkpoint exists; both start again.
     hosts = start(tmp_path / "two", pools)

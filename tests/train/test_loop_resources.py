@@ -9,8 +9,9 @@ import pytest
 
 from configs import unipose
 from data_pipelines.loading import pool_batches
+from tests import stages
 from unipose_jax import errors
-from unipose_jax.train import loop, metric_writer, recipes
+from unipose_jax.train import loop, metric_writer
 from unipose_jax.train import state as train_state
 from unipose_jax.train.checkpoints import checkpoint, restore
 
@@ -82,7 +83,7 @@ def test_only_training_counts_as_training_time(config, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "Checkpoints", Checkpoints)
     monkeypatch.setattr(loop, "make_validation_fn", make_validation)
     config.checkpoint_every = 2
-    assert loop.train(config, tmp_path)
+    assert loop.train(stages.stage(config, tmp_path))
     lines = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
     speeds = [line["steps_per_s"] for line in lines if line["split"] == "train"]
     assert len(speeds) == config.num_train_steps > config.checkpoint_every
@@ -103,7 +104,7 @@ def test_a_run_that_diverges_closes_its_checkpoints(
     monkeypatch.setattr(loop, "make_validation_fn", quick_validation)
     config.checkpoint_every = 2
     with pytest.raises(metric_writer.NonFiniteLoss, match="step 3"):
-        loop.train(config, tmp_path)
+        loop.train(stages.stage(config, tmp_path))
     assert not open_managers
     assert checkpoint.latest_step(tmp_path) == 2
 
@@ -111,11 +112,11 @@ def test_a_run_that_diverges_closes_its_checkpoints(
 def test_a_refused_checkpoint_is_closed(config, tmp_path, monkeypatch, open_managers):
     monkeypatch.setattr(loop, "make_validation_fn", quick_validation)
     config.num_train_steps = 1
-    assert loop.train(config, tmp_path)
+    assert loop.train(stages.stage(config, tmp_path))
     config.model.width = 2 * config.model.width
     for use in (
-        lambda: restore.restore_best(config, tmp_path),
-        lambda: loop.train(config, tmp_path),
+        lambda: restore.restore_best(stages.stage(config, tmp_path)),
+        lambda: loop.train(stages.stage(config, tmp_path)),
     ):
         with pytest.raises(errors.BadInput, match="model.width"):
             use()
@@ -136,7 +137,7 @@ def test_initial_weights_share_no_key_with_a_step(config, monkeypatch):
     original = train_state.create
     monkeypatch.setattr(train_state, "create", create)
     with checkpoint.Checkpoints(pathlib.Path("nowhere")) as nothing:
-        restore.restore_or_init(config, recipes.build(config), nothing, None)
+        restore.restore_or_init(stages.stage(config), nothing)
     root = jax.random.key(config.seed)
     steps = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(root, np.arange(1000))
     used = jax.random.key_data(steps).tolist() + [jax.random.key_data(root).tolist()]

@@ -9,15 +9,15 @@ import optax
 import pytest
 
 from configs import pose_machine
-from tests import config_data
+from tests import config_data, stages
 from tests.data_pipelines.originals import videopose
 from unipose_jax import errors
-from unipose_jax.cli import commands
-from unipose_jax.train import loop, recipes
+from unipose_jax.cli import evaluate as cli_evaluate
+from unipose_jax.cli import train as cli_train
+from unipose_jax.train import loop
 from unipose_jax.train import state as train_state
 from unipose_jax.train.checkpoints import restore
 from unipose_jax.train.evaluation import lifting_study
-from unipose_jax.train.plan import stages
 
 
 def write(folder, frames):
@@ -45,14 +45,14 @@ def smoke(folder):
 def trained(folder, tmp_path_factory):
     """The folder of a finished run; not to be trained in."""
     workdir = tmp_path_factory.mktemp("run")
-    assert loop.train(stages.stage_config(smoke(folder), "points", workdir), workdir)
+    assert loop.train(stages.values(smoke(folder), "points", workdir), workdir)
     return workdir
 
 
 def test_run_trains_evaluates_and_reports(folder, trained):
     config = smoke(folder)
     config.correction.steps = 3  # more than the study asks for
-    assert commands.evaluate_run(config, trained) == 0
+    assert cli_evaluate.evaluate_run(config, trained) == 0
     (target,) = (trained / "evaluations").iterdir()  # it was trained for fewer
     record = json.loads((target / "metrics.json").read_text())
     assert {"S1 Walking, corrected", "mean, coarse"} <= set(record["study"]["actions"])
@@ -74,21 +74,23 @@ def test_clips_without_actions_are_studied_together(folder, trained):
         def __getitem__(self, index):
             return self.examples[index]
 
-    config = stages.stage_config(smoke(folder), "points", trained)
-    recipe, state = restore.restore_best(config, trained)
+    config = stages.values(smoke(folder), "points", trained)
+    stage = stages.stage(config, trained)
+    state = restore.restore_best(stage)
     source = Plain(config_data.open_split(config, "test"))
-    found = lifting_study.run_study(recipe, config, state.ema_params, source)
+    found = lifting_study.run_study(stage, state.ema_params, source)
     assert set(found["actions"]) >= {"all, corrected", "mean, corrected"}
 
 
 @pytest.mark.parametrize("steps", [(), (1,)])
 def test_a_study_may_try_no_steps(folder, trained, steps):
-    config = stages.stage_config(smoke(folder), "points", trained)
-    recipe, state = restore.restore_best(config, trained)
-    source = config_data.open_split(config, "test")
+    config = stages.values(smoke(folder), "points", trained)
     config.study.steps, config.study.noise = steps, (0.0,)
     config.study.kinds = (config.correction.kind,)
-    found = lifting_study.run_study(recipe, config, state.ema_params, source)
+    stage = stages.stage(config, trained)
+    state = restore.restore_best(stage)
+    source = config_data.open_split(config, "test")
+    found = lifting_study.run_study(stage, state.ema_params, source)
     assert "mean, corrected" in found["actions"]
     assert len(found["noise"]) == len(steps)
 
@@ -105,7 +107,7 @@ def test_settings_that_there_are_not_are_said(folder, trained, changes, message)
     config = smoke(folder)
     config.update_from_flattened_dict(changes)
     with pytest.raises(errors.BadInput, match=message):
-        recipes.build(config)
+        stages.recipe(config)
 
 
 def test_the_same_command_scores_a_finished_run_on_other_files(
@@ -115,20 +117,22 @@ def test_the_same_command_scores_a_finished_run_on_other_files(
     before = (trained / "log.jsonl").read_text()
     scored = []
     monkeypatch.setattr(
-        commands, "evaluate_run", lambda config, _: scored.append(config.data.path) or 0
+        cli_train.evaluate,
+        "evaluate_plan",
+        lambda plan: scored.append(plan.stages[0].data.path) or 0,
     )
-    assert commands.train(smoke(tmp_path), trained) == 0
+    assert cli_train.train(smoke(tmp_path), trained) == 0
     assert scored == [str(tmp_path)]
     assert (trained / "log.jsonl").read_text() == before
 
 
 def gradients(batch, config, names):
     """Gradient of each term by the network's parameters."""
-    recipe = recipes.build(config)
+    recipe = stages.recipe(config)
     state = train_state.create(
         recipe.network,
         optax.sgd(1.0),
-        restore.dummy_inputs(config, recipe.inputs),
+        restore.dummy_inputs(config_data.typed(config.data), recipe.inputs),
         jax.random.key(0),
     )
     keys = jax.random.split(jax.random.key(1), len(batch["uv"]))

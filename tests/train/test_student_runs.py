@@ -14,11 +14,11 @@ from configs import unipose
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
+from tests import stages
 from tests.test_run import run
 from unipose_jax import errors, estimator
 from unipose_jax.train import loop
 from unipose_jax.train.checkpoints import folders, restore
-from unipose_jax.train.plan import stages
 
 pytestmark = pytest.mark.slow
 
@@ -90,10 +90,10 @@ def test_teacher_is_left_as_it_was(trained):
 
 def test_finished_stages_rest(config, trained):
     for modality in folders.MODALITIES:
-        settings = stages.stage_config(config, modality, trained)
+        settings = stages.values(config, modality, trained)
         log = folders.folder_of(trained, modality) / "log.jsonl"
         before = log.read_bytes()
-        assert loop.train(settings, log.parent)
+        assert loop.train(stages.stage(settings, log.parent))
         assert log.read_bytes() == before
 
 
@@ -105,8 +105,8 @@ def test_students_predict_a_recording(config, trained, filmed, tmp_path, modalit
     assert poses.xyz.shape == (2, 15, 3)
     assert np.isfinite(poses.xyz[poses.is_valid()]).all()
     # They see what they were trained on: crops as data sets have them.
-    stage = stages.stage_config(config, modality, trained)
-    _, state = restore.restore_best(stage, trained / modality)
+    stage = stages.values(config, modality, trained)
+    state = restore.restore_best(stages.stage(stage, trained / modality))
     network = estimator.from_config(stage, jax.device_get(state.ema_params))
     opened = recording.open_recording(filmed)
     track = tracks.read_track(opened, skeleton="ITOP15", stored_points=64, crop_size=32)

@@ -11,12 +11,12 @@ import pytest
 from configs import unipose
 from data_pipelines.loading import sources
 from data_pipelines.rendered import clip_pool
-from tests import config_data
+from tests import config_data, stages
 from unipose_jax import errors, models, skeleton
-from unipose_jax.train import loop, objective, recipes, teacher
+from unipose_jax.train import loop, objective, teacher
 from unipose_jax.train.checkpoints import checkpoint, folders
 from unipose_jax.train.evaluation import evaluate
-from unipose_jax.train.plan import stages
+from unipose_jax.train.plan import checks
 from unipose_jax.train.recipes import stage2
 
 ITOP = skeleton.ITOP15
@@ -34,7 +34,7 @@ def config(pools):
 def student(config, modality, *, single_frames=False, **settings):
     config.student.teacher.update(settings)
     config.student.single_frames = single_frames
-    return stages.stage_config(config, modality, pathlib.Path("nowhere"))
+    return stages.values(config, modality, pathlib.Path("nowhere"))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def perfect(modality, truth):
 
 def test_a_single_frame_is_one_of_the_clip_in_every_field(config, clip):
     settings = student(config, "depth", kind="truth")
-    names = (*recipes.build(settings).fields, "teacher_xyz")
+    names = (*stages.recipe(settings).fields, "teacher_xyz")
     one = {name: jnp.asarray(clip[name][0]) for name in names if name in clip}
     one["teacher_xyz"] = one["xyz"] + 1.0
     draw = jax.jit(jax.vmap(lambda key: stage2.sample_frame(key, one)))
@@ -102,7 +102,7 @@ def test_views_and_mirrors_do_not_move_the_target(
 ):
     """In every augmented view, a network that sees perfectly has no loss."""
     settings = student(config, modality, single_frames=single_frames, kind="truth")
-    recipe = recipes.build(settings)
+    recipe = stages.recipe(settings)
     batch = {name: jnp.asarray(clip[name]) for name in recipe.fields}
     if single_frames:  # to know frames by
         numbers = jnp.arange(1.0, 4.0)[None]
@@ -115,7 +115,7 @@ def test_views_and_mirrors_do_not_move_the_target(
 
 
 def test_labels_are_believed_as_they_agree_with_rays(config):
-    settings = student(config, "depth").teacher
+    settings = stages.stage(student(config, "depth")).teacher
     xyz = jnp.zeros((1, 1, 4, 3)).at[..., 2].set(2.0)
     xyz = xyz.at[0, 0, 1:3, 0].set(0.05)  # one scale beside its ray
     batch = {
@@ -141,10 +141,10 @@ def test_labels_are_believed_as_they_agree_with_rays(config):
 def test_labels_belong_to_their_clips(config, tmp_path):
     settings = student(config, "depth")
     source = config_data.open_split(settings, "validation")
-    labelled = teacher.load(settings, tmp_path).label_source(source)
+    labelled = teacher.load(stages.stage(settings, tmp_path)).label_source(source)
     assert len(labelled) == len(source)
     batch = evaluate.collate(source[i] for i in range(4))
-    again = teacher.load(settings, tmp_path)(batch)
+    again = teacher.load(stages.stage(settings, tmp_path))(batch)
     for index in range(4):
         example = labelled[index]
         for name in teacher.FIELDS:
@@ -157,7 +157,7 @@ def test_labels_belong_to_their_clips(config, tmp_path):
 
 def test_labels_of_fresh_clips_are_those_of_stored_ones(config, tmp_path):
     settings = student(config, "depth")
-    guide = teacher.load(settings, tmp_path)
+    guide = teacher.load(stages.stage(settings, tmp_path))
     settings.data.train_clips = 0
     batches = config_data.open_train(settings, host=0, hosts=1, teacher=guide)
     state = batches.get_state()
@@ -171,7 +171,7 @@ def test_labels_of_fresh_clips_are_those_of_stored_ones(config, tmp_path):
 @pytest.mark.slow
 def test_no_true_joint_reaches_a_student(config, tmp_path, monkeypatch, final_state):
     settings = student(config, "depth")
-    assert loop.train(settings, tmp_path / "seen")
+    assert loop.train(stages.stage(settings, tmp_path / "seen"))
     render = clip_pool.open_pool
 
     def blinded(data, split):
@@ -181,7 +181,7 @@ def test_no_true_joint_reaches_a_student(config, tmp_path, monkeypatch, final_st
         return pool
 
     monkeypatch.setattr(clip_pool, "open_pool", blinded)
-    assert loop.train(settings, tmp_path / "blind")
+    assert loop.train(stages.stage(settings, tmp_path / "blind"))
     chex.assert_trees_all_equal(
         final_state(settings, tmp_path / "blind").params,
         final_state(settings, tmp_path / "seen").params,
@@ -191,15 +191,16 @@ def test_no_true_joint_reaches_a_student(config, tmp_path, monkeypatch, final_st
 def test_teacher_of_another_skeleton(config, tmp_path):
     settings = student(config, "depth")
     settings.data.skeleton = "COCO17"
-    with pytest.raises(errors.BadInput, match="knows the joints of ITOP15, the stu"):
-        teacher.load(settings, tmp_path)
+    match = "has the joints of ITOP15, the stu"
+    with pytest.raises(errors.BadInput, match=match):
+        checks.check_teacher(stages.stage(settings, tmp_path))
 
 
 def test_teacher_that_is_not_there(config, tmp_path):
     settings = student(config, "depth")
     settings.teacher.workdir = str(tmp_path / "none")
     with pytest.raises(errors.BadInput, match="no checkpoint in .*none"):
-        teacher.load(settings, tmp_path)
+        checks.check_teacher(stages.stage(settings, tmp_path))
 
 
 def test_keypoints_are_labels_of_pixels_alone(config, clip):
@@ -207,7 +208,7 @@ def test_keypoints_are_labels_of_pixels_alone(config, clip):
     settings = student(config, "rgb", kind="keypoints")
     for name in ("pseudo_depth", "pseudo_root", "confidence"):
         settings.loss_weights[name] = 0.0
-    recipe = recipes.build(settings)
+    recipe = stages.recipe(settings)
     assert not {"xyz", "xyz_valid", *teacher.FIELDS} & set(recipe.fields)
     batch = {name: jnp.asarray(clip[name]) for name in recipe.fields}
     pose = jnp.asarray(clip["cam_from_points"])[:, None, None]
@@ -232,13 +233,13 @@ def test_keypoints_are_labels_of_pixels_alone(config, clip):
 @pytest.mark.parametrize(
     ("modality", "message"),
     [
-        ("depth", "which are of the colour camera; only color_anchor_net"),
+        ("depth", "which are of the color camera; only color_anchor_net"),
         ("rgb", "which have no depth, but config.loss_weights has pseudo_depth"),
     ],
 )
 def test_what_keypoints_cannot_teach_is_said(config, modality, message):
     with pytest.raises(errors.BadInput, match=message):
-        recipes.build(student(config, modality, kind="keypoints"))
+        stages.recipe(student(config, modality, kind="keypoints"))
 
 
 @pytest.mark.parametrize(
@@ -273,7 +274,7 @@ def test_what_stage_2_cannot_do_is_said(config, change, message):
     settings = student(config, "depth")
     change(settings)
     with pytest.raises(errors.BadInput, match=message):
-        recipes.build(settings)
+        stages.recipe(settings)
 
 
 @pytest.mark.slow
@@ -297,17 +298,19 @@ def test_data_without_colour_cannot_be_looked_at_in_colour(
         sources, "open_split", lambda *wanted: Colourless(open_split(*wanted))
     )
     with pytest.raises(errors.BadInput, match="has no color_crop, .*which color_anc"):
-        loop.train(student(config, "rgb"), tmp_path)
+        loop.train(stages.stage(student(config, "rgb"), tmp_path))
     assert not (tmp_path / "checkpoints").exists()
 
 
 def test_a_students_checkpoint_is_known_by_its_network(config, tmp_path):
     settings = student(config, "depth")
-    meta = {"config": checkpoint.config_to_json(settings)}
-    assert not checkpoint.config_difference(meta, settings)
+    meta = {"config": checkpoint.to_json(settings.to_dict())}
+    assert not checkpoint.config_difference(meta, settings.to_dict())
     other = student(config, "depth")
     other.model.name = "color_anchor_net"
-    assert "model.name" in checkpoint.config_difference(meta, other, ("model.",))
+    assert "model.name" in checkpoint.config_difference(
+        meta, other.to_dict(), ("model.",)
+    )
 
 
 def test_all_student_terms_can_be_weighed_together(config, clip):
@@ -317,7 +320,7 @@ def test_all_student_terms_can_be_weighed_together(config, clip):
     weights["reprojection"] = 1.0
     del weights["pseudo_position"]  # there is no network to learn from here
     settings.loss_weights.update(weights)
-    recipe = recipes.build(settings)
+    recipe = stages.recipe(settings)
     batch = {name: jnp.asarray(clip[name]) for name in recipe.fields}
     estimate = perfect("depth", batch)(
         jnp.zeros(()), **{name: batch[name] for name in recipe.inputs}

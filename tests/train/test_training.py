@@ -2,10 +2,12 @@
 
 import json
 import pathlib
+import shutil
 import signal
 
 import chex
 import jax
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
 import optax
@@ -14,9 +16,9 @@ import pytest
 from configs import unipose
 from data_pipelines.loading import pool_batches
 from data_pipelines.rendered import clip_pool
-from tests import config_data
+from tests import config_data, stages
 from unipose_jax import errors, models
-from unipose_jax.train import loop, metric_writer, parallel, recipes
+from unipose_jax.train import loop, metric_writer, parallel
 from unipose_jax.train import state as train_state
 from unipose_jax.train import step as train_step
 from unipose_jax.train.checkpoints import checkpoint, restore
@@ -38,7 +40,7 @@ def smoke_config(pools: str) -> ml_collections.ConfigDict:
 def straight(pools, tmp_path_factory) -> pathlib.Path:
     """The folder of an uninterrupted run; not to be written to."""
     workdir = tmp_path_factory.mktemp("straight")
-    assert loop.train(smoke_config(pools), workdir)
+    assert loop.train(stages.stage(smoke_config(pools), workdir))
     return workdir
 
 
@@ -48,7 +50,7 @@ def blind(pools, tmp_path_factory) -> pathlib.Path:
     workdir = tmp_path_factory.mktemp("blind")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clip_pool, "ClipPool", BlindPool)
-        assert loop.train(smoke_config(pools), workdir)
+        assert loop.train(stages.stage(smoke_config(pools), workdir))
     return workdir
 
 
@@ -82,7 +84,7 @@ def train_until_killed(config, workdir, monkeypatch, *, after: int) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(pool_batches, "PoolBatches", Dying)
         with pytest.raises(KilledError):
-            loop.train(config, workdir)
+            loop.train(stages.stage(config, workdir))
 
 
 def test_resumed_run_equals_straight_run(
@@ -90,7 +92,7 @@ def test_resumed_run_equals_straight_run(
 ):
     # Dies at step 3, after the checkpoint of step 2 and a logged, unsaved step.
     train_until_killed(config, tmp_path, monkeypatch, after=3)
-    assert loop.train(config, tmp_path)
+    assert loop.train(stages.stage(config, tmp_path))
     chex.assert_trees_all_equal(
         final_state(config, straight).checkpoint_tree(),
         final_state(config, tmp_path).checkpoint_tree(),
@@ -114,7 +116,7 @@ def test_supervision_does_read_3d_labels(config, tmp_path, monkeypatch):
     config.loss_weights.joint_position = 1.0
     monkeypatch.setattr(clip_pool, "ClipPool", BlindPool)
     with pytest.raises(metric_writer.NonFiniteLoss, match="step 1: .*joint_position"):
-        loop.train(config, tmp_path)
+        loop.train(stages.stage(config, tmp_path))
     assert not (tmp_path / "checkpoints" / "1").exists()
 
 
@@ -131,7 +133,7 @@ def test_validation_tells_errors_where_there_is_a_truth(straight, blind):
 
 
 def test_validation_error_is_that_of_the_predictions(config, straight, final_state):
-    recipe, state = recipes.build(config), final_state(config, straight)
+    recipe, state = stages.recipe(config), final_state(config, straight)
     source = config_data.open_split(config, "validation")
     predicted = evaluate.predict_split(
         evaluate.make_predict(state.apply_fn, recipe.inputs),
@@ -147,7 +149,7 @@ def test_validation_error_is_that_of_the_predictions(config, straight, final_sta
 
 def test_finished_run_is_left_alone(config, straight):
     before = (straight / "log.jsonl").read_text()
-    assert loop.train(config, straight)
+    assert loop.train(stages.stage(config, straight))
     assert (straight / "log.jsonl").read_text() == before
 
 
@@ -155,13 +157,46 @@ def test_checkpoint_of_another_model_is_refused(config, straight):
     config.model.width = 32
     match = "model.width is 16 there and 32 in the config"
     with pytest.raises(errors.BadInput, match=match):
-        loop.train(config, straight)
+        loop.train(stages.stage(config, straight))
 
 
 def test_run_is_not_continued_under_another_objective(config, straight):
     config.loss_weights.symmetry = 1.0
     with pytest.raises(errors.BadInput, match="loss_weights.symmetry is 0.05 there"):
-        loop.train(config, straight)
+        loop.train(stages.stage(config, straight))
+
+
+def test_a_run_is_lengthened_by_a_larger_number_of_steps(
+    config, straight, tmp_path, capsys
+):
+    workdir = shutil.copytree(straight, tmp_path / "run")
+    before = log_of(straight)
+    config.num_train_steps = 6
+    assert loop.train(stages.stage(config, workdir))
+    assert checkpoint.latest_step(workdir) == 6
+    assert checkpoint.latest_meta(workdir)["config"]["num_train_steps"] == 6
+    said = capsys.readouterr().out
+    assert "lengthened from 4 to 6 steps; from step 4 on, learning rate" in said
+    trained = [line["step"] for line in log_of(workdir) if line["split"] == "train"]
+    assert trained == [1, 2, 3, 4, 5, 6]
+    assert log_of(workdir)[: len(before)] == before
+    assert loop.train(stages.stage(config, workdir))  # finished: nothing to say
+    assert "lengthened" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_train_steps": 2}, "num_train_steps is 4 there and 2 in the config"),
+        ({"num_train_steps": 6, "seed": 1}, "config: seed is 0 there and 1 in the"),
+    ],
+)
+def test_a_run_is_neither_shortened_nor_lengthened_with_other_settings(
+    config, straight, changes, message
+):
+    config.update_from_flattened_dict(changes)
+    with pytest.raises(errors.BadInput, match=message):
+        loop.train(stages.stage(config, straight))
 
 
 @pytest.mark.parametrize(
@@ -179,7 +214,7 @@ def test_config_that_cannot_work_is_refused_before_training(
     config.update_from_flattened_dict({key: value})
     config.data.scene.frames = 2
     with pytest.raises(errors.BadInput, match=message):
-        loop.train(config, tmp_path)
+        loop.train(stages.stage(config, tmp_path))
     assert not (tmp_path / "checkpoints").exists()
 
 
@@ -193,9 +228,9 @@ def test_sigterm_saves_and_ends(config, straight, tmp_path, monkeypatch, final_s
     config.checkpoint_every = 100
     with monkeypatch.context() as patch:
         patch.setattr(pool_batches, "PoolBatches", Signalled)
-        assert not loop.train(config, tmp_path)
+        assert not loop.train(stages.stage(config, tmp_path))
     assert checkpoint.Checkpoints(tmp_path).latest_step() == 3
-    assert loop.train(config, tmp_path)
+    assert loop.train(stages.stage(config, tmp_path))
     chex.assert_trees_all_equal(
         final_state(config, tmp_path).checkpoint_tree(),
         final_state(config, straight).checkpoint_tree(),
@@ -203,10 +238,10 @@ def test_sigterm_saves_and_ends(config, straight, tmp_path, monkeypatch, final_s
 
 
 def test_newest_checkpoint_survives_a_better_one(config, tmp_path):
-    recipe = recipes.build(config)
     checkpoints = checkpoint.Checkpoints(tmp_path)
-    state, _ = restore.restore_or_init(config, recipe, checkpoints, tmp_path)
-    meta = {"config": checkpoint.config_to_json(config), "position": {"step": 0}}
+    stage = stages.stage(config, tmp_path)
+    state, _ = restore.restore_or_init(stage, checkpoints)
+    meta = {"config": stage.config, "position": {"step": 0}}
     for step, score in [(1, 0.5), (2, 0.1), (3, 0.9), (4, 0.8), (5, None)]:
         checkpoints.save(state.replace(step=np.asarray(step)), meta=meta, score=score)
     checkpoints.close()
@@ -223,17 +258,17 @@ def as_double(values: np.ndarray) -> np.ndarray:
 
 def gradient_step(config, devices: int):
     """Gradients and loss, in float64, of one step on the first `devices` devices."""
-    config.model.dtype = "float64"
-    recipe = recipes.build(config)
+    recipe = stages.recipe(config)
+    network = recipe.network.clone(dtype=jnp.float64)
     batch = next(config_data.open_train(config, host=0, hosts=1))
     # Unevenly distributed silence: the first clips have hardly a keypoint.
     batch["confidence"][:2, :, 2:] = 0.0
     batch = {name: as_double(value) for name, value in batch.items()}
     optimizer = optax.sgd(1.0)
     state = train_state.create(
-        recipe.network,
+        network,
         optimizer,
-        restore.dummy_inputs(config, recipe.inputs),
+        restore.dummy_inputs(config_data.typed(config.data), recipe.inputs),
         jax.random.key(0),
     )
     state = state.replace(params=jax.tree.map(as_double, state.params))
@@ -303,7 +338,7 @@ def test_fresh_batches_are_functions_of_the_step(config):
 
 
 def test_every_clip_is_predicted_once_and_in_order(config):
-    recipe = recipes.build(config)
+    recipe = stages.recipe(config)
     source = config_data.open_split(config, "test")
     assert len(source) % config.global_batch_size  # the last batch is not full
 

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 
 from configs import wsp as config_file
-from tests import config_data
+from tests import config_data, stages
 from tests.data_pipelines.originals import coco as original
 from tests.perspective import people
 from unipose_jax import errors, models, skeleton
-from unipose_jax.cli import commands
-from unipose_jax.train import loop, parallel, recipes
+from unipose_jax.cli import evaluate as cli_evaluate
+from unipose_jax.train import loop, parallel
 from unipose_jax.train.checkpoints import restore
 from unipose_jax.train.evaluation import ranking_study
-from unipose_jax.train.plan import stages
 from unipose_jax.train.recipes import wsp
 
 
@@ -49,8 +48,8 @@ def smoke(collection):
 
 def test_run_trains_evaluates_and_reports(collection, tmp_path):
     config = smoke(collection)
-    assert loop.train(stages.stage_config(config, "points", tmp_path), tmp_path)
-    assert commands.evaluate_run(config, tmp_path) == 0
+    assert loop.train(stages.values(config, "points", tmp_path), tmp_path)
+    assert cli_evaluate.evaluate_run(config, tmp_path) == 0
     record = json.loads((tmp_path / "metrics.json").read_text())
     assert record["pair_accuracy"] is None  # photographs have no true depth
     assert record["label_accuracy_pairs"] > 0
@@ -65,14 +64,16 @@ def test_run_trains_evaluates_and_reports(collection, tmp_path):
 
 
 def test_every_picture_is_scored_whatever_the_batch(collection, tmp_path):
-    config = stages.stage_config(smoke(collection), "points", tmp_path)
-    recipe, source = recipes.build(config), config_data.open_split(config, "validation")
-    example = jax.tree.map(jnp.asarray, restore.dummy_inputs(config, recipe.inputs))
+    config = stages.values(smoke(collection), "points", tmp_path)
+    recipe, source = stages.recipe(config), config_data.open_split(config, "validation")
+    data = config_data.typed(config.data)
+    example = jax.tree.map(jnp.asarray, restore.dummy_inputs(data, recipe.inputs))
     params = recipe.network.init(jax.random.key(0), **example)
     scores = {}
     for size in (len(source) - 1, len(source)):
         config.global_batch_size = size
-        scores[size] = ranking_study.run_study(recipe, config, params, source)["scores"]
+        stage = stages.stage(config, tmp_path)
+        scores[size] = ranking_study.run_study(stage, params, source)["scores"]
     some, every = scores.values()
     assert every["label_accuracy_pairs"] > 0
     for name, value in every.items():
@@ -83,7 +84,7 @@ def test_every_picture_is_scored_whatever_the_batch(collection, tmp_path):
 def test_one_person_per_picture_leaves_nothing_to_train_on(tmp_path):
     config = smoke("@".join(map(str, original.write(tmp_path, original.people(1, 1)))))
     with pytest.raises(errors.BadInput, match="no pairs of people to train on"):
-        loop.train(stages.stage_config(config, "points", tmp_path), tmp_path / "run")
+        loop.train(stages.values(config, "points", tmp_path), tmp_path / "run")
 
 
 def example():
@@ -105,7 +106,7 @@ def example():
 @pytest.mark.parametrize(("sign", "expected"), [(1.0, 1.0), (-1.0, 0.0)])
 def test_accuracy_is_that_of_the_order(sign, expected):
     batch, depth = example()
-    rule = smoke("rendered").ordinal_labels
+    rule = stages.recipe(smoke("rendered")).settings
     score = functools.partial(wsp.accuracies, label_config=rule, skel=skeleton.COCO17)
     found = jax.jit(score)(models.RankEstimate(sign * depth, 0.0 * depth), batch)
     assert found["pair_accuracy"].mean() == expected
@@ -119,6 +120,7 @@ def test_accuracy_is_that_of_the_order(sign, expected):
 def test_the_right_order_costs_less_and_one_person_nothing():
     batch, depth = example()
     config = smoke("rendered")
+    rule = stages.recipe(config).settings
     keys = jax.random.split(jax.random.key(0), 1)
 
     @jax.jit
@@ -126,7 +128,7 @@ def test_the_right_order_costs_less_and_one_person_nothing():
         seen = batch | {"people_confidence": confidence}
         estimate = models.RankEstimate(depth, 0.0 * depth)
         return wsp.sampled_ranking_loss(
-            estimate, seen, keys, config, skeleton.COCO17
+            estimate, seen, keys, rule, config.pairs_per_image, skeleton.COCO17
         ).mean()
 
     everyone = jnp.ones((1, 2, 17))
@@ -141,7 +143,7 @@ def test_validation_draws_the_same_pairs_on_any_number_of_devices():
     depth = depth + jnp.asarray(rng.normal(size=(4, *depth.shape[1:])), jnp.float32)
     batch = {name: jnp.repeat(value, 4, axis=0) for name, value in batch.items()}
     batch |= {"image": jnp.zeros((4, 2, 2, 3))}
-    recipe = recipes.build(config)
+    recipe = stages.recipe(config)
 
     def cost(devices):
         def shared(value):
@@ -161,7 +163,7 @@ def test_validation_draws_the_same_pairs_on_any_number_of_devices():
 
 def test_location_costs_the_nats_of_believed_keypoints():
     batch, depth = example()
-    rule = smoke("rendered").ordinal_labels
+    rule = stages.recipe(smoke("rendered")).settings
     shares = jnp.log(jnp.full((1, 2, 17), 0.25)).at[0, 1].set(-jnp.inf)
     trust = batch["people_confidence"].at[0, 1].set(0.0)  # nobody knows where
     trust = trust.at[0, 0, :8].set(0.5)
@@ -177,6 +179,7 @@ def test_measured_depth_orders_limbs_of_one_person():
     batch, depth = example()
     config = smoke("rendered")
     config.ordinal_labels.source = "depth"
+    rule = stages.recipe(config).settings
     alone = jnp.arange(17.0).at[3].set(jnp.nan) * 0.1 + depth[0, 0, 0]
     seen = batch | {
         "people_depth": jnp.stack([alone, jnp.full(17, jnp.nan)])[None],
@@ -187,7 +190,9 @@ def test_measured_depth_orders_limbs_of_one_person():
     @jax.jit
     def cost(guess):
         estimate = models.RankEstimate(guess, 0.0 * guess)
-        return wsp.sampled_ranking_loss(estimate, seen, keys, config, skeleton.COCO17)
+        return wsp.sampled_ranking_loss(
+            estimate, seen, keys, rule, config.pairs_per_image, skeleton.COCO17
+        )
 
     right = jnp.stack([jnp.arange(17.0), jnp.zeros(17)])[None]
     assert cost(right).weight == config.pairs_per_image
@@ -205,4 +210,4 @@ def test_source_that_there_is_not(source, collection, message):
     config = smoke(collection)
     config.ordinal_labels.source = source
     with pytest.raises(errors.BadInput, match=message):
-        recipes.build(config)
+        stages.recipe(config)

@@ -1,7 +1,8 @@
-"""Flax networks and the table of their names in configs."""
+"""Flax networks, by the name that configs use."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -26,18 +27,57 @@ CROP_FIELDS = {
 }
 """Batch fields (data_pipelines.ground.schema) that networks take by keyword."""
 
+
+Fields = tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A row of the table of networks.
+
+    Attributes:
+        module: Flax module class, built with `num_joints`, `dtype` and the settings.
+        inputs: batch fields that it takes by keyword, or a function from
+            `config.model` to them.
+    """
+
+    module: Callable[..., nn.Module]
+    inputs: Fields | Callable[[Mapping[str, Any]], Fields]
+
+
+def _point_net_inputs(config: Mapping[str, Any]) -> Fields:
+    images = modalities(config.get("fusion", "none"))[1:]
+    return sum((CROP_FIELDS[name] for name in images), POINT_FIELDS)
+
+
+def _pose_machine_inputs(config: Mapping[str, Any]) -> Fields:
+    crops = ("color_crop", "color_crop_matrix")
+    return KEYPOINT_FIELDS + (() if config["features"] == "keypoints" else crops)
+
+
+NETWORKS: dict[str, Network] = {
+    "color_anchor_net": Network(ColorAnchorNet, CROP_FIELDS["rgb"]),
+    "depth_anchor_net": Network(DepthAnchorNet, CROP_FIELDS["depth"]),
+    "point_net": Network(PointNet, _point_net_inputs),
+    "pose_machine": Network(PoseMachine, _pose_machine_inputs),
+    "rank_net": Network(RankNet, IMAGE_FIELDS),
+}
+BUILT_IN = tuple(NETWORKS)
+"""The networks of the package; `register` adds others."""
+
 __all__ = [
+    "BUILT_IN",
     "CROP_FIELDS",
+    "FUSIONS",
+    "KEYPOINT_FIELDS",
+    "NETWORKS",
+    "IMAGE_FIELDS",
+    "POINT_FIELDS",
     "ColorAnchorNet",
     "CropEstimate",
     "DepthAnchorNet",
-    "FUSIONS",
-    "IMAGE_FIELDS",
-    "KEYPOINT_FIELDS",
     "LiftEstimate",
-    "NETWORKS",
     "Network",
-    "POINT_FIELDS",
     "PointNet",
     "PoseEstimate",
     "PoseMachine",
@@ -50,92 +90,49 @@ __all__ = [
 ]
 
 
-@dataclasses.dataclass(frozen=True)
-class Network:
-    """One row of the table of networks.
-
-    Attributes:
-        module: Flax module class. Its attributes are `num_joints`, `dtype` and the
-            other entries of `config.model`. It returns a `PoseEstimate`.
-        inputs: batch fields that the module takes by keyword, or a function that
-            computes them from `config.model`.
-    """
-
-    module: Callable[..., nn.Module]
-    inputs: tuple[str, ...] | Callable[[Mapping], tuple[str, ...]]
-
-
-def _point_net_inputs(config: Mapping) -> tuple[str, ...]:
-    images = modalities(config.get("fusion", "none"))[1:]
-    return sum((CROP_FIELDS[name] for name in images), POINT_FIELDS)
-
-
-def _pose_machine_inputs(config: Mapping) -> tuple[str, ...]:
-    reads_images = config["features"] != "keypoints"
-    crop = ("color_crop", "color_crop_matrix")
-    return KEYPOINT_FIELDS + (crop if reads_images else ())
-
-
-NETWORKS = {
-    "color_anchor_net": Network(ColorAnchorNet, CROP_FIELDS["rgb"]),
-    "depth_anchor_net": Network(DepthAnchorNet, CROP_FIELDS["depth"]),
-    "point_net": Network(PointNet, _point_net_inputs),
-    "pose_machine": Network(PoseMachine, _pose_machine_inputs),
-    "rank_net": Network(RankNet, IMAGE_FIELDS),
-}
-"""Networks by their name in configs. A new network needs one file and one line here."""
-
-
-def register(
-    name: str, module: Callable[..., nn.Module], *, inputs: tuple[str, ...]
-) -> None:
-    """Registers a network from outside the package as `config.model.name = name`.
-
-    See `examples/own_network.py`.
+def register(name: str, module: Callable[..., nn.Module], *, inputs: Fields) -> None:
+    """Adds a network of your own; `config.model.name` then selects it.
 
     Args:
-        name: name of the network in configs.
-        module: as in `Network`.
-        inputs: as in `Network`.
-
-    Raises:
-        ValueError: another network has this name.
+        name: for `config.model.name`.
+        module: Flax module class. It has the attributes `num_joints` and `dtype`, and
+            one for each other setting of `config.model`. Called with `inputs` by
+            keyword, it returns a `PoseEstimate`.
+        inputs: batch fields, such as `POINT_FIELDS`.
     """
-    if name in NETWORKS and NETWORKS[name] != Network(module, inputs):
-        raise ValueError(f"there is a network {name!r} already")
-    NETWORKS[name] = Network(module, inputs)
+    NETWORKS[name] = Network(module, tuple(inputs))
 
 
 def build(config: Mapping, *, num_joints: int) -> nn.Module:
-    """Builds the network `config["name"]`; the other entries are its attributes.
+    """The network that `config["name"]` names, with the other entries as attributes.
 
     Args:
         config: `name`, `dtype` ("float32" or "bfloat16") and the network's attributes.
-        num_joints: number of joints of the predicted skeleton.
+        num_joints: of the skeleton to predict.
 
     Raises:
-        ValueError: the network is unknown.
+        ValueError: no such network.
     """
     attributes = dict(config)
-    network = _network(attributes.pop("name"))
+    network = _find(attributes.pop("name"))
     dtype = jnp.dtype(attributes.pop("dtype"))
     return network.module(num_joints=num_joints, dtype=dtype, **attributes)
 
 
-def input_fields(config: Mapping) -> tuple[str, ...]:
-    """Names of the batch fields that the network of a config takes by keyword.
+def input_fields(config: Mapping) -> Fields:
+    """The batch fields that the network of a config takes, by keyword.
 
     Args:
-        config: as in `build`.
+        config: as of `build`.
 
     Raises:
-        ValueError: the network or its fusion is unknown.
+        ValueError: no such network, or no such fusion.
     """
-    inputs = _network(config["name"]).inputs
+    inputs = _find(config["name"]).inputs
     return inputs(config) if callable(inputs) else inputs
 
 
-def _network(name: str) -> Network:
+def _find(name: str) -> Network:
     if name not in NETWORKS:
         raise ValueError(f"unknown network {name!r}; choose from {sorted(NETWORKS)}")
     return NETWORKS[name]

@@ -4,94 +4,89 @@ import pathlib
 from collections.abc import Callable, Mapping
 
 import jax
-import ml_collections
 import tqdm
 
-from data_pipelines.ground import settings
 from data_pipelines.loading import sources
-from unipose_jax import skeleton
-from unipose_jax.train import interrupt, metric_writer, optimizer, parallel, recipes
+from unipose_jax.train import interrupt, metric_writer, optimizer, parallel
 from unipose_jax.train import step as train_step
 from unipose_jax.train import teacher as teachers
 from unipose_jax.train.checkpoints import checkpoint, pretrained, restore
 from unipose_jax.train.evaluation import evaluate
+from unipose_jax.train.stage import Stage
 
 
-def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
-    """Trains, or goes on where a run in `workdir` stopped.
+def train(stage: Stage) -> bool:
+    """Trains a stage, or continues its run.
 
-    Every random choice is a function of (`config.seed`, step, place in the global
-    batch), and the position in the data is part of the checkpoint, so an interrupted
-    run ends as an uninterrupted one. SIGTERM and SIGINT save and end the run.
+    Every random choice is a function of (`stage.seed`, step, place in the global
+    batch), and checkpoints hold the position in the data, so an interrupted run ends
+    as an uninterrupted one. SIGTERM and SIGINT save and end the run.
 
-    Args:
-        config: as the files in configs/ build it.
-        workdir: takes checkpoints, `log.jsonl` and TensorBoard files.
+    A run of more steps than `stage.folder` was trained for continues from its latest
+    checkpoint. From there on the learning rate and the ramp of the loss weights follow
+    the schedule of the new length.
 
     Returns:
         Whether training is complete; False if a signal ended it early.
 
     Raises:
         metric_writer.NonFiniteLoss: names the step and the term.
-        unipose_jax.errors.BadInput: the config or its data cannot be used, or
-            `workdir` holds a run of another config.
+        unipose_jax.errors.BadInput: the data cannot be used, or the folder holds a run
+            of another config.
     """
-    parallel.local_batch_size(config.global_batch_size)  # refuses what cannot be split
-    recipe = recipes.build(config)
-    with checkpoint.Checkpoints(workdir) as checkpoints:
+    parallel.local_batch_size(stage.batch_size)  # refuses what cannot be split
+    with checkpoint.Checkpoints(stage.folder) as checkpoints:
         if (saved := checkpoints.latest_step()) is not None:
-            finished = saved >= config.num_train_steps
+            finished = saved >= stage.num_steps
             meta = checkpoints.read_meta(saved)
-            if finished and checkpoint.differs_in_path_only(meta, config):
+            if finished and checkpoint.differs_in_path_only(meta, stage.config):
                 return True  # a finished run, to be scored on other files
-            checkpoint.check_config(meta, config, workdir)
+            checkpoint.check_config(meta, stage.config, stage.folder)
             if finished:
                 return True
-        return _train(config, workdir, recipe, checkpoints)
+            _report_length(checkpoint.lengthened_from(meta, stage.config), saved, stage)
+        return _train(stage, checkpoints)
 
 
-def _train(
-    config: ml_collections.ConfigDict,
-    workdir: pathlib.Path,
-    recipe: recipes.Recipe,
-    checkpoints: checkpoint.Checkpoints,
-) -> bool:
-    """Trains from the newest checkpoint, or from the start, to the end or a signal."""
-    num_steps, saved = config.num_train_steps, checkpoints.latest_step()
-    teacher, init_from_teacher = (
-        None,
-        config.get("teacher", {}).get("init_from_teacher", False),
-    )
-    if recipe.needs_teacher or init_from_teacher:
-        teacher = teachers.load(config, workdir)
-    hosts = {"host": jax.process_index(), "hosts": jax.process_count()}
+def _report_length(before: int, saved: int, stage: Stage) -> None:
+    """Prints what a larger number of steps changes, if it is larger than `before`."""
+    if before and parallel.is_main_process():
+        print(
+            f"{stage.folder}: lengthened from {before:,} to {stage.num_steps:,} steps; "
+            f"from step {saved:,} on, learning rate and loss weights follow the "
+            f"schedule of {stage.num_steps:,} steps"
+        )
+
+
+def _train(stage: Stage, checkpoints: checkpoint.Checkpoints) -> bool:
+    """Trains from the latest checkpoint, or from the start, to the end or a signal."""
+    recipe, num_steps = stage.recipe, stage.num_steps
+    saved = checkpoints.latest_step()
+    teacher = teachers.load(stage) if stage.needs_teacher else None
     batches = sources.open_train(
-        settings.DataSettings.from_config(config.data),
-        seed=config.seed,
-        batch_size=config.global_batch_size,
-        **hosts,
+        stage.data,
+        seed=stage.seed,
+        batch_size=stage.batch_size,
+        host=jax.process_index(),
+        hosts=jax.process_count(),
         teacher=teacher,
     )
-    state, position = restore.restore_or_init(config, recipe, checkpoints, workdir)
+    state, position = restore.restore_or_init(stage, checkpoints)
     first_step = int(state.step)
     if position is not None:
         batches.set_state(position)
-    elif config.get("init_backbone", ""):
-        state = pretrained.load_backbone(state, config)
-    if teacher and init_from_teacher and position is None:
+    elif stage.init_backbone:
+        state = pretrained.load_backbone(state, pathlib.Path(stage.init_backbone))
+    if teacher and stage.starts_from_teacher and position is None:
         state = restore.with_params(teacher.params, state)
-    weights_at = optimizer.make_weight_schedule(
-        config.loss_weights.to_dict(), config.ramp, num_steps
-    )
+    weights_at = optimizer.make_weight_schedule(recipe.objective, num_steps)
     run_step = parallel.map_step(
         train_step.make_train_step(
-            recipe.train_terms, weights_at, config.optimizer.ema_decay
+            recipe.train_terms, weights_at, stage.optimizer.ema_decay
         )
     )
-    validate = make_validation_fn(
-        config, recipe, state.apply_fn, weights_at(num_steps), teacher
-    )
-    key = jax.random.key(config.seed)
+    validate = make_validation_fn(stage, state.apply_fn, weights_at(num_steps), teacher)
+    key = jax.random.key(stage.seed)
     state = parallel.replicate(state)
 
     def check(step: int) -> None:
@@ -101,20 +96,17 @@ def _train(
             save(scores["loss/total"])
 
     def save(score: float | None) -> None:
-        meta = {
-            "config": checkpoint.config_to_json(config),
-            "position": batches.get_state(),
-        }
+        meta = {"config": stage.config, "position": batches.get_state()}
         checkpoints.save(parallel.unreplicate(state), meta=meta, score=score)
 
     done, one_host = False, jax.process_count() == 1
     with (
         interrupt.Interrupt() as stop,
-        metric_writer.MetricWriter(workdir, first_step=first_step) as log,
+        metric_writer.MetricWriter(stage.folder, first_step=first_step) as log,
         progress_bar(first_step, num_steps) as bar,
     ):
-        if init_from_teacher and saved is None:
-            check(0)  # what becomes of the start may be worse than it
+        if stage.starts_from_teacher and saved is None:
+            check(0)  # training may not improve on the teacher
         for step in range(first_step + 1, num_steps + 1):
             batch = next(batches)
             fed = parallel.shard({name: batch[name] for name in recipe.fields})
@@ -122,12 +114,12 @@ def _train(
             log.add(step, scalars)
             bar.update()
 
-            done, logging = step == num_steps, step % config.log_every == 0
+            done, logging = step == num_steps, step % stage.log_every == 0
             if done or logging:
                 bar.set_postfix_str(log.flush())
             # All hosts save the same step. They ask each other while devices rest.
             stopping = (one_host or logging) and parallel.any_host(stop.requested)
-            if done or step % config.checkpoint_every == 0:
+            if done or step % stage.checkpoint_every == 0:
                 log.flush()
                 check(step)
             elif stopping:
@@ -143,33 +135,33 @@ def _train(
 
 
 def make_validation_fn(
-    config: ml_collections.ConfigDict,
-    recipe: recipes.Recipe,
+    stage: Stage,
     apply_fn: Callable,
     weights: Mapping[str, float],
     teacher: teachers.Teacher | None,
 ) -> Callable:
     """Builds `validate(replicated params) -> {"loss/<term>": float, ...}`.
 
-    Labels are read here to tell people how it goes; only the loss ranks checkpoints.
+    Labels are read here for the log only; the loss alone ranks checkpoints.
     """
-    skel = skeleton.by_name(config.data.skeleton)
-    validate = evaluate.make_eval_step(recipe, apply_fn, skel)
-    source = sources.open_split(
-        settings.DataSettings.from_config(config.data), "validation"
-    )
-    evaluate.check_fields(source, set(recipe.fields) - set(teachers.FIELDS), config)
+    recipe, data = stage.recipe, stage.data
+    validate = evaluate.make_eval_step(recipe, apply_fn, stage.skeleton)
+    source = sources.open_split(data, "validation")
+    needed = set(recipe.fields) - set(teachers.FIELDS)
+    evaluate.check_fields(source, needed, data=data.name, consumer=stage.model["name"])
     if teacher:
-        evaluate.check_fields(source, teacher.inputs, config, consumer="the teacher")
+        evaluate.check_fields(
+            source, teacher.inputs, data=data.name, consumer="the teacher"
+        )
         source = teacher.label_source(source)
-    batch_size = evaluate.choose_batch_size(source, config.global_batch_size)
+    batch_size = evaluate.choose_batch_size(source, stage.batch_size)
 
     def scores(params) -> dict[str, float]:
         return evaluate.score_split(
             validate,
             params,
             source,
-            skeleton=skel,
+            skeleton=stage.skeleton,
             weights={name: float(weight) for name, weight in weights.items()},
             batch_size=batch_size,
             custom_metrics=recipe.metrics_fn is not None,

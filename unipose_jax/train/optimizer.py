@@ -1,20 +1,20 @@
 """Optimiser and the schedules of its rate and of the loss weights."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 import optax
 import optax.contrib
 
-from unipose_jax import errors
+from unipose_jax.train import settings
+from unipose_jax.train.recipes import terms
 
 BACKBONE = "backbone"
 
 
 def make_optimizer(
-    config: ml_collections.ConfigDict, num_steps: int
+    config: settings.OptimizerSettings, num_steps: int
 ) -> optax.GradientTransformation:
     """Muon with clipped gradients, linear warm-up and cosine decay to zero.
 
@@ -22,9 +22,8 @@ def make_optimizer(
     among them, and leaves the rest to AdamW.
 
     Args:
-        config: `learning_rate`, `warmup_steps`, `weight_decay`, `clip_norm`; and
-            `backbone_lr_multiplier`, 1 if absent, by which updates of the backbone are
-            scaled: its learning rate, and with it its decay, as a share of the others'.
+        config: the settings; `backbone_lr_multiplier` scales the updates of the
+            backbone, its weight decay included.
         num_steps: length of the whole run.
     """
     warmup = min(config.warmup_steps, num_steps // 4)
@@ -39,7 +38,7 @@ def make_optimizer(
             muon_weight_dimension_numbers=_muon_dimension_numbers,
         ),
     ]
-    if (share := config.get("backbone_lr_multiplier", 1.0)) != 1.0:
+    if (share := config.backbone_lr_multiplier) != 1.0:
         parts.append(optax.masked(optax.scale(share), backbone_mask))
     return optax.chain(*parts)
 
@@ -68,31 +67,21 @@ def _muon_dimension_numbers(params):
     return jax.tree.map(lambda value: kinds.get(value.ndim), params)
 
 
-def make_weight_schedule(
-    loss_weights: Mapping[str, float],
-    ramp: ml_collections.ConfigDict,
-    num_steps: int,
-) -> Callable:
-    """Builds `weights(step) -> dict`: the objective at a step.
+def make_weight_schedule(objective: terms.Objective, num_steps: int) -> Callable:
+    """Builds `weights(step) -> dict`: the weight of each term at a step.
 
-    The terms in `ramp.terms` grow linearly from zero to their weight between the
-    fractions `ramp.start` and `ramp.end` of the run; the others are constant. Physical
-    terms switched on while poses are poor would drag them to a mean.
-
-    Raises:
-        errors.BadInput: `ramp.terms` names a term without a weight.
+    Ramped terms grow linearly from 0 to their weight between the shares
+    `objective.ramp_start` and `objective.ramp_end` of the run; the others are constant.
+    Physical terms from the first step on would pull poor poses to a mean pose.
     """
-    unknown = set(ramp.terms) - set(loss_weights)
-    if unknown:
-        raise errors.BadInput(
-            f"ramp.terms {sorted(unknown)} are not in loss_weights; "
-            f"choose from {sorted(loss_weights)}"
-        )
-    used = {name: weight for name, weight in loss_weights.items() if weight}
-    start, end = ramp.start * num_steps, ramp.end * num_steps
+    start = objective.ramp_start * num_steps
+    end = objective.ramp_end * num_steps
 
     def weights(step):
         share = jnp.clip((step - start) / max(end - start, 1.0), 0.0, 1.0)
-        return {k: w * share if k in ramp.terms else w for k, w in used.items()}
+        return {
+            term.name: term.weight * share if term.ramped else term.weight
+            for term in objective.terms
+        }
 
     return weights

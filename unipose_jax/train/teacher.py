@@ -1,14 +1,13 @@
-"""Pseudo-labels: a trained point network says where joints are, and students learn it.
+"""Pseudo-labels: the joints that a trained point network predicts, for students.
 
-The teacher is frozen by construction: clips are labelled before a student sees them,
-and only the labels reach its training step.
+The teacher is frozen: clips get their labels before the student's training step, which
+receives the labels only.
 """
 
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-import ml_collections
 import numpy as np
 import tqdm
 
@@ -16,10 +15,11 @@ from unipose_jax import errors, models, skeleton
 from unipose_jax.train import parallel
 from unipose_jax.train.checkpoints import checkpoint, restore
 from unipose_jax.train.evaluation import evaluate
-from unipose_jax.train.recipes import stage1
+from unipose_jax.train.recipes import unipose_terms
+from unipose_jax.train.stage import Stage
 from unipose_jax.weights import store
 
-FIELDS = stage1.TEACHER_FIELDS
+FIELDS = unipose_terms.TEACHER_FIELDS
 
 
 class Teacher:
@@ -112,89 +112,83 @@ class PseudoLabeledBatches:
         self._batches.set_state(state)
 
 
-def load(config: ml_collections.ConfigDict, folder: pathlib.Path) -> Teacher:
-    """The teacher of a student's config: a trained run, or the weights that ship.
+class Origin(NamedTuple):
+    """Where a teacher comes from, and what it is.
 
-    A run that has not come to its end may teach, with a line that says so.
+    Attributes:
+        folder: of its run, or of the weights that ship.
+        ships: whether its weights come with the package.
+        model: `config.model` of its network.
+        skeleton: name of the skeleton of its joints.
+        crop_size: of its crops, pixels; of a fusion only.
+    """
+
+    folder: pathlib.Path
+    ships: bool
+    model: Mapping[str, Any]
+    skeleton: str
+    crop_size: int
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The batch fields that it takes."""
+        return models.input_fields(self.model)
+
+
+def find(stage: Stage) -> Origin:
+    """The teacher of a stage, without loading its parameters.
 
     Args:
-        config: with `teacher.workdir`, a stage-1 run, or "" for shipped weights.
-        folder: of the student's run, where a relative `teacher.workdir` starts.
+        stage: `teacher.workdir` is a stage-1 run, relative to the stage's folder, or ""
+            for the weights that ship.
 
     Raises:
-        errors.BadInput: there is no such run, or its skeleton is another one.
+        errors.BadInput: there is no such run.
     """
-    inputs, size = check_teacher(config, folder), config.global_batch_size
-    if config.teacher.workdir:
-        where = _teacher_workdir(config, folder)
-        settings, step = restore.read_config(where), checkpoint.latest_step(where) or 0
-        if step < settings.num_train_steps and parallel.is_main_process():
-            end = settings.num_train_steps
-            print(f"the teacher in {where} stopped at step {step:,} of {end:,}")
-        _, state = restore.restore_best(settings, where)
-        apply_fn, params = state.apply_fn, state.ema_params
-    else:
-        params, meta = store.load()
-        joints = skeleton.by_name(meta["skeleton"]).num_joints
-        apply_fn = models.build(meta["model"], num_joints=joints).apply
-    return Teacher(apply_fn, params, inputs=inputs, batch_size=size)
-
-
-def check_teacher(
-    config: ml_collections.ConfigDict, folder: pathlib.Path
-) -> tuple[str, ...]:
-    """The batch fields that a teacher takes, without building its network.
-
-    Args:
-        config: as of `load`.
-        folder: likewise.
-
-    Raises:
-        errors.BadInput: there is no such run, its skeleton is another one, or its crops
-            have another size.
-    """
-    if config.teacher.workdir:
-        where = _teacher_workdir(config, folder)
-        settings = restore.read_config(where)
-        if settings.recipe != "stage1":
-            raise errors.BadInput(
-                f"a teacher is a run of recipe stage1; {where} holds one of "
-                f"{settings.recipe}"
-            )
-        model, name = settings.model.to_dict(), settings.data.skeleton
-        check_crops(settings, config)
-    else:
-        where = store.FOLDER / store.SHIPPED
-        meta = store.read_meta(where)
-        model, name = meta["model"], meta["skeleton"]
-    if name != config.data.skeleton:
+    where = stage.teacher.workdir if stage.teacher else ""
+    if not where:
+        folder = store.FOLDER / store.SHIPPED
+        meta = store.read_meta(folder)
+        size = meta.get("crop_size", 0)
+        return Origin(folder, True, meta["model"], meta["skeleton"], size)
+    folder = (stage.folder / where).resolve()
+    config = restore.read_config(folder)
+    if config["recipe"] != "stage1":
         raise errors.BadInput(
-            f"the teacher in {where} knows the joints of {name}, the student is to "
-            f"learn {config.data.skeleton}"
+            f"a teacher is a run of recipe stage1; {folder} holds one of "
+            f"{config['recipe']}"
         )
-    return models.input_fields(model)
+    data = config["data"]
+    return Origin(folder, False, config["model"], data["skeleton"], data["crop_size"])
 
 
-def check_crops(
-    points: ml_collections.ConfigDict, student: ml_collections.ConfigDict
-) -> None:
-    """Refuses points that look at crops of another size than the student they teach.
+def load(stage: Stage) -> Teacher:
+    """The teacher of a stage, which `plan.resolve` has checked.
+
+    An unfinished run may teach; a line is printed.
 
     Raises:
-        errors.BadInput: they do.
+        errors.BadInput: there is no such run, or its checkpoint cannot be read.
     """
-    seen, given = points.data.crop_size, student.data.crop_size
-    if models.modalities(points.model.get("fusion", "none"))[1:] and seen != given:
-        raise errors.BadInput(
-            f"the teacher looks at crops of {seen} pixels, the student at crops of "
-            f"{given} (config.student.crop_size)"
-        )
+    origin = find(stage)
+    joints = skeleton.by_name(origin.skeleton).num_joints
+    network = models.build(origin.model, num_joints=joints)
+    if origin.ships:
+        params, _ = store.load()
+    else:
+        params = restore.restore_params(origin.folder)
+        _report_progress(origin.folder)
+    return Teacher(
+        network.apply, params, inputs=origin.inputs, batch_size=stage.batch_size
+    )
 
 
-def _teacher_workdir(
-    config: ml_collections.ConfigDict, folder: pathlib.Path
-) -> pathlib.Path:
-    return (folder / config.teacher.workdir).resolve()
+def _report_progress(folder: pathlib.Path) -> None:
+    """Prints that a teacher's run is unfinished, if it is."""
+    end = restore.read_config(folder)["num_train_steps"]
+    step = checkpoint.latest_step(folder) or 0
+    if step < end and parallel.is_main_process():
+        print(f"the teacher in {folder} stopped at step {step:,} of {end:,}")
 
 
 def _teacher_fields(found: Mapping[str, Any]) -> dict[str, Any]:

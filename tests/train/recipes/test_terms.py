@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from configs import unipose
+from tests import stages
 from unipose_jax import models, skeleton
-from unipose_jax.train.recipes import terms
 
 SHAPE = (2, 3, 15)  # clips, frames, joints
 
@@ -18,8 +18,7 @@ def agree():
     config = unipose.get_config("smoke")
     for name in config.loss_weights:
         config.loss_weights[name] = float(name == "cross_modal")
-    weights = config.loss_weights.to_dict()
-    make = terms.make_terms(weights, config.loss, skeleton.ITOP15)
+    objective = stages.recipe(config).objective
     batch = {
         "points": jnp.zeros((2, 3, 8, 3)).at[..., 2].set(2.0),
         "points_valid": jnp.ones((2, 3, 8), bool),
@@ -36,7 +35,8 @@ def agree():
                 for name, xyz in parts.items()
             },
         )
-        return make(estimate, batch)["cross_modal"].mean()
+        found = unipose_terms.compute(objective, estimate, batch, skeleton.ITOP15)
+        return found["cross_modal"].mean()
 
     return term
 

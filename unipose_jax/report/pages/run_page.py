@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import ml_collections
 import numpy as np
 
 from data_pipelines.ground import settings
@@ -33,7 +32,8 @@ def has_truth(results: Results) -> bool:
 
 
 def report_run(
-    config: ml_collections.ConfigDict,
+    config: Mapping[str, Any],
+    data: settings.DataSettings,
     workdir: pathlib.Path,
     step: int,
     results: Results,
@@ -50,7 +50,8 @@ def report_run(
     """Writes `metrics.json`, tables, curves, pictures and `index.html` of a run.
 
     Args:
-        config: of the run.
+        config: of the run, JSON-able; shown on the page.
+        data: which clips.
         workdir: where they go, the page to its folder `report`.
         step: of the checkpoint.
         results: from `train.evaluation.evaluate.compute_metrics`.
@@ -68,7 +69,7 @@ def report_run(
     """
     record = {
         "step": step,
-        "seed": config.seed,
+        "seed": config["seed"],
         "protocol": protocol,
         "provenance": provenance(),
         "results": results,
@@ -77,7 +78,7 @@ def report_run(
     }
     text = json.dumps(tables.plain(record), indent=1)
     atomic.write_text(workdir / "metrics.json", text + "\n")
-    skeleton = config.data.skeleton
+    skeleton = data.skeleton
     table = _table(results, title=protocol)
     errors_mm = {
         name: tables.joint_values(group["joint_mpjpe_mm"], skeleton=skeleton)
@@ -88,9 +89,9 @@ def report_run(
         sections = [page.Section("Results", text=protocol), *sections]
     return build.write_report(
         workdir / "report",
-        title=f"{config.recipe} on {config.data.name}",
+        title=f"{config['recipe']} on {data.name}",
         skeleton=skeleton,
-        rendered=settings.DataSettings.from_config(config.data).is_synthetic,
+        rendered=data.is_synthetic,
         subtitle=" · ".join(str(value) for value in provenance().values()),
         results={
             **({"metrics": table} if errors_mm else {}),
@@ -100,8 +101,8 @@ def report_run(
         headlines=_headlines(results),
         log=log,
         joint_errors_mm=errors_mm,
-        clips=_test_clips(config, test, predicted),
-        config=config.to_dict(),
+        clips=_test_clips(data, test, predicted),
+        config=config,
         sections=sections,
     )
 
@@ -171,17 +172,16 @@ def _modalities(results: Mapping[str, Results]) -> list[page.Section]:
     ]
 
 
-def protocol(config: ml_collections.ConfigDict, results: Results, source: str) -> str:
+def protocol(data: settings.DataSettings, results: Results, source: str) -> str:
     """Which frames and joints the figures are about.
 
     Args:
-        config: of the run.
+        data: which clips.
         results: from `train.evaluation.evaluate.compute_metrics`.
         source: what the test split says of itself.
     """
-    data = config.data
     name = " ".join(filter(None, (data.name, data.variant)))
-    motion = f", driven by {data.motion}" if data.get("motion") else ""
+    motion = f", driven by {data.motion}" if data.motion else ""
     if not has_truth(results):
         return f"Test split of {name}{motion}: no 3D truth to score by. {source}"
     return (
@@ -232,16 +232,16 @@ def _headlines(results: Results) -> list[page.Headline]:
     ]
 
 
-def _test_clips(config, test, predicted) -> list[clip_data.Clip]:
+def _test_clips(data, test, predicted) -> list[clip_data.Clip]:
     """The first test clips, with images where they can be rendered again."""
     drawn = []
-    for index, images in enumerate(_images(config, len(test))):
+    for index, images in enumerate(_images(data, len(test))):
         clip = test[index]
         seen, known = clip["points_valid"][..., None], clip["xyz_valid"]
         drawn.append(
             clip_data.Clip(
                 name=f"test {index}",
-                skeleton=config.data.skeleton,
+                skeleton=data.skeleton,
                 xyz=predicted["xyz"][index],
                 confidence=predicted["confidence"][index],
                 visible=clip["visible"] | ~known if known.any() else None,
@@ -258,9 +258,8 @@ def _test_clips(config, test, predicted) -> list[clip_data.Clip]:
     return drawn
 
 
-def _images(config, num_clips: int) -> list[dict[str, np.ndarray]]:
+def _images(data, num_clips: int) -> list[dict[str, np.ndarray]]:
     count = min(NUM_CLIPS, num_clips)
-    data = settings.DataSettings.from_config(config.data)
     if not data.is_synthetic:
         return [{} for _ in range(count)]
     from data_pipelines.rendered import clip_pool

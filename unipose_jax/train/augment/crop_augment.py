@@ -12,10 +12,10 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 from jaxtyping import Array, Bool, Float, Key, UInt8
 
 from unipose_jax.geometry import warp
+from unipose_jax.train import settings
 
 
 @jax.tree_util.register_dataclass
@@ -174,7 +174,7 @@ def color_jitter(
 def degrade_depth(
     key: Key[Array, ""],
     depth: Float[Array, "size size"],
-    config: ml_collections.ConfigDict,
+    config: settings.CropAugmentation,
 ) -> Float[Array, "size size"]:
     """Depth from a worse sensor, with something before the person.
 
@@ -198,7 +198,7 @@ def degrade_depth(
 def degrade_color(
     key: Key[Array, ""],
     color: UInt8[Array, "size size 3"],
-    config: ml_collections.ConfigDict,
+    config: settings.CropAugmentation,
 ) -> UInt8[Array, "size size 3"]:
     """Colour in another light, with something before the person.
 
@@ -227,7 +227,7 @@ def degrade_color(
 
 
 def degrade_crops(
-    key: Key[Array, ""], crops: Mapping[str, Array], config: ml_collections.ConfigDict
+    key: Key[Array, ""], crops: Mapping[str, Array], config: settings.CropAugmentation
 ) -> dict[str, Array]:
     """The crops of a clip (batch fields), all frames degraded alike."""
     change = {"depth_crop": degrade_depth, "color_crop": degrade_color}

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 import numpy as np
 
 from unipose_jax import skeleton
+from unipose_jax.train import settings
 
 
 def augment_image(
     key: jax.Array,
     example: Mapping[str, jax.Array],
     *,
-    config: ml_collections.ConfigDict,
+    config: settings.ImageAugmentation,
     skeleton: skeleton.Skeleton,
 ) -> dict[str, jax.Array]:
     """One picture as a network is shown it; `vmap` over keys and examples for more.

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 from jaxtyping import Array, Float, Key
 
 from unipose_jax import skeleton as skeletons
 from unipose_jax.geometry import camera, transforms
+from unipose_jax.train import settings
 from unipose_jax.train.augment import point_augment
 
 _MIN_DEPTH = 0.5  # metres; nobody is moved nearer to the camera
@@ -22,7 +22,7 @@ def augment_clip(
     key: Key[Array, ""],
     clip: Mapping[str, Array],
     *,
-    config: ml_collections.ConfigDict,
+    config: settings.KeypointAugmentation,
     skeleton: skeletons.Skeleton,
 ) -> dict[str, Array]:
     """Another view of one clip.

@@ -1,4 +1,4 @@
-"""Checkpoints: the newest, to go on from; the best on validation, to use."""
+"""Checkpoints: the latest, to continue from; the best on validation, to use."""
 
 import contextlib
 import json
@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
-import ml_collections
 import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
@@ -190,7 +189,7 @@ def latest_meta(workdir: pathlib.Path) -> dict[str, Any] | None:
 
 
 def check_model(
-    meta: dict[str, Any], config: ml_collections.ConfigDict, where: pathlib.Path
+    meta: dict[str, Any], config: Mapping[str, Any], where: pathlib.Path
 ) -> None:
     """Refuses a checkpoint of another model, or of crops of another size.
 
@@ -202,32 +201,40 @@ def check_model(
 
 
 def check_config(
-    meta: dict[str, Any], config: ml_collections.ConfigDict, where: pathlib.Path
+    meta: dict[str, Any], config: Mapping[str, Any], where: pathlib.Path
 ) -> None:
-    """Refuses to go on with a run under another config.
+    """Refuses to continue a run under another config.
+
+    A larger `num_train_steps` is allowed: it lengthens the run.
 
     Raises:
         errors.BadInput: names the first settings that differ.
     """
-    if found := config_difference(meta, config):
+    same = dict(config)
+    if lengthened_from(meta, config):
+        same["num_train_steps"] = meta["config"]["num_train_steps"]
+    if found := config_difference(meta, same):
         raise errors.BadInput(
             f"{where} holds a run of another config: {found}; choose another --workdir"
         )
 
 
-def differs_in_path_only(
-    meta: dict[str, Any], config: ml_collections.ConfigDict
-) -> bool:
+def lengthened_from(meta: dict[str, Any], config: Mapping[str, Any]) -> int:
+    """The former number of steps of a run that a config makes longer, or 0."""
+    before = meta["config"]["num_train_steps"]
+    return before if config["num_train_steps"] > before else 0
+
+
+def differs_in_path_only(meta: dict[str, Any], config: Mapping[str, Any]) -> bool:
     """Whether a config names other original files than a checkpoint's, and no more."""
-    saved = _flatten(meta["config"])
-    same = ml_collections.ConfigDict(config.to_dict())
-    same.data.path = saved.get("data.path", "")
-    return same.data.path != config.data.path and not config_difference(meta, same)
+    saved = _flatten(meta["config"]).get("data.path", "")
+    same = {**config, "data": {**config["data"], "path": saved}}
+    return saved != config["data"]["path"] and not config_difference(meta, same)
 
 
 def config_difference(
     meta: dict[str, Any],
-    config: ml_collections.ConfigDict,
+    config: Mapping[str, Any],
     prefixes: tuple[str, ...] = ("",),
     *,
     include_evaluation_keys: bool = False,
@@ -245,7 +252,7 @@ def config_difference(
         of them; "" if none differs.
     """
     named: list[str] = []
-    saved, mine = _flatten(meta["config"]), _flatten(config_to_json(config))
+    saved, mine = _flatten(meta["config"]), _flatten(to_json(config))
     for key in sorted((saved.keys() | mine.keys()) - RESUMABLE_CHANGES):
         if key.startswith(EVALUATION_KEYS) and not include_evaluation_keys:
             continue
@@ -255,9 +262,9 @@ def config_difference(
     return "; ".join(named[:_MAX_LISTED])
 
 
-def config_to_json(config: ml_collections.ConfigDict) -> dict[str, Any]:
-    """A config as a checkpoint keeps it, JSON-able."""
-    return json.loads(json.dumps(config.to_dict()))
+def to_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a config as a checkpoint keeps them: tuples become lists."""
+    return json.loads(json.dumps(values))
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,10 +1,9 @@
-"""From one run to another: a fresh network takes over the backbone of a trained one."""
+"""A fresh network starts with the backbone of a trained one."""
 
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-import ml_collections
 import numpy as np
 from flax import traverse_util
 
@@ -17,17 +16,17 @@ ParamPath = tuple[str, ...]
 
 
 def load_backbone(
-    state: train_state.TrainState, config: ml_collections.ConfigDict
+    state: train_state.TrainState, workdir: pathlib.Path
 ) -> train_state.TrainState:
-    """A fresh state with the backbone of the run in `config.init_backbone`.
+    """A fresh state with the backbone of the run in `workdir`.
 
-    Taken over are the averaged parameters of that run's best checkpoint. Backbones are
-    the same if their parameters have the same names and shapes, in whatever network.
+    It copies the averaged parameters of that run's best checkpoint. Two backbones are
+    the same if their parameters have the same names and shapes, in any network.
 
     Raises:
         errors.BadInput: there is no such run, it has no backbone, or another one.
     """
-    folder = _backbone_folder(pathlib.Path(config.init_backbone))
+    folder = _backbone_folder(workdir)
     params = traverse_util.flatten_dict(state.params)
     here, ours = _split_backbone(state.params, "config.model")
     our_shapes = {name: np.shape(value) for name, value in ours.items()}

@@ -1,53 +1,71 @@
-"""From a workdir to a training state: the newest checkpoint, the best, or none yet."""
+"""From a workdir to a training state: the latest checkpoint, the best, or none yet."""
 
 import pathlib
 from typing import Any
 
 import jax
-import ml_collections
 import numpy as np
 
-from data_pipelines.ground import schema
+from data_pipelines.ground import schema, settings
 from unipose_jax import errors, skeleton
-from unipose_jax.train import optimizer, recipes
+from unipose_jax.train import optimizer
 from unipose_jax.train import state as train_state
 from unipose_jax.train.checkpoints import checkpoint
+from unipose_jax.train.stage import Stage
 
 _INITIAL = np.uint32(2**32 - 1)
 """Folded into the seed for initial weights; steps, of 31 bits, fold in their number."""
 
 
 def restore_or_init(
-    config: ml_collections.ConfigDict,
-    recipe: recipes.Recipe,
-    checkpoints: checkpoint.Checkpoints,
-    workdir: pathlib.Path,
+    stage: Stage, checkpoints: checkpoint.Checkpoints
 ) -> tuple[train_state.TrainState, dict[str, Any] | None]:
-    """The newest state and its position in the data, or a fresh state and None.
+    """The latest state and its position in the data, or a fresh state and None.
 
     Raises:
         errors.BadInput: the checkpoint is of another model.
     """
-    return _restore(config, recipe, checkpoints, workdir, checkpoints.latest_step())
+    state, step = _init_state(stage), checkpoints.latest_step()
+    if step is None:
+        return state, None
+    meta = checkpoints.read_meta(step)
+    checkpoint.check_model(meta, stage.config, stage.folder)
+    return checkpoints.restore(step, state), meta["position"]
 
 
-def restore_best(
-    config: ml_collections.ConfigDict, workdir: pathlib.Path
-) -> tuple[recipes.Recipe, train_state.TrainState]:
-    """The recipe of a config, and the best step and average of its run in a workdir.
+def restore_best(stage: Stage) -> train_state.TrainState:
+    """The best step of a stage's run and its averaged parameters.
 
     Raises:
         errors.BadInput: there is no checkpoint, or it is of another model.
     """
-    recipe = recipes.build(config)
+    with open_checkpoints(stage.folder) as checkpoints:
+        step = checkpoints.best_step()
+        assert step is not None  # there is one at least
+        meta = checkpoints.read_meta(step)
+        checkpoint.check_model(meta, stage.config, stage.folder)
+        state = _init_state(stage)
+        # The optimizer of the run may have been another.
+        used = {"step": state.step, "ema_params": state.ema_params}
+        return state.replace(**checkpoints.restore_partial(step, used))
+
+
+def restore_params(workdir: pathlib.Path) -> dict[str, Any]:
+    """The averaged parameters of the best checkpoint in a workdir.
+
+    Raises:
+        errors.BadInput: there is no checkpoint.
+    """
     with open_checkpoints(workdir) as checkpoints:
         step = checkpoints.best_step()
         assert step is not None  # there is one at least
-        checkpoint.check_model(checkpoints.read_meta(step), config, workdir)
-        state = _init_state(config, recipe)
-        # The optimizer of the run may have been another.
-        used = {"step": state.step, "ema_params": state.ema_params}
-        return recipe, state.replace(**checkpoints.restore_partial(step, used))
+        shapes = checkpoints.read_shapes(step)["ema_params"]
+        empty = jax.tree.map(
+            lambda shape: np.zeros(shape, np.float32),
+            shapes,
+            is_leaf=lambda node: isinstance(node, tuple),
+        )
+        return checkpoints.restore_partial(step, {"ema_params": empty})["ema_params"]
 
 
 def with_params(params, state: train_state.TrainState) -> train_state.TrainState:
@@ -85,30 +103,28 @@ def open_checkpoints(workdir: pathlib.Path) -> checkpoint.Checkpoints:
     return checkpoints
 
 
-def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
+def read_config(workdir: pathlib.Path) -> dict[str, Any]:
     """The config that the run in a workdir was trained with.
 
     Raises:
         errors.BadInput: there is no checkpoint.
     """
     with open_checkpoints(workdir) as checkpoints:
-        meta = checkpoints.read_meta(checkpoints.latest_step() or 0)
-    return ml_collections.ConfigDict(meta["config"])
+        return checkpoints.read_meta(checkpoints.latest_step() or 0)["config"]
 
 
 def dummy_inputs(
-    config: ml_collections.ConfigDict, inputs: tuple[str, ...]
+    data: settings.DataSettings, inputs: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
-    """Batch fields of the right shapes for one clip, to initialise a network with."""
-    data = config.data
+    """Batch fields of the right shapes for one clip, to initialize a network with."""
     sizes: dict[str | int, int] = {
         "T": data.frames,
         "N": data.num_points,
         "S": data.crop_size,
         "J": skeleton.by_name(data.skeleton).num_joints,
-        "H": data.get("height", 0),
-        "W": data.get("width", 0),
-        "P": data.get("max_people", 0),
+        "H": data.height,
+        "W": data.width,
+        "P": data.max_people,
     }
     known = schema.FIELDS | schema.OPTIONAL_FIELDS | schema.IMAGE_FIELDS
     fields = {name: known[name] for name in inputs}
@@ -118,23 +134,11 @@ def dummy_inputs(
     }
 
 
-def _restore(config, recipe, checkpoints, workdir, step):
-    """The state of a step, or of before the first if `step` is None."""
-    state = _init_state(config, recipe)
-    if step is None:
-        return state, None
-    meta = checkpoints.read_meta(step)
-    checkpoint.check_model(meta, config, workdir)
-    return checkpoints.restore(step, state), meta["position"]
-
-
-def _init_state(
-    config: ml_collections.ConfigDict, recipe: recipes.Recipe
-) -> train_state.TrainState:
+def _init_state(stage: Stage) -> train_state.TrainState:
     """The state before the first step."""
     return train_state.create(
-        recipe.network,
-        optimizer.make_optimizer(config.optimizer, config.num_train_steps),
-        dummy_inputs(config, recipe.inputs),
-        jax.random.fold_in(jax.random.key(config.seed), _INITIAL),
+        stage.recipe.network,
+        optimizer.make_optimizer(stage.optimizer, stage.num_steps),
+        dummy_inputs(stage.data, stage.recipe.inputs),
+        jax.random.fold_in(jax.random.key(stage.seed), _INITIAL),
     )

@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 import numpy as np
 
 from data_pipelines.ground import schema
@@ -137,17 +136,17 @@ def make_eval_step(
 def check_fields(
     source,
     names: Iterable[str],
-    config: ml_collections.ConfigDict,
     *,
-    consumer: str = "",
+    data: str,
+    consumer: str,
 ) -> None:
     """Refuses data that lack what a network or its terms need.
 
     Args:
         source: random access to examples.
         names: the fields that are needed.
-        config: of the run, to say whose they are.
-        consumer: needs them; "" for the network of the config.
+        data: name of the data set, for the error.
+        consumer: name of what needs them, for the error.
 
     Raises:
         errors.BadInput: names what is missing.
@@ -156,8 +155,7 @@ def check_fields(
     if missing := sorted(set(names) - source[0].keys()):
         crops = not set(missing).isdisjoint(schema.CROP_FIELDS)
         raise (errors.MissingCrops if crops else errors.BadInput)(
-            f"{config.data.name} has no {', '.join(missing)}, which "
-            f"{consumer or config.model.name} needs"
+            f"{data} has no {', '.join(missing)}, which {consumer} needs"
         )
 
 

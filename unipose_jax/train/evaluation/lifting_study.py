@@ -4,32 +4,30 @@ Millimetres relative to the root, and after Procrustes alignment, as means over 
 (the custom on HumanEva-I and Human3.6M); cameras have equal numbers of frames.
 """
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 import numpy as np
 
 from unipose_jax import metrics, skeleton
 from unipose_jax.train.augment import keypoint_augment as augment_poses
 from unipose_jax.train.evaluation import evaluate
 from unipose_jax.train.recipes import self_correction
+from unipose_jax.train.stage import Stage
 
 Scores = dict[str, float]
 
 
-def run_study(
-    recipe, config: ml_collections.ConfigDict, params, source
-) -> dict[str, dict[str, Scores]]:
+def run_study(stage: Stage, params, source) -> dict[str, dict[str, Scores]]:
     """Scores of a trained network on a split.
 
     Args:
-        recipe: of the config.
-        config: `correction` says how, `run_study` what is tried: `noise`, deviations of
-            keypoints in pixels; `steps`, numbers of steps of correction; `kinds`, of
+        stage: of recipe pose_machine. Its `study` lists what is compared: `noise`,
+            deviations of keypoints in pixels; `steps` of correction; `kinds`, of
             `self_correction.KINDS`.
         params: of the network, not replicated.
         source: random access to test clips, with `groups()` or all of one.
@@ -39,20 +37,20 @@ def run_study(
         without steps. "noise": by "rays, 2 px, 5 steps" and so on. All in millimetres;
         `ms_per_frame` is the time of a frame on this machine, compilation excepted.
     """
-    skel = skeleton.by_name(config.data.skeleton)
+    skel, recipe = stage.skeleton, stage.recipe
+    correction, compared = recipe.settings.correction, recipe.settings.study
     truth = evaluate.collate(source[index] for index in range(len(source)))
     groups = source.groups() if hasattr(source, "groups") else ["all"] * len(source)
-    most = max((*config.study.steps, config.correction.steps))
+    most = max((*compared.steps, correction.steps))
     noise: dict[str, Scores] = {}
     actions: dict[str, Scores] = {}
-    for kind in config.study.kinds:
-        settings = ml_collections.ConfigDict(config.correction.to_dict())
-        settings.kind, settings.steps = kind, most
-        run = _make_runner(recipe, settings, skel, params, config.global_batch_size)
-        for size in config.study.noise:
-            seen = _add_noise(truth, size, config.seed)
+    for kind in compared.kinds:
+        settings = dataclasses.replace(correction, kind=kind, steps=most)
+        run = _make_runner(recipe, settings, skel, params, stage.batch_size)
+        for size in compared.noise:
+            seen = _add_noise(truth, size, stage.seed)
             estimates, cost = run(seen)
-            for steps in config.study.steps:
+            for steps in compared.steps:
                 scores = errors_by_group(
                     estimates["xyz"][:, steps], truth, groups, skel
                 )
@@ -60,16 +58,18 @@ def run_study(
                 noise[shown] = scores["mean"]
                 if steps == most:
                     noise[shown] |= {"ms_per_frame": cost}
-            if kind == config.correction.kind and size == 0:
-                actions = _errors_by_action(estimates, truth, groups, skel, config)
+            if kind == correction.kind and size == 0:
+                actions = _errors_by_action(
+                    estimates, truth, groups, skel, correction.steps
+                )
     return {"actions": actions, "noise": noise}
 
 
-def _errors_by_action(estimates, truth, groups, skel, config) -> dict[str, Scores]:
+def _errors_by_action(estimates, truth, groups, skel, steps: int) -> dict[str, Scores]:
     poses = {
         "coarse": estimates["coarse_xyz"][:, 0],
         "uncorrected": estimates["xyz"][:, 0],
-        "corrected": estimates["xyz"][:, config.correction.steps],
+        "corrected": estimates["xyz"][:, steps],
     }
     found = {
         name: errors_by_group(xyz, truth, groups, skel, absolute=True)

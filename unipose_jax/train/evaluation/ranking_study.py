@@ -4,24 +4,21 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 import numpy as np
 
-from unipose_jax import models, skeleton
+from unipose_jax import models
 from unipose_jax.train.evaluation import evaluate
 from unipose_jax.train.recipes import wsp
+from unipose_jax.train.stage import Stage
 
 _NUM_EXAMPLES = 6  # pictures
 
 
-def run_study(
-    recipe, config: ml_collections.ConfigDict, params, source
-) -> dict[str, Any]:
-    """Accuracies of a trained network on a split, and of the rule that taught it.
+def run_study(stage: Stage, params, source) -> dict[str, Any]:
+    """Accuracies of a trained network on a split, and of the rule that labels pairs.
 
     Args:
-        recipe: of the config.
-        config: of the run.
+        stage: of recipe wsp.
         params: of the network, not replicated.
         source: random access to pictures.
 
@@ -30,22 +27,20 @@ def run_study(
         counted, and their "<measure>_pairs"; "shown": a few pictures with their
         keypoints, labels of people (-1, 0, +1) and predicted depths.
     """
-    skel = skeleton.by_name(config.data.skeleton)
+    skel, recipe = stage.skeleton, stage.recipe
 
     @jax.jit
     def score(params, batch):
         fed = {name: batch[name] for name in models.IMAGE_FIELDS}
         estimate = recipe.network.apply(params, **fed)
-        found = wsp.accuracies(
-            estimate, batch, label_config=config.ordinal_labels, skel=skel
-        )
+        found = wsp.accuracies(estimate, batch, label_config=recipe.settings, skel=skel)
         return (
             found,
-            wsp.ordinal_labels(batch, config.ordinal_labels, skel).label,
+            wsp.ordinal_labels(batch, recipe.settings, skel).label,
             estimate.depth,
         )
 
-    size = min(config.global_batch_size, len(source))
+    size = min(stage.batch_size, len(source))
     sums = None
     shown: list[dict[str, np.ndarray]] = []
     for start in range(0, len(source), size):  # the last batch may be smaller

@@ -1,1 +1,5 @@
-"""The plan of a run: its stages and the checks of its settings."""
+"""The plan of a run: its stages, resolved and checked once."""
+
+from unipose_jax.train.plan.resolve import Plan, make_stage, resolve, resolve_stage
+
+__all__ = ["Plan", "make_stage", "resolve", "resolve_stage"]

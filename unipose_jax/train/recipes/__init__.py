@@ -1,7 +1,9 @@
-"""One file per method: its network, and a batch to named loss terms."""
+"""One file per method: its network, and the function from a batch to loss terms."""
 
-import ml_collections
+from collections.abc import Mapping
+from typing import Any
 
+from data_pipelines.ground import settings
 from unipose_jax import errors
 from unipose_jax.train.recipes import config_checks, pose_machine, stage1, stage2, wsp
 from unipose_jax.train.recipes.recipe import Recipe
@@ -14,15 +16,19 @@ RECIPES = {
 }
 
 
-def build(config: ml_collections.ConfigDict) -> Recipe:
-    """The recipe that `config.recipe` names.
+def build(values: Mapping[str, Any], data: settings.DataSettings) -> Recipe:
+    """The recipe that the values of a stage's config name.
+
+    Called once per stage, by `plan.resolve`.
 
     Raises:
-        errors.BadInput: no such recipe, or this device cannot compute its network.
+        errors.BadInput: no such recipe, a setting that it does not have, or a network
+            that this device cannot compute.
     """
-    if config.recipe not in RECIPES:
+    name = values["recipe"]
+    if name not in RECIPES:
         raise errors.BadInput(
-            f"unknown recipe {config.recipe!r}; choose from {sorted(RECIPES)}"
+            f"unknown recipe {name!r}; choose from {', '.join(sorted(RECIPES))}"
         )
-    config_checks.device(config)
-    return RECIPES[config.recipe](config)
+    config_checks.check_dtype(values["model"])
+    return RECIPES[name](values, data)

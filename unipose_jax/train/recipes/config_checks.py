@@ -1,76 +1,92 @@
-"""Checks of configs that several recipes share; each names the setting."""
+"""Checks of settings that several recipes share; each error names the setting."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import jax
-import ml_collections
 
-from unipose_jax import errors, skeleton
+from data_pipelines.ground import settings
+from unipose_jax import errors, models, skeleton
 from unipose_jax.models import backbones
 
+_DTYPES = ("float32", "bfloat16", "float16")
 
-def config_skeleton(config: ml_collections.ConfigDict) -> skeleton.Skeleton:
-    """The skeleton that a config asks for.
+
+def data_skeleton(data: settings.DataSettings) -> skeleton.Skeleton:
+    """The skeleton that `config.data.skeleton` names.
 
     Raises:
         errors.BadInput: there is none of that name.
     """
-    check_choice(config, "data.skeleton", skeleton.NAMES)
-    return skeleton.by_name(config.data.skeleton)
+    check_choice("data.skeleton", data.skeleton, skeleton.NAMES)
+    return skeleton.by_name(data.skeleton)
 
 
-def check_choice(
-    config: ml_collections.ConfigDict, key: str, known: Collection[str]
-) -> None:
-    """Refuses a setting that is none of the known ones.
+def check_choice(key: str, value: object, known: Collection[str]) -> None:
+    """Refuses a value that is none of the known ones.
 
     Args:
-        config: of a stage.
-        key: of the setting, as "model.backbone".
-        known: its values.
+        key: name of the setting, as "model.backbone".
+        value: the value.
+        known: the choices.
 
     Raises:
         errors.BadInput: names the setting and the choices.
     """
-    *path, last = key.split(".")
-    part = config
-    for name in path:
-        part = part[name]
-    if part[last] not in known:
+    if value not in known:
         raise errors.BadInput(
-            f"config.{key} is {part[last]!r}; use one of {', '.join(known)}"
+            f"config.{key} is {value!r}; use one of {', '.join(known)}"
         )
 
 
-def device(config: ml_collections.ConfigDict) -> None:
-    """Refuses a number type that this device cannot multiply.
+def check_dtype(model: Mapping[str, Any]) -> None:
+    """Refuses a number type that does not exist or that this device cannot multiply.
 
     Raises:
         errors.BadInput: names the setting.
     """
-    if config.model.dtype == "float16" and jax.default_backend() == "cpu":
+    check_choice("model.dtype", model["dtype"], _DTYPES)
+    if model["dtype"] == "float16" and jax.default_backend() == "cpu":
         raise errors.BadInput(
             "config.model.dtype is 'float16', which JAX does not multiply on a CPU; "
             "use float32 or bfloat16"
         )
 
 
-def check_backbone(config: ml_collections.ConfigDict, *sides: str) -> None:
-    """Refuses an image network that does not exist, or images that it cannot divide.
+def check_network(recipe: str, model: Mapping[str, Any], own: Collection[str]) -> None:
+    """Refuses a built-in network of another recipe, and a name that nobody registered.
 
     Args:
-        config: of a stage.
-        sides: the settings in `config.data` that say how large its images are, pixels.
+        recipe: its name.
+        model: `config.model`.
+        own: the built-in networks that the recipe trains; any registered one is
+            accepted besides.
 
     Raises:
-        errors.BadInput: names the setting and what it may be.
+        errors.BadInput: names the choices.
     """
-    check_choice(config, "model.backbone", list(backbones.BACKBONES))
-    stride = backbones.stride_of(config.model.backbone)
-    for name in sides:
-        size = config.data[name]
+    name = model["name"]
+    custom = set(models.NETWORKS) - set(models.BUILT_IN)
+    if name not in {*own, *custom}:
+        raise errors.BadInput(
+            f"recipe {recipe} trains {' or '.join([*own, *sorted(custom)])}, not {name}"
+        )
+
+
+def check_backbone(model: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
+    """Refuses an image network that does not exist, or images it cannot divide.
+
+    Args:
+        model: `config.model`.
+        sizes: height and width of its images in pixels, by the name of the setting.
+
+    Raises:
+        errors.BadInput: names the setting and the choices.
+    """
+    check_choice("model.backbone", model["backbone"], list(backbones.BACKBONES))
+    stride = backbones.stride_of(model["backbone"])
+    for name, size in sizes.items():
         if size < stride or size % stride:
             raise errors.BadInput(
-                f"{name} is {size}; {config.model.backbone} needs a multiple of "
-                f"{stride}"
+                f"{name} is {size}; {model['backbone']} needs a multiple of {stride}"
             )

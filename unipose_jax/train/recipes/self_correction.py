@@ -10,18 +10,18 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 import optax
 from jaxtyping import Array, Float
 
 from unipose_jax import losses, models, reduction, skeleton
 from unipose_jax.skeleton import kinematics
+from unipose_jax.train import settings
 
 KINDS = ("rays", "projector")
 
 
 def make_corrected_apply(
-    network, config: ml_collections.ConfigDict, skel: skeleton.Skeleton
+    network, config: settings.CorrectionSettings, skel: skeleton.Skeleton
 ) -> Callable:
     """Builds `apply(params, **inputs) -> PoseEstimate`, corrected at test time.
 
@@ -43,7 +43,7 @@ def make_corrected_apply(
 
 
 def make_correction_steps(
-    network, config: ml_collections.ConfigDict, skel: skeleton.Skeleton
+    network, config: settings.CorrectionSettings, skel: skeleton.Skeleton
 ) -> Callable:
     """Builds `apply(params, **inputs)`: estimates (batch, 1 + steps, ...).
 
@@ -94,7 +94,10 @@ def make_correction_steps(
 
 
 def consistency_loss(
-    lift: models.LiftEstimate, confidence, config, skel: skeleton.Skeleton
+    lift: models.LiftEstimate,
+    confidence,
+    config: settings.CorrectionSettings,
+    skel: skeleton.Skeleton,
 ) -> jax.Array:
     """How far the poses of a sample are from their keypoints, on the plane."""
     if config.kind not in KINDS:

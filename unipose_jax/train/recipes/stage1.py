@@ -1,79 +1,129 @@
 """UniPose stage 1: the point network learns from 2D keypoints, depth and physics.
 
-docs/method.md. With `model.fusion`, crops of depth or colour stand beside the
-points; some modality is left out at random, so that one network serves whatever a user
-has. Three-dimensional joints are read only by the `joint_position`
-term of the supervised ablation; while its weight is zero, training steps do not even
-receive them.
+docs/method.md. With `model.fusion`, crops of depth or color are further inputs; a
+modality is dropped at random, so that one network serves any sensor. Only the term
+`joint_position` of the supervised ablation reads three-dimensional joints; while its
+weight is zero, they do not reach the training step.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 
-from unipose_jax import errors, models
+from data_pipelines.ground import settings as data_settings
+from unipose_jax import errors, models, skeleton
 from unipose_jax.models import backbones
+from unipose_jax.train import settings
 from unipose_jax.train.augment import crop_augment as augment_crops
 from unipose_jax.train.augment import point_augment as augment
 from unipose_jax.train.recipes import config_checks, terms, unipose_terms
 from unipose_jax.train.recipes.recipe import Recipe
 
-OBSERVATIONS = ("uv", "confidence", "intrinsics", "cam_from_points")
-_OF_OTHER_RECIPES = {"color_anchor_net", "depth_anchor_net", "pose_machine", "rank_net"}
-LABELS = unipose_terms.LABELS
-TEACHER_FIELDS = unipose_terms.TEACHER_FIELDS
+
+@dataclasses.dataclass(frozen=True)
+class _Inputs:
+    """What augmentation reads: the modalities of the network and its settings."""
+
+    modalities: tuple[str, ...]
+    augment: settings.PointAugmentation
+    crop_augment: settings.CropAugmentation
 
 
-def build(config: ml_collections.ConfigDict) -> Recipe:
+def build(values: Mapping[str, Any], data: data_settings.DataSettings) -> Recipe:
     """The recipe of a config with `model`, `loss_weights`, `loss` and `augment`.
 
     Raises:
         errors.BadInput: a fusion that does not exist, or its crops are missing.
     """
-    _check(config)
-    skel = config_checks.config_skeleton(config)
-    network = models.build(config.model.to_dict(), num_joints=skel.num_joints)
-    inputs = models.input_fields(config.model.to_dict())
-    weights = config.loss_weights.to_dict()
-    fields = inputs + OBSERVATIONS + terms.fields_of(terms.chosen(weights))
-    compute_terms = terms.make_terms(weights, config.loss, skel)
-
-    def train_terms(apply_fn, params, batch, keys):
-        views = jax.vmap(lambda key: _sample_transform(key, config.augment))(keys)
-        predict = _make_transformed_predict(apply_fn, views, keys, skel, config)
-        return compute_terms(predict(params, batch), batch)
-
-    return Recipe(
-        network=network,
-        inputs=inputs,
-        fields=tuple(dict.fromkeys(fields)),
-        train_terms=train_terms,
-        validation_terms=compute_terms,
-        needs_teacher=set(TEACHER_FIELDS) <= set(fields),
+    model = values["model"]
+    _check(model, data)
+    skel = config_checks.data_skeleton(data)
+    objective = terms.make_objective(
+        unipose_terms.TERMS,
+        values["loss_weights"],
+        values["loss"],
+        settings.parse(settings.RampSettings, values["ramp"], "ramp"),
+    )
+    return make_recipe(
+        model,
+        skel,
+        objective,
+        augment=settings.parse(
+            settings.PointAugmentation, values["augment"], "augment"
+        ),
+        crop_augment=settings.parse(
+            settings.CropAugmentation, values["crop_augment"], "crop_augment"
+        ),
     )
 
 
-def _check(config: ml_collections.ConfigDict) -> None:
-    own = set(models.NETWORKS) - _OF_OTHER_RECIPES
-    config_checks.check_choice(config, "model.name", sorted(own))
-    if config.data.num_points < 1:
+def make_recipe(
+    model: Mapping[str, Any],
+    skel: skeleton.Skeleton,
+    objective: terms.Objective,
+    *,
+    augment: settings.PointAugmentation,
+    crop_augment: settings.CropAugmentation,
+) -> Recipe:
+    """The recipe of a network of points.
+
+    Args:
+        model: `config.model`.
+        skel: of the joints.
+        objective: the loss.
+        augment: of the points.
+        crop_augment: of the crops of a fusion.
+    """
+    inputs = models.input_fields(model)
+    seen = _Inputs(
+        models.modalities(model.get("fusion", "none")), augment, crop_augment
+    )
+    needed = (*inputs, *unipose_terms.SURFACE_FIELDS, *objective.fields)
+
+    def train_terms(apply_fn, params, batch, keys):
+        views = jax.vmap(lambda key: _sample_transform(key, augment))(keys)
+        predict = _make_transformed_predict(apply_fn, views, keys, skel, seen)
+        return unipose_terms.compute(objective, predict(params, batch), batch, skel)
+
+    def validation_terms(estimate, batch):
+        return unipose_terms.compute(objective, estimate, batch, skel)
+
+    return Recipe(
+        network=models.build(model, num_joints=skel.num_joints),
+        inputs=inputs,
+        fields=tuple(dict.fromkeys(needed)),
+        objective=objective,
+        train_terms=train_terms,
+        validation_terms=validation_terms,
+        needs_teacher=not set(unipose_terms.TEACHER_FIELDS).isdisjoint(needed),
+    )
+
+
+def _check(model: Mapping[str, Any], data: data_settings.DataSettings) -> None:
+    config_checks.check_network("stage1", model, ("point_net",))
+    if data.num_points < 1:
         raise errors.BadInput(
-            f"config.data.num_points is {config.data.num_points}; use 1 or more"
+            f"config.data.num_points is {data.num_points}; use 1 or more"
         )
-    if config.model.name != "point_net":
+    if model["name"] != "point_net":
+        if models.input_fields(model) != models.POINT_FIELDS:
+            raise errors.BadInput(
+                f"recipe stage1 trains networks with the inputs "
+                f"{', '.join(models.POINT_FIELDS)}; {model['name']} has others"
+            )
         return
-    config_checks.check_choice(config, "model.fusion", list(models.FUSIONS))
-    if config.model.num_heads < 1 or config.model.width % config.model.num_heads:
+    config_checks.check_choice("model.fusion", model["fusion"], list(models.FUSIONS))
+    if model["num_heads"] < 1 or model["width"] % model["num_heads"]:
         raise errors.BadInput(
-            f"config.model.width is {config.model.width}, which num_heads="
-            f"{config.model.num_heads} attention heads cannot share"
+            f"config.model.width is {model['width']}, which num_heads="
+            f"{model['num_heads']} attention heads cannot share"
         )
-    config_checks.check_backbone(config)
-    fusion = config.model.fusion
-    cells = config.model.image_grid * backbones.stride_of(config.model.backbone)
-    size = config.data.crop_size
+    config_checks.check_backbone(model, {})
+    fusion, size = model["fusion"], data.crop_size
+    cells = model["image_grid"] * backbones.stride_of(model["backbone"])
     if fusion != "none" and (size < cells or size % cells):
         raise errors.BadInput(
             f"config.data.crop_size is {size}; config.model.fusion={fusion} needs a "
@@ -81,7 +131,9 @@ def _check(config: ml_collections.ConfigDict) -> None:
         )
 
 
-def _sample_transform(key, config) -> augment.PointTransform:
+def _sample_transform(
+    key, config: settings.PointAugmentation
+) -> augment.PointTransform:
     return augment.sample_transform(
         jax.random.fold_in(key, 0),
         pan=config.pan,
@@ -92,16 +144,16 @@ def _sample_transform(key, config) -> augment.PointTransform:
     )
 
 
-def _make_transformed_predict(apply_fn, views, keys, skel, config) -> Callable:
-    """The network, fed with another view of each clip and read back from it."""
+def _make_transformed_predict(apply_fn, views, keys, skel, inputs: _Inputs) -> Callable:
+    """The network on transformed clips, with its joints transformed back."""
 
     def hide(key, points, valid):
         return augment.random_occlusion(
             jax.random.fold_in(key, 1),
             points,
             valid,
-            probability=config.augment.occlusion_prob,
-            radius=config.augment.occlusion_radius,
+            probability=inputs.augment.occlusion_prob,
+            radius=inputs.augment.occlusion_radius,
         )
 
     def back(estimate: models.PoseEstimate) -> models.PoseEstimate:
@@ -128,15 +180,15 @@ def _make_transformed_predict(apply_fn, views, keys, skel, config) -> Callable:
             "time": batch["time"],
         }
         return back(
-            apply_fn(params, **seen, **_augment_crops(views, keys, batch, config))
+            apply_fn(params, **seen, **_augment_crops(views, keys, batch, inputs))
         )
 
     return predict
 
 
-def _augment_crops(views, keys, batch: Mapping, config) -> dict:
-    """The crops of a fusion in the views, and which modality is left out."""
-    looked_at = models.modalities(config.model.get("fusion", "none"))
+def _augment_crops(views, keys, batch: Mapping, inputs: _Inputs) -> dict:
+    """The transformed crops of a fusion, and which modalities are kept."""
+    looked_at = inputs.modalities
     images = looked_at[1:]
     if not images:
         return {}
@@ -145,13 +197,13 @@ def _augment_crops(views, keys, batch: Mapping, config) -> dict:
     }
 
     def look(view, key, crops):
-        degraded = augment_crops.degrade_crops(key, crops, config.crop_augment)
+        degraded = augment_crops.degrade_crops(key, crops, inputs.crop_augment)
         return augment.transform_crops(view, degraded)
 
     def choose(key):
         gate_key, which_key = jax.random.split(jax.random.fold_in(key, 2))
         dropped = jax.random.randint(which_key, (), 0, len(looked_at))
-        some = jax.random.bernoulli(gate_key, config.augment.modality_dropout)
+        some = jax.random.bernoulli(gate_key, inputs.augment.modality_dropout)
         return ~some | (jnp.arange(len(looked_at)) != dropped)
 
     crop_keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, 3)

@@ -1,24 +1,26 @@
 """UniPose stage 2: anchor-to-joint networks learn from a point network's joints.
 
-docs/method.md. The student sees the depth crop or the colour crop. Its labels
-are the joints that a frozen teacher finds in the clouds (`train.teacher`), believed as
-far as the teacher believes in them and as they agree with the 2D keypoints; every term
-of stage 1 may join. With `teacher.kind = "keypoints"` the labels are the pixels of the
-2D keypoints, without depth. True joints are read with `teacher.kind = "truth"` and by
-`joint_position` only; otherwise training steps do not even receive them.
+docs/method.md. The student sees the depth crop or the color crop. Its labels are the
+joints that a frozen teacher predicts from the clouds (`train.teacher`), weighted by the
+teacher's confidence and by their distance to the rays of the 2D keypoints; every term
+of stage 1 can be added. With `teacher.kind = "keypoints"` the labels are the pixels of
+the 2D keypoints, without depth. True joints are read with `teacher.kind = "truth"` and
+by `joint_position` only; otherwise they do not reach the training step.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 
 from data_pipelines.ground import schema
+from data_pipelines.ground import settings as data_settings
 from unipose_jax import errors, losses, models, reduction, skeleton
 from unipose_jax.geometry import camera, rays, transforms
+from unipose_jax.train import settings
 from unipose_jax.train.augment import crop_augment as augment_crops
-from unipose_jax.train.recipes import config_checks, stage1, terms
+from unipose_jax.train.recipes import config_checks, terms, unipose_terms
 from unipose_jax.train.recipes.recipe import Recipe
 
 NETWORKS = ("depth_anchor_net", "color_anchor_net")
@@ -26,60 +28,118 @@ NETWORKS = ("depth_anchor_net", "color_anchor_net")
 PSEUDO_LABEL_TERMS = ("pseudo_pixel", "pseudo_anchor", "pseudo_depth", "pseudo_root")
 """Terms that compare with the teacher."""
 
+TEACHER_KINDS = ("network", "truth", "keypoints", "none")
+
 _CROP_AUGMENTATIONS: dict[str, tuple[Callable, Callable]] = {
     "depth_crop": (augment_crops.warp_depth, augment_crops.degrade_depth),
     "color_crop": (augment_crops.warp_color, augment_crops.degrade_color),
 }
-
-_CROP_MARGIN = 0.25  # of a crop's size, around it, where joints are still looked for
-TEACHER_KINDS = ("network", "truth", "keypoints", "none")
+_CROP_MARGIN = 0.25  # of a crop's size; labels farther outside are ignored
 _NEEDS_FRAMES = ("bone_constancy", "speed", "acceleration")
 _NEEDS_DEPTH = ("pseudo_depth", "pseudo_root")
 
 
-def build(config: ml_collections.ConfigDict) -> Recipe:
-    """The recipe of a config with `model`, `teacher`, `crop_augment` and `loss`.
+def _from_labels(name: str) -> terms.Loss:
+    """A term that `_pseudo_label_terms` computes together with the others."""
+    return lambda estimate, batch, context: context.surface[name]
 
-    With `single_frames` a step takes one frame of each clip.
+
+_TERMS = unipose_terms.TERMS | {
+    name: terms.Definition(_from_labels(name)) for name in PSEUDO_LABEL_TERMS
+}
+
+
+def build(values: Mapping[str, Any], data: data_settings.DataSettings) -> Recipe:
+    """The recipe of a config with `model`, `teacher`, `crop_augment` and `loss`.
 
     Raises:
         errors.BadInput: a teacher or network that is not of stage 2, no crops, or terms
-            that need what is not there.
+            whose inputs are missing.
     """
-    _check(config)
-    skel = config_checks.config_skeleton(config)
-    compute_terms = make_terms(config, skel)
-    inputs = models.input_fields(config.model.to_dict())
-    labels: tuple[str, ...] = stage1.LABELS if _uses_ground_truth(config) else ()
-    if config.teacher.kind == "network":
-        labels += stage1.TEACHER_FIELDS
-    labels += terms.fields_of(terms.chosen(_shared_weights(config)))
-    evidence = tuple(name for name in stage1.OBSERVATIONS if name not in inputs)
+    model = values["model"]
+    teacher = settings.parse(
+        settings.TeacherSettings, values["teacher"], "student.teacher"
+    )
+    objective = terms.make_objective(
+        _TERMS,
+        values["loss_weights"],
+        values["loss"],
+        settings.parse(settings.RampSettings, values["ramp"], "student.ramp"),
+    )
+    _check(model, teacher, objective, data, single_frames=values["single_frames"])
+    return make_recipe(
+        model,
+        config_checks.data_skeleton(data),
+        objective,
+        teacher=teacher,
+        crop_augment=settings.parse(
+            settings.CropAugmentation, values["crop_augment"], "student.crop_augment"
+        ),
+        single_frames=values["single_frames"],
+    )
+
+
+def make_recipe(
+    model: Mapping[str, Any],
+    skel: skeleton.Skeleton,
+    objective: terms.Objective,
+    *,
+    teacher: settings.TeacherSettings,
+    crop_augment: settings.CropAugmentation,
+    single_frames: bool,
+) -> Recipe:
+    """The recipe of a network of crops.
+
+    Args:
+        model: `config.model`.
+        skel: of the joints.
+        objective: the loss.
+        teacher: where labels come from.
+        crop_augment: of the crops.
+        single_frames: whether a step takes one frame of each clip.
+    """
+    inputs = models.input_fields(model)
+    crop = "color_crop" if "color_crop" in inputs else "depth_crop"
+    needed = [*inputs, *models.POINT_FIELDS, *unipose_terms.SURFACE_FIELDS]
+    needed += [*unipose_terms.OBSERVATIONS, *objective.fields]
+    needed += unipose_terms.LABELS if teacher.kind == "truth" else ()
+    needed += unipose_terms.TEACHER_FIELDS if teacher.kind == "network" else ()
+
+    def compute(estimate, batch):
+        surface = unipose_terms.surface_targets(
+            estimate.xyz, batch, radius=objective.scales["surface_radius"]
+        )
+        if any(name in objective for name in PSEUDO_LABEL_TERMS):
+            surface |= _pseudo_label_terms(estimate, batch, teacher, crop)
+        return objective.compute(estimate, batch, skel, surface)
 
     def train_terms(apply_fn, params, batch, keys):
-        if config.single_frames:
+        if single_frames:
             batch = jax.vmap(sample_frame)(keys, batch)
         seen = {name: batch[name] for name in inputs}
-        views, seen = jax.vmap(lambda k, s: _augment_crop(k, s, config))(keys, seen)
+        views, seen = jax.vmap(lambda k, s: _augment_crop(k, s, crop, crop_augment))(
+            keys, seen
+        )
         estimate = apply_fn(params, **seen)
         estimate = _undo_mirror(estimate, views.mirrored, skel)
-        return compute_terms(estimate, batch | seen)
+        return compute(estimate, batch | seen)
 
     return Recipe(
-        network=models.build(config.model.to_dict(), num_joints=skel.num_joints),
+        network=models.build(model, num_joints=skel.num_joints),
         inputs=inputs,
-        fields=tuple(dict.fromkeys(inputs + models.POINT_FIELDS + evidence + labels)),
+        fields=tuple(dict.fromkeys(needed)),
+        objective=objective,
         train_terms=train_terms,
-        validation_terms=compute_terms,
-        needs_teacher=config.teacher.kind == "network",
+        validation_terms=compute,
+        needs_teacher=teacher.kind == "network",
     )
 
 
 def sample_frame(key: jax.Array, clip: Mapping) -> dict:
     """One frame of a clip, drawn at random, as a clip of its own.
 
-    Frames of a clip are much alike: with one of each, a batch costs less and says
-    nearly as much. The teacher has seen them all before.
+    The frames of a clip are similar: one of each makes a batch cheaper and hardly less
+    informative. The teacher predicts from the whole clip.
 
     Args:
         key: a `jax.random.key`.
@@ -97,33 +157,58 @@ def sample_frame(key: jax.Array, clip: Mapping) -> dict:
     return {name: of_frame(name, value) for name, value in clip.items()}
 
 
-def _check(config: ml_collections.ConfigDict) -> None:
-    if config.model.name not in NETWORKS:
+def _check(
+    model: Mapping[str, Any],
+    teacher: settings.TeacherSettings,
+    objective: terms.Objective,
+    data: data_settings.DataSettings,
+    *,
+    single_frames: bool,
+) -> None:
+    config_checks.check_network("stage2", model, NETWORKS)
+    kind, inputs = teacher.kind, models.input_fields(model)
+    config_checks.check_choice("teacher.kind", kind, TEACHER_KINDS)
+    if inputs not in (models.CROP_FIELDS["depth"], models.CROP_FIELDS["rgb"]):
         raise errors.BadInput(
-            f"recipe stage2 trains {' or '.join(NETWORKS)}, not {config.model.name}"
+            f"recipe stage2 trains networks of crops; {model['name']} has the inputs "
+            f"{', '.join(inputs)}"
         )
-    config_checks.check_choice(config, "teacher.kind", TEACHER_KINDS)
-    if config.teacher.kind == "keypoints" and config.model.name != "color_anchor_net":
+    if kind == "keypoints" and "color_crop" not in inputs:
         raise errors.BadInput(
-            "config.teacher.kind is 'keypoints', which are of the colour camera; only "
-            f"color_anchor_net sees its pixels, not {config.model.name}"
+            "config.teacher.kind is 'keypoints', which are of the color camera; only "
+            f"color_anchor_net sees its pixels, not {model['name']}"
         )
-    moving = [name for name in _NEEDS_FRAMES if config.loss_weights[name]]
-    if config.single_frames and moving:
+    moving = [name for name in _NEEDS_FRAMES if name in objective]
+    if single_frames and moving:
         raise errors.BadInput(
             f"config.loss_weights has {moving[0]}, which compares frames of a clip, "
             "but config.student.single_frames is True"
         )
-    config_checks.check_backbone(config, "crop_size")
+    if model["name"] in NETWORKS:
+        config_checks.check_backbone(model, {"crop_size": data.crop_size})
+    _check_labels(kind, objective)
 
 
-def _uses_ground_truth(config: ml_collections.ConfigDict) -> bool:
-    return config.teacher.kind == "truth" or config.loss_weights.joint_position > 0
+def _check_labels(kind: str, objective: terms.Objective) -> None:
+    """Refuses terms whose labels a kind of teacher does not give."""
+    if "pseudo_position" in objective and kind != "network":
+        raise errors.BadInput(
+            f"config.teacher.kind is {kind!r}, but config.loss_weights has "
+            "pseudo_position, which needs a network's joints"
+        )
+    pseudo = [name for name in PSEUDO_LABEL_TERMS if name in objective]
+    if pseudo and kind == "none":
+        raise errors.BadInput(f"no teacher, but config.loss_weights has {pseudo[0]}")
+    deep = [name for name in _NEEDS_DEPTH if name in objective]
+    if deep and kind == "keypoints":
+        raise errors.BadInput(
+            "config.teacher.kind is 'keypoints', which have no depth, but "
+            f"config.loss_weights has {deep[0]}"
+        )
 
 
-def _augment_crop(key, seen: dict, config: ml_collections.ConfigDict):
-    """Another view of every frame of a clip: the views, and the inputs through them."""
-    name = "depth_crop" if "depth_crop" in seen else "color_crop"
+def _augment_crop(key, seen: dict, name: str, config: settings.CropAugmentation):
+    """A random transform of every frame of a clip, and the transformed inputs."""
     image, matrix = seen[name], seen[f"{name}_matrix"]
     through, change = _CROP_AUGMENTATIONS[name]
 
@@ -133,12 +218,12 @@ def _augment_crop(key, seen: dict, config: ml_collections.ConfigDict):
         view = augment_crops.sample_transform(
             view_key,
             size=image.shape[0],
-            rotation=config.crop_augment.rotation,
-            scale=config.crop_augment.scale,
-            translation=config.crop_augment.translation,
-            mirror=config.crop_augment.mirror,
+            rotation=config.rotation,
+            scale=config.scale,
+            translation=config.translation,
+            mirror=config.mirror,
         )
-        changed = change(value_key, through(view, image), config.crop_augment)
+        changed = change(value_key, through(view, image), config)
         return view, changed, augment_crops.transform_matrix(view, matrix)
 
     views, images, matrices = jax.vmap(look)(jnp.arange(len(image)), image, matrix)
@@ -158,55 +243,20 @@ def _undo_mirror(
     return jax.tree.map(back, estimate)
 
 
-def make_terms(config: ml_collections.ConfigDict, skel: skeleton.Skeleton) -> Callable:
-    """Builds `terms(estimate, batch) -> dict` of the terms whose weight is not zero."""
-    weights = config.loss_weights
-    pseudo = [name for name in PSEUDO_LABEL_TERMS if weights[name]]
-    shared_terms = terms.make_terms(_shared_weights(config), config.loss, skel)
-    if weights.pseudo_position and config.teacher.kind != "network":
-        raise errors.BadInput(
-            f"config.teacher.kind is {config.teacher.kind!r}, but config.loss_weights "
-            "has pseudo_position, which needs a network's joints"
-        )
-    if pseudo and config.teacher.kind == "none":
-        raise errors.BadInput(f"no teacher, but config.loss_weights has {pseudo[0]}")
-    if config.teacher.kind == "keypoints":
-        if deep := [name for name in _NEEDS_DEPTH if weights[name]]:
-            raise errors.BadInput(
-                "config.teacher.kind is 'keypoints', which have no depth, but "
-                f"config.loss_weights has {deep[0]}"
-            )
-
-    def compute_terms(estimate: models.PoseEstimate, batch: Mapping) -> dict:
-        found = shared_terms(estimate, batch)
-        if not pseudo:
-            return found
-        compared = _pseudo_label_terms(estimate, batch, config)
-        return found | {name: compared[name] for name in pseudo}
-
-    return compute_terms
-
-
-def _shared_weights(config: ml_collections.ConfigDict) -> dict[str, float]:
-    """The weights of the terms that stage 1 has, too."""
-    return {
-        name: weight
-        for name, weight in config.loss_weights.items()
-        if name not in PSEUDO_LABEL_TERMS
-    }
-
-
-def _pseudo_label_terms(estimate: models.PoseEstimate, batch: Mapping, config) -> dict:
+def _pseudo_label_terms(
+    estimate: models.PoseEstimate,
+    batch: Mapping,
+    teacher: settings.TeacherSettings,
+    crop: str,
+) -> dict:
     """The terms of `PSEUDO_LABEL_TERMS`; pixels are those of the network's crop."""
-    assert estimate.crop is not None  # networks of stage 2 look at crops
-    xyz, weight, valid = pseudo_labels(batch, config.teacher)
-    crop = "depth_crop"
-    if config.model.name == "color_anchor_net":
-        crop = "color_crop"
+    assert estimate.crop is not None  # networks of stage 2 estimate in a crop
+    xyz, weight, valid = pseudo_labels(batch, teacher)
+    if crop == "color_crop":
         xyz = transforms.apply(batch["cam_from_points"][:, None], xyz)
     uv, depth = _project_to_crop(xyz, batch[f"{crop}_matrix"])
     valid &= depth > 0.1  # metres: behind the lens there are no pixels
-    # Far outside the crop there is nothing to learn from.
+    # Labels far outside the crop are ignored.
     place = uv / batch[crop].shape[2]
     valid &= ((place > -_CROP_MARGIN) & (place < 1.0 + _CROP_MARGIN)).all(-1)
     # Where the person is as a whole, and where joints are relative to that.
@@ -242,8 +292,8 @@ def _project_to_crop(xyz, matrix):
     return homogeneous[..., :2], depth
 
 
-def pseudo_labels(batch: Mapping, config: ml_collections.ConfigDict):
-    """Joints to learn, how far to believe them, and which are known.
+def pseudo_labels(batch: Mapping, config: settings.TeacherSettings):
+    """Joints to learn, their weights, and which of them are known.
 
     Args:
         batch: with the teacher's joints, the true ones if `kind` is "truth", or only
@@ -281,8 +331,8 @@ def pseudo_labels(batch: Mapping, config: ml_collections.ConfigDict):
             scale=config.ray_scale,
             cam_from_xyz=batch["cam_from_points"][:, None],
         )
-        # A keypoint that is not believed in says little against the teacher.
-        believed = batch["confidence"]
-        weight *= jnp.where(seen, believed * agreement + 1.0 - believed, 1.0)
+        # A keypoint of low confidence changes the weight little.
+        confidence = batch["confidence"]
+        weight *= jnp.where(seen, confidence * agreement + 1.0 - confidence, 1.0)
     found = batch["points_valid"].any(-1, keepdims=True)
     return xyz, weight, jnp.broadcast_to(found, weight.shape)

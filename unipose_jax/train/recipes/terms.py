@@ -1,148 +1,186 @@
-"""The table of loss terms: each name of `config.loss_weights` and what it computes.
+"""The table of loss terms: name, loss, batch fields, scale, weight, ramp.
 
-A term of your own is one function and one line, from inside or outside the package:
+A term of your own takes one function and one line, here or in your config file:
 
-    def head_is_up(estimate, batch, context):
-        return jnp.maximum(estimate.xyz[..., HEAD, 1] - estimate.xyz[..., TORSO, 1], 0)
+    def head_height(estimate, batch, context):
+        return jnp.abs(estimate.xyz[..., 0, 1] - context.scale)
 
-    terms.register("head_is_up", head_is_up)
+    terms.register("head_height", head_height, scale="head_height")
 
-and `config.loss_weights.head_is_up = 0.1`. `examples/own_loss.py` trains with one.
+together with `config.loss_weights.head_height = 0.1` and, for the scale,
+`config.loss.head_height = 0.2`. `examples/own_loss.py` is complete.
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax.numpy as jnp
-from jaxtyping import Array
+import jax
 
 from unipose_jax import errors, reduction, skeleton
-from unipose_jax.geometry import depth, transforms
+from unipose_jax.train import settings
+
+Loss = Callable[[Any, Mapping[str, jax.Array], "Context"], Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """What terms read beside the estimate and the batch.
+    """What a loss gets besides the network's estimate and the batch.
 
     Attributes:
-        scales: `config.loss`: the scales inside the terms, as attributes.
-        skeleton: of the estimated joints.
-        surface_depth: (batch, frames, joints), depth of the observed surface at each
-            joint's pixel, metres; no gradient.
-        on_surface: (batch, frames, joints), where that surface was found.
-        cloud_depth: (batch, frames), mean depth of the cloud in the keypoint camera,
-            metres.
+        scale: value of the setting in `config.loss` that the term names; None if it
+            names none.
+        scales: all of `config.loss`.
+        skeleton: of the joints.
+        surface: measured depth around the estimated joints, for the terms of UniPose.
     """
 
-    scales: Any
+    scale: Any
+    scales: Mapping[str, Any]
     skeleton: skeleton.Skeleton
-    surface_depth: Array
-    on_surface: Array
-    cloud_depth: Array
+    surface: Mapping[str, jax.Array] = dataclasses.field(default_factory=dict)
 
 
-Loss = Callable[[Any, Mapping[str, Array], Context], Array | reduction.WeightedMean]
+@dataclasses.dataclass(frozen=True)
+class Definition:
+    """A loss, the batch fields it reads, and its setting in `config.loss`."""
+
+    loss: Loss
+    fields: tuple[str, ...] = ()
+    scale: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class Term:
-    """One row of the table.
+    """A row of the objective of one run.
 
     Attributes:
-        loss: `(estimate, batch, context)` to penalties of any shape, which are averaged
-            with equal weights, or to a `WeightedMean`.
-        fields: batch fields that it reads beside the network's inputs, the keypoints
-            (`OBSERVATIONS`) and the points. Only fields that some term of a run reads
-            reach the devices.
+        name: in `config.loss_weights` and in the log.
+        loss: `(estimate, batch, context)` returns a `WeightedMean`, or an array whose
+            mean is the term.
+        fields: batch fields that `loss` reads; they reach the devices.
+        scale: value of its setting in `config.loss`, or None.
+        weight: at the end of the ramp.
+        ramped: whether the weight rises from 0.
     """
 
+    name: str
     loss: Loss
-    fields: tuple[str, ...] = ()
+    fields: tuple[str, ...]
+    scale: Any
+    weight: float
+    ramped: bool
 
 
-TERMS: dict[str, Term] = {}
-"""Every term by name."""
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """The terms of a run whose weights are not zero, sorted by name.
+
+    Attributes:
+        terms: the rows.
+        scales: all of `config.loss`.
+        ramp_start: share of the run at which ramped weights begin to rise.
+        ramp_end: share of the run at which they are full.
+    """
+
+    terms: tuple[Term, ...]
+    scales: Mapping[str, Any]
+    ramp_start: float
+    ramp_end: float
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a term has a weight."""
+        return any(term.name == name for term in self.terms)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The batch fields that the terms read, each once."""
+        names = (name for term in self.terms for name in term.fields)
+        return tuple(dict.fromkeys(names))
+
+    def compute(
+        self, estimate, batch: Mapping, skel: skeleton.Skeleton, surface: Mapping
+    ) -> dict[str, reduction.WeightedMean]:
+        """The mean of each term.
+
+        Args:
+            estimate: what the network returned.
+            batch: with `fields`.
+            skel: of the joints.
+            surface: see `Context`.
+        """
+        found = {}
+        for term in self.terms:
+            context = Context(term.scale, self.scales, skel, surface)
+            value = term.loss(estimate, batch, context)
+            if not isinstance(value, reduction.WeightedMean):
+                value = reduction.weighted_mean(value)
+            found[term.name] = value
+        return found
 
 
-def register(name: str, loss: Loss, *, fields: tuple[str, ...] = ()) -> None:
-    """Adds a term, to be weighted by `config.loss_weights.<name>`.
+_REGISTERED: dict[str, Definition] = {}
+
+
+def register(
+    name: str, loss: Loss, *, fields: tuple[str, ...] = (), scale: str = ""
+) -> None:
+    """Adds a term to every recipe.
 
     Args:
-        name: in the config and the logs.
-        loss: as in `Term`.
-        fields: as in `Term`.
-
-    Raises:
-        ValueError: another term has this name.
+        name: for `config.loss_weights`.
+        loss: `(estimate, batch, context)` returns an array of any shape, whose mean is
+            the term, or a `WeightedMean`.
+        fields: the batch fields that `loss` reads (data_pipelines.ground.schema).
+        scale: name of a setting in `config.loss`, which becomes `context.scale`.
     """
-    if name in TERMS and TERMS[name] != Term(loss, fields):
-        raise ValueError(f"there is a loss term {name!r} already")
-    TERMS[name] = Term(loss, fields)
+    _REGISTERED[name] = Definition(loss, tuple(fields), scale)
 
 
-def chosen(weights: Mapping[str, float]) -> tuple[str, ...]:
-    """The terms whose weight is not zero, in the order in which they are summed.
-
-    Raises:
-        errors.BadInput: a weight names no term.
-    """
-    if unknown := sorted(set(weights) - set(TERMS)):
-        raise errors.BadInput(
-            f"config.loss_weights.{unknown[0]} names no loss term; use one of "
-            f"{', '.join(sorted(TERMS))}"
-        )
-    return tuple(sorted(name for name, weight in weights.items() if weight))
-
-
-def fields_of(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The batch fields that some terms read beside the usual ones."""
-    return tuple(dict.fromkeys(field for n in names for field in TERMS[n].fields))
-
-
-def make_terms(
-    weights: Mapping[str, float], scales: Any, skel: skeleton.Skeleton
-) -> Callable:
-    """Builds `terms(estimate, batch) -> dict` of the terms whose weight is not zero.
+def make_objective(
+    table: Mapping[str, Definition],
+    weights: Mapping[str, float],
+    scales: Mapping[str, Any],
+    ramp: settings.RampSettings,
+) -> Objective:
+    """The objective of a run.
 
     Args:
-        weights: of the terms, by name.
+        table: the terms of its recipe; registered terms are added.
+        weights: `config.loss_weights`.
         scales: `config.loss`.
-        skel: of the estimated joints.
+        ramp: `config.ramp`.
 
     Raises:
-        errors.BadInput: a weight names no term.
+        errors.BadInput: a weight or the ramp names a term that does not exist, or a
+            term's setting is not in `config.loss`.
     """
-    names = chosen(weights)
-
-    def terms(estimate, batch: Mapping[str, Array]) -> dict:
-        context = make_context(estimate.xyz, batch, scales, skel)
-        values = {name: TERMS[name].loss(estimate, batch, context) for name in names}
-        return {name: _averaged(value) for name, value in values.items()}
-
-    return terms
-
-
-def make_context(xyz, batch: Mapping, scales, skel: skeleton.Skeleton) -> Context:
-    """What depth says around the predicted joints; no gradient flows through it."""
-    cloud = {"points": batch["points"], "points_valid": batch["points_valid"]}
-    front, found = depth.surface_depth(xyz, **cloud, radius=scales.surface_radius)
-    weight = batch["points_valid"].astype(jnp.float32)
-    in_keypoint_camera = transforms.apply(
-        batch["cam_from_points"][:, None],
-        jnp.where(weight[..., None] > 0, batch["points"], 0.0),
-    )
-    total = jnp.maximum(weight.sum(-1), 1.0)
-    return Context(
-        scales=scales,
-        skeleton=skel,
-        surface_depth=front,
-        on_surface=found,
-        cloud_depth=(weight * in_keypoint_camera[..., 2]).sum(-1) / total,
-    )
-
-
-def _averaged(value: Array | reduction.WeightedMean) -> reduction.WeightedMean:
-    if isinstance(value, reduction.WeightedMean):
-        return value
-    return reduction.weighted_mean(value)
+    known = {**_REGISTERED, **table}
+    if unknown := set(ramp.terms) - set(weights):
+        raise errors.BadInput(
+            f"config.ramp.terms {sorted(unknown)} are not in config.loss_weights; "
+            f"choose from {sorted(weights)}"
+        )
+    rows = []
+    for name in sorted(name for name, weight in weights.items() if weight):
+        if name not in known:
+            raise errors.BadInput(
+                f"config.loss_weights has {name!r}, which is no term of this recipe; "
+                f"choose from {', '.join(sorted(known))}"
+            )
+        one = known[name]
+        if one.scale and one.scale not in scales:
+            raise errors.BadInput(
+                f"config.loss.{one.scale} is missing, which the term {name} needs"
+            )
+        rows.append(
+            Term(
+                name=name,
+                loss=one.loss,
+                fields=one.fields,
+                scale=scales[one.scale] if one.scale else None,
+                weight=weights[name],
+                ramped=name in ramp.terms,
+            )
+        )
+    return Objective(tuple(rows), dict(scales), ramp.start, ramp.end)

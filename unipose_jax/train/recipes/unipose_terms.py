@@ -1,28 +1,59 @@
-"""The terms of UniPose's objective (docs/method.md), registered by name."""
+"""The terms of UniPose's objective: `losses` applied to estimates and batches.
+
+docs/method.md. `TERMS` is the table.
+"""
 
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
 
-from unipose_jax import losses, reduction
-from unipose_jax.geometry import numerics, rays
+from unipose_jax import losses, reduction, skeleton
+from unipose_jax.geometry import depth, numerics, rays, transforms
 from unipose_jax.physics import anthropometry
-from unipose_jax.train.recipes import terms
+from unipose_jax.train.recipes.terms import Context, Definition, Objective
 
+OBSERVATIONS = ("uv", "confidence", "intrinsics", "cam_from_points")
 LABELS = ("xyz", "xyz_valid")
-"""Batch fields with true joints."""
-
 TEACHER_FIELDS = ("teacher_xyz", "teacher_confidence")
-"""Batch fields with a teacher's joints."""
+SURFACE_FIELDS = ("points", "points_valid", "cam_from_points")
+"""Batch fields that `surface_targets` reads."""
 
 
-# Joints against the keypoints of a 2D detector.
+def compute(
+    objective: Objective, estimate, batch: Mapping, skel: skeleton.Skeleton
+) -> dict[str, reduction.WeightedMean]:
+    """The terms of an objective for one batch, by name."""
+    surface = surface_targets(
+        estimate.xyz, batch, radius=objective.scales["surface_radius"]
+    )
+    return objective.compute(estimate, batch, skel, surface)
 
 
-def _keypoint_arguments(batch: Mapping[str, Array]) -> dict[str, Any]:
+def surface_targets(xyz, batch: Mapping, *, radius: float) -> dict:
+    """Measured depth around the predicted joints; no gradient flows through it.
+
+    Args:
+        xyz: joints (batch, frames, joints, 3), metres.
+        batch: with `SURFACE_FIELDS`.
+        radius: metres around a joint's line of sight.
+    """
+    cloud = {"points": batch["points"], "points_valid": batch["points_valid"]}
+    front, found = depth.surface_depth(xyz, **cloud, radius=radius)
+    weight = batch["points_valid"].astype(jnp.float32)
+    in_keypoint_camera = transforms.apply(
+        batch["cam_from_points"][:, None],
+        jnp.where(weight[..., None] > 0, batch["points"], 0.0),
+    )
+    total = jnp.maximum(weight.sum(-1), 1.0)
+    return {
+        "surface_depth": front,
+        "on_surface": found,
+        "cloud_depth": (weight * in_keypoint_camera[..., 2]).sum(-1) / total,
+    }
+
+
+def _keypoint_arguments(batch):
     return {
         "uv": batch["uv"],
         "intrinsics": batch["intrinsics"][:, None],
@@ -31,50 +62,45 @@ def _keypoint_arguments(batch: Mapping[str, Array]) -> dict[str, Any]:
     }
 
 
-def _mean_by_confidence(penalty, batch) -> reduction.WeightedMean:
+def _mean_over_keypoints(penalty, batch):
     confidence = batch["confidence"]
     return reduction.weighted_mean(penalty, confidence, confidence > 0)
 
 
-def point_to_ray(estimate, batch, context: terms.Context):
-    """Distance of joints to the rays of their keypoints, metres."""
-    scales = context.scales
+def _point_to_ray(estimate, batch, context: Context):
+    at_cloud = context.scales["ray_at_cloud_depth"]
     penalty = losses.point_to_ray(
         estimate.xyz,
         **_keypoint_arguments(batch),
-        delta=scales.ray_delta,
-        at_depth=context.cloud_depth if scales.ray_at_cloud_depth else None,
+        delta=context.scale,
+        at_depth=context.surface["cloud_depth"] if at_cloud else None,
     )
-    return _mean_by_confidence(penalty, batch)
+    return _mean_over_keypoints(penalty, batch)
 
 
-def reprojection(estimate, batch, context: terms.Context):
-    """Distance of projected joints to their keypoints, pixels."""
+def _reprojection(estimate, batch, context: Context):
     penalty = losses.reprojection(
-        estimate.xyz,
-        **_keypoint_arguments(batch),
-        delta=context.scales.reprojection_delta,
+        estimate.xyz, **_keypoint_arguments(batch), delta=context.scale
     )
-    return _mean_by_confidence(penalty, batch)
+    return _mean_over_keypoints(penalty, batch)
 
 
-def confidence(estimate, batch, context: terms.Context):
-    """Cross-entropy of the confidence against the agreement with the rays, nats."""
+def _confidence(estimate, batch, context: Context):
     agreement = rays.ray_agreement(
-        estimate.xyz,
-        **_keypoint_arguments(batch),
-        scale=context.scales.agreement_scale,
+        estimate.xyz, **_keypoint_arguments(batch), scale=context.scale
     )
-    return losses.binary_cross_entropy(
-        estimate.confidence_logit, batch["confidence"] * agreement
+    return reduction.weighted_mean(
+        losses.binary_cross_entropy(
+            estimate.confidence_logit, batch["confidence"] * agreement
+        )
     )
 
 
-def cross_modal(estimate, batch, context: terms.Context):
-    """Distance of each modality's joints to the fused joints, metres.
+def _cross_modal(estimate, batch, context: Context):
+    """Distance of each modality of a fusion to the pose from all of them.
 
-    The fused joints are constant: a modality with less information would otherwise
-    pull the others away.
+    Weighted by the confidence of both. No gradient flows into the pose from all: a
+    modality with less information would make it worse.
     """
     whole = jax.lax.stop_gradient(estimate)
     term = reduction.WeightedMean(jnp.zeros(()), jnp.zeros(()))
@@ -82,91 +108,73 @@ def cross_modal(estimate, batch, context: terms.Context):
         weights = jax.nn.sigmoid(jax.lax.stop_gradient(part.confidence_logit))
         weights = weights * jax.nn.sigmoid(whole.confidence_logit)
         penalty = losses.cross_modal(
-            part.xyz,
-            whole.xyz,
-            where=weights > 0.0,
-            delta=context.scales.agreement_scale,
+            part.xyz, whole.xyz, where=weights > 0.0, delta=context.scale
         )
         term += reduction.weighted_mean(penalty, weights)
     return term
 
 
-# Joints against true joints, or a teacher's.
-
-
-def joint_position(estimate, batch, context: terms.Context):
-    """Distance to the true joints, metres."""
+def _joint_position(estimate, batch, context: Context):
     penalty = losses.joint_position(
-        estimate.xyz,
-        batch["xyz"],
-        where=batch["xyz_valid"],
-        delta=context.scales.position_delta,
+        estimate.xyz, batch["xyz"], where=batch["xyz_valid"], delta=context.scale
     )
     return reduction.weighted_mean(penalty, where=batch["xyz_valid"])
 
 
-def pseudo_position(estimate, batch, context: terms.Context):
-    """Distance to the teacher's joints, metres, where there is no sure keypoint."""
+def _pseudo_position(estimate, batch, context: Context):
+    """Distance to the teacher's joints, weighted by how little keypoints tell."""
     found = batch["points_valid"].any(-1, keepdims=True)
     found = jnp.broadcast_to(found, batch["confidence"].shape)
     weights = batch["teacher_confidence"] * (1.0 - batch["confidence"])
     penalty = losses.joint_position(
-        estimate.xyz,
-        batch["teacher_xyz"],
-        where=found,
-        delta=context.scales.position_delta,
+        estimate.xyz, batch["teacher_xyz"], where=found, delta=context.scale
     )
     return reduction.weighted_mean(penalty, weights, found)
 
 
-# Joints against the surface that the depth camera measured.
-
-
-def surface(estimate, batch, context: terms.Context):
-    """Distance of joints to their typical depth below the surface, metres."""
+def _surface(estimate, batch, context: Context):
+    on_surface = context.surface["on_surface"]
     penalty = losses.surface_distance(
         estimate.xyz,
-        context.surface_depth,
+        context.surface["surface_depth"],
         skin_depth=anthropometry.skin_depths(context.skeleton),
-        where=context.on_surface,
-        delta=context.scales.surface_scale,
+        where=on_surface,
+        delta=context.scale,
     )
-    return reduction.weighted_mean(penalty, batch["confidence"], context.on_surface)
+    return reduction.weighted_mean(penalty, batch["confidence"], on_surface)
 
 
-def _hinge(estimate, context: terms.Context, min_skin_depth, where):
+def _hinge(estimate, context: Context, min_skin_depth, where):
     penalty = losses.surface_hinge(
-        estimate.xyz, context.surface_depth, min_skin_depth=min_skin_depth, where=where
+        estimate.xyz,
+        context.surface["surface_depth"],
+        min_skin_depth=min_skin_depth,
+        where=where,
     )
     return reduction.weighted_mean(penalty, where=where)
 
 
-def surface_hinge(estimate, batch, context: terms.Context):
-    """Distance by which joints lie in front of the surface, metres."""
+def _surface_hinge(estimate, batch, context: Context):
     least = anthropometry.min_skin_depths(context.skeleton)
-    return _hinge(estimate, context, least, context.on_surface)
+    return _hinge(estimate, context, least, context.surface["on_surface"])
 
 
-def occlusion(estimate, batch, context: terms.Context):
-    """Distance by which joints without a keypoint fail to lie behind the surface.
+def _occlusion(estimate, batch, context: Context):
+    """A joint without a keypoint is occluded: it lies well behind the surface.
 
-    A missing keypoint implies occlusion, so the joint lies `occlusion_margin` behind
-    the surface or more. Frames without any keypoint imply nothing.
+    It counts in frames in which the detector found some other joint.
     """
-    found = batch["confidence"] > 0
-    hidden = ~found & found.any(axis=-1, keepdims=True)
-    behind = anthropometry.skin_depths(context.skeleton)
-    behind = behind + context.scales.occlusion_margin
-    return _hinge(estimate, context, behind, context.on_surface & hidden)
+    seen = batch["confidence"] > 0
+    occluded = ~seen & seen.any(axis=-1, keepdims=True)
+    behind = anthropometry.skin_depths(context.skeleton) + context.scale
+    return _hinge(estimate, context, behind, context.surface["on_surface"] & occluded)
 
 
-def coverage(estimate, batch, context: terms.Context):
-    """Distance of points of the cloud to the nearest bone's capsule, metres."""
-    count = context.scales.coverage_points
-    points_valid = batch["points_valid"][:, :, :count]
+def _coverage(estimate, batch, context: Context):
+    points_valid = batch["points_valid"][:, :, : context.scale]
     penalty = losses.coverage(
         estimate.xyz,
-        batch["points"][:, :, :count],
+        batch["points"][:, :, : context.scale],
         skeleton=context.skeleton,
         radii=anthropometry.capsule_radii(context.skeleton),
         points_valid=points_valid,
@@ -174,59 +182,52 @@ def coverage(estimate, batch, context: terms.Context):
     return reduction.weighted_mean(penalty, where=points_valid)
 
 
-# Physical priors, which hold for any body. A joint with a sure keypoint is moved only
-# by the share `physics_weight_on_keypoints`: a hidden hand is corrected against a
-# visible elbow.
+def _scaled(estimate, batch, context: Context):
+    """Joints with scaled gradients, and the weights that scale them.
 
-
-def _scaled(estimate, batch, context: terms.Context):
-    """Joints with scaled gradients, and the weights that scale them."""
-    share = context.scales.physics_weight_on_keypoints
-    weights = 1.0 - (1.0 - share) * batch["confidence"]
+    Physical terms act in full on joints without a keypoint. They move a joint with a
+    confident keypoint by `physics_weight_on_keypoints` of that, so that a hidden hand
+    is corrected and the visible elbow hardly moves.
+    """
+    least = context.scales["physics_weight_on_keypoints"]
+    weights = 1.0 - (1.0 - least) * batch["confidence"]
     return numerics.scale_gradient(estimate.xyz, weights), weights
 
 
-def symmetry(estimate, batch, context: terms.Context):
-    """Difference of left and right bones, log-ratio."""
+def _symmetry(estimate, batch, context: Context):
     xyz, weights = _scaled(estimate, batch, context)
-    penalty = losses.symmetry(
-        xyz, skeleton=context.skeleton, delta=context.scales.log_ratio_delta
-    )
+    penalty = losses.symmetry(xyz, skeleton=context.skeleton, delta=context.scale)
     weights = losses.bone_pair_weights(weights, skeleton=context.skeleton)
     return reduction.weighted_mean(penalty, weights)
 
 
-def bone_constancy(estimate, batch, context: terms.Context):
-    """Change of bone lengths within a clip, log-ratio."""
+def _bone_constancy(estimate, batch, context: Context):
     xyz, weights = _scaled(estimate, batch, context)
     penalty = losses.bone_constancy(
         xyz,
         skeleton=context.skeleton,
         weights=batch["confidence"],
-        delta=context.scales.log_ratio_delta,
+        delta=context.scale,
     )
     weights = losses.bone_weights(weights, skeleton=context.skeleton)
     return reduction.weighted_mean(penalty, weights)
 
 
-def bone_ratio(estimate, batch, context: terms.Context):
-    """Excess of bone lengths over plausible shares of the stature, metres."""
+def _bone_ratio(estimate, batch, context: Context):
     xyz, weights = _scaled(estimate, batch, context)
     penalty = losses.bone_ratio(xyz, skeleton=context.skeleton)
     weights = losses.bone_weights(weights, skeleton=context.skeleton, rigid=False)
     return reduction.weighted_mean(penalty, weights)
 
 
-def joint_limit(estimate, batch, context: terms.Context):
-    """Angle by which knees and elbows exceed their limits, radians."""
+def _joint_limit(estimate, batch, context: Context):
     xyz, weights = _scaled(estimate, batch, context)
     penalty = losses.joint_limit(xyz, skeleton=context.skeleton)
     weights = losses.hinge_weights(weights, skeleton=context.skeleton)
     return reduction.weighted_mean(penalty, weights)
 
 
-def speed(estimate, batch, context: terms.Context):
-    """Excess of joint speeds over their limits."""
+def _speed(estimate, batch, context: Context):
     xyz, weights = _scaled(estimate, batch, context)
     limit = anthropometry.max_speeds(context.skeleton)
     penalty = losses.speed(xyz, batch["time"], limit=limit)
@@ -234,8 +235,7 @@ def speed(estimate, batch, context: terms.Context):
     return reduction.weighted_mean(penalty, weights)
 
 
-def acceleration(estimate, batch, context: terms.Context):
-    """Excess of joint accelerations over their limits."""
+def _acceleration(estimate, batch, context: Context):
     xyz, weights = _scaled(estimate, batch, context)
     limit = anthropometry.max_accelerations(context.skeleton)
     penalty = losses.acceleration(xyz, batch["time"], limit=limit)
@@ -243,11 +243,27 @@ def acceleration(estimate, batch, context: terms.Context):
     return reduction.weighted_mean(penalty, weights)
 
 
-for _loss in (
-    *(point_to_ray, reprojection, confidence, cross_modal),
-    *(surface, surface_hinge, occlusion, coverage),
-    *(symmetry, bone_constancy, bone_ratio, joint_limit, speed, acceleration),
-):
-    terms.register(_loss.__name__, _loss)
-terms.register("joint_position", joint_position, fields=LABELS)
-terms.register("pseudo_position", pseudo_position, fields=TEACHER_FIELDS)
+_CLOUD = ("points", "points_valid")
+_SEEN = ("confidence",)
+_MOTION = ("confidence", "time")
+
+TERMS = {
+    "point_to_ray": Definition(_point_to_ray, OBSERVATIONS, "ray_delta"),
+    "reprojection": Definition(_reprojection, OBSERVATIONS, "reprojection_delta"),
+    "confidence": Definition(_confidence, OBSERVATIONS, "agreement_scale"),
+    "cross_modal": Definition(_cross_modal, (), "agreement_scale"),
+    "joint_position": Definition(_joint_position, LABELS, "position_delta"),
+    "pseudo_position": Definition(
+        _pseudo_position, (*_SEEN, *_CLOUD, *TEACHER_FIELDS), "position_delta"
+    ),
+    "surface": Definition(_surface, _SEEN, "surface_scale"),
+    "surface_hinge": Definition(_surface_hinge),
+    "occlusion": Definition(_occlusion, _SEEN, "occlusion_margin"),
+    "coverage": Definition(_coverage, _CLOUD, "coverage_points"),
+    "symmetry": Definition(_symmetry, _SEEN, "log_ratio_delta"),
+    "bone_constancy": Definition(_bone_constancy, _SEEN, "log_ratio_delta"),
+    "bone_ratio": Definition(_bone_ratio, _SEEN),
+    "joint_limit": Definition(_joint_limit, _SEEN),
+    "speed": Definition(_speed, _MOTION),
+    "acceleration": Definition(_acceleration, _MOTION),
+}

@@ -1,22 +1,23 @@
-"""WSP: a backbone learns who is nearer, from 2D keypoints and perspective alone.
+"""WSP: a backbone learns depth order of people from 2D keypoints and perspective.
 
-docs/wsp.md. Labels come from `perspective`, out of the same keypoints at
-which the network's features are looked up; true depth serves evaluation only, unless
-`ordinal_labels.source` is "depth". The term `heatmap` asks where the keypoints are.
+docs/wsp.md. `perspective` computes the labels from the keypoints at which the network's
+features are sampled. True depth serves evaluation only, unless `ordinal_labels.source`
+is "depth". The term `heatmap` trains the network to locate the keypoints.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 from jaxtyping import Array
 
-from data_pipelines.ground import settings
+from data_pipelines.ground import settings as data_settings
 from unipose_jax import errors, losses, models, perspective, reduction, skeleton
-from unipose_jax.train import parallel
+from unipose_jax.train import parallel, settings
 from unipose_jax.train.augment import image_augment
 from unipose_jax.train.recipes import config_checks
+from unipose_jax.train.recipes import terms as objectives
 from unipose_jax.train.recipes.recipe import Recipe
 
 Order = perspective.order.Order
@@ -26,68 +27,131 @@ SOURCES = ("keypoints", "depth")
 """Where labels may come from: `ordinal_labels.source`."""
 
 
-def build(config: ml_collections.ConfigDict) -> Recipe:
+def build(values: Mapping[str, Any], data: data_settings.DataSettings) -> Recipe:
     """The recipe of a config with `ordinal_labels` and `pairs_per_image`.
 
     Raises:
         errors.BadInput: the config asks for what does not exist.
     """
-    if config.model.name != "rank_net":
-        raise errors.BadInput(
-            f"config.model.name is {config.model.name!r}; recipe wsp has rank_net"
-        )
-    config_checks.check_choice(config, "ordinal_labels.source", SOURCES)
-    config_checks.check_backbone(config, "height", "width")
-    data = settings.DataSettings.from_config(config.data)
-    if config.ordinal_labels.source == "depth" and not data.is_synthetic:
-        raise errors.BadInput(
-            "config.ordinal_labels.source is 'depth', which photographs lack; "
-            f"config.data.collections is {config.data.collections!r}, not 'rendered'"
-        )
-    skel = config_checks.config_skeleton(config)
-
-    def train_terms(apply_fn, params, batch, keys):
-        fed = {name: batch[name] for name in _FIELDS}
-        if config.ordinal_labels.source == "depth":
-            fed |= _keypoint_depths(batch)
-        view = jax.vmap(
-            lambda key, example: image_augment.augment_image(
-                key, example, config=config.augment, skeleton=skel
-            )
-        )
-        seen = view(keys, fed)
-        estimate = apply_fn(
-            params, **{name: seen[name] for name in models.IMAGE_FIELDS}
-        )
-        return terms(estimate, seen, keys)
-
-    def terms(estimate, seen, keys):
-        return {
-            "ranking": sampled_ranking_loss(estimate, seen, keys, config, skel),
-            "heatmap": heatmap_loss(estimate, seen, config.ordinal_labels),
-        }
-
-    def validation_terms(estimate, batch):
-        keys = parallel.per_example_keys(jax.random.key(0), len(batch["image"]))
-        return terms(estimate, batch | _keypoint_depths(batch), keys)
-
-    def measure(estimate, batch):
-        return accuracies(
-            estimate, batch, label_config=config.ordinal_labels, skel=skel
-        )
-
-    return Recipe(
-        network=models.build(config.model.to_dict(), num_joints=skel.num_joints),
-        inputs=models.IMAGE_FIELDS,
-        fields=(*_FIELDS, *_TRUTH),
-        train_terms=train_terms,
-        validation_terms=validation_terms,
-        metrics_fn=measure,
+    labels = settings.parse(
+        settings.OrdinalLabelSettings, values["ordinal_labels"], "ordinal_labels"
+    )
+    _check(values["model"], labels, data)
+    objective = objectives.make_objective(
+        _make_terms(labels, values["pairs_per_image"]),
+        values["loss_weights"],
+        values.get("loss", {}),
+        settings.parse(settings.RampSettings, values["ramp"], "ramp"),
+    )
+    return make_recipe(
+        values["model"],
+        config_checks.data_skeleton(data),
+        objective,
+        augment=settings.parse(
+            settings.ImageAugmentation, values["augment"], "augment"
+        ),
+        labels=labels,
     )
 
 
+def make_recipe(
+    model: Mapping[str, Any],
+    skel: skeleton.Skeleton,
+    objective: objectives.Objective,
+    *,
+    augment: settings.ImageAugmentation,
+    labels: settings.OrdinalLabelSettings,
+) -> Recipe:
+    """The recipe of a ranking network.
+
+    Args:
+        model: `config.model`.
+        skel: of the keypoints.
+        objective: the loss.
+        augment: of images.
+        labels: the rule that labels pairs.
+    """
+
+    def train_terms(apply_fn, params, batch, keys):
+        fed = {name: batch[name] for name in (*_FIELDS, *objective.fields)}
+        if labels.source == "depth":
+            fed |= _keypoint_depths(batch)
+        transform = jax.vmap(
+            lambda key, example: image_augment.augment_image(
+                key, example, config=augment, skeleton=skel
+            )
+        )
+        seen = transform(keys, fed)
+        inputs = {name: seen[name] for name in models.IMAGE_FIELDS}
+        return compute(apply_fn(params, **inputs), seen, keys)
+
+    def compute(estimate, seen, keys):
+        return objective.compute(estimate, seen | {"keys": keys}, skel, {})
+
+    def validation_terms(estimate, batch):
+        keys = parallel.per_example_keys(jax.random.key(0), len(batch["image"]))
+        return compute(estimate, batch | _keypoint_depths(batch), keys)
+
+    def measure(estimate, batch):
+        return accuracies(estimate, batch, label_config=labels, skel=skel)
+
+    needed = (*_FIELDS, *_TRUTH, *objective.fields)
+    return Recipe(
+        network=models.build(model, num_joints=skel.num_joints),
+        inputs=models.IMAGE_FIELDS,
+        fields=tuple(dict.fromkeys(needed)),
+        objective=objective,
+        train_terms=train_terms,
+        validation_terms=validation_terms,
+        metrics_fn=measure,
+        settings=labels,
+    )
+
+
+def _make_terms(
+    labels: settings.OrdinalLabelSettings, pairs_per_image: int
+) -> dict[str, objectives.Definition]:
+    """The table of terms; `keys` in their batch has one key per image."""
+
+    def ranking(estimate, batch, context):
+        return sampled_ranking_loss(
+            estimate,
+            batch,
+            batch["keys"],
+            labels,
+            pairs_per_image,
+            context.skeleton,
+        )
+
+    def heatmap(estimate, batch, context):
+        return heatmap_loss(estimate, batch, labels)
+
+    return {
+        "ranking": objectives.Definition(ranking, _FIELDS),
+        "heatmap": objectives.Definition(heatmap, _FIELDS),
+    }
+
+
+def _check(
+    model: Mapping[str, Any],
+    labels: settings.OrdinalLabelSettings,
+    data: data_settings.DataSettings,
+) -> None:
+    if model["name"] != "rank_net":
+        raise errors.BadInput(
+            f"config.model.name is {model['name']!r}; recipe wsp has rank_net"
+        )
+    config_checks.check_choice("ordinal_labels.source", labels.source, SOURCES)
+    config_checks.check_backbone(model, {"height": data.height, "width": data.width})
+    if labels.source == "depth" and not data.is_synthetic:
+        raise errors.BadInput(
+            "label_config.source is 'depth', which photographs lack; "
+            f"config.data.collections is {data.collections!r}, not 'rendered'"
+        )
+
+
 def ordinal_labels(
-    batch: Mapping, label_config: ml_collections.ConfigDict, skel: skeleton.Skeleton
+    batch: Mapping, label_config: settings.OrdinalLabelSettings, skel: skeleton.Skeleton
 ) -> Order:
     """Labels of all ordered pairs of people in each picture, from keypoints."""
     uv, confidence = batch["people_uv"], batch["people_confidence"]
@@ -116,20 +180,21 @@ def sampled_ranking_loss(
     estimate: models.RankEstimate,
     batch: Mapping,
     keys: Array,
-    config: ml_collections.ConfigDict,
+    label_config: settings.OrdinalLabelSettings,
+    pairs_per_image: int,
     skel: skeleton.Skeleton,
 ) -> reduction.WeightedMean:
     """Ranking loss of pairs of keypoints that are drawn from each picture."""
-    if config.ordinal_labels.source == "depth":
+    if label_config.source == "depth":
         pairs = perspective.order.order_depths(
             _flat(batch["people_depth"]),
             valid=_flat(batch["people_visible"]),
-            margin=config.ordinal_labels.depth_margin,
+            margin=label_config.depth_margin,
         )
     else:
-        people = ordinal_labels(batch, config.ordinal_labels, skel)
+        people = ordinal_labels(batch, label_config, skel)
         pairs = perspective.order.keypoint_order(people, joints=skel.num_joints)
-    found = _flat(batch["people_confidence"]) >= config.ordinal_labels.min_confidence
+    found = _flat(batch["people_confidence"]) >= label_config.min_confidence
     labelled = pairs.labelled & found[:, :, None] & found[:, None, :]
     classes = perspective.pairs.num_classes(batch["people_uv"].shape[1])
 
@@ -139,7 +204,7 @@ def sampled_ranking_loss(
             labelled,
             classes=perspective.pairs.pair_classes(label, skeleton=skel),
             num_classes=classes,
-            count=config.pairs_per_image,
+            count=pairs_per_image,
         )
 
     first, second, valid = jax.vmap(draw)(keys, labelled, pairs.label)
@@ -157,7 +222,7 @@ def sampled_ranking_loss(
 def heatmap_loss(
     estimate: models.RankEstimate,
     batch: Mapping,
-    label_config: ml_collections.ConfigDict,
+    label_config: settings.OrdinalLabelSettings,
 ) -> reduction.WeightedMean:
     """How little of a joint's map lies in the cells of its keypoints, nats."""
     confidence = batch["people_confidence"]
@@ -177,7 +242,7 @@ def accuracies(
     estimate: models.RankEstimate,
     batch: Mapping,
     *,
-    label_config: ml_collections.ConfigDict,
+    label_config: settings.OrdinalLabelSettings,
     skel: skeleton.Skeleton,
 ) -> dict[str, reduction.WeightedMean]:
     """How often predictions order pairs of detected keypoints rightly.

@@ -2,9 +2,9 @@
 
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 import jax
-import ml_collections
 import numpy as np
 
 from data_pipelines.ground import file_io, pose_file
@@ -12,19 +12,15 @@ from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import person_crops, tracks
 from unipose_jax import errors, estimator, skeleton
 from unipose_jax.report import build
-from unipose_jax.train.checkpoints import folders, restore
-from unipose_jax.train.plan import stages
-from unipose_jax.train.recipes import stage2
+from unipose_jax.train import plan
+from unipose_jax.train.checkpoints import restore
 
 MAX_PICTURES = 24  # frames drawn of a prediction
-_RECORDING_NETWORKS = (
-    "point_net",
-    *stage2.NETWORKS,
-)  # networks that see what cameras see
+_METHODS = ("stage1", "stage2")  # recipes whose networks take recorded images
 
 
 def predict(
-    config: ml_collections.ConfigDict | None,
+    config: Any,
     workdir: pathlib.Path | None,
     source: pathlib.Path,
     output: pathlib.Path,
@@ -74,17 +70,17 @@ def predict(
 
 
 def _load_trained(
-    config: ml_collections.ConfigDict, workdir: pathlib.Path, modality: str
+    config: Any, workdir: pathlib.Path, modality: str
 ) -> estimator.Estimator:
-    """The network of a modality that a run has trained, on clips as it had them."""
-    stage = stages.stage_config(config, modality, workdir)
-    if stage.model.name not in _RECORDING_NETWORKS:
+    """The network of a modality that a run has trained, with its clip length."""
+    stage = plan.resolve_stage(config, workdir, modality)
+    if stage.method not in _METHODS:
         raise errors.BadInput(
-            f"predict looks at depth recordings; {stage.model.name} does not"
+            "predict needs a network that uses depth recordings; "
+            f"{stage.model['name']} does not"
         )
-    folder = folders.folder_of(workdir, modality)
-    _, state = restore.restore_best(stage, folder)
-    used = restore.read_config(folder)
+    state = restore.restore_best(stage)
+    used = restore.read_config(stage.folder)
     return estimator.from_config(used, jax.device_get(state.ema_params))
 
 

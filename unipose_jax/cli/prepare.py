@@ -1,68 +1,44 @@
-"""What `run.py` does with data: converts, looks at keypoints, prepares."""
+"""Writes data sets to disk for training: `run.py --mode=prepare`."""
 
 import pathlib
+from typing import Any
 
-import ml_collections
-
-from data_pipelines.ground import file_io, settings
+from data_pipelines.ground import settings
 from data_pipelines.prepared import prepare
 from data_pipelines.readers import registry
 from data_pipelines.readers.mocap import joint_clips
-from data_pipelines.readers.recordings import aligned_rgbd, recording
-from data_pipelines.sequences import onnx_pose, sequence
+from data_pipelines.sequences import sequence
 from unipose_jax import errors
-from unipose_jax.cli import keypoint_sheet
+from unipose_jax.cli import keypoint_sheet, paths
+from unipose_jax.train.plan import stage_values
 
 
-def convert_recording(
-    source: pathlib.Path,
-    output: pathlib.Path,
-    *,
-    fps: float | None,
-    depth_unit: float | None,
-) -> int:
-    """Makes a recording folder of aligned colour and depth pictures."""
-    frames = aligned_rgbd.convert(source, output, fps=fps, depth_unit=depth_unit)
-    print(f"{frames} frames: {output}")
-    return 0
-
-
-def show_keypoints(
-    path: pathlib.Path, model: pathlib.Path | None, skeleton: str
-) -> int:
-    """Draws the 2D keypoints of a recording, after finding them with an ONNX model.
+def prepare_run(config: Any, options) -> int:
+    """Prepares the data of a config.
 
     Args:
-        path: the recording; gets keypoints.json, if there is a model, and
-            keypoints.png.
-        model: of the 2D detector; None draws what is there.
-        skeleton: name of the skeleton of the model's joints, and of the picture.
+        config: as the files in `configs/` build it.
+        options: the flags of `run.py`, as attributes.
 
     Raises:
-        errors.BadInput: keypoints would be overwritten, or something cannot be read.
+        errors.BadInput: nowhere to write, or the files cannot be used.
     """
-    opened = recording.open_recording(path)
-    if model is not None:
-        if opened.keypoint_detections() is not None:
-            raise errors.BadInput(f"{path} has keypoints already; remove them first")
-        file_io.check_writable(path / "keypoints.json")
-        found = onnx_pose.detect_recording(
-            opened, onnx_pose.KeypointDetector(model, skeleton)
-        )
-        file_io.write_json(path / "keypoints.json", found)
-        opened = recording.open_recording(path)
-    keypoint_sheet.preview(opened, skeleton, path / "keypoints.png")
-    print(f"keypoints: {path / 'keypoints.png'}")
-    return 0
+    values = config.to_dict()
+    crop_size = stage_values.shared_crop_size(values)
+    data = settings.DataSettings.from_config(values["data"] | {"crop_size": crop_size})
+    # Rendered people have no original files.
+    source = pathlib.Path() if data.is_synthetic else paths.required(options, "source")
+    hosts = {"host": options.process_id, "hosts": options.num_processes}
+    return prepare_data(data, source, **hosts)
 
 
 def prepare_data(
-    config: ml_collections.ConfigDict, source: pathlib.Path, *, host: int, hosts: int
+    data: settings.DataSettings, source: pathlib.Path, *, host: int, hosts: int
 ) -> int:
     """Writes a data set's original files to disk as TFDS, and draws its keypoints.
 
     Args:
-        config: with `data`.
+        data: which data set, and where it goes.
         source: folder of the original files.
         host: number of this machine among those that share the work.
         hosts: how many there are.
@@ -70,7 +46,6 @@ def prepare_data(
     Raises:
         errors.BadInput: nowhere to write, or the files cannot be used.
     """
-    data = settings.DataSettings.from_config(config.data)
     if not data.data_dir:
         raise errors.BadInput("--data_dir is missing: where the prepared data goes")
     if not source.is_dir():

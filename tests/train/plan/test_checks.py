@@ -5,8 +5,8 @@ import pytest
 from configs import unipose, wsp
 from tests.test_run import run
 from unipose_jax import errors
-from unipose_jax.cli import commands
-from unipose_jax.train.plan import preflight
+from unipose_jax.cli import train as cli_train
+from unipose_jax.train.plan import checks
 
 
 def test_what_a_later_stage_lacks_is_said_before_the_first_trains(
@@ -16,9 +16,9 @@ def test_what_a_later_stage_lacks_is_said_before_the_first_trains(
         if data.crop_size:
             raise errors.BadInput(f"no crops for {split}")
 
-    monkeypatch.setattr(preflight.sources, "open_split", open_split)
-    monkeypatch.setattr(preflight.evaluate, "check_fields", lambda *_: None)
-    monkeypatch.setattr(commands.loop, "train", lambda *_: pytest.fail("it trained"))
+    monkeypatch.setattr(checks.sources, "open_split", open_split)
+    monkeypatch.setattr(checks.evaluate, "check_fields", lambda *_, **__: None)
+    monkeypatch.setattr(cli_train.loop, "train", lambda *_: pytest.fail("it trained"))
     config = unipose.get_config("smoke")
     config.stages, config.data.data_dir = ("points", "depth"), "prepared"
     with pytest.raises(errors.BadInput, match="no crops for validation"):
@@ -52,7 +52,7 @@ def test_what_a_later_stage_lacks_is_said_before_the_first_trains(
         ({"model.num_heads": 0}, "config.model.num_heads is 0; use 1 or more"),
         (
             {"model.fusion": "depth", "data.crop_size": 64},
-            "teacher looks at crops of 64 pixels, the student at crops of 32",
+            "teacher uses crops of 64 pixels, the student crops of 32",
         ),
         ({"student.models.depth.backbone": "vgg"}, "model.backbone is 'vgg'; use one"),
         ({"student.teacher.kind": "none"}, "no teacher, but"),
@@ -66,7 +66,7 @@ def test_what_a_later_stage_lacks_is_said_before_the_first_trains(
 def test_what_is_wrong_with_any_stage_is_said_before_the_first_trains(
     tmp_path, monkeypatch, changes, message
 ):
-    monkeypatch.setattr(commands.loop, "train", lambda *_: pytest.fail("it trained"))
+    monkeypatch.setattr(cli_train.loop, "train", lambda *_: pytest.fail("it trained"))
     config = unipose.get_config("smoke")
     config.stages = ("points", "depth")
     config.update_from_flattened_dict(changes)
@@ -82,14 +82,14 @@ def test_points_to_come_may_teach_another_skeleton(tmp_path, monkeypatch):
     def train(*_):
         raise Trains
 
-    monkeypatch.setattr(commands.loop, "train", train)
+    monkeypatch.setattr(cli_train.loop, "train", train)
     config = unipose.get_config("smoke")
     config.data.skeleton = "COCO17"
     config.stages = ("points", "depth")
     with pytest.raises(Trains):
         run("train", config, workdir=tmp_path / "w")
     config.stages = ("depth",)  # taught by the weights that ship
-    with pytest.raises(errors.BadInput, match="knows the joints of ITOP15"):
+    with pytest.raises(errors.BadInput, match="has the joints of ITOP15"):
         run("train", config, workdir=tmp_path / "w")
 
 

@@ -5,9 +5,10 @@ import pathlib
 import pytest
 
 from configs import unipose, wsp
+from tests import stages
 from unipose_jax import errors
 from unipose_jax.train.checkpoints import checkpoint, folders
-from unipose_jax.train.plan import stages
+from unipose_jax.train.plan import stage_values
 from unipose_jax.weights import store
 
 
@@ -20,20 +21,22 @@ def config():
 
 def test_teacher_is_part_of_the_run(config, tmp_path, monkeypatch):
     """A student that goes on has the teacher that it began with, or says so."""
-    shipped = stages.stage_config(config, "depth", tmp_path)
+    shipped = stages.values(config, "depth", tmp_path)
     assert shipped.teacher.workdir == ""
-    saved = {"config": checkpoint.config_to_json(shipped)}
-    points = {"config": checkpoint.config_to_json(config)}  # trained since
+    saved = {"config": checkpoint.to_json(shipped.to_dict())}
+    points = {"config": checkpoint.to_json(config.to_dict())}  # trained since
     monkeypatch.setattr(checkpoint, "latest_step", lambda folder: 2)
     monkeypatch.setattr(checkpoint, "latest_meta", lambda folder: points)
-    own = stages.stage_config(config, "depth", tmp_path)
+    own = stages.values(config, "depth", tmp_path)
     assert own.teacher.workdir == ".."
-    assert "teacher.workdir is '' there" in checkpoint.config_difference(saved, own)
+    assert "teacher.workdir is '' there" in checkpoint.config_difference(
+        saved, own.to_dict()
+    )
     config.student.teacher.workdir = "elsewhere"
-    other = stages.stage_config(config, "depth", tmp_path)
+    other = stages.values(config, "depth", tmp_path)
     assert pathlib.Path(other.teacher.workdir) == pathlib.Path.cwd() / "elsewhere"
     config.student.teacher.kind = "truth"
-    untaught = stages.stage_config(config, "depth", tmp_path)
+    untaught = stages.values(config, "depth", tmp_path)
     assert untaught.teacher.workdir == ""
 
 
@@ -52,43 +55,43 @@ def test_crops_are_prepared_in_the_size_that_stages_want(
     config, trained, fusion, own, size
 ):
     config.stages, config.model.fusion, config.data.crop_size = trained, fusion, own
-    assert stages.shared_crop_size(config) == size
+    assert stage_values.shared_crop_size(config.to_dict()) == size
 
 
 def test_stages_that_want_crops_of_two_sizes_are_refused(config):
     config.model.fusion, config.data.crop_size = "depth", 48
     config.stages = ("points", "depth")
-    with pytest.raises(errors.BadInput, match="crop_size is 48, but students look at"):
-        stages.shared_crop_size(config)
+    with pytest.raises(errors.BadInput, match="is 48, but students use crops"):
+        stage_values.shared_crop_size(config.to_dict())
 
 
 def test_methods_without_students_refuse_their_stages():
     config = wsp.get_config("smoke")
     config.stages = ("points", "depth")
     with pytest.raises(errors.BadInput, match="but a wsp has no students"):
-        stages.requested_stages(config)
+        stage_values.requested_stages(config.to_dict())
 
 
 def test_unknown_stage(config):
     config.stages = ("points", "sound")
     with pytest.raises(errors.BadInput, match="choose from points, depth, rgb"):
-        stages.requested_stages(config)
+        stage_values.requested_stages(config.to_dict())
 
 
 def test_stages_are_trained_in_their_order(config):
     config.stages = ("rgb", "points")
-    assert stages.requested_stages(config) == ("points", "rgb")
+    assert stage_values.requested_stages(config.to_dict()) == ("points", "rgb")
 
 
 @pytest.mark.parametrize("wanted", [("points",), ("depth", "rgb")])
 def test_a_stage_is_the_same_whatever_is_trained_beside_it(config, wanted):
     """So stages can be added to a finished run, and evaluated one by one."""
     folder = pathlib.Path("nowhere")
-    together = [stages.stage_config(config, m, folder) for m in folders.MODALITIES]
+    together = [stages.values(config, m, folder) for m in folders.MODALITIES]
     assert [stage.data.crop_size for stage in together] == [0, 32, 32]
     assert [stage.data.crops for stage in together[1:]] == [("depth",), ("rgb",)]
     config.stages = wanted
-    alone = [stages.stage_config(config, m, folder) for m in folders.MODALITIES]
+    alone = [stages.values(config, m, folder) for m in folders.MODALITIES]
     assert [a.to_dict() for a in alone] == [t.to_dict() for t in together]
 
 
@@ -101,13 +104,13 @@ def test_clips_have_the_points_that_the_teacher_is_used_to(
     def points(**settings):
         whole = unipose.get_config("smoke")
         whole.student.teacher.update(settings)
-        return stages.stage_config(whole, "depth", tmp_path).data.num_points
+        return stages.values(whole, "depth", tmp_path).data.num_points
 
     assert points() == shipped
     assert points(kind="truth") == own
     assert points(workdir="nowhere") == own
     meta = {"config": {"data": {"num_points": 96}}}
-    monkeypatch.setattr(stages.checkpoint, "latest_step", lambda folder: 4)
-    monkeypatch.setattr(stages.checkpoint, "newest_meta", lambda folder: meta)
+    monkeypatch.setattr(stage_values.checkpoint, "latest_step", lambda folder: 4)
+    monkeypatch.setattr(stage_values.checkpoint, "latest_meta", lambda folder: meta)
     assert points(workdir="there") == 96
     assert points() == 96  # of the run's own points

@@ -1,0 +1,24 @@
+"""Stages of a config, made one at a time for tests."""
+
+import pathlib
+
+import ml_collections
+
+from unipose_jax.train import plan
+from unipose_jax.train.plan import stage_values
+
+
+def values(config, modality, workdir) -> ml_collections.ConfigDict:
+    """The values of one stage of a config."""
+    found = stage_values.of_stage(config.to_dict(), modality, workdir)
+    return ml_collections.ConfigDict(found)
+
+
+def stage(config, folder=pathlib.Path("nowhere"), name="points"):
+    """A stage from its own values, in a folder."""
+    return plan.make_stage(config, folder, name)
+
+
+def recipe(config):
+    """The recipe of a stage's values."""
+    return stage(config).recipe

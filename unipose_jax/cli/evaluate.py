@@ -1,0 +1,148 @@
+"""Scores the networks of a run on the test split: `run.py --mode=evaluate`."""
+
+import hashlib
+import json
+import pathlib
+import sys
+from typing import Any
+
+from data_pipelines.loading import sources
+from unipose_jax import errors
+from unipose_jax.train import metric_writer, parallel, plan
+from unipose_jax.train.checkpoints import checkpoint, restore
+from unipose_jax.train.evaluation import evaluate, lifting_study, ranking_study
+from unipose_jax.train.stage import Stage
+
+
+def evaluate_run(config: Any, workdir: pathlib.Path) -> int:
+    """Scores the best checkpoints of the run in a workdir; see `evaluate_plan`."""
+    return evaluate_plan(plan.resolve(config, workdir, training=False))
+
+
+def evaluate_plan(resolved: plan.Plan) -> int:
+    """Scores the best checkpoints on the test split: JSON, tables, pictures, pages.
+
+    Results go to the folder of each stage, or, for other data than it was trained on,
+    to a folder below it. Students come first and points last, whose page compares all
+    modalities. Students are skipped, with a line, if the data have no crops for them
+    and another network can be scored.
+
+    Returns:
+        The exit status of the process.
+
+    Raises:
+        errors.BadInput: there is no checkpoint, or no data to score it on.
+    """
+    first = resolved.stages[0]
+    if first.method == "wsp":
+        return _evaluate_ranking(first)
+    names = tuple(stage.name for stage in resolved.stages)
+    results: dict[str, Any] = {}
+    for stage in reversed(resolved.stages):
+        others = {name: results[name] for name in names if name in results}
+        try:
+            results[stage.name] = _evaluate_stage(stage, others=others)
+        except errors.MissingCrops as error:
+            if stage is first and not results:
+                raise
+            print(f"{stage.name} is not scored: {error}", file=sys.stderr)
+    if parallel.is_main_process() and len(results) > 1:
+        from unipose_jax.report.pages import run_page
+
+        in_order = {name: results[name] for name in names if name in results}
+        if text := run_page.comparison_text(in_order):
+            print(text)
+    return 0
+
+
+def _evaluate_stage(stage: Stage, *, others) -> dict[str, Any]:
+    """Scores one network, writes its report and returns its results."""
+    recipe, state = stage.recipe, restore.restore_best(stage)
+    target = _evaluation_folder(stage)
+    test = sources.open_split(stage.data, "test")
+    evaluate.check_fields(
+        test, recipe.inputs, data=stage.data.name, consumer=stage.model["name"]
+    )
+    predicted = evaluate.predict_split(
+        evaluate.make_predict(recipe.predict_fn or state.apply_fn, recipe.inputs),
+        parallel.replicate(state.ema_params),
+        test,
+        batch_size=stage.batch_size,
+    )
+    if not parallel.is_main_process():
+        return {}
+    skel = stage.skeleton
+    truth = evaluate.read_ground_truth(test)
+    results = evaluate.compute_metrics(predicted, truth, skel)
+    from unipose_jax.report import tables
+    from unipose_jax.report.pages import run_page
+
+    protocol = run_page.protocol(stage.data, results, test.protocol)
+    studied = {}
+    if stage.method == "pose_machine":
+        studied = lifting_study.run_study(stage, state.ema_params, test)
+    page = run_page.report_run(
+        stage.config,
+        stage.data,
+        target,
+        int(state.step),
+        results,
+        test,
+        predicted,
+        protocol=protocol,
+        log=stage.folder / "log.jsonl",
+        modality=stage.name,
+        others=others,
+        studied=studied,
+        conditions=evaluate.metrics_by_condition(predicted, truth, skel),
+    )
+    if target == stage.folder:
+        metric_writer.write_images(target, int(state.step), page.parent / "figures")
+    print("\n".join(filter(None, [protocol, run_page.summary_text(results)])))
+    for table in run_page.study_tables(studied).values():
+        print(tables.to_text(table))
+    if not results["all"]["num_frames"]:
+        print(
+            "the test split has no 3D truth (joints.npz), so the report has no scores"
+        )
+    print(f"report: {page}")
+    return results
+
+
+def _evaluate_ranking(stage: Stage) -> int:
+    """Scores a network that ranks keypoints by depth, and writes its report."""
+    state = restore.restore_best(stage)
+    target = _evaluation_folder(stage)
+    test = sources.open_split(stage.data, "test")
+    studied = ranking_study.run_study(stage, state.ema_params, test)
+    if not parallel.is_main_process():
+        return 0
+    from unipose_jax.report import tables
+    from unipose_jax.report.pages import ranking_page
+
+    page = ranking_page.write_run(
+        target,
+        studied,
+        step=int(state.step),
+        protocol=test.protocol,
+        config=stage.config,
+    )
+    print(
+        f"{test.protocol}\n{tables.to_text(ranking_page.table_of(studied['scores']))}"
+    )
+    print(f"report: {page}")
+    return 0
+
+
+def _evaluation_folder(stage: Stage) -> pathlib.Path:
+    """Folder of the report: the run's, or one below it for other data or settings."""
+    meta = checkpoint.latest_meta(stage.folder)
+    sections = ("data", "correction", "study")
+    prefixes = tuple(f"{section}." for section in sections)
+    if meta is None or not checkpoint.config_difference(
+        meta, stage.config, prefixes, include_evaluation_keys=True
+    ):
+        return stage.folder
+    scored = [stage.config.get(section) for section in sections]
+    digest = hashlib.sha256(json.dumps(scored, sort_keys=True).encode()).hexdigest()
+    return stage.folder / "evaluations" / digest[:8]

@@ -1,0 +1,132 @@
+"""Config, flags and disk become a plan: frozen, typed stages. Called once per run."""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from data_pipelines.ground import settings as data_settings
+from unipose_jax.train import recipes, settings
+from unipose_jax.train.checkpoints import checkpoint, folders
+from unipose_jax.train.plan import checks, stage_values
+from unipose_jax.train.stage import Stage
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The stages of a run.
+
+    Attributes:
+        workdir: of the run.
+        stages: those that the config asks for or that `workdir` holds, points first.
+        requested: names of the stages to train.
+    """
+
+    workdir: pathlib.Path
+    stages: tuple[Stage, ...]
+    requested: tuple[str, ...]
+
+    def stage(self, name: str) -> Stage:
+        """The stage of this name."""
+        return next(stage for stage in self.stages if stage.name == name)
+
+
+def resolve(config: Any, workdir: pathlib.Path, *, training: bool) -> Plan:
+    """The plan of a run, with every setting checked.
+
+    Args:
+        config: as the files in `configs/` build it, or a dict of the same values.
+        workdir: of the run; checkpoints in it decide what a student learns from.
+        training: whether stages will be trained: checks their teachers and data, and
+            makes `workdir`. Otherwise the plan holds the stages in `workdir`.
+
+    Raises:
+        errors.BadInput: one line: a setting that does not exist, data that a stage
+            cannot use, a teacher that is missing, or a workdir that is not writable.
+    """
+    values = _plain(config)
+    trained = folders.trained_stages(workdir)
+    requested = stage_values.requested_stages(values) if training else ()
+    names = {*requested, *(trained or ("points",) if not training else trained)}
+    stages = tuple(
+        resolve_stage(values, workdir, name, points_first="points" in requested)
+        for name in folders.MODALITIES
+        if name in names
+    )
+    plan = Plan(workdir, stages, requested)
+    if training:
+        for name in requested:
+            checks.check_training(plan.stage(name), _teacher_stage(plan, name))
+        checks.make_workdir(workdir)
+    return plan
+
+
+def resolve_stage(
+    config: Any, workdir: pathlib.Path, name: str, *, points_first: bool = False
+) -> Stage:
+    """One stage of a run.
+
+    Args:
+        config: the whole config.
+        workdir: of the run.
+        name: one of `folders.MODALITIES`.
+        points_first: whether the points are trained in `workdir` before this stage.
+
+    Raises:
+        errors.BadInput: a setting is wrong, or there is no such stage.
+    """
+    values = stage_values.of_stage(
+        _plain(config), name, workdir, points_first=points_first
+    )
+    return make_stage(values, folders.folder_of(workdir, name), name)
+
+
+def make_stage(values: Any, folder: pathlib.Path, name: str = "points") -> Stage:
+    """A stage from its own values.
+
+    Args:
+        values: from `stage_values.of_stage`, or the config in a checkpoint's meta.
+        folder: of the stage.
+        name: one of `folders.MODALITIES`.
+
+    Raises:
+        errors.BadInput: a setting is wrong.
+    """
+    values = _plain(values)
+    checks.check_numbers(values)
+    data = data_settings.DataSettings.from_config(values["data"])
+    section = values.get("teacher")
+    return Stage(
+        name=name,
+        method=values["recipe"],
+        recipe=recipes.build(values, data),
+        folder=folder,
+        data=data,
+        model=values["model"],
+        optimizer=settings.parse(
+            settings.OptimizerSettings, values["optimizer"], "optimizer"
+        ),
+        teacher=section
+        and settings.parse(settings.TeacherSettings, section, "teacher"),
+        init_backbone=values.get("init_backbone", ""),
+        seed=values["seed"],
+        num_steps=values["num_train_steps"],
+        batch_size=values["global_batch_size"],
+        log_every=values["log_every"],
+        checkpoint_every=values["checkpoint_every"],
+        config=checkpoint.to_json(values),
+    )
+
+
+def _teacher_stage(plan: Plan, name: str) -> Stage | None:
+    """The stage of points that will be trained in this run and then teach `name`."""
+    teacher = plan.stage(name).teacher
+    from_run = teacher is not None and teacher.workdir == stage_values.OWN_POINTS
+    if name == "points" or not from_run or "points" not in plan.requested:
+        return None
+    return plan.stage("points")
+
+
+def _plain(config: Any) -> Mapping[str, Any]:
+    """The values of a config as a dict."""
+    return config.to_dict() if hasattr(config, "to_dict") else config
