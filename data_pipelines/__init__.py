@@ -1,5 +1,5 @@
-"""Readers: NumPy in, NumPy out. Every file knows one source of RGB-D people.
+"""Data: from the files of a data set to training batches and evaluation splits.
 
-Units and frames are those of `docs/conventions.md`; a source's own convention
-(y up, centimetres, pixel centres at integers) is converted in its own file.
+NumPy in, NumPy out. Units and frames follow `docs/conventions.md`. Each reader converts
+the conventions of its data set (y up, centimetres, pixel centres at integers).
 """

@@ -5,7 +5,7 @@ import pytest
 from unipose_jax import atomic, errors
 
 
-def test_a_file_appears_whole(tmp_path):
+def test_a_file_appears_only_when_complete(tmp_path):
     with atomic.replacing(tmp_path / "new" / "a.txt") as aside:
         aside.write_text("whole")
         assert not (tmp_path / "new" / "a.txt").exists()
@@ -13,7 +13,7 @@ def test_a_file_appears_whole(tmp_path):
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["a.txt"]
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
+def test_a_failed_write_leaves_the_old_file_and_no_temporary_files(tmp_path):
     (tmp_path / "a.txt").write_text("old")
 
     def fail():
@@ -34,7 +34,7 @@ def test_a_folder_is_renamed_as_a_whole(tmp_path):
 
 
 @pytest.mark.parametrize("path", ["folder", "file/below"])
-def test_what_cannot_be_written_is_bad_input(tmp_path, path):
+def test_a_path_that_cannot_be_written_is_bad_input(tmp_path, path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     with pytest.raises(errors.BadInput), atomic.replacing(tmp_path / path):

@@ -9,14 +9,14 @@ from unipose_jax import estimator
 
 @pytest.fixture
 def no_large_constants():
-    """A program with more than 10 kB of constants warns, and so fails."""
+    """Makes a program with more than 10 kB of constants warn, and so fail."""
     before = jax.config.jax_captured_constants_warn_bytes
     jax.config.update("jax_captured_constants_warn_bytes", 10_000)
     yield
     jax.config.update("jax_captured_constants_warn_bytes", before)
 
 
-def test_weights_are_no_constants_of_the_program(no_large_constants):
+def test_weights_are_arguments_of_the_program(no_large_constants):
     network = estimator.load_shipped()
     points = np.random.default_rng(0).normal(
         (0.0, 0.0, 3.0), 0.3, (1, network.frames, network.num_points, 3)

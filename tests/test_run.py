@@ -61,6 +61,7 @@ def shell(*arguments: str) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_smoke_run_writes_metrics_pictures_and_page(smoke_run, tmp_path):
     record = json.loads((smoke_run.workdir / "metrics.json").read_text())
     assert record["step"] == 4 or record["step"] == 2  # the best of two checkpoints
@@ -138,6 +139,7 @@ def test_pictures_are_not_drawn_into_the_recording(rendered_recording):
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_other_data_is_evaluated_beside_the_run(smoke_run, tmp_path):
     workdir = shutil.copytree(smoke_run.workdir, tmp_path / "w")
     config = smoke_run.config.copy_and_resolve_references()
@@ -364,9 +366,9 @@ def test_mistake_is_one_line_and_status_2(arguments, message):
 def test_networks_of_crops_say_that_they_take_no_points(rendered_recording):
     opened = recording.open_recording(rendered_recording)
     network = estimator.load_shipped("depth")
-    with pytest.raises(ValueError, match="depth_anchor_net sees .*, not points"):
+    with pytest.raises(ValueError, match="depth_anchor_net takes .*, not points"):
         estimator.OnlineEstimator(network, opened.rays, opened.depth_camera.intrinsics)
-    with pytest.raises(ValueError, match="give them to from_fields"):
+    with pytest.raises(ValueError, match="use from_fields"):
         network(np.zeros((1, 3, 8, 3)), np.ones((1, 3, 8), bool), np.zeros((1, 3)))
 
 

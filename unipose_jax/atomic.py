@@ -14,17 +14,17 @@ Path = str | os.PathLike[str]
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[pathlib.Path]:
-    """Yields a temporary path, which is renamed to `path` if nothing fails.
+    """Yields a temporary path, which is renamed to `path` on success.
 
-    The body creates a file or a folder at the yielded path. On an error it is removed,
-    and `path` is left as it was. Missing parent folders are made.
+    The body of the `with` statement creates a file or folder at the yielded path. On an
+    error it is removed, and `path` does not change. Missing parent folders are created.
 
     Args:
-        path: final place of the file or folder. An existing file is replaced in one
-            step; an existing folder is not touched.
+        path: final path of the file or folder. An existing file is replaced atomically;
+            an existing folder is an error.
 
     Raises:
-        errors.BadInput: `path` is an existing folder, or nothing can be written there.
+        errors.BadInput: `path` is an existing folder or cannot be written.
     """
     path = pathlib.Path(path)
     if path.is_dir():
@@ -43,10 +43,10 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Writes `data` to `path` in one step; readers see the old file or the new one.
+    """Writes `data` to `path` atomically: readers see the old file or the new one.
 
     Raises:
-        errors.BadInput: `path` is a folder, or it cannot be written.
+        errors.BadInput: `path` is a folder or cannot be written.
     """
     with replacing(path) as temporary:
         try:
@@ -56,5 +56,5 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` as UTF-8 to `path` in one step; see `write_bytes`."""
+    """Writes `text` as UTF-8 to `path` atomically; see `write_bytes`."""
     write_bytes(path, text.encode("utf-8"))

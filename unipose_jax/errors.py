@@ -1,4 +1,4 @@
-"""The exceptions that mean "the user's input is wrong"."""
+"""Exceptions for invalid user input."""
 
 import contextlib
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 
 class BadInput(ValueError):
-    """A file, folder or value from the user that cannot be used.
+    """A file, folder or value from the user is invalid.
 
     The message is one line: what is wrong, where, and what was expected. `run.py`
     prints it without a traceback and exits with status 2.
@@ -14,12 +14,12 @@ class BadInput(ValueError):
 
 
 class MissingCrops(BadInput):
-    """Data that hold no crops, or not those that a network looks at."""
+    """The data lack the crops that a network needs."""
 
 
 @contextlib.contextmanager
 def exit_on_bad_input() -> Iterator[None]:
-    """Ends a script with one line and status 2 where its input is bad."""
+    """Context manager: on `BadInput`, prints one line and exits with status 2."""
     try:
         yield
     except BadInput as error:

@@ -1,7 +1,7 @@
-"""A trained network, ready to use: clouds in, camera-frame poses out.
+"""Inference with a trained network: poses in the camera frame from point clouds.
 
 pose = estimator.load_shipped()
-xyz, confidence = pose(points, points_valid, time)   # any clips of its length
+xyz, confidence = pose(points, points_valid, time)   # clips of `pose.frames` frames
 live = estimator.OnlineEstimator(pose, rays, intrinsics)
 xyz, confidence = live(depth, time)                  # one depth frame after another
 """
@@ -24,15 +24,15 @@ from unipose_jax.weights import store
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Estimator:
-    """A network with its parameters; it sees points, crops, or both.
+    """A network with its parameters; its inputs are points, crops, or both.
 
     Attributes:
-        params: of the network.
-        model: its settings, as in a config.
-        skeleton: name of the skeleton that it predicts.
-        frames: per clip.
-        num_points: per frame.
-        crop_size: of the crops that it sees, pixels; 0 if it sees none.
+        params: parameters of the network.
+        model: model settings, as in a config.
+        skeleton: name of the predicted skeleton.
+        frames: frames per clip.
+        num_points: points per frame.
+        crop_size: side of the crops, pixels; 0 if crops are not an input.
     """
 
     params: dict
@@ -44,12 +44,12 @@ class Estimator:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the batch fields that the network takes (`schema`)."""
+        """Names of the input fields (see `schema`)."""
         return models.input_fields(self.model)
 
     @functools.cached_property
     def _device_params(self) -> dict:
-        """The parameters on the device: transferred once, not at every call."""
+        """Parameters on the device, transferred once instead of at every call."""
         return jax.device_put(self.params)
 
     @functools.cached_property
@@ -67,7 +67,7 @@ class Estimator:
     def __call__(
         self, points: np.ndarray, points_valid: np.ndarray, time: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Joints of clips; one compilation per batch size.
+        """Predicts the joints of clips. Compiles once per batch size.
 
         Args:
             points: (clips, frames, points, 3), metres, camera frame.
@@ -79,37 +79,44 @@ class Estimator:
             (clips, frames, joints) in [0, 1].
 
         Raises:
-            ValueError: the network does not look at points; see `from_fields`.
+            ValueError: points are not an input of the network; see `from_fields`.
         """
         self.check_points()
         fields = {"points": points, "points_valid": points_valid, "time": time}
         return self.from_fields(fields)
 
     def check_points(self) -> None:
-        """Refuses a network that looks at crops alone.
+        """Checks that the network takes points as input.
 
         Raises:
-            ValueError: it does.
+            ValueError: its only inputs are crops.
         """
         if "points" not in self.inputs:
             raise ValueError(
-                f"{self.model['name']} sees {', '.join(self.inputs)}, not points; give "
-                "them to from_fields"
+                f"{self.model['name']} takes {', '.join(self.inputs)}, not points; use "
+                "from_fields"
             )
 
     def from_fields(
         self, fields: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As a call, from the batch fields `inputs`, with leading clip axes.
+        """Predicts the joints of clips from the batch fields in `inputs`.
 
-        A network that fuses points with crops does without those that are missing.
+        A network that fuses points with crops also works without the crops.
+
+        Args:
+            fields: arrays by name as in `schema`, with a leading axis of clips.
+
+        Returns:
+            xyz (clips, frames, joints, 3), metres, camera frame, and confidence
+            (clips, frames, joints) in [0, 1].
         """
         fed = {name: fields[name] for name in self.inputs if name in fields}
         return jax.tree.map(np.asarray, self._apply(self._device_params, fed))
 
 
 def from_config(config: ml_collections.ConfigDict, params) -> Estimator:
-    """An estimator of the network that a config trains."""
+    """Makes an estimator from a config and the parameters of its network."""
     return Estimator(
         params=params,
         model=config.model.to_dict(),
@@ -121,10 +128,10 @@ def from_config(config: ml_collections.ConfigDict, params) -> Estimator:
 
 
 def load(path: str | pathlib.Path) -> Estimator:
-    """An estimator from weights that `export` or the package's makers wrote.
+    """Loads an estimator from weights written by `export`.
 
     Raises:
-        FileNotFoundError: there are none at `path`.
+        FileNotFoundError: there are no weights at `path`.
     """
     params, meta = store.load(path)
     return Estimator(
@@ -133,27 +140,27 @@ def load(path: str | pathlib.Path) -> Estimator:
 
 
 def load_shipped(modality: str = store.SHIPPED) -> Estimator:
-    """The estimator whose weights come with the package.
+    """Loads an estimator whose weights are part of the package.
 
     Args:
-        modality: what it sees: "points", "depth" or "rgb".
+        modality: input of the network: "points", "depth" or "rgb".
 
     Raises:
-        errors.BadInput: no weights of this modality come with the package.
+        errors.BadInput: the package has no weights for this modality.
     """
     path = store.FOLDER / modality
     if not path.with_suffix(".npz").is_file():
         raise errors.BadInput(
-            f"no weights for --modality={modality} come with the package; give "
-            "--config and --workdir of a run that trained them"
+            f"the package has no weights for --modality={modality}; give --config "
+            "and --workdir of a run that trained them"
         )
     return load(path)
 
 
 def export(path: str | pathlib.Path, estimator: Estimator, notes: dict) -> None:
-    """Writes an estimator's weights and settings, with notes on how they were made.
+    """Writes the weights and settings of an estimator, and notes on their training.
 
-    It will compute in float32, whatever an accelerator trained it with.
+    The exported network computes in float32, even if it was trained in bfloat16.
     """
     meta = {key: getattr(estimator, key) for key in _META_KEYS}
     meta["model"] = {**estimator.model, "dtype": "float32"}
@@ -164,23 +171,23 @@ _META_KEYS = ("model", "skeleton", "frames", "num_points", "crop_size")
 
 
 class OnlineEstimator:
-    """Poses from one depth frame after the other: segments, samples, predicts.
+    """Poses from successive depth frames: segmentation, sampling and prediction.
 
-    The network sees the last frames up to now; a clip that has not filled yet repeats
-    its first frame. Only the newest frame's pose is returned, so a recording played
-    through gives the same poses as a camera.
+    The input of the network is a sliding window that ends at the newest frame. At the
+    start, the first frame is repeated to fill the window. Only the pose of the newest
+    frame is returned, so a recording and a live camera give the same poses.
     """
 
     def __init__(self, estimator: Estimator, rays: np.ndarray, intrinsics: np.ndarray):
-        """Takes the depth camera.
+        """Sets the network and the depth camera.
 
         Args:
-            estimator: the network; it looks at points, and maybe at crops beside.
+            estimator: the network; points must be among its inputs.
             rays: (height, width, 2), x/z and y/z of every pixel.
             intrinsics: (fx, fy, cx, cy), pixels.
 
         Raises:
-            ValueError: the network does not look at points.
+            ValueError: points are not an input of the network.
         """
         estimator.check_points()
         self._estimator, self._rays = estimator, rays
@@ -190,14 +197,15 @@ class OnlineEstimator:
     def __call__(
         self, depth: np.ndarray, time: float
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """The pose in a depth frame, (joints, 3) metres and (joints,) confidence.
+        """Predicts the pose in a depth frame.
 
         Args:
-            depth: (height, width), metres, 0 or NaN where there is none.
+            depth: (height, width), metres; 0, NaN or infinite where missing.
             time: seconds.
 
         Returns:
-            None where no person is found.
+            xyz (joints, 3), metres, camera frame, and confidence (joints,); or None if
+            no person is found.
         """
         depth = np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0)
         mask = self._segmenter(depth).mask
@@ -210,14 +218,18 @@ class OnlineEstimator:
         crops: Mapping[str, np.ndarray] | None = None,
         cam_from_points: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """As a call, from the person's points (points, 3) of a frame.
+        """Predicts the pose in a frame from the points of the person.
 
         Args:
-            xyz: metres, depth-camera frame.
+            xyz: (points, 3), metres, depth-camera frame; may be empty.
             time: seconds.
-            crops: of a network that fuses: the fields of this frame's crops, without
-                those of a camera that has no picture of it.
+            crops: crop fields of this frame for a network that fuses points and crops;
+                those of a camera without an image are left out.
             cam_from_points: (4, 4), from the depth camera to the colour camera.
+
+        Returns:
+            xyz (joints, 3), metres, camera frame, and confidence (joints,); or None if
+            there are no points.
         """
         if not len(xyz):
             self._window = []

@@ -1,4 +1,4 @@
-"""Cameras of recordings: their description in camera.json, checked."""
+"""Cameras of recordings: the file camera.json, and a pinhole model with distortion."""
 
 import dataclasses
 import difflib
@@ -15,12 +15,12 @@ from unipose_jax import errors
 from unipose_jax.geometry import camera as pinhole
 
 _MIN_SIDE, _MAX_SIDE = 4, 16384  # pixels
-_MAX_SLOPE = 20.0  # largest x/z that a pixel of a camera may see: 87 degrees
-_MAX_STRAY = 0.5  # pixels by which distortion may fail to be undone
+_MAX_SLOPE = 20.0  # largest |x/z| or |y/z| of a pixel: 87 degrees
+_MAX_STRAY = 0.5  # pixels, largest error of the inverse of the distortion
 _MAX_BASELINE = 20.0  # metres between the cameras of one device
 _ENTRIES = ("width", "height", "fx", "fy", "cx", "cy", "distortion")
-MAX_DEPTH_UNIT = 0.1  # metres: a person would be a few counts thick
-_WORLD_POSE = "world_from_depth"  # of a camera that moves
+MAX_DEPTH_UNIT = 0.1  # metres; above this a person is a few counts thick
+_WORLD_POSE = "world_from_depth"  # key for a moving camera
 _KEYS = (
     *("depth", "color", "color_from_depth", "depth_unit"),
     *("fps", "time", _WORLD_POSE),
@@ -43,7 +43,7 @@ class Camera:
         return pinhole.xy_from_uv(uv, self.intrinsics).astype(np.float32)
 
     def undistort(self, uv: np.ndarray, *, iterations: int = 20) -> np.ndarray:
-        """Pixels of an ideal pinhole camera from recorded ones; NaN stays NaN.
+        """Removes lens distortion from pixel coordinates. NaN stays NaN.
 
         Args:
             uv: (..., 2), pixels as recorded.
@@ -60,10 +60,10 @@ class Camera:
         return flat.reshape(np.shape(uv)).astype(np.float32)
 
     def project(self, xyz: np.ndarray) -> np.ndarray:
-        """Pinhole pixels of points in this camera's frame; NaN at or behind z = 0.
+        """Projects points without distortion. NaN where z <= 0.
 
         Args:
-            xyz: (..., 3), metres.
+            xyz: (..., 3), metres, frame of this camera.
 
         Returns:
             (..., 2), undistorted pixels.
@@ -73,7 +73,7 @@ class Camera:
         return uv.reshape(*xyz.shape[:-1], 2)
 
     def distort_uv(self, uv: np.ndarray) -> np.ndarray:
-        """Pixels of the recorded image from those of an ideal pinhole camera.
+        """Adds lens distortion to pixel coordinates.
 
         Args:
             uv: (..., 2), undistorted pixels.
@@ -86,11 +86,11 @@ class Camera:
         return flat.reshape(np.shape(uv))
 
     def undistort_image(self, image: np.ndarray) -> np.ndarray:
-        """The image that an ideal pinhole with the same intrinsics would have taken."""
+        """Removes lens distortion from an image; the intrinsics stay the same."""
         return self._undistorted(image, cv2.INTER_LINEAR)
 
     def undistort_depth(self, depth: np.ndarray) -> np.ndarray:
-        """The same of a depth map, in which neighbours must not be mixed."""
+        """Removes lens distortion from a depth map, without interpolation."""
         return self._undistorted(depth, cv2.INTER_NEAREST)
 
     def _undistorted(self, image: np.ndarray, interpolation: int) -> np.ndarray:
@@ -98,14 +98,14 @@ class Camera:
             return image
         rows, columns = np.indices(image.shape[:2]) + 0.5
         u, v = np.moveaxis(self.distort_uv(np.stack([columns, rows], axis=-1)), -1, 0)
-        # cv2 counts pixel centres from 0.
+        # OpenCV puts pixel centres at integers.
         places = (u - 0.5).astype(np.float32), (v - 0.5).astype(np.float32)
         return cv2.remap(image, *places, interpolation)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CameraFile:
-    """The content of camera.json, checked."""
+    """Validated content of camera.json."""
 
     depth: Camera
     color: Camera | None
@@ -120,11 +120,11 @@ def read_camera_file(path: str | os.PathLike) -> CameraFile:
     """Reads and checks camera.json.
 
     `depth` (width, height, fx, fy, cx, cy, optional distortion) and `depth_unit` are
-    required; with `color` also `color_from_depth`. `world_from_depth`, one 4x4 or one
-    for each frame, is optional and places the depth camera in a common world.
+    required. `color` requires `color_from_depth`. `world_from_depth` is optional: the
+    pose of the depth camera in a world frame, one 4x4 or one for each frame.
 
     Raises:
-        errors.BadInput: one line with the first key that is missing or wrong.
+        errors.BadInput: a key is missing or wrong; the message names the first one.
     """
     path = pathlib.Path(path)
     raw = file_io.read_json(path)
@@ -138,13 +138,13 @@ def read_camera_file(path: str | os.PathLike) -> CameraFile:
         if np.abs(color_from_depth[:3, 3]).max() > _MAX_BASELINE:
             raise errors.BadInput(
                 f"{path}: 'color_from_depth' puts the cameras more than "
-                f"{_MAX_BASELINE:g} m apart; it is in metres"
+                f"{_MAX_BASELINE:g} m apart; its unit is metres"
             )
     depth_unit = _number(raw, "depth_unit", path)
     if depth_unit > MAX_DEPTH_UNIT:
         raise errors.BadInput(
-            f"{path}: 'depth_unit' {depth_unit:g} is in metres per count; 0.001 for "
-            "millimetres"
+            f"{path}: 'depth_unit' {depth_unit:g} is too large; its unit is metres per "
+            "count, 0.001 for millimetres"
         )
     fps = _number(raw, "fps", path) if raw.get("fps") is not None else None
     return CameraFile(
@@ -161,7 +161,7 @@ def read_camera_file(path: str | os.PathLike) -> CameraFile:
 
 
 def to_json(camera: Camera) -> dict[str, Any]:
-    """The entry of `camera` in camera.json."""
+    """Returns the entry of `camera` for camera.json."""
     values = [round(float(v), 9) for v in camera.intrinsics]
     return {
         "width": camera.width,
@@ -177,7 +177,7 @@ def make_camera(
     intrinsics: Sequence[float] | np.ndarray,
     distortion: Sequence[float] | np.ndarray = (0.0,) * 5,
 ) -> Camera:
-    """A camera from plain numbers: pixels, and (k1, k2, p1, p2, k3)."""
+    """Makes a camera from (fx, fy, cx, cy), pixels, and (k1, k2, p1, p2, k3)."""
     return Camera(
         width=width,
         height=height,
@@ -190,7 +190,7 @@ def frame_times(camera: CameraFile, frames: Sequence[int], where: str) -> np.nda
     """Seconds since the first frame, from `time` or from frame numbers and `fps`.
 
     Raises:
-        errors.BadInput: neither is given for several frames, or `time` does not fit.
+        errors.BadInput: there are several frames and neither key, or `time` is wrong.
     """
     if camera.time is not None:
         time = camera.time
@@ -209,7 +209,9 @@ def frame_times(camera: CameraFile, frames: Sequence[int], where: str) -> np.nda
 def _camera(raw: Mapping[str, Any], kind: str, path: pathlib.Path) -> Camera:
     entry, where = raw[kind], f"{path}: '{kind}'"
     if not isinstance(entry, dict):
-        raise errors.BadInput(f"{where} is no camera (width, height, fx, fy, cx, cy)")
+        raise errors.BadInput(
+            f"{where} is not a camera (width, height, fx, fy, cx, cy)"
+        )
     _check_spelling(entry, _ENTRIES, where)
     for key in _ENTRIES[:-1]:
         if key not in entry:
@@ -225,7 +227,7 @@ def _camera(raw: Mapping[str, Any], kind: str, path: pathlib.Path) -> Camera:
     for key, value in zip(("cx", "cy"), center, strict=True):
         if value.ndim != 0:
             raise errors.BadInput(f"{where}: {key!r} must be one number")
-    # Out of float32's reach they are infinite, which `check_camera` refuses.
+    # Values beyond float32 become infinite, which `check_camera` rejects.
     with np.errstate(over="ignore"):
         camera = make_camera(
             int(width), int(height), [*focal, *map(float, center)], distortion
@@ -235,16 +237,16 @@ def _camera(raw: Mapping[str, Any], kind: str, path: pathlib.Path) -> Camera:
 
 
 def check_camera(camera: Camera, where: str) -> None:
-    """Refuses a camera without a size, rays, or an inverse of its distortion.
+    """Checks image size, field of view and that the distortion is invertible.
 
-    Looked at are 9 x 9 pixels from corner to corner.
+    The last two are checked at 9 x 9 pixels from corner to corner.
 
     Args:
-        camera: any.
-        where: it is from, for the message.
+        camera: the camera to check.
+        where: its origin, for the message.
 
     Raises:
-        errors.BadInput: says which of them.
+        errors.BadInput: one of the checks fails.
     """
     sides = (camera.width, camera.height)
     if not (_MIN_SIDE <= min(sides) and max(sides) <= _MAX_SIDE):
@@ -257,22 +259,24 @@ def check_camera(camera: Camera, where: str) -> None:
         stray = np.abs(camera.distort_uv(camera.undistort(uv)) - uv)
     if not (np.abs(observed) < _MAX_SLOPE).all():
         raise errors.BadInput(
-            f"{where}: fx, fy, cx and cy are in pixels; with these the image would see "
-            "more than 87 degrees to a side"
+            f"{where}: fx, fy, cx and cy are in pixels; these values give a field of "
+            "view of more than 87 degrees to one side"
         )
     if not (stray < _MAX_STRAY).all():
         raise errors.BadInput(
-            f"{where}: 'distortion' cannot be undone over the image; it is "
-            "[k1, k2, p1, p2, k3], of a model without k4 to k6"
+            f"{where}: 'distortion' is not invertible over the image; expected "
+            "[k1, k2, p1, p2, k3] of a model without k4 to k6"
         )
 
 
 def _check_spelling(entry: Mapping[str, Any], known: Sequence[str], where: str) -> None:
-    """Refuses a key that is nearly one that lacks; others are the user's own."""
+    """Rejects a misspelt known key. Other unknown keys are ignored."""
     for key in entry.keys() - set(known):
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
         if near and near[0] not in entry:
-            raise errors.BadInput(f"{where}: {key!r} is no key; {near[0]!r} is one")
+            raise errors.BadInput(
+                f"{where}: unknown key {key!r}; did you mean {near[0]!r}?"
+            )
 
 
 def _array(entry: Mapping[str, Any], key: str, where: Any) -> np.ndarray:
@@ -302,10 +306,10 @@ def _rigid(entry: Mapping[str, Any], key: str, path: pathlib.Path) -> np.ndarray
     gram = rotation @ np.swapaxes(rotation, -1, -2)
     if (
         not np.allclose(gram, np.eye(3), atol=1e-3)
-        or not np.all(np.linalg.det(rotation) > 0)  # a mirror is no motion
-        or not np.allclose(value[..., 3, :], [0, 0, 0, 1])  # nor a transposed matrix
+        or not np.all(np.linalg.det(rotation) > 0)  # a reflection is not rigid
+        or not np.allclose(value[..., 3, :], [0, 0, 0, 1])  # nor is a transposed matrix
     ):
         raise errors.BadInput(
-            f"{path}: {key!r} must be a rigid 4x4 transform, row by row"
+            f"{path}: {key!r} must be a rigid 4x4 transform as a list of rows"
         )
     return value.astype(np.float32)

@@ -1,1 +1,1 @@
-"""Shared foundations: files, the batch schema, pose files and sampling."""
+"""Shared by all data pipelines: files, batch schema, pose files and sampling."""

@@ -1,4 +1,4 @@
-"""Checks of input and output files, and JSON and PNG files."""
+"""Checks of input and output paths; reading and writing of JSON and PNG files."""
 
 import contextlib
 import hashlib
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from unipose_jax import atomic, errors
 
-# What NumPy raises for an npz file that is cut off or damaged.
+# Exceptions of NumPy for a truncated or damaged npz file.
 DAMAGED_NPZ = (
     *(ValueError, EOFError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error),
@@ -23,47 +23,47 @@ _MAX_JSON_BYTES = 1 << 30
 
 
 class PngHeader(NamedTuple):
-    """What a PNG file says about itself in its first 26 bytes."""
+    """Image size and sample type, from the first 26 bytes of a PNG file."""
 
     width: int
     height: int
     bits: int
-    color_type: int  # 0 is grey; 2, 3, 4 and 6 are colour, palette or alpha.
+    color_type: int  # 0: grey; 2, 3, 4, 6: colour, palette or alpha
 
 
 def check_absent(path: str | os.PathLike) -> None:
-    """Refuses to make a folder where something is already.
+    """Checks that nothing exists at `path`.
 
     Raises:
-        errors.BadInput: something is.
+        errors.BadInput: `path` exists.
     """
     if pathlib.Path(path).exists():
         raise errors.BadInput(f"{path} exists; choose a new path")
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:
-    """Writes a JSON file in one step, so that it is never read half-written.
+    """Writes a JSON file atomically.
 
     Raises:
-        errors.BadInput: it cannot be written.
+        errors.BadInput: the file cannot be written.
     """
     atomic.write_text(path, json.dumps(content))
 
 
 def check_writable(path: str | os.PathLike) -> None:
-    """Refuses a file that cannot be written, before hours are spent on its content.
+    """Checks that a file can be written, before its content is computed.
 
-    The folders above are made, as they are when it is written.
+    Missing parent folders are created.
 
     Raises:
-        errors.BadInput: the file is a folder, or nothing can be written there.
+        errors.BadInput: `path` is a folder or cannot be written.
     """
     with contextlib.suppress(FileNotFoundError), atomic.replacing(path):
-        pass  # nothing was written: there is nothing to rename
+        pass  # nothing was written, so renaming fails
 
 
 def digest(paths: Iterable[pathlib.Path]) -> str:
-    """SHA-256 of the names and contents of files, in their order."""
+    """SHA-256 of the names and contents of files, in the given order."""
     total = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:
@@ -76,7 +76,7 @@ def read_json(path: str | os.PathLike) -> Any:
     """Parses a JSON file.
 
     Raises:
-        errors.BadInput: the file is missing, larger than 1 GiB or no JSON.
+        errors.BadInput: the file is missing, larger than 1 GiB or not valid JSON.
     """
     path = pathlib.Path(path)
     try:
@@ -93,9 +93,9 @@ def read_json(path: str | os.PathLike) -> Any:
 
 
 def check_png(data: bytes) -> bool:
-    """Whether a PNG is whole: all its chunks up to the last, with the right sums.
+    """Whether a PNG is complete: all chunks up to IEND, with correct checksums.
 
-    What is no PNG, whatever its name, is for a decoder to judge.
+    Data without a PNG signature gives True; the decoder checks it.
     """
     if not data.startswith(_PNG_SIGNATURE):
         return True
@@ -118,7 +118,7 @@ def read_png_header(path: str | os.PathLike) -> PngHeader:
     """Reads size and sample type of a PNG without decoding it.
 
     Raises:
-        errors.BadInput: the file is missing or no PNG.
+        errors.BadInput: the file is missing or not a PNG.
     """
     try:
         with open(path, "rb") as file:

@@ -1,7 +1,7 @@
-"""The pose file: what `predict` writes, and `score`, `refine` and viewers read.
+"""Pose files: written by `predict`, read by `score`, `refine` and viewers.
 
-An `.npz` with `xyz`, `confidence`, `skeleton`, `time` and, optionally, `uv`,
-`intrinsics`, `valid` and `frame`; docs/refinement.md has shapes and units.
+An `.npz` with `xyz`, `confidence`, `skeleton`, `time` and the optional fields `uv`,
+`intrinsics`, `valid` and `frame`. docs/refinement.md lists shapes and units.
 """
 
 import dataclasses
@@ -15,36 +15,36 @@ from data_pipelines.ground import file_io
 from unipose_jax import atomic, errors
 from unipose_jax import skeleton as skeletons
 
-_MAX_BYTES = 4 << 30  # Ten hours at 60 Hz are 0.9 GB; more is no pose file.
+_MAX_BYTES = 4 << 30  # ten hours at 60 Hz take 0.9 GB
 
 
 @dataclasses.dataclass(frozen=True)
 class PoseFile:
-    """Poses of one person over time; T frames, J joints.
+    """Poses of one person over time: T frames, J joints.
 
-    `xyz` may be NaN where `valid` is False (everywhere else it is finite).
+    `xyz` may be NaN where `valid` is False and is finite elsewhere.
     """
 
     xyz: np.ndarray  # float32 (T, J, 3), metres, camera frame
     confidence: np.ndarray  # float32 (T, J), in [0, 1]
-    skeleton: str  # a name that `unipose_jax.skeleton.by_name` knows
+    skeleton: str  # name for `unipose_jax.skeleton.by_name`
     time: np.ndarray  # float64 (T,), seconds
     uv: np.ndarray | None = None  # float32 (T, J, 2), pixels
     intrinsics: np.ndarray | None = None  # float32 (4,): fx, fy, cx, cy, pixels
     valid: np.ndarray | None = None  # bool (T, J); None means all
-    frame: np.ndarray | None = None  # int64 (T,), index in the recording
+    frame: np.ndarray | None = None  # int64 (T,), frame number in the recording
 
     def __len__(self) -> int:
         return len(self.xyz)
 
     def is_valid(self) -> np.ndarray:
-        """`valid`, or all True where the file has none."""
+        """Returns `valid`, or all True if the file has no such field."""
         if self.valid is None:
             return np.ones(self.confidence.shape, bool)
         return self.valid
 
     def part(self, first: int, stop: int) -> "PoseFile":
-        """Poses `first` to `stop`."""
+        """Returns frames `first` to `stop` (exclusive)."""
         fields = {
             name: getattr(self, name)
             for name, (axes, *_) in _ARRAYS.items()
@@ -69,11 +69,11 @@ _OPTIONAL = ("uv", "intrinsics", "valid", "frame")
 
 
 def write(path: str | os.PathLike, pose: PoseFile) -> None:
-    """Writes a pose file aside and renames it, so that no half a file is ever seen.
+    """Validates poses and writes them to a pose file atomically.
 
     Args:
-        path: ends in .npz.
-        pose: checked like a file that is read.
+        path: must end in .npz.
+        pose: the poses.
 
     Raises:
         errors.BadInput: a field is wrong, or `path` cannot be written.
@@ -91,17 +91,20 @@ def write(path: str | os.PathLike, pose: PoseFile) -> None:
 
 
 def read(path: str | os.PathLike) -> PoseFile:
-    """Reads and checks a pose file; nothing in it is unpickled.
+    """Reads and validates a pose file, without unpickling.
 
     Raises:
-        errors.BadInput: one line that names the file and its first wrong field.
+        errors.BadInput: the file cannot be read or a field is wrong; the message names
+            the first one.
     """
     path = pathlib.Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(info.file_size for info in archive.infolist())
         if size > _MAX_BYTES:
-            raise errors.BadInput(f"{path} unpacks to {size} bytes; no pose file does")
+            raise errors.BadInput(
+                f"{path} unpacks to {size} bytes, too many for a pose file"
+            )
         with np.load(path, allow_pickle=False) as archive:
             fields = {name: archive[name] for name in archive.files}
     except OSError as error:
@@ -110,7 +113,7 @@ def read(path: str | os.PathLike) -> PoseFile:
         raise
     except (MemoryError, *file_io.DAMAGED_NPZ) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise errors.BadInput(f"{path} is no pose file (.npz): {line}") from error
+        raise errors.BadInput(f"{path} is not a pose file (.npz): {line}") from error
     required = {"xyz", "confidence", "skeleton", "time"}
     for name in sorted(required - fields.keys()):
         raise errors.BadInput(f"{path} has no field {name!r}; it has {sorted(fields)}")
@@ -123,7 +126,7 @@ def read(path: str | os.PathLike) -> PoseFile:
 
 
 def _checked(pose: PoseFile, where: str) -> PoseFile:
-    """The same poses with exact dtypes; raises for the first wrong field."""
+    """Converts fields to their exact dtypes; raises for the first wrong field."""
     try:
         num_joints = skeletons.by_name(pose.skeleton).num_joints
     except ValueError as error:
@@ -155,7 +158,7 @@ def _checked(pose: PoseFile, where: str) -> PoseFile:
 
 
 def _check_values(pose: PoseFile, where: str) -> None:
-    """Raises where a field holds a value that its meaning rules out."""
+    """Raises for the first field with an invalid value."""
     if len(pose) == 0:
         raise errors.BadInput(f"{where} has no frames")
     if not np.isfinite(pose.xyz[pose.is_valid()]).all():

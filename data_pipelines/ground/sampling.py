@@ -1,4 +1,4 @@
-"""Pure functions on one example: sampling a cloud, cutting clips."""
+"""Sampling of point clouds and division of sequences into clips."""
 
 import numpy as np
 
@@ -6,20 +6,21 @@ import numpy as np
 def sample_points(
     xyz: np.ndarray, count: int, rng: np.random.Generator, *, repeat: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws points without replacement, in random order, each one equally likely.
+    """Samples points uniformly without replacement, in random order.
 
-    Any prefix of the drawn points is a random sample of the cloud, too.
+    Because the order is random, any prefix of the result is also a random sample.
 
     Args:
         xyz: (points, 3), metres.
         count: how many to return.
-        rng: decides which, and in which order.
-        repeat: fills up a cloud of fewer points: it takes each point equally often, or
-            once more than others. The networks were trained on clouds filled so.
+        rng: random generator for the choice and the order.
+        repeat: pads a cloud of fewer than `count` points by repeating it: the numbers
+            of copies of two points differ by at most one. The networks are trained on
+            clouds padded in this way.
 
     Returns:
-        float32 (count, 3), zeros after the last point where there are fewer, and bool
-        (count,), False for those zeros.
+        float32 (count, 3), zeros after the last point if there are fewer, and bool
+        (count,), False for these zeros.
     """
     if len(xyz) > count:
         order = rng.choice(len(xyz), count, replace=False)
@@ -34,10 +35,10 @@ def sample_points(
 
 
 def clip_windows(frames: int, length: int, stride: int) -> np.ndarray:
-    """Frame numbers of the clips that cover a sequence.
+    """Frame positions of overlapping clips that cover a sequence.
 
-    The last clip ends with the last frame; a sequence shorter than a clip repeats its
-    last frame.
+    The last clip ends at the last frame. If the sequence is shorter than a clip, its
+    last frame is repeated.
 
     Args:
         frames: length of the sequence, at least 1.

@@ -1,8 +1,8 @@
-"""The batch: names, shapes, dtypes and units of what every source yields.
+"""Batch schema: names, shapes, dtypes and units of the fields of every example.
 
-One example is one clip of T frames, N points and J joints; a batch has leading axes
-before these. Points and truth are in the frame of the depth camera, keypoints in
-undistorted pixels of the keypoint camera, which may be another one.
+One example is a clip of T frames with N points and J joints; a batch has additional
+leading axes. Points and ground truth are in the frame of the depth camera. Keypoints
+are in undistorted pixels of the keypoint camera, which may be a different one.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,9 @@ class Field(NamedTuple):
 
 
 FIELDS: dict[str, Field] = {
-    "points": Field(("T", "N", 3), "float32", "cloud, metres, depth-camera frame"),
+    "points": Field(
+        ("T", "N", 3), "float32", "point cloud, metres, depth-camera frame"
+    ),
     "points_valid": Field(("T", "N"), "bool", "False where a point is padding"),
     "time": Field(("T",), "float32", "seconds since the first frame"),
     "uv": Field(("T", "J", 2), "float32", "keypoints, undistorted pixels"),
@@ -33,7 +35,7 @@ FIELDS: dict[str, Field] = {
     "xyz_valid": Field(("T", "J"), "bool", "where the truth is known"),
     "visible": Field(("T", "J"), "bool", "truth: the joint is not occluded"),
 }
-"""Every example has these. `xyz`, `xyz_valid` and `visible` serve evaluation only."""
+"""Fields of every example. `xyz`, `xyz_valid` and `visible` are for evaluation only."""
 
 OPTIONAL_FIELDS: dict[str, Field] = {
     "depth": Field(("T", "H", "W"), "float32", "metres, 0 where there is none"),
@@ -47,11 +49,11 @@ OPTIONAL_FIELDS: dict[str, Field] = {
     "color_crop_matrix": Field(("T", 3, 3), "float32", "P of the keypoint camera"),
     "reference_depth": Field(("T",), "float32", "median z of the person, metres, or 0"),
 }
-"""An example may have these; the point network never needs them.
+"""Optional fields. The point network does not use them.
 
-A crop is the square around the person; in colour with the background, in depth
-without. Its matrix P maps (x / z, y / z, 1) in the camera's frame to pixels of the
-crop, centres at +0.5; a flipped crop has a negative determinant.
+A crop is the square around the person. Colour crops include the background, depth crops
+do not. The crop matrix P maps (x / z, y / z, 1) in the camera frame to pixels of the
+crop, centres at +0.5. The determinant of P is negative for a mirrored crop.
 """
 
 IMAGE_FIELDS: dict[str, Field] = {
@@ -61,17 +63,17 @@ IMAGE_FIELDS: dict[str, Field] = {
     "people_xyz": Field(("P", "J", 3), "float32", "truth, metres, camera frame"),
     "people_visible": Field(("P", "J"), "bool", "truth: seen, and where is known"),
 }
-"""An example of a picture of up to P people has these, and none of the above. The last
-two serve evaluation only."""
+"""Fields of an image example with up to P people, which has none of the fields above.
+The last two are for evaluation only."""
 
 CROP_FIELDS = tuple(
     name for name in OPTIONAL_FIELDS if "crop" in name or name == "reference_depth"
 )
-"""Names of the fields of crops; there may be those of depth alone."""
+"""Names of the crop fields. An example may have only those of depth."""
 
 
 def pack(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The same fields as they are kept: a depth crop in uint16 millimetres."""
+    """Converts fields for storage: depth crops become uint16 millimetres."""
     if "depth_crop" not in fields:
         return dict(fields)
     counts = np.rint(1000.0 * fields["depth_crop"])
@@ -80,7 +82,7 @@ def pack(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unpack(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of the schema from `pack` ones."""
+    """Inverse of `pack`, up to rounding of depth crops."""
     if "depth_crop" not in fields:
         return dict(fields)
     depth = fields["depth_crop"].astype(np.float32) / np.float32(1000.0)
@@ -91,12 +93,12 @@ def validate(batch: Mapping[str, Any]) -> None:
     """Checks an example or a batch of them against the schema.
 
     Args:
-        batch: arrays by name. Leading axes before those of the schema are free, but
-            the same in every field.
+        batch: arrays by name. Any leading axes before those of the schema are
+            accepted, but they must be the same in every field.
 
     Raises:
-        errors.BadInput: names the first field that is missing, unknown, of another
-            shape or dtype, or holds a value that its meaning rules out.
+        errors.BadInput: a field is missing, unknown, has a wrong shape or dtype, or
+            an invalid value; the message names the first one.
     """
     missing = [name for name in FIELDS if name not in batch]
     if missing:
@@ -106,7 +108,7 @@ def validate(batch: Mapping[str, Any]) -> None:
     for name, value in batch.items():
         if name not in fields:
             raise errors.BadInput(
-                f"field {name!r} is not in the schema; known are {sorted(fields)}"
+                f"field {name!r} is not in the schema; it has {sorted(fields)}"
             )
         _check_field(name, np.asarray(value), fields[name], sizes)
     checked = {name: np.asarray(value) for name, value in batch.items()}
@@ -117,7 +119,7 @@ def validate(batch: Mapping[str, Any]) -> None:
 def _check_field(
     name: str, value: np.ndarray, field: Field, sizes: dict[str, Any]
 ) -> None:
-    """Checks dtype and shape; `sizes` remembers each named axis across fields."""
+    """Checks dtype and shape. `sizes` holds the size of each named axis so far."""
     if value.dtype != field.dtype:
         raise errors.BadInput(
             f"field {name!r} has dtype {value.dtype}, expected {field.dtype}"
@@ -139,7 +141,7 @@ def _check_field(
 
 
 def _check_values(batch: dict[str, np.ndarray]) -> None:
-    """Raises for the first field whose values contradict its meaning."""
+    """Raises for the first field with an invalid value."""
     fx_fy = batch["intrinsics"][..., :2]
     transform = batch["cam_from_points"]
     gram = np.einsum(
@@ -161,7 +163,7 @@ def _check_values(batch: dict[str, np.ndarray]) -> None:
         "confidence": "is outside [0, 1]",
         "uv": "is not finite where confidence is positive",
         "intrinsics": "has a focal length that is not positive",
-        "cam_from_points": "has no rotation in its upper left 3x3",
+        "cam_from_points": "has no rotation matrix in its upper left 3x3",
         "xyz": "is not finite where xyz_valid is True",
     }
     for name, bad in problems.items():
@@ -170,7 +172,7 @@ def _check_values(batch: dict[str, np.ndarray]) -> None:
 
 
 def _check_crops(batch: dict[str, np.ndarray]) -> None:
-    """Raises for the first field of crops whose values contradict its meaning."""
+    """Raises for the first crop field with an invalid value."""
     for name in ("depth_crop", "reference_depth"):
         depth = batch.get(name, np.zeros(()))
         if not (np.isfinite(depth) & (depth >= 0)).all():
@@ -178,6 +180,6 @@ def _check_crops(batch: dict[str, np.ndarray]) -> None:
     for name in ("depth_crop_matrix", "color_crop_matrix"):
         matrix = batch.get(name, np.eye(3))
         affine = (matrix[..., 2, :] == [0, 0, 1]).all()
-        # Written so that NaN fails.
+        # The comparison is written so that NaN fails.
         if not (affine and (np.abs(np.linalg.det(matrix)) > 0).all()):
-            raise errors.BadInput(f"field {name!r} is no affine map that can be undone")
+            raise errors.BadInput(f"field {name!r} is not an invertible affine map")

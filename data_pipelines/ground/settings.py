@@ -1,7 +1,8 @@
-"""`config.data` as one frozen, typed object; the only parser of its small languages.
+"""Settings of the data of a run: `config.data` as a frozen dataclass.
 
-Everything in `data_pipelines` takes `DataSettings`, or single values of them, and never
-a config.
+Functions in `data_pipelines` take `DataSettings` or single values of it, not a config.
+`mixture`, `collections` and `labeled_subjects` are strings with a syntax, which is
+parsed only here.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 from unipose_jax import errors
 
-RENDERED = "rendered"  # in place of the annotations of a collection of images
+RENDERED = "rendered"  # annotations of a collection of rendered images
 SYNTHETIC = "synthetic"  # `name` of the data set of rendered clips
 
 
@@ -20,7 +21,7 @@ class FrozenMapping(Mapping):
     """A nested mapping with string keys that is immutable and hashable."""
 
     def __init__(self, values: Mapping[str, Any]):
-        """Copies `values`; mappings in it become `FrozenMapping`, lists tuples."""
+        """Copies `values`; converts mappings to `FrozenMapping` and lists to tuples."""
         self._values = {name: _freeze(value) for name, value in values.items()}
 
     def __getitem__(self, name: str) -> Any:
@@ -39,25 +40,25 @@ class FrozenMapping(Mapping):
         return f"FrozenMapping({self.to_dict()!r})"
 
     def to_dict(self) -> dict[str, Any]:
-        """A plain dict of the same values."""
+        """Returns the same values as a plain dict."""
         return {name: _thaw(value) for name, value in self._values.items()}
 
 
 class Collection(NamedTuple):
     """A collection of images of several people."""
 
-    annotations: str  # a file in COCO's format, or `RENDERED`
+    annotations: str  # a file in COCO format, or `RENDERED`
     images: str  # folder
     weight: float  # relative frequency in training
 
     @property
     def is_rendered(self) -> bool:
-        """Whether its images are rendered, so that their true depth is known."""
+        """Whether its images are rendered, so that true depth is known."""
         return self.annotations == RENDERED
 
 
 def _parsed_field() -> Any:
-    """A field that is computed from others."""
+    """A field that is computed from other fields."""
     return dataclasses.field(init=False, repr=False, compare=False)
 
 
@@ -65,8 +66,8 @@ def _parsed_field() -> Any:
 class DataSettings:
     """The data of a run: one field per key of `config.data`, with the same name.
 
-    The comments in `configs/` explain the values. Fields that only some configs have
-    hold the default of the others.
+    The comments in `configs/` explain the values. Keys that a config does not have take
+    the default value of the field.
     """
 
     name: str
@@ -117,13 +118,13 @@ class DataSettings:
     """`mixture`: share of each other data set, by "name" or "name/variant"."""
 
     image_collections: tuple[Collection, ...] = _parsed_field()
-    """`collections`; () where the examples are clips."""
+    """`collections`; () if the examples are clips."""
 
     labeled_subject_names: tuple[str, ...] = _parsed_field()
-    """`labeled_subjects`: people with 3D labels; () for everybody."""
+    """`labeled_subjects`: people with 3D labels; () for all people."""
 
     def __post_init__(self) -> None:
-        """Parses the values that are small languages.
+        """Parses the string values that have a syntax.
 
         Raises:
             errors.BadInput: `mixture` or `collections` cannot be parsed.
@@ -137,14 +138,14 @@ class DataSettings:
 
     @classmethod
     def from_config(cls, values: Any) -> "DataSettings":
-        """The settings of `config.data`.
+        """Makes the settings from `config.data`.
 
         Args:
             values: a mapping or a `ConfigDict`.
 
         Raises:
-            errors.BadInput: an unknown key, no `name`, or a value that
-                cannot be parsed.
+            errors.BadInput: a key is unknown, `name` is missing, or a value cannot be
+                parsed.
         """
         given = values.to_dict() if hasattr(values, "to_dict") else dict(values)
         for key in given:
@@ -158,7 +159,7 @@ class DataSettings:
         return cls(**frozen, config_keys=tuple(given))
 
     def to_dict(self) -> dict[str, Any]:
-        """The values of `config.data`, JSON-able: `from_config` inverted."""
+        """The values of `config.data`, JSON-serialisable; inverse of `from_config`."""
         names = self.config_keys or _config_keys()
         return {name: _thaw(getattr(self, name)) for name in names}
 
@@ -195,7 +196,7 @@ def _parse_mixture(text: str) -> dict[str, float]:
     """Parses "ntu_rgbd/cross_subject=0.4,recording=0.1".
 
     Raises:
-        errors.BadInput: another format, or shares that leave nothing for the main set.
+        errors.BadInput: the text is invalid, or the shares sum to 1 or more.
     """
     shares: dict[str, float] = {}
     for part in filter(None, text.replace(" ", "").split(",")):
@@ -218,11 +219,11 @@ def _parse_mixture(text: str) -> dict[str, float]:
 def _parse_collections(text: str) -> tuple[Collection, ...]:
     """Parses a comma-separated list of "ANNOTATIONS[@IMAGES][=WEIGHT]".
 
-    The images are in the folder of the annotations unless another one is given. Without
-    a weight it is 1. "rendered" in place of the annotations stands for rendered images.
+    The default image folder is that of the annotations, and the default weight is 1.
+    "rendered" instead of the annotations means rendered images.
 
     Raises:
-        errors.BadInput: another format, or an empty list.
+        errors.BadInput: the text is invalid, or the list is empty.
     """
     found = []
     for part in filter(None, (piece.strip() for piece in text.split(","))):
@@ -245,12 +246,12 @@ def _parse_collections(text: str) -> tuple[Collection, ...]:
 
 
 def _freeze(value: Any) -> Any:
-    """`value` with mappings as `FrozenMapping` and lists as tuples."""
+    """Converts mappings to `FrozenMapping` and lists to tuples, recursively."""
     if isinstance(value, Mapping):
         return FrozenMapping(value)
     return tuple(map(_freeze, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _thaw(value: Any) -> Any:
-    """`value` with each `FrozenMapping` as a dict."""
+    """Converts `FrozenMapping` to dict."""
     return value.to_dict() if isinstance(value, FrozenMapping) else value

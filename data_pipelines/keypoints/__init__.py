@@ -1,1 +1,1 @@
-"""2D keypoints in the formats of public detectors, and their joint orders."""
+"""2D keypoints: formats of public detectors, joint orders and person tracking."""

@@ -1,10 +1,10 @@
-"""2D keypoints from files of any detector: COCO results, OpenPose or MMPose.
+"""2D keypoints from detector files: COCO results, OpenPose or MMPose.
 
-COCO: a list of {image_id, keypoints: 17 x (u, v, confidence), score}, or an annotation
-file {annotations, categories} whose category names its joints, for another set of
-joints. `image_id` is the frame number. OpenPose: one JSON per frame, BODY_25 or COCO
-order. MMPose: see `mmpose`. All give pixels with integer centres, which +0.5 turns into
-ours.
+COCO: a list of {image_id, keypoints: 17 x (u, v, confidence), score}; or, for other
+joint sets, an annotation file {annotations, categories} whose category names the
+joints. `image_id` is the frame number. OpenPose: one JSON file per frame, BODY_25 or
+COCO order. MMPose: see `mmpose`. All formats have pixel centres at integers; 0.5 is
+added on reading.
 """
 
 import dataclasses
@@ -22,31 +22,31 @@ from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 
 _PIXEL_CENTER = 0.5
-_MAX_UV = 1e5  # pixels that a keypoint may lie from the image's corner
+_MAX_UV = 1e5  # pixels, largest distance of a keypoint from the image corner
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Detections:
-    """All people found in all frames."""
+    """Detections of all people in all frames."""
 
-    joints: skeletons.Skeleton  # their order; its tree means nothing
+    joints: skeletons.Skeleton  # joint order; its tree is not used
     by_frame: Mapping[int, np.ndarray]  # frame -> float32 (people, joints, 3)
     # u, v in pixels as recorded (lens distortion included), confidence in [0, 1].
 
 
 def read(path: str | os.PathLike) -> Detections:
-    """Reads a COCO file, a file of MMPose, or a folder of OpenPose or MMPose files.
+    """Reads a COCO or MMPose file, or a folder of OpenPose or MMPose files.
 
     Raises:
-        errors.BadInput: one line with the file, the entry and what was expected.
+        errors.BadInput: a file cannot be read or has another format.
     """
     path = pathlib.Path(path)
     paths = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not paths:
-        raise errors.BadInput(f"{path} has no files of OpenPose or MMPose (*.json)")
+        raise errors.BadInput(f"{path} has no OpenPose or MMPose files (*.json)")
     contents = {file: file_io.read_json(file) for file in paths}
     first = contents[paths[0]]
-    # In a folder, an empty list is an image in which MMPose saw nobody.
+    # In a folder, an empty list is an MMPose file of an image without people.
     if mmpose.is_mmpose(first) or (path.is_dir() and isinstance(first, list)):
         return _from_mmpose(contents)
     return _from_openpose(contents) if path.is_dir() else _from_coco(first, path)
@@ -58,13 +58,13 @@ def to_coco(
     skeleton: str,
     frames: Sequence[int] | None = None,
 ) -> Any:
-    """The content of a keypoints.json, which `read` reads back.
+    """Returns the content of a keypoints.json, which `read` can read.
 
     Args:
         uv: (frames, joints, 2), pixels as recorded; ignored where `confidence` is 0.
         confidence: (frames, joints), in [0, 1].
-        skeleton: name of their skeleton.
-        frames: frame numbers, 0, 1, ... by default.
+        skeleton: name of the skeleton of the keypoints.
+        frames: frame numbers; 0, 1, ... by default.
     """
     known = confidence > 0
     values = np.concatenate([uv - _PIXEL_CENTER, confidence[..., None]], axis=-1)
@@ -90,21 +90,21 @@ def to_coco(
 def track_person(
     found: Detections, frames: Sequence[int], person_uv: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Chooses one person through all frames: sure, large and without jumps.
+    """Tracks one person: high confidence, large in the image, no jumps.
 
-    The best path (Viterbi) under: for each frame, mean confidence times size (as a
-    share of the largest in the file), less three times the distance to `person_uv` in
-    body sizes; for each step, less the median joint displacement in body sizes.
-    Distances count up to 1.
+    The optimal path (Viterbi) of a score. Each frame adds the mean confidence times the
+    size (relative to the largest in the file), minus three times the distance to
+    `person_uv` in body sizes. Each step subtracts the median joint displacement in body
+    sizes. Distances are clipped to 1.
 
     Args:
-        found: of the whole file.
-        frames: frame numbers wanted, ascending.
-        person_uv: (frames, 2), pixels where the person is known to be, NaN where not.
+        found: detections of the whole file.
+        frames: frame numbers to return, ascending.
+        person_uv: (frames, 2), pixels, known position of the person, NaN where unknown.
 
     Returns:
-        float32 (frames, joints, 2), pixels as recorded, NaN without a keypoint, and
-        float32 (frames, joints), confidence, 0 there.
+        float32 (frames, joints, 2), pixels as recorded, NaN where there is no keypoint,
+        and float32 (frames, joints), confidence, 0 where there is none.
     """
     joints = found.joints.num_joints
     chosen = np.full((len(frames), joints, 3), np.nan, np.float32)
@@ -121,19 +121,19 @@ def track_person(
 def convert_keypoints(
     uv: np.ndarray, confidence: np.ndarray, source: skeletons.Skeleton, target: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints in another skeleton, by joint meaning, midpoints derived.
+    """Converts keypoints to another skeleton by joint name; computes midpoints.
 
-    A derived joint has the mean confidence of those it comes from, and none if one of
-    them is missing.
+    A midpoint has the mean confidence of its joints, and confidence 0 if one of them is
+    missing.
 
     Args:
         uv: (frames, joints, 2), pixels.
         confidence: (frames, joints); 0 where there is no keypoint.
-        source: their order.
-        target: name of the skeleton wanted.
+        source: joint order of the keypoints.
+        target: name of the target skeleton.
 
     Returns:
-        As `track_person`, with the joints of `target`.
+        The same arrays as `track_person`, with the joints of `target`.
     """
     values = np.concatenate([uv, confidence[..., None]], axis=-1)
     values = np.where(confidence[..., None] > 0, values, np.nan).astype(np.float32)
@@ -142,17 +142,17 @@ def convert_keypoints(
 
 
 def _from_coco(raw: Any, path: pathlib.Path) -> Detections:
-    """COCO results (17 joints), or annotations whose category names joints.
+    """Parses COCO results (17 joints) or annotations whose category names joints.
 
-    Where the third number of a keypoint is a visibility flag (a 2 occurs in the file),
-    labelled but occluded (1) counts as confidence 0.5.
+    If the third number of a keypoint is a visibility flag (a 2 occurs in the file), 1
+    (labelled, occluded) becomes confidence 0.5.
     """
     joints: skeletons.Skeleton = skeletons.COCO17
     if isinstance(raw, dict):
         joints = _named_joints(raw, path)
         raw = raw.get("annotations")
     if not isinstance(raw, list):
-        raise errors.BadInput(f"{path} is no list of COCO keypoint results")
+        raise errors.BadInput(f"{path} is not a list of COCO keypoint results")
     people: dict[int, list[np.ndarray]] = {}
     for number, entry in enumerate(raw):
         where = f"{path}: entry {number}"
@@ -170,14 +170,14 @@ def _from_coco(raw: Any, path: pathlib.Path) -> Detections:
 
 
 def _from_openpose(contents: Mapping[pathlib.Path, Any]) -> Detections:
-    """Files of OpenPose; the last number of a name is the frame."""
+    """Parses OpenPose files. The last number in a file name is the frame number."""
     people = {}
     choices = [joint_orders.OPENPOSE25, joint_orders.OPENPOSE18]
     for path, raw in contents.items():
         number = re.findall(r"\d+", path.stem)
         entries = raw.get("people") if isinstance(raw, dict) else None
         if not number or not isinstance(entries, list):
-            raise errors.BadInput(f"{path} is no OpenPose file of a numbered frame")
+            raise errors.BadInput(f"{path} is not an OpenPose file of a numbered frame")
         found = []
         for entry in entries:
             values = entry.get("pose_keypoints_2d") if isinstance(entry, dict) else None
@@ -192,7 +192,7 @@ def _from_openpose(contents: Mapping[pathlib.Path, Any]) -> Detections:
 
 
 def _from_mmpose(contents: Mapping[pathlib.Path, Any]) -> Detections:
-    """Files of MMPose: one of a video, or one for each image."""
+    """Parses MMPose files: one for a video, or one for each image."""
     people: dict[int, np.ndarray] = {}
     order = None
     for path, raw in contents.items():
@@ -205,14 +205,14 @@ def _from_mmpose(contents: Mapping[pathlib.Path, Any]) -> Detections:
                 choices = [order]
                 found.append(person)
             if frame in people:
-                raise errors.BadInput(f"{path}: frame {frame} is there twice")
+                raise errors.BadInput(f"{path}: frame {frame} occurs twice")
             if found:
                 people[frame] = _clean(np.stack(found))
     return Detections(order or skeletons.COCO17, people)
 
 
 def _named_joints(raw: Mapping[str, Any], path: Any) -> skeletons.Skeleton:
-    """The joints that the first category of an annotation file names."""
+    """Joint order of the first category of an annotation file that names joints."""
     listed = raw.get("categories")
     for category in listed if isinstance(listed, list) else ():
         names = category.get("keypoints") if isinstance(category, dict) else None
@@ -227,7 +227,7 @@ def _named_joints(raw: Mapping[str, Any], path: Any) -> skeletons.Skeleton:
 def _parse_keypoints(
     values: Any, where: str, choices: Sequence[skeletons.Skeleton]
 ) -> tuple[np.ndarray, skeletons.Skeleton]:
-    """(u, v, confidence) of each joint, and which of `choices` has as many."""
+    """Parses (u, v, confidence) of each joint; finds the order by their number."""
     try:
         flat = np.asarray(values, np.float64)
     except (TypeError, ValueError, OverflowError):
@@ -241,7 +241,7 @@ def _parse_keypoints(
 
 
 def _clean(people: np.ndarray) -> np.ndarray:
-    """Our pixel centres, confidence in [0, 1], and 0 for what is in no image."""
+    """Adds 0.5 to pixels, clips confidence to [0, 1], 0 for invalid keypoints."""
     finite = np.isfinite(people).all(-1, keepdims=True)
     far = np.abs(people[..., :2]).max(-1, keepdims=True) > _MAX_UV
     known = finite & ~far & (people[..., 2:] > 0)

@@ -1,7 +1,7 @@
-"""Orders in which 2D detectors give their joints, beside those that are skeletons.
+"""Joint orders of 2D detectors that are not among the skeletons of this package.
 
-They have no tree, which a conversion by joint meaning does not need. A joint that our
-vocabulary lacks (a toe, a finger) keeps its name and is of no use.
+They have no tree, because a conversion by joint name needs none. Joints that no
+skeleton of this package has (toes, fingers) keep their names and are not used.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from unipose_jax import skeleton as skeletons
 
 
 def joint_order(name: str, joints: Sequence[str]) -> skeletons.Skeleton:
-    """An order of joints without a tree.
+    """Makes a joint order without a tree.
 
     Raises:
         ValueError: a joint occurs twice.
@@ -18,8 +18,8 @@ def joint_order(name: str, joints: Sequence[str]) -> skeletons.Skeleton:
     return skeletons.Skeleton(name, tuple(joints), (-1,) * len(joints))
 
 
-# CMU-Perceptual-Computing-Lab/openpose, doc/02_output.md. Its neck is the middle of
-# the shoulders.
+# CMU-Perceptual-Computing-Lab/openpose, doc/02_output.md. Its neck is the midpoint
+# of the shoulders.
 _OPENPOSE_COCO = (
     "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow"
     " left_wrist right_hip right_knee right_ankle left_hip left_knee left_ankle"
@@ -35,8 +35,8 @@ _OPENPOSE_BODY25 = (
 OPENPOSE18 = joint_order("OPENPOSE18", _OPENPOSE_COCO)
 OPENPOSE25 = joint_order("OPENPOSE25", _OPENPOSE_BODY25)
 
-# Fang-Haoshu/Halpe-FullBody, README.md. Its head is the top of the head: MMPose trains
-# the joint on head_top of AIC and MPII (body8-halpe26 configs).
+# Fang-Haoshu/Halpe-FullBody, README.md. Its "head" is the top of the head: MMPose
+# trains this joint on head_top of AIC and MPII (body8-halpe26 configs).
 HALPE26 = joint_order(
     "HALPE26",
     (

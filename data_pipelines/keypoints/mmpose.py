@@ -1,9 +1,10 @@
-"""What MMPose 1.x writes about images and videos.
+"""Keypoint files of MMPose 1.x for images and videos.
 
-- Its inferencer (`pred_out_dir`): a list of instances for each image, in a file of the
-  image's name; for a video a list of {frame_id, instances}, counted from 0.
-- Its demo scripts (`--save-predictions`): {meta_info, instance_info}, where
-  `instance_info` is such a list; they count the frames of a video from 1.
+- The inferencer (`pred_out_dir`) writes a list of instances for each image, to a file
+  with the name of the image. For a video it writes a list of {frame_id, instances},
+  with frames counted from 0.
+- The demo scripts (`--save-predictions`) write {meta_info, instance_info}, where
+  `instance_info` is such a list. They count the frames of a video from 1.
 
 An instance has `keypoints`, J x (u, v), and `keypoint_scores`, J. Sources:
 open-mmlab/mmpose, mmpose/apis/inferencers/base_mmpose_inferencer.py,
@@ -23,8 +24,8 @@ from unipose_jax import skeleton as skeletons
 
 BY_COUNT = (skeletons.COCO17, joint_orders.HALPE26, joint_orders.WHOLEBODY133)
 
-# MMPose's names that mean something else in our vocabulary, or nothing. Every data set
-# of it that has a "head" means the top of it.
+# Joint names of MMPose that differ from those of this package. In all its data sets,
+# "head" is the top of the head.
 _NAMES = {
     "head": "head_top",
     "top_head": "head_top",
@@ -34,7 +35,7 @@ _NAMES = {
 
 
 def is_mmpose(raw: Any) -> bool:
-    """Whether the content of a file is MMPose's; an empty list says nothing."""
+    """Whether parsed JSON is in MMPose's format; False for an empty list."""
     if isinstance(raw, dict):
         return "instance_info" in raw
     first = raw[0] if isinstance(raw, list) and raw else None
@@ -42,17 +43,17 @@ def is_mmpose(raw: Any) -> bool:
 
 
 def joint_choices(raw: Any, path: pathlib.Path) -> Sequence[skeletons.Skeleton]:
-    """The orders that the joints of a file can have: as it names them, or by count.
+    """Possible joint orders of a file: the order that it names, or common ones.
 
     Raises:
-        errors.BadInput: it names a joint twice.
+        errors.BadInput: the file names a joint twice.
     """
     meta = raw.get("meta_info") if isinstance(raw, dict) else None
     names = meta.get("keypoint_id2name") if isinstance(meta, dict) else None
     if not isinstance(meta, dict) or not isinstance(names, dict):
         return BY_COUNT
     if meta.get("dataset_name") == "h36m":
-        return [skeletons.H36M17]  # whose "foot" is the ankle
+        return [skeletons.H36M17]  # its "foot" is the ankle
     try:
         ordered = [names[str(joint)] for joint in range(len(names))]
         ordered = [_NAMES.get(name, name) for name in ordered]
@@ -64,10 +65,10 @@ def joint_choices(raw: Any, path: pathlib.Path) -> Sequence[skeletons.Skeleton]:
 
 
 def frames(raw: Any, path: pathlib.Path) -> list[tuple[int, list]]:
-    """The instances of each frame: of a video from 0, of an image its file's number.
+    """Instances of each frame. Video frames count from 0; images use the file's number.
 
     Raises:
-        errors.BadInput: no such lists, or no number.
+        errors.BadInput: there are no such lists, or there is no number in the name.
     """
     entries = raw.get("instance_info") if isinstance(raw, dict) else raw
     if not isinstance(entries, list):
@@ -86,13 +87,13 @@ def frames(raw: Any, path: pathlib.Path) -> list[tuple[int, list]]:
                 f"{path}: entry {number} has no integer 'frame_id' and 'instances'"
             )
         found.append((frame, instances))
-    # Tools that imitate the demos may count from 0 as well.
+    # Other tools that write this format may count from 0.
     first = int(isinstance(raw, dict) and all(frame > 0 for frame, _ in found))
     return [(frame - first, instances) for frame, instances in found]
 
 
 def triples(instance: Any) -> np.ndarray | None:
-    """u, v, score of each joint in one list; None where they do not fit together."""
+    """u, v, score of each joint in one array; None if the shapes do not match."""
     try:
         uv, scores = (
             np.asarray(instance[key], np.float64)

@@ -1,4 +1,4 @@
-"""The best path through the people of successive frames."""
+"""Tracking of one person through per-frame detections with the Viterbi algorithm."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ def viterbi(
     frame_indices: Sequence[int],
     person_uv: np.ndarray | None,
 ) -> list[np.ndarray]:
-    """One person of each frame, see `follow_person`."""
+    """Selects one person in each frame; see `detections.track_person`."""
     sizes = [_person_size(found) for found in people]
     largest = max((float(size.max()) for size in sizes), default=1.0)
     value = np.zeros(0)
@@ -55,7 +55,7 @@ def _person_center(people: np.ndarray) -> np.ndarray:
 
 
 def _nanmedian(values: np.ndarray) -> np.ndarray:
-    """Median over the last axis of what is finite; NaN where nothing is."""
+    """Median of the finite values over the last axis; NaN if there are none."""
     count = np.isfinite(values).sum(axis=-1, keepdims=True)
     ordered = np.sort(np.where(np.isfinite(values), values, np.inf), axis=-1)
     middle = np.maximum(count - 1, 0) // 2

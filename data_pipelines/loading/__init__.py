@@ -1,1 +1,1 @@
-"""From a config's data to training batches and evaluation splits."""
+"""Training batches and evaluation splits from the data settings of a run."""

@@ -1,4 +1,4 @@
-"""Clips of tracks as examples of the schema; tracks in memory or on disk."""
+"""Clips of tracks, in memory or on disk, as schema examples."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -16,44 +16,44 @@ class Track(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the sequence."""
+        """Name of the sequence."""
 
     @property
     def subject(self) -> str:
-        """The person."""
+        """Identifier of the person."""
 
     @property
     def static_fields(self) -> Mapping[str, np.ndarray]:
-        """Schema fields of the whole track."""
+        """Schema fields without a frame axis."""
 
     @property
     def unusable_reason(self) -> str:
-        """Why nothing can be learnt from the track; "" where something can."""
+        """Why the track cannot be used for training; "" if it can."""
 
     @property
     def missing_joints_reason(self) -> str:
-        """Why some joints cannot be, without a teacher who knows them, or ""."""
+        """Why some joints cannot be trained without a teacher model, or ""."""
 
     @property
     def has_points(self) -> bool:
-        """Whether some frame has points of the person."""
+        """Whether any frame has points of the person."""
 
     @property
     def crops(self) -> Sequence[str]:
-        """Names of the fields of crops that frames have."""
+        """Names of the crop fields of all frames."""
 
     def __len__(self) -> int: ...
 
     def frame(self, position: int) -> Mapping[str, np.ndarray]:
-        """`points` (points, 3), `time` and the other schema fields of one frame."""
+        """Returns `points` (points, 3), `time` and the other fields of one frame."""
 
 
 class ClipSource:
-    """Clips that cover tracks, as examples of the schema.
+    """Clips that cover tracks, as schema examples.
 
-    Every frame is scored once: where the last clip of a track overlaps the one before,
-    or repeats a frame of a track that is too short, `xyz_valid` is False. Of crops,
-    examples have the fields that all tracks have.
+    Every frame is evaluated once: `xyz_valid` is False where the last clip of a track
+    overlaps the previous clip or repeats the last frame of a short track. Examples have
+    the crop fields that all tracks have.
     """
 
     def __init__(
@@ -66,15 +66,15 @@ class ClipSource:
         seed: int = 0,
         protocol: str = "",
     ):
-        """Cuts the tracks into clips.
+        """Divides the tracks into clips.
 
         Args:
-            tracks: one person each.
+            tracks: tracks of one person each.
             num_frames: frames per clip.
             num_points: points per frame.
-            frame_step: a clip has every `frame_step`-th frame.
-            seed: of the choice of points.
-            protocol: how the split is scored, for people to read.
+            frame_step: step between frames of a clip.
+            seed: seed of the sampling of points.
+            protocol: description of the evaluation protocol.
         """
         self.tracks, self.protocol = tracks, protocol
         self._num_points, self._seed = num_points, seed
@@ -96,11 +96,11 @@ class ClipSource:
         return len(self.clips)
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        """Example `index`, always with the same points."""
+        """Returns example `index`, always with the same points."""
         return self.example(index, np.random.default_rng((self._seed, index)))
 
     def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Example `index` with points that `rng` draws from the stored ones."""
+        """Returns example `index` with points sampled by `rng` from the stored ones."""
         number, window = self.clips[index]
         track = self.tracks[number]
         frames = [track.frame(int(position)) for position in window]
@@ -120,19 +120,18 @@ class ClipSource:
         }
 
     def check_supervision(self, *, has_teacher: bool = False) -> None:
-        """Refuses tracks that nothing can be learnt from, and tells of some such.
+        """Checks that the tracks can be used for training, and warns about some.
 
         Args:
-            has_teacher: whether a teacher knows the joints that have no keypoints.
+            has_teacher: whether a teacher model predicts joints without keypoints.
 
         Raises:
-            errors.BadInput: no track has keypoints or joints, or none has points.
+            errors.BadInput: no track has keypoints or 3D joints, or none has points.
         """
         if not any(track.has_points for track in self.tracks):
             raise errors.BadInput(
-                "there is not one point of a person in the training data; keypoints "
-                "must lie on the person, in pixels of the image, and a set without "
-                "depth cannot train a point network"
+                "the training data have no points of a person; keypoints must be on "
+                "the person, in pixels of the image, and a point network needs depth"
             )
         found = [
             t.unusable_reason or (not has_teacher and t.missing_joints_reason)
@@ -143,23 +142,23 @@ class ClipSource:
             raise errors.BadInput(problems[0])
         if problems:
             print(
-                f"{len(problems)} of {len(self.tracks)} sequences teach nothing;"
+                f"{len(problems)} of {len(self.tracks)} sequences cannot be used;"
                 f" the first: {problems[0]}"
             )
         plain = sum("color_crop" not in track.crops for track in self.tracks)
         if 0 < plain < len(self.tracks):
             print(
-                f"{plain} of {len(self.tracks)} sequences have no pictures; so clips "
-                "have no crops of colour"
+                f"{plain} of {len(self.tracks)} sequences have no colour images, so "
+                "clips have no colour crops"
             )
 
 
 def is_new_frame(clips: Sequence[tuple[int, np.ndarray]], index: int) -> np.ndarray:
-    """Which frames of a clip no clip before holds: bool (frames,).
+    """Mask of the frames of a clip that no earlier clip has: bool (frames,).
 
     Args:
         clips: (track number, frame positions) of all clips.
-        index: of the clip.
+        index: index of the clip.
     """
     number, window = clips[index]
     first = np.diff(window, prepend=-1) > 0
@@ -169,7 +168,7 @@ def is_new_frame(clips: Sequence[tuple[int, np.ndarray]], index: int) -> np.ndar
 
 
 def clip_positions(length: int, num_frames: int, step: int) -> list[np.ndarray]:
-    """Positions of the clips that cover a track, `num_frames` apart."""
+    """Frame positions of the clips that cover a track, `num_frames` apart."""
     return [
         positions[window]
         for positions in (np.arange(phase, length, step) for phase in range(step))

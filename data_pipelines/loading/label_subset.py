@@ -1,4 +1,4 @@
-"""The share of the training clips that have 3D labels; the others are left out."""
+"""Random subset of training clips, to train with a fraction of the 3D labels."""
 
 import math
 
@@ -9,22 +9,22 @@ from unipose_jax import errors
 
 
 class LabeledSubset:
-    """Some examples of a source, drawn once; of two shares, the larger has all of both.
+    """Random subset of a source. A larger fraction contains a smaller one.
 
-    Which ones depends on the number of examples and on the seed alone.
+    The subset depends only on the number of examples and on the seed.
     """
 
     def __init__(self, source: loader.Source, share: float, *, seed: int):
-        """Draws the examples.
+        """Draws the subset.
 
         Args:
-            source: random access to examples.
-            share: of its examples, in (0, 1]; one at least is drawn.
-            seed: of the choice.
+            source: random-access source of examples.
+            share: fraction of the examples, in (0, 1]; at least one is drawn.
+            seed: seed of the choice.
         """
         self._source = source
         order = np.random.default_rng((seed, 2)).permutation(len(source))
-        # A share such as 0.1 is a hair more than a tenth.
+        # A float such as 0.1 is slightly more than a tenth.
         count = math.ceil(round(share * len(source), 6))
         self.indices = np.sort(order[:count])
 
@@ -32,11 +32,11 @@ class LabeledSubset:
         return len(self.indices)
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        """Example `index` of those drawn, always the same."""
+        """Returns example `index` of the subset, always the same."""
         return self.example(index, np.random.default_rng(index))
 
     def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Example `index` of those drawn; `rng` as of the source."""
+        """Returns example `index` of the subset; the source uses `rng`."""
         return self._source.example(int(self.indices[index]), rng)
 
 
@@ -49,10 +49,10 @@ def labeled_subset(source: loader.Source, share: float, *, seed: int) -> loader.
         seed: of the choice.
 
     Raises:
-        errors.BadInput: the share is not in (0, 1].
+        errors.BadInput: the fraction is not in (0, 1].
     """
     if not 0.0 < share <= 1.0:
         raise errors.BadInput(
-            f"config.data.labeled_fraction is {share}; expected a share in (0, 1]"
+            f"config.data.labeled_fraction is {share}; expected a fraction in (0, 1]"
         )
     return source if share == 1.0 else LabeledSubset(source, share, seed=seed)

@@ -1,4 +1,4 @@
-"""From a random-access source of clips to an endless stream of batches, on grain."""
+"""Infinite stream of batches from a random-access source, with grain."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
@@ -9,20 +9,20 @@ Example = dict[str, np.ndarray]
 
 
 class Source(Protocol):
-    """Random access to examples of the schema."""
+    """Random-access source of schema examples."""
 
     def __len__(self) -> int: ...
 
     def example(self, index: int, rng: np.random.Generator) -> Example:
-        """Example `index`; `rng` decides what differs from one time to the next."""
+        """Returns example `index`; `rng` makes the random choices."""
 
 
 class Loader:
-    """Shuffled batches without end; the order is a function of the seed alone.
+    """Infinite shuffled batches; the order depends only on the seed.
 
-    Batch k of all hosts together is the same set of examples for any number of hosts:
-    host h has its contiguous part h. The state is the number of batches drawn, so a
-    run resumes exactly, also with other workers or hosts.
+    The global batch k is the same for any number of hosts; host h has its contiguous
+    part h. The state is the number of batches drawn, so a run resumes exactly, also
+    with a different number of workers or hosts.
     """
 
     def __init__(
@@ -37,20 +37,20 @@ class Loader:
         workers: int = 0,
         prefetch: int = 2,
     ):
-        """Prepares the stream of one host.
+        """Sets up the stream of one host.
 
         Args:
-            source: the examples; picklable where `workers` > 0.
-            batch_size: examples over all hosts.
-            seed: of the order and of what examples draw at random.
-            shuffle: anew in every epoch; otherwise in the order of the source.
-            host: number of this host.
-            hosts: how many there are; must divide `batch_size`.
-            workers: processes that read; 0 reads in threads of this process.
-            prefetch: batches read ahead.
+            source: the examples; must be picklable if `workers` > 0.
+            batch_size: examples per global batch.
+            seed: seed of the order and of random choices in examples.
+            shuffle: True shuffles in every epoch; False keeps the order of the source.
+            host: index of this host.
+            hosts: number of hosts; must divide `batch_size`.
+            workers: number of reader processes; 0 reads in threads of this process.
+            prefetch: number of batches read in advance.
 
         Raises:
-            ValueError: an empty source, or a batch that the hosts cannot share.
+            ValueError: the source is empty, or `hosts` does not divide `batch_size`.
         """
         import grain
 
@@ -80,16 +80,16 @@ class Loader:
         return batch
 
     def get_state(self) -> dict[str, Any]:
-        """The position, as JSON."""
+        """Returns the position, JSON-serialisable."""
         return {"step": self._step}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Goes to a position from `get_state`."""
+        """Restores a position from `get_state`."""
         self._step = int(state["step"])
         self._iterator = None
 
     def _open(self) -> Iterator[Example]:
-        """Reads on from the current position, ahead of what is asked for."""
+        """Starts prefetching from the current position."""
         import grain
 
         options = grain.ReadOptions(

@@ -1,4 +1,4 @@
-"""Several prepared data sets as one source to train on, each with its share."""
+"""Mixture of several prepared data sets as one training source."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -10,18 +10,18 @@ from data_pipelines.loading import loader
 
 
 class Mixture:
-    """Examples of several sources; an epoch shows the first of them whole.
+    """Examples of several sources; an epoch has each example of the first one once.
 
-    Of the others it shows as many, drawn at random, as their shares ask for. Examples
-    have the fields that all sources have.
+    The examples of the other sources are drawn at random, in proportion to their
+    shares. Examples have the fields that all sources have.
     """
 
     def __init__(self, sources: Sequence[loader.Source], shares: Sequence[float]):
         """Mixes sources.
 
         Args:
-            sources: the main one, then others; none is empty.
-            shares: of the examples of an epoch; they add up to 1.
+            sources: the main source, then others; none may be empty.
+            shares: share of each source in an epoch; they sum to 1.
         """
         whole = len(sources[0]) / shares[0]
         counts = [len(sources[0]), *(round(whole * share) for share in shares[1:])]
@@ -35,7 +35,7 @@ class Mixture:
         return int(self._ends[-1])
 
     def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Example `index` of the main source, or one that `rng` draws from another."""
+        """Returns example `index` of the main source, or a random one of another."""
         number = int(np.searchsorted(self._ends, index, side="right"))
         source = self._sources[number]
         place = index if number == 0 else int(rng.integers(len(source)))
@@ -55,6 +55,6 @@ def other_settings(data: settings.DataSettings, name: str) -> settings.DataSetti
 
 
 def describe_mixture(shares: Mapping[str, float]) -> str:
-    """The mixture in words, for people to read."""
+    """Describes the mixture in words."""
     listed = ", ".join(f"{share:.0%} {name}" for name, share in shares.items())
-    return f"training examples: {listed}, the rest of the main set"
+    return f"training examples: {listed}, the rest from the main data set"

@@ -1,7 +1,7 @@
-"""Pictures of several people with 2D keypoints: what depth order is learnt from.
+"""Images of several people with 2D keypoints, to train depth ordering.
 
-Collections of photographs in COCO's format and rendered pictures, mixed by weight. An
-example has the fields of `schema.IMAGE_FIELDS`.
+Photographs in COCO format and rendered images, mixed by weight. An example has the
+fields of `schema.IMAGE_FIELDS`.
 """
 
 import math
@@ -17,17 +17,17 @@ from data_pipelines.loading import mixture
 from data_pipelines.readers import coco
 from unipose_jax import errors
 
-_SPLIT_PARTS = 20  # of photographs, one validates and one tests
-_MIN_KEYPOINTS = 4  # keypoints of a person who counts
+_SPLIT_PARTS = 20  # parts of the photographs: one for validation, one for test
+_MIN_KEYPOINTS = 4  # least number of keypoints of a person
 
 
 class RenderedImages:
-    """Rendered pictures in memory, with their truth."""
+    """Rendered images in memory, with ground truth."""
 
     protocol = "The people are rendered; keypoints come from a simulated 2D detector."
 
     def __init__(self, stacked: dict[str, np.ndarray]):
-        """Wraps fields with a leading axis of pictures."""
+        """Wraps fields with a leading image axis."""
         self._stacked = stacked
 
     def __len__(self) -> int:
@@ -37,25 +37,25 @@ class RenderedImages:
         return {name: value[index] for name, value in self._stacked.items()}
 
     def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Example `index`; nothing is random."""
+        """Returns example `index`; `rng` is not used."""
         del rng
         return self[index]
 
 
 class CocoImages:
-    """Pictures of at least two people from a file in COCO's format.
+    """Images of at least two people from a file in COCO format.
 
-    Scaled to one size without distortion, black beside; of more people than fit, the
-    largest ones.
+    Images are scaled to one size, keeping the aspect ratio, with black padding. If
+    there are more than `max_people` people, the largest ones are used.
     """
 
-    protocol = "People are ordered by the rule itself: there is no true depth."
+    protocol = "The order of people comes from the rule itself, not from true depth."
 
     def __init__(self, images: Sequence[coco.Image], data: settings.DataSettings):
-        """Takes the images with several people; none is decoded.
+        """Selects the images with several people, without decoding them.
 
         Args:
-            images: of a collection.
+            images: images of a collection.
             data: with `height`, `width`, `max_people` and `skeleton`.
         """
         self._data = data
@@ -85,12 +85,12 @@ class CocoImages:
         }
 
     def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Example `index`; nothing is random."""
+        """Returns example `index`; `rng` is not used."""
         del rng
         return self[index]
 
     def _largest(self, image: coco.Image) -> np.ndarray:
-        """Indices of the people with enough keypoints, largest first."""
+        """Indices of people with enough keypoints, largest first."""
         _, confidence = image.keypoints(self._data.skeleton)
         enough = (confidence > 0).sum(axis=-1) >= _MIN_KEYPOINTS
         order = np.argsort(-image.area, kind="stable")
@@ -103,10 +103,10 @@ def _pad_people(values: np.ndarray, lacking: int) -> np.ndarray:
 
 
 def open_train(data: settings.DataSettings) -> mixture.Mixture:
-    """All collections as one source to train on, each with its weight.
+    """Opens all collections as one training source, mixed by their weights.
 
     Raises:
-        errors.BadInput: a collection cannot be used, or has nobody to compare.
+        errors.BadInput: a collection is invalid or has no image with two people.
     """
     found = data.image_collections
     sources = [_open_collection(one, data, "train") for one in found]
@@ -115,10 +115,10 @@ def open_train(data: settings.DataSettings) -> mixture.Mixture:
 
 
 def open_split(data: settings.DataSettings, split: str) -> RenderedImages | CocoImages:
-    """A split of the first collection as a random-access source.
+    """Opens a split of the first collection as a random-access source.
 
     Raises:
-        errors.BadInput: as `open_train`.
+        errors.BadInput: see `open_train`.
     """
     return _open_collection(data.image_collections[0], data, split)
 
@@ -131,8 +131,8 @@ def _open_collection(
 
         if data.max_people < 2:
             raise errors.BadInput(
-                f"config.data.max_people={data.max_people}: one person is no pair to "
-                "order, and there is nothing left to train on"
+                f"config.data.max_people={data.max_people} leaves no pairs of "
+                "people to train on"
             )
         return RenderedImages(clip_pool.open_images(data, split))
     images = coco.open_images(
@@ -144,14 +144,14 @@ def _open_collection(
         raise errors.BadInput(_no_pairs_message(one.annotations))
     if len(usable) < 3:
         raise errors.BadInput(
-            f"{one.annotations}: pictures of several people: {len(usable)}; training, "
+            f"{one.annotations}: images of several people: {len(usable)}; training, "
             "validation and test need one each"
         )
     return CocoImages(_select_split(usable, split), data)
 
 
 def _select_split(images: Sequence[coco.Image], split: str) -> Sequence[coco.Image]:
-    """The pictures of a split: a twentieth validates, and one tests."""
+    """Selects the images of a split: one twentieth each for validation and test."""
 
     def shuffled(image: coco.Image) -> tuple[int, str]:
         return zlib.crc32(image.path.name.encode()), image.path.name
@@ -165,6 +165,6 @@ def _select_split(images: Sequence[coco.Image], split: str) -> Sequence[coco.Ima
 
 def _no_pairs_message(where: str) -> str:
     return (
-        f"{where}: no picture has two people with {_MIN_KEYPOINTS} keypoints each, so "
-        "there is no pair of people to order and nothing left to train on"
+        f"{where}: no image has two people with {_MIN_KEYPOINTS} keypoints each, so "
+        "there are no pairs of people to train on"
     )

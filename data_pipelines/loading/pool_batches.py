@@ -1,4 +1,4 @@
-"""Batches out of memory: a pool of examples, drawn from epoch by epoch."""
+"""Batches from a pool of examples in memory, shuffled in every epoch."""
 
 import functools
 from collections.abc import Mapping
@@ -10,19 +10,19 @@ from data_pipelines.loading import loader
 
 
 class PoolBatches:
-    """Endless shuffled batches from a pool; a batch is a function of (seed, step)."""
+    """Infinite shuffled batches from a pool; a batch is a function of (seed, step)."""
 
     def __init__(
         self, pool: loader.Source, *, seed: int, batch_size: int, host: int, hosts: int
     ):
-        """Prepares the batches of one host.
+        """Sets up the batches of one host.
 
         Args:
-            pool: the clips, or other examples in memory.
-            seed: of the order and of the choice of points.
-            batch_size: clips over all hosts.
-            host: this host's number; it gets the contiguous share `host` of a batch.
-            hosts: how many there are.
+            pool: clips or other examples in memory.
+            seed: seed of the order and of the sampling of points.
+            batch_size: examples per global batch.
+            host: index of this host, which gets the contiguous part `host` of a batch.
+            hosts: number of hosts.
         """
         self._pool, self._seed, self._batch_size = pool, seed, batch_size
         share = batch_size // hosts
@@ -47,9 +47,9 @@ class PoolBatches:
         return self._pool.example(int(order[offset]), rng)
 
     def get_state(self) -> dict[str, Any]:
-        """The position in the data, JSON-able."""
+        """Returns the position in the data, JSON-serialisable."""
         return {"step": self._step}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Goes to a position from `get_state`."""
+        """Restores a position from `get_state`."""
         self._step = int(state["step"])

@@ -1,7 +1,7 @@
-"""Clips of 2D and 3D joints without depth, for networks that lift keypoints.
+"""Clips of 2D and 3D joints without depth, for 2D-to-3D lifting networks.
 
-Poses are small: they are kept in memory, and a clip is a slice. A training clip starts
-at any frame.
+All poses are kept in memory, because they are small, and a clip is a slice. A training
+clip starts at a random frame.
 """
 
 import re
@@ -16,10 +16,10 @@ _POSE_FIELDS = ("uv", "confidence", "xyz", "xyz_valid", "visible")
 
 
 class PoseClips:
-    """Clips that cover tracks, as examples of the schema with no points.
+    """Clips that cover tracks, as schema examples without points.
 
-    Every frame is scored once, as in `clips.ClipSource`. Of people who are not
-    labelled, examples to train on have keypoints only.
+    Every frame is evaluated once, as in `clip_source.ClipSource`. Training examples of
+    unlabelled subjects have only keypoints.
     """
 
     def __init__(
@@ -31,15 +31,15 @@ class PoseClips:
         labeled_subjects: Sequence[str] = (),
         protocol: str = "",
     ):
-        """Cuts the tracks into clips.
+        """Divides the tracks into clips.
 
         Args:
-            tracks: one person each.
+            tracks: tracks of one person each.
             num_frames: frames per clip.
-            frame_step: a clip has every `frame_step`-th frame.
-            labeled_subjects: people whose 3D joints are learnt from; none names
-                everybody.
-            protocol: how the split is scored, for people to read.
+            frame_step: step between frames of a clip.
+            labeled_subjects: subjects whose 3D joints are used for training; empty for
+                all.
+            protocol: description of the evaluation protocol.
         """
         self.tracks, self.protocol = tracks, protocol
         self._num_frames, self._step = num_frames, frame_step
@@ -59,14 +59,14 @@ class PoseClips:
         return len(self.clips)
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        """Example `index`; `xyz_valid` is False where a clip before has the frame."""
+        """Returns example `index`; `xyz_valid` is False for frames of earlier clips."""
         number, window = self.clips[index]
         example = self._cut(number, window)
         example["xyz_valid"] &= clip_source.is_new_frame(self.clips, index)[:, None]
         return example
 
     def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """A clip of the track of example `index` that starts where `rng` says."""
+        """Returns a clip of the track of example `index` with a random start."""
         number, window = self.clips[index]
         length = len(self.tracks[number])
         last = max(length - 1 - (self._num_frames - 1) * self._step, 0)
@@ -81,13 +81,13 @@ class PoseClips:
         return example
 
     def check_supervision(self, *, has_teacher: bool = False) -> None:
-        """Refuses tracks that nothing can be learnt from.
+        """Checks that the tracks can be used for training.
 
         Args:
-            has_teacher: is not looked at: keypoints are all that lifting sees.
+            has_teacher: not used, because keypoints are the only input of lifting.
 
         Raises:
-            errors.BadInput: no track has keypoints, or nobody's joints may be learnt.
+            errors.BadInput: no track has keypoints, or no labelled subject is in it.
         """
         del has_teacher
         found = [
@@ -99,11 +99,11 @@ class PoseClips:
             raise errors.BadInput(problems[0])
         if not any(self._has_labels):
             raise errors.BadInput(
-                "config.data.labeled_subjects names nobody in the train split"
+                "config.data.labeled_subjects has no subject of the train split"
             )
 
     def groups(self) -> list[str]:
-        """Person and action of each clip, as far as the names of sequences tell."""
+        """Person and action of each clip, from the names of the sequences."""
         return [action_of(self.tracks[number].name) for number, _ in self.clips]
 
     def _cut(self, number: int, window: np.ndarray) -> dict[str, np.ndarray]:
@@ -120,9 +120,10 @@ class PoseClips:
 
 
 def action_of(name: str) -> str:
-    """Person and action in the name of a sequence that `videopose` gave.
+    """Person and action from a sequence name of the `videopose` readers.
 
-    `Validate_S1_Walking_1_chunk0_cam2` is "S1 Walking", `S9_Photo_1_cam0` "S9 Photo".
+    `Validate_S1_Walking_1_chunk0_cam2` gives "S1 Walking", `S9_Photo_1_cam0` gives "S9
+    Photo".
     """
     parts = re.fullmatch(
         r"(?:[A-Za-z]+_)?(S\d+)_(.+?)(?:_\d+)?(?:_chunk\d+)?_cam\d+", name

@@ -1,4 +1,4 @@
-"""Training batches of rendered people: from a pool in memory, or rendered afresh."""
+"""Training batches of rendered people: from a pool, or rendered at each step."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -24,17 +24,17 @@ def open_train(
     hosts: int,
     teacher=None,
 ):
-    """Batches of rendered clips: from a pool, or new ones where `train_clips` is 0.
+    """Batches of rendered clips: from a pool, or fresh if `train_clips` is 0.
 
-    The arguments are those of `sources.open_train`.
+    See `sources.open_train` for the arguments.
     """
     options = {"batch_size": batch_size, "host": host, "hosts": hosts}
     if data.train_clips == 0:
         if data.labeled_fraction != 1.0:
             raise errors.BadInput(
-                f"config.data.labeled_fraction={data.labeled_fraction} is a share of a "
-                "number of clips; set config.data.train_clips, which is 0 (always "
-                "fresh ones)"
+                f"config.data.labeled_fraction={data.labeled_fraction} needs a fixed "
+                "number of clips; set config.data.train_clips, which is 0 (fresh clips "
+                "at each step)"
             )
         fresh = FreshBatches(data, **options)
         return teacher.label_batches(fresh) if teacher else fresh
@@ -46,10 +46,10 @@ def open_train(
 
 
 class FreshBatches:
-    """Batches that are rendered when asked for: clip i of training is drawn once.
+    """Batches that are rendered on request; each training clip is used once.
 
-    A batch is a function of (data seed, step) and costs what rendering costs, so this
-    is for accelerators, where it stays: nothing waits for it to be done.
+    A batch is a function of (data seed, step). Rendering at each step is meant for
+    accelerators: batches stay on the device and are computed asynchronously.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class FreshBatches:
         host: int,
         hosts: int,
     ):
-        """Prepares the batches of one host; arguments as of `PoolBatches`."""
+        """Sets up the batches of one host; see `PoolBatches` for the arguments."""
         self._batch_size, self._step = batch_size, 0
         self._share = (batch_size // hosts) * host + np.arange(batch_size // hosts)
         self._render = pools.make_renderer(
@@ -82,11 +82,11 @@ class FreshBatches:
         )
 
     def get_state(self) -> dict[str, Any]:
-        """The position in the data, JSON-able."""
+        """Returns the position in the data, JSON-serialisable."""
         return {"step": self._step}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Goes to a position from `get_state`."""
+        """Restores a position from `get_state`."""
         self._step = int(state["step"])
 
 
@@ -94,5 +94,5 @@ class FreshBatches:
 @jax.vmap
 @jax.vmap
 def _inliers(points, valid):
-    """`point_cloud.inliers` of clouds (clips, frames, points, 3), on their device."""
+    """`point_cloud.inliers` for clouds (clips, frames, points, 3), on the device."""
     return point_cloud.inliers(points, valid=valid)

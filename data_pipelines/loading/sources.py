@@ -1,4 +1,4 @@
-"""Opens data by their settings: batches to train on, splits to evaluate."""
+"""Training batches and evaluation splits from data settings."""
 
 import pathlib
 from typing import Any
@@ -17,25 +17,24 @@ def open_train(
     hosts: int,
     teacher=None,
 ):
-    """Endless training batches of one host.
+    """Opens an infinite iterator of training batches for one host.
 
     Args:
-        data: which data.
-        seed: of the order of the examples.
-        batch_size: examples over all hosts.
-        host: number of this host.
-        hosts: how many there are.
-        teacher: adds fields to clips: `label_source(source)` and
-            `label_batches(batches)` return their argument with these fields added. None
-            adds no fields.
+        data: settings of the data.
+        seed: seed of the order of the examples.
+        batch_size: examples per global batch.
+        host: index of this host.
+        hosts: number of hosts.
+        teacher: object with `label_source(source)` and `label_batches(batches)`, which
+            return the same clips with additional fields. None adds no fields.
 
     Returns:
-        An iterator of batches (schema fields; NumPy, or on devices where clips are
-        rendered afresh) with `get_state()` and `set_state(state)`, whose state is
-        JSON-able.
+        An iterator of batches (schema fields; NumPy arrays, or device arrays for
+        freshly rendered clips) with `get_state()` and `set_state(state)`. The state is
+        JSON-serialisable.
 
     Raises:
-        errors.BadInput: `data.name` is unknown, or its files cannot be used.
+        errors.BadInput: `data.name` is unknown, or its files are invalid.
     """
     options: dict[str, Any] = {
         "seed": seed,
@@ -50,8 +49,8 @@ def open_train(
     if data.renders:
         if data.mixture:
             raise errors.BadInput(
-                "config.data.mixture needs prepared data sets (--data_dir); rendered "
-                "people are one of them, too (--mode=prepare)"
+                "config.data.mixture needs prepared data sets (--data_dir); prepare "
+                "rendered people with --mode=prepare"
             )
         from data_pipelines.loading import rendered_batches
 
@@ -62,14 +61,16 @@ def open_train(
 
 
 def _open_mixture(data: settings.DataSettings, teacher):
-    """The training source, with the other data sets of the mixture."""
+    """Training source, with the other data sets of the mixture."""
     from data_pipelines.loading import mixture
 
     shares = data.mixture_shares
     if not shares:
         return _open_labeled(data, teacher)
     if not data.data_dir:
-        raise errors.BadInput("config.data.mixture needs prepared sets (--data_dir)")
+        raise errors.BadInput(
+            "config.data.mixture needs prepared data sets (--data_dir)"
+        )
     print(mixture.describe_mixture(shares))
     others = [
         _open_labeled(mixture.other_settings(data, name), teacher) for name in shares
@@ -81,7 +82,7 @@ def _open_mixture(data: settings.DataSettings, teacher):
 
 
 def _open_labeled(data: settings.DataSettings, teacher):
-    """The training examples of one data set that have labels."""
+    """Training examples of one data set, or their labelled subset."""
     from data_pipelines.loading import label_subset
 
     source = open_split(data, "train")
@@ -91,14 +92,14 @@ def _open_labeled(data: settings.DataSettings, teacher):
 
 
 def open_split(data: settings.DataSettings, split: str):
-    """A split as a random-access source: `len(source)`, `source[index]`, `protocol`.
+    """Opens a split as a source: `len(source)`, `source[index]`, `source.protocol`.
 
     Args:
-        data: which data.
-        split: "train", "validation" or "test"; no frame is in two of them.
+        data: settings of the data.
+        split: "train", "validation" or "test"; splits share no frames.
 
     Raises:
-        errors.BadInput: `data.name` is unknown, or its files cannot be used.
+        errors.BadInput: `data.name` is unknown, or its files are invalid.
     """
     if data.image_collections:
         from data_pipelines.loading import multi_person_images
@@ -111,12 +112,12 @@ def open_split(data: settings.DataSettings, split: str):
     source = _open_clips(data, split)
     if not len(source):
         where = data.data_dir or data.path
-        raise errors.BadInput(f"{where} is too short to hold a {split} split")
+        raise errors.BadInput(f"{where} is too short for a {split} split")
     return source
 
 
 def _open_clips(data: settings.DataSettings, split: str):
-    """Clips of recorded people, from prepared or from original files."""
+    """Opens clips of recorded people, from prepared or original files."""
     from data_pipelines.loading import clip_source
 
     if data.data_dir:
@@ -137,7 +138,7 @@ def _open_clips(data: settings.DataSettings, split: str):
 
 
 def _pose_clips(tracks, data: settings.DataSettings, split: str, protocol: str):
-    """Clips without points; of people without labels, to train on, perhaps none."""
+    """Clips without points; labels of the labelled subjects only, for training."""
     from data_pipelines.loading import pose_clips
 
     labeled_subjects = data.labeled_subject_names if split == "train" else ()
@@ -153,7 +154,7 @@ def _pose_clips(tracks, data: settings.DataSettings, split: str, protocol: str):
 
 
 def _read_tracks(data: settings.DataSettings, split: str):
-    """Tracks of a split in memory, read from the original files at `data.path`."""
+    """Reads the tracks of a split from the original files at `data.path`."""
     from data_pipelines.sequences import tracks
 
     if not data.path:
@@ -164,7 +165,7 @@ def _read_tracks(data: settings.DataSettings, split: str):
     data_set = registry.open_data_set(data, pathlib.Path(data.path).expanduser())
     if data_set.kind != "tracks":
         raise errors.BadInput(
-            f"{data.name} has {data_set.kind}, no sequences of people"
+            f"{data.name} has {data_set.kind}, not sequences of people"
         )
     skipped: list[str] | None = [] if data.skip_corrupt else None
     read = [

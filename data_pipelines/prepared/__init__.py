@@ -1,1 +1,1 @@
-"""Prepared data sets: written to disk once from the original files."""
+"""Prepared data sets: converted once from the original files and stored on disk."""

@@ -1,4 +1,4 @@
-"""Photographs on disk: a record is an image, as it was encoded, and its people."""
+"""Photographs on disk: each record is an encoded image with its people."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from unipose_jax import errors
 
 
 def features(num_joints: int):
-    """What a record holds, as TFDS features; people are the leading axis."""
+    """TFDS features of a record; people are the leading axis."""
     import tensorflow_datasets as tfds
 
     return tfds.features.FeaturesDict(
@@ -36,13 +36,13 @@ def records(
     skipped: list[str] | None,
     read: Callable | None = None,
 ) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
-    """An album's entry in the index, and its images as records.
+    """Returns the index entry of a group of images, and its images as records.
 
     Args:
-        one: the album.
+        one: the group of images.
         data: gives `skeleton`.
-        skipped: takes a line for each image that cannot be decoded; without it such an
-            image is an error.
+        skipped: list to which one line is added for each image that cannot be decoded.
+            If None, such an image raises an error.
         read: not used.
 
     Raises:
@@ -88,7 +88,7 @@ class ImageSource:
         """Opens a split.
 
         Raises:
-            errors.BadInput: as `prepared.open_split`.
+            errors.BadInput: see `storage.open_split`.
         """
         self._records: Sequence
         self._records, _, self.protocol = storage.open_split(data, split, kind="images")
@@ -97,14 +97,14 @@ class ImageSource:
         return len(self._records)
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        """`image`, uint8 RGB (height, width, 3), and its people.
+        """Returns `image`, uint8 RGB (height, width, 3), and its people.
 
-        Those are `uv` (people, joints, 2), our pixels, `confidence` (people, joints),
-        `boxes` (people, 4), left, top, right, bottom, `area` (people,), pixels^2, and
-        `crowd` (people,), a group without keypoints.
+        The other fields are `uv` (people, joints, 2), pixels, `confidence` (people,
+        joints), `boxes` (people, 4), left, top, right, bottom, pixels, `area`
+        (people,), pixels^2, and `crowd` (people,), True for a group without keypoints.
         """
         record = self._records[index]
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
         image = cv2.imdecode(np.frombuffer(record["image"], np.uint8), flags)
-        assert image is not None  # it could be decoded when it was written
+        assert image is not None  # images are decoded once before they are written
         return record | {"image": np.ascontiguousarray(image[..., ::-1])}

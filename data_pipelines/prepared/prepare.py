@@ -1,9 +1,9 @@
-"""Writes a data set's original files as a prepared one: `run.py --mode=prepare`.
+"""Converts a data set from its original files: `run.py --mode=prepare`.
 
-Sequences are independent, so they are written in shards: by several processes, by
-several machines that share the folder, and, after an interruption, only those that are
-not there yet. The folder takes its name when it is complete. What is written depends on
-the data and the settings alone, byte by byte.
+Sequences are independent, so they are written in shards, by several processes or by
+several machines that share the folder. After an interruption, only the missing shards
+are written. The folder gets its final name when it is complete. The output is
+deterministic: its bytes depend only on the data and the settings.
 """
 
 import concurrent.futures
@@ -28,27 +28,27 @@ from data_pipelines.sequences import sequence
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 
-_SHARD_FRAMES = 400  # at least; and about this many shards, where there is more:
+_SHARD_FRAMES = 400  # least number of frames per shard
 _MAX_SHARDS = 256
-_NOTES = "notes"  # folder of what is known about each shard, until all are there
+_NOTES = "notes"  # folder with the index entries of each shard, until all are complete
 
 
 class Shard(NamedTuple):
-    """Sequences that become one file."""
+    """Sequences that are written to one file."""
 
     path: pathlib.Path
     split: str
     sequences: Sequence[Any]
-    kind: str  # of the data set, and what makes tracks of its sequences, as there
+    kind: str  # `kind` and `read` are those of `sequence.DataSet`
     read: Callable | None
 
     @property
     def notes(self) -> pathlib.Path:
-        """What was written; it is there when the shard is complete."""
+        """Path of the notes; the file exists when the shard is complete."""
         return self.path.parent / _NOTES / f"{self.path.name}.json"
 
     def num_frames(self) -> int:
-        """Frames of the original sequences."""
+        """Number of frames of the original sequences."""
         return sum(map(len, self.sequences))
 
 
@@ -59,20 +59,20 @@ def prepare(
     host: int = 0,
     hosts: int = 1,
 ) -> pathlib.Path | None:
-    """Writes the data set of a config to disk, or goes on writing it.
+    """Writes the data set of a config to disk, or continues an interrupted run.
 
     Args:
         data: with `data_dir`; `workers` processes write at a time.
         source: folder of the original files.
-        host: number of this machine among those that share the work and `data_dir`.
-        hosts: how many there are.
+        host: index of this machine among those that share the work and `data_dir`.
+        hosts: number of machines.
 
     Returns:
-        The finished folder; None where other machines have not finished their part.
+        The complete folder, or None if other machines have not finished.
 
     Raises:
-        errors.BadInput: files are missing or cannot be read, or `data_dir` holds the
-            same data set prepared with other settings.
+        errors.BadInput: files are missing or cannot be read, or `data_dir` has the same
+            data set prepared with other settings.
     """
     data_set = registry.open_data_set(data, source)
     fingerprint = _fingerprint(data, data_set)
@@ -88,7 +88,7 @@ def prepare(
     if missing:
         print(
             f"{len(missing)} of {len(shards)} shards belong to other machines and are "
-            "not there yet; the last machine to finish completes the data set"
+            "missing; the last machine to finish completes the data set"
         )
         return None
     _complete(aside, shards, data, data_set, fingerprint)
@@ -97,7 +97,7 @@ def prepare(
 
 
 def summary(folder: pathlib.Path) -> str:
-    """What a prepared data set holds: a table of splits, and the protocol."""
+    """Summary of a prepared data set: a table of splits, and the protocol."""
     index = storage.read_index(folder)
     lines = [
         f"{'split':12}{'sequences':>10}{'people':>8}{'frames':>9}{'with person':>13}"
@@ -120,7 +120,7 @@ def summary(folder: pathlib.Path) -> str:
 
 
 def make_shards(folder: pathlib.Path, data_set: sequence.DataSet) -> list[Shard]:
-    """Cuts the sequences of each split into shards of consecutive ones."""
+    """Divides the sequences of each split into shards of consecutive sequences."""
     shards = []
     for split in sequence.SPLITS:
         groups: list[list[Any]] = []
@@ -145,10 +145,10 @@ def make_shards(folder: pathlib.Path, data_set: sequence.DataSet) -> list[Shard]
 
 
 def write_shard(shard: Shard, data: settings.DataSettings) -> None:
-    """Writes the frames of a shard, then its notes.
+    """Writes the frames of a shard, and then its notes.
 
     Args:
-        shard: what to write.
+        shard: the shard to write.
         data: gives `skip_corrupt` and what the records need.
     """
     from array_record.python import array_record_module
@@ -171,7 +171,7 @@ def write_shard(shard: Shard, data: settings.DataSettings) -> None:
             continue
         for record in records:
             example = serializer.get_tf_example(features.encode_example(record))
-            # The order of fields differs from one process to the next otherwise.
+            # Without sorting, the order of fields differs between processes.
             with _disk_errors():
                 writer.write(example.SerializeToString(deterministic=True))
         if entry["frames"]:
@@ -184,7 +184,7 @@ def write_shard(shard: Shard, data: settings.DataSettings) -> None:
 
 @contextlib.contextmanager
 def _disk_errors() -> Iterator[None]:
-    """What array_record says as a RuntimeError, such as that the disk is full."""
+    """Converts a RuntimeError of array_record, e.g. on a full disk, to `BadInput`."""
     try:
         yield
     except RuntimeError as error:
@@ -192,20 +192,20 @@ def _disk_errors() -> Iterator[None]:
 
 
 def _kind(name: str) -> types.ModuleType:
-    """The module of this package that knows the records of a kind of data set."""
+    """Module of this package for the records of a kind of data set."""
     modules = {"tracks": "track_records", "images": "image_records"}
     return importlib.import_module(f"data_pipelines.prepared.{modules[name]}")
 
 
 def _features(kind: str, data: settings.DataSettings):
-    """What a record of a data set holds, as TFDS features."""
+    """TFDS features of a record of a data set."""
     num_joints = skeletons.by_name(data.skeleton).num_joints
     options = {"crops": True} if kind == "tracks" and data.crop_size else {}
     return _kind(kind).features(num_joints, **options)
 
 
 def _write_all(shards: Sequence[Shard], data: settings.DataSettings) -> None:
-    """Writes the shards that are not there yet, with a bar of frames."""
+    """Writes the missing shards, with a progress bar of frames."""
     total = sum(shard.num_frames() for shard in shards)
     todo = [shard for shard in shards if not shard.notes.exists()]
     done = total - sum(shard.num_frames() for shard in todo)
@@ -215,7 +215,7 @@ def _write_all(shards: Sequence[Shard], data: settings.DataSettings) -> None:
                 write_shard(shard, data)
                 bar.update(shard.num_frames())
             return
-        # Spawned: jax, which skeletons bring along, does not survive a fork.
+        # Spawned, because jax, which skeletons import, does not support forking.
         with concurrent.futures.ProcessPoolExecutor(
             data.workers, mp_context=multiprocessing.get_context("spawn")
         ) as pool:
@@ -236,17 +236,17 @@ def _complete(
     data_set: sequence.DataSet,
     fingerprint: str,
 ) -> None:
-    """Writes what describes the whole, and takes away what only the making needed."""
+    """Writes the index and the TFDS files, and removes temporary files."""
     notes = [json.loads(shard.notes.read_text()) for shard in shards]
     splits: dict[str, list[dict[str, Any]]] = {}
     for shard, note in zip(shards, notes, strict=True):
         splits.setdefault(shard.split, []).extend(note["sequences"])
     if not any(splits.values()):
-        raise errors.BadInput(f"{data_set.name}: there is not one readable frame")
+        raise errors.BadInput(f"{data_set.name} has no readable frame")
     wanted = {shard.path for shard in shards}
     for path in folder.iterdir():
         if path.is_file() and path not in wanted:
-            path.unlink()  # of a process that was killed
+            path.unlink()  # left by a killed process
     _write_tfds(folder, shards, notes, data, data_set)
     shutil.rmtree(folder / _NOTES)
     file_io.write_json(
@@ -273,7 +273,7 @@ def _write_tfds(
     data: settings.DataSettings,
     data_set: sequence.DataSet,
 ) -> None:
-    """Adds features.json and dataset_info.json, with which TFDS reads the folder."""
+    """Writes features.json and dataset_info.json, so that TFDS can read the folder."""
     import tensorflow_datasets as tfds
 
     infos = []
@@ -306,7 +306,7 @@ def _write_tfds(
 
 
 def _verify(folder: pathlib.Path, fingerprint: str) -> None:
-    """Checks a finished data set: made with the same settings, and undamaged."""
+    """Checks that a complete data set has the same settings and is not damaged."""
     index = storage.read_index(folder)
     if index["fingerprint"] != fingerprint:
         raise errors.BadInput(
@@ -316,11 +316,11 @@ def _verify(folder: pathlib.Path, fingerprint: str) -> None:
     storage.check_sizes(folder, index)
     for name, entry in index["files"].items():
         if _digest(folder / name) != entry:
-            raise errors.BadInput(f"{folder / name} was changed; remove {folder}")
+            raise errors.BadInput(f"{folder / name} has changed; remove {folder}")
 
 
 def _fingerprint(data: settings.DataSettings, data_set: sequence.DataSet) -> str:
-    """Digest of the settings, the keypoints, and names and lengths of all sequences."""
+    """Digest of settings, keypoints, and names and lengths of all sequences."""
     chosen = (data.name, data.variant, data.skeleton, data.stored_points)
     listed = {
         split: [(one.name, one.subject, len(one)) for one in sequences]

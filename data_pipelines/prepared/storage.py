@@ -1,8 +1,8 @@
-"""Data sets on disk: TFDS array_record files and an index.
+"""Prepared data sets on disk: TFDS array_record files and an index.
 
-What a record is, the data set's kind says: `prepared_tracks` or `prepared_images`.
-`index.json` says which records belong to which sequence, and has size and SHA-256 of
-every file. `tfds.builder_from_directory` opens the folder, too.
+The kind of the data set determines the records: see `track_records` and
+`image_records`. `index.json` maps sequences to records and has the size and SHA-256 of
+every file. `tfds.builder_from_directory` can also open the folder.
 """
 
 import pathlib
@@ -25,19 +25,18 @@ def folder_of(data: settings.DataSettings) -> pathlib.Path:
 def open_split(
     data: settings.DataSettings, split: str, *, kind: str
 ) -> tuple[Sequence, list[dict[str, Any]], str]:
-    """The records of a split, its entries in the index, and the set's protocol.
+    """Opens a split: returns its records, its index entries, and the protocol.
 
     Raises:
-        errors.BadInput: the data set is not there, is of another kind or was prepared
-            for another skeleton, or a file is missing or has another size than when it
-            was written.
+        errors.BadInput: there is no data set, it is of another kind or was prepared for
+            another skeleton, or a file is missing or has changed its size.
     """
     import tensorflow_datasets as tfds
 
     folder = folder_of(data)
     index = read_index(folder)
     if index["kind"] != kind:
-        raise errors.BadInput(f"{folder} holds {index['kind']}, not {kind}")
+        raise errors.BadInput(f"{folder} contains {index['kind']}, not {kind}")
     if index["skeleton"] != data.skeleton:
         raise errors.BadInput(
             f"{folder} was prepared for {index['skeleton']}, config.data.skeleton is "
@@ -52,10 +51,10 @@ def open_split(
 
 
 def read_index(folder: pathlib.Path) -> dict[str, Any]:
-    """The index of a prepared data set.
+    """Reads the index of a prepared data set.
 
     Raises:
-        errors.BadInput: there is none, or one of another version of the format.
+        errors.BadInput: there is no index, or its format version is different.
     """
     if not (folder / INDEX).is_file():
         raise errors.BadInput(
@@ -64,13 +63,13 @@ def read_index(folder: pathlib.Path) -> dict[str, Any]:
     index = file_io.read_json(folder / INDEX)
     if not isinstance(index, dict) or index.get("format") != FORMAT:
         raise errors.BadInput(
-            f"{folder / INDEX} is not of format {FORMAT}; prepare the data again"
+            f"{folder / INDEX} does not have format {FORMAT}; prepare the data again"
         )
     return index
 
 
 def check_sizes(folder: pathlib.Path, index: Mapping[str, Any]) -> None:
-    """Raises `errors.BadInput` for the first file that is missing or cut short."""
+    """Raises `errors.BadInput` for the first file that is missing or truncated."""
     for name, entry in index["files"].items():
         path = folder / name
         size = path.stat().st_size if path.is_file() else None

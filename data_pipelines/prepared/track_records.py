@@ -1,4 +1,4 @@
-"""Tracks on disk: a record is a frame of a person (points, keypoints, truth, time)."""
+"""Tracks on disk: each record is one frame (points, keypoints, ground truth, time)."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,20 +12,20 @@ from data_pipelines.prepared import storage
 from data_pipelines.sequences import tracks
 from unipose_jax import errors
 
-UNIT = 0.0005  # metres per count of a stored point: 0.25 mm of rounding, 16 m of reach
-_JPEG = (  # sharp in brightness and in colour
+UNIT = 0.0005  # metres per count of a stored point: rounding 0.25 mm, range 16 m
+_JPEG = (  # high quality, without chroma subsampling
     *(cv2.IMWRITE_JPEG_QUALITY, 95),
     *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
 )
 
 
 def features(num_joints: int, *, crops: bool = False):
-    """What a record holds, as TFDS features.
+    """TFDS features of a record.
 
     Args:
-        num_joints: of the skeleton.
-        crops: whether records have them: depth as PNG, uint16 millimetres, colour as
-            JPEG, no bytes where a sequence has no pictures.
+        num_joints: number of joints of the skeleton.
+        crops: whether records have crops: depth as PNG, uint16 millimetres, and colour
+            as JPEG, empty for a sequence without colour images.
     """
     import tensorflow_datasets as tfds
 
@@ -59,13 +59,14 @@ def records(
     skipped: list[str] | None,
     read: Callable[..., tracks.Track] | None,
 ) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
-    """A sequence's entry in the index, and its frames as records.
+    """Returns the index entry of a sequence, and its frames as records.
 
     Args:
         one: the sequence.
         data: gives `skeleton`, `stored_points` and `crop_size`.
-        skipped: as in `tracks.read_track`.
-        read: makes a track of the sequence; None is `tracks.read_track`.
+        skipped: see `tracks.read_track`.
+        read: function that makes a track of the sequence, or None for
+            `tracks.read_track`.
 
     Raises:
         errors.BadInput: the sequence cannot be read, or has no images for crops.
@@ -100,7 +101,7 @@ def records(
 
 
 def _record(frame: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """A frame of a track as a record; points out of reach are left out."""
+    """Converts a frame of a track to a record; drops points out of range."""
     counts = np.rint(frame["points"] / UNIT)
     counts = counts[(np.abs(counts) <= np.iinfo(np.int16).max).all(axis=1)]
     return {
@@ -112,7 +113,7 @@ def _record(frame: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def _encoded(frame: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The crops of a frame as they are stored."""
+    """Encodes the crops of a frame for storage."""
     if "depth_crop" not in frame:
         return {}
     encoded = {"depth_crop": _bytes(".png", schema.pack(frame)["depth_crop"])}
@@ -128,7 +129,7 @@ def _bytes(kind: str, image: np.ndarray, options: Sequence[int] = ()) -> bytes:
 
 
 def _decoded(record: Mapping[str, Any], names: Sequence[str]) -> dict[str, np.ndarray]:
-    """A record whose crops are the packed fields in `names`."""
+    """Decodes the crops of a record to the packed fields in `names`."""
     fields = {
         k: v for k, v in record.items() if k in names or k not in schema.CROP_FIELDS
     }
@@ -136,9 +137,9 @@ def _decoded(record: Mapping[str, Any], names: Sequence[str]) -> dict[str, np.nd
         if name in fields:
             content = np.frombuffer(fields[name], np.uint8)
             image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
-            assert image is not None  # we have written it
+            assert image is not None  # written by this module
             fields[name] = image if name == "depth_crop" else image[..., ::-1]
-    if "reference_depth" in fields:  # TFDS gives a Python float
+    if "reference_depth" in fields:  # TFDS returns a Python float
         fields["reference_depth"] = np.asarray(fields["reference_depth"], np.float32)
     return fields
 
@@ -148,21 +149,21 @@ class StoredTrack:
     """One person on disk; `len` is the number of frames."""
 
     records: Sequence  # of the whole split
-    first: int  # record of the first frame
+    first: int  # index of the record of the first frame
     length: int
     static_fields: dict[str, np.ndarray]
     unusable_reason: str
     missing_joints_reason: str
     has_points: bool
-    crops: Sequence[str]  # names of the fields of crops that frames have
+    crops: Sequence[str]  # names of the crop fields of all frames
     name: str = ""  # of the sequence
-    subject: str = ""  # the person
+    subject: str = ""  # identifier of the person
 
     def __len__(self) -> int:
         return self.length
 
     def frame(self, position: int) -> dict[str, np.ndarray]:
-        """`points`, `time` and the other schema fields of one frame."""
+        """Returns `points`, `time` and the other per-frame fields of one frame."""
         record = _decoded(self.records[self.first + position], self.crops)
         points = record["points"].astype(np.float32) * UNIT
         return schema.unpack(record | {"points": points})
@@ -171,11 +172,11 @@ class StoredTrack:
 def open_tracks(
     data: settings.DataSettings, split: str
 ) -> tuple[list[StoredTrack], str]:
-    """The tracks of a split, and the protocol of the data set.
+    """Opens the tracks of a split; also returns the protocol of the data set.
 
     Raises:
-        errors.BadInput: as `prepared.open_split`.
-        errors.MissingCrops: the config asks for crops that are not there, or are of
+        errors.BadInput: see `storage.open_split`.
+        errors.MissingCrops: the config requires crops, but there are none or they have
             another size.
     """
     stored, entries, protocol = storage.open_split(data, split, kind="tracks")

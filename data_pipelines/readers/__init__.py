@@ -1,1 +1,1 @@
-"""One module or package per data set, each reading the original files."""
+"""Readers of the original files, one module or package per data set."""

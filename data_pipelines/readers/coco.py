@@ -1,8 +1,8 @@
-"""Photographs of people with 2D keypoints, in COCO's format.
+"""Photographs of people with 2D keypoints in COCO format.
 
-A JSON with `images`, `annotations` and `categories`, and a folder of images: COCO
-itself, and MPII, PoseTrack or CrowdPose where they come in this format. The category
-names the joints.
+A JSON file with `images`, `annotations` and `categories`, and a folder of images: COCO
+itself, and versions of MPII, PoseTrack or CrowdPose in this format. The category names
+the joints.
 """
 
 import dataclasses
@@ -22,11 +22,11 @@ from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 
 # COCO's keypoints are "0-indexed" pixels (COCO-WholeBody, data_format.md). Boxes come
-# from outlines, whose coordinates start at the image's corner like ours.
+# from outlines, whose coordinates start at the corner of the image, as ours do.
 _PIXEL_CENTER = 0.5
 
-# Other names of joints. CrowdPose's "head" is the top of the head; PoseTrack's bottom
-# of the head is MPII's upper neck, which is no joint of ours (neck is its base).
+# Other joint names. The "head" of CrowdPose is the top of the head. The bottom of the
+# head in PoseTrack is the upper neck of MPII, which no skeleton here has.
 _ALIASES = {"top_head": "head_top", "head_bottom": "upper_neck"}
 _CROWDPOSE = {"head": "head_top"}
 _CROWDPOSE_JOINTS = 14
@@ -36,29 +36,29 @@ _GROUP_SIZE = 100  # images
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Image:
-    """A photograph and the people annotated in it."""
+    """A photograph with annotated people."""
 
     path: pathlib.Path
     width: int
     height: int
-    joints: skeletons.Skeleton  # their order; a tree only where it is COCO17
-    uv: np.ndarray  # float32 (people, joints, 2), our pixels; NaN where not labelled
-    confidence: np.ndarray  # float32 (people, joints): 1, hidden 0.5, not labelled 0
-    boxes: np.ndarray  # float32 (people, 4): left, top, right, bottom, our pixels
-    area: np.ndarray  # float32 (people,), of the outline, pixels^2
-    crowd: np.ndarray  # bool (people,), a group in one outline, without keypoints
+    joints: skeletons.Skeleton  # joint order; has a tree only if it is COCO17
+    uv: np.ndarray  # float32 (people, joints, 2), pixels; NaN where not labelled
+    confidence: np.ndarray  # float32 (people, joints): 1, occluded 0.5, unlabelled 0
+    boxes: np.ndarray  # float32 (people, 4): left, top, right, bottom, pixels
+    area: np.ndarray  # float32 (people,), area of the outline, pixels^2
+    crowd: np.ndarray  # bool (people,), outline of a group, without keypoints
 
     def keypoints(self, skeleton: str) -> tuple[np.ndarray, np.ndarray]:
-        """`uv` and `confidence` in another skeleton, by joint meaning."""
+        """Converts `uv` and `confidence` to another skeleton by joint name."""
         return detections.convert_keypoints(
             self.uv, self.confidence, self.joints, skeleton
         )
 
     def read(self) -> np.ndarray:
-        """The image: uint8 RGB (height, width, 3), as stored (EXIF turns ignored).
+        """Reads the image: uint8 RGB (height, width, 3), EXIF orientation ignored.
 
         Raises:
-            errors.BadInput: it cannot be decoded or has another size.
+            errors.BadInput: the image cannot be decoded or has a wrong size.
         """
         image = _decode(self.path)
         if image.shape[:2] != (self.height, self.width):
@@ -71,7 +71,7 @@ class Image:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageGroup:
-    """Some images of a split; `len` is their number. They say nothing of persons."""
+    """Images of a split, without person identifiers; `len` is their number."""
 
     name: str
     images: tuple[Image, ...]
@@ -84,12 +84,13 @@ class ImageGroup:
 def open_data_set(
     source: pathlib.Path, data: settings.DataSettings
 ) -> sequence.DataSet:
-    """COCO as it is unpacked: two annotation files and their folders of images.
+    """Opens COCO: two annotation files and their folders of images.
 
-    A twentieth of the training images, by a hash of the file's name, validate.
+    One twentieth of the training images, by a hash of the file name, is the validation
+    split.
 
     Raises:
-        errors.BadInput: a file is missing or wrong.
+        errors.BadInput: a file is missing or invalid.
     """
     paths = [source / part for split in ("train", "val") for part in _parts(split)]
     if absent := [str(p.relative_to(source)) for p in paths if not p.exists()]:
@@ -113,14 +114,14 @@ def open_data_set(
         },
         protocol=(
             f"COCO val2017 is the test split; every {_VALIDATION_SHARE}th training"
-            " image, by crc32 of its name, validates. Labels are 2D."
+            " image, by crc32 of its name, is for validation. Labels are 2D."
         ),
         kind="images",
     )
 
 
 def _parts(split: str) -> tuple[str, str]:
-    """Annotations and images of an original split."""
+    """Paths of the annotations and images of an original split."""
     return f"annotations/person_keypoints_{split}2017.json", f"{split}2017"
 
 
@@ -138,17 +139,17 @@ def open_images(
     *,
     min_keypoints: int = 1,
 ) -> list[Image]:
-    """Images with annotated people, in the order of the file; none is decoded.
+    """Opens images with annotated people, in the order of the file, without decoding.
 
     Args:
         annotations: the JSON file.
-        images_folder: what `file_name` in it is relative to.
-        min_keypoints: a person with fewer labelled keypoints is left out, and an image
-            without a person. Crowds stay in the images that remain.
+        images_folder: folder that `file_name` in it is relative to.
+        min_keypoints: people with fewer labelled keypoints are dropped, and then images
+            without people. Crowd outlines stay in the remaining images.
 
     Raises:
-        errors.BadInput: the file is not of this format, nobody is left, or images are
-            missing (the first five are named).
+        errors.BadInput: the file has another format, no person remains, or images are
+            missing (the message names the first five).
     """
     path, folder = pathlib.Path(annotations), pathlib.Path(images_folder)
     raw = file_io.read_json(path)
@@ -167,7 +168,7 @@ def open_images(
             images.append(_image(entry, folder / name, joints, found, where))
     _check_files([image.path for image in images])
     if not images:
-        raise errors.BadInput(f"{path} has nobody with {min_keypoints} keypoints")
+        raise errors.BadInput(f"{path} has no person with {min_keypoints} keypoints")
     return images
 
 
@@ -175,7 +176,7 @@ def open_images(
 class _Person:
     """One annotation."""
 
-    keypoints: np.ndarray  # (joints, 3): u, v, flag; as in the file
+    keypoints: np.ndarray  # (joints, 3): u, v, visibility flag, as in the file
     box: np.ndarray  # (4,): left, top, width, height
     area: float
     crowd: bool
@@ -186,7 +187,7 @@ class _Person:
 
 
 def _joints(raw: Any, path: pathlib.Path) -> tuple[skeletons.Skeleton, Any]:
-    """Order of the joints by meaning, and the id of their category."""
+    """Joint order of the first category that names joints, and its id."""
     for category in _entries(raw, "categories", path):
         names = category.get("keypoints")
         if isinstance(names, list) and names and all(isinstance(n, str) for n in names):
@@ -212,7 +213,7 @@ def _canonical_names(names: Sequence[str]) -> tuple[str, ...]:
 def _people(
     raw: Any, joints: skeletons.Skeleton, category: Any, path: pathlib.Path
 ) -> dict[int, list[_Person]]:
-    """The annotations of people by image."""
+    """Annotations of people by image."""
     people: dict[int, list[_Person]] = {}
     for number, entry in enumerate(_entries(raw, "annotations", path)):
         if entry.get("category_id", category) != category:
@@ -222,7 +223,7 @@ def _people(
             raise errors.BadInput(f"{where} has no integer 'image_id'")
         people.setdefault(entry["image_id"], []).append(_person(entry, joints, where))
     everyone = [person for found in people.values() for person in found]
-    # Flags are 0, 1 (hidden), 2 in COCO; files without a 2 say 1 for labelled.
+    # COCO has flags 0, 1 (occluded) and 2. In files without a 2, 1 means labelled.
     if not any((person.keypoints[:, 2] > 1).any() for person in everyone):
         for person in everyone:
             person.keypoints[:, 2] *= 2
@@ -238,7 +239,7 @@ def _person(
     keypoints = _numbers(entry.get("keypoints") or absent, count, where, "keypoints")
     keypoints = keypoints.reshape(-1, 3)
     if not np.isin(keypoints[:, 2], (0, 1, 2)).all():
-        raise errors.BadInput(f"{where}: a visibility flag is none of 0, 1 and 2")
+        raise errors.BadInput(f"{where}: a visibility flag is not 0, 1 or 2")
     if entry.get("bbox") is not None:
         box = _numbers(entry["bbox"], 4, where, "bbox")
     else:
@@ -248,7 +249,7 @@ def _person(
 
 
 def _box_around(keypoints: np.ndarray) -> np.ndarray:
-    """Left, top, width, height around the pixels of labelled keypoints."""
+    """Bounding box of labelled keypoints: left, top, width, height."""
     uv = keypoints[keypoints[:, 2] > 0, :2]
     if not len(uv):
         return np.zeros(4)
@@ -282,7 +283,7 @@ def _image(
 
 
 def _size(entry: Mapping[str, Any], path: pathlib.Path, where: str) -> tuple[int, int]:
-    """Width and height; PoseTrack does not say them, so that its images are read."""
+    """Width and height; read from the image file if missing (PoseTrack)."""
     if "width" not in entry and "height" not in entry:
         _check_files([path])
         height, width = _decode(path).shape[:2]
@@ -295,7 +296,7 @@ def _size(entry: Mapping[str, Any], path: pathlib.Path, where: str) -> tuple[int
 
 
 def _decode(path: pathlib.Path) -> np.ndarray:
-    """Uint8 RGB (height, width, 3)."""
+    """Decodes an image: uint8 RGB (height, width, 3)."""
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imread(str(path), flags)
@@ -316,7 +317,7 @@ def _check_files(paths: Iterable[pathlib.Path]) -> None:
 def _entries(raw: Any, key: str, path: pathlib.Path) -> list[Mapping[str, Any]]:
     entries = raw.get(key) if isinstance(raw, dict) else None
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-        raise errors.BadInput(f"{path} has no list {key!r}: it is no COCO annotation")
+        raise errors.BadInput(f"{path} has no list {key!r}: not a COCO annotation file")
     return entries
 
 

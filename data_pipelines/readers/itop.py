@@ -1,12 +1,12 @@
-"""ITOP, side or top view, from its original h5 files.
+"""ITOP, side or top view, from the original h5 files.
 
     ITOP_{side,top}_{train,test}_{depth_map,labels}.h5
 
-Theirs: x right, y UP, z forward, metres; pixels counted from 0, with which a depth map
-becomes a cloud by x = 0.0035 (u - 160) z, y = 0.0035 (120 - v) z. A pixel's place is
-thus its whole number, which is our centre at +0.5: keypoints and principal point get
-0.5. The segmentation is not read: it comes with the labels, and a score of poses in
-clouds that the labels cut out would tell nothing about use.
+The data set has x right, y up, z forward, in metres, and pixel centres at integers. Its
+point clouds are x = 0.0035 (u - 160) z, y = 0.0035 (120 - v) z. Here 0.5 is added to
+keypoints and principal point, because pixel centres are at +0.5. The segmentation is
+not read: it is part of the labels, and results with it would not show the accuracy on
+unlabelled data.
 """
 
 import contextlib
@@ -32,11 +32,11 @@ _PIXEL_CENTER = 0.5
 CAMERA = calibration.make_camera(
     320, 240, (1 / 0.0035, 1 / 0.0035, 160 + _PIXEL_CENTER, 120 + _PIXEL_CENTER)
 )
-_VALIDATION_PEOPLE = 2  # with the highest numbers among the training people
+_VALIDATION_PEOPLE = 2  # those with the highest numbers among the training people
 _Y_DOWN = np.array([1, -1, 1], np.float32)
 _VALID_FRAMES = {("side", "train"): 17_991, ("side", "test"): 4_863}
 
-# Data set in a file: kinds of dtype accepted, the original's, shape of a frame.
+# HDF5 data set: accepted kinds of dtype, original dtype, shape of a frame.
 _Layout = Mapping[str, tuple[str, str, tuple[int, ...]]]
 _LABELS: _Layout = {
     "id": ("SO", "bytes", ()),
@@ -50,29 +50,29 @@ _DEPTH_MAPS: _Layout = {"id": _LABELS["id"], "data": ("f", "float16", (240, 320)
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class ItopSequence(sequence.Sequence):
-    """One person without a gap in the frame numbers.
+    """One person over consecutive frame numbers.
 
-    Frames that are not valid have depth, but neither keypoints nor truth.
+    Invalid frames have depth, but neither keypoints nor ground truth.
     """
 
     depth_maps: pathlib.Path
-    rows: tuple[int, ...]  # of `frames` in the file
+    rows: tuple[int, ...]  # rows of `frames` in the file
     truth: pose_file.PoseFile
     keypoint_labels: detections.Detections  # 2D labels of valid frames
-    detector: pathlib.Path | None  # file or folder of keypoints that replace them
+    detector: pathlib.Path | None  # file or folder of detected keypoints, used instead
 
     def depth(self, index: int) -> np.ndarray:
-        """Depth of a frame: float32 (240, 320), metres, 0 where there is none."""
+        """Depth of a frame: float32 (240, 320), metres, 0 where missing."""
         with _open_h5(self.depth_maps) as file:
             depth = file["data"][self.rows[index]].astype(np.float32)
         return np.where((depth > 0) & (depth < np.inf), depth, np.float32(0))
 
     def joints(self) -> pose_file.PoseFile:
-        """The labels in 3D; invalid in frames that are."""
+        """3D labels; not valid in invalid frames."""
         return self.truth
 
     def keypoint_detections(self) -> detections.Detections:
-        """The detector's keypoints, or those of the labels."""
+        """Detected keypoints if given, otherwise the 2D labels."""
         return self._detections
 
     @functools.cached_property
@@ -87,10 +87,10 @@ def open_data_set(
 ) -> sequence.DataSet:
     """Opens one view, with the official test split.
 
-    Two of the training people, those with the highest numbers, validate.
+    The two training people with the highest numbers are the validation split.
 
     Raises:
-        errors.BadInput: `data.variant`, or a file that is missing or wrong.
+        errors.BadInput: `data.variant` is unknown, or a file is missing or invalid.
     """
     if data.variant not in ("side", "top"):
         raise errors.BadInput(
@@ -108,7 +108,7 @@ def open_data_set(
         if not _num_valid(takes):
             raise errors.BadInput(
                 f"{source}: no valid frames for {split} (the last {_VALIDATION_PEOPLE}"
-                f" of {len(people)} training people validate)"
+                f" of {len(people)} training people are for validation)"
             )
     return sequence.DataSet(
         name=f"itop_{data.variant}",
@@ -119,7 +119,7 @@ def open_data_set(
 
 
 def _check_present(source: pathlib.Path, variant: str) -> None:
-    """Raises with the names of the files that are not there."""
+    """Raises with the names of missing files."""
     missing = []
     for split in ("train", "test"):
         for path in _paths(source, variant, split):
@@ -132,7 +132,7 @@ def _check_present(source: pathlib.Path, variant: str) -> None:
 
 
 def _paths(source: pathlib.Path, variant: str, split: str) -> list[pathlib.Path]:
-    """The depth maps and the labels of an original split."""
+    """Paths of the depth maps and labels of an original split."""
     stem = f"ITOP_{variant}_{split}"
     return [source / f"{stem}_depth_map.h5", source / f"{stem}_labels.h5"]
 
@@ -143,7 +143,7 @@ def _read_sequences(
     data: settings.DataSettings,
     skipped: list[str],
 ) -> list[ItopSequence]:
-    """The sequences of an original split, by person and time."""
+    """Reads the sequences of an original split, in order of person and time."""
     depth_maps, labels_path = _paths(source, data.variant, split)
     labels = _read_labels(labels_path)
     _check_depth_maps(depth_maps, labels["id"])
@@ -152,12 +152,12 @@ def _read_sequences(
     if data.check_counts and found != published:
         raise errors.BadInput(
             f"{labels_path} has {found} valid frames, but the original has {published};"
-            " a part of it needs --config.data.check_counts=False"
+            " for a part of it set --config.data.check_counts=False"
         )
     takes = []
     for rows in _consecutive_rows(labels["person"], labels["frame"]):
         own = {name: values[rows] for name, values in labels.items()}
-        # The two files may both count people from 0.
+        # Both files may count people from 0.
         subject = f"{split}_{own['person'][0]:02d}"
         name = f"{data.variant}_{subject}_{own['frame'][0]:05d}"
         if np.isfinite(own["real_world_coordinates"][own["is_valid"] != 0]).all():
@@ -173,7 +173,7 @@ def _read_sequences(
 
 
 def _read_labels(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """The data sets of `_LABELS`, and `person` and `frame` from the ids."""
+    """Reads the arrays of `_LABELS`, and `person` and `frame` from the ids."""
     with _open_h5(path) as file:
         _check_layout(file, _LABELS, path)
         labels = {name: file[name][:] for name in _LABELS}
@@ -192,17 +192,17 @@ def _read_labels(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def _check_depth_maps(path: pathlib.Path, ids: np.ndarray) -> None:
-    """Raises unless there is a depth map for each label, in the same order."""
+    """Raises if depth maps and labels do not have the same ids in the same order."""
     with _open_h5(path) as file:
         _check_layout(file, _DEPTH_MAPS, path)
         found = file["id"][:]
     if list(found) != list(ids):
-        raise errors.BadInput(f"{path} has other frames (id) than the labels")
+        raise errors.BadInput(f"{path} and the labels have different frames (id)")
 
 
 @contextlib.contextmanager
 def _open_h5(path: pathlib.Path) -> Iterator[Any]:
-    """An h5 file; what HDF5 finds wrong, now or while reading, is one line."""
+    """Opens an h5 file; errors of HDF5 become `BadInput`, also while reading."""
     import h5py
 
     try:
@@ -214,7 +214,7 @@ def _open_h5(path: pathlib.Path) -> Iterator[Any]:
 
 
 def _check_layout(file: Any, layout: _Layout, path: pathlib.Path) -> None:
-    """Raises unless the data sets have the original's dtypes and shapes."""
+    """Raises if the arrays do not have the original dtypes and shapes."""
     frames = None
     for name, (kinds, dtype, shape) in layout.items():
         found = file.get(name)
@@ -231,7 +231,7 @@ def _check_layout(file: Any, layout: _Layout, path: pathlib.Path) -> None:
 
 
 def _consecutive_rows(person: np.ndarray, frame: np.ndarray) -> list[np.ndarray]:
-    """Rows in order of person and time, cut where the frame number jumps."""
+    """Rows in order of person and time, split where frame numbers have a gap."""
     order = np.lexsort((frame, person))
     jump = (np.diff(person[order]) != 0) | (np.diff(frame[order]) != 1)
     return np.split(order, np.flatnonzero(jump) + 1)
@@ -245,7 +245,7 @@ def _make_sequence(
     depth_maps: pathlib.Path,
     keypoints: str,
 ) -> ItopSequence:
-    """A sequence from its rows of the labels."""
+    """Makes a sequence from its rows of the labels."""
     time = (labels["frame"] - labels["frame"][0]) / FPS
     return ItopSequence(
         name=name,
@@ -262,7 +262,7 @@ def _make_sequence(
 
 
 def _truth(labels: Mapping[str, np.ndarray], time: np.ndarray) -> pose_file.PoseFile:
-    """The labels in 3D, y turned down, NaN in frames that are not valid."""
+    """3D labels with y down, NaN in invalid frames."""
     xyz = labels["real_world_coordinates"].astype(np.float32) * _Y_DOWN
     valid = np.repeat(labels["is_valid"][:, None] != 0, xyz.shape[1], axis=1)
     return pose_file.PoseFile(
@@ -276,9 +276,9 @@ def _truth(labels: Mapping[str, np.ndarray], time: np.ndarray) -> pose_file.Pose
 
 
 def _keypoints(labels: Mapping[str, np.ndarray]) -> detections.Detections:
-    """The labels in 2D of valid frames, by frame number."""
+    """2D labels of valid frames, by frame number."""
     uv = labels["image_coordinates"] + _PIXEL_CENTER
-    # 0.5 as for COCO's "labelled, but occluded" (see `detections`).
+    # 0.5 for occluded joints, as for COCO (see `detections`).
     confidence = np.where(labels["visible_joints"] > 0, 1.0, 0.5)
     people = np.concatenate([uv, confidence[..., None]], axis=-1).astype(np.float32)
     frames = labels["frame"].tolist()
@@ -289,7 +289,7 @@ def _keypoints(labels: Mapping[str, np.ndarray]) -> detections.Detections:
 
 
 def _num_valid(takes: Sequence[ItopSequence]) -> int:
-    """Valid frames of sequences."""
+    """Number of valid frames of sequences."""
     return sum(int(take.truth.is_valid().all(axis=1).sum()) for take in takes)
 
 

@@ -1,4 +1,4 @@
-"""Readers of data sets by the name that configs use (`config.data.name`)."""
+"""Registry of data set readers by name (`config.data.name`)."""
 
 import importlib
 import pathlib
@@ -8,7 +8,7 @@ from typing import Any
 from data_pipelines.ground import settings
 from unipose_jax import errors
 
-# Returns a `sequence.DataSet`, whose module needs OpenCV: not imported here.
+# Returns a `sequence.DataSet`. Its module needs OpenCV and is not imported here.
 Reader = Callable[[pathlib.Path, settings.DataSettings], Any]
 
 READERS: dict[str, str | Reader] = {
@@ -23,8 +23,8 @@ READERS: dict[str, str | Reader] = {
 }
 """The function `open_data_set(source, data)` of each data set, or the module with it.
 
-Modules are imported when they are used: rendered people need no reader, recordings no
-renderer. Other code, such as a config file, adds a reader by one line,
+Modules are imported on first use, because most runs need only one reader. Other code,
+such as a config file, can add a reader in one line:
 `registry.READERS["mine"] = open_mine` (examples/own_dataset.py).
 """
 
@@ -37,7 +37,7 @@ def open_data_set(data: settings.DataSettings, source: pathlib.Path):
         source: folder or file with the original files.
 
     Raises:
-        errors.BadInput: `data.name` is unknown, or the files cannot be used.
+        errors.BadInput: `data.name` is unknown, or the files are invalid.
     """
     if data.name not in READERS:
         raise errors.BadInput(

@@ -1,1 +1,1 @@
-"""Rendered people as a data set, with a cache on disk."""
+"""Rendered people as a data set, with a disk cache."""

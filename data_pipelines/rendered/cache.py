@@ -1,4 +1,4 @@
-"""Rendered clips and pictures in a cache folder."""
+"""Disk cache of rendered clips and images."""
 
 import functools
 import hashlib
@@ -13,26 +13,30 @@ from unipose_jax import atomic, skeleton
 
 Arrays = dict[str, np.ndarray]
 
-_PACKAGES = ("geometry", "skeleton", "synthesis")  # of unipose_jax: they render
-_MODULES = ("clip_pool.py",)  # beside this one: it finishes the clips
+_PACKAGES = (
+    "geometry",
+    "skeleton",
+    "synthesis",
+)  # packages of unipose_jax that the result depends on
+_MODULES = ("clip_pool.py",)  # modules of this package that the result depends on
 
 
 def load_or_make(
     folder: str, name: str, key_parts: Iterable[str], make: Callable[[], Arrays]
 ) -> Arrays:
-    """What `make` returns, or what it returned when it was last made of the same.
+    """Returns the cached result of `make`, or calls it and stores the result.
 
-    Kept under a name that depends on everything it depends on: settings, and the source
-    of what makes it. A file that cannot be read is made again.
+    The file name includes a hash of the settings and of the source code that makes the
+    result. An unreadable file is made again.
 
     Args:
-        folder: where it is kept; "" keeps nothing.
-        name: beginning of the file's name.
-        key_parts: settings and versions.
-        make: makes it.
+        folder: cache folder; "" disables the cache.
+        name: prefix of the file name.
+        key_parts: settings and versions that the result depends on.
+        make: function that makes the result.
 
     Raises:
-        errors.BadInput: the folder cannot be written to.
+        errors.BadInput: the folder cannot be written.
     """
     if not folder:
         return make()
@@ -48,7 +52,7 @@ def load_or_make(
 
 
 def _read_npz(path: pathlib.Path) -> Arrays | None:
-    """A stored file; None if there is none or it is damaged."""
+    """Reads a cached file; None if it is missing or damaged."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
@@ -58,7 +62,7 @@ def _read_npz(path: pathlib.Path) -> Arrays | None:
 
 @functools.cache
 def _source_hash() -> str:
-    """Digest of the source of all that is kept: it is as old as that code."""
+    """Hash of the source code that makes cached results."""
     root, here = pathlib.Path(skeleton.__file__).parents[1], pathlib.Path(__file__)
     sources = [f for name in _PACKAGES for f in sorted((root / name).rglob("*.py"))]
     return file_io.digest([*sources, *(here.with_name(name) for name in _MODULES)])

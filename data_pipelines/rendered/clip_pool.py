@@ -1,10 +1,10 @@
 """Rendered people as a source of clips.
 
-Two ways of drawing from `unipose_jax.synthesis`, both pure functions of (seed, step):
-a *pool* of a fixed number of clips, rendered once, kept in memory and in a cache folder
-and drawn from epoch by epoch (two CPU cores); or *fresh* clips, rendered batch by batch
-on the training device (an accelerator). What a global batch holds does not depend on
-the number of hosts, so a run is the same on any number of them.
+There are two modes, both pure functions of (seed, step). A *pool* has a fixed number of
+clips, which are rendered once, kept in memory and in a cache folder, and shuffled in
+every epoch; this suits a CPU. *Fresh* clips are rendered batch by batch on the training
+device; this suits an accelerator. A global batch does not depend on the number of
+hosts, so results are the same on any number of hosts.
 """
 
 import dataclasses
@@ -27,8 +27,8 @@ from unipose_jax.synthesis import crowd, pools, scene
 from unipose_jax.synthesis.motion import procedural, retargeting
 
 Clips = dict[str, np.ndarray]
-MOTION_FRAMES = 30  # length of the pieces that motion clips are cut into
-# Share by which frame rates may differ and be taken for the same
+MOTION_FRAMES = 30  # frames per piece of a motion clip
+# Relative difference below which frame rates count as equal
 _RATE_TOLERANCE = 0.02
 
 
@@ -41,8 +41,8 @@ class ClipPool:
         """Wraps stacked clips.
 
         Args:
-            clips: schema fields with a leading clip axis, as `schema.pack` gives
-                them; `points` may hold more points than an example gets.
+            clips: packed schema fields (`schema.pack`) with a leading clip axis;
+                `points` may have more points than an example.
             num_points: points per frame of an example.
         """
         self.clips = clips
@@ -52,11 +52,11 @@ class ClipPool:
         return len(self.clips["points"])
 
     def __getitem__(self, index: int) -> Clips:
-        """Example `index`, always with the same points."""
+        """Returns example `index`, always with the same points."""
         return self.example(index, np.random.default_rng(index))
 
     def example(self, index: int, rng: np.random.Generator) -> Clips:
-        """Example `index` with points that `rng` draws from the stored ones."""
+        """Returns example `index` with points sampled by `rng` from the stored ones."""
         example = {name: value[index] for name, value in self.clips.items()}
         stored = example["points"].shape[-2]
         chosen = rng.permutation(stored)[: self.num_points]
@@ -66,13 +66,13 @@ class ClipPool:
 
 
 def open_images(data: settings.DataSettings, split: str) -> Clips:
-    """Renders pictures of several people, or reads them from the cache folder.
+    """Renders images of several people, or reads them from the cache folder.
 
     Returns:
-        The fields of `schema.IMAGE_FIELDS` with a leading axis of pictures.
+        The fields of `schema.IMAGE_FIELDS` with a leading image axis.
 
     Raises:
-        errors.BadInput: the cache folder cannot be written to.
+        errors.BadInput: the cache folder cannot be written.
     """
     params = crowd.CrowdParams(
         people=(2, data.max_people),
@@ -92,7 +92,7 @@ def open_images(data: settings.DataSettings, split: str) -> Clips:
 def _render_images(
     seed: int, split: str, count: int, params: crowd.CrowdParams
 ) -> Clips:
-    """The fields of `schema.IMAGE_FIELDS`, stacked."""
+    """Renders the fields of `schema.IMAGE_FIELDS`, stacked."""
     drawn = crowd.render_images(seed, split, 0, count, params)
     return {
         "image": drawn["color"],
@@ -104,10 +104,10 @@ def _render_images(
 
 
 def check_counts(data: settings.DataSettings) -> None:
-    """Refuses a config without clips to validate or to test on.
+    """Checks that there are enough validation and test clips.
 
     Raises:
-        errors.BadInput: names the setting.
+        errors.BadInput: there are too few; the message names the setting.
     """
     for split, least in {"train": 0, "validation": 1, "test": 1}.items():
         if (count := data.num_clips(split)) < least:
@@ -120,8 +120,8 @@ def open_pool(data: settings.DataSettings, split: str) -> ClipPool:
     """Renders a split, or reads it from the cache folder.
 
     Raises:
-        errors.BadInput: the cache folder cannot be written to, or clips store fewer
-            points than `data.num_points`.
+        errors.BadInput: the cache folder cannot be written, or clips have fewer points
+            than `data.num_points`.
     """
     count = data.num_clips(split)
     stored = scene_params(data, split).points
@@ -140,7 +140,7 @@ def open_pool(data: settings.DataSettings, split: str) -> ClipPool:
 
 
 def render_images(data: settings.DataSettings, split: str, count: int) -> Clips:
-    """The first clips of a split, with `depth`, `color` and `depth_intrinsics`."""
+    """Renders the first clips of a split with `depth`, `color`, `depth_intrinsics`."""
     return pools.render_pool(
         data.seed,
         split,
@@ -155,7 +155,7 @@ def render_images(data: settings.DataSettings, split: str, count: int) -> Clips:
 def scene_params(data: settings.DataSettings, split: str) -> scene.SceneParams:
     """The renderer's settings: `data.scene`, with length, skeleton and crops of `data`.
 
-    Training may have views of its own: what is not None of `data.train_view`.
+    Values of `data.train_view` that are not None replace the views in training.
     """
     params = _from_dict(scene.SceneParams, data.scene)
     if split == "train":
@@ -171,7 +171,7 @@ def scene_params(data: settings.DataSettings, split: str) -> scene.SceneParams:
 
 
 def _from_dict(kind: type, values: Mapping[str, Any]):
-    """A dataclass of nested dataclasses from nested dicts."""
+    """Makes a nested dataclass from nested dicts."""
     hints = typing.get_type_hints(kind)
     return kind(
         **{
@@ -186,7 +186,7 @@ def _from_dict(kind: type, values: Mapping[str, Any]):
 def render(
     data: settings.DataSettings, split: str, count: int, start: int = 0
 ) -> Clips:
-    """Clips `start` to `start + count` of a split: packed schema fields, stacked."""
+    """Renders clips `start` to `start + count`: packed schema fields, stacked."""
     with tqdm.tqdm(
         total=count,
         desc=f"render {split}",
@@ -208,13 +208,13 @@ def render(
 
 
 def crop_fields(data: settings.DataSettings) -> tuple[str, ...]:
-    """The images that clips have beside the fields of the schema."""
+    """Names of the images of clips in addition to the schema's fields."""
     kinds = dict(zip(("depth", "rgb"), scene.CROPS, strict=True))
     return tuple(kinds[name] for name in data.crops) if data.crop_size else ()
 
 
 def _schema_fields(clips: Clips) -> Clips:
-    """The fields of the schema, with clouds cleaned as those of recordings are."""
+    """Schema fields, with flying pixels removed as in recordings."""
     fields = schema_fields_of(clips)
     valid = fields["points_valid"] = np.array(fields["points_valid"])
     for clip, frame in np.ndindex(valid.shape[:2]):
@@ -224,13 +224,13 @@ def _schema_fields(clips: Clips) -> Clips:
 
 
 def schema_fields_of(clips: Mapping[str, Any]) -> dict[str, Any]:
-    """What the schema knows of rendered clips."""
+    """Selects the fields of rendered clips that are in the schema."""
     names = [*schema.FIELDS, *(name for name in schema.CROP_FIELDS if name in clips)]
     return {name: clips[name] for name in names}
 
 
 def _cache_key(data: settings.DataSettings, split: str) -> list[str]:
-    """What the clips of a split depend on."""
+    """Cache key: everything that the clips of a split depend on."""
     parts = [repr(scene_params(data, split)), str(data.seed), *_versions()]
     motion_file = [file_io.digest([motion_path(data)])] if data.motion else []
     return [*parts, *crop_fields(data), *motion_file]
@@ -241,10 +241,10 @@ def _versions() -> tuple[str, str]:
 
 
 def motion_path(data: settings.DataSettings) -> pathlib.Path:
-    """The file of `data.motion`.
+    """Path of the file `data.motion`.
 
     Raises:
-        errors.BadInput: there is none.
+        errors.BadInput: there is no such file.
     """
     path = pathlib.Path(data.motion).expanduser()
     if not path.is_file():
@@ -253,7 +253,7 @@ def motion_path(data: settings.DataSettings) -> pathlib.Path:
 
 
 def motion_pieces(data: settings.DataSettings) -> np.ndarray | None:
-    """Pieces of real motion, (pieces, frames, BODY joints, 3), in a fixed order."""
+    """Pieces of captured motion: (pieces, frames, BODY joints, 3), in fixed order."""
     if not data.motion:
         return None
     path, fps = motion_path(data), scene_params(data, "train").fps
@@ -265,7 +265,7 @@ def motion_pieces(data: settings.DataSettings) -> np.ndarray | None:
             whole = range(0, len(xyz) - length + 1, length)
             pieces += [xyz[i : i + length] for i in whole]
     except (TypeError, OSError, *file_io.DAMAGED_NPZ) as error:
-        raise errors.BadInput(f"{path} holds no motion clips: {error}") from error
+        raise errors.BadInput(f"{path} has no motion clips: {error}") from error
     if not pieces:
         raise errors.BadInput(f"{path}: no clip lasts {length} frames at {fps} Hz")
     order = np.random.default_rng(0).permutation(len(pieces))
@@ -273,11 +273,11 @@ def motion_pieces(data: settings.DataSettings) -> np.ndarray | None:
 
 
 def _resample_frames(xyz: np.ndarray, own: float, wanted: float) -> np.ndarray:
-    """Frames at another rate, Hz: every n-th, or between them where none are due."""
+    """Changes the frame rate, Hz: takes every n-th frame, or interpolates."""
     step = max(1, round(own / wanted))
     if abs(own / wanted - step) < _RATE_TOLERANCE * step:
         return xyz[::step]
-    # The curve between two frames takes a third and a fourth beside them.
+    # Cubic interpolation between two frames needs one more frame on each side.
     if len(xyz) < 4:
         return xyz[:0]
     time = np.arange(1.0 / own, (len(xyz) - 2) / own, 1.0 / wanted)

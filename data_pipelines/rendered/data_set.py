@@ -1,4 +1,4 @@
-"""Rendered people as a data set that can be written to disk."""
+"""Rendered people as a data set that can be prepared on disk."""
 
 import dataclasses
 import pathlib
@@ -10,7 +10,7 @@ from data_pipelines.sequences import sequence, tracks
 
 @dataclasses.dataclass(frozen=True)
 class RenderedClip:
-    """A clip that is rendered when it is read; stands in for a sequence of files."""
+    """A clip that is rendered when it is read; replaces a `sequence.Sequence`."""
 
     name: str
     subject: str
@@ -59,7 +59,7 @@ def read_track(
     skipped: list[str] | None = None,
     crop_size: int = 0,
 ) -> tracks.Track:
-    """Renders a clip; arguments as of `tracks.read_track`."""
+    """Renders a clip; see `tracks.read_track` for the arguments."""
     data = dataclasses.replace(
         clip.data,
         skeleton=skeleton,

@@ -1,36 +1,36 @@
-"""Everybody in a depth video, each followed under a number of their own."""
+"""Segmentation and tracking of several people in a depth video."""
 
 import numpy as np
 from scipy import optimize
 
 from data_pipelines.segmentation import person_candidates, segmenter
 
-_MIN_SCORE = 0.2  # how much like a person; where one is wanted, less is enough
-_MAX_STEP = 0.6  # metres that a person may go between two frames
-_MAX_UNSEEN_FRAMES = 30  # frames after which a person who is not seen is forgotten
+_MIN_SCORE = 0.2  # least plausibility; higher than for a single person
+_MAX_STEP = 0.6  # metres, largest movement of a person between two frames
+_MAX_UNSEEN_FRAMES = 30  # frames after which an unseen person is dropped
 
 
 class MultiPersonSegmenter:
-    """Segments one depth map after the other: `people(depth)`.
+    """Segments all people in successive depth maps: `people = segmenter(depth)`.
 
-    Where two people touch, they come out as one.
+    Two people who touch are segmented as one.
     """
 
     def __init__(self, rays: np.ndarray, intrinsics: np.ndarray):
-        """Takes the depth camera, as `segmentation.Segmenter`."""
+        """Sets the depth camera; see `segmenter.Segmenter`."""
         self._segmenter = segmenter.Segmenter(rays, intrinsics)
-        self._places: dict[int, np.ndarray] = {}  # (3,), metres, where last seen
-        self._unseen: dict[int, int] = {}  # frames since
+        self._places: dict[int, np.ndarray] = {}  # (3,), metres, last position
+        self._unseen: dict[int, int] = {}  # frames since then
         self._next = 0
 
     def __call__(self, depth: np.ndarray) -> dict[int, segmenter.Segmentation]:
-        """Everybody in a depth map, by number.
+        """Segments all people in a depth map.
 
         Args:
-            depth: (height, width), metres, 0, NaN or infinite where there is none.
+            depth: (height, width), metres; 0, NaN or infinite where missing.
 
         Returns:
-            The same number for the same person in the next depth maps.
+            Segmentation by track number. A person keeps the number in later frames.
         """
         view = self._segmenter.analyze(depth)
         found = _without_overlaps(view.candidates)
@@ -41,11 +41,11 @@ class MultiPersonSegmenter:
         }
 
     def _follow(self, places: np.ndarray) -> list[int]:
-        """Numbers of the people at (people, 3): those of who was nearest, or new."""
+        """Track numbers of people at (people, 3): that of the nearest track, or new."""
         known = list(self._places)
         before = np.array([self._places[n] for n in known]).reshape(-1, 3)
         away = np.linalg.norm(places[:, None] - before, axis=-1)
-        # A pair too far apart costs as much as none, so it takes nobody's place.
+        # Pairs that are too far apart all cost the same and do not affect the others.
         pairs = zip(
             *optimize.linear_sum_assignment(np.minimum(away, _MAX_STEP)), strict=True
         )
@@ -66,7 +66,7 @@ class MultiPersonSegmenter:
 def _without_overlaps(
     found: list[person_candidates.Candidate],
 ) -> list[person_candidates.Candidate]:
-    """The likely bodies, best first, that share no region with a better one."""
+    """Non-maximum suppression: plausible bodies, best first, without shared regions."""
     chosen: list[person_candidates.Candidate] = []
     taken: set[int] = set()
     for body in sorted(found, key=lambda b: b.score, reverse=True):

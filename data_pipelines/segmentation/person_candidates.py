@@ -1,7 +1,7 @@
-"""Which regions of a depth map are the person: grouping and plausibility.
+"""Grouping of depth-map regions into bodies, and a plausibility score for each.
 
-Sizes are those of people, adults and children, standing to seated; nothing is known
-about the room.
+The size limits cover adults and children, standing and seated, and do not depend on the
+room.
 """
 
 from typing import NamedTuple
@@ -12,51 +12,51 @@ import numpy as np
 from data_pipelines.segmentation import planes
 
 _MAX_SEEDS = 8
-_REACH = 1.1  # metres along the floor from the middle of a body to its parts
-_STATURE = 2.3  # metres from the lowest to the highest part
-_LARGEST = 3.5  # metres between opposite corners of the box around a body
-_LIMB = 1.2  # metres; what is longer is no limb, but may be half a person:
-_HALF = 0.5  # metres between the middles of two halves behind a pole
+_REACH = 1.1  # metres, largest horizontal distance from a body's centre to a part
+_STATURE = 2.3  # metres, largest height of a body
+_LARGEST = 3.5  # metres, largest diagonal of a body's bounding box
+_LIMB = 1.2  # metres; a longer region is not a limb but may be half a person
+_HALF = 0.5  # metres, distance of the centres of two halves behind a pole
 _NEIGHBOURS = ((0, 1), (1, 0), (0, 2), (2, 0), (0, 4), (4, 0))  # grid pixels
 _BEHIND = ((0, 8), (0, 14), (0, 20), (8, 0), (14, 0))  # grid pixels
-_MARGIN_SHARE = 0.25  # of a row that has depth, where a margin ends
-_OCCLUDER = 0.5  # metres; a pole or an arm in front hides no more of a body
-_SAMPLES = 400  # points that a body is measured by
+_MARGIN_SHARE = 0.25  # least share of depth pixels in the first row below a margin
+_OCCLUDER = 0.5  # metres, largest width of a pole or arm that occludes a body
+_SAMPLES = 400  # points used to measure a body
 _FLAT_SAMPLES, _FLAT_TRIALS = 120, 96
-_SMALL = 0.1  # m^2; what is smaller is not taken for furniture
-_RULED_OUT = 0.02  # a plausibility this low needs no closer look
-_HAND = 0.35  # metres; a smaller region may be a hand held out towards the camera,
-_HAND_GAP = 0.5  # whose forearm it hides: this far from the rest, metres.
-_PART_GAP = 0.45  # metres, for larger parts, cut off by what is in front of them
+_SMALL = 0.1  # m^2; smaller regions are not classified as furniture
+_RULED_OUT = 0.02  # lower plausibility: `boxiness` is not computed
+_HAND = 0.35  # metres; a smaller region may be a hand in front of its own forearm
+_HAND_GAP = 0.5  # metres, largest gap between such a hand and the body
+_PART_GAP = 0.45  # metres, largest gap between the body and an occluded larger part
 
 
 class Regions(NamedTuple):
-    """Connected regions of the coarse grid; row 0 is the background."""
+    """Connected regions of the coarse grid. Entry 0 is the background."""
 
-    labels: np.ndarray  # int (rows, columns), 0 is none
-    area: np.ndarray  # (regions,), m^2, facing the camera
-    low: np.ndarray  # (regions, 3), metres, least x, y, z
-    high: np.ndarray  # (regions, 3), metres
+    labels: np.ndarray  # int (rows, columns), 0 is background
+    area: np.ndarray  # (regions,), m^2, projected onto the image plane
+    low: np.ndarray  # (regions, 3), metres, smallest x, y, z
+    high: np.ndarray  # (regions, 3), metres, largest x, y, z
     border_contact: (
         np.ndarray
-    )  # (regions, 3), metres of contact with image left/right, top, bottom
+    )  # (regions, 3), metres of contact with the image's sides, top and bottom
 
 
 class Candidate(NamedTuple):
-    """Regions that may together be a person."""
+    """A group of regions that may be a person."""
 
     regions: np.ndarray  # region numbers
-    center: np.ndarray  # (3,), metres
-    score: float  # in [0, 1]
+    center: np.ndarray  # (3,), metres, mean of the points
+    score: float  # plausibility, in [0, 1]
 
 
 def measure_regions(labels: np.ndarray, xyz: np.ndarray, pixel_angle: float) -> Regions:
-    """Measures each region.
+    """Measures area, extent and contact with the image border of each region.
 
     Args:
-        labels: (rows, columns), 0 for none.
-        xyz: (rows, columns, 3), metres.
-        pixel_angle: width of a pixel at z = 1 m.
+        labels: (rows, columns), region number, 0 for background.
+        xyz: (rows, columns, 3), metres, camera frame.
+        pixel_angle: width of a grid pixel at z = 1 m, metres.
     """
     count = labels.max() + 1
     side = xyz[..., 2] * np.float32(pixel_angle)
@@ -81,10 +81,10 @@ def measure_regions(labels: np.ndarray, xyz: np.ndarray, pixel_angle: float) -> 
 
 
 def _edge(seen: np.ndarray) -> slice:
-    """The first two rows of the image, or of what lies below a margin without depth.
+    """Rows at the top border: the first two rows below a margin without depth.
 
-    Where the first row with depth holds little of it, it is the tip of something, and
-    nothing is cut off there.
+    If only a small share of the first row with depth is filled, it is the top of an
+    object that the border does not cut off, and the slice is empty.
     """
     first = int(seen.any(axis=1).argmax())
     if first > 1 and seen[first : first + 2].mean() < _MARGIN_SHARE:
@@ -93,7 +93,7 @@ def _edge(seen: np.ndarray) -> slice:
 
 
 def region_mask(labels: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """The image of some regions: bool (rows, columns)."""
+    """Mask of the regions in `members`: bool (rows, columns)."""
     chosen = np.zeros(labels.max() + 1, bool)
     chosen[members] = True
     return chosen[labels]
@@ -102,13 +102,14 @@ def region_mask(labels: np.ndarray, members: np.ndarray) -> np.ndarray:
 def depth_gaps(
     labels: np.ndarray, z: np.ndarray, count: int, pixel_angle: float
 ) -> np.ndarray:
-    """Third least depth step between regions that meet in the image, metres.
+    """Depth gap between neighbouring regions: their third smallest depth step, metres.
 
-    Pixels up to four apart count as meeting, to step over holes; farther ones where all
-    between them is nearer and so hides what connects them.
+    Pixels up to four apart are neighbours, to bridge holes. Pixels further apart are
+    neighbours if everything between them is nearer to the camera, because it may hide
+    the connection.
 
     Returns:
-        (count, count), symmetric, inf where two regions do not meet.
+        (count, count), symmetric, inf where two regions are not neighbours.
     """
     pairs, steps = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
     for down, right in _NEIGHBOURS + _BEHIND:
@@ -142,7 +143,7 @@ def depth_gaps(
 def find_candidates(
     regions: Regions, xyz: np.ndarray, pixel_angle: float, floor: np.ndarray | None
 ) -> list[Candidate]:
-    """Groups regions into bodies around the largest of human size, and rates them."""
+    """Groups regions around the largest ones of human size and scores each group."""
     gap = depth_gaps(regions.labels, xyz[..., 2], len(regions.area), pixel_angle)
     extent = np.linalg.norm(regions.high - regions.low, axis=1)
     human = (regions.area > 0.03) & (regions.area < 2.4) & (extent < _LARGEST)
@@ -175,7 +176,7 @@ def find_candidates(
 def _grow(
     seed: int, gap: np.ndarray, regions: Regions, may_join: np.ndarray, up: np.ndarray
 ) -> np.ndarray:
-    """The seed and the smaller regions close enough to be parts of the same body."""
+    """Returns the seed and the smaller regions close enough to belong to its body."""
     extent = np.linalg.norm(regions.high - regions.low, axis=1)
     limit = np.where(extent < _HAND, _HAND_GAP, _PART_GAP)
     middle = (regions.high + regions.low) / 2
@@ -199,17 +200,17 @@ def _grow(
 def plausibility(
     points: np.ndarray, regions: Regions, members: np.ndarray, floor: np.ndarray | None
 ) -> float:
-    """How much like one person a set of points is, in [0, 1].
+    """Plausibility that a set of points is one person, in [0, 1].
 
-    A product of ramps, each 1 over the range of people: visible area, height, width,
-    thickness (a flat thing is furniture), being cut off by the sides and the top of
-    the image, standing on the floor where it is known.
+    The product of piecewise-linear scores, each 1 over the human range: visible area,
+    height, width, thickness (furniture is flat), contact with the sides and the top of
+    the image, and height above the floor if the floor is known.
 
     Args:
         points: (points, 3), metres, camera frame.
-        regions: of the whole image.
-        members: those that make up the points.
-        floor: plane, if known.
+        regions: regions of the whole image.
+        members: numbers of the regions that the points belong to.
+        floor: (4,) plane of the floor, if known.
     """
     points = points[:: -(-len(points) // _SAMPLES)].astype(np.float64)
     up = np.array([0.0, -1.0, 0.0]) if floor is None else floor[:3]
@@ -237,12 +238,12 @@ def plausibility(
 
 
 def boxiness(shape: np.ndarray, xyz: np.ndarray) -> float:
-    """Flat faces times convex outline: 0.8 or more for furniture, less for people."""
+    """`flatness` times `convexity`: 0.8 or more for furniture, less for people."""
     return flatness(xyz[shape]) * convexity(shape)
 
 
 def convexity(shape: np.ndarray) -> float:
-    """Area of a binary image over that of its convex hull: 1 for a box, in (0, 1]."""
+    """Ratio of a mask's area to that of its convex hull, in (0, 1]; 1 for a box."""
     pixels = np.argwhere(shape)[:, ::-1].astype(np.int32)
     hull = np.zeros(shape.shape, np.uint8)
     cv2.fillConvexPoly(hull, cv2.convexHull(pixels), 1)
@@ -250,10 +251,10 @@ def convexity(shape: np.ndarray) -> float:
 
 
 def flatness(points: np.ndarray) -> float:
-    """Share of points on the two best planes: near 1 for boxes, less for people.
+    """Share of points on the best two planes: near 1 for boxes, less for people.
 
-    RANSAC on planes through three points. A point is on a plane within 6 mm and 1.5
-    standard deviations of a structured-light sensor.
+    RANSAC with planes through three points. The inlier distance is 6 mm plus 1.5
+    standard deviations of the noise of a structured-light sensor.
 
     Args:
         points: (points, 3), metres, camera frame.
@@ -275,5 +276,5 @@ def _quantiles(values: np.ndarray, *shares: float) -> np.ndarray:
 
 
 def _ramp(value: float, zero: float, one: float, still_one: float, zero_again: float):
-    """0 below `zero`, 1 from `one` to `still_one`, 0 above `zero_again`."""
+    """Trapezoid: 0 below `zero`, 1 in [`one`, `still_one`], 0 above `zero_again`."""
     return float(np.interp(value, [zero, one, still_one, zero_again], [0, 1, 1, 0]))

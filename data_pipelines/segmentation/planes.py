@@ -1,9 +1,9 @@
-"""Floor and walls of any room from one depth map, by oriented RANSAC.
+"""Floor and wall detection in one depth map by oriented RANSAC.
 
-A plane is (nx, ny, nz, offset), metres, camera frame, with the unit normal towards
-the camera, so that n.p + offset is the signed distance of p and `offset` that of the
-camera. Nothing is assumed about the room or the mounting of the camera but that the
-floor is below it: its normal has a component against image-down.
+A plane is (nx, ny, nz, offset), metres, camera frame. The unit normal n points towards
+the camera, so n.p + offset is the signed distance of a point p, and `offset` is the
+distance of the camera. The only assumption is that the floor is below the camera: the
+y component of its normal is negative (image-down is +y).
 """
 
 from typing import NamedTuple
@@ -12,17 +12,17 @@ import numpy as np
 
 _SAMPLES = 1200
 _HYPOTHESES = 64
-_TRIES = 6  # hypotheses looked at for one plane
+_TRIES = 6  # hypotheses that are refined for one plane
 _MAX_WALLS = 6
-_MIN_FLOOR = 0.1  # m^2; the floor may be a strip between furniture.
-_MIN_WALL = 1.0  # m^2; above the flattest view of a person (a torso: 0.3 m^2).
-_MAX_BEHIND = 0.1  # Share of area behind a wall: windows, doors, mirrors.
-_BASE, _NOISE = 0.02, 0.006  # metres and metres^-1; see `tolerance`.
-_UP = -0.35  # Floor normals have n_y below this: pitch up to 70 degrees.
+_MIN_FLOOR = 0.1  # m^2; the visible floor may be a strip between furniture.
+_MIN_WALL = 1.0  # m^2; more than the largest flat part of a person (torso: 0.3).
+_MAX_BEHIND = 0.1  # largest share of area behind a wall (windows, doors, mirrors)
+_BASE, _NOISE = 0.02, 0.006  # metres and 1/metres; see `tolerance`
+_UP = -0.35  # upper limit of n_y of a floor: camera pitch up to 70 degrees
 
 
 class Planes(NamedTuple):
-    """What the room consists of; the floor, where there is one, is not in `walls`."""
+    """Planes of a room. `walls` does not include the floor."""
 
     floor: np.ndarray | None  # (4,)
     walls: tuple[np.ndarray, ...]  # (4,) each: walls, ceiling, large flat furniture
@@ -33,31 +33,32 @@ class Planes(NamedTuple):
 
 
 class _Samples(NamedTuple):
-    """Points with normals, drawn evenly over the image."""
+    """Points with normals on a regular grid of pixels."""
 
     xyz: np.ndarray  # (samples, 3), metres
     normals: np.ndarray  # (samples, 3), unit; zero where unknown
-    area: np.ndarray  # (samples,), m^2 of surface that the sample stands for
+    area: np.ndarray  # (samples,), m^2, surface area that a sample represents
 
 
 def signed_distance(xyz: np.ndarray, plane: np.ndarray) -> np.ndarray:
-    """Metres in front of the plane, on the camera's side; above it for a floor."""
+    """Signed distance to a plane, metres, positive on the side of the camera."""
     plane = plane.astype(xyz.dtype)
     return xyz @ plane[:3] + plane[3]
 
 
 def tolerance(depth: np.ndarray, plane: np.ndarray) -> np.ndarray:
-    """How far off a plane its own points are seen, metres.
+    """Largest distance from a plane at which a point counts as on it, metres.
 
-    Axial noise grows with z^2 (Khoshelham and Oude Elberink, Sensors 2012, give
-    1.4e-3 z^2 for Kinect v1), and moves a point off the plane by its cosine, which on
-    the plane is |offset| / range: base + 0.006 z |offset|, four standard deviations.
+    The value is 0.02 + 0.006 z |offset|, about four standard deviations. Axial noise
+    grows with z^2 (Khoshelham and Oude Elberink, Sensors 2012: 1.4e-3 z^2 for Kinect
+    v1). Its component along the normal is scaled by the cosine of the viewing angle,
+    which is |offset| / range for points on the plane.
     """
     return np.float32(_BASE) + np.float32(_NOISE * abs(plane[3])) * depth
 
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Cross products of (vectors, 3); `np.cross` costs several times as much."""
+    """Cross products of (vectors, 3), several times faster than `np.cross`."""
     ax, ay, az = a.T
     bx, by, bz = b.T
     return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=1)
@@ -66,14 +67,15 @@ def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def find_planes(
     xyz: np.ndarray, pixel_angle: float, rng: np.random.Generator
 ) -> Planes:
-    """Finds the floor and the large planes that close off the room.
+    """Finds the floor and the large planes that bound the room.
 
-    Each hypothesis is one sample and its normal. It counts the area of the samples
-    that lie on it with a like normal; it is refused where too much lies behind it,
-    which is what sets a wall or a floor apart from a table or a chest.
+    A hypothesis is the plane through one sample with its normal. Its score is the area
+    of the samples that lie on the plane and have a similar normal. Planes with too much
+    area behind them are rejected: this separates walls and floors from tables and
+    cupboards.
 
     Args:
-        xyz: (height, width, 3), metres, camera frame; z = 0 where there is none.
+        xyz: (height, width, 3), metres, camera frame; z = 0 where depth is missing.
         pixel_angle: width of one pixel at z = 1 m, metres (1 / focal length).
         rng: draws the hypotheses.
     """
@@ -96,7 +98,7 @@ def find_planes(
 
 
 def _draw_samples(xyz: np.ndarray, pixel_angle: float, reach: int = 2) -> _Samples:
-    """Evenly spaced points, with normals from neighbours `reach` pixels away."""
+    """Points on a grid, with normals from neighbours `reach` pixels away."""
     inner = xyz[reach:-reach, reach:-reach, 2]
     v, u = np.nonzero(inner > 0)
     pick = np.linspace(0, len(v) - 1, min(_SAMPLES, len(v))).astype(int)
@@ -112,8 +114,8 @@ def _draw_samples(xyz: np.ndarray, pixel_angle: float, reach: int = 2) -> _Sampl
     normal /= np.maximum(norm, 1e-12)[:, None]
     cosine = -np.sum(normal * point, axis=1) / np.linalg.norm(point, axis=1)
     normal *= np.sign(cosine)[:, None]
-    # A floor seen from 1 m at 6 m still gains less than a quarter of its depth over
-    # the span; more than that is an edge, where a normal means nothing.
+    # Normals are undefined at depth edges. A change of depth is an edge if it exceeds
+    # that of a floor seen from 1 m above at a distance of 6 m.
     smooth = norm > 1e-12
     for (start, stop), slope in zip(ends, (0.06, 0.25), strict=True):
         near, far = start[:, 2], stop[:, 2]
@@ -126,7 +128,7 @@ def _draw_samples(xyz: np.ndarray, pixel_angle: float, reach: int = 2) -> _Sampl
 def _hypotheses(
     samples: _Samples, seeds: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Which samples lie on the plane through each of some seeds, with a like normal.
+    """Inliers of the plane through each seed: near it and with a similar normal.
 
     Returns:
         bool (samples, hypotheses).
@@ -149,11 +151,11 @@ def _largest(
     min_area: float,
     facing: float = np.inf,
 ) -> np.ndarray | None:
-    """The largest plane on free samples, refined, that has almost nothing behind it.
+    """Returns the largest plane of unassigned samples with almost no area behind it.
 
-    A hypothesis leans with the noise of its one normal, so what lies behind is judged
-    after the least-squares fit, and by surfaces only: single points behind are noise.
-    `facing` is an upper limit on n_y.
+    The area behind is measured after the least-squares fit, because the noise of a
+    single normal tilts the hypothesis. Isolated points behind are noise and do not
+    count. `facing` is an upper limit on n_y.
     """
     surface = samples.area * np.any(samples.normals != 0, axis=1)
     on = on & free[:, None]
@@ -174,9 +176,9 @@ def _largest(
 
 
 def _refine(samples: _Samples, on: np.ndarray, rounds: int = 3) -> np.ndarray:
-    """Least-squares plane through the samples `on` it, which are found anew.
+    """Weighted least-squares fit of a plane, repeated with updated inliers.
 
-    Samples count by the area they stand for and the inverse of their variance.
+    The weight of a sample is its area divided by its variance.
     """
     weight = samples.area / (_BASE + _NOISE * samples.xyz[:, 2] ** 2) ** 2
     for _ in range(rounds):

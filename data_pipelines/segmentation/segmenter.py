@@ -1,10 +1,10 @@
-"""The person, the floor and the person's box from a depth map, in any room.
+"""Person segmentation in depth maps: mask, bounding box and floor.
 
-On a grid of about 160 columns: find the planes that close the room off (`planes`),
-take them away with all that lies behind them, cut what is left at depth edges into
-regions, join regions that lie close together into bodies, and keep the body that is
-most like a person: by size, reach, thickness, by not being cut off by the image, by
-keypoints or the previous frame where there are any, and by being near.
+Works on a grid of about 160 columns: find the planes that bound the room (`planes`),
+remove them and everything behind them, split the rest into regions at depth edges, and
+group nearby regions into bodies. The person is the body with the highest score, which
+combines size, reach, thickness, contact with the image border, keypoints or the
+previous position if known, and distance to the camera.
 """
 
 import dataclasses
@@ -22,50 +22,50 @@ _MIN_SCORE = 0.05
 
 
 class KeypointHint(NamedTuple):
-    """2D keypoints of the wanted person, in any camera beside the depth camera."""
+    """2D keypoints of the person to segment, in the depth camera or another one."""
 
     uv: np.ndarray  # (joints, 2), undistorted pixels
     confidence: np.ndarray  # (joints,), 0 where there is no keypoint
-    intrinsics: np.ndarray  # (4,), of the keypoints' camera
+    intrinsics: np.ndarray  # (4,): fx, fy, cx, cy of the keypoint camera, pixels
     cam_from_depth: np.ndarray  # (4, 4), metres
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Segmentation:
-    """One person in one depth map; everything is empty where none was found."""
+    """One person in one depth map. The mask is empty if no person was found."""
 
     mask: np.ndarray  # bool (height, width)
-    box: tuple[int, int, int, int]  # left, top, right, bottom pixel edges
+    box: tuple[int, int, int, int]  # left, top, right, bottom, pixels
     floor: np.ndarray | None  # (4,) plane as in `planes`, camera frame
-    score: float  # how much like a person, in [0, 1]
+    score: float  # plausibility that it is a person, in [0, 1]
 
 
 class _Grid(NamedTuple):
-    """The depth map on the coarse grid."""
+    """A depth map on the coarse grid."""
 
     step: int  # pixels of the depth map per grid pixel
-    z: np.ndarray  # float32 (rows, columns), metres, 0 where there is none
+    z: np.ndarray  # float32 (rows, columns), metres, 0 where missing
     xyz: np.ndarray  # float32 (rows, columns, 3), metres
-    pixel_angle: float  # width of a grid pixel at z = 1 m
+    pixel_angle: float  # width of a grid pixel at z = 1 m, metres
 
 
 class SegmentedFrame(NamedTuple):
-    """A depth map taken apart: what stands in it, and in which room."""
+    """A depth map with its room planes, regions and candidate bodies."""
 
-    depth: np.ndarray  # float32 (height, width), metres, 0 where there is none
+    depth: np.ndarray  # float32 (height, width), metres, 0 where missing
     grid: _Grid
     room: planes.Planes
-    labels: np.ndarray  # (rows, columns) of the grid, number of the region
+    labels: np.ndarray  # (rows, columns) of the grid, region number
     candidates: list[
         person_candidates.Candidate
-    ]  # groups of regions, each with how like a person it is
-    motion_mask: np.ndarray  # bool (rows, columns), before what was seen there earlier
+    ]  # groups of regions with their plausibility
+    motion_mask: np.ndarray  # bool (rows, columns), nearer than the background
 
 
 def extract_person(
     view: SegmentedFrame, body: person_candidates.Candidate
 ) -> Segmentation:
-    """The pixels, box and floor of one of the bodies in a view."""
+    """Mask, box and floor of one candidate body of a frame."""
     person = person_candidates.region_mask(view.labels, body.regions)
     person = _add_feet(person, view.grid, view.room)
     mask = _refine_mask(view.depth, view.grid, person)
@@ -73,13 +73,13 @@ def extract_person(
 
 
 class Segmenter:
-    """Segments one depth map after the other, following the person it chose.
+    """Segments successive depth maps and follows the chosen person.
 
-    `reset()` before another recording.
+    Call `reset()` before another recording.
     """
 
     def __init__(self, rays: np.ndarray, intrinsics: np.ndarray):
-        """Takes the depth camera.
+        """Sets the depth camera.
 
         Args:
             rays: float32 (height, width, 2), x/z and y/z of each pixel
@@ -87,24 +87,24 @@ class Segmenter:
             intrinsics: (fx, fy, cx, cy), pixels.
         """
         long, short = max(rays.shape[:2]), min(rays.shape[:2])
-        self._step = min(max(1, round(long / _GRID)), short)  # one block at least
+        self._step = min(max(1, round(long / _GRID)), short)  # at least one block
         self._rays = _downsample(rays, self._step)
         self._pixel_angle = self._step / float(np.sqrt(intrinsics[0] * intrinsics[1]))
         self.reset()
 
     def reset(self) -> None:
-        """Forgets the person and the background of the previous frames."""
+        """Clears the person and the background of previous frames."""
         self._last: np.ndarray | None = None
         self._background = np.zeros(self._rays.shape[:2], np.float32)
 
     def __call__(
         self, depth: np.ndarray, hint: KeypointHint | None = None
     ) -> Segmentation:
-        """Finds the person.
+        """Segments the person.
 
         Args:
-            depth: (height, width), metres, 0, NaN or infinite where there is none.
-            hint: keypoints of the person wanted, where known.
+            depth: (height, width), metres; 0, NaN or infinite where missing.
+            hint: keypoints of the person to segment, if known.
         """
         view = self.analyze(depth)
         votes = None if hint is None else _keypoint_votes(view.grid, view.labels, hint)
@@ -116,10 +116,10 @@ class Segmenter:
         return extract_person(view, body)
 
     def analyze(self, depth: np.ndarray) -> SegmentedFrame:
-        """What stands in the room; the next step is `extract_person`.
+        """Finds candidate bodies. The next step is `extract_person`.
 
         Args:
-            depth: (height, width), metres, 0, NaN or infinite where there is none.
+            depth: (height, width), metres; 0, NaN or infinite where missing.
         """
         known = np.isfinite(depth) & (depth > 0)
         depth = np.where(known, depth, 0).astype(np.float32)
@@ -141,20 +141,20 @@ class Segmenter:
         )
 
     def _update_background(self, z: np.ndarray) -> np.ndarray:
-        """Where something stands before the farthest depth seen so far: bool."""
+        """Mask of pixels nearer than the farthest depth seen so far: bool."""
         moved = (z > 0) & (z < self._background - np.maximum(0.1, 0.04 * z))
         self._background = np.maximum(self._background, z)
         return moved
 
 
 def _downsample(values: np.ndarray, step: int) -> np.ndarray:
-    """One value from the middle of each step x step block."""
+    """Value at the centre of each step x step block."""
     rows, columns = (size // step for size in values.shape[:2])
     return values[step // 2 :: step, step // 2 :: step][:rows, :columns]
 
 
 def _downsample_depth(depth: np.ndarray, step: int) -> np.ndarray:
-    """Depth on the grid; a hole takes the nearest depth of its block, if any."""
+    """Depth on the grid. A hole gets the smallest depth of its block, if any."""
     z = _downsample(depth, step).copy()
     row, column = np.nonzero(z <= 0)
     inside = np.arange(step)
@@ -166,11 +166,12 @@ def _downsample_depth(depth: np.ndarray, step: int) -> np.ndarray:
 
 
 def _regions(grid: _Grid, room: planes.Planes) -> np.ndarray:
-    """Numbers the connected regions in front of the room's planes; 0 is none.
+    """Labels connected regions in front of the room's planes; 0 is background.
 
-    Neighbouring pixels belong together unless their depths jump. The pixels are put
-    on every second node of a finer binary image and their links between them, so that
-    an ordinary labelling respects the jumps without thinning a limb.
+    Neighbouring pixels are connected unless there is a depth edge between them. Pixels
+    go to every second node of a finer binary image and their connections to the nodes
+    between, so that standard connected-component labelling respects depth edges without
+    thinning limbs.
     """
     z, keep, jump = grid.z, _foreground(grid, room, floor_slack=1.5), _jump(grid.z)
     nodes = np.zeros((2 * z.shape[0] - 1, 2 * z.shape[1] - 1), np.uint8)
@@ -188,7 +189,7 @@ def _regions(grid: _Grid, room: planes.Planes) -> np.ndarray:
 
 
 def _foreground(grid: _Grid, room: planes.Planes, floor_slack: float) -> np.ndarray:
-    """What stands before the walls and above the floor: bool (rows, columns)."""
+    """Mask of pixels in front of the walls and above the floor."""
     keep = grid.z > 0
     for plane, slack in [(wall, 1.5) for wall in room.walls] + (
         [] if room.floor is None else [(room.floor, floor_slack)]
@@ -199,7 +200,7 @@ def _foreground(grid: _Grid, room: planes.Planes, floor_slack: float) -> np.ndar
 
 
 def _jump(z: np.ndarray) -> np.ndarray:
-    """Depth step that separates neighbouring grid pixels, metres."""
+    """Depth step between neighbouring grid pixels that counts as an edge, metres."""
     return np.maximum(np.float32(0.06), np.float32(0.035) * z)
 
 
@@ -210,7 +211,7 @@ def _is_connected(a: np.ndarray, b: np.ndarray, jump: np.ndarray) -> np.ndarray:
 def _select_candidate(
     view: SegmentedFrame, last: np.ndarray | None, votes: np.ndarray | None
 ) -> person_candidates.Candidate | None:
-    """The body under the keypoints, else the likeliest: moving, followed and near."""
+    """Selects the body under the keypoints, or the body with the highest score."""
     size = np.bincount(view.labels.ravel())
     moving = np.bincount(view.labels[view.motion_mask], minlength=len(size))
 
@@ -228,7 +229,7 @@ def _select_candidate(
 
 
 def _keypoint_votes(grid: _Grid, labels: np.ndarray, hint: KeypointHint) -> np.ndarray:
-    """Confidence of the keypoints that fall on each region: (regions,)."""
+    """Sum of the confidences of the keypoints on each region: (regions,)."""
     points = grid.xyz[labels > 0] @ hint.cam_from_depth[:3, :3].T
     points = points + hint.cam_from_depth[:3, 3]
     uv = camera.uv_from_xyz(points, hint.intrinsics)
@@ -243,10 +244,10 @@ def _keypoint_votes(grid: _Grid, labels: np.ndarray, hint: KeypointHint) -> np.n
 
 
 def _add_feet(person: np.ndarray, grid: _Grid, room: planes.Planes) -> np.ndarray:
-    """Adds what was taken for the floor, but rises from it and touches the person.
+    """Adds pixels that touch the person and lie just above the floor.
 
-    Regions need a floor that is surely gone; next to the person, what is above the
-    noise of the floor is a foot.
+    Regions are found with a wide tolerance around the floor, which removes the feet.
+    Next to the person, pixels above the noise of the floor belong to a foot.
     """
     if room.floor is None:
         return person
@@ -260,18 +261,18 @@ def _add_feet(person: np.ndarray, grid: _Grid, room: planes.Planes) -> np.ndarra
 
 
 def _depth_around(person: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least and greatest depth of the person within a grid pixel of each."""
+    """Smallest and largest depth of the person within one grid pixel of each."""
     around = np.ones((3, 3), np.uint8)
     near = cv2.erode(np.where(person, z, np.float32(1e3)), around)
     return near, cv2.dilate(np.where(person, z, np.float32(-1e3)), around)
 
 
 def _refine_mask(depth: np.ndarray, grid: _Grid, person: np.ndarray) -> np.ndarray:
-    """The person's pixels at full resolution.
+    """Mask of the person at full resolution.
 
-    A pixel belongs to the person if its depth lies within the range of the person's
-    grid pixels around it, widened by what one pixel may differ. Where the grid ends
-    before the image does, its last pixels stand for those that follow.
+    A pixel belongs to the person if its depth is within the range of the person's grid
+    pixels around it, plus a tolerance. Image pixels beyond the last block of the grid
+    use the last grid pixels.
     """
     near, far = _depth_around(person, grid.z)
     slack = np.maximum(np.float32(0.04), np.float32(0.025) * grid.z)

@@ -1,1 +1,1 @@
-"""Sequences of one person: reader interface, points, crops, detected keypoints."""
+"""Sequences of one person: reader interface, points, crops, keypoint detection."""

@@ -1,4 +1,4 @@
-"""Sequences from arrays, for data that no reader of this package knows."""
+"""Sequences from arrays, for data sets without a reader in this package."""
 
 import dataclasses
 from collections.abc import Sequence as Listed
@@ -15,7 +15,7 @@ from unipose_jax import skeleton as skeletons
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class ArraySequence(sequence.Sequence):
-    """A sequence whose frames are held in arrays; see `from_arrays`."""
+    """A sequence with its frames in arrays; see `from_arrays`."""
 
     depths: np.ndarray
     keypoint_array: np.ndarray | None
@@ -58,24 +58,24 @@ def from_arrays(
     distortion: Listed[float] = (0.0,) * 5,
     subject: str = "",
 ) -> ArraySequence:
-    """A sequence of one person in front of one depth camera.
+    """Makes a sequence of one person and one depth camera from arrays.
 
     Args:
-        name: unique in the data set, fit for a file name.
-        depth: (frames, height, width), metres, 0 where there is none. Frames are read
-            one at a time, so it may be a memory map or an HDF5 data set.
+        name: unique in the data set, valid as a file name.
+        depth: (frames, height, width), metres, 0 where missing. Frames are read one at
+            a time, so it may be a memory map or an HDF5 data set.
         intrinsics: (fx, fy, cx, cy), pixels, with pixel centres at +0.5.
         time: (frames,), seconds.
         keypoints: (frames, joints, 3): u, v in pixels of the depth image, lens
             distortion included, and confidence in [0, 1].
-        joints: (frames, joints, 3): true positions, metres, frame of the depth camera;
+        joints: (frames, joints, 3): ground truth, metres, frame of the depth camera;
             NaN where unknown.
         skeleton: joint order of `keypoints` and `joints`.
         distortion: (k1, k2, p1, p2, k3) of OpenCV.
-        subject: the person, where it is known.
+        subject: identifier of the person, if known.
 
     Raises:
-        errors.BadInput: an array has another shape.
+        errors.BadInput: an array has a wrong shape.
     """
     count, height, width = _shape(name, "depth", depth, (None, None, None))
     num_joints = skeletons.by_name(skeleton).num_joints
@@ -98,7 +98,7 @@ def from_arrays(
 
 
 def _shape(name: str, label: str, array, expected: tuple) -> tuple[int, ...]:
-    """The shape of an array; None in `expected` is any size."""
+    """Checks and returns the shape of an array; None in `expected` is any size."""
     shape = tuple(np.shape(array))
     fits = len(shape) == len(expected) and all(
         size == wanted or wanted is None

@@ -1,11 +1,10 @@
-"""2D keypoints by the user's own top-down network, an ONNX file (needs onnxruntime).
+"""2D keypoint detection with a user's top-down ONNX network (needs onnxruntime).
 
-The network takes one person, cut out of the image at the size of its input,
-(1, 3, H, W), and gives either a heat map of each joint, (1, J, h, w), or two lists of
-bins (SimCC), (1, J, k W) for u and (1, J, k H) for v. These are the heads of MMPose,
-and positions mean what they mean there: cell i of a heat map lies on the centre of
-input pixel i W / w (of i (W - 1) / (w - 1) where it was trained with UDP), bin b on
-that of pixel b / k.
+The input is the crop of one person, (1, 3, H, W). The output is either a heat map per
+joint, (1, J, h, w), or two arrays of bins (SimCC), (1, J, k W) for u and (1, J, k H)
+for v. Positions follow MMPose: cell i of a heat map is at the centre of input pixel
+i W / w, or of i (W - 1) / (w - 1) if the network was trained with UDP; bin b is at the
+centre of input pixel b / k.
 """
 
 import os
@@ -21,17 +20,17 @@ from data_pipelines.sequences import sequence, tracks
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 
-# ImageNet's, for colours from 0 to 255 in the order R, G, B.
+# Mean and standard deviation of ImageNet, colours from 0 to 255, in the order R, G, B.
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
-_PADDING = 1.25  # of the box, as in MMPose (GetBBoxCenterScale)
+_PADDING = 1.25  # scale of the box, as in MMPose (GetBBoxCenterScale)
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # best first
 
-Box = tuple[float, float, float, float]  # left, top, right, bottom pixel edges
+Box = tuple[float, float, float, float]  # left, top, right, bottom, pixels
 
 
 class KeypointDetector:
-    """A network of one person's keypoints: `uv, confidence = detector(image, box)`."""
+    """Keypoint network for one person: `uv, confidence = detector(image, box)`."""
 
     def __init__(
         self,
@@ -43,19 +42,21 @@ class KeypointDetector:
         rgb: bool = True,
         udp: bool = False,
     ):
-        """Loads the network and tries it once.
+        """Loads the network and runs it once to check its outputs.
 
         Args:
             path: the ONNX file.
-            skeleton: name of the skeleton that its joints are in the order of.
-            mean: of each channel of its input, taken away; colours are 0 to 255.
-            std: of each channel, divided by.
-            rgb: False for a network that takes B, G, R (then so are `mean` and `std`).
-            udp: for a heat map trained with UDP (ViTPose; `UDPHeatmap` in MMPose),
-                whose corner cells lie on the corner pixels.
+            skeleton: name of the skeleton whose joint order the network uses.
+            mean: value subtracted from each input channel; colours are 0 to 255.
+            std: divisor of each input channel.
+            rgb: False for a network with input order B, G, R, which then also holds for
+                `mean` and `std`.
+            udp: True for a heat map trained with UDP (ViTPose; `UDPHeatmap` in MMPose),
+                whose corner cells are at the corner pixels.
 
         Raises:
-            errors.BadInput: no onnxruntime, no such network, another number of joints.
+            errors.BadInput: onnxruntime is missing, the file is not a suitable network,
+                or its number of joints is wrong.
         """
         try:
             self._joints = skeletons.by_name(skeleton).num_joints
@@ -71,19 +72,19 @@ class KeypointDetector:
         self._check([output.shape for output in trial])
 
     def __call__(self, image: np.ndarray, box: Box) -> tuple[np.ndarray, np.ndarray]:
-        """Finds the joints of the person in a box.
+        """Detects the joints of the person in a box.
 
         Args:
             image: uint8 RGB (height, width, 3), as recorded.
-            box: around the person; it is padded and brought to the input's shape.
+            box: bounding box of the person, without padding.
 
         Returns:
             float32 (joints, 2), pixels as recorded with centres at +0.5, and float32
             (joints,), confidence in [0, 1].
         """
         left, top, scale = _fit_box(box, self._size)
-        # Input pixel = scale * (image pixel - corner) between pixel edges; OpenCV
-        # counts from the centre of the first pixel.
+        # With pixel edges at integers, input = scale * (image - corner). OpenCV has
+        # pixel centres at integers.
         matrix = np.array(
             [
                 [scale, 0.0, scale * (0.5 - left) - 0.5],
@@ -96,14 +97,14 @@ class KeypointDetector:
         return uv.astype(np.float32), np.clip(confidence, 0, 1).astype(np.float32)
 
     def _run(self, crop: np.ndarray) -> list[np.ndarray]:
-        """The network's outputs for a crop of its size."""
+        """Runs the network on a crop of its input size."""
         channels = crop if self._rgb else crop[..., ::-1]
         values = (channels.astype(np.float32) - self._mean) / self._std
         batch = np.ascontiguousarray(values.transpose(2, 0, 1)[None])
         return self._session.run(None, {self._session.get_inputs()[0].name: batch})
 
     def _check(self, shapes: Sequence[tuple[int, ...]]) -> None:
-        """Raises unless the outputs are those of one of the two heads."""
+        """Raises if the output shapes are neither those of heat maps nor of SimCC."""
         sides = self._size
         heat = len(shapes) == 1 and len(shapes[0]) == 4
         bins = len(shapes) == 2 and all(len(shape) == 3 for shape in shapes)
@@ -112,7 +113,7 @@ class KeypointDetector:
         if not (heat or bins) or any(shape[0] != 1 for shape in shapes):
             given = " and ".join(map(str, shapes))
             raise errors.BadInput(
-                f"{self.path} gives {given}, no heat maps (1, J, h, w) and no SimCC"
+                f"{self.path} gives {given}; expected heat maps (1, J, h, w) or SimCC"
                 f" (1, J, {sides[0]} k) and (1, J, {sides[1]} k)"
             )
         if any(shape[1] != self._joints for shape in shapes):
@@ -122,11 +123,11 @@ class KeypointDetector:
             )
 
     def _decode(self, outputs: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Input pixels from 0 at the first centre, (joints, 2), and peak heights."""
+        """Input pixels (joints, 2), first centre at 0, and heights of the peaks."""
         if len(outputs) == 2:
             bins = [output[0].argmax(axis=1) for output in outputs]
             split = outputs[0].shape[2] / self._size[0]
-            # As in MMPose, the joint is as sure as the less sure of its coordinates.
+            # As in MMPose, the confidence is the lower one of the two coordinates.
             height = np.minimum(*(output[0].max(axis=1) for output in outputs))
             return np.stack(bins, axis=1) / split, height
         cells, height = _peaks(outputs[0][0])
@@ -137,19 +138,20 @@ class KeypointDetector:
 
 
 def detect_recording(source: sequence.Sequence, detector: KeypointDetector) -> Any:
-    """The keypoints of the person in every frame that has colour and shows one.
+    """Detects keypoints in every frame that has a colour image and a person.
 
-    The person is the one in the masks, or the one that is segmented in the depth map.
+    The person comes from the masks, or from segmentation of the depth map.
 
     Args:
-        source: a recording, or any sequence with colour.
+        source: a recording, or any sequence with colour images.
         detector: the network.
 
     Returns:
         The content of a keypoints.json.
 
     Raises:
-        errors.BadInput: a frame cannot be read, or none shows a person in colour.
+        errors.BadInput: a frame cannot be read, or no frame has both a colour image
+            and a person in it.
     """
     frames, found = [], []
     for index, cloud in enumerate(tracks.person_clouds(source)):
@@ -167,14 +169,14 @@ def detect_recording(source: sequence.Sequence, detector: KeypointDetector) -> A
 
 
 def person_box(xyz: np.ndarray, source: sequence.Sequence) -> Box | None:
-    """The box around points in the image of their sequence's colour camera.
+    """Bounding box of points in the image of the colour camera.
 
     Args:
         xyz: (points, 3), metres, depth-camera frame.
-        source: has the cameras.
+        source: sequence with the cameras.
 
     Returns:
-        Pixel edges as recorded; None where no point falls into the image.
+        Box in pixels as recorded; None if no point is inside the image.
     """
     camera = source.keypoint_camera
     xyz = xyz @ source.color_from_depth[:3, :3].T + source.color_from_depth[:3, 3]
@@ -188,7 +190,7 @@ def person_box(xyz: np.ndarray, source: sequence.Sequence) -> Box | None:
 
 
 def _open(path: pathlib.Path) -> Any:
-    """The network, ready to run."""
+    """Opens the network in an inference session."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -198,18 +200,18 @@ def _open(path: pathlib.Path) -> Any:
     if not path.is_file():
         raise errors.BadInput(f"no ONNX file at {path}")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # no warnings about how the model was exported
+    options.log_severity_level = 3  # hides warnings about the export of the model
     available = onnxruntime.get_available_providers()
     providers = [name for name in _PROVIDERS if name in available]
     try:
         return onnxruntime.InferenceSession(str(path), options, providers)
-    except Exception as error:  # its errors have no common class
+    except Exception as error:  # the errors of onnxruntime have no common class
         line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise errors.BadInput(f"{path} is no ONNX model: {line}") from error
+        raise errors.BadInput(f"{path} is not an ONNX model: {line}") from error
 
 
 def _input_size(inputs: Sequence[Any], path: pathlib.Path) -> tuple[int, int]:
-    """Width and height of the one input, pixels."""
+    """Width and height of the single input, pixels."""
     shape = inputs[0].shape if len(inputs) == 1 else []
     fixed = len(shape) == 4 and all(isinstance(side, int) for side in shape[1:])
     batch_of_one = fixed and (shape[0] == 1 or not isinstance(shape[0], int))
@@ -223,10 +225,10 @@ def _input_size(inputs: Sequence[Any], path: pathlib.Path) -> tuple[int, int]:
 
 
 def _fit_box(box: Box, size: tuple[int, int]) -> tuple[float, float, float]:
-    """The padded box in the shape of the input.
+    """Pads a box and extends it to the aspect ratio of the input.
 
     Returns:
-        Its left and top edge, and input pixels per image pixel.
+        Left and top edge of the new box, and input pixels per image pixel.
     """
     left, top, right, bottom = box
     scale = min(
@@ -241,23 +243,23 @@ def _fit_box(box: Box, size: tuple[int, int]) -> tuple[float, float, float]:
 
 
 def _peaks(heat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The highest point of each heat map between its cells.
+    """Maximum of each heat map with sub-cell precision.
 
-    Along each axis the top of the parabola through the logarithms of three cells, which
-    is the mean of a Gaussian; on the border, the cell itself.
+    Along each axis, the vertex of the parabola through the logarithms of three cells,
+    which is exact for a Gaussian. At the border, the cell itself.
 
     Args:
         heat: (joints, rows, columns).
 
     Returns:
         (joints, 2), column and row, cell centres at 0, 1, ...; and (joints,), the
-        highest cell's value.
+        value of the highest cell.
     """
     joints, rows, columns = heat.shape
     row, column = np.divmod(heat.reshape(joints, -1).argmax(axis=1), columns)
     joint = np.arange(joints)
     height = heat[joint, row, column]
-    # What is not above zero has no logarithm; this far below the peak it is all one.
+    # Avoids the logarithm of zero; values this far below the peak have no influence.
     log = np.log(np.maximum(heat, 1e-6 * np.maximum(height, 1e-6)[:, None, None]))
     shifts = []
     for place, last, step in ((column, columns - 1, (0, 1)), (row, rows - 1, (1, 0))):

@@ -1,7 +1,7 @@
-"""Square crops around the person, out of the images of a sequence.
+"""Square crops around the person from the images of a sequence.
 
-Squares and matrices are those of `geometry.square_crop`, as for rendered people. Here
-a lens may bend the image; a crop is what a pinhole camera would have seen.
+Squares and crop matrices come from `geometry.square_crop`, as for rendered people. Lens
+distortion is removed: a crop is the image of a pinhole camera.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from data_pipelines.sequences import sequence
 from unipose_jax.geometry import camera as pinhole
 from unipose_jax.geometry import square_crop
 
-_SAMPLES = (3, 8)  # fewest and most along a side of a colour crop's pixel
+_SAMPLES = (3, 8)  # least and most samples along a side of a colour crop pixel
 
 
 def frame_crops(
@@ -26,21 +26,21 @@ def frame_crops(
     *,
     size: int,
 ) -> dict[str, np.ndarray]:
-    """The fields of crops of one frame, as `schema.pack` gives them.
+    """Crop fields of one frame, packed by `schema.pack`.
 
     Args:
-        source: any sequence; its colour is read here.
-        index: of the frame.
+        source: any sequence; its colour image is read here.
+        index: position of the frame.
         xyz: (points, 3), the person, metres, depth-camera frame; may be empty.
-        depth: (height, width), z-depth of the person alone, metres, 0 elsewhere.
+        depth: (height, width), z of the person's pixels, metres, 0 elsewhere.
         size: height and width of the crops, pixels.
 
     Returns:
-        As `depth_fields` and, where the sequence has a colour camera, `color_fields`;
-        without `color_crop` in a frame without a picture.
+        The result of `depth_fields` and, if the sequence has a colour camera, of
+        `color_fields`. `color_crop` is absent in a frame without a colour image.
 
     Raises:
-        errors.BadInput: the frame's colour cannot be read.
+        errors.BadInput: the colour image of the frame cannot be read.
     """
     fields = depth_fields(source, xyz, depth, size=size)
     if source.color_camera is not None:
@@ -49,14 +49,14 @@ def frame_crops(
 
 
 def stack_frames(frames: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The fields of crops of several frames, with a leading axis of frames.
+    """Stacks the crop fields of several frames along a leading frame axis.
 
     Args:
-        frames: of `frame_crops`; empty dicts where there are no crops.
+        frames: results of `frame_crops`; empty dicts if there are no crops.
 
     Returns:
-        Those of depth, and those of colour if any frame has a picture: then the others
-        are black.
+        The depth fields, and the colour fields if any frame has a colour image. The
+        colour crops of the other frames are then black.
     """
     if not frames or not frames[0]:
         return {}
@@ -75,17 +75,17 @@ def depth_fields(
     size: int,
     margin: float = square_crop.MARGIN,
 ) -> dict[str, np.ndarray]:
-    """The person in a depth image, pixel by nearest pixel.
+    """Depth crop of the person by nearest-neighbour sampling.
 
     Args:
-        source: has the camera.
+        source: sequence with the depth camera.
         xyz: (points, 3), the person, metres, depth-camera frame; may be empty.
-        depth: (height, width), z-depth of the person alone, metres, 0 elsewhere.
+        depth: (height, width), z of the person's pixels, metres, 0 elsewhere.
         size: height and width of the crop, pixels.
-        margin: what is added on each side of the person's square, as a share of it.
+        margin: margin on each side, as a fraction of the person's square.
 
     Returns:
-        `depth_crop` float32 (size, size), metres, 0 where there is none;
+        `depth_crop` float32 (size, size), metres, 0 where missing;
         `depth_crop_matrix` float32 (3, 3); and `reference_depth` float32 (), the median
         z of the person, metres, 0 without points.
     """
@@ -107,18 +107,18 @@ def color_fields(
     size: int,
     margin: float = square_crop.MARGIN,
 ) -> dict[str, np.ndarray]:
-    """The person in an image of the keypoint camera, pixels averaged over samples.
+    """Colour crop of the person; each pixel is the mean of several samples.
 
     Args:
-        source: has the camera.
+        source: sequence with the keypoint camera.
         xyz: (points, 3), the person, metres, depth-camera frame; may be empty.
-        color: uint8 RGB (height, width, 3), or None in a frame without a picture.
+        color: uint8 RGB (height, width, 3), or None for a frame without an image.
         size: height and width of the crop, pixels.
-        margin: as in `depth_fields`.
+        margin: see `depth_fields`.
 
     Returns:
-        `color_crop_matrix` float32 (3, 3) and, where there is a picture, `color_crop`
-        uint8 (size, size, 3).
+        `color_crop_matrix` float32 (3, 3) and, if there is an image, `color_crop` uint8
+        (size, size, 3).
     """
     camera, pose = source.keypoint_camera, source.color_from_depth
     seen = xyz @ pose[:3, :3].T + pose[:3, 3]
@@ -129,7 +129,9 @@ def color_fields(
     samples = int(np.clip(np.ceil(shrink), *_SAMPLES))
     fine = np.diag([samples, samples, 1]) @ matrix
     found = resample(color, fine, camera, size=size * samples)
-    crop = cv2.resize(found, (size, size), interpolation=cv2.INTER_AREA)  # means
+    crop = cv2.resize(
+        found, (size, size), interpolation=cv2.INTER_AREA
+    )  # mean of the samples
     return {"color_crop": crop, "color_crop_matrix": matrix}
 
 
@@ -140,21 +142,21 @@ def crop_matrix(
     size: int,
     margin: float = square_crop.MARGIN,
 ) -> np.ndarray:
-    """The camera matrix of a square crop around the person.
+    """Camera matrix P of a square crop around the person.
 
     See `square_crop.enclosing` and `square_crop.matrix`.
 
     Args:
         xyz: (points, 3), the person, metres, camera frame; may be empty.
-        camera: its image.
+        camera: camera of the image.
         size: height and width of the crop, pixels.
-        margin: added on each side, as a share of the square.
+        margin: margin on each side, as a fraction of the square.
 
     Returns:
         float32 (3, 3).
     """
     if not len(xyz):
-        xyz = np.zeros((1, 3), np.float32)  # at the camera: no valid point
+        xyz = np.zeros((1, 3), np.float32)  # at the camera centre: not a valid point
     left_top, side = square_crop.enclosing(
         camera.project(xyz),
         valid=xyz[:, 2] > square_crop.NEAR,
@@ -168,17 +170,17 @@ def crop_matrix(
 def resample(
     image: np.ndarray, matrix: np.ndarray, camera: calibration.Camera, *, size: int
 ) -> np.ndarray:
-    """The image's pixel, through the lens, at the centre of each pixel of a crop.
+    """Samples an image at the centre of each crop pixel by nearest neighbour.
 
     Args:
-        image: (height, width) or (height, width, channels), as recorded.
+        image: (height, width) or (height, width, channels), with lens distortion.
         matrix: (3, 3), P of the crop.
-        camera: of the image.
+        camera: camera of the image.
         size: height and width of the crop, pixels.
 
     Returns:
-        (size, size) or (size, size, channels), 0 beyond the image and beyond what the
-        lens can see.
+        (size, size) or (size, size, channels), 0 outside the image and outside the
+        valid range of the lens model.
     """
     v, u = np.indices((size, size)) + 0.5
     pixels = np.stack([u, v, np.ones_like(u)], axis=-1)
@@ -196,10 +198,10 @@ def resample(
 
 
 def _max_radius_sq(distortion: np.ndarray) -> float:
-    """x^2 + y^2 (of x/z, y/z) up to which the lens model does not fold back.
+    """Largest (x/z)^2 + (y/z)^2 for which the radial distortion is invertible.
 
-    There the radial map r (1 + k1 r^2 + k2 r^4 + k3 r^6) stops growing. Beyond, it
-    would show pixels of the image a second time.
+    Beyond it, r (1 + k1 r^2 + k2 r^4 + k3 r^6) no longer increases with r, and a crop
+    would contain pixels of the image twice.
     """
     k1, k2, _, _, k3 = distortion
     roots = np.roots([7 * k3, 5 * k2, 3 * k1, 1.0])

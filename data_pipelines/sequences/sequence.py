@@ -1,9 +1,8 @@
-"""What every reader gives: frames of one person, in our frames, units and pixels.
+"""Reader interface: sequences of one person, and data sets of sequences.
 
-A reader of a data set is a module with `SKELETON`, the name of the skeleton of its
-labels, and `open_data_set(source, data) -> DataSet`. Its sequences know where their
-files are and read a frame when asked for it, so that they are cheap to open and can
-travel to worker processes.
+A reader is a module with `SKELETON`, the name of the skeleton of its labels, and
+`open_data_set(source, data) -> DataSet`. Sequences store only paths and read a frame
+on request, so they are cheap to open and to send to worker processes.
 """
 
 import dataclasses
@@ -26,14 +25,14 @@ SPLITS = ("train", "validation", "test")
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Sequence:
-    """Frames of one person seen by one sensor; `len` is their number.
+    """Frames of one person from one sensor; `len` is the number of frames.
 
-    Methods take the position in `frames`. What a data set does not have is None.
-    Subclasses override `depth` and what else they have.
+    Methods take a position in `frames`. They return None for data that the data set
+    does not have. Subclasses override `depth` and the methods whose data they have.
     """
 
-    name: str  # of its own in the data set, and fit for a file name
-    subject: str  # the person; splits of a data set share none where it says who
+    name: str  # unique in the data set, valid as a file name
+    subject: str  # person identifier, or ""; splits do not share subjects
     frames: tuple[int, ...]  # numbers of the frames in the original files
     time: np.ndarray  # float64 (frames,), seconds since the first frame
     depth_camera: calibration.Camera  # points and truth are in its frame
@@ -48,16 +47,16 @@ class Sequence:
 
     @property
     def keypoint_camera(self) -> calibration.Camera:
-        """The camera of the keypoints: colour, or depth where there is no colour."""
+        """The camera of the keypoints: colour camera if there is one, else depth."""
         return self.color_camera or self.depth_camera
 
     @property
     def rays(self) -> np.ndarray:
-        """(x/z, y/z) of each depth pixel, undistorted; float32 (height, width, 2)."""
+        """(x/z, y/z) of each depth pixel, undistorted: float32 (height, width, 2)."""
         return _cached_rays(self.depth_camera)
 
     def depth(self, index: int) -> np.ndarray | None:
-        """Depth of a frame: float32 (height, width), metres, 0 where there is none.
+        """Depth of a frame: float32 (height, width), metres, 0 where missing.
 
         Raises:
             errors.BadInput: names the file that cannot be read.
@@ -73,7 +72,7 @@ class Sequence:
         return None
 
     def mask(self, index: int) -> np.ndarray | None:
-        """The person's depth pixels: bool (height, width).
+        """Mask of the person in the depth image: bool (height, width).
 
         Raises:
             errors.BadInput: names the file that cannot be read.
@@ -81,28 +80,28 @@ class Sequence:
         return None
 
     def joints(self) -> pose_file.PoseFile | None:
-        """The 3D truth, one pose per frame, in the frame of `depth_camera`."""
+        """3D ground truth, one pose per frame, in the frame of `depth_camera`."""
         return None
 
     def keypoint_detections(self) -> detections.Detections | None:
-        """2D keypoints of all people by frame number, recorded pixels."""
+        """2D keypoints of all people by frame number, distorted pixels."""
         return None
 
     def keypoints(
         self, skeleton: str, person_uv: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """2D keypoints of one person through the whole sequence.
+        """2D keypoints of one person in the whole sequence.
 
         Args:
-            skeleton: name of the skeleton to express them in; joints that the
-                detector lacks are derived (midpoints) or get confidence 0.
-            person_uv: (frames, 2), recorded pixels where the person wanted is known to
-                be, NaN where not; without it the most visible person is followed.
+            skeleton: name of the skeleton of the result. Joints that the detector does
+                not have are computed (midpoints) or get confidence 0.
+            person_uv: (frames, 2), distorted pixels, known position of the person, NaN
+                where unknown. If None, the most visible person is tracked.
 
         Returns:
             float32 (frames, joints, 2), undistorted pixels of `keypoint_camera`, NaN
             where there is none, and float32 (frames, joints), confidence; or None
-            where there are no keypoints.
+            if the sequence has no keypoints.
         """
         found = self.keypoint_detections()
         if found is None:
@@ -114,7 +113,7 @@ class Sequence:
         return self.keypoint_camera.undistort(uv), confidence
 
     def missing_joints(self, skeleton: str) -> list[str]:
-        """Joints of a skeleton that the keypoints cannot give."""
+        """Joints of a skeleton that cannot be computed from the keypoints."""
         target = skeletons.by_name(skeleton)
         found = self.keypoint_detections()
         source = found.joints if found else target
@@ -123,7 +122,7 @@ class Sequence:
         return [n for n, known in zip(target.joints, given, strict=True) if not known]
 
 
-@functools.lru_cache(maxsize=4)  # a data set's sequences are many, their cameras few
+@functools.lru_cache(maxsize=4)  # many sequences share a few cameras
 def _cached_rays(camera: calibration.Camera) -> np.ndarray:
     return camera.rays()
 
@@ -137,7 +136,7 @@ class SubSequence(Sequence):
 
     @classmethod
     def of(cls, whole: Sequence, first: int, stop: int) -> "SubSequence":
-        """Positions `first` to `stop` of a sequence."""
+        """Makes the subsequence of positions `first` to `stop` (exclusive)."""
         world = whole.world_from_depth
         return cls(
             name=f"{whole.name}-{first}",
@@ -153,7 +152,7 @@ class SubSequence(Sequence):
         )
 
     def depth(self, index: int) -> np.ndarray | None:
-        """As of the whole sequence; so are the other methods."""
+        """Depth of a frame of the whole sequence; see `Sequence.depth`."""
         return self.whole.depth(self.first + index)
 
     def color(self, index: int) -> np.ndarray | None:
@@ -174,33 +173,35 @@ class SubSequence(Sequence):
 class DataSet:
     """An opened data set.
 
-    `skipped` has a line for everything that was left out because it cannot be read,
-    which happens only where the config allows it (`data.skip_corrupt`).
+    `skipped` has one line for each file that was skipped because it cannot be read.
+    Files are skipped only if `data.skip_corrupt` is set in the config.
     """
 
     name: str
     sequences: Mapping[str, Listed[Any]]  # by split, see SPLITS
-    protocol: str  # how it is evaluated: frames, joints, split; a sentence or two
+    protocol: str  # evaluation protocol: frames, joints, split; one or two sentences
     skipped: Listed[str] = ()
-    # Makes a track of a sequence; None is `tracks.read_track`
+    # Makes a track of a sequence; None for `tracks.read_track`.
     read: Callable | None = None
-    kind: str = "tracks"  # what it is on disk: "tracks" or "images"
+    kind: str = "tracks"  # prepared form on disk: "tracks" or "images"
     source_settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    # Settings, as JSON, that shape the sequences and are not seen in their names.
+    # Settings that change the sequences but not their names; JSON-serialisable.
 
 
 def detector_path(folder: str, name: str) -> pathlib.Path:
-    """Where a 2D detector's keypoints of a sequence lie: a COCO file or a folder.
+    """Path of the detected 2D keypoints of a sequence: a COCO file or a folder.
 
     Args:
-        folder: of all sequences of the data set (`config.data.keypoints`).
-        name: of the sequence.
+        folder: folder with the keypoints of all sequences (`config.data.keypoints`).
+        name: name of the sequence.
 
     Raises:
-        errors.BadInput: there is neither `<name>.json` nor a folder `<name>`.
+        errors.BadInput: there is neither a file `<name>.json` nor a folder `<name>`.
     """
     path = pathlib.Path(folder).expanduser() / name
     for choice in (path.with_name(f"{name}.json"), path):
         if choice.exists():
             return choice
-    raise errors.BadInput(f"no keypoints of {name}: neither {path}.json nor {path}/")
+    raise errors.BadInput(
+        f"no keypoints of {name}: found neither {path}.json nor {path}/"
+    )

@@ -1,6 +1,6 @@
-"""A person through a sequence: points, keypoints and truth of every frame.
+"""Tracks: points, keypoints and ground truth of one person in every frame.
 
-This is what training needs of a recording, and all that it keeps of one.
+A track is the part of a recording that training uses and that is stored.
 """
 
 import dataclasses
@@ -17,12 +17,12 @@ from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 from unipose_jax.geometry import point_cloud
 
-# Metres: a surface this far in front of a joint is another limb.
+# Metres; a surface this far in front of a joint occludes it.
 _OCCLUSION_DEPTH = 0.2
 
 
 class PersonCloud(NamedTuple):
-    """The person in one frame."""
+    """Points, mask and depth of the person in one frame."""
 
     xyz: np.ndarray  # float32 (points, 3), metres, depth-camera frame; may be empty
     mask: np.ndarray  # bool (height, width)
@@ -30,17 +30,17 @@ class PersonCloud(NamedTuple):
 
     @property
     def person_depth(self) -> np.ndarray:
-        """Depth of the person alone, metres, 0 elsewhere."""
+        """Depth inside the mask, metres, 0 elsewhere."""
         return np.where(self.mask, self.depth, np.float32(0.0))
 
 
 _EMPTY_CLOUD = PersonCloud(
     np.zeros((0, 3), np.float32), np.zeros((1, 1), bool), np.zeros((1, 1), np.float32)
-)  # of a frame without depth
+)  # for a frame without depth
 
 
 class Keypoints(NamedTuple):
-    """2D keypoints of a whole sequence."""
+    """2D keypoints of one person in a whole sequence."""
 
     uv: np.ndarray  # float32 (frames, joints, 2), undistorted pixels
     confidence: np.ndarray  # float32 (frames, joints)
@@ -48,33 +48,33 @@ class Keypoints(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Track:
-    """One person in memory; `len` is the number of frames."""
+    """One person over time, in memory; `len` is the number of frames."""
 
     points: list[np.ndarray]  # float32 (points, 3) of each frame, metres
     time: np.ndarray  # (frames,), seconds
-    per_frame: dict[str, np.ndarray]  # packed schema fields, with an axis of frames
-    static_fields: dict[str, np.ndarray]  # schema fields of the whole track
-    unusable_reason: str = ""  # why nothing can be learnt from it
-    # Why some joints cannot be, without a teacher who knows them
+    per_frame: dict[str, np.ndarray]  # packed schema fields, with a frame axis
+    static_fields: dict[str, np.ndarray]  # schema fields without a frame axis
+    unusable_reason: str = ""  # why it cannot be used for training, or ""
+    # Why some joints cannot be trained without a teacher model, or ""
     missing_joints_reason: str = ""
     name: str = ""  # of the sequence
-    subject: str = ""  # the person
+    subject: str = ""  # identifier of the person
 
     def __len__(self) -> int:
         return len(self.time)
 
     @property
     def has_points(self) -> bool:
-        """Whether some frame has points of the person."""
+        """Whether any frame has points of the person."""
         return any(len(xyz) for xyz in self.points)
 
     @property
     def crops(self) -> tuple[str, ...]:
-        """Names of the fields of crops that frames have."""
+        """Names of the crop fields of the track."""
         return tuple(name for name in schema.CROP_FIELDS if name in self.per_frame)
 
     def frame(self, position: int) -> dict[str, np.ndarray]:
-        """`points`, `time` and the other schema fields of one frame."""
+        """Returns `points`, `time` and the other per-frame fields of one frame."""
         fields = {name: value[position] for name, value in self.per_frame.items()}
         fields = schema.unpack(fields)
         return fields | {"points": self.points[position], "time": self.time[position]}
@@ -89,20 +89,20 @@ def read_track(
     skipped: list[str] | None = None,
     crop_size: int = 0,
 ) -> Track:
-    """Reads a sequence, segments the person and keeps what examples are made of.
+    """Reads a sequence, segments the person and returns the track.
 
     Args:
         source: any sequence.
-        skeleton: name of the skeleton of keypoints and truth.
-        stored_points: the most points kept of a frame.
-        seed: of the choice of points.
-        skipped: takes a line for each frame that cannot be read and is left out;
-            without it such a frame is an error.
-        crop_size: of the crops that frames get, pixels; those of colour only where the
-            sequence has pictures. 0 for no crops.
+        skeleton: name of the skeleton of keypoints and ground truth.
+        stored_points: largest number of points stored per frame.
+        seed: seed of the sampling of points.
+        skipped: list to which one line is added for each frame that cannot be read and
+            is skipped. If None, such a frame raises an error.
+        crop_size: side of the crops, pixels; 0 for no crops. Colour crops are made only
+            if the sequence has colour images.
 
     Raises:
-        errors.BadInput: a frame, the keypoints or the truth cannot be read.
+        errors.BadInput: a frame, the keypoints or the ground truth cannot be read.
     """
     xyz = _read_truth(source, skeleton)
     known = np.isfinite(xyz).all(axis=-1)
@@ -155,10 +155,10 @@ def read_track(
 def person_clouds(
     source: Sequence, keypoints: Keypoints | None = None
 ) -> Iterator[PersonCloud]:
-    """The person in each frame, in order.
+    """Yields the person in each frame, in order.
 
-    The sequence's mask is used where there is one; otherwise the person is segmented,
-    under the keypoints if they are given.
+    Uses the mask of the sequence if there is one. Otherwise the person is segmented,
+    with the keypoints as a hint if they are given.
 
     Raises:
         errors.BadInput: a frame cannot be read.
@@ -175,17 +175,18 @@ def visit(
 ) -> Keypoints | None:
     """Calls `take(position, person)` once for each readable frame, in any order.
 
-    A mask says whose keypoints are wanted, so frames with masks are read before the
-    keypoints are chosen, and only once. Other frames are segmented under the keypoints.
+    Masks determine which person's keypoints are selected. So frames with masks are read
+    first, once, and the keypoints are selected next. The other frames are segmented
+    with these keypoints as a hint.
 
     Args:
         source: any sequence.
         skeleton: name of the skeleton of the keypoints.
-        take: uses a frame.
-        skipped: as in `read_track`.
+        take: function to call for each frame.
+        skipped: see `read_track`.
 
     Returns:
-        The keypoints, as of `read_keypoints`.
+        The keypoints; see `read_keypoints`.
     """
     without_mask: Collection[int] = range(len(source))
     center = None
@@ -204,11 +205,11 @@ def visit(
 
 
 def masked_points(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.ndarray:
-    """The points of the pixels in a mask, without flying ones.
+    """Back-projects the pixels of a mask and removes flying pixels.
 
     Args:
         mask: bool (height, width).
-        depth: (height, width), metres, 0, NaN or infinite where there is none.
+        depth: (height, width), metres; 0, NaN or infinite where missing.
         rays: (height, width, 2), x/z and y/z of each pixel.
 
     Returns:
@@ -223,12 +224,15 @@ def masked_points(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.n
 def read_keypoints(
     source: Sequence, skeleton: str, skipped: list[str] | None = None
 ) -> Keypoints | None:
-    """The keypoints of the person in the masks, or of the most visible person.
+    """Reads the keypoints of the person in the masks, or of the most visible person.
 
     Args:
         source: any sequence.
-        skeleton: name of the skeleton to express them in.
-        skipped: as in `read_track`.
+        skeleton: name of the skeleton of the result.
+        skipped: see `read_track`.
+
+    Returns:
+        The keypoints, or None if the sequence has none.
     """
     center = None
     if _has_mask(source, skipped):
@@ -241,16 +245,17 @@ def read_keypoints(
 def _keypoints_near(
     source: Sequence, skeleton: str, center: np.ndarray | None
 ) -> Keypoints | None:
-    """The keypoints of the person at `center`, or of the most visible person.
+    """Selects the keypoints of the person at `center`, or of the most visible one.
 
     Args:
         source: any sequence.
-        skeleton: name of the skeleton to express them in.
+        skeleton: name of the skeleton of the result.
         center: (frames, 3), metres, depth-camera frame; NaN where unknown.
     """
     near = None
     if center is not None:
-        # Undistorted, where the detections are not yet: pixels off, bodies are large.
+        # Without lens distortion, which the detections have. The difference is a few
+        # pixels, much less than the size of a person.
         near = source.keypoint_camera.project(
             center @ source.color_from_depth[:3, :3].T + source.color_from_depth[:3, 3]
         )
@@ -261,7 +266,7 @@ def _keypoints_near(
 def _crops(
     source: Sequence, index: int, cloud: PersonCloud, size: int
 ) -> dict[str, np.ndarray]:
-    """The fields of crops of one frame; none of size 0."""
+    """Crop fields of one frame; empty if `size` is 0."""
     if not size:
         return {}
     return person_crops.frame_crops(
@@ -275,7 +280,7 @@ def _readable_clouds(
     skipped: list[str] | None,
     only: Collection[int] | None = None,
 ) -> Iterator[tuple[int, PersonCloud, bool]]:
-    """(position, person, whether it has a mask) of each frame that can be read."""
+    """Yields (position, person, has_mask) for each frame that can be read."""
     segmenter = None
     for index in range(len(source)) if only is None else only:
         try:
@@ -297,7 +302,7 @@ def _readable_clouds(
 
 
 def _skip_frame(error: errors.BadInput, skipped: list[str] | None) -> None:
-    """Lists a frame that cannot be read, where that is allowed."""
+    """Adds the error to `skipped`, or raises it if `skipped` is None."""
     if skipped is None:
         raise error
     if str(error) not in skipped:
@@ -307,7 +312,7 @@ def _skip_frame(error: errors.BadInput, skipped: list[str] | None) -> None:
 def _hint(
     source: Sequence, keypoints: Keypoints | None, index: int
 ) -> segmentation.KeypointHint | None:
-    """Where the keypoints say that the person is; None in a frame without any."""
+    """Segmentation hint from the keypoints of a frame; None if it has none."""
     if keypoints is None or not keypoints.confidence[index].any():
         return None
     return segmentation.KeypointHint(
@@ -319,7 +324,7 @@ def _hint(
 
 
 def _has_mask(source: Sequence, skipped: list[str] | None) -> bool:
-    """Whether the first frame that can be read has a mask."""
+    """Whether the first readable frame has a mask."""
     for index in range(len(source)):
         try:
             return source.mask(index) is not None
@@ -330,7 +335,7 @@ def _has_mask(source: Sequence, skipped: list[str] | None) -> bool:
 
 
 def _read_truth(source: Sequence, skeleton: str) -> np.ndarray:
-    """The joints in `skeleton`: float32 (frames, joints, 3), NaN where unknown."""
+    """Ground truth in `skeleton`: float32 (frames, joints, 3), NaN where unknown."""
     pose = source.joints()
     if pose is None:
         joints = skeletons.by_name(skeleton).num_joints
@@ -342,18 +347,17 @@ def _read_truth(source: Sequence, skeleton: str) -> np.ndarray:
 def _unusable_reason(
     source: Sequence, known: np.ndarray, confidence: np.ndarray
 ) -> str:
-    """Why nothing can be learnt from a sequence; "" where something can."""
+    """Why a sequence cannot be used for training; "" if it can."""
     if known.any() or confidence.any():
         return ""
     return (
-        f"{source.name} has no keypoints to learn from: there is no keypoints.json, "
-        "or none of it belongs to a frame (image_id is the number in the depth file's "
-        "name)"
+        f"{source.name} has no keypoints to train on: there is no keypoints.json, or "
+        "no entry belongs to a frame (image_id is the number in the depth file's name)"
     )
 
 
 def _missing_joints_reason(source: Sequence, skeleton: str) -> str:
-    """Which joints have no keypoints, and which skeletons would have them all."""
+    """Message: joints without keypoints, and skeletons whose joints all have some."""
     lacking = source.missing_joints(skeleton)
     if not lacking:
         return ""
@@ -361,14 +365,14 @@ def _missing_joints_reason(source: Sequence, skeleton: str) -> str:
     advice = (
         f"choose another skeleton with --config.data.skeleton: {', '.join(fitting)}"
         if fitting
-        else "no skeleton fits them; adapt weights that know these joints"
+        else "no skeleton has only these joints; adapt weights that predict them"
     )
     missing = ", ".join(lacking)
     return f"{source.name}: the keypoints have no {missing} of {skeleton}; {advice}"
 
 
 def _is_visible(xyz: np.ndarray, depth: np.ndarray, source: Sequence) -> np.ndarray:
-    """Whether no surface lies well in front of a joint: bool (joints,)."""
+    """Whether no surface is more than 0.2 m in front of a joint: bool (joints,)."""
     camera = source.depth_camera
     uv = np.nan_to_num(camera.distort_uv(camera.project(xyz)), nan=-1.0)
     u, v = np.floor(np.clip(uv, -1, 1e6)).astype(int).T

@@ -1,4 +1,4 @@
-"""A room in which everything is known: planes and spheres, cast by hand."""
+"""A synthetic room of planes and spheres with known depth."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ WALL = np.array([0.0, 0.0, -1.0, 4.0])
 
 
 def person_spheres(x: float, z: float) -> np.ndarray:
-    """A standing person of spheres: (spheres, 4), center and radius, metres."""
+    """A standing person made of spheres: (spheres, 4), center and radius, metres."""
 
     def limb(start, end, radius):
         steps = np.linspace(0, 1, 9)[:, None]
@@ -33,7 +33,7 @@ def person_spheres(x: float, z: float) -> np.ndarray:
 
 
 def render(spheres=(), boxes=(), planes=(FLOOR, WALL), camera=CAMERA):
-    """Depth (metres) and which object each pixel shows: 0 plane, 1 sphere, 2 box."""
+    """Depth (metres) and object of each pixel: 0 plane, 1 sphere, 2 box."""
     dirs = np.concatenate([camera.rays(), np.ones((*camera.rays().shape[:2], 1))], -1)
     depth, shown = np.full(dirs.shape[:2], np.inf), np.zeros(dirs.shape[:2], int)
 
@@ -58,7 +58,7 @@ def render(spheres=(), boxes=(), planes=(FLOOR, WALL), camera=CAMERA):
 
 @pytest.fixture(scope="session")
 def room():
-    """The room's camera, planes, person and renderer."""
+    """Camera, planes, person and renderer of the room."""
 
     class Room:
         camera, floor, wall = CAMERA, FLOOR, WALL

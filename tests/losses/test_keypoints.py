@@ -276,6 +276,15 @@ def test_masked_projections_give_zero_and_no_gradient_even_if_nan(term):
         np.testing.assert_array_equal(grad[3], 0.0)
 
 
+def test_bones_with_a_masked_end_give_zero():
+    where = jnp.ones(15, bool).at[3].set(False)
+    child, parent = np.array(ITOP.bones).T
+    ends = (child == 3) | (parent == 3)
+    found = EXTENT(projections(), projections(1), where=where)
+    expected = EXTENT(projections(), projections(1))
+    np.testing.assert_allclose(found, jnp.where(ends, 0.0, expected), rtol=1e-6)
+
+
 @pytest.mark.parametrize("term", [SQUARED, EXTENT], ids=["squared", "extent"])
 def test_projection_terms_vmap_equals_batched(term):
     x, y = (jax.random.normal(jax.random.key(seed), (3, 15, 2)) for seed in (0, 1))

@@ -186,3 +186,20 @@ def test_each_step_has_its_own_penalty():
     np.testing.assert_array_equal(jnp.argwhere(found > 0), [[1, 1], [2, 1]])
     found = losses.acceleration(xyz, TIME, limit=LIMIT)
     np.testing.assert_array_equal(jnp.argwhere(found > 0), [[0, 1], [1, 1]])
+
+
+@pytest.mark.parametrize("frame", range(4))
+def test_each_masked_frame_masks_the_steps_it_takes_part_in(frame):
+    where = jnp.ones((4, 2), bool).at[frame, 0].set(False)
+    xyz = jnp.where(where[..., None], 10.0 * random_motion(), jnp.nan)
+    for loss, of_joints, size in (
+        (losses.speed, losses.speed_weights, 2),
+        (losses.acceleration, losses.acceleration_weights, 3),
+    ):
+        first = np.arange(4 - size + 1)
+        masked = (first <= frame) & (frame < first + size)
+        found = loss(xyz, TIME, limit=LIMIT, where=where)
+        np.testing.assert_array_equal(found[:, 0] == 0.0, masked)
+        weights = of_joints(jnp.ones((4, 2)), TIME, where=where)
+        np.testing.assert_array_equal(weights[:, 0] == 0.0, masked)
+        assert (found[:, 1] > 0.0).all()

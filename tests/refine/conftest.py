@@ -3,7 +3,7 @@ import pytest
 
 from unipose_jax import skeleton
 
-# A standing person of 1.7 m, metres, 2.8 m from the camera.
+# A standing person 1.7 m tall, 2.8 m from the camera, metres.
 STANDING = {
     "head": (0.0, -0.55, 2.8),
     "neck": (0.0, -0.33, 2.8),
@@ -19,14 +19,14 @@ FPS = 15.0
 
 
 def turned(points, center, angle):
-    """Points turned about an axis along x through a centre."""
+    """Rotates points about an axis through a centre, parallel to x; radians."""
     cos, sin = np.cos(angle), np.sin(angle)
     rotation = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
     return (points - center) @ rotation.T + center
 
 
 def make_person(frames):
-    """ITOP15 joints of somebody who swings arms and legs and drifts aside."""
+    """ITOP15 joints of a person who swings arms and legs and moves sideways."""
     body = skeleton.ITOP15
     rest = []
     for name in body.joints:

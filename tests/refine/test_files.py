@@ -1,4 +1,4 @@
-"""`run.py --mode=refine`: pose files in, pose files and pictures out."""
+"""`run.py --mode=refine`: from pose files to refined pose files and images."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from unipose_jax import errors, skeleton
 
 @pytest.fixture
 def make_file(person, tmp_path):
-    """`make_file(name, **fields)`: writes a noisy pose file, returns its path."""
+    """`make_file(name, **fields)` writes a noisy pose file and returns its path."""
 
     def make(name="noisy.npz", **fields):
         rng = np.random.default_rng(0)
@@ -30,7 +30,7 @@ def make_file(person, tmp_path):
     return make
 
 
-def test_a_pose_file_is_refined_and_shown(make_file, person, tmp_path, capsys):
+def test_a_pose_file_is_refined_and_drawn(make_file, person, tmp_path, capsys):
     frame = np.arange(100, 160)
     source, output = make_file(frame=frame), tmp_path / "refined.npz"
     options = {"input": source, "output": output, "pictures": True}
@@ -52,13 +52,15 @@ def test_a_pose_file_is_refined_and_shown(make_file, person, tmp_path, capsys):
         ({"time": np.zeros(60)}, "'time' never increases"),
     ],
 )
-def test_poses_that_cannot_be_refined(make_file, tmp_path, fields, message):
+def test_poses_that_cannot_be_refined_are_bad_input(
+    make_file, tmp_path, fields, message
+):
     with pytest.raises(errors.BadInput, match=message):
         run("refine", None, input=make_file(**fields), output=tmp_path / "o.npz")
     assert not (tmp_path / "o.npz").exists()
 
 
-def test_a_single_pose_cannot_be_refined(make_file, tmp_path):
+def test_a_single_pose_is_bad_input(make_file, tmp_path):
     single = pose_file.read(make_file()).part(0, 1)
     pose_file.write(tmp_path / "one.npz", single)
     with pytest.raises(errors.BadInput, match="1 frames; refinement needs three"):
@@ -67,7 +69,7 @@ def test_a_single_pose_cannot_be_refined(make_file, tmp_path):
 
 @pytest.fixture
 def filmed(person, tmp_path):
-    """A recording of the person: a flat front at 2.7 m, and true keypoints."""
+    """A recording of the person: a flat surface at 2.7 m, and true keypoints."""
     intrinsics = np.array([60.0, 60.0, 40.0, 30.0])
     camera = calibration.make_camera(80, 60, intrinsics)
     uv = intrinsics[:2] * person[..., :2] / person[..., 2:] + intrinsics[2:]
@@ -87,7 +89,7 @@ def filmed(person, tmp_path):
     return tmp_path / "filmed"
 
 
-def test_a_recording_is_evidence(make_file, filmed, person, tmp_path):
+def test_a_recording_improves_refinement(make_file, filmed, person, tmp_path):
     source = make_file()
     found = {}
     for name, seen in {"alone": None, "filmed": filmed}.items():
@@ -95,11 +97,11 @@ def test_a_recording_is_evidence(make_file, filmed, person, tmp_path):
         assert run("refine", None, input=source, output=output, recording=seen) == 0
         xyz = pose_file.read(output).xyz
         found[name] = np.linalg.norm((xyz - person)[..., :2], axis=-1)
-    knee = skeleton.ITOP15.index("left_knee")  # which both skeletons know
+    knee = skeleton.ITOP15.index("left_knee")  # in both skeletons
     assert found["filmed"][:, knee].mean() < 0.8 * found["alone"][:, knee].mean()
 
 
-def test_a_file_s_own_keypoints_are_evidence(make_file, person, tmp_path):
+def test_keypoints_in_the_pose_file_improve_refinement(make_file, person, tmp_path):
     intrinsics = np.float32([285.7, 285.7, 160.0, 120.0])
     uv = intrinsics[:2] * person[..., :2] / person[..., 2:] + intrinsics[2:]
     evidence = {"uv": uv.astype(np.float32), "intrinsics": intrinsics}
@@ -112,7 +114,7 @@ def test_a_file_s_own_keypoints_are_evidence(make_file, person, tmp_path):
     assert wrong["with"] < 0.7 * wrong["alone"]
 
 
-def test_confidence_comes_with_joints_of_the_other_side(make_file, person, tmp_path):
+def test_confidence_is_swapped_with_the_joints(make_file, person, tmp_path):
     mirror = list(skeleton.ITOP15.mirror)
     rng = np.random.default_rng(1)
     xyz = person + 0.01 * rng.normal(size=person.shape).astype(np.float32)
@@ -125,9 +127,7 @@ def test_confidence_comes_with_joints_of_the_other_side(make_file, person, tmp_p
     assert np.flatnonzero(after < 1) == skeleton.ITOP15.index("left_hand")
 
 
-def test_colour_that_cannot_be_read_costs_only_colour(
-    make_file, filmed, tmp_path, capsys
-):
+def test_unreadable_colour_removes_only_colour(make_file, filmed, tmp_path, capsys):
     (filmed / "color").mkdir()
     for frame in range(60):
         (filmed / "color" / f"{frame:06d}.png").write_bytes(b"torn")
@@ -137,7 +137,7 @@ def test_colour_that_cannot_be_read_costs_only_colour(
     assert (tmp_path / "o" / "index.html").is_file()
 
 
-def test_the_recording_must_hold_the_frames(make_file, filmed, tmp_path):
+def test_the_recording_must_have_the_frames(make_file, filmed, tmp_path):
     where = {"recording": filmed, "output": tmp_path / "o.npz"}
     source = make_file("other.npz", frame=np.arange(100, 160))
     with pytest.raises(errors.BadInput, match="has no frame 100 of the poses"):

@@ -20,23 +20,23 @@ def levels(track, **options):
 
 
 @pytest.mark.parametrize("sd", [0.01, 0.04])
-def test_noise_and_motion_are_found(sd):
+def test_noise_and_motion_are_recovered(sd):
     rng = np.random.default_rng(1)
     track = walk(1500, motion=0.01) + sd * rng.normal(size=(1500, 6, 3))
     found = levels(track)
-    # Medians of 1,500 frames: a few percent each, more for what noise hides.
+    # Medians over 1,500 frames: errors of a few percent, more where noise dominates.
     np.testing.assert_allclose(found.noise, sd, rtol=0.15)
     np.testing.assert_allclose(found.motion, 0.01, rtol=0.5)
 
 
-def test_smooth_motion_is_no_noise():
+def test_smooth_motion_is_not_noise():
     time = np.arange(400) / 30.0
     track = np.stack([np.sin(time + shift) for shift in range(18)], axis=1)
     found = levels(track.reshape(400, 6, 3))
     np.testing.assert_allclose(found.noise, noise.MIN_NOISE)
 
 
-def test_a_few_wild_frames_hardly_count():
+def test_a_few_outliers_have_little_effect():
     rng = np.random.default_rng(2)
     track = walk(800, motion=0.01) + 0.02 * rng.normal(size=(800, 6, 3))
     clean = levels(track)
@@ -44,7 +44,7 @@ def test_a_few_wild_frames_hardly_count():
     np.testing.assert_allclose(levels(track).noise, clean.noise, rtol=0.4)
 
 
-def test_what_is_not_valid_does_not_count():
+def test_invalid_joints_have_no_effect():
     track = walk(200, motion=0.01).astype(np.float32)
     valid = np.ones((200, 6), bool)
     valid[::7] = False
@@ -56,18 +56,18 @@ def test_what_is_not_valid_does_not_count():
 
 
 @pytest.mark.parametrize("frames", [2, 3])
-def test_too_few_frames_to_tell_are_finite(frames):
+def test_too_few_frames_give_finite_levels(frames):
     found = levels(walk(frames, motion=0.01))
     assert np.isfinite(found.noise).all()
     assert np.isfinite(found.motion).all()
 
 
-def test_two_frames_have_the_noise_that_the_caller_expects():
+def test_two_frames_get_the_default_noise():
     found = levels(walk(2, motion=0.01), default=2.0)
     np.testing.assert_array_equal(found.noise, np.full(6, 2.0, np.float32))
 
 
-def test_motion_is_larger_where_somebody_hurries():
+def test_local_motion_is_larger_during_fast_motion():
     track = walk(200, motion=0.002)
     track[150:] += walk(50, motion=0.05, seed=3)
     found = levels(track)

@@ -15,7 +15,7 @@ TIME = jnp.arange(60) / 15.0
 
 @pytest.fixture(scope="module")
 def refined():
-    """`refined(xyz, valid)`, compiled once."""
+    """The compiled function `refined(xyz, valid)`."""
 
     @jax.jit
     def compiled(xyz, valid):
@@ -39,7 +39,7 @@ def noisy(person):
 
 @pytest.fixture(scope="module")
 def gentle(person):
-    """Noise of a centimetre and no outliers: nothing to be in two minds about."""
+    """Noise of 1 cm without outliers, so that the solution is unique."""
     rng = np.random.default_rng(1)
     return person + 0.01 * rng.normal(size=person.shape).astype(np.float32)
 
@@ -48,22 +48,22 @@ def error(xyz, truth):
     return np.linalg.norm(np.asarray(xyz) - truth, axis=-1).mean()
 
 
-def test_consistent_poses_are_left_alone(refined, person):
+def test_consistent_poses_are_not_changed(refined, person):
     found = refined(person)
-    # Noise is never taken to be below a millimetre.
+    # The estimated noise is at least 1 mm.
     assert np.abs(np.asarray(found.xyz) - person).max() < 2e-3
     assert not found.swapped.any()
     assert found.valid.all()
 
 
-def test_noise_and_wild_joints_are_removed(refined, noisy, person):
+def test_noise_and_outliers_are_removed(refined, noisy, person):
     found = refined(noisy)
     assert error(found.xyz, person) < 0.5 * error(noisy, person)
     lengths = np.linalg.norm(found.xyz[:, 4] - found.xyz[:, 2], axis=-1)
     assert lengths.std() < 0.01
 
 
-def test_sides_are_put_right(refined, gentle, person):
+def test_left_right_swaps_are_corrected(refined, gentle, person):
     swapped = gentle.copy()
     swapped[30:32] = swapped[30:32, list(BODY.mirror)]
     found = refined(swapped)
@@ -72,11 +72,11 @@ def test_sides_are_put_right(refined, gentle, person):
     assert error(found.xyz[30:32], person[30:32]) < 0.02
 
 
-def test_confidence_goes_with_the_joint_that_it_is_of(person):
+def test_confidence_is_swapped_with_its_joint(person):
     observed = person.copy()
     observed[30] = person[30, list(BODY.mirror)]
     hand, other = BODY.index("left_hand"), BODY.index("right_hand")
-    observed[30, other] += np.float32([0.0, 0.15, 0.0])  # the left one's, and wrong
+    observed[30, other] += np.float32([0.0, 0.15, 0.0])  # the left joint, wrong
     doubted = np.ones(person.shape[:2], np.float32)
     doubted[30, other] = 0.01
     call = jax.jit(
@@ -93,7 +93,7 @@ def test_confidence_goes_with_the_joint_that_it_is_of(person):
     assert wrong < 0.5 * believed
 
 
-def test_refinement_moves_with_the_poses(refined, gentle):
+def test_refinement_commutes_with_rigid_transforms(refined, gentle):
     rotation = transforms.rotation_from_euler(jnp.array([0.3, -0.5, 0.2]))
     shift = jnp.array([0.4, -0.2, 1.0])
     turned = jnp.einsum("ij,tkj->tki", rotation, gentle, precision="highest")
@@ -101,13 +101,13 @@ def test_refinement_moves_with_the_poses(refined, gentle):
     expected = jnp.einsum(
         "ij,tkj->tki", rotation, refined(gentle).xyz, precision="highest"
     )
-    # Conjugate gradients end early, after other roundings.
+    # Conjugate gradients stop early and amplify rounding differences.
     np.testing.assert_allclose(
         refined(turned).xyz, np.asarray(expected) + np.asarray(shift), atol=1e-3
     )
 
 
-def test_what_is_not_valid_does_not_count(refined, noisy):
+def test_invalid_joints_have_no_effect(refined, noisy):
     valid = np.ones(noisy.shape[:2], bool)
     valid[10, 3] = valid[20:22] = valid[:, 0] = False
     clean = refined(noisy, valid)
@@ -123,11 +123,11 @@ def test_padding_changes_nothing(refined, gentle):
     after[:48], before[12:] = gentle[:48], gentle[:48]
     ends = [np.isfinite(xyz).all(axis=-1) for xyz in (after, before)]
     found = refined(after, ends[0]).xyz[:48]
-    # Other roundings, as above.
+    # Rounding differences, see above.
     np.testing.assert_allclose(found, refined(before, ends[1]).xyz[12:], atol=3e-3)
 
 
-def test_nothing_moves_across_a_cut(refined, gentle):
+def test_segments_do_not_influence_each_other(refined, gentle):
     apart = gentle.copy()
     apart[30:] += np.float32([1.0, 0.0, 0.5])
     further = gentle.copy()
@@ -140,7 +140,7 @@ def test_nothing_moves_across_a_cut(refined, gentle):
     )
 
 
-def test_many_sequences_at_once_are_as_one_by_one(refined, gentle, person):
+def test_vmap_gives_the_same_results_as_single_calls(refined, gentle, person):
     both = jnp.stack([jnp.asarray(gentle), jnp.asarray(person)])
     together = jax.jit(
         jax.vmap(functools.partial(refine.refine, skeleton=BODY, time=TIME))
@@ -168,7 +168,7 @@ def test_keypoints_pull_joints_to_their_rays(refined, noisy, person):
     assert aside < 0.7 * without
 
 
-def test_keypoints_may_be_of_another_camera(noisy, person):
+def test_keypoints_may_come_from_another_camera(noisy, person):
     cam_from_xyz = transforms.from_rotation_translation(
         transforms.rotation_from_euler(jnp.array([0.0, 0.1, 0.0])),
         jnp.array([0.3, -0.1, 0.05]),
@@ -194,8 +194,8 @@ def test_keypoints_may_be_of_another_camera(noisy, person):
     assert beside < 0.5 * mistaken
 
 
-def test_the_surface_draws_joints_behind_it(person):
-    """Poses that are too near, or too far, as if depth had been misread."""
+def test_the_surface_moves_joints_behind_it(person):
+    """Tests poses that are too near or too far, as from a wrong depth."""
     body = jnp.asarray(person)
     skin = jnp.broadcast_to(anthropometry.skin_depths(BODY), body.shape[:2])
     front = body - jnp.stack([0.0 * skin, 0.0 * skin, skin], axis=-1)
@@ -213,11 +213,11 @@ def test_the_surface_draws_joints_behind_it(person):
     for shift in (-0.15, 0.08):
         off = (body + jnp.asarray(noise, jnp.float32)).at[..., 2].add(shift)
         moved[shift] = np.median(np.asarray(call(off, clouds) - call(off, None)))
-    assert moved[-0.15] > 0.01  # no joint lies before the surface that hides it
-    assert moved[0.08] < -0.004  # how far behind is known to 6 cm only
+    assert moved[-0.15] > 0.01  # joints must be behind the observed surface
+    assert moved[0.08] < -0.004  # the depth behind it is known to 6 cm only
 
 
-def test_each_person_keeps_bones_of_their_own(gentle):
+def test_each_person_has_separate_bone_lengths(gentle):
     person = np.repeat([0, 1], 30)
     xyz = gentle.copy()
     middle = np.float32([0.0, 0.0, 2.8])
@@ -233,8 +233,8 @@ def test_each_person_keeps_bones_of_their_own(gentle):
 
 @pytest.mark.parametrize(
     ("shape", "message"),
-    [((2, 15, 3), "three frames or more"), ((9, 14, 3), "skeleton ITOP15 has 15")],
+    [((2, 15, 3), "at least three frames"), ((9, 14, 3), "skeleton ITOP15 has 15")],
 )
-def test_what_cannot_be_refined(shape, message):
+def test_invalid_shapes_are_rejected(shape, message):
     with pytest.raises(ValueError, match=message):
         refine.refine(jnp.zeros(shape), skeleton=BODY)

@@ -13,7 +13,7 @@ BODY, WINDOW, LAG = skeleton.ITOP15, 24, 4
 
 @pytest.fixture(scope="module")
 def live():
-    """`live(poses)`: (poses refined `LAG` later, which are known), of all pushes."""
+    """`live(poses)` returns (poses refined with lag `LAG`, mask of known joints)."""
     push = jax.jit(functools.partial(online.update, skeleton=BODY, lag=LAG))
 
     def call(poses):
@@ -28,7 +28,7 @@ def live():
     return call
 
 
-def test_live_poses_are_better_than_what_came_in(live, person):
+def test_online_refinement_reduces_the_error(live, person):
     rng = np.random.default_rng(0)
     noisy = person + 0.03 * rng.normal(size=person.shape)
     refined, known = live(noisy)
@@ -39,7 +39,7 @@ def test_live_poses_are_better_than_what_came_in(live, person):
     assert wrong[WINDOW:].mean() < 0.7 * before.mean()
 
 
-def test_a_live_pose_is_refined_with_the_window_that_ends_with_the_newest(live, person):
+def test_online_refinement_equals_offline_refinement_of_the_window(live, person):
     rng = np.random.default_rng(1)
     noisy = (person + 0.03 * rng.normal(size=person.shape)).astype(np.float32)
     newest = WINDOW + 9
@@ -51,5 +51,5 @@ def test_a_live_pose_is_refined_with_the_window_that_ends_with_the_newest(live, 
         time=jnp.asarray(seen / 15.0, jnp.float32),
         schedule=online.ONLINE,
     )
-    # The same sums, compiled apart.
+    # Compiled separately, so rounding differs.
     np.testing.assert_allclose(refined[newest], window.xyz[-1 - LAG], atol=1e-4)

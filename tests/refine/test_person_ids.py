@@ -4,7 +4,7 @@ from unipose_jax import skeleton
 from unipose_jax.refine import person_ids
 
 
-def test_people_are_told_apart_by_their_bones(person):
+def test_people_are_distinguished_by_their_bone_lengths(person):
     rng = np.random.default_rng(0)
     sizes = np.repeat([1.0, 0.85, 1.0, 0.85, 1.0], 60)
     run = np.repeat(np.arange(5), 60)
@@ -17,7 +17,7 @@ def test_people_are_told_apart_by_their_bones(person):
     np.testing.assert_array_equal(found, sizes < 1.0)
 
 
-def test_nobody_is_known_of_whom_nothing_is_seen(person):
+def test_a_sequence_without_valid_joints_has_one_person(person):
     valid = np.zeros(person.shape[:2], bool)
     run = np.zeros(60, int)
     found = person_ids.assign_person_ids(
@@ -26,7 +26,7 @@ def test_nobody_is_known_of_whom_nothing_is_seen(person):
     np.testing.assert_array_equal(found, 0)
 
 
-def test_bones_that_no_run_has_seen_stay_unknown(person):
+def test_unobserved_bones_stay_unknown(person):
     rng = np.random.default_rng(0)
     sizes = np.repeat([1.0, 1.0, 0.9], [70, 65, 60])
     run = np.repeat(np.arange(3), [70, 65, 60])

@@ -5,14 +5,14 @@ import pytest
 from unipose_jax.refine import robust
 
 
-def test_median_of_what_is_valid():
+def test_median_uses_valid_values():
     values = jnp.array([[5.0, jnp.nan, 1.0, 3.0], [2.0, 9.0, 4.0, jnp.nan]])
     valid = jnp.array([[True, False, True, True], [True, True, True, False]])
     median = robust.masked_median(values, valid, axis=1)
     np.testing.assert_array_equal(median, [3.0, 4.0])
 
 
-def test_median_of_nothing_is_zero():
+def test_median_without_valid_values_is_zero():
     values = jnp.full((3, 2), jnp.nan)
     nothing = jnp.zeros((3, 2), bool)
     np.testing.assert_array_equal(robust.masked_median(values, nothing, axis=0), 0.0)
@@ -21,7 +21,7 @@ def test_median_of_nothing_is_zero():
     np.testing.assert_array_equal(robust.masked_median(empty, none, axis=0), 0.0)
 
 
-def test_medians_by_group_are_those_of_the_groups():
+def test_grouped_medians_equal_the_median_of_each_group():
     rng = np.random.default_rng(0)
     values = rng.normal(size=40).astype(np.float32)
     group, valid = rng.integers(0, 4, size=40), rng.random(40) < 0.8
@@ -36,7 +36,7 @@ def test_medians_by_group_are_those_of_the_groups():
 
 
 @pytest.mark.parametrize("sq", [0.0, 1.0, 100.0])
-def test_weight_is_the_slope_of_the_likelihood(sq):
+def test_weight_is_the_derivative_of_the_log_likelihood(sq):
     # d/d(r^2) of (f + d) / 2 log(1 + r^2 / f) is weight / 2.
     f, d, h = 3.0, 2, 1e-4
     slope = 0.5 * (f + d) * (np.log1p((sq + h) / f) - np.log1p((sq - h) / f)) / (2 * h)
@@ -46,6 +46,6 @@ def test_weight_is_the_slope_of_the_likelihood(sq):
     np.testing.assert_allclose(weight, 2.0 * slope, rtol=1e-4)
 
 
-def test_neighbours_are_those_in_time():
+def test_temporal_neighbours_come_from_adjacent_frames():
     near = robust.temporal_neighbors(jnp.arange(1, 5), radius=1, fill=-1)
     np.testing.assert_array_equal(near, [[-1, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, -1]])

@@ -17,17 +17,17 @@ def number(xyz, time=None, valid=None):
     )
 
 
-def test_a_steady_sequence_is_one_run(person):
+def test_a_continuous_sequence_is_one_segment(person):
     np.testing.assert_array_equal(number(person), 0)
 
 
-def test_sides_that_are_mistaken_are_no_cut(person):
+def test_left_right_swaps_are_not_cuts(person):
     xyz = person.copy()
     xyz[20:22] = xyz[20:22, list(skeleton.ITOP15.mirror)]
     np.testing.assert_array_equal(number(xyz), 0)
 
 
-def test_a_jump_of_the_body_is_a_cut_and_a_wild_joint_is_none(person):
+def test_a_jump_of_the_body_is_a_cut_and_an_outlier_is_not(person):
     xyz = person.copy()
     xyz[20:] += np.float32([0.5, 0.0, 0.3])
     xyz[40, 6] += 1.0
@@ -40,7 +40,7 @@ def test_a_gap_in_time_is_a_cut(person):
     np.testing.assert_array_equal(number(person, time), np.arange(60) >= 30)
 
 
-def test_frames_without_a_person_are_no_cut(person):
+def test_frames_without_a_person_are_not_cuts(person):
     valid = np.ones(person.shape[:2], bool)
     valid[30:33] = False
     dirty = np.where(valid[..., None], person, np.nan)
@@ -48,7 +48,7 @@ def test_frames_without_a_person_are_no_cut(person):
 
 
 @pytest.mark.parametrize(("gap", "known"), [(3, True), (20, False)])
-def test_short_gaps_are_bridged_along_a_line(person, gap, known):
+def test_short_gaps_are_interpolated_linearly(person, gap, known):
     valid = np.ones(person.shape[:2], bool)
     valid[10 : 10 + gap, 3] = False
     line = person.copy()
@@ -65,7 +65,7 @@ def test_short_gaps_are_bridged_along_a_line(person, gap, known):
     np.testing.assert_allclose(filled[:, 3, 0], line[:, 3, 0], atol=1e-5)
 
 
-def test_nothing_is_bridged_across_a_cut(person):
+def test_there_is_no_interpolation_across_a_cut(person):
     valid = np.ones(person.shape[:2], bool)
     valid[28:32, 3] = False
     _, known = segments.interpolate_gaps(

@@ -56,6 +56,7 @@ def quick_validation(*_):
     return lambda params: {"loss/total": 1.0}
 
 
+@pytest.mark.slow
 def test_only_training_counts_as_training_time(config, tmp_path, monkeypatch):
     clock = Clock()
 

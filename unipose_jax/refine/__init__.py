@@ -1,4 +1,8 @@
-"""Refinement of anybody's poses: less noise, steady bones, nothing learned."""
+"""Refinement of pose sequences from any source by robust least squares.
+
+Reduces jitter, keeps bone lengths constant and corrects outliers and left/right swaps,
+without learned parameters.
+"""
 
 from unipose_jax.refine import (
     noise,

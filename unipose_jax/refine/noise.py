@@ -1,4 +1,4 @@
-"""How noisy each joint of a sequence is, and how it moves, from the sequence alone."""
+"""Estimates of each joint's noise and motion from a sequence of poses alone."""
 
 import dataclasses
 
@@ -9,21 +9,21 @@ from jaxtyping import Array, Bool, Float, Int
 
 from unipose_jax.refine import robust
 
-# Frames from one to the next in the second differences that are compared.
+# Time lags of the second differences, frames.
 LAGS = (1, 2, 3, 4)
-# The median length of a vector whose 3 (2) components are standard normal.
+# Median length of a vector with 3 (2) standard normal components.
 MEDIAN_LENGTH = {3: 1.538, 2: 1.177}
-# Metres: where a sequence is too short to tell, and least values.
+# Metres: level for sequences that are too short, and lower limits.
 DEFAULT_LEVEL, MIN_NOISE, MIN_MOTION = 0.02, 1e-3, 1e-4
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class NoiseLevels:
-    """Standard deviations per coordinate, of one sequence."""
+    """Standard deviations per coordinate of one sequence."""
 
-    noise: Array  # (joints,), of what is observed around the truth
-    motion: Array  # (joints,), of the second difference of the truth over a frame
+    noise: Array  # (joints,), of the observation error
+    motion: Array  # (joints,), of the true second difference at lag 1
 
 
 def estimate_levels(
@@ -34,19 +34,21 @@ def estimate_levels(
     minimum: float = MIN_NOISE,
     default: float = DEFAULT_LEVEL,
 ) -> NoiseLevels:
-    r"""Noise and motion of each joint by second differences over several lags.
+    r"""Estimates noise and motion of each joint from second differences.
 
-    Noise that is new in each frame adds 6 n^2 to the variance of y(t + k) - 2 y(t) +
-    y(t - k) at every lag k; a point whose velocity is a random walk adds (2 k^3 + k)
-    m^2 / 3, which grows. The squared medians over time, lag by lag, give both by least
-    squares (relative errors, neither below zero). Medians, since wild joints are few.
+    The variance of y(t + k) - 2 y(t) + y(t - k) at lag k is 6 n^2 from noise n that is
+    independent in each frame, plus (2 k^3 + k) m^2 / 3 from motion m, for a point
+    whose velocity is a random walk. Only the second part grows with the lag, so a
+    least-squares fit over several lags (relative errors, both levels non-negative)
+    separates the two. The variances come from medians over time, which are robust to
+    outliers.
 
     Args:
-        track: joints over time, metres (d = 3) or pixels (d = 2), evenly in time.
-        valid: False leaves a joint of a frame out, whatever it holds.
-        segment: differences are taken within frames of the same number.
-        minimum: noise is at least this.
-        default: both levels where no three frames of a joint follow each other.
+        track: joints over time, metres (d = 3) or pixels (d = 2), equal time steps.
+        valid: joints with False are ignored, even if NaN.
+        segment: differences are computed only within a segment.
+        minimum: lower limit of the noise.
+        default: both levels for a joint without three successive valid frames.
 
     Returns:
         Levels in the unit of `track`.
@@ -75,17 +77,20 @@ def local_motion(
     segment: Int[Array, " time"],
     window: int = 7,
 ) -> Float[Array, "time joints"]:
-    """Motion around each frame: people stand still, and then they hurry.
+    """Estimates the motion level around each frame, because motion varies over time.
 
-    The median second difference over `window` frames before and after, less what noise
-    adds to it, and at least 0.7 of the whole sequence's level.
+    The median second difference within `window` frames before and after, minus the
+    contribution of the noise, and at least 0.7 times the level of the whole sequence.
 
     Args:
-        xyz: joints over time, metres, evenly in time.
+        xyz: joints over time, metres, equal time steps.
         levels: noise and motion of the whole sequence.
-        valid: False leaves a joint of a frame out.
-        segment: differences are taken within frames of the same number.
-        window: frames to each side.
+        valid: joints with False are ignored.
+        segment: differences are computed only within a segment.
+        window: number of frames on each side.
+
+    Returns:
+        Standard deviation per coordinate of the second difference, metres.
     """
     length, known = _second_difference(xyz, valid, segment, 1)
     around, around_known = (
@@ -99,7 +104,7 @@ def local_motion(
 
 
 def _second_difference(track, valid, segment, lag):
-    """Lengths of second differences over a lag, and which are known."""
+    """Lengths of second differences at a lag, and which of them are known."""
     past, now, future = track[: -2 * lag], track[lag:-lag], track[2 * lag :]
     known = valid[: -2 * lag] & valid[lag:-lag] & valid[2 * lag :]
     known &= (segment[: -2 * lag] == segment[2 * lag :])[:, None]
@@ -108,21 +113,21 @@ def _second_difference(track, valid, segment, lag):
 
 
 def _variance(track, valid, segment, lag):
-    """Variance per coordinate, by the median, and the number of differences."""
+    """Variance per coordinate from the median length, and the number of differences."""
     length, known = _second_difference(track, valid, segment, lag)
     median = robust.masked_median(length, known, axis=0)
     return (median / MEDIAN_LENGTH[track.shape[-1]]) ** 2, jnp.sum(known, axis=0)
 
 
 def _fit_levels(variance, known, shape):
-    """Least squares of variance = 6 noise + shape motion, neither below zero."""
+    """Non-negative least-squares fit of variance = 6 noise + shape motion."""
     weight = known / jnp.maximum(variance, 1e-8) ** 2
     noise_noise = jnp.sum(36.0 * weight, axis=0)
     noise_motion = jnp.sum(6.0 * weight * shape, axis=0)
     motion_motion = jnp.sum(weight * shape**2, axis=0)
     noise_right = jnp.sum(6.0 * weight * variance, axis=0)
     motion_right = jnp.sum(weight * shape * variance, axis=0)
-    # With a single lag nothing tells the two apart: all of it is motion.
+    # A single lag cannot separate noise and motion: everything counts as motion.
     determinant = noise_noise * motion_motion - noise_motion**2
     sound = determinant > 1e-6 * noise_noise * motion_motion
     determinant = jnp.where(sound, determinant, 1.0)

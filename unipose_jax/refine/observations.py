@@ -1,4 +1,4 @@
-"""What is known of a sequence beside its joints: keypoints and clouds."""
+"""Observations of a sequence in addition to its 3D joints: keypoints and clouds."""
 
 import dataclasses
 
@@ -11,10 +11,10 @@ from jaxtyping import Array
 class Keypoints:
     """2D keypoints of every frame, undistorted.
 
-    Their camera may be another than the joints': `cam_from_xyz` leads to it.
+    `cam_from_xyz` transforms the frame of the joints to that of the keypoint camera.
     """
 
-    uv: Array  # (time, joints, 2), pixels; ignored, even if NaN, without confidence
+    uv: Array  # (time, joints, 2), pixels; ignored, even if NaN, at confidence 0
     confidence: Array  # (time, joints), in [0, 1]
     intrinsics: Array  # (4,): fx, fy, cx, cy, pixels
     cam_from_xyz: Array  # (4, 4), rigid, metres
@@ -23,9 +23,9 @@ class Keypoints:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Clouds:
-    """Points of the person's visible surface, in the frame of the joints.
+    """Points on the visible surface of the person, in the frame of the joints.
 
-    The depth camera is its origin and looks along z.
+    This frame must be that of the depth camera: origin at its centre, z forward.
     """
 
     points: Array  # (time, points, 3), metres; ignored, even if NaN, where not valid

@@ -18,31 +18,32 @@ from unipose_jax.refine import (
 )
 from unipose_jax.skeleton import definitions, kinematics
 
-# A joint is wild where it is this much further from its neighbours in time than noise
-# and motion explain, ...
+# A joint is an outlier if its distance from the medoid of neighbouring frames exceeds
+# what noise and motion explain by this factor.
 _OUTLIER_RATIO = 3.0
-_MEDOID_RADIUS = 3  # ... of which so many to each side count.
-# Metres: no bone is known better; left and right differ by so much (ITOP's upper arms
-# by 3.2 cm, of which a part is noise).
+_MEDOID_RADIUS = 3  # frames on each side for the medoid
+# Metres: least standard deviation of a bone length, and standard deviation of the
+# difference between left and right (ITOP's upper arms: 3.2 cm, partly noise).
 _MIN_LENGTH_STD, _LEFT_RIGHT_STD = 0.001, 0.02
-# Bones are steady. Where their lengths vary by more than what noise explains, joints
-# err slowly; so much of it is believed (a joint's definition drifts, too), ...
+# Variation of bone lengths beyond the noise is a slow error of the joints. This share
+# of it is accepted, because the definition of a joint also drifts.
 _LENGTH_VARIATION_SHARE = 0.3
-# ... and joints are this much less sure for it at most, metres.
+# Metres: largest noise that is added to a joint for such slow errors.
 _MAX_SLOW_ERROR = 0.005
-# Pixels: at least, and where keypoints are too few to tell.
+# Pixels: least noise of keypoints, and noise where there are too few to estimate it.
 _UV_NOISE, _UV_UNKNOWN = 0.25, 2.0
 _FPS = 30.0
 
 
 @dataclasses.dataclass(frozen=True)
 class SolverSchedule:
-    """How much is computed: a step of `solver.gauss_newton` for each pair of settings.
+    """Solver steps: one step of `solver.gauss_newton` per pair of settings.
 
-    Settings are those of `terms.evaluate`. They go from wide to narrow, so that what
-    seems an outlier at first gets a chance (graduated non-convexity). The first steps
-    come before left and right are sorted out, which needs stiff bones; then bones start
-    slack, so that wild joints are let go before they drag their neighbours along.
+    The settings (width, slack) are those of `residual_terms.evaluate`. The width
+    decreases, so that apparent outliers can become inliers (graduated non-convexity).
+    The first steps precede the correction of left/right swaps, which needs stiff bones.
+    In the later steps bones start with slack, so that outliers lose their weight before
+    they pull on neighbouring joints.
     """
 
     before_swaps: tuple[tuple[float, float], ...] = ((2.0, 1.0), (1.5, 1.0), (1.0, 1.0))
@@ -62,14 +63,14 @@ OFFLINE = SolverSchedule()
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Refined:
-    """Refined poses, and what the sequence told about itself."""
+    """Refined poses, and estimates from the sequence."""
 
     xyz: Array  # (time, joints, 3), metres, frame of the input
-    valid: Array  # (time, joints), bool: observed, or bridged over a short gap
-    noise: Array  # (joints,), metres per coordinate, of the input
-    segment: Array  # (time,): number of the stretch between cuts
-    swapped: Array  # (time, joints), bool: taken from the other side
-    length: Array  # (time, bones), metres: of the bones of the person of each frame
+    valid: Array  # (time, joints), bool: observed, or interpolated in a short gap
+    noise: Array  # (joints,), metres per coordinate, noise of the input
+    segment: Array  # (time,): number of the segment between cuts
+    swapped: Array  # (time, joints), bool: left and right were swapped
+    length: Array  # (time, bones), metres: bone lengths of the person in each frame
 
 
 def refine(
@@ -84,33 +85,37 @@ def refine(
     clouds: observations.Clouds | None = None,
     schedule: SolverSchedule = OFFLINE,
 ) -> Refined:
-    r"""Poses that agree with what was observed, with physics and with each other.
+    r"""Refines a sequence of poses by robust least squares over all frames.
 
-    docs/refinement.md. Minimises, over all joints of all frames, Student's t
-    log-likelihoods of how far a joint lies from where it was observed (in units of its
-    noise), of second differences over time (in units of its motion) and of how far
-    bones are from their person's lengths; and the limits of elbows and knees. Noise,
-    motion, lengths and how far lengths vary are estimated from the sequence
-    (`noise.estimate_levels`): nothing is tuned to a tracker. Cuts part a sequence into
-    runs, which share nothing but bone lengths. Joints that were mistaken for those of
-    the other side are swapped back, and short gaps are bridged.
+    Minimises the sum of negative Student's t log-likelihoods of the distance of each
+    joint from its observation (in units of its noise), of second differences over time
+    (in units of its motion) and of the difference between bone lengths and those of the
+    person; plus penalties for elbows and knees beyond their limits. Noise, motion, bone
+    lengths and their variation are estimated from the sequence
+    (`noise.estimate_levels`), so nothing is tuned to a tracker. Cuts divide the
+    sequence into segments, which share only the bone lengths. Left/right swaps are
+    corrected and short gaps are interpolated. docs/refinement.md has the details.
 
-    Pure, and differentiable nowhere that matters; `jit` and `vmap` as you like.
+    The function is pure and works under `jit` and `vmap`. It is not meant to be
+    differentiated.
 
     Args:
-        xyz: joints, metres, any frame at rest; that of the depth camera with `clouds`.
-        skeleton: names the joints.
-        valid: False for joints that were not observed, whatever they hold; None is all.
-        confidence: of each joint, in [0, 1]; only ratios count. None: all alike.
-        time: seconds; None is 30 frames a second.
-        person: number, from 0 to time - 1, of who is seen; None is one person. See
-            `people.people_of`.
-        keypoints: 2D evidence.
-        clouds: the person's visible surface.
-        schedule: how much is computed.
+        xyz: joints, metres, any static frame; with `clouds`, that of the depth camera.
+        skeleton: skeleton of the joints.
+        valid: False for joints that were not observed; these are ignored, even if NaN.
+            None: all are valid.
+        confidence: confidence of each joint, in [0, 1]; only ratios matter. None: all
+            equal.
+        time: seconds. None: 30 frames per second.
+        person: person number of each frame, from 0 to time - 1. None: one person. See
+            `person_ids.assign_person_ids`.
+        keypoints: observed 2D keypoints.
+        clouds: points on the visible surface of the person.
+        schedule: solver steps.
 
     Raises:
-        ValueError: fewer than three frames, or joints of another skeleton.
+        ValueError: there are fewer than three frames, or the number of joints is not
+            that of the skeleton.
     """
     _check_shape(xyz, skeleton)
     count, joints, _ = xyz.shape
@@ -172,7 +177,7 @@ def refine(
 def _check_shape(xyz, skeleton):
     count, joints, _ = xyz.shape
     if count < 3:
-        raise ValueError(f"refinement needs three frames or more, got {count}")
+        raise ValueError(f"refinement needs at least three frames, got {count}")
     if joints != skeleton.num_joints:
         raise ValueError(
             f"{joints} joints, but skeleton {skeleton.name} has {skeleton.num_joints}"
@@ -192,11 +197,11 @@ def _solve(start, problem, skeleton, schedule, cg_steps):
 
 
 def _scale(problem, skeleton, *, slack):
-    """About the inverse root of the curvature of the terms that always act."""
+    """Approximate standard deviation of each joint under the terms always present."""
     precision = problem.weight / problem.noise[None] ** 2
     steady = jnp.pad(problem.acceleration_weight, ((1, 1), (0, 0)))
     precision = precision + 6.0 * steady / problem.motion**2
-    stiff = 1.0 / (3.0 * (slack * problem.length_noise) ** 2)  # a third is along x
+    stiff = 1.0 / (3.0 * (slack * problem.length_noise) ** 2)  # a third of it along x
     for end in np.asarray(skeleton.bones, np.int32).T:
         precision = precision.at[:, end].add(stiff)
     scale = jnp.where(precision > 0.0, precision, 1.0) ** -0.5
@@ -204,7 +209,7 @@ def _scale(problem, skeleton, *, slack):
 
 
 def _acceleration_weight(known, segment):
-    """One where a joint is known in a frame and both its neighbours of one run."""
+    """One where a joint is known in three successive frames of one segment, else 0."""
     three = (
         known[2:] & known[1:-1] & known[:-2] & (segment[2:] == segment[:-2])[:, None]
     )
@@ -212,7 +217,7 @@ def _acceleration_weight(known, segment):
 
 
 def _relative_confidence(confidence, valid):
-    """How sure each joint is, against the median one."""
+    """Confidence divided by its median over all valid joints, in [0, 3]."""
     if confidence is None:
         return valid.astype(jnp.float32)
     everything = valid.reshape(-1)
@@ -222,7 +227,7 @@ def _relative_confidence(confidence, valid):
 
 
 def _replace_outliers(xyz, valid, segment, level, motion):
-    """Where to start: wild joints at the most central of their neighbours in time."""
+    """Initial poses: replaces outliers by the medoid of neighbouring frames."""
     around = robust.temporal_neighbors(xyz, radius=_MEDOID_RADIUS)
     used = robust.temporal_neighbors(valid, radius=_MEDOID_RADIUS)
     used &= (
@@ -240,7 +245,7 @@ def _replace_outliers(xyz, valid, segment, level, motion):
 
 
 def _bone_lengths(xyz, valid, level, person, skeleton):
-    """Lengths of each person's bones, and how far they vary beyond the noise."""
+    """Bone lengths of each person, and their variation beyond the noise, metres."""
     child, parent = skeleton.bone_ends
     measured = kinematics.bone_lengths(xyz, skeleton=skeleton)
     known = valid[:, child] & valid[:, parent]
@@ -255,7 +260,7 @@ def _bone_lengths(xyz, valid, level, person, skeleton):
 
 
 def _add_slow_errors(noise, excess, skeleton):
-    """Noise of joints, and what the varying lengths of their bones add to it."""
+    """Raises the noise of joints whose bones vary in length (slow errors)."""
     each_end = jnp.minimum(excess / np.sqrt(2.0), _MAX_SLOW_ERROR)
     for end in np.asarray(skeleton.bones, np.int32).T:
         noise = noise.at[end].max(each_end)
@@ -263,7 +268,7 @@ def _add_slow_errors(noise, excess, skeleton):
 
 
 def _pool_left_right(median, number, spread, skeleton):
-    """Left and right bones alike, as far as few frames cannot tell them apart."""
+    """Averages left and right bone lengths, weighted by their inverse variances."""
     if not skeleton.bone_pairs:
         return median
     left, right = np.asarray(skeleton.bone_pairs, np.int32).T

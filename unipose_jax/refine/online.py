@@ -1,4 +1,4 @@
-"""Refinement while poses come in: each is ready a few frames later."""
+"""Online refinement of poses, with a delay of a few frames."""
 
 import dataclasses
 
@@ -9,9 +9,9 @@ from jaxtyping import Array, Bool, Float
 from unipose_jax.refine import offline
 from unipose_jax.skeleton import definitions
 
-# Frames that a live pose is judged by, and how many of them are later ones.
+# Number of frames used for an online pose, and how many of them are later ones.
 WINDOW, LAG = 24, 5
-# Neighbouring windows differ by a frame, so little is left to find.
+# Few steps are enough, because successive windows differ by only one frame.
 ONLINE = offline.SolverSchedule(
     before_swaps=((1.5, 3.0),), after_swaps=((1.0, 1.0),), cg_steps=18
 )
@@ -21,7 +21,7 @@ _PADDING_AGE = 1e3  # seconds
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class History:
-    """The latest frames, oldest first."""
+    """The most recent frames, oldest first."""
 
     xyz: Array  # (window, joints, 3), metres
     valid: Array  # (window, joints), bool
@@ -29,11 +29,11 @@ class History:
 
 
 def init(*, skeleton: definitions.Skeleton, window: int = WINDOW) -> History:
-    """A history without frames.
+    """Returns an empty history.
 
     Args:
-        skeleton: names the joints.
-        window: frames to remember.
+        skeleton: skeleton of the joints.
+        window: number of frames to keep.
     """
     return History(
         xyz=jnp.zeros((window, skeleton.num_joints, 3)),
@@ -52,23 +52,23 @@ def update(
     lag: int = LAG,
     schedule: offline.SolverSchedule = ONLINE,
 ) -> tuple[History, Float[Array, "joints 3"], Bool[Array, " joints"]]:
-    """Takes the next pose and gives the refined pose of `lag` frames ago.
+    """Adds a pose to the history and returns the refined pose of `lag` frames earlier.
 
-    Pure: jit it, with everything after `time` but `valid` static. It is `refine` of the
-    history, so it knows nothing later than this pose.
+    Applies `refine` to the history, so the result depends on no later pose. The
+    function is pure. Under `jit`, `skeleton`, `lag` and `schedule` must be static.
 
     Args:
-        history: of `init` or the push before.
-        xyz: joints, metres, any frame at rest.
+        history: result of `init` or of the previous update.
+        xyz: joints, metres, any static frame.
         time: seconds since the first pose, increasing.
-        skeleton: names the joints.
-        valid: False for joints that were not observed; None is all.
-        lag: frames to wait, less than the history has.
-        schedule: how much is computed.
+        skeleton: skeleton of the joints.
+        valid: False for joints that were not observed. None: all are valid.
+        lag: delay in frames, less than the length of the history.
+        schedule: solver steps.
 
     Returns:
-        The history with this pose; the refined joints of `lag` pushes ago, metres, and
-        which of them are known (none, before there was such a push).
+        The history with this pose; the refined joints of `lag` updates earlier, metres;
+        and which of them are known (none if there was no such update).
     """
     valid = jnp.ones(len(xyz), bool) if valid is None else valid
     history = History(

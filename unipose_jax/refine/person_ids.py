@@ -1,14 +1,14 @@
-"""Who is who in a sequence of several people, by the lengths of their bones."""
+"""Person identification in a sequence of several people by bone lengths."""
 
 import numpy as np
 
 from unipose_jax.skeleton import definitions
 
-# Metres: how well a person's bones are known, and how alike people are: ...
+# Metres: standard error of a person's bone lengths.
 _LENGTH_STD = 0.012
-# ... mean squared differences, in units of their error, up to this are one person.
+# Largest mean squared difference of two persons' lengths, in units of its variance.
 _MAX_DISTANCE = 2.0
-# Frames of the shortest run that may introduce somebody.
+# Least number of frames of a segment that can start a new person.
 _MIN_FRAMES = 10
 
 
@@ -19,25 +19,29 @@ def assign_person_ids(
     valid: np.ndarray,
     skeleton: definitions.Skeleton,
 ) -> np.ndarray:
-    """Number of the person in each frame, from 0, most seen first.
+    """Assigns a person number to each frame; number 0 has the most frames.
 
-    Each run (`runs.runs`) is of one person. Longest first, a run belongs to the person
-    whose median bone lengths are nearest, unless they differ by more than chance. Runs
-    of fewer than ten frames belong to the nearest. Works on the host: how many
-    people there are is part of the answer.
+    All frames of a segment (`segments.find_segments`) belong to one person. Segments
+    are assigned in order of length, longest first, to the person with the nearest
+    median bone lengths. If the difference is significant, the segment starts a new
+    person; segments of fewer than ten frames never do. Runs on the host in NumPy,
+    because the number of people is not known in advance.
 
     Args:
         xyz: (time, joints, 3), metres.
         segment: (time,), int.
         valid: (time, joints), bool.
-        skeleton: names the bones.
+        skeleton: skeleton of the joints.
+
+    Returns:
+        (time,), int.
     """
     child, parent = skeleton.bone_ends
     known = valid[:, child] & valid[:, parent]
     bones = np.where(known[..., None], xyz[:, child] - xyz[:, parent], np.nan)
     lengths = np.linalg.norm(bones, axis=-1)
     names, frames = np.unique(segment, return_counts=True)
-    people: list[tuple[np.ndarray, np.ndarray]] = []  # lengths, squared errors
+    people: list[tuple[np.ndarray, np.ndarray]] = []  # lengths, squared standard errors
     person = np.zeros(len(segment), np.int32)
     for name in names[np.argsort(-frames, kind="stable")]:
         here = segment == name
@@ -55,7 +59,7 @@ def assign_person_ids(
 
 
 def _summary(lengths):
-    """Median lengths of a run, and their squared errors; infinite where unknown."""
+    """Median bone lengths of a segment, and squared errors (inf where unknown)."""
     count = np.sum(np.isfinite(lengths), axis=0)
     padded = np.where(count > 0, lengths, 0.0)
     median = np.nanmedian(padded, axis=0)
@@ -76,7 +80,7 @@ def _merge(one, other):
     share = np.where(total > 0.0, weights[0] / np.where(total > 0.0, total, 1.0), 0.5)
     length = share * one[0] + (1.0 - share) * other[0]
     error_sq = np.where(total > 0.0, 1.0 / np.where(total > 0.0, total, 1.0), np.inf)
-    # The part that is shared by all runs of a person does not average out.
+    # Errors that all segments of a person share do not average out.
     return length, np.maximum(error_sq, 0.5 * _LENGTH_STD**2)
 
 

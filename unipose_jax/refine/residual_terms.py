@@ -1,7 +1,7 @@
-"""The terms that refinement weighs against each other, as whitened residuals.
+"""Terms of the refinement objective as whitened residuals.
 
-Each residual is divided by what it is expected to be, so that terms need no weights of
-their own. What the sequence itself can tell is taken from it (`noise`); what it cannot,
+Each residual is divided by its standard deviation, so the terms need no weights. The
+standard deviations are estimated from the sequence where possible (`noise`); the others
 are the constants below.
 """
 
@@ -16,30 +16,30 @@ from unipose_jax.physics import anthropometry, capsules, constraints, finite_dif
 from unipose_jax.refine import observations, robust
 from unipose_jax.skeleton import definitions, kinematics
 
-# Degrees of freedom of Student's t: real errors have heavier tails than a Gaussian; ...
+# Degrees of freedom of Student's t: real errors have heavier tails than a Gaussian.
 DEGREES_OF_FREEDOM = 3.0
-# ... but bones are rigid, and only what bends them is an outlier.
+# Bones are rigid, so their residuals have lighter tails.
 BONE_DEGREES_OF_FREEDOM = 30.0
-JOINT_LIMIT_STD = 0.1  # radians: how sharply elbows and knees stop
-SURFACE_STD = 0.06  # metres: how well skin depths are known
-IN_FRONT_STD = 0.02  # metres: of a joint before the surface that hides it
-COVERAGE_STD = 0.05  # metres: of a body point from its capsule
+JOINT_LIMIT_STD = 0.1  # radians, of violations of elbow and knee limits
+SURFACE_STD = 0.06  # metres, of the depth of joints below the skin
+IN_FRONT_STD = 0.02  # metres, of a joint in front of the observed surface
+COVERAGE_STD = 0.05  # metres, of the distance of a point from its capsule
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """What is observed of a sequence, and how well."""
+    """Observations of a sequence and their standard deviations."""
 
     observed: Array  # (time, joints, 3), metres, finite
-    weight: Array  # (time, joints): 0 unobserved, 1 as sure as most
+    weight: Array  # (time, joints): relative confidence, 0 if not observed
     noise: Array  # (joints,), metres
     motion: Array  # (time, joints), metres, of second differences
-    # (time - 2, joints): 1 where second differences mean something
+    # (time - 2, joints): 1 where second differences are defined, else 0
     acceleration_weight: Array
     time: Array  # (time,), seconds
-    step: Array  # (), seconds, the usual time between frames
-    length: Array  # (time, bones), metres, of the person of each frame
+    step: Array  # (), seconds, median time between frames
+    length: Array  # (time, bones), metres, of the person in each frame
     length_noise: Array  # (bones,), metres
     keypoints: observations.Keypoints | None = None
     uv_noise: Array | None = None  # (joints,), pixels
@@ -53,14 +53,14 @@ def evaluate(
     problem: Problem,
     skeleton: definitions.Skeleton,
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Residuals of all terms, and their robust weights.
+    """Computes the residuals of all terms and their robust weights.
 
     Args:
         xyz: joints, metres.
-        settings: width, a factor on all scales at which residuals count as outliers;
-            and slack, a factor on how far bones may be from their lengths.
-        problem: what is observed.
-        skeleton: names the joints.
+        settings: width, a factor on the scales above which residuals are outliers; and
+            slack, a factor on the standard deviation of bone lengths.
+        problem: the observations.
+        skeleton: skeleton of the joints.
     """
     width, slack = settings
     found, expected = {}, {}
@@ -71,7 +71,7 @@ def evaluate(
     weights = {}
     for name, residual in found.items():
         sq = jnp.sum(residual**2, axis=-1)
-        if name == "position":  # the truth may hurry away from what was observed
+        if name == "position":  # fast motion also increases the distance
             hurry = 1.0 + (problem.motion / (width * problem.noise[None])) ** 2
             sq = sq / hurry
         robustly = robust.student_t_weight(
@@ -100,7 +100,7 @@ def _bones(xyz, problem, skeleton):
     lengths = kinematics.bone_lengths(xyz, skeleton=skeleton)
     residual = (lengths - problem.length) / problem.length_noise[None]
     sure = jnp.broadcast_to(anthropometry.bone_rigidity(skeleton)[None], residual.shape)
-    # A person of whom no bone is known.
+    # A length of 0 means that the bone is unknown.
     return {"bones": (residual[..., None], sure * (problem.length > 0.0))}
 
 
@@ -117,7 +117,8 @@ def _keypoints(xyz, problem, skeleton):
     if seen is None:
         return {}
     camera.check_intrinsics(seen.intrinsics)
-    # The distance from the ray at the joint's observed depth: linear in the joint.
+    # Distance from the ray, in pixels at the current depth. The depth is held constant
+    # to make the residual linear in the joint.
     known = seen.confidence > 0.0
     fx, fy, cx, cy = seen.intrinsics
     uv = jnp.where(known[..., None], seen.uv, seen.intrinsics[None, None, 2:])
@@ -146,7 +147,7 @@ def _surface(xyz, problem, skeleton):
 
 
 def _coverage(xyz, clouds, skeleton):
-    """Distances of body points from the nearest capsule around a bone."""
+    """Distances of cloud points from the nearest capsule around a bone."""
     excess, counted = capsules.capsule_excess(
         xyz,
         clouds.points,
@@ -154,7 +155,7 @@ def _coverage(xyz, clouds, skeleton):
         radii=anthropometry.capsule_radii(skeleton),
         points_valid=clouds.valid,
     )
-    # All points of a frame together say as much as its joints do.
+    # All points of a frame together have the same weight as its joints.
     number = jnp.maximum(jnp.sum(clouds.valid, axis=-1, keepdims=True), 1)
     sure = counted * (skeleton.num_joints / number)
     return excess[..., None] / COVERAGE_STD, sure

@@ -1,4 +1,4 @@
-"""Medians of what is known, and weights that let outliers go."""
+"""Masked medians and robust weights."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -7,12 +7,12 @@ from jaxtyping import Array, Bool, Float, Int
 def masked_median(
     values: Float[Array, "*shape"], valid: Bool[Array, "*shape"], *, axis: int
 ) -> Float[Array, "*rest"]:
-    """Lower median of the valid values along an axis; 0 where there is none.
+    """Lower median of the valid values along an axis; 0 if there are none.
 
     Args:
         values: any unit; ignored, even if NaN, where not `valid`.
-        valid: which values count.
-        axis: is reduced, and may have size 0.
+        valid: mask of the values to use.
+        axis: axis to reduce; its size may be 0.
     """
     if values.shape[axis] == 0:
         return jnp.zeros_like(jnp.sum(values, axis=axis))
@@ -24,12 +24,12 @@ def masked_median(
 
 
 def temporal_neighbors(values: Array, *, radius: int, fill: int = 0) -> Array:
-    """Values before and after each, stacked: (2 reach + 1, time, ...).
+    """Stacks the values around each frame: (2 radius + 1, time, ...).
 
     Args:
         values: (time, ...).
-        radius: how many to each side.
-        fill: stands for what lies beyond the ends.
+        radius: number of frames on each side.
+        fill: value before the first and after the last frame.
     """
     ends = ((radius, radius),) + ((0, 0),) * (values.ndim - 1)
     padded = jnp.pad(values, ends, constant_values=fill)
@@ -41,15 +41,15 @@ def grouped_median(
     valid: Bool[Array, " n"],
     group: Int[Array, " n"],
 ) -> tuple[Float[Array, " n"], Int[Array, " n"]]:
-    """Lower median of the valid values of each group, and how many there are.
+    """Lower median and number of the valid values in each group.
 
     Args:
         values: any unit; ignored, even if NaN, where not `valid`.
-        valid: which values count.
-        group: from 0 to n - 1.
+        valid: mask of the values to use.
+        group: group number of each value, from 0 to n - 1.
 
     Returns:
-        For groups 0 to n - 1: the median (0 where nothing is valid) and the count.
+        Median (0 if no value is valid) and count for groups 0 to n - 1.
     """
     number = values.shape[0]
     ordered = jnp.where(valid, values, jnp.inf)
@@ -66,14 +66,15 @@ def student_t_weight(
 ) -> Float[Array, "*shape"]:
     r"""Weight (f + d) / (f + r^2) of a residual under Student's t distribution.
 
-    Its negative log-likelihood is (f + d) / 2 log(1 + r^2 / f), whose gradient is that
-    of weight r^2 / 2: iteratively reweighted least squares minimises it (Lange, Little
-    and Taylor, Robust statistical modeling using the t distribution, JASA 1989).
+    The negative log-likelihood is (f + d) / 2 log(1 + r^2 / f). Its gradient equals
+    that of weight r^2 / 2 with the weight held constant, so iteratively reweighted
+    least squares minimises it (Lange, Little and Taylor, Robust statistical modeling
+    using the t distribution, JASA 1989).
 
     Args:
         sq: r^2, squared residuals in units of their scale.
-        degrees_of_freedom: f, degrees of freedom; the lower, the sooner an outlier is
-            let go.
-        num_components: d, components of a residual.
+        degrees_of_freedom: f, degrees of freedom; lower values reduce the weight of
+            outliers more.
+        num_components: d, number of components of a residual.
     """
     return (degrees_of_freedom + num_components) / (degrees_of_freedom + sq)

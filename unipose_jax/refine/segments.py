@@ -1,4 +1,4 @@
-"""Stretches of frames that belong together, and what lies in between."""
+"""Division of a sequence into segments at cuts, and interpolation of gaps."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,11 +8,11 @@ from unipose_jax.physics import finite_differences
 from unipose_jax.refine import robust
 from unipose_jax.skeleton import definitions
 
-# A cut moves the middle joint by this much at least, metres, ...
+# Least movement of the median joint at a cut, metres.
 MIN_JUMP = 0.12
-# ... and by this many times what it moves in frames nearby.
+# Least ratio of this movement to that in nearby frames.
 JUMP_RATIO = 2.5
-_WINDOW = 8  # frames to each side
+_WINDOW = 8  # frames on each side
 
 
 def find_segments(
@@ -22,21 +22,21 @@ def find_segments(
     valid: Bool[Array, "time joints"],
     skeleton: definitions.Skeleton,
 ) -> Int[Array, " time"]:
-    """Number of the run of each frame: a new one starts at every cut.
+    """Segment number of each frame; a new segment starts at every cut.
 
-    A cut is a gap in time (`finite_differences.MAX_GAP`), a stamp that does not
+    A cut is a gap in time (`finite_differences.MAX_GAP`), a time stamp that does not
     increase, or a jump of the body: the median joint moves further than `MIN_JUMP` and
-    than `JUMP_RATIO` times what it does in frames nearby. Neither a wild joint nor
-    sides that are mistaken for each other are a cut.
+    than `JUMP_RATIO` times its movement in nearby frames. Outliers of single joints and
+    left/right swaps are not cuts.
 
     Args:
         xyz: joints, metres.
         time: seconds.
-        valid: False leaves a joint of a frame out, whatever it holds.
-        skeleton: knows the sides.
+        valid: joints with False are ignored, even if NaN.
+        skeleton: skeleton of the joints, with its left/right pairs.
 
     Returns:
-        From 0, increasing.
+        Numbers from 0, non-decreasing.
     """
     mirror = np.asarray(skeleton.mirror)
     both = valid[1:] & valid[:-1]
@@ -67,17 +67,17 @@ def interpolate_gaps(
     segment: Int[Array, " time"],
     time: Float[Array, " time"],
 ) -> tuple[Float[Array, "time joints 3"], Bool[Array, "time joints"]]:
-    """Joints where none was observed: on the line between those before and after.
+    """Interpolates unobserved joints linearly in time.
 
     Args:
         xyz: joints, metres; ignored, even if NaN, where not `valid`.
-        valid: what was observed.
-        segment: nothing is bridged across runs.
+        valid: mask of the observed joints.
+        segment: segment numbers; there is no interpolation between segments.
         time: seconds.
 
     Returns:
-        Finite joints, and which are known: observed, or no more than
-        `finite_differences.MAX_GAP` between two that are.
+        Finite joints, and which of them are known: observed, or in a gap of at most
+        `finite_differences.MAX_GAP` between two observed ones.
     """
     index = jnp.arange(len(xyz))[:, None]
     before = _latest_index(jnp.where(valid, index, -1))

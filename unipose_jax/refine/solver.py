@@ -7,9 +7,9 @@ from jax.scipy.sparse import linalg
 from jaxtyping import Array, Float
 
 Residuals = Mapping[str, Array]
-"""Whitened residuals by term: (..., d), vectors of d components."""
+"""Whitened residuals by term: (..., d), vectors with d components."""
 Weights = Mapping[str, Array]
-"""A weight, not negative, for each of these vectors: (...)."""
+"""Non-negative weight of each residual vector: (...)."""
 
 
 def gauss_newton(
@@ -23,18 +23,18 @@ def gauss_newton(
 ) -> Float[Array, "*shape"]:
     r"""Iteratively reweighted Gauss-Newton steps, each solved by conjugate gradients.
 
-    With residuals r, their weights w and Jacobian J at x, a step solves
-    (J^T W J + damping / scale^2) v = -J^T W r for x + v. J is never formed.
+    With residuals r, weights W and Jacobian J at x, a step solves
+    (J^T W J + damping / scale^2) v = -J^T W r and moves to x + v. J is never formed.
 
     Args:
-        residuals: `residuals(x, settings)` gives residuals and weights; weights are
-            not differentiated.
-        xyz: where to start.
+        residuals: function of (x, settings) that returns residuals and weights; the
+            weights are not differentiated.
+        xyz: initial value.
         schedule: the settings of each step.
-        scale: `scale(settings)`, about how far each unknown is determined; conditions
-            the equations.
-        cg_steps: at most, in each step.
-        damping: keeps unknowns of which nothing is known where they are.
+        scale: function of settings that returns the approximate standard deviation of
+            each unknown, used for preconditioning.
+        cg_steps: largest number of conjugate-gradient iterations per step.
+        damping: keeps unknowns without observations at their values.
     """
 
     def step(x, settings):

@@ -1,4 +1,4 @@
-"""Left and right, told apart by where each joint was a moment before and after."""
+"""Detection and correction of left/right swaps from neighbouring frames."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 from unipose_jax.refine import residual_terms
 from unipose_jax.skeleton import definitions
 
-# Log-likelihood by which swapping a pair must be better.
+# Least gain in log-likelihood for a pair to count as swapped.
 MARGIN = 4.0
 
 
@@ -19,17 +19,17 @@ def detect_swaps(
     noise: Float[Array, "time joints"],
     skeleton: definitions.Skeleton,
 ) -> Bool[Array, "time joints"]:
-    """Which joints were taken for those of the other side.
+    """Detects joints whose left and right are swapped.
 
-    A pair is, where its two joints lie so much nearer to where the other was expected
-    that the log-likelihood (Student's t) rises by more than `MARGIN`.
+    A pair is swapped if exchanging its two joints raises their log-likelihood around
+    the expected positions (Student's t) by more than `MARGIN`.
 
     Args:
         observed: joints, metres.
-        expected: joints without this frame's error, metres.
-        valid: False for joints that were not observed; their pairs are left alone.
+        expected: joints predicted from neighbouring frames, metres.
+        valid: False for joints that were not observed; their pairs are not swapped.
         noise: standard deviation of observed around expected joints, metres.
-        skeleton: knows the pairs.
+        skeleton: skeleton of the joints, with its left/right pairs.
     """
     mirror = np.asarray(skeleton.mirror)
 
@@ -50,7 +50,7 @@ def swap_sides(
     *,
     skeleton: definitions.Skeleton,
 ) -> Float[Array, "time joints ..."]:
-    """Values with those of the other side where `detect_swaps`."""
+    """Exchanges left and right values where `swapped`."""
     mirrored = values[:, np.asarray(skeleton.mirror)]
     mask = swapped.reshape(swapped.shape + (1,) * (values.ndim - 2))
     return jnp.where(mask, mirrored, values)

@@ -1,4 +1,4 @@
-"""BVH files: the skeleton, and where its joints are in every frame."""
+"""BVH files: the skeleton and its joint positions in every frame."""
 
 import dataclasses
 import os
@@ -14,7 +14,7 @@ _CHANNELS = {f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotatio
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Bvh:
-    """Joints through time, in the file's own unit and axes."""
+    """Joint positions over time, in the unit and axes of the file."""
 
     joint_names: tuple[str, ...]
     xyz: np.ndarray  # float64 (frames, joints, 3)
@@ -26,17 +26,17 @@ class _Joint:
     name: str
     parent: int  # -1 for the root
     offset: tuple[float, ...]  # from the parent
-    channels: tuple[str, ...]  # such as Xposition or Zrotation, in the file's order
+    channels: tuple[str, ...]  # e.g. Xposition or Zrotation, in file order
 
 
 def read(path: str | os.PathLike) -> Bvh:
-    """Reads a BVH file and poses its skeleton in every frame.
+    """Reads a BVH file and computes the joint positions in every frame.
 
-    An end site counts as a joint, called End_ and the name of the joint it ends. A
-    position channel takes the place of its joint's offset.
+    An end site becomes a joint with the name of its parent prefixed by End_. A position
+    channel replaces the offset of its joint.
 
     Raises:
-        errors.BadInput: one line with the file, the line number and what is wrong.
+        errors.BadInput: the file cannot be read; the message has the line number.
     """
     path = pathlib.Path(path)
     try:
@@ -49,7 +49,7 @@ def read(path: str | os.PathLike) -> Bvh:
     lines = [line for line in numbered if line[1]]
     start = next((i for i, (_, words) in enumerate(lines) if words == ["MOTION"]), None)
     if start is None:
-        raise errors.BadInput(f"{path} has no MOTION: it is no BVH file, or cut short")
+        raise errors.BadInput(f"{path} has no MOTION: not a BVH file, or truncated")
     joints = _hierarchy(lines[:start], path)
     values, fps = _frames(lines[start + 1 :], joints, path)
     return Bvh(
@@ -58,7 +58,7 @@ def read(path: str | os.PathLike) -> Bvh:
 
 
 class _Tokenizer:
-    """The words of lines, one after the other; `line` is the number of the last."""
+    """Iterates over the words of lines; `line` is the current line number."""
 
     def __init__(self, lines: Iterable[tuple[int, list[str]]]):
         self._words = ((number, word) for number, line in lines for word in line)
@@ -74,7 +74,7 @@ class _Tokenizer:
 def _hierarchy(
     lines: Sequence[tuple[int, list[str]]], path: pathlib.Path
 ) -> list[_Joint]:
-    """The joints, each after its parent."""
+    """Parses the joints; parents come before children."""
     words = _Tokenizer(lines)
     joints: list[_Joint] = []
     try:
@@ -102,7 +102,7 @@ def _hierarchy(
 
 
 def _joint(name: str, parent: int, words: _Tokenizer, *, ends: bool = False) -> _Joint:
-    """What follows the name of a joint."""
+    """Parses the definition of a joint after its name."""
     words.take("{")
     words.take("OFFSET")
     offset = tuple(float(words.take()) for _ in range(3))
@@ -121,7 +121,7 @@ def _frames(
     joints: Sequence[_Joint],
     path: pathlib.Path,
 ) -> tuple[np.ndarray, float]:
-    """Values (frames, channels) as in the file, and frames per second."""
+    """Parses the channel values (frames, channels) and frames per second."""
     try:
         (_, (_, count)), (_, (_, _, step)), *rows = lines
         frames, seconds = int(count), float(step)
@@ -144,16 +144,16 @@ def _frames(
             )
     if len(values) != frames:
         raise errors.BadInput(
-            f"{path} has {len(values)} frames, announced are {frames}"
+            f"{path} has {len(values)} frames, but its header says {frames}"
         )
     return values, 1.0 / seconds
 
 
 def _forward_kinematics(joints: Sequence[_Joint], values: np.ndarray) -> np.ndarray:
-    """Places of all joints, (frames, joints, 3), in the file's unit and axes.
+    """Joint positions (frames, joints, 3), in the unit and axes of the file.
 
-    A joint's channels act in the order they are listed, each in the axes that the
-    former have turned: R = R_1 R_2 R_3.
+    The rotation channels of a joint are intrinsic rotations in the order of the file:
+    R = R_1 R_2 R_3.
     """
     places: list[np.ndarray] = []
     turns: list[np.ndarray] = []
@@ -177,7 +177,7 @@ def _forward_kinematics(joints: Sequence[_Joint], values: np.ndarray) -> np.ndar
 
 
 def _rotations(axis: int, angle: np.ndarray) -> np.ndarray:
-    """Rotations about a coordinate axis, (frames, 3, 3); angles in radians."""
+    """Rotation matrices about a coordinate axis, (frames, 3, 3); angles in radians."""
     i, j = (axis + 1) % 3, (axis + 2) % 3
     turn = np.zeros((len(angle), 3, 3))
     turn[:, axis, axis] = 1.0

@@ -1,11 +1,11 @@
-"""Motion capture (BVH, joint npz) into joint clips that move the rendered people.
+"""Converts motion capture (BVH, joint npz) to joint clips for rendered people.
 
     from data_pipelines.readers.mocap import joint_clips
     joint_clips.write_clips("bvh_folder", "clips.npz")  # --config.data.motion=clips.npz
 
-The clips keep the names of their joints; `unipose_jax.synthesis.motion.retargeting`
-completes them to a body and knows the names of CMU's BVH conversions and of our own
-skeletons.
+The clips keep the joint names of the files. `unipose_jax.synthesis.motion.retargeting`
+maps them to a full body; it supports the names of CMU's BVH conversions and of the
+skeletons of this package.
 """
 
 import dataclasses
@@ -21,12 +21,12 @@ from data_pipelines.readers.videopose import safe_pickle
 from unipose_jax import atomic, errors
 from unipose_jax import skeleton as skeletons
 
-# CMU's ASF files say "length 0.45": a unit is 1/0.45 inches. The BVH conversions keep
-# that unit; with it 02_01.bvh agrees with the sample's metres to 1e-6.
+# CMU's ASF files have "length 0.45": one unit is 1/0.45 inches. The BVH conversions use
+# the same unit; with it, 02_01.bvh matches the sample in metres to 1e-6.
 CMU_METRES_PER_UNIT = 0.0254 / 0.45
-_MAX_METRES = 100.0  # beyond, a value is corrupt; MSR Action3D has 2.147e9
-_RATE_TOLERANCE = 0.02  # of the frame rate asked for
-# Names that the file of clips, or the call that writes it, needs itself.
+_MAX_METRES = 100.0  # larger values are corrupt; MSR Action3D has 2.147e9
+_RATE_TOLERANCE = 0.02  # relative tolerance of the frame rate
+# Clip names reserved by the file of clips or by the function that writes it.
 _RESERVED_NAMES = {
     "joint_names",
     "skeleton",
@@ -40,13 +40,13 @@ _RESERVED_NAMES = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class JointClips:
-    """Clips of one set of joints."""
+    """Clips with the same joints."""
 
     joint_names: tuple[str, ...]
     clips: dict[str, np.ndarray]  # float32 (frames, joints, 3), metres, by name
     fps: float
-    up: str = "y"  # the axis that points up: y, -y or z
-    corrupt: int = 0  # frames that were made NaN
+    up: str = "y"  # up axis: y, -y or z
+    corrupt: int = 0  # number of corrupt frames replaced by NaN
 
 
 def read_bvh(
@@ -55,20 +55,21 @@ def read_bvh(
     metres_per_unit: float = CMU_METRES_PER_UNIT,
     skip_frames: int = 1,
 ) -> JointClips:
-    """Reads a BVH file (see `bvh`) as one clip, which is called like the file.
+    """Reads a BVH file (see `bvh`) as one clip with the name of the file.
 
     Args:
-        path: the file, y up.
-        metres_per_unit: by default that of CMU's conversions; 0.01 for centimetres.
-        skip_frames: left out at the start, where CMU's conversions have a T-pose.
+        path: the file, with y up.
+        metres_per_unit: default: unit of CMU's conversions; 0.01 for centimetres.
+        skip_frames: number of frames to drop at the start, where CMU's conversions have
+            a T-pose.
 
     Raises:
-        errors.BadInput: one line with the file, the line number and what is wrong.
+        errors.BadInput: the file cannot be read; the message has the line number.
     """
     path = pathlib.Path(path)
     file = bvh.read(path)
     if len(file.xyz) <= skip_frames:
-        raise errors.BadInput(f"{path} has {len(file.xyz)} frames, expected more")
+        raise errors.BadInput(f"{path} has only {len(file.xyz)} frames")
     xyz = (file.xyz[skip_frames:] * metres_per_unit).astype(np.float32)
     return JointClips(
         joint_names=file.joint_names, clips={path.stem: xyz}, fps=file.fps
@@ -78,16 +79,17 @@ def read_bvh(
 def read_joints(path: str | os.PathLike, *, skip_corrupt: bool = False) -> JointClips:
     """Reads and checks an npz file of joint positions.
 
-    It has `joint_names` or `skeleton`, clips (frames, joints, 3) in metres under any
-    name, and optionally `fps` or `time` (default 30 Hz) and `up` ("y", the default,
-    "-y" or "z"); so pose files are read too. NaN means missing.
+    The file has `joint_names` or `skeleton`, clips (frames, joints, 3) in metres under
+    any names, and optionally `fps` or `time` (default 30 Hz) and `up` ("y", the
+    default, "-y" or "z"). Pose files have this format, too. NaN means missing.
 
     Args:
         path: the file.
-        skip_corrupt: make frames with values beyond 100 m NaN and count them.
+        skip_corrupt: True replaces frames with values beyond 100 m by NaN and counts
+            them.
 
     Raises:
-        errors.BadInput: the file has no such clips, or a frame is corrupt.
+        errors.BadInput: the file has no clips, or a frame is corrupt.
     """
     arrays = safe_pickle.read_npz(path)
     names = _joint_names(arrays, path)
@@ -104,7 +106,7 @@ def read_joints(path: str | os.PathLike, *, skip_corrupt: bool = False) -> Joint
                 f"{path}: clip {name!r}, frame {int(bad.argmax())}: a joint is beyond"
                 f" {_MAX_METRES:g} m ({int(bad.sum())} such frames in the clip)"
             )
-        if name == "xyz":  # what pose files call their only clip
+        if name == "xyz":  # name of the single clip in a pose file
             name = pathlib.Path(path).stem
         clips[name] = np.where(bad[:, None, None], np.nan, xyz).astype(np.float32)
         corrupt += int(bad.sum())
@@ -124,24 +126,24 @@ def write_clips(
     skip_frames: int = 1,
     skip_corrupt: bool = False,
 ) -> list[str]:
-    """Converts all .bvh and .npz files under a folder into one file of joint clips.
+    """Converts all .bvh and .npz files under a folder to one file of joint clips.
 
-    Every second, third or fourth frame is taken to come to `fps`.
+    Clips are decimated to `fps` by keeping every n-th frame.
 
     Args:
         source: the folder.
         output: the npz file, for `--config.data.motion`.
-        fps: frames per second wanted; each file's must be close to a multiple of it.
-        metres_per_unit: of the BVH files, see `read_bvh`.
-        skip_frames: of the BVH files, see `read_bvh`.
-        skip_corrupt: leave out files that cannot be read, and make corrupt frames NaN.
+        fps: target frames per second; that of each file must be close to a multiple.
+        metres_per_unit: unit of the BVH files, see `read_bvh`.
+        skip_frames: frames to drop in the BVH files, see `read_bvh`.
+        skip_corrupt: True skips unreadable files and replaces corrupt frames by NaN.
 
     Returns:
-        A line for each file left out and for each that has frames made NaN.
+        One line for each skipped file and for each file with corrupt frames.
 
     Raises:
-        errors.BadInput: no file, one that cannot be read, or files with different
-            joints, up axes or frame rates.
+        errors.BadInput: there are no files, a file cannot be read, or files have
+            different joints, up axes or frame rates.
     """
     source = pathlib.Path(source)
     paths = [p for p in sorted(source.rglob("*")) if p.suffix in (".bvh", ".npz")]
@@ -161,9 +163,11 @@ def write_clips(
             skipped.append(str(error))
             continue
         if motions[path].corrupt:
-            skipped.append(f"{path}: {motions[path].corrupt} corrupt frames made NaN")
+            skipped.append(
+                f"{path}: {motions[path].corrupt} corrupt frames replaced by NaN"
+            )
     if not motions:
-        raise errors.BadInput(f"{source} has no .bvh and no .npz file that can be read")
+        raise errors.BadInput(f"{source} has no readable .bvh or .npz file")
     first = next(iter(motions.values()))
     fields: dict[str, Any] = {"joint_names": np.array(first.joint_names)}
     fields |= {"fps": fps, "up": first.up} | _merge_clips(motions, fps)
@@ -173,7 +177,7 @@ def write_clips(
 
 
 def _joint_names(arrays: Mapping[str, Any], path: str | os.PathLike) -> tuple[str, ...]:
-    """Spelt out in the file, or those of its named skeleton."""
+    """Joint names from the file, or those of the skeleton that it names."""
     if "joint_names" in arrays:
         return tuple(str(name) for name in np.ravel(arrays["joint_names"]))
     try:
@@ -191,30 +195,32 @@ def _frame_rate(arrays: Mapping[str, Any], path: str | os.PathLike) -> float:
     if "fps" not in arrays and np.size(arrays.get("time", 0)) > 1:
         fps = 1.0 / np.median(np.diff(arrays["time"]))
     if fps.shape != () or not 1 <= fps <= 1000:
-        raise errors.BadInput(f"{path}: {fps} is no number of frames per second")
+        raise errors.BadInput(f"{path}: {fps} is not a valid frame rate")
     return float(fps)
 
 
 def _merge_clips(
     motions: Mapping[pathlib.Path, JointClips], fps: float
 ) -> dict[str, np.ndarray]:
-    """All clips at one frame rate; raises where two files do not fit together."""
+    """Merges all clips at one frame rate; raises if files are incompatible."""
     clips: dict[str, np.ndarray] = {}
     first_path, first = next(iter(motions.items()))
     for path, motion in motions.items():
         if (motion.joint_names, motion.up) != (first.joint_names, first.up):
             raise errors.BadInput(
                 f"{path} has other joints or another up axis than {first_path};"
-                " convert them from folders of their own"
+                " convert them from separate folders"
             )
         step = max(1, round(motion.fps / fps))
         if abs(motion.fps / step / fps - 1) > _RATE_TOLERANCE:
             raise errors.BadInput(
-                f"{path}: {motion.fps:.4g} frames per second cannot be thinned to"
+                f"{path}: {motion.fps:.4g} frames per second cannot be decimated to"
                 f" {fps:g}; choose fps={motion.fps / step:.4g}"
             )
         for name, xyz in motion.clips.items():
             if name in clips or name in _RESERVED_NAMES:
-                raise errors.BadInput(f"{path}: the clip name {name!r} is taken")
+                raise errors.BadInput(
+                    f"{path}: the clip name {name!r} is reserved or occurs twice"
+                )
             clips[name] = xyz[::step]
     return clips

@@ -1,7 +1,8 @@
-"""NTU RGB+D 60: Kinect v2 clips of 40 persons in 60 actions, three Kinects at a time.
+"""NTU RGB+D 60: Kinect v2 clips of 40 persons, 60 actions, three Kinects at a time.
 
-The files are found by `ntu_files`, the skeletons read by `ntu_skeleton`. The truth, and
-the 2D keypoints unless a 2D detector's files are given, are those of Kinect's tracker.
+`files` finds the files and `skeleton_file` reads the skeletons. The ground truth is the
+output of Kinect's tracker, and so are the 2D keypoints, unless files of a 2D detector
+are given.
 """
 
 import dataclasses
@@ -40,17 +41,17 @@ _SAME_CAMERA = np.eye(4, dtype=np.float32)
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class PersonSequence(sequence.Sequence):
-    """One tracked body of a clip, in the frames that have it; the first frame is 1."""
+    """One tracked body of a clip, in the frames that include it; clips start at 1."""
 
     clip: str
-    body: int  # place among the bodies of the clip
+    body: int  # index among the bodies of the clip
     skeleton_path: pathlib.Path
     depth_folder: pathlib.Path
     video: pathlib.Path | None
-    keypoint_folder: str  # of a 2D detector; "" for the joints of the Kinect
+    keypoint_folder: str  # of a 2D detector; "" for the joints of Kinect's tracker
 
     def depth(self, index: int) -> np.ndarray:
-        """Depth of all persons in the clip, and of nothing else."""
+        """Depth of a frame, metres, 0 outside the persons of the clip."""
         path = files.depth_path(self.depth_folder, self.frames[index])
         return files.read_depth(path)
 
@@ -60,7 +61,7 @@ class PersonSequence(sequence.Sequence):
         return files.read_color(self.video, self.frames[index])
 
     def mask(self, index: int) -> np.ndarray:
-        """Pixels with depth; of several bodies, those whose nearest joint is ours."""
+        """Mask of the person: pixels with depth whose nearest joint is of this body."""
         depth = self.depth(index)
         mask = depth > 0
         joints = _joints_of_bodies(self.skeleton_path, self.frames[index])
@@ -72,7 +73,7 @@ class PersonSequence(sequence.Sequence):
         return mask
 
     def joints(self) -> pose_file.PoseFile:
-        """What Kinect's tracker says; inferred joints have confidence 0.5."""
+        """Output of Kinect's tracker; inferred joints have confidence 0.5."""
         body = _read_bodies(self.skeleton_path)[self.body]
         valid = body.confidence > 0
         return pose_file.PoseFile(
@@ -85,10 +86,10 @@ class PersonSequence(sequence.Sequence):
         )
 
     def keypoint_detections(self) -> detections.Detections:
-        """A 2D detector's people; else the tracker's joints, projected by Kinect.
+        """Detections of a 2D detector, or the tracker's joints as Kinect projects them.
 
-        The detector's are those of the clip, in colour pixels; the tracker's are this
-        person's, in colour pixels where there is a video and in depth pixels otherwise.
+        Detections include all people of the clip, in colour pixels. Tracker joints are
+        those of this person, in colour pixels if there is a video, else depth pixels.
         """
         if self.keypoint_folder:
             path = sequence.detector_path(self.keypoint_folder, self.clip)
@@ -107,15 +108,16 @@ class PersonSequence(sequence.Sequence):
 def open_data_set(
     source: pathlib.Path, data: settings.DataSettings
 ) -> sequence.DataSet:
-    """Reads all skeletons, and fits the cameras of each Kinect in each setup.
+    """Reads all skeletons and fits the cameras of each Kinect in each setup.
 
     Args:
-        source: a folder that holds the files, see `ntu_files`.
+        source: folder with the files, see `files`.
         data: `variant` is "cross_subject" or "cross_view".
 
     Raises:
-        errors.BadInput: a file is missing, or corrupt without `data.skip_corrupt`, or
-            clips are not as many as they are (with `data.check_counts`).
+        errors.BadInput: a file is missing, a file is corrupt (without
+            `data.skip_corrupt`), or the number of clips is wrong (with
+            `data.check_counts`).
     """
     if data.variant not in _TEST_PART:
         choices = " or ".join(map(repr, _TEST_PART))
@@ -157,7 +159,7 @@ def _check_count(found: files.Files, source: pathlib.Path) -> None:
     count = len(found.skeletons.keys() | found.unusable)
     if count != files.NUM_CLIPS:
         raise errors.BadInput(
-            f"{source} has {count} clips, NTU RGB+D 60 has {files.NUM_CLIPS}; for a"
+            f"{source} has {count} clips, but NTU RGB+D 60 has {files.NUM_CLIPS}; for a"
             " part of it set --config.data.check_counts=False"
         )
 
@@ -165,7 +167,7 @@ def _check_count(found: files.Files, source: pathlib.Path) -> None:
 def _read_bodies_of_clips(
     found: files.Files, clips: Iterable[str], skipped: list[str] | None
 ) -> dict[str, tuple[skeleton_file.Body, ...]]:
-    """The bodies of each clip; a corrupt one adds a line to `skipped`, or raises."""
+    """Reads the bodies of each clip. A corrupt clip is skipped, or raises."""
     bodies = {}
     for clip in clips:
         try:
@@ -186,8 +188,8 @@ def _people(
     cameras: skeleton_file.KinectCalibration,
     keypoint_folder: str,
 ) -> list[PersonSequence]:
-    """A sequence for each body of a clip."""
-    # A detector's keypoints are in colour pixels, wherever the videos are now.
+    """Makes a sequence for each body of a clip."""
+    # Detected keypoints are in colour pixels, even if the videos are missing.
     color = clip in found.videos or bool(keypoint_folder)
     return [
         PersonSequence(
@@ -221,22 +223,22 @@ def _split(clip: str, variant: str) -> str:
 
 
 def _protocol(data: settings.DataSettings, found: files.Files) -> list[str]:
-    keypoints = "the same tracker's joints as Kinect projects them, no 2D detector's"
+    keypoints = "joints of the same tracker as projected by Kinect, not detections"
     if data.keypoints:
-        keypoints = "a 2D detector's"
+        keypoints = "detections"
     persons = " and ".join(map(str, VALIDATION_SUBJECTS))
     unusable = found.unusable & (found.skeletons.keys() | found.depth.keys())
     return [
         f"NTU RGB+D 60, {data.variant}: {_TEST_PART[data.variant]}, all frames with a"
-        f" body, 25 joints; of the rest, persons {persons} validate.",
-        "The truth is what Kinect's own tracker said, inferred joints included;"
+        f" body, 25 joints; of the rest, persons {persons} are for validation.",
+        "The ground truth is the output of Kinect's tracker, with inferred joints;"
         f" 2D keypoints are {keypoints}.",
-        f"{len(unusable)} clips on the list of missing skeletons are left out.",
+        f"{len(unusable)} clips on the list of missing skeletons are excluded.",
     ]
 
 
 def _describe_fits(cameras: Mapping[str, skeleton_file.KinectCalibration]) -> list[str]:
-    """How well the cameras fit, and where there was nothing to fit them to."""
+    """Reprojection errors of the cameras, and Kinects with too few joints to fit."""
     fitted = [c for c in cameras.values() if np.isfinite(c.depth_rms)]
     typical = [kinect for kinect, c in cameras.items() if np.isnan(c.depth_rms)]
     lines = []
@@ -249,16 +251,18 @@ def _describe_fits(cameras: Mapping[str, skeleton_file.KinectCalibration]) -> li
         )
     if typical:
         names = files.format_names(typical)
-        lines.append(f"Too few joints to fit, so a typical Kinect v2: {names}.")
+        lines.append(
+            f"Cameras of a typical Kinect v2, with too few joints to fit: {names}."
+        )
     return lines
 
 
-# Small, since the frames of one clip are read one after the other.
+# Small, because the frames of one clip are read in order.
 _read_bodies = functools.lru_cache(maxsize=2)(skeleton_file.read)
 
 
 def _joints_of_bodies(path: pathlib.Path, frame: int) -> dict[int, np.ndarray]:
-    """Joints, (joints, 3) metres, of each body that is known in a frame."""
+    """Joints of each known body in a frame: (joints, 3), metres."""
     joints = {}
     for number, body in enumerate(_read_bodies(path)):
         xyz = body.xyz[(body.frames == frame)[:, None] & (body.confidence > 0)]

@@ -1,11 +1,11 @@
-"""The files of NTU RGB+D 60 as they are unpacked, and the pictures in them.
+"""Files of NTU RGB+D 60: paths after unpacking, and reading of images.
 
     nturgb+d_skeletons/S001C001P001R001A001.skeleton
     nturgb+d_depth_masked/S001C001P001R001A001/MDepth-00000001.png
     nturgb+d_rgb/S001C001P001R001A001_rgb.avi
 
-They may lie in other folders, or in one. A name tells setup, camera, person, repetition
-and action; those of NTU RGB+D 120, whose setups go on from 18, are passed over.
+Other folder names, or one common folder, also work. A name encodes setup, camera,
+person, repetition and action. Files of NTU RGB+D 120 (setups from 18) are ignored.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from data_pipelines.ground import file_io
 from unipose_jax import errors
 
 DEPTH_SIZE, COLOR_SIZE = (512, 424), (1920, 1080)  # pixels
-NUM_CLIPS = 56_880  # with those that have no skeleton
+NUM_CLIPS = 56_880  # including clips without a skeleton
 
 _CLIP = re.compile(r"S0(?:0[1-9]|1[0-7])C\d{3}P\d{3}R\d{3}A\d{3}")
 _SKELETON, _VIDEO = ".skeleton", "_rgb.avi"
@@ -32,20 +32,20 @@ _MAX_LISTED = 5
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """What a folder holds, by name of the clip."""
+    """Files in a folder, by name of the clip."""
 
     skeletons: Mapping[str, pathlib.Path]
     depth: Mapping[str, pathlib.Path]  # folders
     videos: Mapping[str, pathlib.Path]
-    unusable: frozenset[str]  # on the data set's list of missing skeletons
+    unusable: frozenset[str]  # names on the data set's list of missing skeletons
 
 
 def find(source: pathlib.Path) -> Files:
-    """Looks for clips in a folder and all below it.
+    """Finds clips in a folder and its subfolders.
 
     Raises:
-        errors.BadInput: there is no skeleton, or one without its depth, or depth
-            without its skeleton, but for clips on the list of missing skeletons.
+        errors.BadInput: there are no skeletons, or a clip has a skeleton without depth
+            or depth without a skeleton and is not on the list of missing skeletons.
     """
     named: dict[str, dict[str, pathlib.Path]] = {_SKELETON: {}, _VIDEO: {}}
     depth: dict[str, pathlib.Path] = {}
@@ -60,7 +60,7 @@ def find(source: pathlib.Path) -> Files:
                 text = (here / name).read_text(errors="replace")
                 unusable |= {match.group() for match in _CLIP.finditer(text)}
         clips = {name for name in folders if _CLIP.fullmatch(name)}
-        # Folders of unmasked depth have these names, too, but files named Depth-.
+        # Folders of unmasked depth have the same names; their files start with Depth-.
         masked = [name for name in clips if depth_path(here / name, 1).is_file()]
         depth |= {name: here / name for name in masked}
         folders[:] = sorted(set(folders) - clips)
@@ -70,7 +70,7 @@ def find(source: pathlib.Path) -> Files:
 
 
 def format_names(names: Collection[str]) -> str:
-    """The first few names, and how many there are besides."""
+    """Lists the first few names and the number of the others."""
     rest = len(names) - _MAX_LISTED
     return ", ".join(sorted(names)[:_MAX_LISTED]) + (
         f" and {rest} more" if rest > 0 else ""
@@ -78,19 +78,19 @@ def format_names(names: Collection[str]) -> str:
 
 
 def depth_path(folder: pathlib.Path, frame: int) -> pathlib.Path:
-    """Where the masked depth of a frame is; the first is 1."""
+    """Path of the masked depth of a frame; the first frame is 1."""
     return folder / f"MDepth-{frame:08d}.png"
 
 
 def read_depth(path: pathlib.Path) -> np.ndarray:
-    """Masked depth: float32 (424, 512), metres, 0 where there is nobody.
+    """Reads masked depth: float32 (424, 512), metres, 0 outside people.
 
     Raises:
-        errors.BadInput: there is no such picture.
+        errors.BadInput: the image cannot be read.
     """
     header = file_io.read_png_header(path)
     if header != (*DEPTH_SIZE, 16, 0):
-        raise errors.BadInput(f"{path} is no 16-bit grey PNG of 512x424 pixels")
+        raise errors.BadInput(f"{path} is not a 16-bit grey PNG of 512x424 pixels")
     counts = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if counts is None:
         raise errors.BadInput(f"{path} cannot be decoded")
@@ -98,12 +98,12 @@ def read_depth(path: pathlib.Path) -> np.ndarray:
 
 
 def read_color(path: pathlib.Path, frame: int) -> np.ndarray:
-    """A frame of a video, the first is 1: uint8 RGB (1080, 1920, 3).
+    """Reads a frame of a video, the first is 1: uint8 RGB (1080, 1920, 3).
 
     Raises:
         errors.BadInput: the video has no such frame.
     """
-    # A process that is forked shares open files with its parent: it opens its own.
+    # A forked process shares open files with its parent, so it opens its own.
     return _open_video(path, os.getpid()).frame(frame)
 
 
@@ -124,7 +124,7 @@ def _check_pairs(found: Files, source: pathlib.Path) -> None:
 
 
 class _Video:
-    """An avi, decoded in order as far as can be: seeking would start from its front."""
+    """A video, decoded sequentially, because seeking decodes from the start."""
 
     def __init__(self, path: pathlib.Path):
         self._path, self._lock = path, threading.Lock()
@@ -145,7 +145,7 @@ class _Video:
                 self._position += 1
             image = self._capture.retrieve()[1]
         if image is None or image.shape[1::-1] != COLOR_SIZE:
-            raise errors.BadInput(f"{self._path} is no video of 1920x1080 pixels")
+            raise errors.BadInput(f"{self._path} is not a video of 1920x1080 pixels")
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
     def _rewind(self) -> None:

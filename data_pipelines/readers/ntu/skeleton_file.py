@@ -1,10 +1,10 @@
-"""NTU RGB+D's .skeleton files, and the cameras that can be fitted to them.
+"""NTU RGB+D's .skeleton files, and cameras fitted to them.
 
-The files give each joint in metres and in pixels of both cameras, so that cameras can
-be fitted, which is needed: no calibration is published. Kinect v2 projects depth pixels
-by a pinhole with radial distortion, which the fit finds again to the digits of the file
-(1e-4 px), and colour pixels by a cubic polynomial, which a rigidly mounted camera with
-a little distortion meets to 0.01 px.
+The files give each joint in metres and in pixels of both cameras. The cameras are
+fitted to these, because no calibration is published. Kinect v2 projects to depth pixels
+with a pinhole and radial distortion, which the fit recovers to the precision of the
+file (1e-4 px). It projects to colour pixels with a cubic polynomial, which a rigid
+camera with small distortion approximates to 0.01 px.
 """
 
 import dataclasses
@@ -21,23 +21,23 @@ from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 from unipose_jax.geometry import camera as pinhole
 
-# Kinect counts pixel centres from 0: the samples of its SDK round DepthSpacePoint and
+# Kinect has pixel centres at integers: the samples of its SDK round DepthSpacePoint and
 # ColorSpacePoint to the nearest index.
 _PIXEL_CENTER = 0.5
-# Kinect mirrors its pictures, and y is up. With y turned down, a joint that the file
-# calls left is on the picture's right-hand side of a body: names are swapped to fit.
+# Kinect mirrors its images, and y is up. With y flipped, a joint that the file calls
+# left is a right joint in the image, so left and right names are exchanged.
 _AXES = np.array([1.0, -1.0, 1.0])
 _MIRRORED_ORDER = np.array(skeletons.NTU25.mirror)
 
-_BODY_WORDS = 10  # before the number of joints; the first is the body's id
+_BODY_WORDS = 10  # words before the number of joints; the first is the body's id
 _JOINTS, _JOINT_WORDS = skeletons.NTU25.num_joints, 12
 _MAX_METRES = 100.0
 _MIN_JOINTS = 100  # four frames of a whole body
-_JOINTS_PER_BODY, _MAX_JOINTS = 200, 5_000  # of those fitted, spread evenly
-_NOISE = 0.01  # pixels, by which the colour model misses the polynomial
+_JOINTS_PER_BODY, _MAX_JOINTS = 200, 5_000  # largest numbers for the fit, at even steps
+_NOISE = 0.01  # pixels, error of the colour model against the polynomial
 
-# Typical value and spread of what is fitted: of the Kinects in our sample files, and
-# wide for what differs between any two. They decide only what joints leave open.
+# Prior mean and spread of the fitted parameters, from the Kinects in the sample files.
+# The spread is wide, so the prior matters only for what the joints do not determine.
 _DEPTH = {
     "f": (365.3, 3.0),
     "cx": (258.5, 5.0),
@@ -65,31 +65,31 @@ _COLOR = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Body:
-    """One tracked body, in the frames in which it exists."""
+    """One tracked body, in the frames that include it."""
 
-    frames: np.ndarray  # int (frames,), ascending; the first of a clip is 1
-    xyz: np.ndarray  # float32 (frames, 25, 3), metres, depth camera
-    uv_depth: np.ndarray  # float32 (frames, 25, 2), pixels of the depth picture
-    uv_color: np.ndarray  # float32 (frames, 25, 2), not finite where Kinect had none
-    confidence: np.ndarray  # float32 (frames, 25): 1 tracked, 0.5 inferred, 0 neither
+    frames: np.ndarray  # int (frames,), ascending; clips start at 1
+    xyz: np.ndarray  # float32 (frames, 25, 3), metres, depth-camera frame
+    uv_depth: np.ndarray  # float32 (frames, 25, 2), pixels of the depth image
+    uv_color: np.ndarray  # float32 (frames, 25, 2), not finite where missing
+    confidence: np.ndarray  # float32 (frames, 25): 1 tracked, 0.5 inferred, 0 else
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class KinectCalibration:
-    """Cameras of one Kinect, and how well they meet the pixels in the files."""
+    """Fitted cameras of one Kinect, and their reprojection errors."""
 
     depth: calibration.Camera
     color: calibration.Camera
     color_from_depth: np.ndarray  # float32 (4, 4), metres
-    depth_rms: float  # pixels; NaN where there were too few joints to fit
+    depth_rms: float  # pixels; NaN if there were too few joints to fit
     color_rms: float
 
 
 def read(path: pathlib.Path) -> tuple[Body, ...]:
-    """The bodies in a .skeleton file, by first appearance.
+    """Reads the bodies in a .skeleton file, in order of first appearance.
 
     Raises:
-        errors.BadInput: no such text, no bodies, or a joint that is nowhere.
+        errors.BadInput: the file cannot be read, or has no bodies or invalid joints.
     """
     try:
         words = path.read_text("ascii").split()
@@ -97,7 +97,7 @@ def read(path: pathlib.Path) -> tuple[Body, ...]:
     except OSError as error:
         raise errors.BadInput(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
-        raise errors.BadInput(f"{path} is no .skeleton file: {error}") from error
+        raise errors.BadInput(f"{path} is not a .skeleton file: {error}") from error
     found: dict[str, list[tuple[int, np.ndarray]]] = {}
     for frame, body, joints in _iterate_bodies(words, values, path):
         if not (np.abs(joints[:, :3]) < _MAX_METRES).all():
@@ -115,10 +115,10 @@ def fit_cameras(bodies: Sequence[np.ndarray]) -> KinectCalibration:
     """Fits the cameras of one Kinect by robust least squares.
 
     Args:
-        bodies: `point_correspondences` of each body that it saw.
+        bodies: `point_correspondences` of each body recorded with it.
 
     Returns:
-        The cameras; those of a typical Kinect v2 for fewer than 100 joints.
+        The cameras; those of a typical Kinect v2 if there are fewer than 100 joints.
     """
     rows = _subsample(np.concatenate([np.zeros((0, 7)), *bodies]), _MAX_JOINTS)
     if len(rows) < _MIN_JOINTS:
@@ -141,7 +141,7 @@ def fit_cameras(bodies: Sequence[np.ndarray]) -> KinectCalibration:
 
 
 def point_correspondences(body: Body) -> np.ndarray:
-    """x, y, z, u and v of depth, u and v of colour of tracked joints: (joints, 7)."""
+    """Tracked joints as x, y, z, depth u, v and colour u, v: (joints, 7)."""
     rows = np.concatenate([body.xyz, body.uv_depth, body.uv_color], axis=-1)
     rows = rows[(body.confidence == 1.0) & (body.xyz[..., 2] > 0.1)]
     return _subsample(rows[np.isfinite(rows).all(axis=-1)], _JOINTS_PER_BODY)
@@ -150,9 +150,9 @@ def point_correspondences(body: Body) -> np.ndarray:
 def _iterate_bodies(
     words: Sequence[str], values: np.ndarray, path: pathlib.Path
 ) -> Iterator[tuple[int, str, np.ndarray]]:
-    """(frame, body id, (25, 12) values of its joints) of all bodies in all frames.
+    """Yields (frame, body id, (25, 12) joint values) of all bodies in all frames.
 
-    The id is a word, since it has more digits than a float holds.
+    The id is a string, because it has more digits than a float can represent.
     """
     frame, place = 0, 1
     try:
@@ -167,9 +167,7 @@ def _iterate_bodies(
                 place = stop
     except (IndexError, ValueError) as error:
         count = words[0] if words else 0
-        raise errors.BadInput(
-            f"{path} breaks off in frame {frame} of {count}"
-        ) from error
+        raise errors.BadInput(f"{path} ends in frame {frame} of {count}") from error
 
 
 def _body(seen: Sequence[tuple[int, np.ndarray]]) -> Body:
@@ -185,7 +183,7 @@ def _body(seen: Sequence[tuple[int, np.ndarray]]) -> Body:
 
 
 def _subsample(rows: np.ndarray, most: int) -> np.ndarray:
-    """At most so many rows, spread evenly over all."""
+    """At most `most` rows, at even steps."""
     return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
 
 
@@ -195,9 +193,9 @@ def _fit(
     xyz: np.ndarray,
     uv: np.ndarray,
 ) -> tuple[np.ndarray, float]:
-    """Parameters that bring `project(parameters, xyz)` to `uv`, and the RMS, pixels.
+    """Fits `project(parameters, xyz)` to `uv`; returns parameters and RMS, pixels.
 
-    The pseudo-Huber penalty of scipy's "soft_l1" lets go of pixels that are far off.
+    The pseudo-Huber penalty (scipy's "soft_l1") limits the influence of outliers.
     """
     typical, spread = np.array(list(known.values())).T
     if not len(xyz):
@@ -234,7 +232,7 @@ def _color_distortion(parameters: np.ndarray) -> np.ndarray:
 
 
 def _color_from_depth(parameters: np.ndarray) -> np.ndarray:
-    """4x4 of a rotation vector (radians) and a shift (metres)."""
+    """4x4 transform from a rotation vector (radians) and a translation (metres)."""
     transform = np.eye(4)
     transform[:3, :3] = cv2.Rodrigues(parameters[7:10])[0]
     transform[:3, 3] = parameters[10:]

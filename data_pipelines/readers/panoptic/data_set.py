@@ -1,13 +1,13 @@
-"""CMU Panoptic: the ten Kinects of the studio, as panoptic-toolbox downloads them.
+"""CMU Panoptic: ten Kinects, in the file layout of panoptic-toolbox.
 
     <recording>/  calibration_<recording>.json  kcalibration_<recording>.json
         ksynctables_<recording>.json  hdPose3d_stage1_coco19[.tar]
         kinect_shared_depth/KINECTNODE1/depthdata.dat
         kinectVideos/kinect_50_01.mp4  or  kinectImgs/50_01/50_01_00000001.jpg
 
-A sequence is one tracked person before one Kinect, for as long as poses are found. Its
-world is the studio's, in metres. The facts about the files are those of the toolbox,
-but for `M_color`: see `panoptic_files.read_placed`.
+A sequence is one tracked person in the view of one Kinect, over an interval without
+gaps in the poses. The world frame is that of the studio, in metres. Files are read as
+the toolbox reads them, except for `M_color`: see `files.read_calibration`.
 """
 
 import dataclasses
@@ -28,50 +28,50 @@ from unipose_jax import skeleton as skeletons
 
 SKELETON = "PANOPTIC19"
 
-# The test recordings of VoxelPose (H. Tu et al., ECCV 2020) and of those after it.
+# Test recordings of VoxelPose (H. Tu et al., ECCV 2020) and later papers.
 TEST = ("160906_pizza1", "160422_haggling1", "160906_ian5", "160906_band4")
-VALIDATION_SHARE = 7  # every seventh of the others, by a hash of its name
+VALIDATION_SHARE = 7  # every seventh of the others, by a hash of the name
 
-_POSE_AWAY = 17.0  # milliseconds, the toolbox's limit: half an HD frame
-_COLOR_AWAY = 6.5  # milliseconds, the toolbox's limit
-_GAP = 200.0  # milliseconds without a pose that end a sequence
+_POSE_AWAY = 17.0  # milliseconds, limit of the toolbox: half an HD frame
+_COLOR_AWAY = 6.5  # milliseconds, limit of the toolbox
+_GAP = 200.0  # milliseconds; a longer interval without poses ends a sequence
 _PROTOCOL = (
-    "CMU Panoptic, Kinects: 19 joints of hdPose3d (cm to m), moved to each Kinect's"
-    " depth camera, at depth frames within 17 ms of an HD frame ({used} of {stamped}"
-    " are). Test: {test}; validation: of the other recordings those with"
+    "CMU Panoptic, Kinects: 19 joints of hdPose3d (cm to m), in the frame of each"
+    " Kinect's depth camera, at depth frames within 17 ms of an HD frame ({used} of"
+    " {stamped}). Test: {test}; validation: other recordings with"
     " crc32(name) % {share} == 0. {keypoints}."
 )
-_LABELS = "2D keypoints are hdPose3d projected: labels from 3D, not a detector's"
+_LABELS = "2D keypoints are projections of hdPose3d, not detections"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class KinectSequence(sequence.Sequence):
-    """One person before one Kinect; `frames` are places in depthdata.dat, from 0."""
+    """One person in one Kinect; `frames` are image indices in depthdata.dat, from 0."""
 
     folder: pathlib.Path  # of the recording
-    node: int  # of the Kinect, 1 to 10
+    node: int  # number of the Kinect, 1 to 10
     body: int
     placed: files.KinectCalibration
-    poses: np.ndarray  # int64 (frames,), which of the body's poses
+    poses: np.ndarray  # int64 (frames,), index of the body's pose
     color_frames: (
         np.ndarray
-    )  # int64 (frames,), place in the video, -1 where none is near
-    detector: str  # folder of a 2D detector's files, or ""
+    )  # int64 (frames,), image index in the video, -1 if none is near in time
+    detector: str  # folder with files of a 2D detector, or ""
 
     def depth(self, index: int) -> np.ndarray:
-        """Depth of a frame: float32 (height, width), metres, 0 where there is none."""
+        """Depth of a frame: float32 (height, width), metres, 0 where missing."""
         place = self.frames[index]
         return files.read_depth(self.folder, self.node, place, self.placed.depth)
 
     def color(self, index: int) -> np.ndarray | None:
-        """Colour of a frame: uint8 RGB, or None without files or a picture in time."""
+        """Colour of a frame: uint8 RGB, or None without an image near in time."""
         place = int(self.color_frames[index])
         if place < 0:
             return None
         return files.read_color(self.folder, self.node, place, self.placed.color)
 
     def joints(self) -> pose_file.PoseFile:
-        """The studio's poses, one per frame."""
+        """Ground truth, one pose per frame."""
         body = sync.read_scenes(self.folder).bodies[self.body]
         values = body.joints[self.poses]
         valid = values[..., 3] > 0
@@ -87,7 +87,7 @@ class KinectSequence(sequence.Sequence):
         )
 
     def keypoint_detections(self) -> detections.Detections:
-        """This person: found by the detector, or else the projected truth."""
+        """Keypoints of this person: detections, or the projected ground truth."""
         return self._detections
 
     @functools.cached_property
@@ -107,14 +107,14 @@ class KinectSequence(sequence.Sequence):
         return detections.Detections(found.joints, people)
 
     def _projected(self) -> np.ndarray:
-        """The truth in recorded colour pixels and its confidence: (frames, 19, 3)."""
+        """Ground truth in distorted colour pixels, with confidence: (frames, 19, 3)."""
         pose, camera = self.joints(), self.placed.color
         size = np.array([camera.width, camera.height])
         xyz = _apply_transform(pose.xyz, self.color_from_depth)
         pinhole = camera.project(xyz)
         uv = camera.distort_uv(pinhole)
         inside = (uv >= 0) & (uv < size)
-        # Far outside, the lens model folds back into the picture.
+        # Far outside the image, the lens model is not invertible.
         inside &= np.abs(pinhole - size / 2) < 0.55 * size
         seen = inside.all(axis=-1, keepdims=True)
         confidence = pose.confidence[..., None]
@@ -132,11 +132,11 @@ def open_data_set(
         data: with `check_counts`, all ten Kinects must be there.
 
     Raises:
-        errors.BadInput: no recording, something missing, or a file that is wrong.
+        errors.BadInput: there is no recording, or a file is missing or invalid.
     """
     if data.variant:
         raise errors.BadInput(
-            f"config.data.variant is {data.variant!r}; cmu_panoptic has none"
+            f"config.data.variant is {data.variant!r}; cmu_panoptic has no variants"
         )
     folders = files.recordings(source)
     _check_complete(folders, files.NODES if data.check_counts else ())
@@ -161,7 +161,7 @@ def open_data_set(
         stamped=stamped,
         test=", ".join(TEST),
         share=VALIDATION_SHARE,
-        keypoints="2D keypoints are a detector's" if data.keypoints else _LABELS,
+        keypoints="2D keypoints are detections" if data.keypoints else _LABELS,
     )
     return sequence.DataSet(
         name="cmu_panoptic", sequences=splits, protocol=protocol, skipped=skipped
@@ -169,10 +169,10 @@ def open_data_set(
 
 
 def split_of(recording: str) -> str:
-    """The split of a recording, by its name alone."""
+    """Split of a recording, determined by its name."""
     if recording in TEST:
         return "test"
-    # The set does not say who is in a recording, so people cannot be told apart.
+    # The data set has no person identifiers.
     chosen = zlib.crc32(recording.encode()) % VALIDATION_SHARE == 0
     return "validation" if chosen else "train"
 
@@ -184,11 +184,11 @@ class _KinectView:
     folder: pathlib.Path
     node: int
     placed: files.KinectCalibration
-    stamped: int  # depth frames with a time
-    frames: np.ndarray  # (frames,), place in depthdata.dat
+    stamped: int  # number of depth frames with a time stamp
+    frames: np.ndarray  # (frames,), image index in depthdata.dat
     time: np.ndarray  # (frames,), milliseconds
-    scenes: np.ndarray  # (frames,), the nearest HD poses
-    color_frames: np.ndarray  # (frames,), place in the video, or -1
+    scenes: np.ndarray  # (frames,), index of the nearest HD poses
+    color_frames: np.ndarray  # (frames,), image index in the video, or -1
 
 
 def _open_view(folder: pathlib.Path, node: int) -> _KinectView:
@@ -201,7 +201,7 @@ def _open_view(folder: pathlib.Path, node: int) -> _KinectView:
     near = away <= _POSE_AWAY
     if not near.any():
         raise errors.BadInput(
-            f"{folder}: no depth picture of KINECTNODE{node} is within"
+            f"{folder}: no depth image of KINECTNODE{node} is within"
             f" {_POSE_AWAY:g} ms of a pose of {sync.POSES}"
         )
     time = depth_time[frames[near]]
@@ -219,7 +219,7 @@ def _open_view(folder: pathlib.Path, node: int) -> _KinectView:
 
 
 def _sequences(view: _KinectView, detector: str) -> Iterator[KinectSequence]:
-    """Each person whom a Kinect has before it, from gap to gap."""
+    """Sequences of each person in the view of a Kinect, split at gaps."""
     bodies = sync.read_scenes(view.folder).bodies
     for number, body in bodies.items():
         held = np.flatnonzero(np.isin(view.scenes, body.scene))
@@ -249,7 +249,7 @@ def _sequences(view: _KinectView, detector: str) -> Iterator[KinectSequence]:
 
 
 def _check_complete(folders: Sequence[pathlib.Path], nodes: Iterable[int]) -> None:
-    """Raises with a list of what is missing in all recordings."""
+    """Raises with a list of all missing files."""
     lacking = [x for folder in folders for x in files.missing_files(folder, nodes)]
     if lacking:
         more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
@@ -263,14 +263,14 @@ def _apply_transform(xyz: np.ndarray, transform: np.ndarray) -> np.ndarray:
 
 
 def _match_person(people: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Who among detected people is the one with these keypoints.
+    """Finds the detected person nearest to the projected ground truth.
 
     Args:
         people: (people, joints, 3), u, v, confidence.
-        own: (19, 3), the projected truth.
+        own: (19, 3), projected ground truth: u, v, confidence.
 
     Returns:
-        (1, joints, 3), or (0, joints, 3) where nobody is near.
+        (1, joints, 3), or (0, joints, 3) if no person is near.
     """
     mine = own[own[:, 2] > 0, :2]
     people = people[(people[..., 2] > 0).any(axis=1)]

@@ -1,4 +1,4 @@
-"""The files of one CMU Panoptic recording: where they are, pictures and calibration."""
+"""Files of a CMU Panoptic recording: paths, images and calibration."""
 
 import dataclasses
 import pathlib
@@ -13,14 +13,14 @@ from data_pipelines.ground import file_io
 from data_pipelines.readers.panoptic import sync
 from unipose_jax import errors
 
-NODES = range(1, 11)  # the Kinects
+NODES = range(1, 11)  # numbers of the Kinects
 
 
 def recordings(source: pathlib.Path) -> list[pathlib.Path]:
-    """The folders of recordings that have anything of a Kinect.
+    """Folders of the recordings with Kinect files.
 
     Raises:
-        errors.BadInput: `source` is none, and holds none.
+        errors.BadInput: `source` is not a recording and contains none.
     """
     source = source.expanduser().resolve()
     inside = sorted(source.iterdir()) if source.is_dir() else []
@@ -39,7 +39,7 @@ def recordings(source: pathlib.Path) -> list[pathlib.Path]:
 
 
 def missing_files(folder: pathlib.Path, nodes: Iterable[int]) -> list[str]:
-    """What a recording lacks, of the Kinects `nodes` and of what all need."""
+    """Missing files of a recording: those of the Kinects `nodes` and shared ones."""
     wanted = [
         _json(folder, kind) for kind in ("calibration", "kcalibration", "ksynctables")
     ]
@@ -54,39 +54,40 @@ def missing_files(folder: pathlib.Path, nodes: Iterable[int]) -> list[str]:
 
 
 def depth_path(folder: pathlib.Path, node: int) -> pathlib.Path:
-    """The depth pictures of a Kinect, one after the other."""
+    """Path of the file with all depth images of a Kinect."""
     return folder / "kinect_shared_depth" / f"KINECTNODE{node}" / "depthdata.dat"
 
 
 def check_pictures(folder: pathlib.Path, node: int, camera: calibration.Camera) -> None:
-    """Finds out cheaply whether the pictures of a Kinect can be read.
+    """Checks, without decoding, that the images of a Kinect can be read.
 
     Args:
-        folder: of the recording.
-        node: of the Kinect.
-        camera: that of depth.
+        folder: folder of the recording.
+        node: number of the Kinect.
+        camera: depth camera.
 
     Raises:
-        errors.BadInput: depth is no whole number of pictures, or the video is empty.
+        errors.BadInput: the depth file is not a whole number of images, or the video is
+            empty.
     """
     path, color = depth_path(folder, node), _color_path(folder, node)
     size, picture = path.stat().st_size, 2 * camera.height * camera.width
     if size == 0 or size % picture:
         raise errors.BadInput(
-            f"{path} has {size} bytes, no whole number of {camera.width}x"
-            f"{camera.height} pictures of {picture} bytes"
+            f"{path} has {size} bytes, not a whole number of {camera.width}x"
+            f"{camera.height} images of {picture} bytes"
         )
     if color and color.is_file() and _video_picture(color, 0) is None:
-        raise errors.BadInput(f"{color} is no video, or an empty one")
+        raise errors.BadInput(f"{color} is not a video, or it is empty")
 
 
 def read_depth(
     folder: pathlib.Path, node: int, place: int, camera: calibration.Camera
 ) -> np.ndarray:
-    """Depth picture `place`, counted from 0: float32 (height, width), metres.
+    """Reads depth image `place`, counted from 0: float32 (height, width), metres.
 
     Raises:
-        errors.BadInput: the file is not as long as that.
+        errors.BadInput: the file cannot be read or has fewer images.
     """
     path, pixels = depth_path(folder, node), camera.height * camera.width
     try:
@@ -94,8 +95,8 @@ def read_depth(
     except OSError as error:
         raise errors.BadInput(f"cannot read {path}: {error.strerror}") from error
     if len(counts) < pixels:
-        raise errors.BadInput(f"{path} ends before depth picture {place}")
-    # Stored as in a mirror (readDepthIndex_1basedIdx.m); the calibration is not.
+        raise errors.BadInput(f"{path} ends before depth image {place}")
+    # The images are mirrored (readDepthIndex_1basedIdx.m), the calibration is not.
     counts = np.fliplr(counts.reshape(camera.height, camera.width))
     return counts.astype(np.float32, order="C") * np.float32(0.001)
 
@@ -103,30 +104,30 @@ def read_depth(
 def read_color(
     folder: pathlib.Path, node: int, place: int, camera: calibration.Camera
 ) -> np.ndarray | None:
-    """Colour picture `place`, counted from 0: uint8 RGB, or None without any files.
+    """Reads colour image `place`, counted from 0: uint8 RGB, or None without files.
 
     Raises:
-        errors.BadInput: the picture cannot be read, or has another size.
+        errors.BadInput: the image cannot be read or has a wrong size.
     """
     path = _color_path(folder, node)
     if path is None:
         return None
     if path.is_dir():
-        # Extracted pictures count from 1 (kinectImgsExtractor.sh).
+        # File names of extracted images count from 1 (kinectImgsExtractor.sh).
         path = path / f"{path.name}_{place + 1:08d}.jpg"
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     else:
         image = _video_picture(path, place)
     if image is None or image.shape[1::-1] != (camera.width, camera.height):
         raise errors.BadInput(
-            f"{path}: colour picture {place} cannot be read, or is not"
+            f"{path}: colour image {place} cannot be read, or is not"
             f" {camera.width}x{camera.height}"
         )
     return np.ascontiguousarray(image[..., ::-1])
 
 
 def read_table(folder: pathlib.Path, node: int) -> tuple[np.ndarray, np.ndarray]:
-    """Times of a Kinect's depth and colour pictures, milliseconds.
+    """Reads the time stamps of a Kinect's depth and colour images, milliseconds.
 
     Raises:
         errors.BadInput: `ksynctables_*.json` has no such list.
@@ -141,7 +142,7 @@ def read_table(folder: pathlib.Path, node: int) -> tuple[np.ndarray, np.ndarray]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class KinectCalibration:
-    """The two cameras of a Kinect and where they are; transforms in metres."""
+    """The two cameras of a Kinect and their poses; transforms in metres."""
 
     depth: calibration.Camera
     color: calibration.Camera
@@ -152,11 +153,11 @@ class KinectCalibration:
 def read_calibration(folder: pathlib.Path, node: int) -> KinectCalibration:
     """Reads `kcalibration_*.json` and `calibration_*.json` for one Kinect.
 
-    `M_depth` and `M_color` both map the sensor's frame to a camera: x_depth = M_depth
-    x_sensor, x_color = M_color x_sensor. So they fit the depth edges to the colour
-    edges, and the Kinects to each other as `calibration_*.json` has them (to 0.15
-    degrees). With the inverse of M_color, by which the toolbox goes to the world, the
-    picture is turned about its axis by up to 1.4 degrees.
+    `M_depth` and `M_color` both map the frame of the sensor to that of a camera:
+    x_depth = M_depth x_sensor, x_color = M_color x_sensor. With these, depth edges
+    match colour edges, and the relative poses of the Kinects match those in
+    `calibration_*.json` (to 0.15 degrees). The toolbox uses the inverse of M_color to
+    get to the world frame, which rotates the image by up to 1.4 degrees.
 
     Raises:
         errors.BadInput: a file, the Kinect or a matrix is missing.
@@ -165,7 +166,7 @@ def read_calibration(folder: pathlib.Path, node: int) -> KinectCalibration:
     try:
         sensor = file_io.read_json(path)["sensors"][node - 1]
     except (KeyError, IndexError, TypeError) as error:
-        raise errors.BadInput(f"{path} has no sensor {node} of 'sensors'") from error
+        raise errors.BadInput(f"{path} has no sensor {node} in 'sensors'") from error
     where = f"{path}: sensor {node}"
     depth_from_sensor = _numbers(sensor, "M_depth", (4, 4), where)
     color_from_sensor = _numbers(sensor, "M_color", (4, 4), where)
@@ -184,7 +185,7 @@ def _json(folder: pathlib.Path, kind: str) -> pathlib.Path:
 
 
 def _color_path(folder: pathlib.Path, node: int) -> pathlib.Path | None:
-    """The folder of extracted pictures, or else the video."""
+    """The folder of extracted images, or the video if there is none."""
     choices = (
         folder / "kinectImgs" / f"50_{node:02d}",
         folder / "kinectVideos" / f"kinect_50_{node:02d}.mp4",
@@ -193,7 +194,7 @@ def _color_path(folder: pathlib.Path, node: int) -> pathlib.Path | None:
 
 
 def _video_picture(path: pathlib.Path, place: int) -> np.ndarray | None:
-    """BGR picture of a video, or None where it cannot be read."""
+    """One BGR image of a video, or None if it cannot be read."""
     video = cv2.VideoCapture(str(path))
     try:
         video.set(cv2.CAP_PROP_POS_FRAMES, place)
@@ -203,7 +204,7 @@ def _video_picture(path: pathlib.Path, place: int) -> np.ndarray | None:
 
 
 def _color_from_world(folder: pathlib.Path, node: int) -> np.ndarray:
-    """The pose of a Kinect's colour camera in the studio: (4, 4), metres."""
+    """Transform from the world to a Kinect's colour camera: (4, 4), metres."""
     path, name = _json(folder, "calibration"), f"50_{node:02d}"
     try:
         cameras = {
@@ -211,7 +212,7 @@ def _color_from_world(folder: pathlib.Path, node: int) -> np.ndarray:
         }
         camera = cameras[name]
     except (KeyError, TypeError) as error:
-        raise errors.BadInput(f"{path} has no camera {name} of 'cameras'") from error
+        raise errors.BadInput(f"{path} has no camera {name} in 'cameras'") from error
     pose = np.eye(4)
     pose[:3, :3] = _numbers(camera, "R", (3, 3), f"{path}: {name}")
     pose[:3, 3] = 0.01 * _numbers(camera, "t", (3,), f"{path}: {name}")
@@ -220,13 +221,13 @@ def _color_from_world(folder: pathlib.Path, node: int) -> np.ndarray:
 
 def _camera(sensor: Any, kind: str, where: str) -> calibration.Camera:
     matrix = _numbers(sensor, f"K_{kind}", (3, 3), where)
-    # The toolbox counts pixel centres from 0 (unprojectDepth_release.m).
+    # The toolbox has pixel centres at integers (unprojectDepth_release.m).
     center = matrix[:2, 2] + 0.5
     width, height = (
         int(_numbers(sensor, f"{kind}_{side}", (), where))
         for side in ("width", "height")
     )
-    # Seven numbers for depth, of which the toolbox, too, uses five.
+    # Depth cameras have seven numbers; the toolbox also uses only the first five.
     distortion = _numbers(sensor, f"distCoeffs_{kind}", (-1,), where)[:5]
     focal = matrix[[0, 1], [0, 1]]
     return calibration.make_camera(width, height, [*focal, *center], distortion)

@@ -1,9 +1,9 @@
-"""When CMU Panoptic's Kinects took their pictures, and its poses with their times.
+"""Time stamps of CMU Panoptic's Kinect images, and HD poses with their time stamps.
 
-The studio gives one clock to all of its sensors, `univ_time` in milliseconds. That of
-each Kinect's pictures stands in `ksynctables_*.json`, in the order of the pictures. A
-file of HD poses has its own (`univTime`), so `synctables_*.json` is not needed, whose
-numbering is two frames off (panoptic-toolbox, demo_kinoptic_gen_ptcloud.m).
+All sensors share one clock, `univ_time` in milliseconds. `ksynctables_*.json` has the
+times of each Kinect's images, in the order of the images. Each HD pose file has its own
+time (`univTime`). So `synctables_*.json` is not needed, whose frame numbers are off by
+two (panoptic-toolbox, demo_kinoptic_gen_ptcloud.m).
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ POSES = "hdPose3d_stage1_coco19"  # a folder, or a .tar as downloaded
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Body:
-    """One tracked person, in the scenes that hold the person."""
+    """One tracked person, in the scenes that include the person."""
 
     scene: np.ndarray  # int64 (poses,), row of `Scenes.time`, ascending
     joints: np.ndarray  # float32 (poses, 19, 4): x, y, z in cm, confidence or -1
@@ -31,18 +31,18 @@ class Body:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scenes:
-    """All HD poses of a recording, in the world of `calibration_*.json`."""
+    """All HD poses of a recording, in the world frame of `calibration_*.json`."""
 
-    time: np.ndarray  # float64 (scenes,), milliseconds, at most 0 where not known
-    bodies: dict[int, Body]  # by the number that tracking gave
+    time: np.ndarray  # float64 (scenes,), milliseconds, <= 0 where unknown
+    bodies: dict[int, Body]  # by track number
 
 
 @functools.lru_cache(maxsize=2)
 def read_scenes(folder: pathlib.Path) -> Scenes:
-    """Reads all poses of a recording; those read last are kept in memory.
+    """Reads all poses of a recording. The latest result is cached.
 
     Raises:
-        errors.BadInput: a file is none of HD poses, or none holds a person.
+        errors.BadInput: a file is not an HD pose file, or no file has a person.
     """
     time: list[float] = []
     found: dict[int, list[tuple[int, np.ndarray]]] = {}
@@ -53,7 +53,7 @@ def read_scenes(folder: pathlib.Path) -> Scenes:
         time.append(stamp)
     if not found:
         raise errors.BadInput(
-            f"{folder / POSES}: none of {len(time)} scenes has bodies"
+            f"{folder / POSES}: none of the {len(time)} scenes has a person"
         )
     return Scenes(
         np.array(time),
@@ -70,13 +70,13 @@ def read_scenes(folder: pathlib.Path) -> Scenes:
 def parse_timestamps(
     table: Any, kind: str, node: int, where: pathlib.Path
 ) -> np.ndarray:
-    """Times of one Kinect's pictures: float64 (pictures,), milliseconds.
+    """Time stamps of one Kinect's images: float64 (images,), milliseconds.
 
     Args:
         table: content of `ksynctables_*.json`.
         kind: "depth" or "color".
         node: number of the Kinect, from 1.
-        where: the file, for messages.
+        where: file name for messages.
 
     Raises:
         errors.BadInput: the table has no such list.
@@ -92,7 +92,7 @@ def parse_timestamps(
 
 
 def increasing_indices(time: np.ndarray) -> np.ndarray:
-    """Places of the pictures that have a time, later than that of any before."""
+    """Indices of images with a time stamp later than those of all images before."""
     before = np.maximum.accumulate(np.concatenate([[0.0], time]))[:-1]
     return np.flatnonzero(time > before)
 
@@ -100,15 +100,15 @@ def increasing_indices(time: np.ndarray) -> np.ndarray:
 def nearest_in_time(
     time: np.ndarray, wanted: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What was taken nearest to each of some times.
+    """Finds the nearest time stamp for each of the times wanted.
 
     Args:
-        time: (n,), milliseconds, in any order; what is not positive is not known.
+        time: (n,), milliseconds, in any order; <= 0 where unknown.
         wanted: (m,), milliseconds.
 
     Returns:
-        int64 (m,), places in `time`, and (m,), milliseconds between the two, infinite
-        where no time is known.
+        int64 (m,), indices into `time`, and (m,), milliseconds between the two,
+        infinite if no time is known.
     """
     known = np.flatnonzero(time > 0)
     if not len(known):
@@ -121,7 +121,7 @@ def nearest_in_time(
 
 
 def _scene_files(folder: pathlib.Path) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each file of poses, from the folder or else the archive."""
+    """Name and content of each pose file, from the folder or from the archive."""
     path = folder / POSES
     if path.is_dir():
         for file in sorted(path.rglob("body3DScene_*.json")):
@@ -136,11 +136,11 @@ def _scene_files(folder: pathlib.Path) -> Iterator[tuple[str, bytes]]:
                 if content and inside.match("body3DScene_*.json"):
                     yield f"{path}: {inside}", content.read()
     except (OSError, EOFError, tarfile.TarError) as error:
-        raise errors.BadInput(f"{path} is no whole tar file: {error}") from error
+        raise errors.BadInput(f"{path} is not a complete tar file: {error}") from error
 
 
 def _parse(text: bytes, name: str) -> tuple[float, list[tuple[int, np.ndarray]]]:
-    """Time of a scene, and number and joints (19, 4) of each body."""
+    """Time of a scene, and track number and joints (19, 4) of each person."""
     try:
         scene = json.loads(text)
         bodies = [
@@ -150,5 +150,5 @@ def _parse(text: bytes, name: str) -> tuple[float, list[tuple[int, np.ndarray]]]
         return float(scene["univTime"]), bodies
     except (KeyError, TypeError, ValueError) as error:
         raise errors.BadInput(
-            f"{name} is no file of HD poses (univTime, bodies with id and joints19)"
+            f"{name} is not an HD pose file (univTime, bodies with id and joints19)"
         ) from error

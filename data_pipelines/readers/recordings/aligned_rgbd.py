@@ -1,11 +1,11 @@
-"""Recordings of Open3D's and RealSense's recorders, as recording folders.
+"""Converts recordings of Open3D's and RealSense's recorders to recording folders.
 
     color/000000.jpg ...   depth/000000.png ...   camera_intrinsic.json
 
-Depth is aligned to colour, so that one camera serves both. `camera_intrinsic.json` is
-Open3D's: width, height and `intrinsic_matrix`, nine numbers column by column. Where
-Open3D unpacks a RealSense .bag (`RGBDVideoReader.save_frames`), the file is called
-`intrinsic.json` and also has `fps` and `depth_scale`, counts per metre.
+Depth is aligned to colour, so both have the same camera. `camera_intrinsic.json` is the
+format of Open3D: width, height and `intrinsic_matrix`, nine numbers in column-major
+order. If Open3D unpacks a RealSense .bag (`RGBDVideoReader.save_frames`), the file is
+called `intrinsic.json` and also has `fps` and `depth_scale`, counts per metre.
 """
 
 import math
@@ -21,10 +21,10 @@ from data_pipelines.ground import file_io
 from data_pipelines.readers.recordings import recording
 from unipose_jax import atomic, errors
 
-_PIXEL_CENTER = 0.5  # librealsense and Open3D: the first pixel's centre is at (0, 0)
+_PIXEL_CENTER = 0.5  # librealsense and Open3D: first pixel centre at (0, 0)
 _IMAGES = (".jpg", ".jpeg", ".png")
 _CAMERA_FILES = ("camera_intrinsic.json", "intrinsic.json")
-_FPS, _DEPTH_UNIT = 30.0, 0.001  # where nothing says better
+_FPS, _DEPTH_UNIT = 30.0, 0.001  # defaults
 
 
 def convert(
@@ -34,23 +34,23 @@ def convert(
     fps: float | None = None,
     depth_unit: float | None = None,
 ) -> int:
-    """Writes a recording folder from aligned pairs of colour and depth pictures.
+    """Writes a recording folder from aligned pairs of colour and depth images.
 
-    Pictures are copied, not encoded again, after a look at each.
+    Each image is checked and copied without re-encoding.
 
     Args:
-        source: folder with `color`, `depth` and the camera.
+        source: folder with `color`, `depth` and the camera file.
         output: the new recording; it must not exist.
-        fps: frames per second; None for what the camera's file says, or 30.
-        depth_unit: metres per count of the depth pictures; None for what the camera's
-            file says, or 0.001.
+        fps: frames per second. None: from the camera file, or 30.
+        depth_unit: metres per count of the depth images. None: from the camera file,
+            or 0.001.
 
     Returns:
         The number of frames.
 
     Raises:
-        errors.BadInput: something is missing, a picture cannot be read or has another
-            size than the camera, or colour and depth are not pairs.
+        errors.BadInput: a file is missing, an image cannot be read or does not have
+            the size of the camera, or colour and depth do not form pairs.
     """
     source = pathlib.Path(source)
     path = _camera_file(source)
@@ -65,7 +65,7 @@ def convert(
             raise errors.BadInput(f"--{name}={value:g} is not a positive number")
     if depth_unit > calibration.MAX_DEPTH_UNIT:
         raise errors.BadInput(
-            f"--depth_unit={depth_unit:g} is in metres per count; 0.001 for millimetres"
+            f"--depth_unit={depth_unit:g}: unit is metres per count; 0.001 for millimetres"
         )
     pairs = _pairs(source)
     file_io.check_absent(output)
@@ -99,7 +99,7 @@ def _camera_file(source: pathlib.Path) -> pathlib.Path:
 def _positive_number(
     path: pathlib.Path, raw: Any, name: str, otherwise: float
 ) -> float:
-    """A number of a camera's file, if it has it."""
+    """A positive number from a camera file, or None if the key is missing."""
     value = raw.get(name, otherwise)
     if not isinstance(value, int | float) or not 0 < value < math.inf:
         raise errors.BadInput(f"{path}: {name} is {value!r}, not a positive number")
@@ -107,14 +107,14 @@ def _positive_number(
 
 
 def read_camera(path: pathlib.Path, raw: Any) -> calibration.Camera:
-    """Open3D's pinhole camera.
+    """Parses a pinhole camera in the format of Open3D.
 
     Args:
-        path: of the file, for messages.
-        raw: what it holds.
+        path: path of the file, for messages.
+        raw: parsed content of the file.
 
     Raises:
-        errors.BadInput: it is no camera.
+        errors.BadInput: the content is not a camera.
     """
     try:
         width, height = (int(raw[key]) for key in ("width", "height"))
@@ -128,7 +128,7 @@ def read_camera(path: pathlib.Path, raw: Any) -> calibration.Camera:
     pinhole = np.isfinite(matrix).all() and (focal > 0).all()
     if not pinhole or rest.tolist() != [0, 0, 0, 0, 1]:
         raise errors.BadInput(
-            f"{path}: intrinsic_matrix is no camera matrix, column by column"
+            f"{path}: intrinsic_matrix is not a camera matrix in column-major order"
         )
     camera = calibration.make_camera(width, height, [*focal, *(center + _PIXEL_CENTER)])
     calibration.check_camera(camera, str(path))
@@ -136,18 +136,18 @@ def read_camera(path: pathlib.Path, raw: Any) -> calibration.Camera:
 
 
 def _pairs(source: pathlib.Path) -> list[tuple[pathlib.Path, pathlib.Path]]:
-    """Colour and depth files of the same name, sorted."""
+    """Pairs of colour and depth files with the same name, sorted."""
     found = []
     for kind in ("color", "depth"):
         listed = (source / kind).glob("*") if (source / kind).is_dir() else ()
         pictures = {p.stem: p for p in listed if p.suffix.lower() in _IMAGES}
         if not pictures:
-            raise errors.BadInput(f"{source / kind} has no pictures")
+            raise errors.BadInput(f"{source / kind} has no images")
         found.append(pictures)
     color, depth = found
     if alone := sorted(color.keys() ^ depth.keys()):
         kind = "depth" if alone[0] in color else "colour"
         raise errors.BadInput(
-            f"{source}: {len(alone)} pictures have no partner; {alone[0]} has no {kind}"
+            f"{source}: {len(alone)} images have no partner; {alone[0]} has no {kind}"
         )
     return [(color[stem], depth[stem]) for stem in sorted(color)]

@@ -1,4 +1,4 @@
-"""Recording folders as a data set: which recordings, and which part of each."""
+"""Recording folders as a data set, divided into splits."""
 
 import pathlib
 from typing import Any
@@ -11,22 +11,22 @@ from data_pipelines.sequences import sequence
 
 _IMAGES = (".png", ".jpg", ".jpeg")
 
-# Where a folder has no train, validation and test of its own, time is cut instead.
+# Without folders train, validation and test, each recording is divided in time.
 _SPLIT_SHARES = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}
 
 
 def open_data_set(
     source: pathlib.Path, data: settings.DataSettings
 ) -> sequence.DataSet:
-    """All recordings at `source`, by split.
+    """Opens all recordings at `source`, by split.
 
-    It is a recording, or a folder of them, or has the folders train, validation and
-    test with recordings in them. Without those folders the first 80 % of every
-    recording train, the next and the last 10 % are the other two.
+    `source` is a recording, a folder of recordings, or a folder with the folders train,
+    validation and test. Without these three folders, the first 80 % of every recording
+    are the training split, the next 10 % validation and the last 10 % test.
 
     Raises:
-        errors.BadInput: nothing there, a recording that cannot be used, or keypoints
-            from elsewhere.
+        errors.BadInput: there is no recording, a recording is invalid, or
+            `config.data.keypoints` is set.
     """
     if data.keypoints:
         raise errors.BadInput(
@@ -39,10 +39,11 @@ def open_data_set(
         folders = [source / split for split in _SPLIT_SHARES]
         protocol = "Test split: the recordings in the folder test."
         opened = {
-            split: _open_all(source / split, source, skipped, data.skip_corrupt) for split in _SPLIT_SHARES
+            split: _open_all(source / split, source, skipped, data.skip_corrupt)
+            for split in _SPLIT_SHARES
         }
     else:
-        protocol = "Test split: the last tenth of every recording that trained."
+        protocol = "Test split: the last tenth of every recording."
         whole = _open_all(source, source, skipped, data.skip_corrupt)
         opened = {
             split: [part for r in whole if len(part := _time_part(r, *share))]
@@ -62,10 +63,10 @@ def open_data_set(
 
 
 def find_recordings(path: pathlib.Path) -> list[pathlib.Path]:
-    """The recording at `path`, or all in the folder, sorted.
+    """Finds the recording at `path`, or all recordings in that folder, sorted.
 
     Raises:
-        errors.BadInput: there is none.
+        errors.BadInput: there is no recording.
     """
     found = sorted(file.parent for file in path.rglob("camera.json"))
     if not found:
@@ -74,7 +75,7 @@ def find_recordings(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _fingerprint(path: pathlib.Path) -> dict[str, Any]:
-    """What changes when a recording does: digests of its texts, sizes of its images."""
+    """Fingerprint of a recording: digests of its text files and sizes of its images."""
     texts = [path / name for name in ("camera.json", "keypoints.json", "joints.npz")]
     texts += sorted((path / "keypoints").glob("*.json"))
     return {
@@ -97,7 +98,7 @@ def _open_all(
     skipped: list[str],
     skip_corrupt: bool,
 ) -> list[sequence.Sequence]:
-    """The recordings in a folder, named by their place below the root."""
+    """Opens the recordings in a folder; names are paths relative to the root."""
     opened: list[sequence.Sequence] = []
     for path in find_recordings(folder):
         parts = path.relative_to(root).parts or (path.resolve().name,)
@@ -114,7 +115,9 @@ def _open_all(
     return opened
 
 
-def _time_part(whole: sequence.Sequence, start: float, stop: float) -> sequence.SubSequence:
-    """The frames between two shares of a sequence."""
+def _time_part(
+    whole: sequence.Sequence, start: float, stop: float
+) -> sequence.SubSequence:
+    """Subsequence between two fractions of a sequence's length."""
     first, last = (int(share * len(whole)) for share in (start, stop))
     return sequence.SubSequence.of(whole, first, last)

@@ -3,8 +3,8 @@
     camera.json  depth/000000.png  color/000000.{png,jpg}  mask/000000.png
     keypoints.json (or keypoints/*.json of OpenPose)  joints.npz
 
-Frames are read when asked for. Pixels have their centres at +0.5 throughout, so to
-intrinsics calibrated with integer centres (OpenCV's) add 0.5 to cx and cy.
+Frames are read on request. Pixel centres are at +0.5: add 0.5 to cx and cy of intrinsics
+calibrated with centres at integers (OpenCV).
 """
 
 import dataclasses
@@ -31,15 +31,15 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 class Recording(sequence.Sequence):
     """An opened recording folder; `len` is the number of depth frames.
 
-    `frames` holds the number in each depth file's name; every other file and every
-    keypoint of that frame carries the same number.
+    `frames` has the number in each depth file's name. All other files and keypoints of a
+    frame have the same number.
     """
 
     path: pathlib.Path
     depth_unit: float  # metres per count
 
     def depth(self, index: int) -> np.ndarray:
-        """Depth of a frame: float32 (height, width), metres, 0 where there is none."""
+        """Depth of a frame: float32 (height, width), metres, 0 where missing."""
         counts = read_depth_png(self._file("depth", index), self.depth_camera)
         return counts.astype(np.float32) * np.float32(self.depth_unit)
 
@@ -51,16 +51,16 @@ class Recording(sequence.Sequence):
         return read_color(path, self.color_camera)
 
     def mask(self, index: int) -> np.ndarray | None:
-        """The person's depth pixels: bool (height, width), or None without a file."""
+        """Mask of the person in depth: bool (height, width), or None without a file."""
         path = self._find("mask", index)
         if path is None:
             return None
         image = _read_image(path, cv2.IMREAD_GRAYSCALE)
         _check_size(path, image.shape[::-1], self.depth_camera)
-        return image > (0 if image.max() == 1 else 127)  # of 0 and 1, or to 255
+        return image > (0 if image.max() == 1 else 127)  # values 0 and 1, or 0 to 255
 
     def keypoint_detections(self) -> detections.Detections | None:
-        """The people in keypoints.json, or in the folder keypoints."""
+        """Detections from keypoints.json or the folder keypoints."""
         return self._detections
 
     @functools.cached_property
@@ -69,7 +69,7 @@ class Recording(sequence.Sequence):
         return None if path is None else detections.read(path)
 
     def joints(self) -> pose_file.PoseFile | None:
-        """The ground truth, one pose per frame, or None where there is none."""
+        """Ground truth, one pose per frame, or None without a file."""
         path = self.path / "joints.npz"
         if not path.exists():
             return None
@@ -100,19 +100,19 @@ class Recording(sequence.Sequence):
 def open_recording(
     path: str | os.PathLike, name: str = "", *, skip_corrupt: bool = False
 ) -> Recording:
-    """Opens a recording folder and checks what can be checked without reading it all.
+    """Opens a recording folder and checks it without decoding all frames.
 
-    Depth frames are decoded until one holds a measurement.
+    Depth frames are decoded only until one has a non-zero pixel.
 
     Args:
         path: the folder.
-        name: among other recordings; that of the folder by default.
-        skip_corrupt: whether depth frames that cannot be read are for the reader to
-            leave out, as long as there is one that can.
+        name: name of the sequence; the folder name by default.
+        skip_corrupt: True accepts unreadable depth frames, which are skipped later, if
+            at least one frame is readable.
 
     Raises:
-        errors.BadInput: the folder, camera.json, a size, or depth is missing or
-            wrong; also where not one depth pixel of the recording is set.
+        errors.BadInput: the folder, camera.json or depth is missing or invalid, a file
+            has a wrong size, or all depth pixels of the recording are 0.
     """
     path = pathlib.Path(path)
     if not path.is_dir():
@@ -152,20 +152,21 @@ def open_recording(
 
 
 def read_depth_png(path: pathlib.Path, camera: calibration.Camera) -> np.ndarray:
-    """A depth map: uint16 (height, width), counts.
+    """Reads a depth map: uint16 (height, width), counts.
 
     Raises:
-        errors.BadInput: the file is no whole 16-bit grey PNG of the camera's size.
+        errors.BadInput: the file is not a complete 16-bit grey PNG of the camera's
+            size.
     """
     _check_depth_png(path, camera)
     return _read_image(path, cv2.IMREAD_UNCHANGED)
 
 
 def read_color(path: pathlib.Path, camera: calibration.Camera) -> np.ndarray:
-    """A picture: uint8 RGB (height, width, 3).
+    """Reads a colour image: uint8 RGB (height, width, 3).
 
     Raises:
-        errors.BadInput: the file cannot be decoded, or has not the camera's size.
+        errors.BadInput: the file cannot be decoded or does not have the camera's size.
     """
     image = _read_image(path, cv2.IMREAD_COLOR)
     _check_size(path, image.shape[1::-1], camera)
@@ -188,21 +189,22 @@ def write_recording(
     keypoints: Any = None,
     joints: pose_file.PoseFile | None = None,
 ) -> None:
-    """Writes a recording folder aside and renames it when it is complete.
+    """Writes a recording folder atomically.
 
     Args:
         path: the new folder; it must not exist.
-        depth: (height, width) per frame, metres, 0 or NaN where none; stored as uint16.
-        depth_camera: its camera.
-        fps: frames per second; or give `time`.
+        depth: (height, width) per frame, metres, 0 or NaN where missing; stored as
+            uint16.
+        depth_camera: depth camera.
+        fps: frames per second; alternative to `time`.
         time: seconds of each frame.
         depth_unit: metres per stored count.
         color: uint8 RGB (height, width, 3) per frame, stored as PNG.
-        color_camera: its camera, and that of `keypoints`; needed with `color`.
-        color_from_depth: 4x4, metres; the identity by default.
-        world_from_depth: 4x4 or one for each frame, metres.
-        mask: bool (height, width) per frame, depth pixels.
-        keypoints: what goes into keypoints.json (see `detections`).
+        color_camera: camera of `color` and `keypoints`; required with `color`.
+        color_from_depth: 4x4, metres; identity by default.
+        world_from_depth: one 4x4, or one for each frame, metres.
+        mask: bool (height, width) per frame, mask of the person in depth.
+        keypoints: content of keypoints.json (see `detections`).
         joints: ground truth, one pose per frame.
 
     Raises:
@@ -256,7 +258,7 @@ def _depth_frames(folder: pathlib.Path) -> tuple[int, ...]:
 
 
 def _check_depth_png(path: pathlib.Path, camera: calibration.Camera) -> None:
-    """Raises unless the file is a 16-bit grey PNG of the camera's size."""
+    """Raises if the file is not a 16-bit grey PNG of the camera's size."""
     header = file_io.read_png_header(path)
     if header.bits != 16 or header.color_type != 0:
         raise errors.BadInput(
@@ -280,7 +282,7 @@ def _check_size(
 def _read_image(path: pathlib.Path, flags: int) -> np.ndarray:
     try:
         data = path.read_bytes()
-        whole = file_io.check_png(data)  # or libpng would have its say
+        whole = file_io.check_png(data)  # avoids error messages of libpng
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if whole else None
     except OSError as error:
         raise errors.BadInput(f"cannot read {path}: {error.strerror}") from error
@@ -294,7 +296,7 @@ def _read_image(path: pathlib.Path, flags: int) -> np.ndarray:
 def _per_frame(
     transforms: np.ndarray | None, frames: int, path: pathlib.Path
 ) -> np.ndarray | None:
-    """One 4x4 for each frame, from one for all or one each."""
+    """Returns one 4x4 per frame, from one for all frames or one for each."""
     if transforms is None or transforms.ndim == 3 and len(transforms) == frames:
         return transforms
     if transforms.ndim == 3:
@@ -306,7 +308,7 @@ def _per_frame(
 
 
 def _depth_counts(depth: np.ndarray, unit: float) -> np.ndarray:
-    """Depth in metres as uint16 counts; 0 where there is none or it does not fit."""
+    """Depth in metres as uint16 counts; 0 where missing or out of range."""
     counts = np.rint(np.nan_to_num(np.asarray(depth, np.float64), posinf=0.0) / unit)
     return np.where((counts < 0) | (counts > 65535), 0, counts).astype(np.uint16)
 
@@ -321,7 +323,7 @@ def _write_images(
     camera: calibration.Camera | None,
 ) -> None:
     if camera is None:
-        raise errors.BadInput(f"{folder}: images are given, but not their camera")
+        raise errors.BadInput(f"{folder}: images are given without their camera")
     folder.mkdir()
     for index, image in enumerate(images):
         path = folder / f"{index:06d}.png"

@@ -1,4 +1,4 @@
-"""Human3.6M as VideoPose3D prepares it (see `videopose`)."""
+"""Human3.6M in the format of VideoPose3D (see `joint_tables`)."""
 
 import pathlib
 
@@ -10,10 +10,10 @@ SKELETON = "H36M17"
 
 PROTOCOL = (
     "Human3.6M, protocol 1: all frames of S9 and S11 at 50 Hz, 4 cameras, 17 joints;"
-    " S1, S5, S6 and S7 train. Our validation split is S8, which others train on too."
+    " S1, S5, S6 and S7 train. Validation: S8, which other work also trains on."
 )
 
-# Those of the 32 that VideoPose3D removes: doubles of others, fingers and toes.
+# Joints of the 32 that VideoPose3D removes: duplicates, fingers and toes.
 _REMOVED = {4, 5, 9, 10, 11, 16, 20, 21, 22, 23, 24, 28, 29, 30, 31}
 
 
@@ -23,11 +23,11 @@ def open_data_set(
     """Opens `data_3d_h36m.npz` (17 or 32 joints) and `data_2d_h36m_gt.npz`.
 
     Args:
-        source: the folder they are in.
+        source: the folder with these files.
         data: with `check_counts`, a missing subject is an error.
 
     Raises:
-        errors.BadInput: see `videopose.open_views`.
+        errors.BadInput: see `joint_tables.open_clips`.
     """
     layout = joint_tables.DataSetSpec(
         name="h36m",

@@ -1,4 +1,4 @@
-"""HumanEva-I with the 15 joints and the chunks of VideoPose3D (see `videopose`)."""
+"""HumanEva-I with the 15 joints and chunks of VideoPose3D (see `joint_tables`)."""
 
 import pathlib
 
@@ -14,16 +14,16 @@ SKELETON = "HUMANEVA15"
 
 _TEST = (
     "HumanEva-I: all frames of Validate/S1-S3 with valid motion capture, 3 colour"
-    " cameras, 15 joints, but no head that lies below the thorax; the same persons"
-    " train"
+    " cameras, 15 joints, except heads below the thorax; training uses the same"
+    " persons"
 )
 PROTOCOLS = {
-    "": f"{_TEST} (Train/S1, Train/S3), as is usual there. Our validation split is"
+    "": f"{_TEST} (Train/S1, Train/S3), as is usual for this data set. Validation:"
     " Train/S2.",
-    "usual": f"{_TEST} (Train/S1-S3), as is usual there. Our validation split is the"
-    " action ThrowCatch of Train, which Validate lacks.",
+    "usual": f"{_TEST} (Train/S1-S3), as is usual for this data set. Validation: the"
+    " action ThrowCatch of Train, which Validate does not have.",
 }
-"""What is trained on and scored, by `config.data.variant`."""
+"""Evaluation protocol by `config.data.variant`."""
 
 
 def open_data_set(
@@ -32,12 +32,12 @@ def open_data_set(
     """Opens `data_3d_humaneva15.npz` and `data_2d_humaneva15_gt.npz` in a folder.
 
     Args:
-        source: the folder, or a flat file (see `videopose`).
+        source: the folder, or a flat file (see `joint_tables`).
         data: `variant` is "" or "usual"; with `check_counts`, a missing
             subject is an error.
 
     Raises:
-        errors.BadInput: no such variant; or see `videopose.open_views`.
+        errors.BadInput: the variant is unknown, or see `joint_tables.open_clips`.
     """
     if data.variant not in PROTOCOLS:
         raise errors.BadInput(
@@ -73,10 +73,10 @@ def open_data_set(
 
 
 def _heads_below_thorax(xyz: np.ndarray) -> np.ndarray:
-    """Heads below the thorax, which nobody's is: all walk, jog, box, throw or wave.
+    """Mask of heads below the thorax, which are errors in all actions of the data set.
 
-    In S3's "Walking 1" the head lies 0.3 m below (facebookresearch/VideoPose3D, issue
-    29: so it is in the original files).
+    In "Walking 1" of S3, the head is 0.3 m below the thorax, also in the original files
+    (facebookresearch/VideoPose3D, issue 29).
     """
     skeleton = skeletons.by_name(SKELETON)
     head, thorax = skeleton.index("head"), skeleton.index("thorax")

@@ -1,12 +1,13 @@
-"""HumanEva and Human3.6M as VideoPose3D prepares them: joints in 2D and 3D, no images.
+"""HumanEva and Human3.6M in the format of VideoPose3D: 2D and 3D joints, no images.
 
     data_3d_NAME.npz      positions_3d: {subject: {action: (frames, joints, 3)}}
     data_2d_NAME_gt.npz   positions_2d: {subject: {action: [(frames, joints, 2), ...]}}
 
-3D is in metres in a world frame with z up, 2D in pixels, one array for each camera. Or
-all in one flat `NAME_*.npz` with the keys `xyz_world_m|SUBJECT|ACTION` and
-`uv_px|SUBJECT|ACTION|camN`. The 2D are projections of the 3D, so that the cameras
-(VideoPose3D keeps them in its code, for HumanEva without lenses) follow from the two.
+3D positions are in metres, in a world frame with z up. 2D positions are in pixels, one
+array for each camera. Alternatively, a single flat file `NAME_*.npz` has the keys
+`xyz_world_m|SUBJECT|ACTION` and `uv_px|SUBJECT|ACTION|camN`. The 2D positions are
+projections of the 3D positions, so the cameras are fitted to both. (VideoPose3D has the
+cameras in its code, those of HumanEva without lens distortion.)
 """
 
 import dataclasses
@@ -25,32 +26,37 @@ from data_pipelines.sequences import sequence, tracks
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 
-# Taken to count pixel centres from 0, as calibration tools do. No image is read and the
-# cameras follow the 2D, so that rays and poses are the same if they do not.
+# Assumes pixel centres at integers, as in calibration tools. Rays and poses do not
+# depend on this, because the cameras are fitted to the 2D positions.
 _PIXEL_CENTER = 0.5
-_MAX_RESIDUAL = 1.0  # pixels, RMS of a clip; detected 2D or another order has far more
-_MAX_XYZ, _MAX_UV = 100.0, 1e5  # metres and pixels beyond which a value is corrupt
+_MAX_RESIDUAL = (
+    1.0  # pixels, RMS of a clip; much larger for detections or a wrong order
+)
+_MAX_XYZ, _MAX_UV = 100.0, 1e5  # metres and pixels; larger values are corrupt
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataSetSpec:
-    """What tells one data set in this format from the other."""
+    """Properties of one data set in this format."""
 
-    name: str  # in the file names
+    name: str  # part of the file names
     skeleton: str
     fps: float
-    sizes: Sequence[tuple[int, int]]  # width and height of the cameras, in file order
+    sizes: Sequence[tuple[int, int]]  # width and height of each camera, in file order
     splits: Mapping[str, str]  # split of each subject
-    # Action of the training subjects that validates instead
+    # Action of the training subjects that is the validation split, or "".
     validation_action: str = ""
-    joints: Mapping[int, Sequence[int]]  # which to keep, by how many a file has
+    joints: Mapping[
+        int, Sequence[int]
+    ]  # joints to keep, by the number of joints in a file
     is_invalid: Callable[[np.ndarray], np.ndarray] | None = None
-    # From (frames, joints, 3), world: bool (frames, joints), True where known wrong.
+    # Function of xyz (frames, joints, 3), metres, world frame, that returns bool
+    # (frames, joints): True for joints with wrong ground truth.
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class CameraClip(sequence.Sequence):
-    """One clip seen by one camera."""
+    """One clip in one camera."""
 
     skeleton: str
     xyz: np.ndarray  # float32 (frames, joints, 3), metres, camera frame
@@ -59,7 +65,7 @@ class CameraClip(sequence.Sequence):
     detector_file: pathlib.Path | None = None
 
     def joints(self) -> pose_file.PoseFile:
-        """The 3D truth, NaN and not valid where it is known to be wrong."""
+        """3D ground truth; NaN and not valid where it is known to be wrong."""
         return pose_file.PoseFile(
             xyz=np.where(self.valid[..., None], self.xyz, np.float32(np.nan)),
             confidence=self.valid.astype(np.float32),
@@ -69,7 +75,7 @@ class CameraClip(sequence.Sequence):
         )
 
     def keypoint_detections(self) -> detections.Detections:
-        """The file's own 2D, or that of a detector where there is one."""
+        """Detected keypoints if given, otherwise the 2D positions of the file."""
         if self.detector_file is not None:
             return detections.read(self.detector_file)
         uv = np.where(self.valid[..., None], self.uv, np.float32(np.nan))
@@ -86,10 +92,10 @@ def read_track(
     skipped: list[str] | None = None,
     crop_size: int = 0,
 ) -> tracks.Track:
-    """As `tracks.read_track`, without looking frame by frame for what is not there.
+    """Faster `tracks.read_track` for clips without images.
 
     Raises:
-        errors.BadInput: as of `tracks.read_track`.
+        errors.BadInput: see `tracks.read_track`.
     """
     if view.detector_file is not None or skeleton != view.skeleton:
         return tracks.read_track(
@@ -121,7 +127,7 @@ def read_track(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Clip:
-    subject: str  # as the file calls it, such as Train/S1
+    subject: str  # name in the file, e.g. Train/S1
     action: str
     xyz: np.ndarray  # float32 (frames, joints, 3), metres, world frame
     uv: np.ndarray  # float32 (cameras, frames, joints, 2), pixels
@@ -137,11 +143,11 @@ class _Clip:
 def open_clips(
     source: pathlib.Path, data: settings.DataSettings, layout: DataSetSpec
 ) -> tuple[dict[str, list[CameraClip]], list[str]]:
-    """Sequences of a data set by split, and a line for each clip left out.
+    """Opens the sequences of a data set by split, and lists the skipped clips.
 
     Raises:
         errors.BadInput: files, subjects or cameras are missing, a clip is corrupt, or
-            its 2D is no projection of its 3D.
+            its 2D positions are not projections of its 3D positions.
     """
     positions, pixels, path = _read(source, layout.name)
     _check_subjects(positions, layout, path, all_of_them=data.check_counts)
@@ -156,7 +162,7 @@ def open_clips(
                 if not data.skip_corrupt:
                     raise errors.BadInput(skipped[-1]) from error
     if not clips:
-        raise errors.BadInput(f"{path} has no clip that can be used")
+        raise errors.BadInput(f"{path} has no valid clip")
     cameras = {
         person: _fit_cameras([c for c in clips if c.person == person], layout, path)
         for person in {clip.person: None for clip in clips}
@@ -180,9 +186,9 @@ def _split_of(clip: _Clip, layout: DataSetSpec) -> str:
 def _read(
     source: pathlib.Path, name: str
 ) -> tuple[Mapping[str, Any], Mapping[str, Any], pathlib.Path]:
-    """3D and 2D by subject and action, and the file to name in messages.
+    """Reads 3D and 2D by subject and action; also returns the path for messages.
 
-    `source` is a folder, or the flat file itself.
+    `source` is a folder or the flat file.
     """
     if source.is_file():
         return *_unflatten(safe_pickle.read_npz(source)), source
@@ -219,7 +225,7 @@ def _unflatten(
 
 
 def _natural(text: str) -> list[Any]:
-    """Sorts chunk2 before chunk10."""
+    """Key for natural sorting: chunk2 before chunk10."""
     return [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", text)]
 
 
@@ -232,7 +238,9 @@ def _check_subjects(
     known = ", ".join(layout.splits)
     for subject in positions:
         if subject not in layout.splits:
-            raise errors.BadInput(f"{path} has a subject {subject!r}, not of {known}")
+            raise errors.BadInput(
+                f"{path} has an unknown subject {subject!r}; known subjects: {known}"
+            )
     missing = [subject for subject in layout.splits if subject not in positions]
     if missing and all_of_them:
         raise errors.BadInput(f"{path} lacks the subjects {', '.join(missing)}")
@@ -241,7 +249,7 @@ def _check_subjects(
 def _checked(
     subject: str, action: str, xyz: Any, uv: Any, layout: DataSetSpec
 ) -> _Clip:
-    """A clip with the joints wanted; 2D frames beyond the last of 3D are dropped."""
+    """Validates a clip, selects joints and drops 2D frames after the last 3D frame."""
     where = f"{subject}, {action!r}"
     if len(uv) != len(layout.sizes):
         raise errors.BadInput(
@@ -263,7 +271,7 @@ def _checked(
         bad = ~(np.abs(values) < most).all(axis=(0, 2, 3))
         if bad.any():
             raise errors.BadInput(
-                f"{where}: frame {int(bad.argmax())} has values that cannot be"
+                f"{where}: frame {int(bad.argmax())} has invalid values"
             )
     return clip
 
@@ -281,7 +289,7 @@ def _joints(values: Any, axes: int, layout: DataSetSpec, where: str) -> np.ndarr
 def _fit_cameras(
     clips: Sequence[_Clip], layout: DataSetSpec, path: pathlib.Path
 ) -> list[resection.PosedCamera]:
-    """The cameras of one person, who wears the markers in one place all along."""
+    """Fits the cameras to all clips of one person."""
     xyz = np.concatenate([clip.xyz for clip in clips])
     cameras = []
     for number, size in enumerate(layout.sizes):

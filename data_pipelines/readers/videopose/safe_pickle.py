@@ -1,9 +1,9 @@
-"""Arrays out of npz files whose entries are pickles, with nothing in them executed.
+"""Reads npz files with pickled entries without executing code from the pickles.
 
-VideoPose3D stores nested dicts and lists of arrays as one pickled object. A pickle is
-a program that may call anything; here it can call nothing but the stand-ins below,
-which rebuild arrays of plain numbers. Even NumPy's own constructors stay out of reach:
-they trust what a pickle says about memory.
+VideoPose3D stores nested dicts and lists of arrays as one pickled object. A pickle can
+call any function. Here it can call only the replacement classes below, which rebuild
+arrays of plain numbers. NumPy's own constructors are not allowed either, because they
+do not check the memory layout given by a pickle.
 """
 
 import os
@@ -16,18 +16,18 @@ import numpy as np
 
 from unipose_jax import errors
 
-_MAX_BYTES = 4 << 30  # Human3.6M's 3D file unpacks to about 0.2 GB.
+_MAX_BYTES = 4 << 30  # the 3D file of Human3.6M unpacks to about 0.2 GB
 
 
 def read_npz(path: str | os.PathLike) -> dict[str, Any]:
-    """All entries of an npz file: arrays, or what is pickled in them.
+    """Reads all entries of an npz file: arrays, or the objects pickled in them.
 
-    A pickled entry may hold dicts, lists, tuples, strings, numbers and arrays of
+    A pickled entry may contain dicts, lists, tuples, strings, numbers and arrays of
     numbers.
 
     Raises:
-        errors.BadInput: the file is missing, damaged or too large, or an entry asks
-            for anything else.
+        errors.BadInput: the file is missing, damaged or too large, or an entry contains
+            other objects.
     """
     path = pathlib.Path(path)
     try:
@@ -42,9 +42,9 @@ def read_npz(path: str | os.PathLike) -> dict[str, Any]:
         raise errors.BadInput(f"{path}: {error}") from error
     except FileNotFoundError as error:
         raise errors.BadInput(f"cannot read {path}: {error.strerror}") from error
-    except Exception as error:  # A damaged pickle may raise anything.
+    except Exception as error:  # A damaged pickle may raise any exception.
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise errors.BadInput(f"{path} is no readable npz file: {line}") from error
+        raise errors.BadInput(f"{path} is not a readable npz file: {line}") from error
 
 
 def _read_entry(archive: zipfile.ZipFile, name: str) -> Any:
@@ -61,7 +61,7 @@ def _read_entry(archive: zipfile.ZipFile, name: str) -> Any:
 
 
 class _Array:
-    """Stands in for an array while it is unpickled."""
+    """Replacement for an array during unpickling."""
 
     __slots__ = ("value",)
 
@@ -72,7 +72,7 @@ class _Array:
         _, shape, dtype, fortran, raw = state
         if dtype.code == "O":
             if not isinstance(raw, list) or len(shape) > 1:
-                raise errors.BadInput("a table of objects")
+                raise errors.BadInput("an array of objects is not allowed")
             self.value = raw if shape else raw[0]
             return
         flat = np.frombuffer(raw, dtype.code)
@@ -80,14 +80,14 @@ class _Array:
 
 
 class _Dtype:
-    """Stands in for a dtype; `code` is of plain numbers, or O for objects."""
+    """Replacement for a dtype; `code` is a numeric dtype, or O for objects."""
 
     __slots__ = ("code",)
 
     def __init__(self, code: str, *_: Any):
         self.code = "O" if code in ("O", "O8") else code
         if self.code != "O" and np.dtype(code).kind not in "fiub":
-            raise errors.BadInput(f"an array of {code!r}, which is no number")
+            raise errors.BadInput(f"an array of {code!r}, which is not a numeric dtype")
 
     def __setstate__(self, state: Any) -> None:
         if state[1] in ("<", ">") and self.code != "O":
@@ -95,7 +95,7 @@ class _Dtype:
 
 
 class _Latin1(bytes):
-    """Stands in for `codecs.encode`, by which old protocols write bytes."""
+    """Replacement for `codecs.encode`, which old protocols use to write bytes."""
 
     def __new__(cls, text: str, *_: Any):
         return super().__new__(cls, text, "latin1")
@@ -104,7 +104,7 @@ class _Latin1(bytes):
         raise errors.BadInput("bytes with a state")
 
 
-# NumPy 1 and 2 name the module of their reconstructor differently.
+# The module of the array constructor has different names in NumPy 1 and 2.
 _STAND_INS = {
     ("numpy.core.multiarray", "_reconstruct"): _Array,
     ("numpy._core.multiarray", "_reconstruct"): _Array,
@@ -118,14 +118,14 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _STAND_INS:
             raise errors.BadInput(
-                f"its pickle asks for {module}.{name}; only dicts, lists, strings,"
+                f"its pickle needs {module}.{name}; only dicts, lists, strings,"
                 " numbers and arrays of numbers are read"
             )
         return _STAND_INS[module, name]
 
 
 def _plain(value: Any) -> Any:
-    """The same tree with arrays in place of their stand-ins."""
+    """Replaces the replacement classes in a tree by NumPy arrays."""
     if isinstance(value, _Array):
         return _plain(value.value)
     if isinstance(value, dict):
@@ -134,4 +134,4 @@ def _plain(value: Any) -> Any:
         return [_plain(entry) for entry in value]
     if isinstance(value, str | int | float | np.ndarray | None):
         return value
-    raise errors.BadInput(f"a pickled {type(value).__name__}, which is no number")
+    raise errors.BadInput(f"a pickled {type(value).__name__}, which is not a number")

@@ -6,13 +6,13 @@ from tests.data_pipelines.originals import videopose
 
 
 def room(points):
-    """Points a person could be at, z up."""
+    """Points in the volume of a room, z up."""
     rng = np.random.default_rng(0)
     return rng.uniform([-1.5, -1.5, 0], [1.5, 1.5, 1.8], (points, 3)).astype(np.float32)
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_the_camera_that_saw_the_points_is_found(number):
+def test_the_true_camera_is_recovered(number):
     xyz = room(2000)
     truth = videopose.in_camera(xyz, number)
     uv = videopose.project(truth, videopose.HUMANEVA_LENS)
@@ -30,10 +30,10 @@ def test_the_camera_that_saw_the_points_is_found(number):
     [
         (room(100) * [1, 1, 0] + [0, 0, 1], "lie in a plane"),
         (np.ones((100, 3)), "lie in a plane"),
-        (room(4), "no camera maps the 3D points to the 2D points"),
+        (room(4), "cannot fit a camera that maps the 3D points"),
     ],
 )
-def test_points_that_determine_no_camera(xyz, message):
+def test_points_that_do_not_determine_a_camera_are_rejected(xyz, message):
     uv = videopose.project(videopose.in_camera(xyz, 0), videopose.HUMANEVA_LENS)
     with pytest.raises(ValueError, match=message):
         resection.fit_camera(xyz, uv, (640, 480))

@@ -26,12 +26,12 @@ def test_missing_json_is_bad_input(tmp_path):
         (np.uint8, 3, (7, 5, 8, 2)),
     ],
 )
-def test_png_header(tmp_path, dtype, channels, header):
+def test_the_png_header_has_size_and_sample_type(tmp_path, dtype, channels, header):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((5, 7, channels), dtype))
     assert file_io.read_png_header(tmp_path / "a.png") == header
 
 
-def test_a_png_is_whole_or_not(tmp_path):
+def test_a_truncated_or_damaged_png_is_detected(tmp_path):
     noise = np.random.default_rng(0).integers(0, 2**16, (20, 30), np.uint16)
     cv2.imwrite(str(tmp_path / "a.png"), noise)
     data = (tmp_path / "a.png").read_bytes()
@@ -45,7 +45,7 @@ def test_a_png_is_whole_or_not(tmp_path):
     assert not file_io.check_png(bytes(flipped))
 
 
-def test_files_that_cannot_be_written_are_said_before(tmp_path):
+def test_paths_that_cannot_be_written_are_reported_in_advance(tmp_path):
     file_io.check_writable(tmp_path / "new" / "a.npz")
     assert list((tmp_path / "new").iterdir()) == []
     (tmp_path / "old").write_text("mine")
@@ -57,7 +57,7 @@ def test_files_that_cannot_be_written_are_said_before(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"JFIF" * 10])
-def test_what_is_no_png_is_bad_input(tmp_path, content):
+def test_a_file_that_is_not_a_png_is_bad_input(tmp_path, content):
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(errors.BadInput, match="not a PNG"):
         file_io.read_png_header(tmp_path / "a.png")

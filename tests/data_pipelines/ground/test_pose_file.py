@@ -32,7 +32,7 @@ def assert_same(a, b):
             assert np.asarray(left).dtype == np.asarray(right).dtype, field.name
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_a_written_pose_file_is_read_back(tmp_path):
     pose_file.write(tmp_path / "a.npz", make_pose())
     assert_same(pose_file.read(tmp_path / "a.npz"), make_pose())
 
@@ -93,7 +93,7 @@ def test_a_wrong_field_is_named_in_one_line(tmp_path, change, message):
     assert "\n" not in str(caught.value)
 
 
-def test_no_frames_is_bad_input(tmp_path):
+def test_a_file_without_frames_is_bad_input(tmp_path):
     empty = {
         n: v[:0] for n, v in fields().items() if n not in ("skeleton", "intrinsics")
     }
@@ -102,16 +102,16 @@ def test_no_frames_is_bad_input(tmp_path):
         pose_file.read(tmp_path / "a.npz")
 
 
-def test_nothing_is_unpickled(tmp_path):
+def test_pickled_arrays_are_rejected(tmp_path):
     np.savez(tmp_path / "a.npz", **fields(xyz=np.array([{"a": 1}], dtype=object)))
     with pytest.raises(errors.BadInput, match="allow_pickle=False"):
         pose_file.read(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", pickle.dumps([1])])
-def test_what_is_no_archive_is_bad_input(tmp_path, content):
+def test_a_file_that_is_not_an_archive_is_bad_input(tmp_path, content):
     (tmp_path / "a.npz").write_bytes(content)
-    with pytest.raises(errors.BadInput, match="no pose file"):
+    with pytest.raises(errors.BadInput, match="not a pose file"):
         pose_file.read(tmp_path / "a.npz")
 
 
@@ -135,7 +135,7 @@ def test_a_damaged_file_is_bad_input(tmp_path):
             pose_file.read(tmp_path / "a.npz")
         except errors.BadInput:
             refused += 1
-    # Data are checked; dates and the like, which nobody reads, are not.
+    # Data have checksums; metadata such as dates do not.
     assert refused > 0.7 * len(whole) / 9
 
 

@@ -34,13 +34,13 @@ def test_every_point_is_equally_likely():
 @pytest.mark.parametrize("repeat", [False, True])
 @pytest.mark.parametrize("have", [60, 64, 100, 5000, 20_000])
 def test_any_prefix_is_a_random_sample(have, repeat):
-    # Images give points row by row: without shuffling, a prefix is the upper body.
+    # Points come in image rows: without shuffling, a prefix is the upper body.
     height = np.arange(have) / (have - 1)
     xyz = height[:, None] * np.ones(3)
     rng = np.random.default_rng(0)
     draws = [sampling.sample_points(xyz, 64, rng, repeat=repeat) for _ in range(300)]
     first = np.array([points[:16, 0] for points, _ in draws])
-    # Uniform in [0, 1]: mean 1/2, variance 1/12 at each place of the prefix.
+    # Uniform in [0, 1]: mean 1/2 and variance 1/12 at each position of the prefix.
     assert np.abs(first.mean(axis=0) - 0.5).max() < 4.0 * np.sqrt(1 / 12 / 300)
     assert np.abs(first.var(axis=0) - 1 / 12).max() < 0.02
 
@@ -54,7 +54,7 @@ def test_few_points_are_padded(have):
 
 
 @pytest.mark.parametrize("have", [0, 3, 5, 9])
-def test_few_points_are_taken_again_if_asked_for(have):
+def test_few_points_are_repeated_on_request(have):
     xyz = np.arange(have, dtype=np.float32)[:, None] * np.ones((1, 3), np.float32)
     rng = np.random.default_rng(0)
     points, valid = sampling.sample_points(xyz, 8, rng, repeat=True)
@@ -89,6 +89,6 @@ def test_a_short_sequence_repeats_its_last_frame():
 
 
 @pytest.mark.parametrize("stride", [0, 5])
-def test_a_stride_with_gaps_is_refused(stride):
+def test_a_stride_with_gaps_is_rejected(stride):
     with pytest.raises(ValueError, match="stride must be in 1..4"):
         sampling.clip_windows(9, 4, stride)

@@ -77,7 +77,7 @@ def test_leading_axes_must_agree():
         ("time", np.nan, None),
     ],
 )
-def test_an_impossible_value_is_named(name, value, also):
+def test_an_invalid_value_is_named(name, value, also):
     example = make_example()
     example[name][...] = value
     if also:
@@ -100,20 +100,20 @@ def test_an_impossible_value_is_named(name, value, also):
         ("depth_crop_matrix", [[2, 0, 0], [0, 3, 0], [0.5, 0, 1]]),
     ],
 )
-def test_an_impossible_crop_is_named(name, value):
+def test_an_invalid_crop_is_named(name, value):
     example = make_example(extras=schema.CROP_FIELDS)
     example[name][-1] = value
     with pytest.raises(errors.BadInput, match=f"'{name}' is "):
         schema.validate(example)
 
 
-def test_a_flipped_crop_is_possible():
+def test_a_mirrored_crop_is_valid():
     example = make_example(extras=schema.CROP_FIELDS)
     example["depth_crop_matrix"][0] = [[-5, 0, 3.5], [0, 5, 3.5], [0, 0, 1]]
     schema.validate(example)
 
 
-def test_both_crops_are_of_one_size():
+def test_both_crops_must_have_the_same_size():
     example = make_example(extras=schema.CROP_FIELDS)
     example["color_crop"] = example["color_crop"][:, :6, :6]
     with pytest.raises(errors.BadInput, match="'color_crop' has shape .* S = 7"):
@@ -127,7 +127,7 @@ def test_depth_is_packed_to_half_a_millimetre():
     assert packed["depth_crop"].dtype == np.uint16
     unpacked = schema.unpack(packed)
     assert unpacked["depth_crop"].dtype == np.float32
-    # What uint16 cannot hold is as if it had not been measured.
+    # Depth beyond the range of uint16 counts as missing.
     np.testing.assert_allclose(unpacked["depth_crop"], [0, 0.001, 2.718, 65.535, 0, 0])
     assert unpacked["time"] is fields["time"]
     assert schema.pack(unpacked)["depth_crop"].tolist() == packed["depth_crop"].tolist()

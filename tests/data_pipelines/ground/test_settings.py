@@ -36,7 +36,7 @@ def crowd(collections):
     return settings.DataSettings(name="crowd", collections=collections)
 
 
-def test_settings_hold_the_values_of_every_config():
+def test_settings_have_the_values_of_every_config():
     for module in CONFIGS:
         data = module.get_config("smoke").data
         typed = settings.DataSettings.from_config(data)
@@ -47,7 +47,7 @@ def test_settings_hold_the_values_of_every_config():
                 assert getattr(typed, name) == data[name]
 
 
-def test_settings_come_back_from_json_and_from_other_processes():
+def test_settings_can_be_restored_from_json_and_pickle():
     typed = settings.DataSettings.from_config(unipose.get_config("smoke").data)
     text = json.dumps(typed.to_dict())
     assert settings.DataSettings.from_config(json.loads(text)) == typed
@@ -71,14 +71,14 @@ def test_settings_cannot_change():
         typed.scene["fps"] = 1.0
 
 
-def test_a_change_is_in_the_dict_and_adds_no_key():
+def test_a_changed_value_is_in_the_dict_without_new_keys():
     data = itop.get_config("smoke").data
     typed = settings.DataSettings.from_config(data)
     data.crop_size = 24
     assert dataclasses.replace(typed, crop_size=24).to_dict() == data.to_dict()
 
 
-def test_a_key_that_does_not_exist_is_refused_with_the_nearest_one():
+def test_an_unknown_key_is_rejected_with_the_nearest_one():
     data = ml_collections.ConfigDict({"name": "itop", "frame": 3})
     with pytest.raises(
         errors.BadInput, match="no config.data.frame; did you mean 'frames'"
@@ -86,12 +86,12 @@ def test_a_key_that_does_not_exist_is_refused_with_the_nearest_one():
         settings.DataSettings.from_config(data)
 
 
-def test_a_name_is_needed():
+def test_a_name_is_required():
     with pytest.raises(errors.BadInput, match="config.data.name is missing"):
         settings.DataSettings.from_config({})
 
 
-def test_shares_of_a_mixture_are_read():
+def test_shares_of_a_mixture_are_parsed():
     data = settings.DataSettings(
         name="itop", mixture="ntu_rgbd/cross_subject=0.4, recording=0.1"
     )
@@ -102,7 +102,7 @@ def test_shares_of_a_mixture_are_read():
 @pytest.mark.parametrize(
     "text", ["ntu_rgbd", "ntu_rgbd=x", "ntu_rgbd=0", "ntu_rgbd=0.6,recording=0.4"]
 )
-def test_shares_that_cannot_be(text):
+def test_invalid_shares_are_rejected(text):
     with pytest.raises(errors.BadInput, match="expected shares such as") as caught:
         settings.DataSettings(name="itop", mixture=text)
     assert "\n" not in str(caught.value)
@@ -114,24 +114,24 @@ def test_subjects_with_labels_are_a_list():
     assert settings.DataSettings(name="humaneva").labeled_subject_names == ()
 
 
-def test_collections_are_files_folders_and_weights():
+def test_collections_have_files_folders_and_weights():
     found = crowd("rendered=0.5, a/b.json, c.json@d=2").image_collections
     assert found == (("rendered", ".", 0.5), ("a/b.json", "a", 1.0), ("c.json", "d", 2))
 
 
 @pytest.mark.parametrize("text", [",", "a.json=x", "a.json=0", "=1", "a.json=-2"])
-def test_what_is_no_list_of_collections_is_refused(text):
+def test_an_invalid_list_of_collections_is_rejected(text):
     with pytest.raises(errors.BadInput, match="config.data.collections"):
         crowd(text)
 
 
 @pytest.mark.parametrize("text", ["rendered", "rendered=1.0", " rendered =2,"])
-def test_rendered_pictures_are_rendered_however_they_are_written(text):
+def test_rendered_images_are_recognised_in_any_spelling(text):
     assert crowd(text).is_synthetic
     assert crowd(text).renders
 
 
-def test_photographs_among_rendered_pictures_have_no_true_depth():
+def test_photographs_mixed_with_rendered_images_have_no_true_depth():
     mixed = crowd("rendered=0.5,a.json=0.5")
     assert not mixed.is_synthetic
     assert mixed.renders
@@ -146,7 +146,7 @@ def test_photographs_among_rendered_pictures_have_no_true_depth():
         ("itop", "prepared", False, False),
     ],
 )
-def test_prepared_clips_of_rendered_people_are_synthetic_and_read(
+def test_prepared_rendered_clips_are_synthetic_but_not_rendered_again(
     name, data_dir, is_synthetic, renders
 ):
     data = settings.DataSettings(name=name, data_dir=data_dir)

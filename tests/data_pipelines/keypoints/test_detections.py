@@ -13,7 +13,7 @@ def write(path, content):
 
 
 def person(u, v, confidence=1.0, joints=17, size=40.0):
-    """A column of keypoints, `size` pixels high, from (u, v) down."""
+    """A vertical line of keypoints, `size` pixels high, with its top at (u, v)."""
     points = np.zeros((joints, 3))
     points[:, 0], points[:, 2] = u, confidence
     points[:, 1] = v + np.linspace(0, size, joints)
@@ -24,19 +24,19 @@ def entry(frame, points, score=1.0):
     return {"image_id": frame, "keypoints": points.ravel().tolist(), "score": score}
 
 
-def test_integer_pixel_centres_move_by_half(tmp_path):
+def test_integer_pixel_centres_are_shifted_by_half_a_pixel(tmp_path):
     path = write(tmp_path / "a.json", [entry(7, person(10, 20))])
     found = detections.read(path)
     np.testing.assert_allclose(found.by_frame[7][0, 0], [10.5, 20.5, 1.0])
     assert found.joints is skeleton.COCO17
 
 
-def test_unfound_keypoints_have_no_confidence(tmp_path):
+def test_missing_keypoints_have_zero_confidence(tmp_path):
     points = person(10, 20)
     points[3] = 0.0
     points[4, 0] = np.nan
     points[5, 2] = -0.1
-    points[6, 2] = 1.07  # Some detectors exceed 1.
+    points[6, 2] = 1.07  # some detectors return values above 1
     found = detections.read(write(tmp_path / "a.json", [entry(0, points)])).by_frame[0]
     np.testing.assert_array_equal(found[0, 3:7, 2], [0, 0, 0, 1])
     assert np.isnan(found[0, 3:6, :2]).all()
@@ -50,7 +50,7 @@ def test_visibility_flags_become_confidence(tmp_path):
     np.testing.assert_array_equal(found[:4], [1, 0.5, 0, 1])
 
 
-def test_a_category_names_other_joints(tmp_path):
+def test_a_category_can_name_other_joints(tmp_path):
     names = ["head", "neck", "left_knee"]
     content = {
         "categories": [{"id": 1, "name": "person", "keypoints": names}],
@@ -85,7 +85,7 @@ def test_to_coco_is_read_back(tmp_path, name):
 
 
 @pytest.mark.parametrize(("joints", "knee"), [(25, 13), (18, 12)])
-def test_openpose_orders(tmp_path, joints, knee):
+def test_openpose_joint_orders_are_recognised(tmp_path, joints, knee):
     points = person(0, 0, confidence=0.5, joints=joints)
     points[:, 0] = np.arange(joints)
     content = {"people": [{"pose_keypoints_2d": points.ravel().tolist()}]}
@@ -113,7 +113,7 @@ def test_openpose_orders(tmp_path, joints, knee):
         ([{"image_id": 0}], "no list of numbers"),
         ([{"image_id": "0", "keypoints": []}], "no integer 'image_id'"),
         ([3], "no integer 'image_id'"),
-        ("nonsense", "no list of COCO"),
+        ("nonsense", "not a list of COCO"),
         ({"annotations": []}, "no category names"),
         ({"categories": [{"keypoints": ["a", "a"]}]}, "repeats a joint"),
     ],
@@ -131,10 +131,10 @@ def test_bad_coco_is_named_in_one_line(tmp_path, content, message):
     [
         ("1.json", {"people": [{"pose_keypoints_2d": [1.0] * 51}]}, "17 joints, .* 25"),
         ("1.json", {"people": [3]}, "no list of numbers"),
-        ("1.json", {}, "no OpenPose file"),
-        ("1.json", {"people": 3}, "no OpenPose file"),
-        ("one.json", {"people": []}, "no OpenPose file of a numbered frame"),
-        ("1.txt", {"people": []}, "no files of OpenPose"),
+        ("1.json", {}, "not an OpenPose file"),
+        ("1.json", {"people": 3}, "not an OpenPose file"),
+        ("one.json", {"people": []}, "not an OpenPose file of a numbered frame"),
+        ("1.txt", {"people": []}, "no OpenPose or MMPose files"),
     ],
 )
 def test_bad_openpose_is_named_in_one_line(tmp_path, name, content, message):
@@ -144,7 +144,7 @@ def test_bad_openpose_is_named_in_one_line(tmp_path, name, content, message):
 
 
 def instance(points):
-    """One person as MMPose writes it."""
+    """One person in the format of MMPose."""
     return {
         "keypoints": points[:, :2].tolist(),
         "keypoint_scores": points[:, 2].tolist(),
@@ -170,7 +170,7 @@ def test_frames_of_an_mmpose_video_count_from_0(tmp_path):
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_frames_of_an_mmpose_demo_count_from_1_or_else_from_0(tmp_path, first):
+def test_frames_of_an_mmpose_demo_may_count_from_1_or_from_0(tmp_path, first):
     content = {"meta_info": {}, "instance_info": video(first, first + 2)}
     found = detections.read(write(tmp_path / "results_clip.json", content))
     assert sorted(found.by_frame) == [0, 2]
@@ -188,7 +188,7 @@ def test_mmpose_images_have_the_numbers_of_their_files(tmp_path):
 
 
 @pytest.mark.parametrize(("joints", "head_top"), [(26, 17), (133, None)])
-def test_mmpose_joints_are_known_by_their_number(tmp_path, joints, head_top):
+def test_mmpose_joints_are_identified_by_their_number(tmp_path, joints, head_top):
     points = person(0, 0, joints=joints)
     points[:, 0] = np.arange(joints)
     found = detections.read(write(tmp_path / "1.json", [instance(points)]))
@@ -222,7 +222,7 @@ def test_mmpose_joints_are_known_by_their_number(tmp_path, joints, head_top):
         ),
     ],
 )
-def test_mmpose_joints_are_known_by_their_names(tmp_path, meta, joint, index):
+def test_mmpose_joints_are_identified_by_their_names(tmp_path, meta, joint, index):
     points = person(0, 0, joints=17 if "dataset_name" in meta else 3)
     points[:, 0] = np.arange(len(points))
     content = {"meta_info": meta, "instance_info": [instance(points)]}
@@ -245,7 +245,7 @@ def test_mmpose_joints_are_known_by_their_names(tmp_path, meta, joint, index):
         ("a.json", {"instance_info": 3}, "no list of MMPose instances"),
         ("a.json", [*video(0), {"frame_id": 1}], "entry 1 has no integer 'frame_id'"),
         ("a.json", [{"frame_id": 0.5, "instances": []}], "entry 0 has no integer"),
-        ("a.json", video(3, 3), "frame 3 is there twice"),
+        ("a.json", video(3, 3), "frame 3 occurs twice"),
         (
             "1.json",
             {"instance_info": [], "meta_info": {"keypoint_id2name": {"1": "a"}}},
@@ -269,7 +269,7 @@ def test_bad_mmpose_is_named_in_one_line(tmp_path, name, content, message):
     assert "\n" not in str(caught.value)
 
 
-def test_mmpose_images_must_agree_on_their_joints(tmp_path):
+def test_mmpose_images_must_have_the_same_joints(tmp_path):
     write(tmp_path / "1.json", [instance(person(1, 2))])
     write(tmp_path / "2.json", [instance(person(1, 2, joints=26))])
     with pytest.raises(errors.BadInput, match="2.json.* 26 joints, expected 17"):
@@ -281,7 +281,7 @@ def make_detections(people):
     return detections.Detections(skeleton.COCO17, stacked)
 
 
-def test_the_surer_person_is_followed():
+def test_the_person_with_higher_confidence_is_tracked():
     found = make_detections(
         {t: [person(10, 0, 0.3), person(90, 0, 0.9)] for t in (0, 1)}
     )
@@ -290,21 +290,21 @@ def test_the_surer_person_is_followed():
     np.testing.assert_allclose(confidence, 0.9)
 
 
-def test_of_equally_sure_people_the_larger_is_followed():
+def test_the_larger_of_two_equally_confident_people_is_tracked():
     near, far = person(10, 0, size=80), person(90, 0, size=30)
     uv, _ = detections.track_person(make_detections({0: [far, near]}), [0])
     assert (uv[..., 0] == 10).all()
 
 
-def test_the_path_does_not_jump_for_one_sure_frame():
-    # The other person is surer in frame 2 only.
+def test_the_track_does_not_jump_for_one_frame():
+    # The other person has a higher confidence only in frame 2.
     frames = {t: [person(10 + t, 0, 0.6), person(300, 0, 0.5)] for t in range(5)}
     frames[2] = [person(300, 0, 0.9), person(12, 0, 0.6)]
     uv, _ = detections.track_person(make_detections(frames), range(5))
     np.testing.assert_array_equal(uv[:, 0, 0], [10, 11, 12, 13, 14])
 
 
-def test_the_person_near_a_place_is_followed():
+def test_the_person_near_a_known_position_is_tracked():
     found = make_detections(
         {t: [person(10, 0, 0.9), person(90, 0, 0.5)] for t in (0, 1)}
     )
@@ -322,7 +322,7 @@ def test_frames_without_people_have_no_keypoints():
     assert (confidence[1] == 1).all()
 
 
-def test_a_midpoint_needs_both_its_joints():
+def test_a_midpoint_requires_both_joints():
     uv, confidence = person(10, 0)[None, :, :2], np.ones((1, 17))
     confidence[0, skeleton.COCO17.index("left_hip")] = 0
     confidence[0, skeleton.COCO17.index("left_shoulder")] = 0.4

@@ -62,7 +62,7 @@ def test_examples_have_the_crops_that_all_tracks_have(make_recording, capsys):
     plain = make_recording("plain", color=None)
     source = open_source(pictures, plain, crop_size=8)
     source.check_supervision()
-    assert "1 of 2 sequences have no pictures" in capsys.readouterr().out
+    assert "1 of 2 sequences have no colour images" in capsys.readouterr().out
     batch = next(loader.Loader(source, batch_size=4))
     schema.validate(batch)
     assert "depth_crop" in batch
@@ -77,7 +77,7 @@ def test_several_recordings_are_one_source(make_recording):
     assert [number for number, _ in source.clips] == [0, 0, 1]
 
 
-def test_every_frame_is_scored_once(make_recording):
+def test_every_frame_is_evaluated_once(make_recording):
     source = open_source(make_recording("a", frames=7), make_recording("b", frames=1))
     scored = [
         (number, int(frame))
@@ -97,27 +97,27 @@ def test_frame_step_spreads_clips_over_time(make_recording):
     assert scored == 7
 
 
-def test_one_teaching_track_is_enough_and_the_others_are_told(make_recording, capsys):
+def test_one_usable_track_is_enough_and_the_others_are_reported(make_recording, capsys):
     good, bad = make_recording("good"), make_recording("bad", joints=None)
     open_source(good, bad).check_supervision()
-    assert "1 of 2 sequences teach nothing" in capsys.readouterr().out
-    with pytest.raises(errors.BadInput, match="bad has no keypoints to learn from"):
+    assert "1 of 2 sequences cannot be used" in capsys.readouterr().out
+    with pytest.raises(errors.BadInput, match="bad has no keypoints to train on"):
         open_source(bad).check_supervision()
 
 
-def test_tracks_without_depth_cannot_teach(make_recording):
+def test_tracks_without_depth_are_rejected_for_training(make_recording):
     source = open_source(make_recording())
     for track in source.tracks:
         track.points[:] = [np.zeros((0, 3), np.float32)] * len(track)
-    with pytest.raises(errors.BadInput, match="not one point of a person"):
+    with pytest.raises(errors.BadInput, match="no points of a person"):
         source.check_supervision()
 
 
-def test_a_source_feeds_the_loader(make_recording):
+def test_the_loader_reads_from_a_source(make_recording):
     batches = loader.Loader(open_source(make_recording(frames=4)), batch_size=2)
     batch = next(batches)
     schema.validate(batch)
     later = next(batches)
     order = np.argsort(batch["xyz"][:, 0, 0, 0]), np.argsort(later["xyz"][:, 0, 0, 0])
     a, b = batch["points"][order[0]], later["points"][order[1]]
-    assert (a != b).any()  # other points of the same frames
+    assert (a != b).any()  # different points of the same frames

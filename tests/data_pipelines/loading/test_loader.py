@@ -7,7 +7,7 @@ from data_pipelines.loading import loader
 
 
 class Numbers:
-    """Example i is the number i."""
+    """A source whose example i is the number i."""
 
     def __init__(self, count):
         self.count = count
@@ -50,7 +50,7 @@ def test_order_is_a_function_of_the_seed():
 
 
 @pytest.mark.parametrize("hosts", [2, 3])
-def test_hosts_share_a_batch_without_overlap(hosts):
+def test_hosts_divide_a_batch_without_overlap(hosts):
     whole = draw(loader.Loader(Numbers(25), batch_size=6, seed=1), 10)
     shares = [
         draw(
@@ -79,7 +79,7 @@ def test_a_run_resumes_exactly(step):
     assert resumed.get_state() == straight.get_state() == {"step": step + 4}
 
 
-def test_noise_differs_between_examples_and_epochs():
+def test_random_values_differ_between_examples_and_epochs():
     batches = loader.Loader(Numbers(2), batch_size=2, shuffle=False)
     noise = np.stack([next(batches)["noise"] for _ in range(3)])
     assert len(np.unique(noise)) == noise.size
@@ -102,6 +102,6 @@ def test_a_loader_is_its_own_iterator():
         (4, {"hosts": 2, "host": 2}, "host 2 of 2"),
     ],
 )
-def test_impossible_batches_are_refused(count, options, message):
+def test_invalid_batch_settings_are_rejected(count, options, message):
     with pytest.raises(ValueError, match=message):
         loader.Loader(Numbers(count), **{"batch_size": 2} | options)

@@ -36,7 +36,7 @@ def test_photographs_are_scaled_with_their_keypoints(tmp_path):
     assert {n: v.dtype.name for n, v in example.items()} == {
         name: field.dtype for name, field in schema.IMAGE_FIELDS.items()
     }
-    # 64x48 becomes 32x24, with 8 columns of black beside.
+    # 64x48 becomes 32x24, with 8 black columns.
     picture = example["image"]
     assert picture.shape == (24, 40, 3)
     assert not picture[:, 32:].any()
@@ -50,7 +50,7 @@ def test_photographs_are_scaled_with_their_keypoints(tmp_path):
     assert not example["people_visible"].any()
 
 
-def test_of_more_people_than_fit_the_largest_stay(tmp_path):
+def test_the_largest_people_are_kept_if_there_are_too_many(tmp_path):
     annotations, images = original.write(
         tmp_path,
         original.people(3),
@@ -66,23 +66,23 @@ def test_of_more_people_than_fit_the_largest_stay(tmp_path):
     np.testing.assert_allclose(example["people_uv"][:, 0, 1], [3.25, 3.75])
 
 
-def test_fewer_people_than_fit_are_filled_up_with_nobody(tmp_path):
+def test_people_are_padded_to_a_fixed_number(tmp_path):
     source = photographs(write(tmp_path / "a", 2), max_people=5)
     example = source[0]
     assert example["people_uv"].shape == (5, 17, 2)
     assert not example["people_confidence"][2:].any()
 
 
-def test_pictures_of_one_person_leave_nothing_to_train_on(tmp_path):
-    with pytest.raises(errors.BadInput, match="nothing left to train on"):
+def test_a_collection_without_pairs_of_people_is_rejected(tmp_path):
+    with pytest.raises(errors.BadInput, match="no pairs of people to train on"):
         multi_person_images.open_train(data(write(tmp_path / "a", 1, 1)))
     with pytest.raises(
-        errors.BadInput, match=r"max_people=1.*nothing left to train on"
+        errors.BadInput, match=r"max_people=1.*no pairs of people to train on"
     ):
         multi_person_images.open_train(data("rendered", max_people=1))
 
 
-def test_pictures_of_one_person_are_left_out(tmp_path):
+def test_images_of_one_person_are_dropped(tmp_path):
     source = photographs(write(tmp_path / "a", 1, 2, 1, 3))
     assert len(source) == 2
 
@@ -110,6 +110,6 @@ def test_splits_of_a_collection_do_not_overlap(tmp_path, count):
     assert sum(map(len, seen)) == len(set().union(*seen))
 
 
-def test_two_pictures_cannot_be_split(tmp_path):
+def test_two_images_are_too_few_for_three_splits(tmp_path):
     with pytest.raises(errors.BadInput, match="several people: 2; training, validat"):
         multi_person_images.open_train(data(write(tmp_path / "a", 2, 2, 1)))

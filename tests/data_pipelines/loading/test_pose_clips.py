@@ -30,7 +30,7 @@ def opened(folder, split, **changes) -> pose_clips.PoseClips:
     return sources.open_split(data, split)
 
 
-def test_examples_are_of_the_schema(folder):
+def test_examples_follow_the_schema(folder):
     source = opened(folder, "test")
     schema.validate(source[0])
     schema.validate(source.example(0, np.random.default_rng(0)))
@@ -38,13 +38,13 @@ def test_examples_are_of_the_schema(folder):
 
 
 @pytest.mark.parametrize("step", [1, 2])
-def test_every_frame_is_scored_once(folder, step):
+def test_every_frame_is_evaluated_once(folder, step):
     source = opened(folder, "test", frame_step=step)
     scored = sum(int(source[i]["xyz_valid"][:, 0].sum()) for i in range(len(source)))
     assert scored == sum(len(track) for track in source.tracks)
 
 
-def test_training_clips_are_frames_in_a_row_from_anywhere(folder):
+def test_training_clips_are_consecutive_frames_from_a_random_start(folder):
     source = opened(folder, "train")
     rng = np.random.default_rng(0)
     starts = set()
@@ -59,7 +59,7 @@ def test_training_clips_are_frames_in_a_row_from_anywhere(folder):
     assert len(starts) >= 4
 
 
-def test_the_usual_split_validates_on_throwing_and_trains_on_everybody(folder):
+def test_the_usual_split_validates_on_throwing_and_trains_on_all_subjects(folder):
     people = {track.subject for track in opened(folder, "train").tracks}
     assert people == {"S1", "S2", "S3"}
     names = [track.name for track in opened(folder, "validation").tracks]
@@ -68,7 +68,7 @@ def test_the_usual_split_validates_on_throwing_and_trains_on_everybody(folder):
     assert set(opened(folder, "test").groups()) == {f"S{i} Walking" for i in (1, 2, 3)}
 
 
-def test_people_without_labels_give_keypoints_or_nothing(folder):
+def test_subjects_without_labels_give_only_keypoints_or_no_clips(folder):
     rng = np.random.default_rng(0)
     some = opened(folder, "train", labeled_subjects="S1,S3")
     without = [
@@ -87,8 +87,8 @@ def test_people_without_labels_give_keypoints_or_nothing(folder):
     assert all(scored[i]["xyz_valid"].any() for i in range(0, len(scored), 3))
 
 
-def test_labels_of_nobody_are_refused(folder):
-    with pytest.raises(errors.BadInput, match="labeled_subjects names nobody"):
+def test_unknown_labeled_subjects_are_rejected(folder):
+    with pytest.raises(errors.BadInput, match="labeled_subjects has no subject"):
         opened(folder, "train", labeled_subjects="S7").check_supervision()
 
 
@@ -101,5 +101,5 @@ def test_labels_of_nobody_are_refused(folder):
         ("my clip", "my clip"),
     ],
 )
-def test_action_is_in_the_name(name, action):
+def test_the_action_is_read_from_the_name(name, action):
     assert pose_clips.action_of(name) == action

@@ -1,8 +1,8 @@
-"""CMU Panoptic as it is downloaded, of people made of spheres before two Kinects.
+"""Writes CMU Panoptic as downloaded, with people made of spheres and two Kinects.
 
-Whatever a reader could take for something else differs from it: the Kinects start at
-different times and before the poses, one picture of each has no time, people have the
-numbers 3 and 7, both cameras have lenses, and colour is turned against depth.
+Everything that a reader could confuse is different: the Kinects start at different
+times and before the poses, one image of each has no time, people have the numbers 3 and
+7, both cameras have lens distortion, and the colour camera is rotated against depth.
 """
 
 import dataclasses
@@ -15,16 +15,16 @@ import numpy as np
 from data_pipelines.cameras import calibration
 from unipose_jax import skeleton as skeletons
 
-RECORDINGS = {  # by the split that their names belong to
+RECORDINGS = {  # by the split that follows from the name
     "train": "171204_pose1",
     "validation": "171204_pose4",
     "test": "160906_pizza1",
 }
 BODIES = (3, 7)
 NODES = (1, 2)
-LEAD = {"depth": (2, 3), "color": (1, 4)}  # pictures before the poses begin
+LEAD = {"depth": (2, 3), "color": (1, 4)}  # images before the poses begin
 LATE = {"depth": 3.0, "color": 5.0}  # milliseconds after the poses
-UNSTAMPED = 1  # a picture without a time follows this pose
+UNSTAMPED = 1  # an image without a time follows this pose
 MISSING = "right_ear"
 DEPTH = calibration.make_camera(
     128, 106, (91.2, 91.2, 64.5, 52.9), (0.096, -0.272, 1e-4, -1e-4, 0.092)
@@ -39,20 +39,20 @@ _PANOPTIC = skeletons.by_name("PANOPTIC19")
 
 @dataclasses.dataclass(frozen=True)
 class Take:
-    """The truth of a recording; the first axis of arrays is the Kinect."""
+    """Ground truth of a recording; the first axis of arrays is the Kinect."""
 
     xyz_world: dict[int, np.ndarray]  # by body: (frames, 19, 3), metres, y down
     depth_from_world: np.ndarray  # (2, 4, 4), metres
     color_from_depth: np.ndarray  # (2, 4, 4), metres
     depth: np.ndarray  # (2, frames, height, width), metres
     color: np.ndarray  # uint8 RGB (2, frames, height, width, 3)
-    places: np.ndarray  # (2, frames), of the depth pictures in depthdata.dat
+    places: np.ndarray  # (2, frames), index of the depth images in depthdata.dat
 
 
 def write(
     folder: pathlib.Path, recording: str, *, frames: int = 4, people: int = 1
 ) -> Take:
-    """Writes `folder/recording` and returns what is in it."""
+    """Writes `folder/recording` and returns its ground truth."""
     folder = folder / recording
     take = _make(frames, people)
     kinds = {"depth": take.depth, "color": take.color}
@@ -74,7 +74,7 @@ def write(
 
 
 def extract_pictures(folder: pathlib.Path, node: int) -> None:
-    """Turns a video into pictures, as kinectImgsExtractor.sh does."""
+    """Extracts the images of a video, as kinectImgsExtractor.sh does."""
     target = folder / "kinectImgs" / f"50_{node:02d}"
     target.mkdir(parents=True)
     video = cv2.VideoCapture(str(folder / "kinectVideos" / f"kinect_50_{node:02d}.mp4"))
@@ -115,7 +115,7 @@ def _make(frames: int, people: int) -> Take:
 
 
 def _pose(t: int, x: float) -> np.ndarray:
-    """A person who swings the arms, facing -z, feet at y = 0."""
+    """A person who faces -z and swings the arms, feet at y = 0."""
     swing = 0.1 * np.sin(t / 2 + x)
     middle = {
         "neck": (0, -1.42, 0),
@@ -154,7 +154,7 @@ def _spheres(xyz: np.ndarray) -> np.ndarray:
 def _cast(
     camera: calibration.Camera, camera_from_world: np.ndarray, people: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Depth of people, a floor and a wall, metres, and whether it is a person."""
+    """Depth of people, a floor and a wall, metres, and mask of the people."""
     rays = camera.rays().astype(np.float64)
     dirs = np.concatenate([rays, np.ones_like(rays[..., :1])], axis=-1)
     turn, shift = camera_from_world[:3, :3], camera_from_world[:3, 3]
@@ -199,7 +199,7 @@ def _aside(roll: float) -> np.ndarray:
 
 
 def _with_others(pictures: np.ndarray, lead: int) -> np.ndarray:
-    """With empty pictures before the poses and at the one that has no time."""
+    """Inserts empty images before the poses and for the image without a time."""
     empty = np.zeros_like(pictures[:1])
     first, rest = np.split(pictures, [UNSTAMPED + 1])
     return np.concatenate([np.repeat(empty, lead, axis=0), first, empty, rest])
@@ -258,7 +258,7 @@ def _lens(kind: str, camera: calibration.Camera, more: list[float]) -> dict:
 
 
 def _cameras(take: Take) -> list[dict]:
-    """Centimetres; an HD camera stands first, as in the real files."""
+    """Cameras in centimetres; an HD camera comes first, as in the real files."""
     poses = [np.eye(4), *(take.color_from_depth @ take.depth_from_world)]
     names = ["00_00", *(f"50_{node:02d}" for node in NODES)]
     return [

@@ -38,13 +38,13 @@ def write(
     names: Sequence[str] = skeleton.COCO17.joints,
     alter: Callable[[dict[str, Any]], Any] | None = None,
 ) -> tuple[pathlib.Path, pathlib.Path]:
-    """Writes `annotations.json` and `images/`, an image of 64x48 for each entry.
+    """Writes `annotations.json` and `images/` with a 64x48 image for each entry.
 
     Args:
-        folder: where to.
-        people: of each image, (people, joints, 3): u, v counted from 0, flag.
-        names: of the joints.
-        alter: called with the annotations before they are written.
+        folder: output folder.
+        people: for each image, (people, joints, 3): u, v counted from 0, flag.
+        names: names of the joints.
+        alter: function that modifies the annotations before they are written.
 
     Returns:
         The annotations and the folder of the images.
@@ -80,9 +80,10 @@ def write(
 
 
 def people(*counts: int, joints: int = 17) -> list[np.ndarray]:
-    """So many people in each image, their joints in rows at known places.
+    """Makes the given numbers of people per image, with joints at known positions.
 
-    All joints are visible but the second, hidden, and the last, not labelled.
+    All joints are visible except the second, which is occluded, and the last, which is
+    not labelled.
     """
     found = []
     for image, count in enumerate(counts):

@@ -1,7 +1,7 @@
 """Writes the four h5 files of ITOP's side view from rendered people.
 
-Its documented formula serves here, and not the reader's camera: pixel (u, v), counted
-from 0, is at x = 0.0035 (u - 160) z, y = 0.0035 (120 - v) z, with y up.
+Uses the documented formula of the data set instead of the reader's camera: pixel
+(u, v), counted from 0, is at x = 0.0035 (u - 160) z, y = 0.0035 (120 - v) z, with y up.
 """
 
 import pathlib
@@ -12,14 +12,14 @@ import numpy as np
 
 PEOPLE = {"train": (4, 5, 6, 7), "test": (0, 1)}
 INVALID_FRAME = 1  # of the first person of each split
-_JUMP = 100  # in the frame numbers of that person, half-way
+_JUMP = 100  # gap in the frame numbers of that person, half-way
 
 
 def write(folder: pathlib.Path, clips: Mapping[str, np.ndarray]) -> None:
     """Writes a clip for each of the six people.
 
     Args:
-        folder: where the files go.
+        folder: output folder.
         clips: from `pools.render_pool`, ITOP15: `depth` (6, frames, 240, 320), `xyz`
             (6, frames, 15, 3), `visible` (6, frames, 15), `depth_intrinsics` (6, 4).
     """
@@ -46,7 +46,7 @@ def write(folder: pathlib.Path, clips: Mapping[str, np.ndarray]) -> None:
 
 
 def in_itop(xyz: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
-    """Joints where ITOP's camera would see them in the same pixels at the same depth.
+    """Joint positions with the same pixels and depth in the camera of ITOP.
 
     Args:
         xyz: (clips, frames, 15, 3), metres, y down.
@@ -75,10 +75,10 @@ def write_split(
     """Writes the depth maps and the labels of one split.
 
     Args:
-        folder: where the files go.
+        folder: output folder.
         split: "train" or "test".
         ids: "SS_FFFFF" of each frame.
-        depth: (up to frames, 240, 320), metres; further depth maps are empty.
+        depth: (up to frames, 240, 320), metres; missing depth maps are empty.
         xyz: (frames, 15, 3), metres, y up.
         visible: bool (frames, 15).
         invalid: frames without usable labels.

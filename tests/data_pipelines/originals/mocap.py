@@ -1,4 +1,4 @@
-"""Writes BVH files, with the places of all joints worked out by SciPy's rotations."""
+"""Writes BVH files; joint positions are computed with SciPy's rotations."""
 
 import pathlib
 from collections.abc import Sequence
@@ -19,22 +19,22 @@ def write(
     centimetres: float = 5.6444444,
     seed: int = 0,
 ) -> np.ndarray:
-    """Writes a person with the joints of `skeleton.BODY` who stands and moves a little.
+    """Writes a standing person with the joints of `skeleton.BODY` and small motion.
 
     Args:
-        path: of the file.
-        frames: how many follow the T-pose at the beginning.
-        order: of the rotation channels.
+        path: output file.
+        frames: number of frames after the T-pose at the beginning.
+        order: order of the rotation channels.
         fps: frames per second.
-        centimetres: the file's unit, CMU's by default.
-        seed: of the motion.
+        centimetres: unit of the file; default: that of CMU.
+        seed: seed of the motion.
 
     Returns:
-        (frames, joints, 3), metres, y up, in the order of the file: joints as a tree is
-        walked, an end site after each joint without children. Without the T-pose.
+        (frames, joints, 3), metres, y up, without the T-pose. Joints are in the order
+        of the file: depth first, with an end site after each joint without children.
     """
     body = skeletons.BODY
-    # Of the reference person, which are right, down, forward.
+    # From the reference person, whose axes are right, down, forward.
     offsets = body_shape.REST_OFFSETS * [1, -1, -1]
     offsets[0] = 0.0
     unit = centimetres / 100
@@ -62,7 +62,7 @@ def _tree(
     order: str,
     joint: int,
 ) -> None:
-    """Writes a joint and all below it; an end site is written as -1 - its joint."""
+    """Writes a joint and its descendants; an end site has the number -1 - joint."""
     written.append(joint)
     position = "" if joint else "Xposition Yposition Zposition "
     kind = "JOINT" if joint else "ROOT"
@@ -92,7 +92,7 @@ def _places(
 ) -> np.ndarray:
     places, turns = [None] * body.num_joints, [None] * body.num_joints
     for joint in (j for j in written if j >= 0):
-        # Upper case: each rotation in the axes that the former have turned.
+        # Upper case: intrinsic rotations.
         turn = transform.Rotation.from_euler(order, angles[:, joint], degrees=True)
         parent = body.parents[joint]
         if parent < 0:

@@ -1,4 +1,4 @@
-"""NTU RGB+D as it is unpacked, of people whom a Kinect v2 sees."""
+"""Writes NTU RGB+D as unpacked, with people in the view of a Kinect v2."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from tests import config_data
 from unipose_jax import skeleton as skeletons
 from unipose_jax.geometry import camera as pinhole
 
-# A clip of each split, by person and, since camera 1 is tested, by view.
+# One clip of each split, by person and also by view, because camera 1 is for test.
 CLIPS = ("S001C002P001R001A001", "S002C002P008R001A001", "S003C001P003R001A001")
 # The Kinect of the sample files.
 DEPTH_CAMERA = calibration.make_camera(
@@ -27,7 +27,7 @@ COLOR_FROM_DEPTH = np.eye(4)
 COLOR_FROM_DEPTH[:2, :2] = cv2.Rodrigues(np.array([0.0, 0.0, 0.0027]))[0][:2, :2]
 COLOR_FROM_DEPTH[0, 3] = 0.0532
 
-_FIRST_ID = 72057594037931101  # the next one is the same in float64
+_FIRST_ID = 72057594037931101  # equal to the next id in float64
 _MIRROR = np.array(skeletons.NTU25.mirror)
 
 
@@ -35,7 +35,7 @@ def write(folder: pathlib.Path, people: Mapping[str, np.ndarray]) -> None:
     """Writes a clip of each split.
 
     Args:
-        folder: where the data set's folders go.
+        folder: parent of the data set's folders.
         people: three clips of `pools.render_pool`, with `depth`, `mask` and `color`,
             of NTU25.
     """
@@ -62,16 +62,16 @@ def write_clip(
     state: np.ndarray | None = None,
     color_from_depth: np.ndarray = COLOR_FROM_DEPTH,
 ) -> None:
-    """Writes a skeleton file, masked depth and, if it is given, colour.
+    """Writes a skeleton file, masked depth and, if given, colour.
 
     Args:
-        folder: where the data set's folders go.
-        name: of the clip.
-        bodies: (frames, 25, 3) each, metres, camera frame, named as the picture shows
-            them; NaN in frames without the body.
-        depth: (frames, 424, 512), metres, 0 where there is nobody.
+        folder: parent of the data set's folders.
+        name: name of the clip.
+        bodies: (frames, 25, 3) each, metres, camera frame, with left and right as in
+            the image; NaN in frames without the body.
+        depth: (frames, 424, 512), metres, 0 outside people.
         color: uint8 RGB (frames, 1080, 1920, 3).
-        state: (25,), of the joints in all frames; all are tracked by default.
+        state: (25,), tracking state of the joints in all frames; default: tracked.
         color_from_depth: 4x4, metres.
     """
     text = _skeleton_text(bodies, state, color_from_depth)
@@ -105,7 +105,7 @@ def open_source(path: pathlib.Path, **changes: Any) -> sequence.DataSet:
 
 
 def project(xyz: np.ndarray, camera: calibration.Camera) -> np.ndarray:
-    """Pixels as recorded, with centres at +0.5, of (..., 3) in the camera's frame."""
+    """Projects (..., 3), camera frame, to distorted pixels with centres at +0.5."""
     xy = (xyz[..., :2] / xyz[..., 2:]).reshape(-1, 2)
     uv = pinhole.uv_from_xy(pinhole.distort(xy, camera.distortion), camera.intrinsics)
     return uv.reshape(*xyz.shape[:-1], 2)
@@ -128,9 +128,9 @@ def _skeleton_text(
 
 
 def _values(xyz: np.ndarray, color_from_depth: np.ndarray) -> np.ndarray:
-    """A joint's columns but the last: (25, 11)."""
+    """All columns of the joints except the last: (25, 11)."""
     seen = xyz @ color_from_depth[:3, :3].T + color_from_depth[:3, 3]
-    # Pixel centres are counted from 0 there.
+    # Pixel centres are at integers in these files.
     pixels = [project(xyz, DEPTH_CAMERA) - 0.5, project(seen, COLOR_CAMERA) - 0.5]
     turned = np.tile([1.0, 0.0, 0.0, 0.0], (len(xyz), 1))
     return np.concatenate([xyz * [1.0, -1.0, 1.0], *pixels, turned], axis=1)
@@ -139,7 +139,7 @@ def _values(xyz: np.ndarray, color_from_depth: np.ndarray) -> np.ndarray:
 def _as_seen_by(
     camera: calibration.Camera, images: np.ndarray, intrinsics: np.ndarray
 ) -> np.ndarray:
-    """Images of a pinhole, as a camera in its place takes them."""
-    # cv2 counts pixel centres from 0.
+    """Resamples pinhole images to those of another camera at the same position."""
+    # OpenCV has pixel centres at integers.
     u, v = np.moveaxis(camera.rays() * intrinsics[:2] + intrinsics[2:] - 0.5, -1, 0)
     return np.stack([cv2.remap(i, u, v, cv2.INTER_NEAREST) for i in images])

@@ -1,8 +1,8 @@
 """Writes the pickled npz files of VideoPose3D's HumanEva and Human3.6M.
 
-A person of random joints walks through a room seen by cameras all around. 2D comes
-from each set's own projection: HumanEva's is OpenCV's, Human3.6M's has a tangential
-term of its own, as VideoPose3D computes it.
+A person with random joints walks through a room with cameras on all sides. Each data
+set has its own projection for 2D: that of HumanEva is OpenCV's, that of Human3.6M has
+a different tangential term, as in VideoPose3D.
 """
 
 import pathlib
@@ -19,7 +19,7 @@ H36M_SUBJECTS = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")
 
 
 class Lens(NamedTuple):
-    """Pixels counted from 0 at the centre of the first, and distortion."""
+    """Intrinsics with pixel centres at integers, and distortion."""
 
     focal: Sequence[float]
     center: Sequence[float]
@@ -27,7 +27,7 @@ class Lens(NamedTuple):
     tangential: Sequence[float]
 
 
-# Human3.6M's camera 54138969 as VideoPose3D has it, and a lens like HumanEva's.
+# Camera 54138969 of Human3.6M in VideoPose3D, and a lens similar to HumanEva's.
 H36M_LENS = Lens(
     (1145.05, 1143.78), (512.54, 515.45), (-0.207, 0.248, -0.0031), (-9.8e-4, -1.42e-3)
 )
@@ -37,7 +37,7 @@ HUMANEVA_LENS = Lens(
 
 
 def write_humaneva(folder: pathlib.Path, *, frames: int = 8, **changes: Any) -> None:
-    """Two chunks for each subject; `changes` as in `write`."""
+    """Writes two chunks for each subject; see `write` for `changes`."""
     chunks = [f"Walking 1 chunk{n}" for n in (0, 2)]
     truth = {
         subject: {c: person(15, frames, seed=i + 10 * n) for n, c in enumerate(chunks)}
@@ -49,7 +49,7 @@ def write_humaneva(folder: pathlib.Path, *, frames: int = 8, **changes: Any) -> 
 def write_h36m(
     folder: pathlib.Path, *, frames: int = 8, joints: int = 32, **changes: Any
 ) -> None:
-    """One action for each subject; 2D has 17 joints, 3D `joints`."""
+    """Writes one action for each subject; 2D has 17 joints, 3D has `joints`."""
     truth = {
         subject: {"Directions 1": person(32, frames, seed=i)}
         for i, subject in enumerate(H36M_SUBJECTS)
@@ -74,13 +74,13 @@ def write(
     """Writes both files.
 
     Args:
-        folder: where to.
-        name: in the file names.
+        folder: output folder.
+        name: part of the file names.
         truth: (frames, joints, 3) by subject and action, metres, world frame.
-        lens: of all cameras.
-        cameras: how many.
+        lens: lens of all cameras.
+        cameras: number of cameras.
         kept: joints that have 2D; all by default.
-        alter: called with the nested 3D and 2D before they are written.
+        alter: function that modifies the nested 3D and 2D before they are written.
     """
     kept = slice(None) if kept is None else list(kept)
     solid = {s: dict(actions) for s, actions in truth.items()}
@@ -106,7 +106,7 @@ def write(
 
 
 def person(joints: int, frames: int, *, seed: int) -> np.ndarray:
-    """Joints in a box of a person's size that crosses the room; z up, metres.
+    """Joints in a box of human size that crosses the room; z up, metres.
 
     The second joint (HumanEva's thorax) is below the fifteenth (its head).
     """
@@ -118,7 +118,7 @@ def person(joints: int, frames: int, *, seed: int) -> np.ndarray:
 
 
 def in_camera(xyz: np.ndarray, number: int) -> np.ndarray:
-    """World points in the frame of a camera 5 m from the middle, 1.5 m up."""
+    """World points in the frame of a camera 5 m from the centre, 1.5 m high."""
     angle = 0.3 + 2 * np.pi * number / 5
     away = np.array([np.cos(angle), np.sin(angle), 0.0])
     forward, down = -away, np.array([0.0, 0.0, -1.0])
@@ -127,7 +127,7 @@ def in_camera(xyz: np.ndarray, number: int) -> np.ndarray:
 
 
 def project(xyz: np.ndarray, lens: Lens, *, h36m: bool = False) -> np.ndarray:
-    """Pixels counted from 0, float32 (..., 2)."""
+    """Pixels with centres at integers, float32 (..., 2)."""
     xy = xyz[..., :2] / xyz[..., 2:]
     r2 = (xy**2).sum(-1, keepdims=True)
     k1, k2, k3 = lens.radial

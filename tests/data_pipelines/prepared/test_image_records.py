@@ -16,7 +16,7 @@ from unipose_jax import errors
 
 
 def layout(folder, split, people):
-    """One original split, in the places where COCO's archives unpack."""
+    """Writes an original split in the folders of COCO's archives."""
     (folder / split).mkdir(parents=True)
     annotations, images = original.write(folder / split, people)
     (folder / "annotations").mkdir(exist_ok=True)
@@ -41,7 +41,7 @@ def make_data(tmp_path, **changes):
     )
 
 
-def test_images_come_back_with_their_people(source, tmp_path):
+def test_images_and_people_are_read_back(source, tmp_path):
     data = make_data(tmp_path)
     prepare.prepare(data, source)
     stored = prepared_images.ImageSource(data, "test")
@@ -55,7 +55,7 @@ def test_images_come_back_with_their_people(source, tmp_path):
             np.testing.assert_array_equal(example[name], getattr(image, name))
 
 
-def test_a_share_of_the_training_images_validates(source, tmp_path):
+def test_a_share_of_the_training_images_is_the_validation_split(source, tmp_path):
     sequences = coco.open_data_set(source, make_data(tmp_path)).sequences
     names = {
         split: [image.path.name for album in albums for image in album.images]
@@ -67,7 +67,7 @@ def test_a_share_of_the_training_images_validates(source, tmp_path):
     assert len(names["test"]) == 2
 
 
-def test_joints_are_those_of_the_skeleton_asked_for(source, tmp_path):
+def test_joints_are_converted_to_the_skeleton_of_the_config(source, tmp_path):
     data = make_data(tmp_path, skeleton="H36M17")
     prepare.prepare(data, source)
     example = prepared_images.ImageSource(data, "test")[0]
@@ -77,7 +77,7 @@ def test_joints_are_those_of_the_skeleton_asked_for(source, tmp_path):
     np.testing.assert_array_equal(example["confidence"], confidence)
 
 
-def test_an_image_that_cannot_be_decoded_stops_or_is_listed(source, tmp_path):
+def test_an_undecodable_image_is_an_error_or_is_listed(source, tmp_path):
     (source / "train2017" / "000003.png").write_bytes(b"no image")
     with pytest.raises(errors.BadInput, match="000003.png cannot be decoded"):
         prepare.prepare(make_data(tmp_path), source)
@@ -86,17 +86,17 @@ def test_an_image_that_cannot_be_decoded_stops_or_is_listed(source, tmp_path):
     assert "000003.png" in text
 
 
-def test_what_is_missing_is_listed(source, tmp_path):
+def test_missing_files_are_listed(source, tmp_path):
     shutil.rmtree(source / "val2017")
     with pytest.raises(errors.BadInput, match="lacks val2017"):
         coco.open_data_set(source, make_data(tmp_path))
 
 
-def test_photographs_do_not_train_a_point_network(source, tmp_path):
+def test_photographs_are_rejected_for_a_point_network(source, tmp_path):
     data = make_data(tmp_path)
     prepare.prepare(data, source)
-    with pytest.raises(errors.BadInput, match="holds images, not tracks"):
+    with pytest.raises(errors.BadInput, match="contains images, not tracks"):
         sources.open_split(data, "train")
     data = dataclasses.replace(data, data_dir="", path=str(source))
-    with pytest.raises(errors.BadInput, match="no sequences of people"):
+    with pytest.raises(errors.BadInput, match="not sequences of people"):
         sources.open_split(data, "train")

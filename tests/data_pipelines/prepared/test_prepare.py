@@ -1,4 +1,4 @@
-"""Prepared data sets, made of recordings of a room in which everything is known."""
+"""Prepared data sets from synthetic recordings with known content."""
 
 import dataclasses
 import os
@@ -32,7 +32,7 @@ def make_data(tmp_path, name="prepared", **changes):
 
 @pytest.fixture
 def recordings(make_recording, tmp_path):
-    """Two recordings of twenty frames."""
+    """Two recordings of twenty frames each."""
     for name in ("all/a", "all/b"):
         make_recording(name, frames=20)
     return tmp_path / "all"
@@ -42,7 +42,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_tracks_come_back_to_a_fraction_of_a_millimetre(recordings, tmp_path):
+def test_tracks_are_read_back_to_a_fraction_of_a_millimetre(recordings, tmp_path):
     data = make_data(tmp_path)
     folder = prepare.prepare(data, recordings)
     assert folder == tmp_path / "prepared" / "recording"
@@ -66,7 +66,7 @@ def test_tracks_come_back_to_a_fraction_of_a_millimetre(recordings, tmp_path):
             np.testing.assert_array_equal(track.static_fields[name], value)
 
 
-def test_prepared_data_trains_and_is_scored(recordings, tmp_path):
+def test_prepared_data_can_be_used_for_training_and_evaluation(recordings, tmp_path):
     data = make_data(tmp_path)
     prepare.prepare(data, recordings)
     batch = next(sources.open_train(data, seed=0, batch_size=4, host=0, hosts=1))
@@ -75,7 +75,7 @@ def test_prepared_data_trains_and_is_scored(recordings, tmp_path):
     assert len(sources.open_split(data, "test")) == 2
 
 
-def test_crops_come_back(recordings, tmp_path):
+def test_crops_are_read_back(recordings, tmp_path):
     data = make_data(tmp_path, crop_size=24)
     prepare.prepare(data, recordings)
     stored, _ = prepared_tracks.open_tracks(data, "validation")
@@ -91,7 +91,9 @@ def test_crops_come_back(recordings, tmp_path):
             assert frame[name].dtype == expected[name].dtype
             if name != "color_crop":
                 np.testing.assert_array_equal(frame[name], expected[name])
-        off = frame["color_crop"].astype(int) - expected["color_crop"]  # by JPEG
+        off = (
+            frame["color_crop"].astype(int) - expected["color_crop"]
+        )  # from JPEG compression
         assert np.abs(off).mean() < 2
         assert np.abs(off).max() < 40
     batch = next(sources.open_train(data, seed=0, batch_size=4, host=0, hosts=1))
@@ -109,7 +111,9 @@ def test_colors_keep_their_order_on_disk(make_recording, room, tmp_path):
     np.testing.assert_allclose(color[4, 4], [200, 30, 10], atol=4)
 
 
-def test_sequences_without_pictures_are_prepared_without_them(make_recording, tmp_path):
+def test_sequences_without_colour_are_prepared_without_colour_crops(
+    make_recording, tmp_path
+):
     make_recording("all/plain", frames=10, color=None, color_camera=None)
     data = make_data(tmp_path, crop_size=8)
     prepare.prepare(data, tmp_path / "all")
@@ -119,22 +123,22 @@ def test_sequences_without_pictures_are_prepared_without_them(make_recording, tm
     assert not {"color_crop", "color_crop_matrix"} & example.keys()
 
 
-def test_crops_of_sequences_without_images_are_refused(make_recording):
+def test_crops_of_sequences_without_images_are_rejected(make_recording):
     one = recording.open_recording(make_recording())
 
     def read(one, **asked):
         return tracks.read_track(one, **asked | {"crop_size": 0})
 
     asked = settings.DataSettings(name="recording", stored_points=64, crop_size=8)
-    with pytest.raises(errors.BadInput, match="no images to cut crops from.*is 8"):
+    with pytest.raises(errors.BadInput, match="no images to make crops from.*is 8"):
         prepared_tracks.records(one, asked, None, read)
     prepared_tracks.records(one, dataclasses.replace(asked, crop_size=0), None, read)
 
 
-def test_crops_of_another_size_are_not_there(recordings, tmp_path):
+def test_crops_of_another_size_are_rejected(recordings, tmp_path):
     data = make_data(tmp_path, crop_size=8)
     prepare.prepare(data, recordings)
-    plain = make_data(tmp_path)  # asks for none: there may be some
+    plain = make_data(tmp_path)  # no crops requested, so stored ones are ignored
     stored, _ = prepared_tracks.open_tracks(plain, "train")
     assert not set(schema.CROP_FIELDS) & stored[0].frame(0).keys()
     for asked, folder in ((16, "prepared"), (8, "plain")):
@@ -193,13 +197,13 @@ def test_killed_and_run_again_gives_the_same_bytes(recordings, tmp_path, monkeyp
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    if not (killed / "recording").exists():  # else it was too quick for us
+    if not (killed / "recording").exists():  # otherwise it finished before the kill
         assert prepare.prepare(make_data(tmp_path, "killed"), recordings)
     assert contents(killed / "recording") == contents(straight)
     assert [path.name for path in killed.iterdir()] == ["recording"]
 
 
-def test_a_full_disk_is_an_error_of_the_system(recordings, tmp_path, monkeypatch):
+def test_a_full_disk_raises_an_os_error(recordings, tmp_path, monkeypatch):
     class Full:
         def __init__(self, *_):
             pass
@@ -213,7 +217,7 @@ def test_a_full_disk_is_an_error_of_the_system(recordings, tmp_path, monkeypatch
     assert not (tmp_path / "prepared" / "recording").exists()
 
 
-def test_what_cannot_be_read_stops_or_is_listed(recordings, tmp_path):
+def test_unreadable_files_are_an_error_or_are_listed(recordings, tmp_path):
     (recordings / "b" / "depth" / "000003.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(errors.BadInput, match="b/depth/000003.png"):
         prepare.prepare(make_data(tmp_path), recordings)
@@ -229,7 +233,7 @@ def test_what_cannot_be_read_stops_or_is_listed(recordings, tmp_path):
 @pytest.mark.parametrize(
     "name", ["a/keypoints.json", "b/camera.json", "a/mask/000001.png"]
 )
-def test_recordings_that_changed_are_not_taken_for_the_prepared_ones(
+def test_changed_recordings_are_not_accepted_as_the_prepared_ones(
     recordings, tmp_path, name
 ):
     prepare.prepare(make_data(tmp_path), recordings)
@@ -239,7 +243,7 @@ def test_recordings_that_changed_are_not_taken_for_the_prepared_ones(
         prepare.prepare(make_data(tmp_path), recordings)
 
 
-def test_other_settings_do_not_replace_a_data_set(recordings, tmp_path):
+def test_a_data_set_with_other_settings_is_not_replaced(recordings, tmp_path):
     prepare.prepare(make_data(tmp_path), recordings)
     with pytest.raises(errors.BadInput, match="with other settings"):
         prepare.prepare(make_data(tmp_path, stored_points=128), recordings)
@@ -248,10 +252,10 @@ def test_other_settings_do_not_replace_a_data_set(recordings, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
-def test_damage_is_noticed(recordings, tmp_path, damage):
+def test_damage_is_detected(recordings, tmp_path, damage):
     data = make_data(tmp_path)
     folder = prepare.prepare(data, recordings)
-    assert prepare.prepare(data, recordings) == folder  # verifies, writes nothing
+    assert prepare.prepare(data, recordings) == folder  # only verifies
     path = next(folder.glob("*-train.array_record*"))
     content = path.read_bytes()
     if damage == "gone":
@@ -261,12 +265,12 @@ def test_damage_is_noticed(recordings, tmp_path, damage):
         path.write_bytes(content[:-1] + (b"" if damage == "cut" else end))
     with pytest.raises(errors.BadInput, match=path.name):
         prepare.prepare(data, recordings)
-    if damage != "changed":  # sizes are looked at whenever data are opened
+    if damage != "changed":  # sizes are checked whenever data are opened
         with pytest.raises(errors.BadInput, match=path.name):
             prepared_tracks.open_tracks(data, "train")
 
 
-def test_nothing_prepared_is_bad_input(tmp_path):
+def test_missing_prepared_data_is_bad_input(tmp_path):
     with pytest.raises(errors.BadInput, match="make it with --mode=prepare"):
         prepared_tracks.open_tracks(make_data(tmp_path), "train")
 
@@ -286,7 +290,7 @@ def rendered_data(tmp_path, *, clips, **changes):
     )
 
 
-def test_rendered_people_are_prepared_as_they_are_drawn(tmp_path):
+def test_prepared_rendered_people_equal_those_of_a_pool(tmp_path):
     data = rendered_data(tmp_path, clips=2, crop_size=16)
     prepare.prepare(data, tmp_path)
     stored = sources.open_split(data, "test")[0]
@@ -296,11 +300,13 @@ def test_rendered_people_are_prepared_as_they_are_drawn(tmp_path):
     assert stored.keys() == drawn.keys()
     for name in set(schema.CROP_FIELDS) - {"color_crop"}:
         np.testing.assert_array_equal(stored[name], drawn[name], err_msg=name)
-    off = stored["color_crop"].astype(int) - drawn["color_crop"]  # by JPEG
+    off = (
+        stored["color_crop"].astype(int) - drawn["color_crop"]
+    )  # from JPEG compression
     assert np.abs(off).mean() < 4
 
 
-def test_other_rendered_people_are_not_taken_for_these(tmp_path):
+def test_other_rendered_people_are_not_accepted_as_the_prepared_ones(tmp_path):
     data = rendered_data(tmp_path, clips=1)
     prepare.prepare(data, tmp_path)
     detector = {**data.scene["detector"], "noise": 1.0}

@@ -15,7 +15,7 @@ def test_people_are_read_by_image(tmp_path):
     assert [image.uv.shape for image in images] == [(2, 17, 2), (3, 17, 2)]
     image = images[1]
     assert image.joints is COCO17
-    # Keypoints count pixels from 0; boxes are outlines in the image's plane.
+    # Keypoints have pixel centres at integers; boxes have pixel edges at integers.
     np.testing.assert_allclose(image.uv[:, :-1], given[2][:, :-1, :2] + 0.5)
     assert np.isnan(image.uv[:, -1]).all()
     np.testing.assert_array_equal(image.confidence[0], [1, 0.5, *[1] * 14, 0])
@@ -24,13 +24,13 @@ def test_people_are_read_by_image(tmp_path):
     assert not image.crowd.any()
 
 
-def test_pixels_are_rgb_and_of_the_size_annotated(tmp_path):
+def test_images_are_rgb_and_have_the_annotated_size(tmp_path):
     image = coco.open_images(*original.write(tmp_path, original.people(1, 1)))[1]
     assert image.read().shape == (image.height, image.width, 3) == (48, 64, 3)
     np.testing.assert_array_equal(image.read()[0, 0], [201, 0, 0])
 
 
-def test_keypoints_are_converted_by_meaning(tmp_path):
+def test_keypoints_are_converted_by_joint_name(tmp_path):
     image = coco.open_images(*original.write(tmp_path, original.people(1)))[0]
     uv, confidence = image.keypoints("ITOP15")
     elbow = skeleton.ITOP15.index("left_elbow")
@@ -39,14 +39,14 @@ def test_keypoints_are_converted_by_meaning(tmp_path):
 
 
 @pytest.mark.parametrize(("least", "left"), [(0, 2), (1, 2), (16, 2), (17, 1)])
-def test_people_with_few_keypoints_are_left_out(tmp_path, least, left):
+def test_people_with_few_keypoints_are_dropped(tmp_path, least, left):
     given = original.people(2)
     given[0][1, -1] = [5, 5, 2]
     paths = original.write(tmp_path, given)
     assert len(coco.open_images(*paths, min_keypoints=least)[0].uv) == left
 
 
-def test_an_image_whose_people_are_all_left_out_is_none(tmp_path):
+def test_an_image_without_remaining_people_is_dropped(tmp_path):
     given = original.people(1, 1)
     given[0][0, 3:] = 0
     paths = original.write(tmp_path, given)
@@ -54,7 +54,7 @@ def test_an_image_whose_people_are_all_left_out_is_none(tmp_path):
     assert [image.path.name for image in images] == ["000001.png"]
 
 
-def test_crowds_stay_beside_people_and_alone_are_nobody(tmp_path):
+def test_crowds_are_kept_only_in_images_with_people(tmp_path):
     crowd = {"category_id": 1, "iscrowd": 1, "bbox": [0, 0, 9, 9], "area": 5}
 
     def add_crowds(raw):
@@ -83,7 +83,9 @@ def test_flags_without_a_2_mean_labelled(tmp_path):
         ([n.replace("_", " ").title() for n in original.MPII], "BODY", {"thorax"}),
     ],
 )
-def test_other_sets_joints_are_known_by_name(tmp_path, names, target, known):
+def test_joints_of_other_data_sets_are_identified_by_name(
+    tmp_path, names, target, known
+):
     given = original.people(1, joints=len(names))
     given[0][0, -1] = [7, 7, 2]
     paths = original.write(tmp_path, given, names=names)
@@ -95,7 +97,7 @@ def test_other_sets_joints_are_known_by_name(tmp_path, names, target, known):
     assert "nose" in found or "nose" not in names
 
 
-def test_crowdposes_head_and_posetracks_head_bottom_are_no_joints_of_ours(tmp_path):
+def test_crowdposes_head_and_posetracks_head_bottom_are_not_used(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     for folder, names in (("a", original.CROWDPOSE), ("b", original.POSETRACK)):
@@ -107,7 +109,7 @@ def test_crowdposes_head_and_posetracks_head_bottom_are_no_joints_of_ours(tmp_pa
     assert joints[1] == "upper_neck"
 
 
-def test_posetrack_says_no_sizes_boxes_and_areas(tmp_path):
+def test_missing_sizes_boxes_and_areas_are_computed(tmp_path):
     def forget(raw):
         for image in raw["images"]:
             del image["width"], image["height"]
@@ -156,17 +158,17 @@ BAD = {
 
 
 @pytest.mark.parametrize("message", BAD)
-def test_a_wrong_annotation_is_one_line(tmp_path, message):
+def test_an_invalid_annotation_is_reported_in_one_line(tmp_path, message):
     paths = original.write(tmp_path, original.people(1), alter=BAD[message])
     refuse(f"annotations.json.*{message}", *paths)
 
 
-def test_nobody_is_an_error(tmp_path):
+def test_no_remaining_people_is_an_error(tmp_path):
     paths = original.write(tmp_path, original.people(1))
-    refuse("has nobody with 18 keypoints", *paths, min_keypoints=18)
+    refuse("has no person with 18 keypoints", *paths, min_keypoints=18)
 
 
-def test_an_image_that_is_none_or_of_another_size_is_named(tmp_path):
+def test_an_unreadable_image_or_one_of_wrong_size_is_named(tmp_path):
     paths = original.write(
         tmp_path, original.people(1), alter=put("width", 65, "images")
     )
@@ -180,7 +182,7 @@ def test_an_image_that_is_none_or_of_another_size_is_named(tmp_path):
         image.read()
 
 
-def test_sample_of_coco(sample_data):
+def test_the_sample_of_coco_is_read(sample_data):
     folder = sample_data / "coco"
     if not folder.is_dir():
         pytest.skip(f"no {folder}")
@@ -191,5 +193,5 @@ def test_sample_of_coco(sample_data):
         left, top, right, bottom = image.boxes.T[..., None]
         u, v = np.moveaxis(image.uv, -1, 0)
         inside = (u > left - 2) & (u < right + 2) & (v > top - 2) & (v < bottom + 2)
-        # Hidden joints may be guessed up to 11 pixels outside of a person's outline.
+        # Labels of occluded joints are up to 11 pixels outside a person's outline.
         assert inside[image.confidence == 1].all()

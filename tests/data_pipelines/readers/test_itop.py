@@ -16,7 +16,7 @@ DEPTH_MAPS = "ITOP_side_train_depth_map.h5"
 
 
 def make_clips() -> dict[str, np.ndarray]:
-    """Six people of four frames: joints about 3 m away, and walls as depth maps."""
+    """Six people with four frames each: joints about 3 m away, walls as depth maps."""
     rng = np.random.default_rng(0)
     xyz = rng.uniform([-0.5, -0.8, 2.6], [0.5, 0.8, 3.4], (6, 4, 15, 3))
     distance = 2 + np.arange(24).reshape(6, 4, 1, 1) / 16  # exact in float16
@@ -59,7 +59,7 @@ def opened(folder):
     return itop.open_data_set(folder, make_data())
 
 
-def test_sequences_are_people_without_gaps(opened):
+def test_sequences_are_people_over_consecutive_frames(opened):
     names = {s: [take.name for take in opened.sequences[s]] for s in opened.sequences}
     assert names == {
         "train": ["side_train_04_00000", "side_train_04_00102", "side_train_05_00000"],
@@ -84,7 +84,7 @@ def test_each_frame_has_its_own_depth_and_joints(opened, split, take, clip, fram
     take = opened.sequences[split][take]
     assert take.depth(1).dtype == np.float32
     np.testing.assert_array_equal(take.depth(1), CLIPS["depth"][clip, frame + 1])
-    # The pixels in which the renderer sees the joints; float16 moves them by less.
+    # Pixels of the joints in the renderer; the rounding of float16 is smaller.
     xyz, intrinsics = CLIPS["xyz"][clip, frame:][:2], CLIPS["depth_intrinsics"][clip]
     uv = xyz[..., :2] / xyz[..., 2:] * intrinsics[:2] + intrinsics[2:]
     truth = take.joints()
@@ -94,7 +94,7 @@ def test_each_frame_has_its_own_depth_and_joints(opened, split, take, clip, fram
     np.testing.assert_array_equal(truth.frame, take.frames)
 
 
-def test_keypoints_are_the_projected_joints_in_whole_pixels(opened):
+def test_keypoints_are_the_projected_joints_in_integer_pixels(opened):
     take = opened.sequences["test"][2]
     uv, confidence = take.keypoints("ITOP15")
     away = uv - take.depth_camera.project(take.joints().xyz)
@@ -103,7 +103,7 @@ def test_keypoints_are_the_projected_joints_in_whole_pixels(opened):
     np.testing.assert_array_equal(confidence, np.where(CLIPS["visible"][5], 1.0, 0.5))
 
 
-def test_frames_that_are_not_valid_have_depth_alone(opened):
+def test_invalid_frames_have_only_depth(opened):
     take = opened.sequences["test"][0]
     assert take.joints().is_valid().all(axis=1).tolist() == [True, False]
     assert np.isnan(take.joints().xyz[1]).all()
@@ -111,11 +111,11 @@ def test_frames_that_are_not_valid_have_depth_alone(opened):
     np.testing.assert_array_equal(take.depth(1), CLIPS["depth"][4, 1])
 
 
-def test_the_labels_do_not_cut_the_person_out(opened):
+def test_the_labels_do_not_segment_the_person(opened):
     assert opened.sequences["test"][0].mask(0) is None
 
 
-def test_protocol_counts_what_is_scored(opened):
+def test_the_protocol_counts_the_evaluated_frames(opened):
     assert opened.name == "itop_side"
     for words in ("7 valid of 8 frames", "15 joints", "mAP@10cm"):
         assert words in opened.protocol
@@ -123,14 +123,14 @@ def test_protocol_counts_what_is_scored(opened):
     assert opened.skipped == []
 
 
-def test_sequences_travel_to_workers(opened):
+def test_sequences_can_be_pickled(opened):
     take = pickle.loads(pickle.dumps(opened.sequences["train"][0]))
     np.testing.assert_array_equal(take.depth(0), CLIPS["depth"][0, 0])
     np.testing.assert_array_equal(take.keypoints("ITOP15")[1][0] > 0, True)
 
 
 def change(path, name, edit):
-    """Replaces a data set of an h5 file by `edit` of it; by nothing if that is None."""
+    """Replaces an array of an h5 file by `edit(array)`; removes it if that is None."""
     with h5py.File(path, "r+") as file:
         values = edit(file[name][:])
         del file[name]
@@ -146,14 +146,14 @@ def with_value(index, value):
     return edit
 
 
-def test_depth_that_is_none_is_zero(copy):
+def test_missing_depth_is_zero(copy):
     strange = with_value((0, 0, slice(4)), [np.nan, np.inf, -1.0, 0.0])
     change(copy / DEPTH_MAPS, "data", strange)
     depth = itop.open_data_set(copy, make_data()).sequences["train"][0].depth(0)
     np.testing.assert_array_equal(depth[0, :5], [0, 0, 0, 0, 2])
 
 
-def test_rows_may_stand_in_any_order(copy, opened):
+def test_rows_may_be_in_any_order(copy, opened):
     for name in (LABELS, DEPTH_MAPS):
         with h5py.File(copy / name) as file:
             keys = list(file)
@@ -169,7 +169,7 @@ def test_rows_may_stand_in_any_order(copy, opened):
         np.testing.assert_array_equal(take.depth(1), expected.depth(1))
 
 
-def test_keypoints_of_a_detector_replace_the_labels(copy, tmp_path):
+def test_detected_keypoints_replace_the_labels(copy, tmp_path):
     (tmp_path / "found").mkdir()
     data = make_data(keypoints=str(tmp_path / "found"))
     with pytest.raises(errors.BadInput, match="no keypoints of side_train_04_00000"):
@@ -192,7 +192,7 @@ def refuse(folder, message, **changes):
     assert "\n" not in str(caught.value)
 
 
-def test_unknown_view(folder):
+def test_an_unknown_view_is_rejected(folder):
     refuse(folder, "variant is 'front'; use 'side' or 'top'", variant="front")
 
 
@@ -202,11 +202,11 @@ def test_missing_files_are_named(copy):
     refuse(copy, rf"lacks {DEPTH_MAPS} \(unpack {DEPTH_MAPS}.gz\), {LABELS}$")
 
 
-def test_another_number_of_valid_frames_than_the_original(folder):
+def test_a_wrong_number_of_valid_frames_is_rejected(folder):
     refuse(folder, "has 15 valid frames, but the .* 17991", check_counts=True)
 
 
-def test_top_view_has_no_known_number(copy):
+def test_the_number_of_frames_is_not_checked_for_the_top_view(copy):
     for path in list(copy.iterdir()):
         path.rename(path.with_name(path.name.replace("side", "top")))
     data = make_data(variant="top", check_counts=True)
@@ -217,13 +217,13 @@ def test_top_view_has_no_known_number(copy):
 
 
 @pytest.mark.parametrize("name", [LABELS, DEPTH_MAPS])
-def test_truncated_file(copy, name):
+def test_a_truncated_file_is_bad_input(copy, name):
     whole = (copy / name).read_bytes()
     (copy / name).write_bytes(whole[: len(whole) // 2])
     refuse(copy, f"{name} cannot be read: .*truncated")
 
 
-def test_a_depth_map_that_cannot_be_unpacked(copy):
+def test_a_depth_map_that_cannot_be_decompressed_is_bad_input(copy):
     with h5py.File(copy / DEPTH_MAPS) as file:
         chunk = file["data"].id.get_chunk_info(1)
     with (copy / DEPTH_MAPS).open("r+b") as file:
@@ -248,7 +248,7 @@ def test_a_depth_map_that_cannot_be_unpacked(copy):
         ),
         (LABELS, "image_coordinates", lambda v: v[1:], r"\(15, 15, 2\), expected"),
         (DEPTH_MAPS, "data", np.int16, "'data' is int16 .* expected float16"),
-        (DEPTH_MAPS, "id", lambda v: v[::-1], "other frames .* than the labels"),
+        (DEPTH_MAPS, "id", lambda v: v[::-1], "the labels have different frames"),
         (LABELS, "id", lambda v: v[0], r"'id' is .S8 \(\), expected bytes \(1,\)"),
         (LABELS, "id", with_value(3, b"04-00003"), "'id' has b'04-00003'"),
         (LABELS, "id", with_value(3, b"04_00000"), "two frames have the same id"),
@@ -256,12 +256,12 @@ def test_a_depth_map_that_cannot_be_unpacked(copy):
         (LABELS, "is_valid", with_value(slice(8), 0), "no valid frames for train"),
     ],
 )
-def test_wrong_content(copy, file, name, edit, message):
+def test_wrong_content_is_bad_input(copy, file, name, edit, message):
     change(copy / file, name, edit)
     refuse(copy, message)
 
 
-def test_file_without_frames(copy):
+def test_a_file_without_frames_is_bad_input(copy):
     with h5py.File(copy / LABELS) as file:
         keys = list(file)
     for name in keys:
@@ -269,7 +269,7 @@ def test_file_without_frames(copy):
     refuse(copy, f"{LABELS} has no frames")
 
 
-def test_joints_at_infinity_are_refused_or_skipped(copy):
+def test_infinite_joints_are_rejected_or_skipped(copy):
     change(copy / LABELS, "real_world_coordinates", with_value((5, 0, 0), np.inf))
     line = f"{LABELS}: a valid frame of side_train_05_00000 has a joint that is not"
     refuse(copy, line)
@@ -281,7 +281,7 @@ def test_joints_at_infinity_are_refused_or_skipped(copy):
 
 @pytest.fixture(scope="module")
 def real(sample_data, tmp_path_factory):
-    """The sample's depth map and its 2,451 poses as the official test split."""
+    """The sample's depth map and 2,451 poses as the official test split."""
     folder = tmp_path_factory.mktemp("real")
     original.write(folder, CLIPS)
     joints = np.load(sample_data / "itop" / "side_test_joints_first2451.npz")["xyz_m"]
@@ -308,7 +308,7 @@ def test_real_joints_are_exact_and_project_as_documented(real):
     np.testing.assert_allclose(take.keypoints("ITOP15")[0], projected, atol=0.5001)
 
 
-def test_real_cloud_is_the_documented_one_to_float16(real):
+def test_the_real_cloud_matches_the_documented_formula_to_float16(real):
     take, depth, _ = real
     z = depth.astype(np.float64)
     v, u = np.mgrid[:240, :320]
@@ -319,4 +319,4 @@ def test_real_cloud_is_the_documented_one_to_float16(real):
     # float16 rounds by up to 1e-3 m at 2 to 4 m. Measured: 1.9e-7 m, and 99.97 %.
     np.testing.assert_allclose(cloud, documented, atol=1e-6)
     same = cloud.astype(np.float16) == documented.astype(np.float16)
-    assert same.mean() > 0.999  # the others lie in the middle between two
+    assert same.mean() > 0.999  # the others are halfway between two float16 values

@@ -11,7 +11,7 @@ from unipose_jax import errors
 DATA = settings.DataSettings(name="mine")
 
 
-def test_a_function_of_another_package_is_a_reader(monkeypatch):
+def test_a_function_of_another_package_can_be_a_reader(monkeypatch):
     opened = sequence.DataSet(name="mine", sequences={}, protocol="")
     calls = []
 
@@ -24,13 +24,13 @@ def test_a_function_of_another_package_is_a_reader(monkeypatch):
     assert calls == [(pathlib.Path("there"), DATA)]
 
 
-def test_an_unknown_name_is_one_line_with_the_choices():
+def test_an_unknown_name_is_reported_with_the_choices():
     message = "config.data.name is 'mine'; use one of synthetic, recording, itop, "
     with pytest.raises(errors.BadInput, match=message):
         registry.open_data_set(DATA, pathlib.Path("there"))
 
 
-def test_every_module_of_a_reader_has_open_data_set():
+def test_every_reader_module_has_open_data_set():
     modules = [
         reader for reader in registry.READERS.values() if isinstance(reader, str)
     ]

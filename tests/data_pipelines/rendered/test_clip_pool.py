@@ -30,11 +30,11 @@ def with_scene(data, **changes):
     return dataclasses.replace(data, scene=scene)
 
 
-def test_batches_fit_the_schema(data):
+def test_batches_follow_the_schema(data):
     schema.validate(next(open_train(data)))
 
 
-def test_every_clip_comes_once_an_epoch(data):
+def test_every_clip_occurs_once_per_epoch(data):
     pool = clip_pool.open_pool(data, "train")
     batches = pool_batches.PoolBatches(pool, seed=3, batch_size=4, host=0, hosts=1)
     heads = [next(batches)["xyz"][:, 0, 0] for _ in range(4)]  # two epochs of 8 clips
@@ -56,14 +56,14 @@ def test_state_is_json_and_resumes_exactly(data):
         np.testing.assert_array_equal(resumed[name], value)
 
 
-def test_cached_pool_is_the_rendered_one(data):
+def test_a_cached_pool_equals_the_rendered_one(data):
     first = clip_pool.open_pool(data, "validation")
     again = clip_pool.open_pool(data, "validation")
     for name, value in first.clips.items():
         np.testing.assert_array_equal(again.clips[name], value)
 
 
-def test_another_detector_is_another_pool(data):
+def test_another_detector_gives_another_pool(data):
     base = clip_pool.open_pool(data, "validation")
     detector = {**data.scene["detector"], "noise": 8.0}
     noisy = clip_pool.open_pool(with_scene(data, detector=detector), "validation")
@@ -73,17 +73,17 @@ def test_another_detector_is_another_pool(data):
 
 @pytest.fixture(scope="module")
 def cropped(data):
-    """The same people with crops."""
+    """The same config with crops."""
     return dataclasses.replace(data, crop_size=16)
 
 
-def test_crops_come_with_clips_and_change_nothing_else(data, cropped):
+def test_crops_do_not_change_the_other_fields_of_clips(data, cropped):
     plain = clip_pool.open_pool(data, "validation")
     pool = clip_pool.open_pool(cropped, "validation")
     assert pool.clips.keys() - plain.clips.keys() == set(schema.CROP_FIELDS)
     for name, value in plain.clips.items():
         np.testing.assert_array_equal(pool.clips[name], value, err_msg=name)
-    assert pool.clips["depth_crop"].dtype == np.uint16  # as long as it is kept
+    assert pool.clips["depth_crop"].dtype == np.uint16  # packed while it is stored
     schema.validate(pool[0])
     np.testing.assert_allclose(
         pool[0]["depth_crop"], pool.clips["depth_crop"][0] / 1000, rtol=1e-6
@@ -94,7 +94,7 @@ def test_crops_come_with_clips_and_change_nothing_else(data, cropped):
     assert batch["color_crop"].shape == (4, 3, 16, 16, 3)
 
 
-def test_crops_that_nobody_looks_at_are_not_rendered(cropped):
+def test_unused_crops_are_not_rendered(cropped):
     both = clip_pool.open_pool(cropped, "validation")
     data = dataclasses.replace(cropped, crops=("depth",))
     pool = clip_pool.open_pool(data, "validation")
@@ -109,22 +109,24 @@ def test_fresh_clips_have_crops(cropped):
     batch = next(batches)
     schema.validate(batch)
     assert set(schema.CROP_FIELDS) <= batch.keys()
-    # Reference and truth: the trunk is a hand's breadth behind the skin.
+    # Compared with the truth: the joints of the trunk are about 0.1 m behind the skin.
     torso = batch["xyz"][..., 8, 2]
     seen = batch["reference_depth"] > 0
     assert np.median(np.abs(batch["reference_depth"] - torso)[seen]) < 0.3
 
 
-def test_fresh_clips_are_those_of_a_pool(data):
-    data = with_scene(data, points=data.num_points)  # stored, of which a pool draws
+def test_fresh_clips_equal_those_of_a_pool(data):
+    data = with_scene(
+        data, points=data.num_points
+    )  # the pool samples from these stored points
     stored = clip_pool.render(data, "train", 2)
     batch = next(rendered_batches.FreshBatches(data, batch_size=2, host=0, hosts=1))
-    assert stored["points_valid"].mean() < 1.0  # some points fly
+    assert stored["points_valid"].mean() < 1.0  # some points are flying pixels
     for name, value in stored.items():
         np.testing.assert_array_equal(batch[name], value, err_msg=name)
 
 
-def test_hosts_render_their_shares_of_fresh_batches(data):
+def test_hosts_render_their_parts_of_fresh_batches(data):
     whole = rendered_batches.FreshBatches(data, batch_size=4, host=0, hosts=1)
     parts = [
         rendered_batches.FreshBatches(data, batch_size=4, host=host, hosts=2)
@@ -137,7 +139,7 @@ def test_hosts_render_their_shares_of_fresh_batches(data):
             np.testing.assert_array_equal(together, value, err_msg=name)
 
 
-def test_training_may_have_views_of_its_own(data):
+def test_training_can_have_different_views(data):
     usual = clip_pool.scene_params(data, "train")
     assert usual == clip_pool.scene_params(data, "test")
     view = settings.FrozenMapping({**data.train_view, "frontal_share": 0.25})
@@ -148,14 +150,14 @@ def test_training_may_have_views_of_its_own(data):
     assert clip_pool.scene_params(data, "validation") == usual
 
 
-def test_missing_motion_is_said(data):
+def test_a_missing_motion_file_is_reported(data):
     data = dataclasses.replace(data, motion="nowhere.npz")
     with pytest.raises(errors.BadInput, match="no motion clips at nowhere.npz"):
         clip_pool.open_pool(data, "test")
 
 
 def motion_file(path, *, fps, joints=None):
-    """A person who walks along x at 1 m/s for ten seconds."""
+    """Writes a clip of a person who walks along x at 1 m/s for ten seconds."""
     body = skeleton.BODY
     names = list(joints or body.joints)
     rest = np.zeros((body.num_joints, 3), np.float32)
@@ -173,7 +175,7 @@ def motion_file(path, *, fps, joints=None):
 
 
 @pytest.mark.parametrize("fps", [15.0, 20.0, 24.0, 25.0, 30.0, 60.0, 10.0])
-def test_motion_keeps_its_speed_at_any_rate(data, tmp_path, fps):
+def test_motion_keeps_its_speed_at_any_frame_rate(data, tmp_path, fps):
     path = motion_file(tmp_path / "walk.npz", fps=fps)
     data = dataclasses.replace(data, motion=str(path))
     pieces = clip_pool.motion_pieces(data)
@@ -183,7 +185,7 @@ def test_motion_keeps_its_speed_at_any_rate(data, tmp_path, fps):
     np.testing.assert_allclose(speed, 1.0, atol=1e-3)
 
 
-def test_clips_too_short_to_be_resampled_are_left_out(data, tmp_path):
+def test_clips_too_short_to_resample_are_dropped(data, tmp_path):
     path = motion_file(tmp_path / "walk.npz", fps=25.0)
     with np.load(path) as found:
         clips = dict(found)
@@ -196,14 +198,14 @@ def test_clips_too_short_to_be_resampled_are_left_out(data, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04 cut off", b"", b"\x93NUMPY"])
-def test_motion_that_cannot_be_read_is_said(data, tmp_path, content):
+def test_an_unreadable_motion_file_is_reported(data, tmp_path, content):
     (tmp_path / "walk.npz").write_bytes(content)
     data = dataclasses.replace(data, motion=str(tmp_path / "walk.npz"))
-    with pytest.raises(errors.BadInput, match="walk.npz holds no motion clips"):
+    with pytest.raises(errors.BadInput, match="walk.npz has no motion clips"):
         clip_pool.open_pool(data, "test")
 
 
-def test_motion_without_wrists_is_said(data, tmp_path):
+def test_motion_without_wrists_is_reported(data, tmp_path):
     names = [name for name in skeleton.BODY.joints if "wrist" not in name]
     path = motion_file(tmp_path / "walk.npz", fps=30.0, joints=names)
     data = dataclasses.replace(data, motion=str(path))
@@ -211,7 +213,7 @@ def test_motion_without_wrists_is_said(data, tmp_path):
         clip_pool.open_pool(data, "test")
 
 
-def test_unknown_source_names_the_choices(data):
+def test_an_unknown_source_is_reported_with_the_choices(data):
     data = dataclasses.replace(data, name="itpo", path="somewhere")
     with pytest.raises(errors.BadInput, match="use one of synthetic, recording, itop"):
         sources.open_split(data, "test")

@@ -14,7 +14,7 @@ def iou(mask, truth):
     return (mask & truth).sum() / (mask | truth).sum()
 
 
-def test_everybody_is_found_apart(room):
+def test_all_people_are_segmented_separately(room):
     persons = [room.person(-0.8, 3.2), room.person(0.1, 2.4), room.person(1.0, 3.4)]
     depth, _ = room.render(np.concatenate(persons))
     found = start(room)(depth)
@@ -24,7 +24,7 @@ def test_everybody_is_found_apart(room):
         assert max(iou(one.mask, truth) for one in found.values()) > 0.9
 
 
-def test_numbers_stay_with_people_who_pass_each_other(room):
+def test_people_who_pass_each_other_keep_their_numbers(room):
     follow, numbers = start(room), []
     for step in range(12):
         x = -0.9 + 0.16 * step
@@ -42,25 +42,27 @@ def test_numbers_stay_with_people_who_pass_each_other(room):
     assert {n for frame in numbers for n in frame.values()} == {0, 1}
 
 
-def test_a_newcomer_has_a_new_number_and_the_old_are_forgotten(room, monkeypatch):
+def test_a_new_person_gets_a_new_number_and_unseen_people_are_dropped(
+    room, monkeypatch
+):
     monkeypatch.setattr(multi_person, "_MAX_UNSEEN_FRAMES", 2)
     follow = start(room)
     empty = room.render()[0]
     alone = room.render(room.person(-0.6, 2.5))[0]
     assert list(follow(alone)) == [0]
     assert follow(empty) == {}
-    assert list(follow(alone)) == [0]  # remembered
+    assert list(follow(alone)) == [0]  # still tracked
     for _ in range(3):
         follow(empty)
     assert list(follow(alone)) == [1]
 
 
 @pytest.mark.parametrize("depth", [0.0, np.nan, 2.0])
-def test_nobody_is_nobody(room, depth):
+def test_no_person_is_found_without_a_person(room, depth):
     assert start(room)(np.full((120, 160), depth, np.float32)) == {}
 
 
-def test_the_turning_person_is_one_person(sample_data):
+def test_the_turning_person_keeps_one_number(sample_data):
     camera = calibration.make_camera(640, 480, (525.0, 525.0, 320.0, 240.0))
     follow = multi_person.MultiPersonSegmenter(camera.rays(), camera.intrinsics)
     for frame in range(0, 50, 10):

@@ -7,13 +7,13 @@ PIXEL = 0.01
 
 
 def flat_cloud(labels, depths):
-    """Points of regions that face the camera, each at its own depth."""
+    """Points of regions parallel to the image plane, each at its own depth."""
     z = np.array(depths, np.float32)[labels]
     v, u = np.indices(labels.shape)
     return np.stack([u * PIXEL * z, v * PIXEL * z, z], axis=-1).astype(np.float32)
 
 
-def test_measures_by_hand():
+def test_region_measures_match_hand_computed_values():
     labels = np.zeros((10, 12), int)
     labels[2:5, 3:7] = 1
     labels[6:10, 0:2] = 2
@@ -23,19 +23,19 @@ def test_measures_by_hand():
     np.testing.assert_allclose(regions.area[1:], [12 * 4e-4, 8 * 1e-4], rtol=1e-5)
     np.testing.assert_allclose(regions.low[1], [0.06, 0.04, 2.0], rtol=1e-5)
     np.testing.assert_allclose(regions.high[1], [0.12, 0.08, 2.0], rtol=1e-5)
-    # Region 2 touches the left over 4 pixels and the bottom over 2, each 1 cm.
+    # Region 2 touches the left border with 4 pixels and the bottom with 2, 1 cm each.
     np.testing.assert_allclose(
         regions.border_contact[1:], [[0, 0, 0], [0.04, 0, 0.02]], rtol=1e-5
     )
 
 
-def test_gap_is_the_least_depth_step():
+def test_gap_is_the_smallest_depth_step():
     labels = np.zeros((6, 12), int)
     labels[:, 1:4], labels[:, 4:7], labels[:, 9:12] = 1, 2, 3
     z = np.array([0, 2.0, 2.3, 2.7])[labels]
     gap = person_candidates.depth_gaps(labels, z, 4, PIXEL)
     assert gap[1, 2] == gap[2, 1] == pytest.approx(0.3)
-    assert gap[2, 3] == pytest.approx(0.4)  # over a hole of two pixels
+    assert gap[2, 3] == pytest.approx(0.4)  # across a hole of two pixels
     assert np.isinf(gap[1, 3])
 
 
@@ -44,7 +44,7 @@ def test_gap_is_the_least_depth_step():
     [(1.0, True), (3.0, False), (0.0, False)],
     ids=["occluder", "background", "hole"],
 )
-def test_regions_meet_behind_an_occluder_only(between, meet):
+def test_distant_regions_are_neighbours_only_behind_an_occluder(between, meet):
     labels = np.zeros((6, 30), int)
     labels[:, 6:12], labels[:, 18:24] = 1, 2
     z = np.where(labels > 0, 2.0, between)
@@ -52,7 +52,7 @@ def test_regions_meet_behind_an_occluder_only(between, meet):
     assert np.isfinite(gap[1, 2]) == meet
 
 
-def test_a_box_is_boxy_and_a_person_is_not(room):
+def test_boxiness_is_high_for_a_box_and_low_for_a_person(room):
     box = (np.array([-0.3, 0.2, 2.0]), np.array([0.4, 1.2, 2.5]))
     values = {}
     for name, kind, (depth, shown) in (
@@ -66,16 +66,16 @@ def test_a_box_is_boxy_and_a_person_is_not(room):
     assert values["person"] < 0.55 < 0.9 < values["box"]
 
 
-def test_convexity_by_hand():
+def test_convexity_matches_hand_computed_values():
     square = np.zeros((20, 20), bool)
     square[2:12, 3:13] = True
     assert person_candidates.convexity(square) == 1
     square[2:7, 3:8] = False
-    # An L of 75 pixels; its hull cuts the corner by about half of the missing 25.
+    # An L of 75 pixels; the hull adds about half of the missing 25.
     assert person_candidates.convexity(square) == pytest.approx(75 / 87.5, abs=0.05)
 
 
-def test_flatness_of_one_plane_and_of_a_ball():
+def test_flatness_is_high_for_a_plane_and_low_for_a_ball():
     rng = np.random.default_rng(0)
     plane = np.column_stack([rng.uniform(-1, 1, (500, 2)), np.full(500, 2.0)])
     ball = rng.normal(size=(500, 3))
@@ -84,7 +84,7 @@ def test_flatness_of_one_plane_and_of_a_ball():
     assert person_candidates.flatness(ball) < 0.4
 
 
-def test_a_person_is_plausible_and_a_giant_or_a_doll_is_not(room):
+def test_only_a_person_of_human_size_is_plausible(room):
     scores = {}
     for name, scale in (("doll", 0.15), ("person", 1.0), ("giant", 2.5)):
         camera_height = 1.2 * scale

@@ -17,7 +17,7 @@ def iou(mask, truth):
 
 
 def noisy(depth, seed=0):
-    """Structured-light noise: 1.4e-3 z^2, and a tenth of the pixels missing."""
+    """Adds structured-light noise, 1.4e-3 z^2, and drops a tenth of the pixels."""
     rng = np.random.default_rng(seed)
     noise = rng.normal(size=depth.shape) * 1.4e-3 * depth**2
     missing = rng.uniform(size=depth.shape) < 0.1
@@ -26,7 +26,7 @@ def noisy(depth, seed=0):
 
 @pytest.mark.parametrize("x", [-0.8, 0.0, 0.7])
 @pytest.mark.parametrize("z", [2.2, 3.3])
-def test_a_person_in_a_room(room, x, z):
+def test_a_person_in_a_room_is_segmented(room, x, z):
     depth, shown = room.render(room.person(x, z))
     found = segmenter(room)(depth)
     assert iou(found.mask, shown == 1) > 0.95
@@ -37,14 +37,14 @@ def test_a_person_in_a_room(room, x, z):
     np.testing.assert_allclose(found.floor, room.floor, atol=0.02)
 
 
-def test_noise_and_holes_cost_little(room):
+def test_noise_and_holes_reduce_the_overlap_little(room):
     depth, shown = room.render(room.person(0.2, 2.8))
     depth = noisy(depth)
     assert iou(segmenter(room)(depth).mask, (shown == 1) & (depth > 0)) > 0.9
 
 
 @pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf, -1.0])
-def test_what_is_no_number_means_no_depth(room, nothing):
+def test_nan_and_infinity_mean_missing_depth(room, nothing):
     depth, _ = room.render(room.person(0.0, 2.5))
     depth[10:90:7, ::5] = 0
     other = np.where(depth > 0, depth, nothing)
@@ -52,7 +52,7 @@ def test_what_is_no_number_means_no_depth(room, nothing):
     np.testing.assert_array_equal(first.mask, second.mask)
 
 
-def test_feet_are_kept_and_the_floor_is_not(room):
+def test_feet_are_in_the_mask_and_the_floor_is_not(room):
     depth, shown = room.render(room.person(0.0, 2.5))
     found = segmenter(room)(depth)
     feet = np.zeros(shown.shape, bool)
@@ -62,7 +62,7 @@ def test_feet_are_kept_and_the_floor_is_not(room):
 
 
 @pytest.mark.parametrize("planes", [(), ("wall",), ("floor",)])
-def test_neither_floor_nor_wall_is_needed(room, planes):
+def test_a_person_is_segmented_without_floor_or_wall(room, planes):
     depth, shown = room.render(
         room.person(0.1, 2.5), planes=[getattr(room, name) for name in planes]
     )
@@ -75,14 +75,14 @@ def test_a_nearer_box_is_not_the_person(room):
     assert iou(segmenter(room)(noisy(depth)).mask, shown == 1) > 0.85
 
 
-def test_the_nearest_of_several_people(room):
+def test_the_nearest_of_several_people_is_chosen(room):
     far, near = room.person(-0.6, 3.4), room.person(0.5, 2.4)
     depth, _ = room.render(np.concatenate([far, near]))
     truth = room.render(near)[1] == 1
     assert iou(segmenter(room)(depth).mask, truth) > 0.95
 
 
-def test_the_person_under_the_keypoints(room):
+def test_the_person_under_the_keypoints_is_chosen(room):
     far, near = room.person(-0.6, 3.4), room.person(0.5, 2.4)
     depth, _ = room.render(np.concatenate([far, near]))
     # Keypoints of the far person in a camera 10 cm to the right.
@@ -99,10 +99,10 @@ def test_the_person_under_the_keypoints(room):
     assert iou(segmenter(room)(depth, hint).mask, truth) > 0.95
 
 
-def test_the_person_is_followed_behind_another(room):
+def test_the_person_is_followed_behind_another_person(room):
     follow = segmenter(room)
     for step in range(6):
-        # Walks away from 2 m to 3 m while another comes in at 2.2 m.
+        # Walks away from 2 m to 3 m while another person enters at 2.2 m.
         person = room.person(-0.7, 2.0 + 0.2 * step)
         other = room.person(1.6 - 0.2 * step, 2.2)
         depth, _ = room.render(np.concatenate([person, other]))
@@ -112,14 +112,14 @@ def test_the_person_is_followed_behind_another(room):
     assert iou(follow(depth).mask, room.render(other)[1] == 1) > 0.9
 
 
-def test_a_pole_in_front_does_not_cut_the_person(room):
+def test_a_pole_in_front_does_not_divide_the_person(room):
     pole = (np.array([-0.03, -2.0, 1.5]), np.array([0.03, 1.2, 1.56]))
     depth, shown = room.render(room.person(0.0, 2.5), boxes=[pole])
     assert iou(segmenter(room)(depth).mask, shown == 1) > 0.9
 
 
-def test_a_hand_held_out_is_kept(room):
-    # The hand hides its own forearm: 0.4 m of depth between hand and shoulder.
+def test_a_hand_held_out_is_in_the_mask(room):
+    # The hand occludes its own forearm: there are 0.4 m of depth between the two.
     hand = np.array([[0.25, -0.05, 2.1, 0.06]])
     depth, shown = room.render(np.concatenate([room.person(0.0, 2.5), hand]))
     found = segmenter(room)(depth)
@@ -128,19 +128,19 @@ def test_a_hand_held_out_is_kept(room):
 
 
 @pytest.mark.parametrize("depth", [0.0, 2.0])
-def test_nobody_is_found_where_there_is_nobody(room, depth):
+def test_no_person_is_found_without_a_person(room, depth):
     found = segmenter(room)(np.full((120, 160), depth, np.float32))
     assert not found.mask.any()
     assert found.box == (0, 0, 0, 0)
     assert found.score == 0
 
 
-def test_an_empty_room_is_empty(room):
+def test_no_person_is_found_in_an_empty_room(room):
     assert not segmenter(room)(room.render()[0]).mask.any()
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 240), (640, 480), (512, 424)])
-def test_any_resolution(room, width, height):
+def test_segmentation_works_at_any_resolution(room, width, height):
     focal = 0.9 * width
     camera = calibration.make_camera(
         width, height, (focal, focal, width / 2, height / 2)
@@ -153,7 +153,7 @@ def test_any_resolution(room, width, height):
     "size", [(1280, 4), (4, 1280), (1, 1), (700, 1), (1, 700), (3, 2), (5, 640)]
 )
 @pytest.mark.parametrize("depth", ["flat", "steps", "nothing"])
-def test_images_of_any_shape(size, depth):
+def test_images_of_any_shape_are_accepted(size, depth):
     width, height = size
     camera = calibration.make_camera(
         width, height, (300.0, 300.0, width / 2, height / 2)
@@ -164,8 +164,8 @@ def test_images_of_any_shape(size, depth):
     assert found.mask.shape == (height, width)
 
 
-def test_people_reach_the_edges_of_images_that_the_grid_does_not_fill(room):
-    # 512x424 in blocks of 3: the last row and two columns are in no block.
+def test_masks_reach_the_image_edges_beyond_the_grid(room):
+    # With 512x424 pixels in blocks of 3, the last row and two columns are in no block.
     camera = calibration.make_camera(512, 424, (460.0, 460.0, 470.0, 180.0))
     depth, shown = room.render(room.person(0.2, 1.6), camera=camera)
     mask = segmenter(room, camera)(depth).mask
@@ -175,9 +175,9 @@ def test_people_reach_the_edges_of_images_that_the_grid_does_not_fill(room):
         assert mask[edge][person].mean() > 0.8, edge
 
 
-def test_blocks_of_the_grid_stand_for_their_own_pixels():
-    # One surface at one depth, of which one block of 3x3 pixels is the person: with
-    # what lies a block around it, nine blocks, to the pixel.
+def test_grid_blocks_cover_exactly_their_own_pixels():
+    # A surface at constant depth. One block of 3x3 pixels is the person, so the mask
+    # has exactly this block and the eight blocks around it.
     camera = calibration.make_camera(512, 424, (460.0, 460.0, 256.0, 212.0))
     view = segmenter(None, camera).analyze(np.full((424, 512), 2.0, np.float32))
     labels = np.zeros_like(view.labels)
@@ -189,7 +189,7 @@ def test_blocks_of_the_grid_stand_for_their_own_pixels():
     assert found.mask.sum() == 9 * 9
 
 
-def test_real_masks_of_the_turning_person(sample_data):
+def test_segmentation_matches_real_masks_of_the_turning_person(sample_data):
     camera = calibration.make_camera(640, 480, (525.0, 525.0, 320.0, 240.0))
     follow = segmentation.Segmenter(camera.rays(), camera.intrinsics)
     scores = []
@@ -201,13 +201,15 @@ def test_real_masks_of_the_turning_person(sample_data):
     assert min(scores) > 0.99
 
 
-def test_real_itop_frame(sample_data):
+def test_the_person_in_a_real_itop_frame_is_segmented(sample_data):
     depth = np.load(sample_data / "itop" / "00_02254.npy").astype(np.float32)
     camera = calibration.make_camera(320, 240, (285.71, 285.71, 160.5, 120.5))
     found = segmentation.Segmenter(camera.rays(), camera.intrinsics)(depth)
-    # Read off the picture, 3 px: head, left hand, right foot; it was looked at.
+    # Marked by hand to 3 px: head, left hand, right foot.
     np.testing.assert_allclose(found.box, (95, 65, 213, 233), atol=4)
-    assert found.mask[107, 100]  # the hand held out, cut off by depth from the arm
+    assert found.mask[
+        107, 100
+    ]  # the hand in front of the body, separated from the arm in depth
     assert found.mask[225, 205]  # the front foot
     assert not found.mask[150, 50]  # the pillar
     assert not found.mask[200, 300]  # the nearer furniture

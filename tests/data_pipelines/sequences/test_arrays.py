@@ -18,7 +18,7 @@ def parts():
     }
 
 
-def test_frames_keypoints_and_joints_are_those_of_the_arrays():
+def test_a_sequence_returns_the_values_of_its_arrays():
     given = parts()
     given["joints"][1, 4] = np.nan
     made = arrays.from_arrays("clip", **given)
@@ -60,7 +60,7 @@ def test_keypoints_and_joints_are_optional():
         ("joints", (2, 17, 3)),
     ],
 )
-def test_an_array_of_another_shape_is_refused(name, shape):
+def test_an_array_of_wrong_shape_is_rejected(name, shape):
     message = rf"^clip: {name} has shape \({shape[0]}, .*\), expected \("
     with pytest.raises(errors.BadInput, match=message):
         arrays.from_arrays("clip", **parts() | {name: np.ones(shape)})

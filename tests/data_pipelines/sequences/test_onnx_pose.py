@@ -1,4 +1,4 @@
-"""Networks that are built here and find discs of known colours."""
+"""Tests with synthetic networks that detect discs of known colours."""
 
 import json
 import sys
@@ -18,16 +18,16 @@ helper = pytest.importorskip("onnx.helper")
 numpy_helper = pytest.importorskip("onnx.numpy_helper")
 pytest.importorskip("onnxruntime")
 
-WIDTH, HEIGHT, CELL = 96, 128, 4  # of the input; pixels of it per heat-map cell
+WIDTH, HEIGHT, CELL = 96, 128, 4  # input size, and input pixels per heat-map cell
 BOX = (100.0, 20.0, 190.0, 200.0)
 JOINTS = 17
-# Directions in colour space at least 14 degrees apart, also where a disc fades out.
+# Directions in colour space at least 14 degrees apart, also at the blurred edges.
 TRIPLES = [(a, b, 5 - a - b) for a in range(6) for b in range(6 - a)][:JOINTS]
 COLORS = np.array([240 * np.array(t) / np.linalg.norm(t) for t in TRIPLES], np.float32)
 
 
 def build(path, head, *, mean=onnx_pose.MEAN, std=onnx_pose.STD, rgb=True, **shape):
-    """Writes a network: how close each colour is, blurred, as heat map or bins."""
+    """Writes a network: blurred similarity to each colour, as heat map or bins."""
     size = {"height": HEIGHT, "width": WIDTH} | shape
     colors = (COLORS if rgb else COLORS[:, ::-1]) - np.float32(mean)
     colors /= np.float32(std)
@@ -100,7 +100,7 @@ def resize(source, size, target, positions, mode):
 
 
 def paint(uv, *, width=320, height=240, radius=5.0):
-    """An image with a disc of each joint's colour around its keypoint."""
+    """Draws a disc in each joint's colour around its keypoint."""
     u, v = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     image = np.zeros((height, width, 3))
     for color, center in zip(COLORS, uv, strict=True):
@@ -110,7 +110,7 @@ def paint(uv, *, width=320, height=240, radius=5.0):
 
 
 def spread(box, seed=0):
-    """Keypoints in a box, far enough apart for their discs: (17, 2)."""
+    """Keypoints in a box whose discs do not overlap: (17, 2)."""
     rng = np.random.default_rng(seed)
     column, row = np.meshgrid(np.arange(4), np.arange(5))
     grid = np.stack([column.ravel() + 0.5, row.ravel() + 0.5], axis=1)[:JOINTS]
@@ -126,7 +126,7 @@ def error_in_input_pixels(found, true, box):
 
 @pytest.mark.parametrize("box", [BOX, (30.3, 40.7, 230.2, 199.1)], ids=["tall", "wide"])
 @pytest.mark.parametrize("head", ["heat", "udp"])
-def test_heat_map_peaks_come_back_within_a_quarter_cell(tmp_path, head, box):
+def test_heat_map_peaks_are_accurate_to_a_quarter_cell(tmp_path, head, box):
     detector = onnx_pose.KeypointDetector(
         build(tmp_path / "a.onnx", head), udp=head == "udp"
     )
@@ -137,18 +137,18 @@ def test_heat_map_peaks_come_back_within_a_quarter_cell(tmp_path, head, box):
     assert (confidence > 0.05).all()
 
 
-def test_keypoints_are_off_to_no_side(tmp_path):
+def test_keypoints_have_no_systematic_offset(tmp_path):
     detector = onnx_pose.KeypointDetector(build(tmp_path / "a.onnx", "heat"))
     away = []
     for seed in range(8):
         box = np.add(BOX, np.random.default_rng(seed).uniform(-9, 9, 4))
         uv = spread(box, seed)
         away.append(detector(paint(uv), box)[0] - uv)
-    # Half a pixel, forgotten once, would show; the mean of 136 scatters by 0.015.
+    # A systematic error of half a pixel is visible: the mean of 136 has std 0.015.
     np.testing.assert_allclose(np.mean(away, axis=(0, 1)), 0.0, atol=0.06)
 
 
-def test_simcc_peaks_come_back_within_half_a_bin(tmp_path):
+def test_simcc_peaks_are_accurate_to_half_a_bin(tmp_path):
     detector = onnx_pose.KeypointDetector(build(tmp_path / "a.onnx", "simcc"))
     scale = HEIGHT / (1.25 * 180)
     corner = np.array([145.0, 110.0]) - np.array([WIDTH, HEIGHT]) / (2 * scale)
@@ -160,7 +160,7 @@ def test_simcc_peaks_come_back_within_half_a_bin(tmp_path):
 
 
 @pytest.mark.parametrize("head", ["heat", "simcc"])
-def test_a_joint_that_is_not_there_has_no_confidence(tmp_path, head):
+def test_a_missing_joint_has_zero_confidence(tmp_path, head):
     detector = onnx_pose.KeypointDetector(build(tmp_path / "a.onnx", head))
     uv = spread(BOX)
     uv[5] = -100
@@ -172,7 +172,7 @@ def test_a_joint_that_is_not_there_has_no_confidence(tmp_path, head):
 @pytest.mark.parametrize(
     "options", [{"rgb": False}, {"mean": (0, 1, 2), "std": (55, 50, 60)}]
 )
-def test_colours_are_given_as_the_network_was_trained(tmp_path, options):
+def test_colours_are_normalised_as_in_training(tmp_path, options):
     path = build(tmp_path / "a.onnx", "heat", **options)
     uv = spread(BOX)
     found, _ = onnx_pose.KeypointDetector(path, **options)(paint(uv), BOX)
@@ -181,7 +181,7 @@ def test_colours_are_given_as_the_network_was_trained(tmp_path, options):
     assert error_in_input_pixels(wrong, uv, BOX) > CELL
 
 
-def test_the_top_of_a_gaussian_is_found_between_cells():
+def test_the_peak_of_a_gaussian_is_found_between_cells():
     true = np.array([[7.3, 4.6], [5.0, 8.49], [0.0, 3.2]])
     row, column = np.mgrid[:12, :16]
     heat = np.stack(
@@ -192,7 +192,7 @@ def test_the_top_of_a_gaussian_is_found_between_cells():
     assert (height <= 0.8).all()
 
 
-def test_heat_below_zero_stays_finite():
+def test_negative_heat_gives_finite_results():
     heat = np.full((2, 5, 5), -3.0, np.float32)
     heat[1, 2, 2] = 1.0
     found, height = onnx_pose._peaks(heat)
@@ -229,7 +229,7 @@ def write_color_camera(path):
 
 
 def true_box(source, index):
-    """Box of the masked depth pixels in the colour image, by OpenCV."""
+    """Box of the masked depth pixels in the colour image, computed with OpenCV."""
     row, column = np.nonzero(source.mask(index))
     z = source.depth(index)[row, column]
     fx, fy, cx, cy = source.depth_camera.intrinsics
@@ -246,7 +246,7 @@ def true_box(source, index):
     return (*uv[:, 0].min(axis=0), *uv[:, 0].max(axis=0))
 
 
-def test_keypoints_of_a_recording_are_read_back(opened, tmp_path):
+def test_detected_keypoints_of_a_recording_are_read_back(opened, tmp_path):
     detector = onnx_pose.KeypointDetector(build(tmp_path / "a.onnx", "heat"))
     content = onnx_pose.detect_recording(opened, detector)
     (opened.path / "keypoints.json").write_text(json.dumps(content))
@@ -259,13 +259,13 @@ def test_keypoints_of_a_recording_are_read_back(opened, tmp_path):
         assert (person[:, 2] > 0.05).all()
 
 
-def test_the_box_is_padded_to_the_shape_of_the_input():
-    # 80 x 100 becomes 100 x 125, and of the shape 3 : 4 around it 100 x 133.3.
+def test_the_box_is_padded_to_the_aspect_ratio_of_the_input():
+    # 80 x 100 is padded to 100 x 125 and extended to 3 : 4, which gives 100 x 133.3.
     placed = onnx_pose._fit_box((100, 50, 180, 150), (96, 128))
     np.testing.assert_allclose(placed, (90, 100 - 200 / 3, 0.96))
 
 
-def test_the_box_is_that_of_the_points_in_the_recorded_image(opened):
+def test_the_box_encloses_the_points_in_the_recorded_image(opened):
     mask, depth = opened.mask(0), opened.depth(0)
     points = (np.dstack([opened.rays, np.ones_like(depth)]) * depth[..., None])[mask]
     box = onnx_pose.person_box(points, opened)
@@ -274,14 +274,14 @@ def test_the_box_is_that_of_the_points_in_the_recorded_image(opened):
     assert onnx_pose.person_box(points[:0], opened) is None
 
 
-def test_a_recording_without_colour_is_refused(make_recording, tmp_path):
+def test_a_recording_without_colour_is_rejected(make_recording, tmp_path):
     source = recording.open_recording(make_recording(color=None, color_camera=None))
     detector = onnx_pose.KeypointDetector(build(tmp_path / "a.onnx", "heat"))
     with pytest.raises(errors.BadInput, match="no frame has a colour image"):
         onnx_pose.detect_recording(source, detector)
 
 
-def test_other_joints_are_named_in_the_file(opened, tmp_path, monkeypatch):
+def test_the_file_names_joints_of_other_skeletons(opened, tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "JOINTS", 15)
     monkeypatch.setattr(sys.modules[__name__], "COLORS", COLORS[:15])
     detector = onnx_pose.KeypointDetector(build(tmp_path / "a.onnx", "heat"), "ITOP15")
@@ -297,19 +297,19 @@ def refusal(path, skeleton="COCO17"):
     return str(caught.value)
 
 
-def test_another_number_of_joints_is_refused(tmp_path):
+def test_a_wrong_number_of_joints_is_rejected(tmp_path):
     path = build(tmp_path / "a.onnx", "heat")
     assert "gives 17 joints, but ITOP15 has 15" in refusal(path, "ITOP15")
     assert "unknown skeleton" in refusal(path, "ITOP16")
 
 
 @pytest.mark.parametrize("shape", [{"height": "h"}, {"width": None}])
-def test_an_input_without_fixed_size_is_refused(tmp_path, shape):
+def test_an_input_without_fixed_size_is_rejected(tmp_path, shape):
     path = build(tmp_path / "a.onnx", "heat", **shape)
     assert "fixed height and width" in refusal(path)
 
 
-def test_another_head_is_refused(tmp_path):
+def test_unknown_output_shapes_are_rejected(tmp_path):
     kind = onnx.TensorProto.FLOAT
     graph = helper.make_graph(
         [helper.make_node("Flatten", ["image"], ["out"])],
@@ -320,16 +320,18 @@ def test_another_head_is_refused(tmp_path):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 9
     onnx.save(model, tmp_path / "a.onnx")
-    assert "gives (1, 48), no heat maps" in refusal(tmp_path / "a.onnx")
+    assert "gives (1, 48); expected heat maps" in refusal(tmp_path / "a.onnx")
 
 
-def test_what_is_no_network_is_refused(tmp_path):
+def test_a_file_that_is_not_a_network_is_rejected(tmp_path):
     assert "no ONNX file at" in refusal(tmp_path / "none.onnx")
     (tmp_path / "a.onnx").write_bytes(b"nonsense")
-    assert "is no ONNX model" in refusal(tmp_path / "a.onnx")
+    assert "is not an ONNX model" in refusal(tmp_path / "a.onnx")
 
 
-def test_without_onnxruntime_the_command_to_install_it_is_given(tmp_path, monkeypatch):
+def test_a_missing_onnxruntime_is_reported_with_the_install_command(
+    tmp_path, monkeypatch
+):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     path = build(tmp_path / "a.onnx", "heat")
     assert "pip install onnxruntime" in refusal(path)

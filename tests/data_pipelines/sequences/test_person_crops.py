@@ -20,7 +20,7 @@ POSE[:3, 3] = [0.06, -0.01, 0.02]
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Frames(sequence.Sequence):
-    """A sequence whose pictures are in memory; a string is what cannot be read."""
+    """A sequence with images in memory; a string is the error of an unreadable one."""
 
     pictures: tuple = ()
 
@@ -45,19 +45,19 @@ def make_sequence(pictures=(), depth_camera=PINHOLE, color_camera=PINHOLE, pose=
 
 
 def make_person(seed=0, count=300):
-    """A cloud of a person's size, 2 m away: (points, 3)."""
+    """A point cloud of human size, 2 m away: (points, 3)."""
     rng = np.random.default_rng(seed)
     low, high = (-0.3, -0.5, 1.9), (0.5, 0.4, 2.2)
     return rng.uniform(low, high, (count, 3)).astype(np.float32)
 
 
 def project(matrix, xyz):
-    """Pixels of a crop, by its matrix: (..., 2)."""
+    """Projects points to pixels of a crop with its matrix: (..., 2)."""
     return ((xyz / xyz[..., 2:]) @ matrix.astype(np.float64).T)[..., :2]
 
 
 def recorded(camera, xyz):
-    """Where a camera with its lens sees points: (..., 2), pixels."""
+    """Projects points to distorted pixels of a camera: (..., 2)."""
     xy = (xyz[..., :2] / xyz[..., 2:]).reshape(-1, 2)
     uv = pinhole.uv_from_xy(pinhole.distort(xy, camera.distortion), camera.intrinsics)
     return uv.reshape(*xyz.shape[:-1], 2)
@@ -65,17 +65,17 @@ def recorded(camera, xyz):
 
 @pytest.fixture(scope="module")
 def rendered():
-    # A prime number of pixels: few samples then fall on the edge of two.
+    # With a prime number of pixels, few samples fall on an edge between two pixels.
     params = scene.SceneParams(frames=2, height=48, width=64, points=150, crop_size=17)
     extras = ("depth", "mask", "color", *scene.CROPS)
     return pools.render_pool(1, "train", 0, 6, params, extras=extras, batch_size=6)
 
 
 def clear_of_edges(matrix, camera, size, samples):
-    """Which pixels of a crop have no sample that falls on the edge of two pixels.
+    """Mask of crop pixels without samples on an edge between two image pixels.
 
-    Clouds are made of pixels, so such samples come in whole rows and columns; rounding
-    decides which of the two is nearest.
+    The points come from pixels, so whole rows and columns of samples can lie on such
+    edges, where the nearest pixel depends on rounding.
     """
     place = (np.arange(size * samples) + 0.5) / samples
     sure = []
@@ -88,7 +88,7 @@ def clear_of_edges(matrix, camera, size, samples):
 
 
 @pytest.mark.parametrize("clip", range(6))
-def test_rendered_people_are_cut_alike(rendered, clip):
+def test_crops_match_those_of_rendered_people(rendered, clip):
     one = {name: value[clip] for name, value in rendered.items()}
     source = make_sequence(
         one["color"],
@@ -114,15 +114,15 @@ def test_rendered_people_are_cut_alike(rendered, clip):
                 np.testing.assert_array_equal(value[sure], expected[sure])
 
 
-def test_the_renderer_s_baseline_was_tried(rendered):
+def test_the_renderer_has_a_camera_baseline(rendered):
     aside = np.abs(rendered["cam_from_points"] - np.eye(4)).max((1, 2)) > 0.01
     assert 0 < aside.sum() < 6
 
 
 @pytest.mark.parametrize("camera", [PINHOLE, BENT], ids=["pinhole", "bent"])
 @pytest.mark.parametrize("joint", [(0.0, 0.0, 2.0), (-0.28, -0.45, 2.0), (0.4, 0.3, 2)])
-def test_a_point_lands_on_its_image_in_both_crops(camera, joint):
-    """A dot is painted where the lens shows a point, and found where P puts it."""
+def test_a_point_projects_onto_its_image_in_both_crops(camera, joint):
+    """Draws a dot at the distorted pixel of a point, and looks for it at P (x, y)."""
     source = make_sequence([None], camera, camera)
     seen = np.array(joint) @ POSE[:3, :3].T + POSE[:3, 3]
     depth, color = np.zeros((48, 64), np.float32), np.zeros((48, 64, 3), np.uint8)
@@ -134,24 +134,24 @@ def test_a_point_lands_on_its_image_in_both_crops(camera, joint):
     assert distance_to_dot(found["depth_crop"], found["depth_crop_matrix"], joint) < 2
     found = person_crops.color_fields(source, person, color, size=96)
     dot = found["color_crop"][..., 0]
-    # A pixel of the image is two and a half of the crop.
+    # One image pixel is two and a half crop pixels.
     assert distance_to_dot(dot, found["color_crop_matrix"], seen) < 2
 
 
 def distance_to_dot(crop, matrix, xyz):
-    """Pixels of the crop between the middle of a dot and a point's projection."""
+    """Distance between the centre of a dot and the projected point, crop pixels."""
     rows, columns = np.nonzero(crop > 100)
     middle = np.array([columns.mean(), rows.mean()]) + 0.5
     return np.linalg.norm(middle - project(matrix, np.array(xyz)))
 
 
-def test_the_lens_matters_to_the_test_above():
+def test_the_lens_distortion_affects_the_test_above():
     corner = np.array([-0.28, -0.45, 2.0])
     assert np.linalg.norm(recorded(BENT, corner) - PINHOLE.project(corner)) > 0.3
 
 
-def test_beyond_what_the_lens_sees_there_is_nothing():
-    # r (1 - 0.25 r^2) grows up to r^2 = 4/3; at r = 2 it is 0 again, mid-image.
+def test_crops_are_empty_outside_the_valid_range_of_the_lens():
+    # r (1 - 0.25 r^2) increases up to r^2 = 4/3 and is 0 again at r = 2.
     fold = calibration.make_camera(
         64, 48, (60.0, 60.0, 32.0, 24.0), (-0.25, 0, 0, 0, 0)
     )
@@ -160,7 +160,7 @@ def test_beyond_what_the_lens_sees_there_is_nothing():
     v, u = np.indices((48, 48)) + 0.5
     radius = np.hypot(u - 24, v - 24) / 10
     assert np.all(seen[radius > np.sqrt(4 / 3)] == 0)
-    # Up and down the image ends where r (1 - 0.25 r^2) = 24 / 60: r = 0.417.
+    # The top and bottom edges are at r (1 - 0.25 r^2) = 24 / 60: r = 0.417.
     assert np.all(seen[radius < 0.4] == 1)
 
 
@@ -175,13 +175,13 @@ def test_fine_patterns_are_averaged(shrink):
     person = np.array([[-half, -half, 1.0], [half, half, 1.0]])
     fields = person_crops.color_fields(source, person, board, size=size)
     assert fields["color_crop_matrix"][0, 0] == pytest.approx(100 / shrink)
-    # Single samples would be black or white.
+    # A single sample per pixel would be black or white.
     off = np.abs(fields["color_crop"].astype(float) - 127.5)
     assert off.max() < (15 if shrink > 3 else 60)
 
 
-def test_the_square_holds_the_person_by_hand():
-    # 60 px wide at f / z = 30 px per metre; 12 px high. A tenth more on each side.
+def test_the_square_matches_a_hand_computed_one():
+    # 60 px wide at f / z = 30 px per metre; 12 px high; a margin of a tenth per side.
     camera = calibration.make_camera(64, 48, (60.0, 60.0, 32.0, 24.0))
     person = np.array([[-1.0, 0.1, 2.0], [1.0, -0.3, 2.0]])
     matrix = person_crops.crop_matrix(person, camera, size=36)
@@ -189,7 +189,7 @@ def test_the_square_holds_the_person_by_hand():
     np.testing.assert_allclose(matrix, [[30, 0, 18], [0, 30, 19.5], [0, 0, 1]])
 
 
-def test_outliers_and_points_behind_do_not_matter():
+def test_outliers_and_points_behind_the_camera_have_no_effect():
     person = make_person(count=500)
     matrix = person_crops.crop_matrix(person, PINHOLE, size=32)
     wild = np.concatenate([person, [[5.0, 0.0, 2.0], [0.0, -9.0, 2.0]]])
@@ -200,18 +200,18 @@ def test_outliers_and_points_behind_do_not_matter():
     np.testing.assert_allclose(unchanged, matrix, rtol=1e-6)
 
 
-def test_a_frame_without_points_shows_the_middle_of_the_image():
+def test_a_frame_without_points_gets_the_centre_of_the_image():
     nobody = np.zeros((0, 3), np.float32)
     depth = np.full((48, 64), 1.5, np.float32)
     fields = person_crops.depth_fields(make_sequence(), nobody, depth, size=24)
     assert fields["reference_depth"] == 0
-    # 48 x 48 pixels from column 8 on.
+    # 48 x 48 pixels, starting at column 8.
     expected = [[30, 0, 12.5], [0, 31, 11.5], [0, 0, 1]]
     np.testing.assert_allclose(fields["depth_crop_matrix"], expected)
     np.testing.assert_array_equal(fields["depth_crop"], 1.5)
 
 
-def test_reference_depth_is_the_person_s_median():
+def test_reference_depth_is_the_median_of_the_person():
     fields = person_crops.depth_fields(
         make_sequence(),
         np.array([[0, 0, 1.5], [0, 0, 2.0], [0, 0, 9.0]]),
@@ -237,7 +237,7 @@ def test_color_that_cannot_be_read_is_bad_input():
         person_crops.frame_crops(source, 0, make_person(), depth, size=8)
 
 
-def test_frames_without_a_picture_are_black_among_others():
+def test_frames_without_an_image_are_black_among_others():
     white = np.full((48, 64, 3), 255, np.uint8)
     depth = np.ones((48, 64), np.float32)
     source = make_sequence([white, None])

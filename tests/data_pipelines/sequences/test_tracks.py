@@ -10,16 +10,16 @@ from unipose_jax import errors
 
 
 @pytest.mark.parametrize("mask", [True, False])
-def test_points_are_the_person_s(make_recording, room, mask):
+def test_points_are_on_the_person(make_recording, room, mask):
     source = open_source(make_recording(**({} if mask else {"mask": None})))
     spheres = room.person(0.1, 2.5)
     points = source[0]["points"][1][source[0]["points_valid"][1]]
     away = np.linalg.norm(points[:, None] - spheres[:, :3], axis=-1) - spheres[:, 3]
-    # On the surface of some sphere, to the millimetre of the depth files.
+    # On the surface of a sphere, to the millimetre of the depth files.
     assert np.abs(away).min(axis=1).max() < 0.002
 
 
-def test_without_keypoints_there_is_no_confidence(make_recording):
+def test_confidence_is_zero_without_keypoints(make_recording):
     example = open_source(make_recording())[0]
     assert (example["confidence"] == 0).all()
     assert np.isfinite(example["uv"]).all()
@@ -32,10 +32,10 @@ def test_without_truth_nothing_is_valid(make_recording):
     assert not example["visible"].any()
 
 
-def test_truth_is_converted_and_hidden_joints_are_not_visible(make_recording, room):
+def test_truth_is_converted_and_occluded_joints_are_not_visible(make_recording, room):
     torso = np.array([0.0, 0.1, 2.5])
     xyz = np.full((3, 25, 3), np.nan, np.float32)
-    xyz[:, 1] = torso  # NTU25 torso, 15 cm under the skin
+    xyz[:, 1] = torso  # NTU25 torso, 15 cm below the skin
     xyz[:, 3] = [0.0, -0.35, 3.2]  # head, 80 cm behind the surface
     pose = pose_file.PoseFile(
         xyz=xyz,
@@ -58,7 +58,7 @@ def two_people(room):
     return people, depth, uv
 
 
-def test_keypoints_choose_the_person(make_recording, room):
+def test_keypoints_determine_the_person(make_recording, room):
     people, depth, uv = two_people(room)
     keypoints = detections.to_coco(uv[:1].repeat(3, 0), np.ones((3, 17)), "COCO17")
     source = open_source(
@@ -69,18 +69,18 @@ def test_keypoints_choose_the_person(make_recording, room):
     assert np.median(plain[0]["points"][0, :, 2]) == pytest.approx(2.3, abs=0.1)
 
 
-def test_a_frame_without_keypoints_is_segmented_all_the_same(make_recording, room):
+def test_a_frame_without_keypoints_is_also_segmented(make_recording, room):
     people, depth, uv = two_people(room)
     confidence = np.ones((3, 17))
     confidence[1] = 0.0
     keypoints = detections.to_coco(uv[:1].repeat(3, 0), confidence, "COCO17")
     path = make_recording(depth=[depth] * 3, mask=None, keypoints=keypoints)
     example = open_source(path, num_frames=3)[0]
-    far = np.median(example["points"][..., 2], axis=1)  # the person is followed
+    far = np.median(example["points"][..., 2], axis=1)  # the same person in all frames
     np.testing.assert_allclose(far, 3.3, atol=0.1)
 
 
-def test_masks_choose_the_keypoints(make_recording, room):
+def test_masks_determine_the_keypoints(make_recording, room):
     people, depth, uv = two_people(room)
     mask = np.abs(depth - 3.3) < 0.3
     mask &= room.render(people[0])[1] == 1
@@ -104,8 +104,8 @@ def test_an_empty_frame_has_no_points(make_recording, room):
     np.testing.assert_array_equal(example["points_valid"].any(-1), [True, False, True])
 
 
-def test_few_points_are_taken_again(make_recording):
-    """As of rendered people; networks have seen no padding."""
+def test_few_points_are_repeated(make_recording):
+    """As for rendered people, because networks are trained without padding."""
     source = open_source(make_recording())
     stored = len(source.tracks[0].frame(0)["points"])
     source._num_points = 3 * stored
@@ -119,7 +119,7 @@ def corrupt(path, frame):
 
 
 @pytest.mark.parametrize("mask", [True, False])
-def test_a_frame_that_cannot_be_read_is_left_out_only_if_allowed(make_recording, mask):
+def test_an_unreadable_frame_is_skipped_only_if_allowed(make_recording, mask):
     path = make_recording(frames=4, **({} if mask else {"mask": None}))
     opened = recording.open_recording(path)
     corrupt(path, 2)
@@ -139,7 +139,7 @@ def read(path, **options):
     return tracks.read_track(opened, skeleton="ITOP15", stored_points=64, **options)
 
 
-def test_crops_are_kept_small_and_given_as_the_schema_has_them(make_recording):
+def test_crops_are_stored_packed_and_returned_as_in_the_schema(make_recording):
     track = read(make_recording(), crop_size=64)
     assert track.crops == schema.CROP_FIELDS
     assert track.per_frame["depth_crop"].dtype == np.uint16
@@ -147,15 +147,15 @@ def test_crops_are_kept_small_and_given_as_the_schema_has_them(make_recording):
     assert frame["depth_crop"].shape == (64, 64)
     assert frame["depth_crop"].dtype == np.float32
     assert frame["color_crop"].shape == (64, 64, 3)
-    # The person of spheres is 2.3 to 2.5 m away, and 200 bright before black.
-    person = frame["depth_crop"] > 0  # nothing of the room
+    # The person of spheres is 2.3 to 2.5 m away; brightness 200 before black.
+    person = frame["depth_crop"] > 0  # without the room
     assert 0.05 < person.mean() < 0.6
     assert np.abs(frame["depth_crop"] - frame["reference_depth"])[person].max() < 0.3
     assert np.median(frame["color_crop"][person]) == 200
     assert np.median(frame["color_crop"][~person]) == 0
 
 
-def test_the_person_s_spheres_lie_in_the_crops(make_recording, room):
+def test_the_spheres_of_the_person_are_in_the_crops(make_recording, room):
     track = read(make_recording(), crop_size=48)
     for index in range(3):
         frame = track.frame(index)
@@ -165,17 +165,17 @@ def test_the_person_s_spheres_lie_in_the_crops(make_recording, room):
             assert np.all((uv > 0) & (uv < 48))
             column, row = uv[:, :2].astype(int).T
             crop = frame[f"{kind}_crop"][row, column].reshape(len(uv), -1)
-            assert np.mean(crop.max(-1) > 0) > 0.9  # the feet are out of the picture
+            assert np.mean(crop.max(-1) > 0) > 0.9  # the feet are outside the image
         assert frame["reference_depth"] == pytest.approx(2.44, abs=0.03)
 
 
-def test_crops_are_asked_for(make_recording):
+def test_crops_are_made_only_on_request(make_recording):
     track = read(make_recording())
     assert track.crops == ()
     assert not set(schema.CROP_FIELDS) & track.frame(0).keys()
 
 
-def test_without_pictures_there_are_crops_of_depth_alone(make_recording):
+def test_sequences_without_colour_have_only_depth_crops(make_recording):
     bare = read(make_recording("bare", color=None, color_camera=None), crop_size=8)
     files_lost = read(make_recording("lost", color=None), crop_size=8)
     for track in (bare, files_lost):
@@ -183,7 +183,7 @@ def test_without_pictures_there_are_crops_of_depth_alone(make_recording):
         assert not {"color_crop", "color_crop_matrix"} & track.frame(0).keys()
 
 
-def test_a_picture_that_cannot_be_read_is_left_out_only_if_allowed(make_recording):
+def test_an_unreadable_image_is_skipped_only_if_allowed(make_recording):
     path = make_recording()
     (path / "color" / "000001.png").write_bytes(b"\x89PNG\r\n\x1a\n no more")
     with pytest.raises(errors.BadInput, match="color/000001.png cannot be decoded"):
@@ -192,10 +192,10 @@ def test_a_picture_that_cannot_be_read_is_left_out_only_if_allowed(make_recordin
     track = read(path, crop_size=8, skipped=skipped)
     assert len(track) == len(track.points) == len(track.per_frame["color_crop"]) == 2
     assert len(skipped) == 1
-    assert len(read(path)) == 3  # without crops nobody looks at it
+    assert len(read(path)) == 3  # colour is not read without crops
 
 
-def test_an_empty_frame_has_a_crop_of_the_middle(make_recording, room):
+def test_an_empty_frame_has_a_crop_of_the_image_centre(make_recording, room):
     depth, shown = room.render(room.person(0.0, 2.5))
     path = make_recording(depth=[depth, 0 * depth, depth], mask=[shown == 1] * 3)
     track = read(path, crop_size=8)
@@ -205,7 +205,7 @@ def test_an_empty_frame_has_a_crop_of_the_middle(make_recording, room):
 
 
 def counting_depth(opened, monkeypatch):
-    """How often each depth file is decoded from now on, by position."""
+    """Counts how often each depth file is decoded, by position."""
     decoded, depth = [0] * len(opened), type(opened).depth
 
     def count(self, index):
@@ -225,7 +225,7 @@ def test_depth_is_decoded_once(make_recording, monkeypatch, masks):
     assert decoded == [1, 1, 1]
 
 
-def test_frames_without_mask_are_segmented_under_the_keypoints(
+def test_frames_without_mask_are_segmented_with_the_keypoints(
     make_recording, room, monkeypatch
 ):
     people, depth, uv = two_people(room)
@@ -243,7 +243,7 @@ def test_frames_without_mask_are_segmented_under_the_keypoints(
 
 
 @pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf])
-def test_pixels_without_a_number_are_no_points(nothing):
+def test_nan_and_infinite_pixels_are_not_points(nothing):
     depth = np.array([[2.0, nothing] * 8] * 16, np.float32)
     rays = np.zeros((16, 16, 2), np.float32)
     xyz = tracks.masked_points(np.ones(depth.shape, bool), depth, rays)

@@ -10,7 +10,7 @@ BODY = skeleton.BODY
 
 
 @pytest.mark.parametrize("order", ["ZYX", "XYZ", "YXZ", "ZXY"])
-def test_bvh_joints_are_where_scipy_puts_them(tmp_path, order):
+def test_bvh_joints_match_positions_computed_with_scipy(tmp_path, order):
     truth = original.write(tmp_path / "walk.bvh", order=order)
     motion = joint_clips.read_bvh(tmp_path / "walk.bvh")
     np.testing.assert_allclose(motion.clips["walk"], truth, atol=1e-6)
@@ -22,8 +22,8 @@ def test_bvh_joints_are_where_scipy_puts_them(tmp_path, order):
     assert "End_left_foot" in ends
 
 
-def test_position_channels_replace_offsets_and_turns_carry_children(tmp_path):
-    # The root is turned by 90 degrees about y: its child 2 along x goes to -z.
+def test_position_channels_replace_offsets_and_rotations_move_children(tmp_path):
+    # The root is rotated by 90 degrees about y, so its child at +2 x is at -2 z.
     (tmp_path / "a.bvh").write_text(
         "HIERARCHY\nROOT hips\n{\nOFFSET 7 7 7\n"
         "CHANNELS 4 Yposition Xposition Zposition Yrotation\n"
@@ -68,14 +68,14 @@ BAD_BVH = {
     "of the HIERARCHY: it ends too early": changed("}\nMOTION", "MOTION"),
     "has 95 values, expected 96 numbers": lambda text: text.rsplit(" ", 1)[0],
     "has 96 values, expected 96 numbers": lambda text: text.rsplit(" ", 1)[0] + " x",
-    "has 9 frames, announced are 10": lambda text: text.rsplit("\n", 2)[0],
+    "has 9 frames, but its header says 10": lambda text: text.rsplit("\n", 2)[0],
     "does not begin with 'Frames: N'": changed("Frame Time: ", "Frame Time:"),
     "MOTION does not begin": changed("Frame Time: 0.0083", "Frame Time: 9.0"),
 }
 
 
 @pytest.mark.parametrize("message", BAD_BVH)
-def test_a_broken_bvh_is_one_line(tmp_path, message):
+def test_an_invalid_bvh_is_reported_in_one_line(tmp_path, message):
     original.write(tmp_path / "a.bvh")
     text = (tmp_path / "a.bvh").read_text()
     (tmp_path / "a.bvh").write_text(BAD_BVH[message](text))
@@ -83,19 +83,22 @@ def test_a_broken_bvh_is_one_line(tmp_path, message):
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.1, 0.3, 0.6, 0.9, 0.99])
-def test_a_bvh_cut_short_anywhere_is_one_line(tmp_path, kept):
+def test_a_truncated_bvh_is_reported_in_one_line(tmp_path, kept):
     original.write(tmp_path / "a.bvh")
     data = (tmp_path / "a.bvh").read_bytes()
     (tmp_path / "a.bvh").write_bytes(data[: int(kept * len(data))])
     refuse("a.bvh", joint_clips.read_bvh, tmp_path / "a.bvh")
 
 
-def test_missing_files_and_files_of_the_t_pose_alone(tmp_path):
+def test_missing_files_and_files_with_only_the_t_pose_are_bad_input(tmp_path):
     refuse("cannot read .*none.bvh", joint_clips.read_bvh, tmp_path / "none.bvh")
     original.write(tmp_path / "a.bvh", frames=0)
-    refuse("has 1 frames, expected more", joint_clips.read_bvh, tmp_path / "a.bvh")
+    refuse("has only 1 frames", joint_clips.read_bvh, tmp_path / "a.bvh")
     refuse(
-        "has no .bvh and no .npz", joint_clips.write_clips, tmp_path / "x", "out.npz"
+        "has no readable .bvh or .npz",
+        joint_clips.write_clips,
+        tmp_path / "x",
+        "out.npz",
     )
 
 
@@ -146,7 +149,7 @@ def test_pose_files_are_joint_files(tmp_path):
         assert {"p", "q"} <= set(written.files)
 
 
-def test_corrupt_frames_are_named_or_made_nan_and_counted(tmp_path):
+def test_corrupt_frames_are_named_or_replaced_by_nan_and_counted(tmp_path):
     walk = np.zeros((6, 2, 3))
     walk[2, 1, 1], walk[4, 0] = 2.147e9, np.inf
     walk[1] = np.nan  # missing, not corrupt
@@ -163,7 +166,7 @@ def test_corrupt_frames_are_named_or_made_nan_and_counted(tmp_path):
     lines = joint_clips.write_clips(
         tmp_path, tmp_path / "o" / "c.npz", skip_corrupt=True
     )
-    assert lines == [f"{path}: 2 corrupt frames made NaN"]
+    assert lines == [f"{path}: 2 corrupt frames replaced by NaN"]
 
 
 BAD_JOINTS = {
@@ -171,12 +174,12 @@ BAD_JOINTS = {
     "unknown skeleton 'X'": {"skeleton": "X", "joint_names": None},
     "neither 'joint_names' nor 'skeleton'": {"joint_names": None},
     "'up' is 'x'": {"up": "x"},
-    "no number of frames per second": {"fps": 0.0},
+    "not a valid frame rate": {"fps": 0.0},
 }
 
 
 @pytest.mark.parametrize("message", BAD_JOINTS)
-def test_a_wrong_joint_file_is_one_line(tmp_path, message):
+def test_an_invalid_joint_file_is_reported_in_one_line(tmp_path, message):
     fields = {"joint_names": ["a", "b"], "walk": np.zeros((6, 2, 3))}
     fields |= BAD_JOINTS[message]
     fields = {name: value for name, value in fields.items() if value is not None}
@@ -184,7 +187,7 @@ def test_a_wrong_joint_file_is_one_line(tmp_path, message):
     refuse(f"a.npz.*{message}", joint_clips.read_joints, tmp_path / "a.npz")
 
 
-def test_a_file_that_cannot_be_read_is_an_error_or_left_out(tmp_path):
+def test_an_unreadable_file_is_an_error_or_skipped(tmp_path):
     (tmp_path / "in").mkdir()
     original.write(tmp_path / "in" / "a.bvh")
     (tmp_path / "in" / "b.bvh").write_text("HIERARCHY")
@@ -197,7 +200,7 @@ def test_a_file_that_cannot_be_read_is_an_error_or_left_out(tmp_path):
     assert list(motion_clips.load_clips(output)) == ["a"]
 
 
-def test_files_that_do_not_fit_together_are_refused(tmp_path):
+def test_incompatible_files_are_rejected(tmp_path):
     save(tmp_path / "a.npz")
     original.write(tmp_path / "b.bvh")
     output = tmp_path / "o" / "c.npz"
@@ -205,14 +208,14 @@ def test_files_that_do_not_fit_together_are_refused(tmp_path):
     (tmp_path / "b.bvh").unlink()
     save(tmp_path / "b.npz")
     refuse(
-        "b.npz: the clip name 'walk' is taken",
+        "b.npz: the clip name 'walk' is reserved or occurs twice",
         joint_clips.write_clips,
         tmp_path,
         output,
     )
 
 
-def test_frame_rates_are_thinned_and_never_interpolated(tmp_path):
+def test_frame_rates_are_decimated_and_never_interpolated(tmp_path):
     save(tmp_path / "a.npz", fps=100.0)
     output = tmp_path / "o" / "c.npz"
     refuse("choose fps=33.33", joint_clips.write_clips, tmp_path, output)
@@ -230,7 +233,7 @@ def cmu(sample_data):
 
 
 @pytest.mark.parametrize("name", ["02_01", "02_02"])
-def test_cmu_bvh_is_the_samples_clip_to_a_micrometre(cmu, name):
+def test_cmu_bvh_matches_the_sample_clip_to_a_micrometre(cmu, name):
     motion = joint_clips.read_bvh(cmu / f"{name}.bvh")
     given = joint_clips.read_joints(cmu / "cmu_joints_30fps_dev.npz")
     assert motion.joint_names == given.joint_names
@@ -257,7 +260,7 @@ def test_cmu_folder_becomes_clips_that_move_a_body(cmu, tmp_path):
         (tmp_path / f"{name}.bvh").write_bytes((cmu / f"{name}.bvh").read_bytes())
     joint_clips.write_clips(tmp_path, tmp_path / "o" / "clips.npz")
     clips = motion_clips.load_clips(tmp_path / "o" / "clips.npz")
-    # No T-pose is left: load_clips cuts a clip where a joint leaps.
+    # No T-pose remains: load_clips splits a clip where a joint jumps.
     assert {name: len(clip.xyz) for name, clip in clips.items()} == {
         "02_01": 86,
         "02_02": 75,
@@ -266,7 +269,7 @@ def test_cmu_folder_becomes_clips_that_move_a_body(cmu, tmp_path):
     assert -1.85 < body[:, BODY.index("head_top"), 1].min() < -1.45
 
 
-def test_msr_overflows_are_found(sample_data, tmp_path):
+def test_msr_overflows_are_detected(sample_data, tmp_path):
     path = sample_data / "msr_action3d" / "msr_action3d_a01_a12.npz"
     if not path.is_file():
         pytest.skip(f"no {path}")

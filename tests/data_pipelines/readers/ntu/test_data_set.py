@@ -12,7 +12,7 @@ from tests.data_pipelines.originals import ntu_rgbd as originals
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 
-FRAMES = 3  # with too few joints for a fit, which takes time
+FRAMES = 3  # too few joints for a fit, which would be slow
 LONG = 6
 TRAIN, VALIDATION, TEST = originals.CLIPS
 # Joints on the left and in the middle of a body that faces the camera, metres.
@@ -28,7 +28,7 @@ STANDING = {
 
 
 def person(x=0.0, z=2.5, frames=FRAMES):
-    """Walks away to the right: (frames, 25, 3), metres, camera frame."""
+    """A person who walks away to the right: (frames, 25, 3), metres, camera frame."""
     places = []
     for name in skeletons.NTU25.joints:
         side = -1.0 if name.startswith("right_") else 1.0
@@ -39,7 +39,7 @@ def person(x=0.0, z=2.5, frames=FRAMES):
 
 
 def discs(*bodies):
-    """Depth of bodies of discs that stand at their joints, far ones first."""
+    """Depth of bodies as discs at their joints, far ones first."""
     depth = np.zeros((len(bodies[0]), 424, 512), np.float32)
     for frame, picture in enumerate(depth):
         joints = np.concatenate([body[frame] for body in bodies])
@@ -52,7 +52,7 @@ def discs(*bodies):
 
 
 def shades(frames=FRAMES):
-    """Red pictures, each a little brighter than the one before."""
+    """Red images of increasing brightness."""
     pictures = np.zeros((frames, 1080, 1920, 3), np.uint8)
     pictures[..., 0] = 40 + 30 * np.arange(frames)[:, None, None]
     return pictures
@@ -77,14 +77,14 @@ def names(opened):
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    """The only sequence of a clip with depth and colour."""
+    """The single sequence of a clip with depth and colour."""
     folder = tmp_path_factory.mktemp("clip")
     write(folder, TRAIN, person(frames=LONG), color=shades(LONG))
     (sequence,) = originals.open_source(folder).sequences["train"]
     return sequence
 
 
-def test_what_is_written_is_read(clip, tmp_path):
+def test_a_written_clip_is_read_back(clip, tmp_path):
     assert clip.name == f"{TRAIN}-0"
     assert clip.subject == "P001"
     assert clip.frames == tuple(range(1, LONG + 1))
@@ -100,7 +100,7 @@ def test_what_is_written_is_read(clip, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["depth", "color"])
-def test_cameras_are_found_again(clip, kind):
+def test_cameras_are_recovered(clip, kind):
     fitted = getattr(clip, f"{kind}_camera")
     truth = getattr(originals, f"{kind.upper()}_CAMERA")
     shift = np.eye(4) if kind == "depth" else clip.color_from_depth
@@ -109,13 +109,13 @@ def test_cameras_are_found_again(clip, kind):
     xyz = rng.uniform([-0.8, -0.8, 2.0], [0.8, 0.8, 4.0], (100, 3))
     uv = originals.project(xyz @ shift[:3, :3].T + shift[:3, 3], fitted)
     expected = xyz @ true_shift[:3, :3].T + true_shift[:3, 3]
-    # A few times what the colour model misses Kinect's own by: a fit to 150 joints.
+    # A few times the error of the colour model, because the fit has only 150 joints.
     expected = originals.project(expected, truth)
     np.testing.assert_allclose(uv, expected, atol=0.05)
 
 
 @pytest.mark.parametrize("with_video", [True, False])
-def test_keypoints_lie_on_the_joints(tmp_path, with_video):
+def test_keypoints_match_the_projected_joints(tmp_path, with_video):
     color = shades(LONG) if with_video else None
     write(tmp_path, TRAIN, person(frames=LONG), color=color)
     (sequence,) = originals.open_source(tmp_path).sequences["train"]
@@ -123,13 +123,13 @@ def test_keypoints_lie_on_the_joints(tmp_path, with_video):
     expected = sequence.joints().xyz @ sequence.color_from_depth[:3, :3].T
     expected = expected + sequence.color_from_depth[:3, 3]
     expected = sequence.keypoint_camera.project(expected)
-    np.testing.assert_allclose(uv, expected, atol=0.02)  # the fit's residual
+    np.testing.assert_allclose(uv, expected, atol=0.02)  # residual of the fit
     np.testing.assert_array_equal(confidence, 1.0)
     assert sequence.keypoint_camera.width == (1920 if with_video else 512)
     assert (sequence.color_camera is None) == (not with_video)
 
 
-def test_inferred_joints_count_half_and_lost_ones_not_at_all(tmp_path):
+def test_inferred_joints_have_confidence_one_half_and_lost_ones_zero(tmp_path):
     state = np.full(25, 2)
     left_hand, right_knee = map(skeletons.NTU25.index, ("left_hand", "right_knee"))
     state[left_hand], state[right_knee] = 1, 0
@@ -144,7 +144,7 @@ def test_inferred_joints_count_half_and_lost_ones_not_at_all(tmp_path):
     np.testing.assert_array_equal(sequence.keypoints("NTU25")[1], pose.confidence)
 
 
-def test_joints_outside_the_picture_are_no_keypoints(tmp_path):
+def test_joints_outside_the_image_are_not_keypoints(tmp_path):
     bodies = person(x=1.6, z=2.3)
     write(tmp_path, TRAIN, bodies)
     (sequence,) = originals.open_source(tmp_path).sequences["train"]
@@ -153,7 +153,7 @@ def test_joints_outside_the_picture_are_no_keypoints(tmp_path):
     np.testing.assert_array_equal(sequence.keypoints("NTU25")[1] > 0, seen)
 
 
-def test_each_body_is_a_sequence_of_the_frames_that_have_it(tmp_path):
+def test_each_body_is_a_sequence_of_the_frames_that_include_it(tmp_path):
     first, second = person(x=-0.8, frames=LONG), person(x=0.4, frames=LONG)
     second[[0, 3]] = np.nan
     write(tmp_path, TRAIN, first, second)
@@ -169,15 +169,15 @@ def test_each_body_is_a_sequence_of_the_frames_that_have_it(tmp_path):
     np.testing.assert_array_equal(two.mask(0), discs(second)[1] > 0)
 
 
-def test_colour_frames_come_in_any_order(clip):
+def test_colour_frames_can_be_read_in_any_order(clip):
     for index in (3, 1, 1, 5, 0):
         image = clip.color(index)
         assert image.shape == (1080, 1920, 3)
-        # JPEG changes flat colours by a step or two.
+        # JPEG changes uniform colours by one or two values.
         np.testing.assert_allclose(image[500, 500], [40 + 30 * index, 0, 0], atol=3)
 
 
-def test_sequences_travel_to_other_processes(clip):
+def test_sequences_can_be_pickled(clip):
     clip.color(1)
     travelled = pickle.loads(pickle.dumps(clip))
     np.testing.assert_array_equal(travelled.color(1), clip.color(1))
@@ -185,7 +185,7 @@ def test_sequences_travel_to_other_processes(clip):
 
 
 @pytest.mark.parametrize("variant", ["cross_subject", "cross_view"])
-def test_every_split_has_its_clip(tmp_path, variant):
+def test_every_split_has_its_clips(tmp_path, variant):
     for name in originals.CLIPS:
         write(tmp_path, name)
     opened = originals.open_source(tmp_path, variant=variant)
@@ -195,18 +195,18 @@ def test_every_split_has_its_clip(tmp_path, variant):
         "test": [f"{TEST}-0"],
     }
     assert variant in opened.protocol
-    assert "no 2D detector" in opened.protocol
+    assert "not detections" in opened.protocol
 
 
 @pytest.mark.parametrize(
     ("variant", "split"), [("cross_subject", "train"), ("cross_view", "test")]
 )
-def test_the_first_camera_is_tested_across_views(tmp_path, variant, split):
+def test_the_first_camera_is_the_cross_view_test_split(tmp_path, variant, split):
     write(tmp_path, TRAIN.replace("C002", "C001"))
     assert originals.open_source(tmp_path, variant=variant).sequences[split]
 
 
-def test_twenty_persons_train_or_validate():
+def test_twenty_persons_are_for_training_or_validation():
     assert len(set(data_set.TRAIN_SUBJECTS)) == 20
     assert data_set.VALIDATION_SUBJECTS == (8, 27)
 
@@ -227,7 +227,7 @@ def test_files_are_found_below_the_source_and_in_one_folder(tmp_path, nested):
     assert sequence.depth(0).any()
 
 
-def test_unmasked_depth_and_other_setups_are_passed_over(tmp_path):
+def test_unmasked_depth_and_other_setups_are_ignored(tmp_path):
     write(tmp_path)
     full = tmp_path / "nturgb+d_depth" / TRAIN / "Depth-00000001.png"
     full.parent.mkdir(parents=True)
@@ -237,7 +237,7 @@ def test_unmasked_depth_and_other_setups_are_passed_over(tmp_path):
     assert sequence.depth(0).any()
 
 
-def test_listed_clips_without_skeletons_are_left_out_and_counted(tmp_path):
+def test_listed_clips_without_skeletons_are_excluded_and_counted(tmp_path):
     write(tmp_path)
     write(tmp_path, VALIDATION)
     (tmp_path / f"nturgb+d_skeletons/{VALIDATION}.skeleton").write_text("1\n0\n")
@@ -250,7 +250,7 @@ def test_listed_clips_without_skeletons_are_left_out_and_counted(tmp_path):
     assert "2 clips on the list of missing skeletons" in opened.protocol
 
 
-def test_half_of_a_source_is_refused_with_what_is_missing(tmp_path):
+def test_an_incomplete_source_is_rejected_with_the_missing_files(tmp_path):
     write(tmp_path)
     folder = tmp_path / "nturgb+d_skeletons"
     for person_number in range(2, 9):
@@ -265,21 +265,23 @@ def test_half_of_a_source_is_refused_with_what_is_missing(tmp_path):
     assert "and 3 more; no .skeleton file of S003C001P003R001A001" in message
 
 
-def test_empty_source(tmp_path):
+def test_an_empty_source_is_bad_input(tmp_path):
     refuse(tmp_path / "nowhere", "no .skeleton files of NTU RGB.D 60 in .*nowhere")
 
 
-def test_part_of_the_data_set_is_no_whole(tmp_path):
+def test_a_part_of_the_data_set_is_rejected_if_counts_are_checked(tmp_path):
     write(tmp_path)
-    refuse(tmp_path, "has 1 clips, NTU RGB.D 60 has 56880; .*False", check_counts=True)
+    refuse(
+        tmp_path, "has 1 clips, but NTU RGB.D 60 has 56880; .*False", check_counts=True
+    )
 
 
-def test_unknown_variant(tmp_path):
+def test_an_unknown_variant_is_bad_input(tmp_path):
     refuse(tmp_path, "variant is 'x'; use 'cross_subject' or", variant="x")
 
 
 def change_joint(word, value):
-    """Spoils a number of the fourth joint in the second frame."""
+    """Replaces a number of the fourth joint in the second frame."""
 
     def spoil(text):
         lines = text.splitlines()
@@ -296,17 +298,17 @@ def change_joint(word, value):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda text: "", "breaks off in frame 0 of 0"),
+        (lambda text: "", "ends in frame 0 of 0"),
         (lambda text: "2\n0\n0\n", "has 0 bodies"),
-        (lambda text: text[: len(text) // 2], "breaks off in frame 2 of 3"),
+        (lambda text: text[: len(text) // 2], "ends in frame 2 of 3"),
         (lambda text: text.replace(" 2\n25", " 2\n24", 1), "in frame 1 of 3"),
-        (lambda text: "PK\x03\x04" + text, "is no .skeleton file"),
-        (lambda text: "\xff" + text, "is no .skeleton file"),
+        (lambda text: "PK\x03\x04" + text, "is not a .skeleton file"),
+        (lambda text: "\xff" + text, "is not a .skeleton file"),
         (change_joint(0, "nan"), "frame 2 has a joint that is not within 100 m"),
         (change_joint(2, "2.147e9"), "frame 2 has a joint that is not within"),
     ],
 )
-def test_corrupt_skeletons_are_refused_or_skipped_and_named(tmp_path, spoil, message):
+def test_corrupt_skeletons_are_rejected_or_skipped_and_named(tmp_path, spoil, message):
     write(tmp_path)
     write(tmp_path, TEST)
     path = tmp_path / f"nturgb+d_skeletons/{TRAIN}.skeleton"
@@ -317,7 +319,7 @@ def test_corrupt_skeletons_are_refused_or_skipped_and_named(tmp_path, spoil, mes
     assert sum(names(opened).values(), []) == [f"{TEST}-0"]
 
 
-def test_pixels_that_kinect_could_not_give_are_no_keypoints(tmp_path):
+def test_missing_pixels_of_kinect_are_not_keypoints(tmp_path):
     write(tmp_path)
     path = tmp_path / f"nturgb+d_skeletons/{TRAIN}.skeleton"
     path.write_text(change_joint(3, "-Infinity")(path.read_text()))
@@ -328,14 +330,14 @@ def test_pixels_that_kinect_could_not_give_are_no_keypoints(tmp_path):
     assert sequence.joints().valid.all()
 
 
-def test_empty_video_is_refused_or_skipped(tmp_path):
+def test_an_empty_video_is_rejected_or_skipped(tmp_path):
     write(tmp_path, color=shades(1))
     (tmp_path / f"nturgb+d_rgb/{TRAIN}_rgb.avi").write_bytes(b"")
     line = refuse(tmp_path, "_rgb.avi is empty")
     assert originals.open_source(tmp_path, skip_corrupt=True).skipped == [line]
 
 
-def test_video_that_ends_early(tmp_path):
+def test_a_video_that_ends_early_is_bad_input(tmp_path):
     write(tmp_path, color=shades(2))
     (sequence,) = originals.open_source(tmp_path).sequences["train"]
     assert sequence.color(1) is not None
@@ -348,12 +350,12 @@ def test_video_that_ends_early(tmp_path):
     ("image", "message"),
     [
         (None, "cannot read .*MDepth-00000002.png"),
-        (np.ones((424, 512), np.uint8), "MDepth-00000002.png is no 16-bit grey PNG"),
-        (np.ones((240, 320), np.uint16), "is no 16-bit grey PNG of 512x424"),
+        (np.ones((424, 512), np.uint8), "MDepth-00000002.png is not a 16-bit grey PNG"),
+        (np.ones((240, 320), np.uint16), "is not a 16-bit grey PNG of 512x424"),
         (np.ones((424, 512), np.uint16), "MDepth-00000002.png cannot be decoded"),
     ],
 )
-def test_depth_that_cannot_be_read(tmp_path, image, message):
+def test_unreadable_depth_is_bad_input(tmp_path, image, message):
     write(tmp_path)
     (sequence,) = originals.open_source(tmp_path).sequences["train"]
     path = tmp_path / "nturgb+d_depth_masked" / TRAIN / "MDepth-00000002.png"
@@ -366,7 +368,7 @@ def test_depth_that_cannot_be_read(tmp_path, image, message):
     assert sequence.depth(0).any()
 
 
-def test_keypoints_of_a_detector_are_in_colour_pixels(tmp_path):
+def test_detected_keypoints_are_in_colour_pixels(tmp_path):
     write(tmp_path / "source")
     uv = np.full((FRAMES, 17, 2), 700.5)
     found = detections.to_coco(
@@ -380,23 +382,23 @@ def test_keypoints_of_a_detector_are_in_colour_pixels(tmp_path):
         sequence.keypoint_detections().by_frame[FRAMES][0, :, :2], 700.5
     )
     assert sequence.color(0) is None
-    assert "2D keypoints are a 2D detector's" in opened.protocol
+    assert "2D keypoints are detections" in opened.protocol
     (tmp_path / f"{TRAIN}.json").unlink()
     with pytest.raises(errors.BadInput, match=f"no keypoints of {TRAIN}: "):
         sequence.keypoint_detections()
 
 
-def test_too_few_joints_are_said_to_give_a_typical_camera(tmp_path):
+def test_too_few_joints_give_a_typical_camera_and_a_note(tmp_path):
     write(tmp_path)
     opened = originals.open_source(tmp_path)
-    assert "Too few joints to fit, so a typical Kinect v2: S001C002" in opened.protocol
+    assert "with too few joints to fit: S001C002" in opened.protocol
     (sequence,) = opened.sequences["train"]
     expected = originals.DEPTH_CAMERA.intrinsics
     np.testing.assert_allclose(sequence.depth_camera.intrinsics, expected, atol=3)
     assert np.isfinite(sequence.keypoints("NTU25")[0]).all()
 
 
-def test_the_fit_lets_go_of_outliers(tmp_path):
+def test_the_fit_is_robust_to_outliers(tmp_path):
     write(tmp_path, TRAIN, person(frames=LONG))
     (body,) = skeleton_file.read(tmp_path / f"nturgb+d_skeletons/{TRAIN}.skeleton")
     rows = skeleton_file.point_correspondences(body)

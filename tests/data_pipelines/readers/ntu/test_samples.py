@@ -1,4 +1,4 @@
-"""NTU RGB+D on its real files: residuals of the cameras, and which side is left."""
+"""NTU RGB+D on real files: residuals of the cameras, and left and right."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ SAMPLES = (
 
 
 def link_samples(sample_data, folder):
-    """The sample files as a source: depth is lacking, so a first picture is put in."""
+    """Links the sample files as a source, with a first depth image, which they lack."""
     for name in SAMPLES:
         path = sample_data / "ntu" / f"{name}.skeleton"
         if not path.is_file():
@@ -42,7 +42,7 @@ def test_cameras_fit_real_files(sample_data, name):
     np.testing.assert_allclose(fitted.depth.intrinsics[:2], 365.3, atol=0.5)
     baseline = fitted.color.intrinsics[0] * fitted.color_from_depth[0, 3]
     np.testing.assert_allclose(baseline, 56.2, atol=0.2)  # data README
-    # Of all joints, inferred ones too, by the camera as readers of data sets use it.
+    # All joints, also inferred ones, with the camera that the reader returns.
     uv = originals.project(body.xyz, fitted.depth)
     error = np.linalg.norm(uv - body.uv_depth, axis=-1)
     assert np.sqrt((error**2).mean()) < 1e-3
@@ -53,7 +53,7 @@ def test_cameras_fit_real_files(sample_data, name):
     assert np.sqrt((error**2).mean()) < 0.02
 
 
-def test_one_kinect_keeps_its_cameras_from_setup_to_setup(sample_data, tmp_path):
+def test_one_kinect_has_the_same_cameras_in_all_setups(sample_data, tmp_path):
     opened = originals.open_source(link_samples(sample_data, tmp_path))
     assert [len(opened.sequences[split]) for split in ("train", "test")] == [3, 1]
     first, second = opened.sequences["train"][1], opened.sequences["test"][0]
@@ -63,22 +63,22 @@ def test_one_kinect_keeps_its_cameras_from_setup_to_setup(sample_data, tmp_path)
     assert "RMS at most 5e-05 px in depth and 0.007 px in colour" in opened.protocol
 
 
-def test_real_names_fit_the_mirrored_picture(sample_data, tmp_path):
-    """The woman faces the camera: her left is on the right of the picture."""
+def test_joint_names_match_the_real_mirrored_image(sample_data, tmp_path):
+    """The woman faces the camera: her left side is on the right of the image."""
     opened = originals.open_source(link_samples(sample_data, tmp_path))
     sequence = opened.sequences["train"][0]
     uv, confidence = sequence.keypoints("COCO17")
     left, right = (skeletons.COCO17.index(f"{s}_shoulder") for s in ("left", "right"))
     assert (uv[:, left, 0] > uv[:, right, 0] + 20).all()
     assert (confidence[:, [left, right]] > 0).all()
-    # She wears black; the wall behind her is white.
+    # She wears black and stands in front of a white wall.
     image = sequence.color(60)
     u, v = np.floor(uv[60, right]).astype(int)
     assert image[v + 20, u].max() < 60
     assert image[v + 20, u - 100].min() > 150
 
 
-def test_the_samples_lack_their_depth(sample_data):
+def test_missing_depth_of_the_samples_is_reported(sample_data):
     message = f"no masked depth .* of {SAMPLES[0]}, {SAMPLES[1]}"
     with pytest.raises(errors.BadInput, match=message):
         originals.open_source(sample_data / "ntu")

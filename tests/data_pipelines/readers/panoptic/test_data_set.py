@@ -1,4 +1,4 @@
-"""CMU Panoptic's Kinects: what comes out of files whose truth is known."""
+"""CMU Panoptic's Kinects: reading synthetic files with known ground truth."""
 
 import json
 import pickle
@@ -34,7 +34,7 @@ def settings(**changes):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """A recording of two people, and its truth."""
+    """A recording of two people, and its ground truth."""
     folder = tmp_path_factory.mktemp("panoptic")
     return folder, originals.write(folder, NAME, people=2)
 
@@ -46,13 +46,13 @@ def opened(written):
 
 @pytest.fixture
 def copied(written, tmp_path):
-    """A copy of the recording that a test may spoil."""
+    """A copy of the recording that a test may damage."""
     shutil.copytree(written[0] / NAME, tmp_path / NAME)
     return tmp_path / NAME
 
 
 def sequences_of(data_set: sequence.DataSet, split: str = "train"):
-    """(view, body, sequence) of each; views count from 0."""
+    """(view, body, sequence) of each sequence; views count from 0."""
     return [(s.node - 1, s.body, s) for s in data_set.sequences[split]]
 
 
@@ -61,7 +61,7 @@ def moved(xyz, transform):
 
 
 def points(seen, index=0):
-    """The cloud of a frame in the world, metres."""
+    """The point cloud of a frame, world frame, metres."""
     depth = seen.depth(index)
     xyz = np.concatenate([seen.rays * depth[..., None], depth[..., None]], axis=-1)
     return moved(xyz[depth > 0], seen.world_from_depth[index])
@@ -71,7 +71,7 @@ def distance(xyz, cloud):
     return spatial.cKDTree(cloud).query(xyz)[0]
 
 
-def test_a_sequence_is_one_person_before_one_kinect(opened):
+def test_a_sequence_is_one_person_in_one_kinect(opened):
     names = [
         f"{NAME}_50_01_body3_000002",
         f"{NAME}_50_01_body7_000002",
@@ -79,17 +79,17 @@ def test_a_sequence_is_one_person_before_one_kinect(opened):
         f"{NAME}_50_02_body7_000003",
     ]
     assert [s.name for s in opened.sequences["train"]] == names
-    assert "(8 of 13 are)" in opened.protocol
+    assert "(8 of 13)" in opened.protocol
     assert not opened.skipped
 
 
-def test_frames_are_those_with_a_pose_and_a_time(opened, written):
+def test_frames_have_a_pose_and_a_time(opened, written):
     for view, _, seen in sequences_of(opened):
         assert seen.frames == tuple(written[1].places[view])
         np.testing.assert_allclose(seen.time, 0.033356 * np.arange(4), atol=1e-9)
 
 
-def test_depth_is_that_of_the_frame_and_not_mirrored(opened, written):
+def test_depth_belongs_to_the_frame_and_is_not_mirrored(opened, written):
     for view, _, seen in sequences_of(opened):
         for index in range(len(seen)):
             expected = written[1].depth[view, index]
@@ -98,7 +98,7 @@ def test_depth_is_that_of_the_frame_and_not_mirrored(opened, written):
 
 
 @pytest.mark.parametrize("extracted", [False, True])
-def test_color_is_that_of_the_depth_frame(copied, written, extracted):
+def test_color_belongs_to_the_depth_frame(copied, written, extracted):
     if extracted:
         for node in originals.NODES:
             originals.extract_pictures(copied, node)
@@ -106,7 +106,7 @@ def test_color_is_that_of_the_depth_frame(copied, written, extracted):
     for view, _, seen in sequences_of(cmu_panoptic.open_data_set(copied, settings())):
         for index in range(len(seen)):
             expected = written[1].color[view, index].astype(float)
-            # Lossy; of frames next to each other a fifth as much differs at its least.
+            # Lossy compression; adjacent frames differ more.
             assert np.abs(seen.color(index) - expected).mean() < 6
 
 
@@ -122,7 +122,7 @@ def test_joints_are_in_the_depth_camera_in_metres(opened, written):
         np.testing.assert_allclose(pose.confidence, 0.7 * pose.valid, rtol=1e-6)
 
 
-def test_joints_lie_inside_the_surface_that_depth_shows(opened):
+def test_joints_are_behind_the_surface_in_depth(opened):
     for _, _, seen in sequences_of(opened):
         pose = seen.joints()
         skin = distance(
@@ -131,15 +131,15 @@ def test_joints_lie_inside_the_surface_that_depth_shows(opened):
         assert np.median(skin) < 0.1
 
 
-def test_the_kinects_agree_about_the_world(opened, written):
+def test_clouds_of_both_kinects_match_in_the_world_frame(opened, written):
     views = [s for s in opened.sequences["train"] if s.body == 3]
     people = np.concatenate([x[0] for x in written[1].xyz_world.values()])
     clouds = [c[distance(c, people) < 0.2] for c in map(points, views)]
-    # Pixels are 28 mm apart where the people stand.
+    # Pixels are 28 mm apart at the distance of the people.
     assert np.median(distance(clouds[0], clouds[1])) < 0.02
 
 
-def test_projected_keypoints_carry_the_distortion_of_the_lens(opened, written):
+def test_projected_keypoints_include_lens_distortion(opened, written):
     take, camera = written[1], originals.COLOR
     for view, body, seen in sequences_of(opened):
         pose = take.color_from_depth[view] @ take.depth_from_world[view]
@@ -157,11 +157,11 @@ def test_projected_keypoints_carry_the_distortion_of_the_lens(opened, written):
         )
 
 
-def test_keypoints_outside_the_picture_are_not_there(copied):
+def test_keypoints_outside_the_image_are_missing(copied):
     path = copied / f"kcalibration_{NAME}.json"
     content = json.loads(path.read_text())
     for sensor in content["sensors"]:
-        sensor["K_color"][0][2] += 80.0  # the picture's left half is what is seen
+        sensor["K_color"][0][2] += 80.0  # only the left half of the image is visible
     path.write_text(json.dumps(content))
     for _, _, seen in sequences_of(cmu_panoptic.open_data_set(copied, settings())):
         found = np.concatenate(list(seen.keypoint_detections().by_frame.values()))
@@ -170,8 +170,8 @@ def test_keypoints_outside_the_picture_are_not_there(copied):
         assert np.isnan(found[~known][:, :2]).all()
 
 
-def test_who_stands_far_aside_is_not_folded_into_the_picture(copied):
-    # 65 degrees off the axis, the lens model gives a place inside the picture.
+def test_people_far_outside_the_view_have_no_keypoints(copied):
+    # 65 degrees off the axis, the lens model gives a pixel inside the image.
     for file in (copied / "hdPose3d_stage1_coco19").iterdir():
         scene = json.loads(file.read_text())
         for body in scene["bodies"]:
@@ -183,8 +183,8 @@ def test_who_stands_far_aside_is_not_folded_into_the_picture(copied):
         assert (person[..., 2] == 0).all()
 
 
-def test_a_detectors_person_is_the_one_of_the_sequence(written, opened, tmp_path):
-    # Both people in every frame, in turn first; numbered as the video's pictures are.
+def test_detections_are_those_of_the_person_of_the_sequence(written, opened, tmp_path):
+    # Both people in every frame, in alternating order; numbers are those of the video.
     for view, node in enumerate(originals.NODES):
         truth = {
             b: s.keypoint_detections().by_frame
@@ -205,7 +205,7 @@ def test_a_detectors_person_is_the_one_of_the_sequence(written, opened, tmp_path
         content = {"categories": [{"keypoints": names}], "annotations": entries}
         (tmp_path / f"{NAME}_50_{node:02d}.json").write_text(json.dumps(content))
     detected = cmu_panoptic.open_data_set(written[0], settings(keypoints=str(tmp_path)))
-    assert "a detector's" in detected.protocol
+    assert "are detections" in detected.protocol
     for seen, own in zip(
         detected.sequences["train"], opened.sequences["train"], strict=True
     ):
@@ -215,13 +215,13 @@ def test_a_detectors_person_is_the_one_of_the_sequence(written, opened, tmp_path
         np.testing.assert_allclose(uv, expected, atol=1e-3)
 
 
-def test_a_detector_that_missed_a_view_is_named(written, tmp_path):
+def test_missing_detections_of_a_view_are_named(written, tmp_path):
     detected = cmu_panoptic.open_data_set(written[0], settings(keypoints=str(tmp_path)))
     with pytest.raises(errors.BadInput, match=f"no keypoints of {NAME}_50_01"):
         detected.sequences["train"][0].keypoint_detections()
 
 
-def test_the_archive_of_poses_serves_as_well_as_the_folder(copied, opened):
+def test_poses_can_be_read_from_the_archive(copied, opened):
     poses = copied / "hdPose3d_stage1_coco19"
     with tarfile.open(poses.with_suffix(".tar"), "w") as archive:
         archive.add(poses, poses.name)
@@ -231,15 +231,15 @@ def test_the_archive_of_poses_serves_as_well_as_the_folder(copied, opened):
         np.testing.assert_array_equal(a.joints().xyz, b.joints().xyz)
 
 
-def test_sequences_travel_to_other_processes(opened):
+def test_sequences_can_be_pickled(opened):
     seen = opened.sequences["train"][0]
     other = pickle.loads(pickle.dumps(seen))
     np.testing.assert_array_equal(other.depth(1), seen.depth(1))
     np.testing.assert_array_equal(other.joints().xyz, seen.joints().xyz)
 
 
-def test_a_long_pause_ends_a_sequence_and_a_short_one_does_not(copied):
-    # Depth frames 33 ms apart; the second half is moved by half a second.
+def test_only_a_long_gap_ends_a_sequence(copied):
+    # Depth frames are 33 ms apart; the second half is shifted by half a second.
     change_times(copied, 500.0)
     train = cmu_panoptic.open_data_set(copied, settings()).sequences["train"]
     assert [len(s) for s in train] == [2] * 8
@@ -249,7 +249,7 @@ def test_a_long_pause_ends_a_sequence_and_a_short_one_does_not(copied):
 
 
 def change_times(folder, late):
-    """Moves the last two poses and pictures in time."""
+    """Shifts the last two poses and images in time."""
     path = folder / f"ksynctables_{NAME}.json"
     table = json.loads(path.read_text())
     for nodes in table["kinect"].values():
@@ -262,10 +262,10 @@ def change_times(folder, late):
     sync.read_scenes.cache_clear()
 
 
-def test_a_pose_too_far_in_time_is_none(copied):
+def test_a_pose_too_far_in_time_is_not_used(copied):
     file = sorted((copied / "hdPose3d_stage1_coco19").iterdir())[0]
     scene = json.loads(file.read_text())
-    # Depth comes 3 ms after its pose: 16.9 ms is near enough, 17.1 ms is not.
+    # Depth is 3 ms later than its pose: 16.9 ms is within the limit, 17.1 ms is not.
     for late, frames in ((19.9, 4), (20.1, 3)):
         file.write_text(json.dumps(scene | {"univTime": scene["univTime"] + late}))
         sync.read_scenes.cache_clear()
@@ -273,7 +273,7 @@ def test_a_pose_too_far_in_time_is_none(copied):
         assert [len(s) for s in train] == [frames] * 4
 
 
-def test_color_too_far_in_time_is_none(copied):
+def test_color_too_far_in_time_is_not_used(copied):
     path = copied / f"ksynctables_{NAME}.json"
     table = json.loads(path.read_text())
     node = table["kinect"]["color"]["KINECTNODE1"]
@@ -285,7 +285,7 @@ def test_color_too_far_in_time_is_none(copied):
 
 
 @pytest.mark.parametrize("split", sequence.SPLITS)
-def test_the_name_of_a_recording_decides_its_split(split):
+def test_the_name_of_a_recording_determines_its_split(split):
     assert cmu_panoptic.split_of(originals.RECORDINGS[split]) == split
     others = [f"{i}_pose1" for i in range(700)]
     share = np.mean([cmu_panoptic.split_of(name) == "validation" for name in others])

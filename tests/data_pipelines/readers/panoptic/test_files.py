@@ -1,4 +1,4 @@
-"""CMU Panoptic: every way in which its files can be incomplete or wrong."""
+"""CMU Panoptic: missing, incomplete and invalid files."""
 
 import json
 import shutil
@@ -34,12 +34,12 @@ def written(tmp_path_factory):
 
 @pytest.fixture
 def copied(written, tmp_path):
-    """A copy of the recording that a test may spoil."""
+    """A copy of the recording that a test may damage."""
     shutil.copytree(written / NAME, tmp_path / NAME)
     return tmp_path / NAME
 
 
-def test_what_is_missing_is_listed(copied):
+def test_missing_files_are_listed(copied):
     (copied / f"ksynctables_{NAME}.json").unlink()
     shutil.rmtree(copied / "hdPose3d_stage1_coco19")
     with pytest.raises(
@@ -52,12 +52,12 @@ def test_what_is_missing_is_listed(copied):
 
 
 @pytest.mark.parametrize("name", ["no_folder", ""])
-def test_a_source_without_recordings_is_refused(tmp_path, name):
+def test_a_source_without_recordings_is_rejected(tmp_path, name):
     with pytest.raises(errors.BadInput, match="has no CMU Panoptic recording"):
         data_set.open_data_set(tmp_path / name, settings())
 
 
-def test_variants_are_refused(written):
+def test_variants_are_rejected(written):
     with pytest.raises(errors.BadInput, match="variant is 'side'"):
         data_set.open_data_set(written, settings(variant="side"))
 
@@ -90,17 +90,17 @@ SPOILT = {
                 }
             }
         ).encode(),
-        "no depth picture of KINECTNODE1 is within 17 ms",
+        "no depth image of KINECTNODE1 is within 17 ms",
     ),
     "scene": (
         "hdPose3d_stage1_coco19/body3DScene_00000101.json",
         b'{"univTime": 1, "bodies": [{"id": 0, "joints19": [1]}]}',
-        "body3DScene_00000101.json is no file of HD poses",
+        "body3DScene_00000101.json is not an HD pose file",
     ),
     "half a picture": (
         "kinect_shared_depth/KINECTNODE1/depthdata.dat",
         bytes(2 * 128 * 106 + 2),
-        "depthdata.dat has 27138 bytes, no whole number of 128x106",
+        "depthdata.dat has 27138 bytes, not a whole number of 128x106",
     ),
     "no depth": (
         "kinect_shared_depth/KINECTNODE1/depthdata.dat",
@@ -110,13 +110,13 @@ SPOILT = {
     "empty video": (
         "kinectVideos/kinect_50_01.mp4",
         b"",
-        "kinect_50_01.mp4 is no video",
+        "kinect_50_01.mp4 is not a video",
     ),
 }
 
 
 @pytest.mark.parametrize("case", SPOILT)
-def test_a_spoilt_file_is_named_and_skipped_only_where_allowed(copied, case):
+def test_an_invalid_file_is_named_and_skipped_only_if_allowed(copied, case):
     path, content, message = SPOILT[case]
     (copied / path).write_bytes(content)
     with pytest.raises(errors.BadInput, match=message) as caught:
@@ -127,21 +127,23 @@ def test_a_spoilt_file_is_named_and_skipped_only_where_allowed(copied, case):
     assert all(s.node == 2 for s in left.sequences["train"])
 
 
-def test_poses_of_nobody_are_refused(copied):
+def test_poses_without_people_are_rejected(copied):
     for file in (copied / "hdPose3d_stage1_coco19").iterdir():
         file.write_text('{"univTime": 1.0, "bodies": []}')
-    with pytest.raises(errors.BadInput, match="none of 4 scenes has bodies"):
+    with pytest.raises(errors.BadInput, match="none of the 4 scenes has a person"):
         data_set.open_data_set(copied, settings())
 
 
-def test_a_broken_archive_is_refused(copied):
+def test_a_damaged_archive_is_rejected(copied):
     poses = copied / "hdPose3d_stage1_coco19"
     with tarfile.open(poses.with_suffix(".tar"), "w") as archive:
         archive.add(poses, poses.name)
     shutil.rmtree(poses)
     content = poses.with_suffix(".tar").read_bytes()
     poses.with_suffix(".tar").write_bytes(content[: len(content) // 2 + 100])
-    with pytest.raises(errors.BadInput, match="stage1_coco19.tar is no whole tar file"):
+    with pytest.raises(
+        errors.BadInput, match="stage1_coco19.tar is not a complete tar file"
+    ):
         data_set.open_data_set(copied, settings())
 
 
@@ -150,14 +152,14 @@ def test_a_frame_beyond_the_end_of_the_depth_file_is_an_error_of_that_frame(copi
     path.write_bytes(path.read_bytes()[: -2 * 128 * 106])
     seen = data_set.open_data_set(copied, settings()).sequences["train"][0]
     assert seen.depth(2).any()
-    with pytest.raises(errors.BadInput, match=r"ends before depth picture 6"):
+    with pytest.raises(errors.BadInput, match=r"ends before depth image 6"):
         seen.depth(3)
 
 
-def test_a_color_picture_that_cannot_be_read_is_an_error_of_that_frame(copied):
+def test_an_unreadable_color_image_is_an_error_of_that_frame(copied):
     originals.extract_pictures(copied, 1)
     (copied / "kinectImgs/50_01/50_01_00000002.jpg").write_bytes(b"no picture")
     seen = data_set.open_data_set(copied, settings()).sequences["train"][0]
     assert seen.color(1) is not None
-    with pytest.raises(errors.BadInput, match=r"50_01_00000002.jpg: colour picture 1"):
+    with pytest.raises(errors.BadInput, match=r"50_01_00000002.jpg: colour image 1"):
         seen.color(0)

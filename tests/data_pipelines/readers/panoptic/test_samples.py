@@ -1,9 +1,9 @@
-"""CMU Panoptic's real samples: do ten Kinects, three views and one pose agree?
+"""CMU Panoptic's real samples: consistency of ten Kinects, three views and one pose.
 
-The samples come as pictures of one moment; the fixtures put them into the original
-layout. No recording has both Kinect pictures and poses, so the cellist's pose is made
-of keypoints that were marked by eye, and the band's poses are seen from the Kinects as
-they stood half a year later.
+The samples are images of one moment; the fixtures write them in the original layout. No
+recording has both Kinect images and poses. So the pose of the cellist is triangulated
+from keypoints marked by hand, and the poses of the band are combined with the Kinect
+calibration of half a year later.
 """
 
 import json
@@ -21,7 +21,7 @@ from unipose_jax.geometry import camera as pinhole
 
 CELLO, BAND = "171026_cello3", "160906_band1"
 MARKED = (0, 2, 4)  # views of the cellist with keypoints
-# Kinects that stand next to each other: five below, five above and between them.
+# Pairs of neighbouring Kinects: five below, five above and between them.
 NEIGHBOURS = [
     (0, 5),
     (0, 6),
@@ -52,7 +52,7 @@ def moved(xyz, transform):
 
 
 def points(seen, index=0):
-    """The cloud of a frame in the world, metres."""
+    """The point cloud of a frame, world frame, metres."""
     depth = seen.depth(index)
     xyz = np.concatenate([seen.rays * depth[..., None], depth[..., None]], axis=-1)
     return moved(xyz[depth > 0], seen.world_from_depth[index])
@@ -75,7 +75,7 @@ def write_tables(folder, stamps):
 
 
 def read_marks(path):
-    """Pixels of the marks, by joint of PANOPTIC19 and view."""
+    """Pixels of the marked keypoints, by joint of PANOPTIC19 and view."""
     content, skeleton = json.loads(path.read_text()), skeletons.by_name("PANOPTIC19")
     sides, marks = {"r": "right_", "l": "left_"}, {}
     for view in MARKED:
@@ -88,7 +88,7 @@ def read_marks(path):
 
 
 def ray_of(mark, sensor):
-    """Origin and direction in the sensors' world."""
+    """Origin and direction of a ray in the world frame of the sensors."""
     pose = np.linalg.inv(np.array(sensor["M_color"]) @ sensor["M_world2sensor"])
     matrix, lens = np.array(sensor["K_color"]), np.ravel(sensor["distCoeffs_color"])
     xy = cv2.undistortPoints(np.array(mark), matrix, lens).ravel()
@@ -97,7 +97,7 @@ def ray_of(mark, sensor):
 
 
 def meeting_point(rays):
-    """The point nearest to rays, metres."""
+    """The least-squares intersection of rays, metres."""
     across = [np.eye(3) - np.outer(ray, ray) for _, ray in rays]
     places = [a @ place for a, (place, _) in zip(across, rays, strict=True)]
     return np.linalg.solve(sum(across), sum(places))
@@ -105,9 +105,9 @@ def meeting_point(rays):
 
 @pytest.fixture(scope="module")
 def cello(sample_data, tmp_path_factory):
-    """The real cellist in the original layout, with the marks of three views.
+    """The real cellist in the original layout, with marked keypoints in three views.
 
-    The world is that of the sensors; the pose is where rays of the marks meet.
+    The world frame is that of the sensors. The pose is triangulated from the marks.
     """
     source = sample_data / "panoptic" / CELLO
     folder = tmp_path_factory.mktemp("real") / CELLO
@@ -127,7 +127,7 @@ def cello(sample_data, tmp_path_factory):
         (depth / "depthdata.dat").write_bytes(counts[:, ::-1].tobytes())
         color = folder / "kinectImgs" / f"50_{view + 1:02d}"
         color.mkdir(parents=True)
-        # OpenCV goes by the content, not by the name.
+        # OpenCV detects the format by content, not by name.
         (color / f"50_{view + 1:02d}_00000001.jpg").symlink_to(
             source / f"color_{view:05d}.png"
         )
@@ -148,7 +148,7 @@ def cello(sample_data, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cellist(cello):
-    """The cloud of each Kinect within 20 cm of a joint, world."""
+    """Points of each Kinect within 20 cm of a joint, world frame."""
     clouds = []
     for seen in cello.views:
         pose, cloud = seen.joints(), points(seen)
@@ -160,38 +160,38 @@ def cellist(cello):
 
 
 @pytest.mark.parametrize(("a", "b"), NEIGHBOURS)
-def test_real_neighbouring_kinects_see_one_person(cellist, a, b):
+def test_clouds_of_real_neighbouring_kinects_match(cellist, a, b):
     clouds = cellist[a], cellist[b]
-    # 8 to 17 mm; of mirrored pictures 30 to 250 mm.
+    # Measured: 8 to 17 mm; with mirrored images 30 to 250 mm.
     assert len(clouds[0]) > 4000
     assert np.median(distance(*clouds)) < 0.02
     assert np.median(distance(*clouds[::-1])) < 0.02
 
 
 @pytest.mark.parametrize("view", MARKED)
-def test_real_marks_are_where_the_pose_is_projected(cello, view):
+def test_the_projected_pose_matches_real_marks(cello, view):
     uv = cello.views[view].keypoint_detections().by_frame[0][0, :, :2] - 0.5
     marks = {j: uv for (j, v), uv in cello.marks.items() if v == view}
     away = [np.linalg.norm(uv[j] - mark) for j, mark in marks.items()]
     away = np.array(away)[np.isfinite(away)]
-    # 3.5, 3.7 and 2.4 px; marks are good to 5 px.
+    # Measured: 3.5, 3.7 and 2.4 px; the marks are accurate to 5 px.
     assert len(away) >= 5
     assert np.median(away) < 5
 
 
 @pytest.mark.parametrize("view", MARKED)
-def test_real_rays_of_marks_hit_the_surface(cello, view):
+def test_rays_of_real_marks_hit_the_surface(cello, view):
     seen = cello.views[view]
     place = (seen.world_from_depth[0] @ np.linalg.inv(seen.color_from_depth))[:3, 3]
     away = points(seen) - place
     rays = [ray for (_, v), (_, ray) in cello.rays.items() if v == view]
     gaps = [np.linalg.norm(np.cross(away, ray), axis=1).min() for ray in rays]
-    # 2.7, 2.3 and 3.5 mm; depth pixels are 7 mm apart.
+    # Measured: 2.7, 2.3 and 3.5 mm; depth pixels are 7 mm apart.
     assert np.median(gaps) < 0.004
 
 
 def edge_gain(seen, color_from_depth):
-    """Contrast of the colour picture where depth has edges, over its mean."""
+    """Contrast of the colour image at depth edges, relative to its mean contrast."""
     depth, gray = seen.depth(0), cv2.cvtColor(seen.color(0), cv2.COLOR_RGB2GRAY)
     gray = cv2.GaussianBlur(gray.astype(np.float32), (0, 0), 2)
     contrast = np.hypot(cv2.Sobel(gray, -1, 1, 0), cv2.Sobel(gray, -1, 0, 1))
@@ -206,7 +206,7 @@ def edge_gain(seen, color_from_depth):
     return contrast[v[inside], u[inside]].mean() / contrast.mean()
 
 
-def test_real_edges_of_depth_lie_on_edges_of_color(cello):
+def test_real_depth_edges_match_color_edges(cello):
     gains = [
         edge_gain(cello.views[view], cello.views[view].color_from_depth)
         for view in MARKED
@@ -219,13 +219,13 @@ def test_real_edges_of_depth_lie_on_edges_of_color(cello):
         )
         for view in MARKED
     ]
-    # 5.8, 5.1, 5.4; with the inverse of M_color 4.1, 4.0, 2.8.
+    # Measured: 5.8, 5.1, 5.4; with the inverse of M_color 4.1, 4.0, 2.8.
     assert min(gains) > 5
     assert max(others) < 4.2
 
 
-def test_real_poses_are_in_metres_before_the_kinects(sample_data, tmp_path):
-    # Calibration of one year, Kinects of the next: enough to know units and directions.
+def test_real_poses_are_in_metres_in_front_of_the_kinects(sample_data, tmp_path):
+    # Calibration and poses are of different years, enough to check units and axes.
     source, folder = sample_data / "panoptic", tmp_path / BAND
     folder.mkdir()
     for name in (f"calibration_{BAND}.json", "hdPose3d_stage1_coco19"):

@@ -8,7 +8,7 @@ from data_pipelines.readers.recordings import aligned_rgbd
 from unipose_jax import errors
 from data_pipelines.readers.recordings import recording
 
-# Column by column, as Open3D writes it.
+# Column-major, as in Open3D.
 CAMERA = {
     "width": 8,
     "height": 6,
@@ -32,24 +32,24 @@ def source(tmp_path):
     return path
 
 
-def test_it_becomes_a_recording(source, tmp_path):
+def test_the_result_is_a_recording(source, tmp_path):
     assert aligned_rgbd.convert(source, tmp_path / "r", fps=30.0) == 3
     opened = recording.open_recording(tmp_path / "r")
     np.testing.assert_allclose(opened.time, [0, 1 / 30, 2 / 30])
     np.testing.assert_allclose(opened.depth(2), 1.002, rtol=1e-6)
     np.testing.assert_allclose(opened.color(0)[0, 0], [30, 20, 10], atol=3)  # JPEG
-    # The principal point in the middle of the image is at half its size.
+    # A principal point at the centre of the image is at half the image size.
     np.testing.assert_allclose(opened.depth_camera.intrinsics, [10, 11, 4, 3])
     np.testing.assert_array_equal(opened.color_from_depth, np.eye(4))
 
 
-def test_depth_unit_is_kept(source, tmp_path):
+def test_the_depth_unit_is_kept(source, tmp_path):
     aligned_rgbd.convert(source, tmp_path / "r", fps=30.0, depth_unit=0.0001)
     opened = recording.open_recording(tmp_path / "r")
     np.testing.assert_allclose(opened.depth(0), 0.1, rtol=1e-6)
 
 
-def test_unpacked_bag_says_rate_and_unit(source, tmp_path):
+def test_an_unpacked_bag_has_frame_rate_and_depth_unit(source, tmp_path):
     (source / "camera_intrinsic.json").unlink()
     unpacked = CAMERA | {"fps": 15.0, "depth_scale": 10_000.0}  # counts per metre
     (source / "intrinsic.json").write_text(json.dumps(unpacked))
@@ -63,7 +63,7 @@ def test_unpacked_bag_says_rate_and_unit(source, tmp_path):
     np.testing.assert_allclose(opened.depth(0), 1.0, rtol=1e-6)
 
 
-def test_camera_that_says_neither_has_the_usual_ones(source, tmp_path):
+def test_frame_rate_and_depth_unit_have_defaults(source, tmp_path):
     aligned_rgbd.convert(source, tmp_path / "r")
     opened = recording.open_recording(tmp_path / "r")
     np.testing.assert_allclose(opened.time[1], 1 / 30)
@@ -72,7 +72,7 @@ def test_camera_that_says_neither_has_the_usual_ones(source, tmp_path):
 
 @pytest.mark.parametrize("key", ["fps", "depth_scale"])
 @pytest.mark.parametrize("value", [0, -1.0, "30", None, float("inf"), float("nan")])
-def test_rate_and_unit_are_positive_numbers(source, tmp_path, key, value):
+def test_frame_rate_and_depth_unit_must_be_positive_numbers(source, tmp_path, key, value):
     (source / "camera_intrinsic.json").write_text(json.dumps(CAMERA | {key: value}))
     with pytest.raises(errors.BadInput, match=f"{key} is .*, not a positive number"):
         aligned_rgbd.convert(source, tmp_path / "r")
@@ -85,16 +85,16 @@ def test_rate_and_unit_are_positive_numbers(source, tmp_path, key, value):
         ({"fps": 0.0}, "--fps=0 is not a positive number"),
         ({"fps": float("nan")}, "--fps=nan is not a positive number"),
         ({"depth_unit": -1.0}, "--depth_unit=-1 is not a positive number"),
-        ({"depth_unit": 1000.0}, "--depth_unit=1000 is in metres per count"),
+        ({"depth_unit": 1000.0}, "--depth_unit=1000: unit is metres per count"),
     ],
 )
-def test_rate_and_unit_of_the_user_are_checked(source, tmp_path, options, message):
+def test_frame_rate_and_depth_unit_of_the_user_are_checked(source, tmp_path, options, message):
     with pytest.raises(errors.BadInput, match=message):
         aligned_rgbd.convert(source, tmp_path / "r", **options)
     assert not (tmp_path / "r").exists()
 
 
-def test_a_file_in_the_way_is_kept(source, tmp_path):
+def test_an_existing_output_is_kept(source, tmp_path):
     (tmp_path / "r").write_text("mine")
     with pytest.raises(errors.BadInput, match="r exists; choose a new path"):
         aligned_rgbd.convert(source, tmp_path / "r")
@@ -134,7 +134,7 @@ def depth_of(kind):
         ),
         (lambda p: (p / "depth" / "000008.png").unlink(), "000008 has no depth"),
         (lambda p: (p / "color" / "000009.jpg").unlink(), "000009 has no colour"),
-        (lambda p: [f.unlink() for f in (p / "color").iterdir()], "has no pictures"),
+        (lambda p: [f.unlink() for f in (p / "color").iterdir()], "has no images"),
         (
             lambda p: (p / "camera_intrinsic.json").unlink(),
             "has no camera_intrinsic.json or intrinsic.json",
@@ -151,11 +151,11 @@ def depth_of(kind):
             lambda p: (p / "camera_intrinsic.json").write_text(
                 json.dumps(CAMERA | {"intrinsic_matrix": [10, 0, 3, 0, 11, 2, 0, 0, 1]})
             ),
-            "column by column",
+            "column-major order",
         ),
     ],
 )
-def test_bad_sources_are_one_line_and_leave_nothing(source, tmp_path, spoil, message):
+def test_an_invalid_source_is_one_line_and_leaves_no_files(source, tmp_path, spoil, message):
     spoil(source)
     with pytest.raises(errors.BadInput, match=message):
         aligned_rgbd.convert(source, tmp_path / "r", fps=30.0)

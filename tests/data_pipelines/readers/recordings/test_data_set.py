@@ -21,7 +21,9 @@ def make_config(path, **changes):
 
 
 def open_data_set(path, **changes):
-    return data_set.open_data_set(path, config_data.typed(make_config(path, **changes).data))
+    return data_set.open_data_set(
+        path, config_data.typed(make_config(path, **changes).data)
+    )
 
 
 def test_one_recording_is_split_in_time(make_recording):
@@ -42,7 +44,7 @@ def test_one_recording_is_split_in_time(make_recording):
     np.testing.assert_array_equal(test.color(1), whole.color(28))
 
 
-def test_a_recording_trains(make_recording):
+def test_a_recording_can_be_used_for_training(make_recording):
     config = make_config(make_recording(frames=20))
     batch = next(config_data.open_train(config, host=0, hosts=1))
     schema.validate(batch)
@@ -50,7 +52,7 @@ def test_a_recording_trains(make_recording):
     assert not set(schema.CROP_FIELDS) & batch.keys()
 
 
-def test_a_recording_gives_the_crops_that_the_config_asks_for(make_recording):
+def test_a_recording_has_the_crops_of_the_config(make_recording):
     config = make_config(make_recording(frames=20), crop_size=12)
     batch = next(config_data.open_train(config, host=0, hosts=1))
     schema.validate(batch)
@@ -58,13 +60,13 @@ def test_a_recording_gives_the_crops_that_the_config_asks_for(make_recording):
     assert batch["color_crop"].shape == (2, 2, 12, 12, 3)
 
 
-def test_recording_without_keypoints_cannot_teach(make_recording):
+def test_a_recording_without_keypoints_cannot_be_used_for_training(make_recording):
     config = make_config(make_recording(frames=20, joints=None))
-    with pytest.raises(errors.BadInput, match="no keypoints to learn from"):
+    with pytest.raises(errors.BadInput, match="no keypoints to train on"):
         config_data.open_train(config, host=0, hosts=1)
 
 
-def test_keypoints_must_know_the_joints_that_are_learnt(make_recording):
+def test_keypoints_must_have_the_joints_to_train(make_recording):
     uv = np.full((20, 17, 2), 30.0)
     keypoints = detections.to_coco(uv, np.ones((20, 17)), "COCO17")
     path = make_recording(frames=20, joints=None, keypoints=keypoints)
@@ -76,7 +78,7 @@ def test_keypoints_must_know_the_joints_that_are_learnt(make_recording):
     assert (batch["confidence"] > 0).all()
 
 
-def test_split_folders_are_used_where_present(make_recording, tmp_path):
+def test_split_folders_are_used_if_present(make_recording, tmp_path):
     for split, frames in (("train", 6), ("validation", 4), ("test", 2)):
         make_recording(f"all/{split}/one", frames=frames)
     opened = open_data_set(tmp_path / "all")
@@ -90,9 +92,7 @@ def test_no_recording_at_the_path_is_bad_input(tmp_path):
         open_data_set(tmp_path)
 
 
-def test_a_recording_that_cannot_be_opened_is_left_out_only_if_allowed(
-    make_recording, tmp_path
-):
+def test_an_invalid_recording_is_skipped_only_if_allowed(make_recording, tmp_path):
     for name in ("all/good", "all/bad"):
         make_recording(name, frames=10)
     (tmp_path / "all" / "bad" / "camera.json").write_text("{}")
@@ -103,21 +103,21 @@ def test_a_recording_that_cannot_be_opened_is_left_out_only_if_allowed(
     assert len(opened.skipped) == 1
 
 
-def test_a_first_frame_that_cannot_be_read_does_not_cost_the_recording(make_recording):
+def test_an_unreadable_first_frame_is_skipped(make_recording):
     path = make_recording("cut", frames=20)
     (path / "depth" / "000000.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     opened = open_data_set(path, skip_corrupt=True)
-    assert not opened.skipped  # frames are left out when they are read
+    assert not opened.skipped  # frames are skipped when they are read
     assert [len(parts[0]) for parts in opened.sequences.values()] == [16, 2, 2]
 
 
 def test_a_recording_too_short_for_a_split_is_bad_input(make_recording):
     config = make_config(make_recording(frames=1))
-    with pytest.raises(errors.BadInput, match="too short to hold a train split"):
+    with pytest.raises(errors.BadInput, match="too short for a train split"):
         config_data.open_split(config, "train")
 
 
-def test_a_path_is_needed(tmp_path):
+def test_a_path_is_required(tmp_path):
     with pytest.raises(errors.BadInput, match="needs config.data.data_dir"):
         config_data.open_split(make_config(""), "train")
 

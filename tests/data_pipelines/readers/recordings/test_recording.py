@@ -11,7 +11,7 @@ from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
 
 
-def test_what_is_written_is_read(make_recording, room):
+def test_a_written_recording_is_read_back(make_recording, room):
     depth, shown = room.render(room.person(0.0, 2.5))
     opened = recording.open_recording(make_recording())
     assert len(opened) == 3
@@ -33,7 +33,7 @@ def test_colour_is_rgb(make_recording):
     np.testing.assert_array_equal(opened.color(1), red)
 
 
-def test_only_depth_is_needed(make_recording, room):
+def test_only_depth_is_required(make_recording, room):
     path = make_recording(color=None, color_camera=None, mask=None, joints=None)
     opened = recording.open_recording(path)
     assert opened.color(0) is None
@@ -44,7 +44,7 @@ def test_only_depth_is_needed(make_recording, room):
     np.testing.assert_allclose(opened.rays, room.camera.rays())
 
 
-def test_nan_and_far_depth_become_none(make_recording):
+def test_nan_and_far_depth_become_zero(make_recording):
     depth = np.full((120, 160), 2.0, np.float32)
     depth[0, :4] = [np.nan, np.inf, -1.0, 70.0]
     opened = recording.open_recording(
@@ -62,7 +62,7 @@ def test_frames_keep_their_numbers(make_recording):
     np.testing.assert_allclose(opened.time, [0, 0.2])
 
 
-def test_one_world_pose_serves_all_frames(make_recording):
+def test_one_world_pose_is_used_for_all_frames(make_recording):
     opened = recording.open_recording(make_recording(world_from_depth=np.eye(4)))
     np.testing.assert_array_equal(opened.world_from_depth, np.stack([np.eye(4)] * 3))
 
@@ -82,10 +82,10 @@ def test_keypoints_are_undistorted_and_converted(make_recording, room):
     assert found[1, 1] == 1.0  # neck, from the shoulders
     assert found[0, 1] == 0.0
     assert np.isnan(uv[0, 1]).all()
-    assert found[:, 6].max() == 0.0  # hand: a wrist is no hand
+    assert found[:, 6].max() == 0.0  # hand: not the same as the wrist
 
 
-def test_openpose_folder_serves_as_keypoints(make_recording):
+def test_an_openpose_folder_can_replace_keypoints_json(make_recording):
     path = make_recording()
     (path / "keypoints").mkdir()
     values = [10.0, 20.0, 0.9] * 25
@@ -102,17 +102,17 @@ def refuse(path, message):
     assert "\n" not in str(caught.value)
 
 
-def test_missing_recording(tmp_path):
+def test_a_missing_recording_is_bad_input(tmp_path):
     refuse(tmp_path / "nowhere", "no recording folder at .*nowhere")
 
 
-def test_a_folder_of_recordings_is_not_one(make_recording, tmp_path):
+def test_a_folder_of_recordings_is_not_a_recording(make_recording, tmp_path):
     make_recording("all/a")
     refuse(tmp_path / "all", "has no camera.json; give one of .*for example .*all/a")
 
 
 @pytest.mark.parametrize("value", [1, 255])
-def test_masks_are_of_0_and_255_or_of_0_and_1(make_recording, value):
+def test_masks_may_have_the_values_0_and_255_or_0_and_1(make_recording, value):
     path = make_recording()
     expected = recording.open_recording(path).mask(0)
     assert 0 < expected.sum() < expected.size
@@ -120,15 +120,15 @@ def test_masks_are_of_0_and_255_or_of_0_and_1(make_recording, value):
     np.testing.assert_array_equal(recording.open_recording(path).mask(0), expected)
 
 
-def test_depth_that_is_cut_off_is_one_line(make_recording, capfd):
+def test_truncated_depth_is_reported_in_one_line(make_recording, capfd):
     path = make_recording()
     whole = (path / "depth" / "000000.png").read_bytes()
     (path / "depth" / "000000.png").write_bytes(whole[: len(whole) // 2])
     refuse(path, "000000.png cannot be decoded")
-    assert capfd.readouterr().err == ""  # of libpng
+    assert capfd.readouterr().err == ""  # no message of libpng
 
 
-def test_empty_recording(tmp_path, make_recording):
+def test_an_empty_recording_is_bad_input(tmp_path, make_recording):
     (tmp_path / "empty").mkdir()
     refuse(tmp_path / "empty", "cannot read .*camera.json")
     path = make_recording()
@@ -137,19 +137,19 @@ def test_empty_recording(tmp_path, make_recording):
     refuse(path, "has no depth frames")
 
 
-def test_8_bit_depth(make_recording):
+def test_8_bit_depth_is_bad_input(make_recording):
     path = make_recording()
     cv2.imwrite(str(path / "depth/000000.png"), np.ones((120, 160), np.uint8))
     refuse(path, "000000.png is 8-bit grey; .* 16-bit grey PNG")
 
 
-def test_colour_depth(make_recording):
+def test_depth_in_colour_is_bad_input(make_recording):
     path = make_recording()
     cv2.imwrite(str(path / "depth/000000.png"), np.ones((120, 160, 3), np.uint16))
     refuse(path, "16-bit colour")
 
 
-def test_camera_without_fx(make_recording):
+def test_a_camera_without_fx_is_bad_input(make_recording):
     path = make_recording()
     camera = json.loads((path / "camera.json").read_text())
     del camera["depth"]["fx"]
@@ -157,11 +157,11 @@ def test_camera_without_fx(make_recording):
     refuse(path, "'depth' has no 'fx'")
 
 
-def test_all_zero_depth(make_recording):
+def test_all_zero_depth_is_bad_input(make_recording):
     refuse(make_recording(depth=[np.zeros((120, 160))] * 3), "all 3 frames are empty")
 
 
-def test_all_nan_depth(make_recording):
+def test_all_nan_depth_is_bad_input(make_recording):
     nothing = np.full((120, 160), np.nan)
     refuse(make_recording(depth=[nothing] * 3), "all 3 frames are empty")
 
@@ -172,37 +172,37 @@ def test_one_empty_frame_is_allowed(make_recording, room):
     assert not opened.depth(0).any()
 
 
-def test_depth_of_another_size(make_recording):
+def test_depth_of_a_wrong_size_is_bad_input(make_recording):
     path = make_recording()
     cv2.imwrite(str(path / "depth/000000.png"), np.ones((60, 80), np.uint16))
     refuse(path, "is 80x60, but camera.json says 160x120")
 
 
-def test_misnamed_depth_file(make_recording):
+def test_a_misnamed_depth_file_is_bad_input(make_recording):
     path = make_recording()
     (path / "depth" / "000000.png").rename(path / "depth" / "frame0.png")
     refuse(path, "named by six digits")
 
 
-def test_depth_in_another_format(make_recording):
+def test_depth_in_another_format_is_bad_input(make_recording):
     path = make_recording()
     (path / "depth" / "000001.png").rename(path / "depth" / "000001.jpg")
     refuse(path, "000001.jpg: depth files are 16-bit .png")
 
 
-def test_truncated_depth(make_recording):
+def test_a_depth_file_of_40_bytes_is_bad_input(make_recording):
     path = make_recording()
     whole = (path / "depth" / "000000.png").read_bytes()
     (path / "depth" / "000000.png").write_bytes(whole[:40])
     refuse(path, "cannot be decoded")
 
 
-def test_world_poses_that_do_not_fit(make_recording):
+def test_a_wrong_number_of_world_poses_is_bad_input(make_recording):
     refuse(make_recording(world_from_depth=np.stack([np.eye(4)] * 2)), "2 transforms")
 
 
 @pytest.mark.parametrize("kind", ["color", "mask"])
-def test_images_of_another_size(make_recording, kind):
+def test_images_of_a_wrong_size_are_bad_input(make_recording, kind):
     path = make_recording()
     cv2.imwrite(str(path / kind / "000000.png"), np.ones((60, 80), np.uint8))
     opened = recording.open_recording(path)
@@ -210,14 +210,14 @@ def test_images_of_another_size(make_recording, kind):
         getattr(opened, kind)(0)
 
 
-def test_keypoints_with_the_wrong_number_of_joints(make_recording):
+def test_keypoints_with_a_wrong_number_of_joints_are_bad_input(make_recording):
     entry = {"image_id": 0, "keypoints": [1.0] * 48, "score": 1.0}
     opened = recording.open_recording(make_recording(keypoints=[entry]))
     with pytest.raises(errors.BadInput, match=r"16 joints, expected 17 .*COCO17"):
         opened.keypoints("ITOP15")
 
 
-def test_joints_of_another_length(make_recording):
+def test_joints_of_a_wrong_length_are_bad_input(make_recording):
     path = make_recording()
     (path / "depth" / "000002.png").unlink()
     opened = recording.open_recording(path)
@@ -225,7 +225,7 @@ def test_joints_of_another_length(make_recording):
         opened.joints()
 
 
-def test_joints_of_other_frames(make_recording):
+def test_joints_of_other_frames_are_bad_input(make_recording):
     path = make_recording()
     pose = pose_file.read(path / "joints.npz")
     other = dataclasses.replace(pose, frame=np.array([0, 2, 3]))
@@ -245,7 +245,7 @@ def test_an_existing_folder_is_not_overwritten(make_recording):
 @pytest.mark.parametrize(
     "change", [{"color_camera": None}, {"mask": [np.zeros((3, 4), bool)]}]
 )
-def test_a_failed_write_leaves_nothing(make_recording, tmp_path, change):
+def test_a_failed_write_leaves_no_files(make_recording, tmp_path, change):
     with pytest.raises(errors.BadInput):
         make_recording(**change)
     assert not list(tmp_path.iterdir())

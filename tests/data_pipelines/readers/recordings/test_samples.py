@@ -1,4 +1,4 @@
-"""The real samples as recordings: do clouds of one scene agree in the world?"""
+"""The real samples as recordings: consistency of clouds in the world frame."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def recordings(sample_data, tmp_path_factory):
 
 
 def world_clouds(path):
-    """The person's cloud of each frame, metres, world."""
+    """Points of the person in each frame, metres, world frame."""
     opened = recording.open_recording(path)
     return [
         cloud.xyz @ pose[:3, :3].T + pose[:3, 3]
@@ -34,7 +34,7 @@ def median_distance(a, b):
     return np.median(spatial.cKDTree(b).query(a[::20])[0])
 
 
-def test_there_are_twelve_and_all_are_readable(recordings):
+def test_all_twelve_recordings_are_readable(recordings):
     found = data_set.find_recordings(recordings)
     assert len(found) == 12
     read = [
@@ -48,21 +48,21 @@ def test_there_are_twelve_and_all_are_readable(recordings):
         assert source[index]["points_valid"].all()
 
 
-def test_the_turning_person_stands_still_in_the_world(recordings):
-    # 2.8 mm by the README of the samples; nearest neighbours come out lower.
+def test_the_turning_person_has_a_constant_position_in_the_world(recordings):
+    # 2.8 mm in the README of the samples; nearest-neighbour distances are lower.
     clouds = world_clouds(recordings / "turning_person")
     distance = [median_distance(clouds[i], clouds[i + 5]) for i in range(0, 45, 5)]
     assert max(distance) < 0.0035
 
 
-def test_neighbouring_kinects_see_one_person(recordings):
+def test_clouds_of_neighbouring_kinects_match(recordings):
     clouds = [world_clouds(recordings / f"panoptic_{v}")[0] for v in range(5)]
-    # Most of a body is seen by two neighbours, 72 degrees apart, at its sides only.
+    # Neighbours, 72 degrees apart, both see mainly the sides of the body.
     distance = [median_distance(clouds[i], clouds[(i + 1) % 5]) for i in range(5)]
     assert np.median(distance) < 0.025
 
 
-def test_keypoints_of_the_colour_camera_lie_on_the_person(recordings):
+def test_keypoints_of_the_colour_camera_are_on_the_person(recordings):
     for view in (0, 2, 4):
         opened = recording.open_recording(recordings / f"panoptic_{view}")
         keypoints = tracks.read_keypoints(opened, "ITOP15")
@@ -72,7 +72,7 @@ def test_keypoints_of_the_colour_camera_lie_on_the_person(recordings):
         seen = keypoints.confidence[0] > 0
         assert seen.sum() >= 6
         away = np.linalg.norm(uv[:, None] - keypoints.uv[0, seen], axis=-1).min(axis=0)
-        # Marked by eye to 5 px; depth pixels are 3 colour pixels apart.
+        # Marked by hand to 5 px; depth pixels are 3 colour pixels apart.
         assert np.median(away) < 4
         assert away.max() < 25
 

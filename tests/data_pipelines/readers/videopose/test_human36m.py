@@ -21,15 +21,15 @@ def test_17_of_32_joints_are_read_in_the_cameras_frame(tmp_path, joints):
     opened = open_set(tmp_path)
     for number, view in enumerate(opened.sequences["validation"]):
         truth = videopose.in_camera(videopose.person(32, 8, seed=4), number)
-        # Its tangential distortion is not OpenCV's, which turns the camera by 0.1
-        # degrees: measured 8 mm at 5 m, with 0.02 px RMS.
+        # Its tangential distortion differs from OpenCV's. The fit compensates with a
+        # rotation of 0.1 degrees: measured 8 mm at 5 m, with 0.02 px RMS.
         np.testing.assert_allclose(view.joints().xyz, truth[:, KEPT], atol=1.2e-2)
         assert view.joints().skeleton == "H36M17"
         projected = view.depth_camera.project(view.xyz)
         np.testing.assert_allclose(view.keypoints("H36M17")[0], projected, atol=0.1)
 
 
-def test_splits_are_those_of_protocol_1(tmp_path):
+def test_splits_match_protocol_1(tmp_path):
     videopose.write_h36m(tmp_path)
     opened = open_set(tmp_path)
     people = {k: [v.subject for v in views] for k, views in opened.sequences.items()}
@@ -46,7 +46,7 @@ def test_splits_are_those_of_protocol_1(tmp_path):
     assert sizes == [(1000, 1002), (1000, 1000), (1000, 1000), (1000, 1002)]
 
 
-def test_2d_may_go_on_after_3d(tmp_path):
+def test_2d_may_have_more_frames_than_3d(tmp_path):
     def cut(solid, _):
         solid["S9"]["Directions 1"] = solid["S9"]["Directions 1"][:6]
 

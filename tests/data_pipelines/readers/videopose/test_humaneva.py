@@ -36,7 +36,7 @@ def view_of(data_set, name):
     return next(view for view in views if view.name == name)
 
 
-def test_splits_are_official_and_validation_is_one_person(opened):
+def test_splits_are_official_and_one_person_is_for_validation(opened):
     names = {split: [v.name for v in vs] for split, vs in opened.sequences.items()}
     assert {n[:8] for n in names["train"]} == {"Train_S1", "Train_S3"}
     assert {n[:8] for n in names["validation"]} == {"Train_S2"}
@@ -48,7 +48,7 @@ def test_splits_are_official_and_validation_is_one_person(opened):
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_camera_and_poses_follow_from_2d_and_3d(opened, number):
+def test_camera_and_poses_are_recovered_from_2d_and_3d(opened, number):
     view = view_of(opened, f"Validate_S2_Walking_1_chunk2_cam{number}")
     world = videopose.person(15, 8, seed=14)
     pose = view.joints()
@@ -64,7 +64,7 @@ def test_camera_and_poses_follow_from_2d_and_3d(opened, number):
     assert view.subject == "S2"
 
 
-def test_pixels_are_the_recorded_ones_in_our_convention(opened):
+def test_pixels_are_the_recorded_ones_with_centres_at_half(opened):
     view = view_of(opened, "Train_S1_Walking_1_chunk0_cam1")
     xyz = videopose.in_camera(videopose.person(15, 8, seed=0), 1)
     uv = videopose.project(xyz, videopose.HUMANEVA_LENS) + 0.5
@@ -83,7 +83,7 @@ def test_keypoints_are_the_projected_poses(opened):
     assert view.color(0) is None
 
 
-def test_views_travel_to_worker_processes(opened):
+def test_sequences_can_be_pickled(opened):
     view = opened.sequences["train"][0]
     copy = pickle.loads(pickle.dumps(view))
     np.testing.assert_array_equal(copy.joints().xyz, view.joints().xyz)
@@ -116,7 +116,7 @@ def test_a_head_below_the_thorax_is_not_valid(tmp_path):
     np.testing.assert_array_equal(confidence > 0, expected)
 
 
-def test_keypoints_of_a_detector_take_the_place_of_the_files(tmp_path, written):
+def test_detected_keypoints_replace_those_of_the_files(tmp_path, written):
     names = [
         v.name for v in humaneva.open_data_set(written, config()).sequences["test"]
     ]
@@ -139,14 +139,14 @@ def refuse(folder, message, **changes):
     assert "\n" not in str(caught.value)
 
 
-def test_half_a_source_is_refused(tmp_path):
+def test_an_incomplete_source_is_rejected(tmp_path):
     refuse(tmp_path, "lacks data_3d_humaneva15.npz, data_2d_humaneva15_gt.npz")
     videopose.write_humaneva(tmp_path)
     (tmp_path / "data_2d_humaneva15_gt.npz").unlink()
     refuse(tmp_path, "lacks data_2d_humaneva15_gt.npz")
 
 
-def test_missing_subjects_are_named_where_counts_are_checked(tmp_path):
+def test_missing_subjects_are_named_if_counts_are_checked(tmp_path):
     videopose.write_humaneva(tmp_path, alter=lambda solid, _: solid.pop("Train/S2"))
     refuse(tmp_path, "lacks the subjects Train/S2")
     opened = humaneva.open_data_set(tmp_path, config(check_counts=False))
@@ -154,7 +154,7 @@ def test_missing_subjects_are_named_where_counts_are_checked(tmp_path):
 
 
 def spoil(change):
-    """Changes 3D and 2D of one clip before they are written."""
+    """Modifies 3D and 2D of one clip before they are written."""
 
     def alter(solid, flat):
         name = "Walking 1 chunk0"
@@ -185,14 +185,14 @@ BAD_CLIPS = {
         xyz,
         [uv[0], uv[1][1:], uv[2]],
     ),
-    "frame 5 has values that cannot be": with_corrupt_frame,
-    "frame 2 has values that cannot be": with_nan,
+    "frame 5 has invalid values": with_corrupt_frame,
+    "frame 2 has invalid values": with_nan,
     r"an array \(\), expected": lambda xyz, uv: (xyz.tolist(), uv),
 }
 
 
 @pytest.mark.parametrize("message", BAD_CLIPS)
-def test_a_bad_clip_is_refused_or_skipped_and_named(tmp_path, message):
+def test_an_invalid_clip_is_rejected_or_skipped_and_named(tmp_path, message):
     videopose.write_humaneva(tmp_path, alter=spoil(BAD_CLIPS[message]))
     where = "data_3d_humaneva15.npz: Train/S1, 'Walking 1 chunk0': "
     refuse(tmp_path, where + message)
@@ -202,7 +202,7 @@ def test_a_bad_clip_is_refused_or_skipped_and_named(tmp_path, message):
     assert where in opened.skipped[0]
 
 
-def test_2d_of_a_detector_is_no_ground_truth(tmp_path):
+def test_detected_2d_is_rejected_as_ground_truth(tmp_path):
     def shake(solid, flat):
         rng = np.random.default_rng(0)
         for uv in flat["Train/S2"].values():
@@ -212,7 +212,7 @@ def test_2d_of_a_detector_is_no_ground_truth(tmp_path):
     refuse(tmp_path, "2D is .* px RMS from the projected 3D for camera 0 of S2")
 
 
-def test_a_person_in_one_point_determines_no_camera(tmp_path):
+def test_a_degenerate_person_does_not_determine_a_camera(tmp_path):
     def flatten(solid, flat):
         for subject in ("Train/S2", "Validate/S2"):
             for name, xyz in solid[subject].items():
@@ -224,15 +224,15 @@ def test_a_person_in_one_point_determines_no_camera(tmp_path):
     refuse(tmp_path, "camera 0 of S2: the 3D points lie in a plane")
 
 
-def test_an_unknown_subject_is_refused(tmp_path):
+def test_an_unknown_subject_is_rejected(tmp_path):
     def rename(solid, _):
         solid["Train/S9"] = solid.pop("Train/S1")
 
     videopose.write_humaneva(tmp_path, alter=rename)
-    refuse(tmp_path, "has a subject 'Train/S9'")
+    refuse(tmp_path, "has an unknown subject 'Train/S9'")
 
 
-def test_another_npz_is_refused(tmp_path):
+def test_another_npz_is_rejected(tmp_path):
     videopose.write_humaneva(tmp_path)
     np.savez(tmp_path / "data_3d_humaneva15.npz", other=np.zeros(3))
     refuse(tmp_path, "has no 'positions_3d'")
@@ -267,8 +267,8 @@ def test_sample_is_reprojected_through_the_fitted_lens(sample, person, number):
 
 
 @pytest.mark.parametrize("person", ["S1", "S2", "S3"])
-def test_sample_cameras_stand_where_videopose3d_says(sample, person):
-    """Measured: at most 0.4 mm away, in spite of a lens that nobody published."""
+def test_sample_camera_positions_match_videopose3d(sample, person):
+    """Measured: at most 0.4 mm away, although the lens model is not published."""
     folder, opened = sample
     published = json.loads((folder / "cameras.json").read_text())[person]
     with np.load(folder / "humaneva15_dev.npz") as clips:
@@ -278,7 +278,7 @@ def test_sample_cameras_stand_where_videopose3d_says(sample, person):
     for number, camera in enumerate(published):
         view = view_of(opened, f"{name}_cam{number}")
         xyz = view.xyz.reshape(-1, 3)
-        # World = A xyz + b, solved for; b is where the camera's centre goes.
+        # Solves world = A xyz + b; b is the camera centre in the world frame.
         ones = np.ones((len(xyz), 1))
         motion = np.linalg.lstsq(np.hstack([xyz, ones]), world, rcond=None)[0]
         np.testing.assert_allclose(motion[3], camera["center_world_m"], atol=1e-3)
