@@ -1,8 +1,8 @@
-"""Tables of what people do: rows of limb poses, and actions that combine them.
+"""Tables of limb poses, and of actions that combine them.
 
-Everything is written for the right-hand side; the left is its mirror image. Angles
-are radians, arm lengths run from shoulder to wrist, leg lengths from hip to ankle.
-Numbers are ours, chosen by looking at pictures of the poses they give.
+All values are for the right-hand side; the left is its mirror image. Angles are
+radians, arm lengths run from shoulder to wrist, leg lengths from hip to ankle. The
+values were chosen by eye from images of the resulting poses.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ import numpy as np
 # Channels of one arm. The hand target (lateral outwards, down, forward; arm lengths
 # from the shoulder, chest frame) has a mean and a deviation. `elbow` turns the elbow
 # outwards about the line from shoulder to wrist. `osc_*` are rhythmic amplitudes
-# (radians up and sideways, arm lengths, radians); `swing` follows the gait.
+# (radians up and sideways, arm lengths, radians); `swing` scales the swing of the gait.
 ARM_CHANNELS = (
     "lateral",
     "down",
@@ -59,8 +59,8 @@ ARMS = {
 }
 
 # Channels of the trunk. Positive: bend forward, lean to the right, turn to the right.
-# `hang` lets the arms hang along gravity rather than along a bent trunk; `tumble_*`
-# turn the whole body about the pelvis, as in a fall or a cartwheel.
+# With `hang`, arms hang along gravity instead of along a bent trunk. `tumble_*` turn
+# the whole body about the pelvis, as in a fall or a cartwheel.
 TRUNK_CHANNELS = (
     "pelvis_pitch",
     "pelvis_roll",
@@ -75,7 +75,7 @@ TRUNK_CHANNELS = (
     "tumble_pitch",
     "tumble_roll",
 )
-# Those that change sign between right and left.
+# Channels that change sign between right and left.
 SIDEWAYS = (
     *("pelvis_roll", "pelvis_yaw", "spine_roll", "spine_yaw"),
     *("head_roll", "head_yaw", "tumble_roll"),
@@ -83,7 +83,7 @@ SIDEWAYS = (
 
 
 def _trunk(mean, spread, tumble=((0.0, 0.0), (0.0, 0.0))):
-    """One trunk row; the head looks around in all of them."""
+    """One trunk row; all rows share the distribution of head rotations."""
     mean = (*mean, 0.1, 0.0, 0.0, 0.5, *tumble[0])
     return mean, (*spread, 0.42, 0.2, 0.45, 0.3, *tumble[1])
 
@@ -102,9 +102,10 @@ TRUNKS = {
     "upside_down": _trunk((0, 0, 0, 0, 0, 0), _LOOSE, ((0.3, 2.4), (0.6, 0.7))),
 }
 
-# Channels of the legs: pelvis height as a share of the highest the feet allow, pelvis
-# over feet (leg lengths, right and forward), then right and left foot: place relative
-# to its hip (outwards, forward) and lift (leg lengths), turn-out, heel raise, knee out.
+# Channels of the legs: pelvis height as a share of the maximum for the foot positions,
+# pelvis offset from the feet (leg lengths, right and forward), then for the right and
+# the left foot: position relative to the hip (outwards, forward), lift (leg lengths),
+# turn-out, heel raise, knee turned outwards.
 FOOT_CHANNELS = ("out", "forward", "lift", "toe_out", "heel", "knee_out")
 LEG_CHANNELS = ("height", "sway_right", "sway_forward")
 NUM_LEG_CHANNELS = len(LEG_CHANNELS) + 2 * len(FOOT_CHANNELS)
@@ -200,14 +201,14 @@ LEGS = {
     ),
 }
 
-# How far the trunk leans forward (pelvis, radians) to balance a row of legs.
+# Forward lean of the pelvis (radians) that balances a row of legs.
 LEG_LEAN = {"squat": 0.45, "lunge": 0.15, "kneel": 0.1, "sit": 0.05, "kick": -0.2}
 LEG_LEAN |= {"back_kick": 0.3, "stride": 0.05, "arabesque": 0.6, "back_stride": 0.1}
 
 
 @dataclasses.dataclass(frozen=True)
 class Action:
-    """A habit of moving: which rows the limbs take, and the rhythm of the whole.
+    """An action: the table rows of the limbs, and the parameters of gait and rhythm.
 
     `main` and `other` name the arm rows of one random side and of the other. `gait` is
     0 or 1 (steps), `speed` the range of walking speed (m/s, of a person of 1.75 m),
@@ -222,15 +223,15 @@ class Action:
     gait: float = 0.0
     speed: tuple[float, float] = (0.0, 0.0)
     cadence: tuple[float, float] = (0.75, 0.95)  # strides (two steps) per second
-    duty: float = 0.62  # share of the stride during which a foot stands
+    duty: float = 0.62  # share of the stride during which a foot is on the floor
     lift: float = 0.14
     jump: tuple[float, float] = (0.0, 0.0)
     turn: float = 0.3
     rhythm: tuple[float, float] = (0.5, 1.2)
-    opposed: float = 0.0  # 1: the arms oscillate in alternation
-    split: float = 0.0  # largest distance of a foot fore or aft in a jump, leg lengths
+    opposed: float = 0.0  # 1: the arms oscillate in opposite phase
+    split: float = 0.0  # largest foot offset forward or back in a jump, leg lengths
     pace: float = 1.0  # multiplies the time between key poses
-    mix: float = 0.0  # probability of random rows, if above that of `MotionParams`
+    mix: float = 0.0  # probability of random rows, if larger than in `MotionParams`
 
 
 _walk = functools.partial(Action, gait=1.0, speed=(0.5, 1.7), turn=0.7)
@@ -313,7 +314,7 @@ ACTIONS = {
         main="up", other="up", trunk="upside_down", legs="wide", pace=2.0
     ),
 }
-# How often actions occur next to the others, which count one.
+# Relative frequencies of actions; all others have 1.
 _EMPHASIS = {"walk": 3.0, "walk_and_gesture": 2.0, "run": 1.5, "explore": 3.0}
 _EMPHASIS |= {"improvise": 5.0, "stand": 1.5, "reach": 1.5, "point": 1.5}
 _EMPHASIS |= {"fall": 0.4, "cartwheel": 0.4}
@@ -321,7 +322,7 @@ _EMPHASIS |= {"fall": 0.4, "cartwheel": 0.4}
 
 @dataclasses.dataclass(frozen=True)
 class MotionParams:
-    """What people do and how widely. Times in seconds, angles in radians.
+    """Distribution of motions. Times in seconds, angles in radians.
 
     `action_weights` are (name, weight) pairs over `ACTIONS`; an action that is not
     named does not occur.
@@ -333,10 +334,10 @@ class MotionParams:
     num_key_poses: int = 4  # in a clip's ring
     key_interval: tuple[float, float] = (0.65, 2.4)  # log-uniform
     min_move: float = 0.5  # shortest time of a move between key poses
-    mix: float = 0.2  # probability that a key pose takes a limb's row at random
-    rest: float = 0.2  # probability that a key pose is standing at ease
-    symmetric: float = 0.4  # probability that both arms do the same
-    persistence: float = 0.5  # share of the variance that a clip's key poses share
+    mix: float = 0.2  # probability that a limb of a key pose has a random row
+    rest: float = 0.2  # probability that a key pose is the relaxed standing pose
+    symmetric: float = 0.4  # probability that the arms move symmetrically
+    persistence: float = 0.5  # share of the variance common to a clip's key poses
     spread: float = 1.0  # multiplies all deviations of the limb tables
     rhythm: float = 1.0  # multiplies the rhythmic amplitudes of the arms
     sway: float = 1.0  # multiplies involuntary motion

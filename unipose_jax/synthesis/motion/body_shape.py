@@ -1,4 +1,4 @@
-"""Who a person is: stature, limb proportions and girth, drawn at random.
+"""Random body shapes: stature, limb proportions and girth.
 
 Rest pose and body frame: origin between the hips, x to the person's right, y down,
 z forward, arms and legs straight down, feet pointing forward.
@@ -17,7 +17,7 @@ from unipose_jax.skeleton import definitions
 BODY = definitions.BODY
 ROOT = BODY.index("pelvis")
 
-# Stature (metres) at which `_REST` is drawn.
+# Stature (metres) of the rest pose `_REST`.
 REFERENCE_STATURE = 1.80
 
 # Right-hand side and midline of the rest pose: lateral, height above the floor,
@@ -47,7 +47,7 @@ _REST = {
     "foot": (0.110, 0.030, 0.125),
 }
 
-# What varies together: (name, joints whose bone belongs to it).
+# Segments whose bones have a common random scale: (name, joints of these bones).
 _SEGMENTS = (
     ("head", ("head_top", "nose", "eye", "ear")),
     ("neck", ("head",)),
@@ -65,7 +65,7 @@ _SEGMENTS = (
 
 @dataclasses.dataclass(frozen=True)
 class ShapeParams:
-    """How people differ. Lengths in metres, deviations as a share of the length.
+    """Distribution of body shapes. Lengths in metres, deviations relative to them.
 
     Statures of adults follow the two normal distributions of NCD-RisC (eLife 2016,
     "A century of trends in adult human height"), rounded over countries.
@@ -91,7 +91,7 @@ class Shape:
 
     `stature` is the height of the head's top above the soles, metres. `offsets` are
     rest-pose vectors from each joint's parent in `skeleton.BODY`, body frame, metres;
-    the root's is its height above the soles. `girth` multiplies body radii.
+    the root's offset is its height above the soles. `girth` multiplies body radii.
     """
 
     stature: Array  # []
@@ -119,7 +119,7 @@ def _rest_positions() -> np.ndarray:
 
 
 def _rest_offsets() -> np.ndarray:
-    """Rest-pose vectors from the parent of each joint; the root's is its height."""
+    """Rest-pose offset of each joint from its parent; of the root, its height."""
     rest = _rest_positions()
     offsets = np.zeros_like(rest)
     for joint, parent in enumerate(BODY.parents):
@@ -129,7 +129,7 @@ def _rest_offsets() -> np.ndarray:
 
 
 def _segment_indices() -> np.ndarray:
-    """Index of the varying segment of each joint's bone, (joints,); root 0."""
+    """Index in `_SEGMENTS` of each joint's bone, (joints,); 0 for the root."""
     order = {name: i for i, (_, names) in enumerate(_SEGMENTS) for name in names}
     return np.asarray([order.get(split_side(n)[0], 0) for n in BODY.joints])
 
@@ -143,7 +143,7 @@ _IS_SHOULDER = np.asarray([n.endswith("shoulder") for n in BODY.joints])
 
 
 def sample_shape(key: Array, params: ShapeParams) -> Shape:
-    """Draws one person.
+    """Samples the body of one person.
 
     Args:
         key: a `jax.random.key`.
@@ -162,16 +162,16 @@ def sample_shape(key: Array, params: ShapeParams) -> Shape:
     head = (stature / REFERENCE_STATURE) ** (params.head_exponent - 1.0)
     scale = segments[_SEGMENT] * (1.0 + 0.5 * _SIDE * sides[_SEGMENT])
     scale = scale * jnp.where(_IS_HEAD > 0, head, 1.0)
-    # Shoulders sit on the trunk: their width varies apart from the trunk's length.
+    # The shoulders' height scales with the trunk, their width independently of it.
     along = jnp.where(_IS_SHOULDER, segments[_TRUNK], scale)
     offsets = jnp.asarray(REST_OFFSETS) * jnp.stack([scale, along, scale], axis=-1)
     return Shape(stature, _with_stature(offsets, stature), girth)
 
 
 def normal_from_uniform(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Standard normal values whose distribution function is `u` in [0, 1).
+    """Standard normal values from uniform ones by the inverse distribution function.
 
-    One generator call then serves both kinds: calls are what is slow to compile.
+    So one generator call gives both kinds, which saves compile time. `u` is in [0, 1).
     """
     return 2.0**0.5 * jax.lax.erf_inv(jnp.clip(2.0 * u - 1.0, -0.999999, 0.999999))
 
@@ -202,8 +202,7 @@ _HEAD_PATH = _path_up("head_top")
 _LEG_PATH = _path_up("right_ankle")
 
 
-# Metres from the ball of the foot and from the ankle down to the sole, the reference
-# person's.
+# Heights of the ball of the foot and of the ankle above the sole, reference person, m.
 BALL_HEIGHT = _REST["foot"][1]
 _SOLE_DROP = _REST["ankle"][1]
 

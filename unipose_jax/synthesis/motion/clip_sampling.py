@@ -1,4 +1,4 @@
-"""What one clip is made of: an action, its rhythm and timing, a ring of key poses."""
+"""Random choices of a clip: action, its parameters, timing and a ring of key poses."""
 
 import math
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from unipose_jax.synthesis.motion import body_shape as shapes
 
 
 class ActionParameters(NamedTuple):
-    """Numbers of one clip's action; arrays without axes. See `actions.Action`."""
+    """Parameters of one clip's action, scalar arrays; see `actions.Action`."""
 
     gait: Array
     speed: Array  # m/s
@@ -31,32 +31,32 @@ class ActionParameters(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """When, where and with which personal style a clip happens."""
+    """Timing, position and personal style of a clip."""
 
     interval: Array  # seconds between key poses
-    hold: Array  # share of it spent at rest
-    flow: Array  # 1: flows past key poses, 0: stops at them
+    hold: Array  # share of the interval at rest
+    flow: Array  # 1: passes key poses without stopping, 0: stops at them
     start: Array  # key poses
     gait_phase: Array  # strides
     jump_phase: Array  # jumps
-    heading: Array  # direction of travel against that of the body, radians
+    heading: Array  # direction of travel relative to the body's yaw, radians
     yaw: Array  # radians
     place: Array  # [3] metres
-    swing: Array  # how much arms and legs swing, about 1
+    swing: Array  # factor of the swing of arms and legs, about 1
     bounce: Array  # [0, 1)
     tuck: Array  # [0, 1)
 
 
 class Draws(NamedTuple):
-    """All randomness of a clip: uniform in [0, 1) but for the three normal ones."""
+    """All random numbers of a clip: three normal arrays, the rest uniform in [0, 1)."""
 
-    arms: Array  # [keys+1 2 12] normal; the first lasts the whole clip
+    arms: Array  # [keys+1 2 12] normal; the first row is common to all key poses
     trunk: Array  # [keys+1 12] normal
     legs: Array  # [keys+1 15] normal
     action: Array
     habit: Array  # [12]
     timing: Array  # [13]
-    sides: Array  # [3] which side leads; which way it bends; whether arms are alike
+    sides: Array  # [3] leading side; side of the trunk's lean; symmetry of the arms
     rest: Array  # [keys 1]
     flip: Array  # [keys]
     mix: Array  # [keys 4]
@@ -76,7 +76,7 @@ _REST_ROWS = np.asarray(
         actions.row_index(actions.LEGS, "stand"),
     ]
 )
-# Rows that a limb may take in any action: all but the tumbling ones.
+# Rows that may replace a limb's row in any action: all but the tumbling trunk rows.
 _NUM_CALM_TRUNKS = actions.row_index(actions.TRUNKS, "fallen")
 _TABLE_SIZES = np.asarray(
     [len(actions.ARMS)] * 2 + [_NUM_CALM_TRUNKS, len(actions.LEGS)]
@@ -125,9 +125,9 @@ _PARAMETER_LOW, _PARAMETER_HIGH = _parameter_ranges()
 
 
 def draw(key: Array, num_keys: int) -> Draws:
-    """All random numbers of a clip, from one call of the generator.
+    """Draws all random numbers of a clip in one call of the generator.
 
-    Every call is slow to compile; normal values come from uniform ones.
+    One call keeps compile times low; normal values are computed from uniform ones.
     """
     normal = {
         "arms": (num_keys + 1, 2, len(actions.ARM_CHANNELS)),
@@ -153,14 +153,14 @@ def draw(key: Array, num_keys: int) -> Draws:
 
 
 def _total_size(shapes_by_name: dict[str, tuple[int, ...]]) -> int:
-    """Number of values in all arrays together."""
+    """Total number of values in all arrays."""
     return sum(math.prod(shape) for shape in shapes_by_name.values())
 
 
 def _split_by_name(
     values: Array, shapes_by_name: dict[str, tuple[int, ...]]
 ) -> dict[str, Array]:
-    """Cuts a vector into named arrays."""
+    """Splits a vector into named arrays."""
     arrays, start = {}, 0
     for name, shape in shapes_by_name.items():
         stop = start + math.prod(shape)
@@ -173,7 +173,7 @@ def choose_action(u: Float[Array, ""], params: actions.MotionParams) -> Array:
     """Index of the action at quantile `u` of the weights in `params`.
 
     Raises:
-        ValueError: an action is unknown, a weight negative, or all are zero.
+        ValueError: an action is unknown, a weight is negative, or all are zero.
     """
     weights = np.zeros(len(actions.ACTIONS))
     for name, weight in params.action_weights:
@@ -189,7 +189,7 @@ def choose_action(u: Float[Array, ""], params: actions.MotionParams) -> Array:
 def choose_action_parameters(
     u: Float[Array, " fields"], action: Array, params: actions.MotionParams
 ) -> ActionParameters:
-    """Speeds and rhythms of a clip, uniform in the ranges of its action."""
+    """Samples a clip's parameters uniformly in the ranges of its action."""
     low, high = (
         jnp.asarray(_PARAMETER_LOW)[action],
         jnp.asarray(_PARAMETER_HIGH)[action],
@@ -203,7 +203,7 @@ def choose_action_parameters(
 def choose_timing(
     u: Float[Array, "13"], habit: ActionParameters, params: actions.MotionParams
 ) -> Timing:
-    """Timing, place and style of a clip from uniform draws."""
+    """Timing, position and style of a clip from uniform random numbers."""
     low, high = params.key_interval
     interval = habit.pace * low * (high / low) ** u[0]
     longest = jnp.maximum(1.0 - params.min_move / interval, 0.0)
@@ -227,16 +227,16 @@ def choose_timing(
 def choose_key_poses(
     draws: Draws, action: Array, habit: ActionParameters, params: actions.MotionParams
 ) -> tuple[Array, Array, Array]:
-    """The ring of key poses: arms (keys, 2, 12), trunk (keys, 12), legs (keys, 15)."""
+    """Samples the key poses: arms (keys, 2, 12), trunk (keys, 12), legs (keys, 15)."""
     flip = draws.sides[0] < 0.5
     rows, mixed = _choose_rows(draws, action, habit, flip, params)
     arms = _spread_rows(draws.arms, _ARM_MEANS, _ARM_SPREADS, rows[:, :2], params)
-    # Both arms do the same: the right one's row, mirrored.
+    # Symmetric arms: the left one mirrors the right one.
     both = (draws.sides[2] < params.symmetric) & (rows[:, 0] == rows[:, 1])
     arms = jnp.where(both[:, None, None], arms[:, :1], arms)
     trunk = _spread_rows(draws.trunk, _TRUNK_MEANS, _TRUNK_SPREADS, rows[:, 2], params)
     trunk = trunk.at[:, 0].add(jnp.asarray(_LEANS)[rows[:, 3]])
-    # Most lean away from what the leading side does, some towards it.
+    # Three quarters lean away from the leading side, the others towards it.
     aside = flip ^ (draws.sides[1] < 0.25)
     trunk = trunk * jnp.where(aside, jnp.asarray(_SIDEWAYS)[None], 1.0)
     legs = _spread_rows(draws.legs, _LEG_MEANS, _LEG_SPREADS, rows[:, 3], params)
@@ -258,7 +258,7 @@ def _choose_rows(
     chosen = jnp.where(flip, rows[jnp.asarray([1, 0, 2, 3])], rows)[None]
     anything = jnp.floor(draws.row * jnp.asarray(_TABLE_SIZES)[None])
     mixed = draws.mix < habit.mix
-    # Whoever walks or jumps needs both legs for it; a cartwheel needs its trunk.
+    # Walking and jumping keep their leg rows, falls and cartwheels their trunk rows.
     free_legs = (habit.gait == 0.0) & (habit.jump == 0.0)
     free_trunk = rows[2] < _NUM_CALM_TRUNKS
     mixed = mixed & jnp.stack([True, True, free_trunk, free_legs])[None]
@@ -274,7 +274,7 @@ def _spread_rows(
     rows: Array,
     params: actions.MotionParams,
 ) -> Array:
-    """Draws around table rows; part of each deviation lasts the whole clip."""
+    """Samples around table rows; part of each deviation is common to the clip."""
     share = params.persistence
     noise = share**0.5 * noise[:1] + (1.0 - share) ** 0.5 * noise[1:]
     noise = jnp.clip(noise, -2.5, 2.5) * params.spread

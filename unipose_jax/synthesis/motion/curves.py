@@ -1,4 +1,4 @@
-"""Curves in time: rings of key poses, steps of a gait, jumps and small sway."""
+"""Curves over time: weights of key poses in a ring, gait steps, jumps and sway."""
 
 import jax.numpy as jnp
 from jax import Array
@@ -16,16 +16,17 @@ def _smooth_step(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 def ring_weights(
     beats: Float[Array, " frames"], num_keys: int, *, hold: Array, flow: Array
 ) -> tuple[Float[Array, "frames keys"], Float[Array, "frames keys"]]:
-    """Weights of key poses that follow one another in a ring, one per beat.
+    """Interpolation weights of key poses in a ring, one key pose per beat.
 
     A mixture of minimum-jerk moves from pose to pose and of a uniform cubic B-spline
-    that passes them without stopping. Both sum to one, so poses stay in their hull.
+    that passes them without stopping. The weights are non-negative and sum to one, so
+    that interpolated poses stay in the convex hull of the key poses.
 
     Args:
         beats: time in units of the key interval.
         num_keys: length of the ring.
-        hold: share of each beat spent resting, in [0, 1).
-        flow: 0 stops at each pose, 1 flows past them.
+        hold: share of each beat at rest, in [0, 1).
+        flow: 0 stops at each pose, 1 passes them without stopping.
 
     Returns:
         Weights of the key poses, and the progress bump sin^2(pi u) of the move that
@@ -46,17 +47,19 @@ def ring_weights(
 def foot_cycle(
     phase: Float[Array, "*shape"], *, duty: Float[Array, "*#shape"]
 ) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
-    """Place and lift of a foot through a stride that starts at its heel strike.
+    """Position and lift of a foot during a stride that starts at its heel strike.
 
-    The standing foot moves back at constant speed, from 1 to -1, while `phase` runs
-    from 0 to `duty`; the swinging foot returns on the cubic of equal end speeds.
+    The standing foot moves back at constant speed, from 1 to -1, while `phase` goes
+    from 0 to `duty`; the swinging foot returns on the cubic with the same speeds at its
+    ends.
 
     Args:
         phase: strides; only the fraction matters.
         duty: share of the stride during which the foot stands.
 
     Returns:
-        Place in units of half the distance covered standing, and lift in [0, 1].
+        Position in units of half the distance covered while standing, and lift in
+        [0, 1].
     """
     phase = jnp.mod(phase, 1.0)
     u = jnp.clip((phase - duty) / (1.0 - duty), 0.0, 1.0)
@@ -82,8 +85,8 @@ def jump_cycle(
     """Height off the floor and crouch of a repeated jump, both in [0, 1].
 
     Args:
-        phase: jumps; take-off at phase 0.
-        flight: share of the cycle spent in the air.
+        phase: number of jumps; take-off is at phase 0.
+        flight: share of the cycle in the air.
     """
     phase = jnp.mod(phase, 1.0)
     height = jnp.sin(jnp.pi * jnp.clip(phase / flight, 0.0, 1.0)) ** 2
@@ -96,7 +99,7 @@ def sway(
     rates: Float[Array, "waves channels"],
     phases: Float[Array, "waves channels"],
 ) -> Float[Array, "frames channels"]:
-    """Sums of sinusoids of unit variance: small involuntary motion.
+    """Involuntary motion: sums of sinusoids with unit variance.
 
     Args:
         time: seconds.

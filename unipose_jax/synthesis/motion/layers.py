@@ -1,4 +1,4 @@
-"""What moves on top of a ring of key poses: steps, jumps, rhythm and sway."""
+"""Motion that is added to the interpolated key poses: steps, jumps, rhythm and sway."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,14 +14,15 @@ def root_path(
     habit: clip_sampling.ActionParameters,
     timing: clip_sampling.Timing,
 ) -> Float[Array, "frames 3"]:
-    """Place on the floor of somebody who walks at constant speed and turns evenly.
+    """Floor position of a person who walks at constant speed and turning rate.
 
-    The integral of v (sin, 0, cos)(yaw): v t sinc(w t / 2) at half the turn, metres.
+    The integral of v (sin, 0, cos)(yaw) over time, which is v t sinc(w t / 2) in the
+    direction of the yaw at half the time, metres.
 
     Args:
-        elapsed: seconds since the moment at which the place is `timing.place`.
-        habit: speed and rate of turn.
-        timing: heading and place.
+        elapsed: seconds since the time at which the position is `timing.place`.
+        habit: speed and turning rate.
+        timing: heading and position.
     """
     half = 0.5 * habit.turn * elapsed
     along = habit.speed * elapsed * jnp.sinc(half / jnp.pi)
@@ -35,9 +36,9 @@ def add_lifts(
     legs: Float[Array, "keys 15"],
     bump: Float[Array, "frames keys"],
 ) -> posture.Pose:
-    """Lifts feet by their rows, and those on their way to another place of the floor.
+    """Lifts feet by their table rows, and feet that move to another floor position.
 
-    The lower foot always stands: people hop, skip and run elsewhere.
+    The lower foot always stands; gait and jump are added elsewhere.
     """
     feet = jnp.stack([legs[:, 3:5], legs[:, 9:11]], axis=1)
     moved = numerics.safe_norm(jnp.roll(feet, -1, axis=0) - feet)
@@ -49,9 +50,10 @@ def add_lifts(
 
 
 def _stride(habit: clip_sampling.ActionParameters) -> tuple[Array, Array]:
-    """Strides per second, which rise with speed, and the share that a foot stands.
+    """Strides per second, which increase with speed, and the share of the stance.
 
-    A standing foot travels at most 0.75 m under a runner and 1 m under a walker.
+    During the stance the body moves at most 0.75 m (running) or 1 m (walking) over the
+    foot.
     """
     speed = jnp.abs(habit.speed)
     cadence = habit.cadence + 0.25 * jnp.clip(speed - 1.0, 0.0, 0.8)
@@ -62,14 +64,14 @@ def _stride(habit: clip_sampling.ActionParameters) -> tuple[Array, Array]:
 def _bob(
     phase: Float[Array, " frames"], half: Float[Array, ""], runs: Bool[Array, ""]
 ) -> Float[Array, " frames"]:
-    """Height of the pelvis through a stride against standing, leg lengths.
+    """Height of the pelvis during a stride relative to standing, leg lengths.
 
-    Walkers vault over the standing leg, runners sink into it.
+    In mid-stance the pelvis is highest when walking and lowest when running.
 
     Args:
         phase: strides since the middle of a stance.
-        half: half the way that a foot stands under the body, metres.
-        runs: whether there are moments without a foot on the floor.
+        half: half the distance that the body moves during a stance, metres.
+        runs: whether both feet leave the floor during a stride.
     """
     wave = jnp.cos(2.0 * curves.TAU * phase)
     vault = 0.42 * half**2  # drop of a leg of 0.87 m that reaches 0.8 half ahead
@@ -82,12 +84,12 @@ def add_gait(
     habit: clip_sampling.ActionParameters,
     timing: clip_sampling.Timing,
 ) -> posture.Pose:
-    """Steps in the direction of travel, arms in opposition, a counter-turning trunk."""
+    """Adds steps in the direction of travel, opposed arm swing and trunk rotation."""
     cadence, duty = _stride(habit)
     phase = cadence * time[:, None] + timing.gait_phase + jnp.asarray([[0.0, 0.5]])
     place, lift = curves.foot_cycle(phase, duty=duty)
     half = 0.5 * habit.speed * duty / cadence  # metres
-    # A foot leaves the floor farther behind the body than it lands in front of it.
+    # A foot takes off farther behind the body than it lands in front of it.
     step = habit.gait * half * (place - 0.2)
     step = jnp.stack(
         [step * jnp.sin(timing.heading), step * jnp.cos(timing.heading)], axis=-1
@@ -120,11 +122,11 @@ def add_jump(
     habit: clip_sampling.ActionParameters,
     timing: clip_sampling.Timing,
 ) -> posture.Pose:
-    """Repeated jumps: crouch, take-off, and a flight as long as its height takes.
+    """Adds repeated jumps: crouch, take-off, and a flight time that fits the height.
 
-    In the air legs may split fore and aft, or be drawn up.
+    In the air the legs may split forward and back, or be drawn up.
     """
-    # A ballistic flight, and a fifth more for leaving and meeting the floor softly.
+    # Duration of a ballistic flight plus 20 % for a smooth take-off and landing.
     airborne = 2.4 * jnp.sqrt(2.0 * habit.jump / 9.81) + 1e-3  # seconds
     period = airborne + 0.45 + 0.8 * timing.bounce
     phase = time / period + timing.jump_phase
@@ -152,7 +154,7 @@ def add_rhythm(
     habit: clip_sampling.ActionParameters,
     params: actions.MotionParams,
 ) -> posture.Pose:
-    """Oscillates the arms by the amplitudes of their rows: waving, clapping, blows."""
+    """Adds arm oscillations with the amplitudes of the table rows, such as waving."""
     side = 0.5 * habit.opposed * jnp.asarray([0.0, 1.0]).reshape(1, 2, 1)
     cycle = habit.rhythm * time[:, None, None] + phases.reshape(1, 1, 4) + side
     wave = jnp.sin(curves.TAU * cycle) + 0.2 * jnp.sin(2.0 * curves.TAU * cycle)

@@ -1,7 +1,7 @@
-"""Limbs from targets: two-bone chains, bounded directions and the body's frames.
+"""Limb kinematics: two-bone inverse kinematics, arm directions, forward kinematics.
 
-Sided quantities carry an axis of two (right, left). All of them are computed as if on
-the right; `mirror_vectors` and `mirror_rotations` turn the second one into a left.
+Quantities of both sides have an axis of two (right, left). Both entries are computed as
+right limbs; `mirror_vectors` and `mirror_rotations` mirror the second one to the left.
 """
 
 import jax.numpy as jnp
@@ -16,8 +16,8 @@ _MIRROR = np.asarray([[1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]], np.float32)
 
 _DOWN = np.asarray([0.0, 1.0, 0.0], np.float32)
 
-# Directions of the arm are an exponential map about this one (right arm: outwards,
-# down, forward), so that the map's only singular point, its opposite, is out of reach.
+# Arm directions are an exponential map about this direction (right arm: outwards, down,
+# forward). The map's only singular point, the opposite direction, is out of reach.
 _ARM_CENTRE = np.asarray([0.36, 0.28, 0.89], np.float32)
 _ARM_CENTRE = _ARM_CENTRE / np.linalg.norm(_ARM_CENTRE)
 
@@ -77,20 +77,26 @@ _ANCESTORS = _ancestors()
 
 
 def _match(constant: np.ndarray, values: Array) -> Array:
-    """Gives a constant leading axes of size one, to the rank of `values`."""
+    """Adds leading axes of size one to a constant, up to the rank of `values`."""
     lead = (1,) * (values.ndim - constant.ndim)
     return jnp.asarray(constant.reshape(lead + constant.shape))
 
 
 def mirror_vectors(xyz: Float[Array, "*batch 2 3"]) -> Float[Array, "*batch 2 3"]:
-    """Negates the lateral coordinate of the left of (right, left); an involution."""
+    """Negates the lateral coordinate of the left entry of (right, left).
+
+    Applying it twice gives the input.
+    """
     return xyz * _match(_MIRROR, xyz)
 
 
 def mirror_rotations(
     rotations: Float[Array, "*batch 2 3 3"],
 ) -> Float[Array, "*batch 2 3 3"]:
-    """Reflects the left one of (right, left) in the lateral axis; an involution."""
+    """Mirrors the left entry of (right, left) along the lateral axis.
+
+    Applying it twice gives the input.
+    """
     return rotations * _match(_MIRROR[:, :, None] * _MIRROR[:, None, :], rotations)
 
 
@@ -142,7 +148,7 @@ def _transport(
 
 
 def _arm_basis() -> tuple[np.ndarray, np.ndarray]:
-    """Front of the arm at the centre direction, and the direction sideways of it."""
+    """Front and sideways directions of the arm at the centre direction."""
     axis = np.cross(_DOWN, _ARM_CENTRE)
     front = np.asarray([0.0, 0.0, 1.0])
     once = np.cross(axis, front)
@@ -154,7 +160,7 @@ _ARM_UP, _ARM_SIDE = _arm_basis()
 
 
 def arm_chart_from_dirs(dirs: Float[Array, "*batch 3"]) -> Float[Array, "*batch 2"]:
-    """Angles (radians; up, sideways) of unit arm directions about the usual one."""
+    """Angles (radians; up, sideways) of unit arm directions about the centre one."""
     up = jnp.sum(dirs * _match(_ARM_UP, dirs), axis=-1)
     side = jnp.sum(dirs * _match(_ARM_SIDE, dirs), axis=-1)
     along = jnp.sum(dirs * _match(_ARM_CENTRE, dirs), axis=-1)
@@ -167,12 +173,12 @@ def arm_chart_from_dirs(dirs: Float[Array, "*batch 3"]) -> Float[Array, "*batch 
 def dirs_from_arm_chart(
     chart: Float[Array, "*batch 2"], *, max_angle: float = 2.6
 ) -> Float[Array, "*batch 3"]:
-    """Unit arm directions from angles about the usual one, at most `max_angle`.
+    """Unit arm directions from angles about the centre one, at most `max_angle`.
 
     d = cos|v| c + sin|v| (v1 up + v2 side) / |v|, radians.
     """
     size = numerics.safe_norm(chart, axis=-1)
-    # A minimum rounded over about 0.1 rad, exact well below the bound.
+    # Smooth minimum with a transition of about 0.1 rad, exact well below the bound.
     angle = max_angle - 0.1 * jnp.logaddexp(0.0, (max_angle - size) / 0.1)
     across = chart * (jnp.sin(angle) / jnp.maximum(size, 1e-6))[..., None]
     dirs = jnp.cos(angle)[..., None] * _match(_ARM_CENTRE, chart)
@@ -181,7 +187,7 @@ def dirs_from_arm_chart(
 
 
 def arm_front(dirs: Float[Array, "*batch 3"]) -> Float[Array, "*batch 3"]:
-    """Unit vectors across arm directions, opposite to where a relaxed elbow points."""
+    """Unit vectors normal to arm directions, opposite to a relaxed elbow."""
     return _transport(
         jnp.broadcast_to(_match(_ARM_UP, dirs), dirs.shape),
         jnp.broadcast_to(_match(_ARM_CENTRE, dirs), dirs.shape),
@@ -192,7 +198,7 @@ def arm_front(dirs: Float[Array, "*batch 3"]) -> Float[Array, "*batch 3"]:
 def leg_front(
     dirs: Float[Array, "*batch 3"], turn_out: Float[Array, "*batch"]
 ) -> Float[Array, "*batch 3"]:
-    """Unit vectors across leg directions where knees point, turned out by radians."""
+    """Unit vectors normal to leg directions, towards the knees."""
     zero = jnp.zeros_like(turn_out)
     front = jnp.stack([jnp.sin(turn_out), zero, jnp.cos(turn_out)], axis=-1)
     down = jnp.broadcast_to(_match(_DOWN, dirs), dirs.shape)
@@ -204,7 +210,7 @@ def rotate_about(
     dirs: Float[Array, "*batch 3"],
     angle: Float[Array, "*batch"],
 ) -> Float[Array, "*batch 3"]:
-    """Turns `front`, across unit `dirs`, about `dirs` by `angle` radians."""
+    """Rotates `front`, normal to unit `dirs`, about `dirs` by `angle` radians."""
     angle = angle[..., None]
     return jnp.cos(angle) * front + jnp.sin(angle) * jnp.cross(dirs, front)
 
@@ -217,14 +223,14 @@ def two_bone_ik(
     *,
     bend_to_front: bool,
 ) -> Float[Array, "*batch bones 3 3"]:
-    """Orients the two bones of a limb whose end is at a given distance.
+    """Inverse kinematics of a limb of two bones with a given end position.
 
-    The law of cosines gives the angle at the root, so the limb can only bend to the
-    side of `front` (knees) or opposite to it (elbows).
+    The law of cosines gives the angle at the root, so that the limb can only bend
+    towards `front` (knees) or away from it (elbows).
 
     Args:
         dirs: unit vectors from root to end.
-        front: unit vectors across `dirs`.
+        front: unit vectors normal to `dirs`.
         reach: distance from root to end, metres; at most the sum of `lengths`.
         lengths: upper and lower bone, metres.
         bend_to_front: True for knees, False for elbows.
@@ -274,7 +280,7 @@ def forward_kinematics(
 
     Args:
         midline: world frames of `MIDLINE`.
-        sided: world frames of `SIDED`, right and left, both as on the right.
+        sided: world frames of `SIDED`, right and left, both as right limbs.
         pelvis: position of the root, metres, world frame.
         offsets: `Shape.offsets`; the root's row is ignored.
 

@@ -1,6 +1,6 @@
-"""From the channels of a posture to joints: trunk, legs under it, arms, the floor.
+"""Joints from posture channels: trunk, legs, arms and floor contact.
 
-Sided arrays are (right, left), both computed as if on the right; see `limbs`.
+Arrays of both sides are (right, left), both computed as right limbs; see `limbs`.
 """
 
 from typing import NamedTuple
@@ -23,8 +23,8 @@ class Pose(NamedTuple):
     legs: Array  # [frames 15] `actions.LEG_CHANNELS`, then right and left foot
     lift: Array  # [frames 2] height of the feet off the floor, leg lengths
     step: Array  # [frames 2 2] displacement of the feet right and forward, metres
-    heel: Array  # [frames 2] heel raise on top of that in `legs`, radians
-    gait: Array  # [frames] 1 where steps, not the reach of the legs, carry the pelvis
+    heel: Array  # [frames 2] heel raise in addition to that in `legs`, radians
+    gait: Array  # [frames] 1: pelvis height follows the gait, not the legs' reach
     air: Array  # [frames] height of a jump, metres
     root: Array  # [frames 3] place on the floor, metres, world frame
     yaw: Array  # [frames] heading, radians; 0 faces +z, positive turns right
@@ -59,9 +59,9 @@ _LEG_REACH = (0.31, 0.999)
 
 
 def arm_chart(arms: Float[Array, "keys 2 12"]) -> Float[Array, "keys 2 12"]:
-    """Turns hand targets (lateral, down, forward) into (angle up, angle side, reach).
+    """Converts hand targets (lateral, down, forward) to (angle up, angle side, reach).
 
-    Targets are in arm lengths; those beyond a straight arm keep their direction.
+    Targets are in arm lengths; targets out of reach keep their direction.
     """
     target = arms[..., :3]
     reach = numerics.safe_norm(target)
@@ -93,16 +93,16 @@ def joints_from_posture(
 def _local_rotations(
     pose: Pose, trunk: Float[Array, "frames 12"], dirs: Float[Array, "frames 2 3"]
 ) -> Float[Array, "frames parts 3 3"]:
-    """All rotations given by angles at once, (yaw, pitch, roll) each.
+    """All rotations that are given by angles (yaw, pitch, roll).
 
-    Heading, pelvis, abdomen, chest, neck, head, tumble, then right and left of:
-    standing foot, arm base (world frame), clavicle, hand.
+    Their order: heading, pelvis, abdomen, chest, neck, head, tumble, then right and
+    left of: standing foot, arm base (world frame), clavicle, hand.
     """
     pitch, roll, yaw, bend, tilt, twist, nod, lean, look = jnp.moveaxis(
         trunk[:, :9], -1, 0
     )
     zero = jnp.zeros_like(pitch)
-    # Whoever bends forward raises the head to see ahead.
+    # A person who bends forward raises the head to look ahead.
     nod = nod - 0.25 * (pitch + bend)
     midline = jnp.stack(
         [
@@ -120,7 +120,7 @@ def _local_rotations(
     toe_out = jnp.clip(feet[..., 3], *_TOE_OUT_RANGE)
     heel = jnp.clip(feet[..., 4] + pose.heel, *_HEEL_RANGE)
     foot = jnp.stack([toe_out, heel, jnp.zeros_like(heel)], axis=-1)
-    # Arms refer to the chest, less bent where they hang along gravity.
+    # Arms are relative to the chest, with less of its bend if they hang along gravity.
     keep = 1.0 - trunk[:, 9:10] * jnp.clip(pose.arms[..., 8], 0.0, 1.0)
     mirror = jnp.asarray([[1.0, -1.0]])
     base = jnp.stack(
@@ -142,7 +142,7 @@ def _local_rotations(
 
 
 def _pair(frames: Float[Array, "frames 3 3"]) -> Float[Array, "frames 2 3 3"]:
-    """A midline frame as the right and the left limb see it."""
+    """A midline frame for the right limb, and mirrored for the left limb."""
     return limbs.mirror_rotations(
         jnp.broadcast_to(frames[:, None], (frames.shape[0], 2, 3, 3))
     )
@@ -161,7 +161,7 @@ def _shoulder_heights(
     midline: Float[Array, "frames 5 3 3"],
     pelvis: Float[Array, "frames 3"],
 ) -> Float[Array, "frames 2"]:
-    """World y of right and left shoulder (metres), the girdle at rest."""
+    """World y of right and left shoulder (metres), with the shoulder girdle at rest."""
     spine = [shapes.BODY.index(name) for name in ("torso", "thorax")]
     bones = jnp.broadcast_to(
         shape.offsets[np.asarray(spine)][None], (len(pelvis), 2, 3)
@@ -181,18 +181,18 @@ def _arms(
     turns: Float[Array, "frames 6 3 3"],
     dirs: Float[Array, "frames 2 3"],
 ) -> Float[Array, "frames 2 4 3 3"]:
-    """World frames of clavicle, upper arm, forearm and hand, as on the right."""
+    """World frames of clavicle, upper arm, forearm and hand, as right limbs."""
     base, clavicle, hand = turns[:, :2], turns[:, 2:4], turns[:, 4:]
     chest = _pair(chest)
     lengths = _bone(shape, "elbow"), _bone(shape, "wrist")
     length = lengths[0] + lengths[1]
-    # Arms stretch asymptotically, reaching their length only for far targets.
+    # The reach approaches the arm's length only for distant targets.
     reach = 0.999 - 0.03 * jnp.logaddexp(0.0, (0.985 - pose.arms[..., 2]) / 0.03)
     reach = length * jnp.clip(reach, *_ARM_REACH)
     wrist = limbs.rotate(base, dirs * reach[..., None])
     wrist = _outside_torso(shape, limbs.rotate(jnp.swapaxes(chest, -1, -2), wrist))
     wrist = limbs.rotate(chest, wrist)
-    # A hand's length above the floor.
+    # The wrist stays at least a hand's length above the floor.
     lowest = -0.2 * shape.stature / shapes.REFERENCE_STATURE - shoulders
     wrist = wrist.at[..., 1].min(lowest)
     reach = jnp.clip(
@@ -223,7 +223,7 @@ def _outside_torso(
     half = scale * jnp.stack([0.11 + 0.10 * below, 0.13 + 0.04 * below], axis=-1)
     across = jnp.stack([wrist[..., 0] + centre, wrist[..., 2] - ahead], axis=-1)
     ratio = numerics.safe_norm(across / half)
-    # Smooth maximum of the ratio and one; only between the hips and the head's top.
+    # Smooth maximum of ratio and one; applied only between hips and top of the head.
     pushed = (ratio**6 + 1.0) ** (1.0 / 6.0) / jnp.maximum(ratio, 0.05)
     apart = jnp.abs(wrist[..., 1] - 0.1 * scale) / (0.5 * scale)
     near = jnp.clip(4.0 * (1.0 - apart), 0.0, 1.0)
@@ -240,7 +240,7 @@ def _legs(
     pelvis_turn: Float[Array, "frames 3 3"],
     standing: Float[Array, "frames 2 3 3"],
 ) -> tuple[Array, Array]:
-    """Thigh, shank and foot (frames, 2, 3, 3, 3) and pelvis, in the heading's frame."""
+    """Thigh, shank and foot (frames, 2, 3, 3, 3) and pelvis, in the heading frame."""
     lengths = _bone(shape, "knee"), _bone(shape, "ankle")
     leg = lengths[0] + lengths[1]
     ankle = _ankles(shape, pose, leg, standing)
@@ -273,7 +273,7 @@ def _ankles(
     leg: Float[Array, "1 2"],
     standing: Float[Array, "frames 2 3 3"],
 ) -> Float[Array, "frames 2 3"]:
-    """Ankles (metres, heading's frame); a foot turns on its ball, or on its heel."""
+    """Ankles (metres, heading frame); a foot pivots on its ball or on its heel."""
     feet = pose.legs[:, 3:].reshape(-1, 2, 6)
     ball = _offset(shape, "foot")
     height = shapes.sole_drop(shape) - ball[..., 1] + leg * pose.lift
@@ -290,7 +290,7 @@ def _ankles(
 def _pelvis_place(
     pose: Pose, trunk: Array, leg: Array, sole: Array, hips: Array, ankle: Array
 ) -> Float[Array, "frames 3"]:
-    """Pelvis over the feet (metres, heading's frame), as high as both legs allow."""
+    """Pelvis position (metres, heading frame), limited by the reach of both legs."""
     height, right, forward = jnp.moveaxis(pose.legs[:, :3], -1, 0)
     bend = trunk[:, 0] + 0.7 * trunk[:, 3]
     backward = 0.16 * jnp.sin(bend)  # keeps the centre of mass over the feet
@@ -318,7 +318,7 @@ def _tumble(
     xyz: Float[Array, "frames joints 3"],
     feet: Float[Array, "frames 2 3 3"],
 ) -> tuple[Array, Array]:
-    """Turns the whole body about the pelvis, in the heading's frame."""
+    """Rotates the whole body about the pelvis, in the heading frame."""
     turn = limbs.matmul(limbs.matmul(heading, turn), jnp.swapaxes(heading, -1, -2))
     pelvis = xyz[:, shapes.ROOT, None]
     spread = jnp.einsum("tij,tkj->tki", turn, xyz - pelvis, precision="highest")
@@ -328,7 +328,7 @@ def _tumble(
 def _move_to_floor(
     shape: shapes.Shape, pose: Pose, xyz: Array, feet: Float[Array, "frames 2 3 3"]
 ) -> Float[Array, "frames joints 3"]:
-    """Shifts the body vertically so that its lowest point is where it should be."""
+    """Shifts the body vertically so that its lowest point has the right height."""
     scale = shape.stature / shapes.REFERENCE_STATURE
     margin = scale * jnp.asarray(_SKIN)[None]
     heel = jnp.broadcast_to(scale * jnp.asarray(_HEEL), (*feet.shape[:2], 3))
@@ -337,7 +337,7 @@ def _move_to_floor(
     leg = _bone(shape, "knee") + _bone(shape, "ankle")
     lowest = jnp.max(low, axis=-1)
     clearance = pose.air + jnp.min(leg * pose.lift, axis=-1)
-    # Steps land and leave by themselves: only what is below the floor is raised.
+    # During a gait the body is only raised, if a point is below the floor.
     stepping = -jnp.maximum(lowest + pose.air, 0.0)
     shift = pose.gait * stepping + (1.0 - pose.gait) * (-clearance - lowest)
     return xyz.at[..., 1].add(shift[:, None])
@@ -365,10 +365,10 @@ _LOOSE_FOOT = np.asarray(
 
 
 def _offset(shape: shapes.Shape, joint: str) -> Float[Array, "1 2 3"]:
-    """Rest offsets of a sided joint as on the right, metres."""
+    """Rest offsets of a joint of both sides, as right limbs, metres."""
     return limbs.mirror_vectors(shape.offsets[_sided_indices(joint)][None])
 
 
 def _bone(shape: shapes.Shape, joint: str) -> Float[Array, "1 2"]:
-    """Lengths of the bones to a sided joint, metres."""
+    """Lengths of the bones to a joint of both sides, metres."""
     return numerics.safe_norm(_offset(shape, joint))

@@ -1,7 +1,7 @@
-"""Real motion given as joint positions: reading clips, and completing them to `BODY`.
+"""Motion capture as joint positions: reads clips and converts them to `BODY` joints.
 
-Reads npz files in NumPy. A clip keeps the person's own bone lengths; only joints that
-the source lacks (face, hands, feet) are attached, from the head, wrist and ankle.
+Reads npz files with NumPy. A clip keeps the person's bone lengths; only missing joints
+(face, hands, feet) are added, at rest offsets from head, wrist and ankle.
 """
 
 import dataclasses
@@ -15,9 +15,9 @@ from unipose_jax.synthesis.motion import body_shape as shapes
 
 BODY = shapes.BODY
 
-# CMU's skeleton (mocap.cs.cmu.edu, as converted to BVH) by joint meaning. Its "Hips" is
-# above the hip joints, its "End_Head" the middle of the skull, its "LeftHand" is
-# handled apart.
+# Joints of CMU's skeleton (mocap.cs.cmu.edu, BVH conversion) by our names. Its "Hips"
+# is above the hip joints, and its "End_Head" is the middle of the skull. "LeftHand" and
+# "RightHand" are converted separately.
 _CMU = {"torso": "Spine", "neck": "Neck1", "head": "End_Head"}
 _CMU_LIMBS = {
     "shoulder": "Arm",
@@ -36,8 +36,8 @@ _CMU_HANDS = {
     f"{side}Hand{end}" for side in ("Left", "Right") for end in ("", "Index1")
 }
 _CMU_NAMES = {*_CMU.values(), *_CMU_HANDS, "Spine1", "Head"}
-# The original ASF files split the forearm into radius and wrist, the latter half as
-# long; the BVH files leave out the wrist's length.
+# The original ASF files split the forearm into radius and wrist, which is half as long
+# as the radius; the BVH files omit the wrist's length.
 _CMU_FOREARM = 1.5
 
 _REQUIRED_JOINTS = tuple(
@@ -50,7 +50,7 @@ _UP_AXES = ("y", "-y", "z")
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """One person's joints through time.
+    """Joints of one person over time.
 
     `xyz` (frames, joints, 3) is in metres, y down, in the order of `joint_names`.
     """
@@ -63,20 +63,20 @@ class Clip:
 def load_clips(path: str | pathlib.Path, *, max_step: float = 0.35) -> dict[str, Clip]:
     """Reads all clips of an npz file, by name.
 
-    Accepted are a pose file (`xyz`, `skeleton`, `time`; camera frame, so y down), and
-    any file with `joint_names` (or `skeleton`) and arrays (frames, joints, 3) in
-    metres, such as the CMU file of the sample data. Of the latter, `fps` (default 30)
-    and `up` ("y", the default, "-y" or "z") are read too.
+    The file is either a pose file (`xyz`, `skeleton`, `time`; camera frame, so y down),
+    or has `joint_names` (or `skeleton`) and arrays (frames, joints, 3) in metres, such
+    as the CMU file of the sample data. In the second case `fps` (default 30) and `up`
+    ("y", the default, "-y" or "z") are read too.
 
     Args:
         path: the npz file; never unpickled.
-        max_step: largest credible motion of a joint between frames, metres. A clip
-            is cut where it is exceeded and its longest part is kept.
+        max_step: largest plausible motion of a joint between frames, metres. A clip
+            is split where it is exceeded and its longest part is kept.
 
     Raises:
-        ValueError: the file holds no clip, or names neither joints nor skeleton.
+        ValueError: the file contains no clip, or neither joint names nor a skeleton.
     """
-    # A file of our own: of one that is cut off, NumPy would leave its own open.
+    # Opened here, because NumPy does not close a truncated file that it opened.
     with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
         data = {name: file[name] for name in file.files}
     names = _joint_names(data, path)
@@ -99,7 +99,7 @@ def load_clips(path: str | pathlib.Path, *, max_step: float = 0.35) -> dict[str,
 
 
 def _joint_names(data: dict, path) -> tuple[str, ...]:
-    """Joint names of a file, spelt out or those of its named skeleton."""
+    """Joint names of a file: `joint_names`, or those of its `skeleton`."""
     if "joint_names" in data:
         return tuple(str(name) for name in data["joint_names"])
     if "skeleton" in data:
@@ -120,15 +120,15 @@ def _frame_rate(data: dict) -> float:
 
 
 def _to_y_down(xyz: np.ndarray, up: str) -> np.ndarray:
-    """Turns joints about a horizontal axis so that y points down."""
+    """Rotates joints about a horizontal axis so that y points down."""
     x, y, z = np.moveaxis(xyz, -1, 0)
     return np.stack({"y": (x, -y, -z), "-y": (x, y, z), "z": (x, -z, y)}[up], -1)
 
 
 def _longest_continuous_part(xyz: np.ndarray, max_step: float) -> np.ndarray:
-    """Longest part of a clip without leaps and gaps; empty if no frame is complete.
+    """Longest part of a clip without jumps and gaps; empty if no frame is complete.
 
-    Joints that are missing in every frame do not count.
+    Joints that are missing in every frame are ignored.
     """
     present = np.isfinite(xyz).any(axis=(0, 2))
     whole = np.isfinite(xyz[:, present]).all(axis=(1, 2)) & present.any()
@@ -143,19 +143,19 @@ def _longest_continuous_part(xyz: np.ndarray, max_step: float) -> np.ndarray:
 def to_body(clip: Clip) -> Float[np.ndarray, "frames joints 3"]:
     """Joints of `skeleton.BODY` for each frame of a clip, floor at y = 0.
 
-    Joints that the source lacks are attached: the spine by midpoints, face, hands and
-    feet at the places of the reference person, scaled by the clip's leg. Where the
-    head's turn is not given it follows the shoulders.
+    Missing joints are added: the spine by midpoints; face, hands and feet at the rest
+    offsets of the reference person, scaled by the person's limb lengths. Without ears
+    the head's orientation follows the shoulders.
 
     Args:
-        clip: in the skeleton of CMU's mocap, or with joints named by meaning.
+        clip: joints of CMU's skeleton, or joints with the names of `skeleton.BODY`.
 
     Returns:
-        Joints in metres, world frame (y down). The soles' 5th percentile over the clip
-        is the floor.
+        Joints in metres, world frame (y down). The floor is the 5th percentile of the
+        soles' height over the clip.
 
     Raises:
-        ValueError: a joint is missing that nothing can stand in for.
+        ValueError: a joint that cannot be derived from others is missing.
     """
     known = (
         _cmu_joints(clip) if "End_Head" in clip.joint_names else _joints_by_name(clip)
@@ -178,7 +178,7 @@ def to_body(clip: Clip) -> Float[np.ndarray, "frames joints 3"]:
 
 
 def _joints_by_name(clip: Clip) -> dict[str, np.ndarray]:
-    """Joints of a clip by name, those that are missing left out."""
+    """Joints of a clip by name, without those that are missing."""
     return {
         name: clip.xyz[:, i]
         for i, name in enumerate(clip.joint_names)
@@ -187,7 +187,7 @@ def _joints_by_name(clip: Clip) -> dict[str, np.ndarray]:
 
 
 def _cmu_joints(clip: Clip) -> dict[str, np.ndarray]:
-    """Joints of a CMU clip by meaning, and the directions of hands and head."""
+    """Joints of a CMU clip by our names, and the directions of hands and head."""
     joints = _joints_by_name(clip)
     if missing := sorted(_CMU_NAMES - joints.keys()):
         raise ValueError(f"not CMU's joints: {', '.join(missing)} missing")
@@ -209,7 +209,7 @@ def _length(known: dict, a: str, b: str) -> float:
 
 
 def _body_scale(known: dict) -> float:
-    """The person's leg and upper arm in units of the reference person's."""
+    """Length of leg and upper arm relative to the reference person."""
     pairs = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"))
     own = sum(
         _length(known, f"{side}_{a}", f"{side}_{b}")
@@ -260,7 +260,7 @@ def _attach(frame: np.ndarray, offset: np.ndarray, scale: float) -> np.ndarray:
 
 
 def _complete_head(known: dict, frame: np.ndarray, scale: float) -> None:
-    """Adds the head's joints, upright on the neck unless the source says otherwise."""
+    """Adds the head's joints, aligned with the neck unless `head_up` is given."""
     ears = "left_ear" in known and "right_ear" in known
     if "head" not in known:
         if ears:
@@ -278,11 +278,11 @@ def _complete_head(known: dict, frame: np.ndarray, scale: float) -> None:
 
 
 def _complete_hand(known: dict, side: str, frame: np.ndarray, scale: float) -> None:
-    """Adds hand, tip and thumb along the forearm, or along the source's own hand."""
+    """Adds hand, tip and thumb along the hand if the clip has it, else the forearm."""
     wrist = known[f"{side}_wrist"]
     forearm = wrist - known[f"{side}_elbow"]
     along = known.get(f"{side}_hand_dir", forearm)
-    # The thumb lies in front of a hanging hand, and inwards of one held forward.
+    # The thumb points forward from a hanging hand, and inwards from a raised one.
     inwards = frame[..., 0] if side == "left" else -frame[..., 0]
     thumb = _unit(frame[..., 2] + 0.5 * inwards)
     right = np.cross(_unit(along), thumb)
@@ -296,13 +296,14 @@ def _complete_hand(known: dict, side: str, frame: np.ndarray, scale: float) -> N
 
 
 def _complete_foot(known: dict, side: str, frame: np.ndarray, scale: float) -> None:
-    """Adds the ball of the foot, at a right angle to the shank."""
+    """Adds the ball of the foot, with the foot at a right angle to the shank."""
     if f"{side}_foot" in known:
         return
     ankle = known[f"{side}_ankle"]
     thigh = known[f"{side}_knee"] - known[f"{side}_hip"]
     shank = ankle - known[f"{side}_knee"]
-    # A bent knee tells where the leg points; a straight one takes the trunk's word.
+    # A bent knee gives the forward direction of the leg; for a straight one it is the
+    # trunk's.
     ahead = _unit(_unit(thigh) - _unit(shank) + 0.1 * frame[..., 2])
     leg_frame = _frame(np.cross(_unit(shank), ahead), shank)
     known[f"{side}_foot"] = ankle + _attach(

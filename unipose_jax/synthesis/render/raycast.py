@@ -2,10 +2,10 @@
 
 Every primitive is a *round cone*, the convex hull of two spheres, under a linear map:
 a capsule has equal radii, an ellipsoid has length 0 and a stretched basis. A ray is
-cast only at primitives whose exact projected bounds reach the ray's
-8x8 tile. The list of (tile, primitive) pairs is processed in chunks of fixed size, so
-that the result is exact at every distance and the cost depends on the area of the
-person, not of the image.
+cast only at primitives whose exact projected bounds reach the ray's 8x8 tile. The list
+of (tile, primitive) pairs is processed in chunks of fixed size, so that the result is
+exact at every distance and the cost depends on the area of the person, not of the
+image.
 """
 
 import dataclasses
