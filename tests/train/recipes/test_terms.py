@@ -8,6 +8,7 @@ import pytest
 from configs import unipose
 from tests import stages
 from unipose_jax import models, skeleton
+from unipose_jax.train.recipes import unipose_terms
 
 SHAPE = (2, 3, 15)  # clips, frames, joints
 
