@@ -12,6 +12,7 @@ from unipose_jax.physics import anthropometry, constraints
 from unipose_jax.skeleton import definitions
 
 ITOP = definitions.ITOP15
+MIDDLE = {"elbow", "knee"}  # of limbs
 HAND, ELBOW = ITOP.index("left_hand"), ITOP.index("left_elbow")
 
 
@@ -199,7 +200,7 @@ def test_constancy_compares_with_valid_frames_only():
     )
 
 
-def test_constancy_without_any_belief_uses_all_frames():
+def test_constancy_without_any_weight_uses_all_frames():
     xyz = standing().at[3].set(stretched(1.3)[3])
     value = TERMS["constancy"](xyz, weights=jnp.zeros((4, 15)))
     chex.assert_trees_all_close(value, TERMS["constancy"](xyz), rtol=1e-4)
@@ -246,6 +247,13 @@ def test_ratio_to_a_known_stature_scales_a_person():
     assert term(small).mean() > 0.01
     grow = -jnp.sum(gradient(term, small) * (small - small[:, 8:9]))
     assert grow > 0
+
+
+def test_ratio_estimates_stature_from_the_joints_that_count():
+    masked = [j for j, name in enumerate(ITOP.joints) if name.split("_")[-1] in MIDDLE]
+    where = jnp.ones((4, 15), bool).at[:, jnp.array(masked)].set(False)
+    penalty = losses.bone_ratio(standing(), skeleton=ITOP, where=where)
+    np.testing.assert_allclose(penalty, 0.0, atol=1e-8)
 
 
 def test_ratio_takes_no_gradient_through_stature():

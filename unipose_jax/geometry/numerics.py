@@ -71,10 +71,11 @@ def scale_gradient(
 
     Args:
         x: vectors, e.g. joints in metres.
-        weights: factors of the gradients, taken as constant; 0 holds a joint in place.
+        weights: factors of the gradients; 0 holds a joint in place. They take no
+            gradient themselves.
     """
     fixed = jax.lax.stop_gradient(x)
-    return fixed + jax.lax.stop_gradient(weights)[..., None] * (x - fixed)
+    return fixed + weights[..., None] * (x - fixed)
 
 
 @jax.custom_jvp
