@@ -58,7 +58,7 @@ crop, centres at +0.5. The determinant of P is negative for a mirrored crop.
 
 IMAGE_FIELDS: dict[str, Field] = {
     "image": Field(("H", "W", 3), "uint8", "RGB, 0 where there is none"),
-    "people_uv": Field(("P", "J", 2), "float32", "keypoints, pixels of the picture"),
+    "people_uv": Field(("P", "J", 2), "float32", "keypoints, pixels of the image"),
     "people_confidence": Field(("P", "J"), "float32", "0 where none was found"),
     "people_xyz": Field(("P", "J", 3), "float32", "truth, metres, camera frame"),
     "people_visible": Field(("P", "J"), "bool", "truth: seen, and where is known"),

@@ -149,7 +149,7 @@ def write_shard(shard: Shard, data: settings.DataSettings) -> None:
 
     Args:
         shard: the shard to write.
-        data: gives `skip_corrupt` and what the records need.
+        data: settings: `skip_corrupt`, and those that the records use.
     """
     from array_record.python import array_record_module
     from tensorflow_datasets.core import example_serializer

@@ -80,8 +80,8 @@ def records(
     )
     if data.crop_size and len(track) and not track.crops:
         raise errors.BadInput(
-            f"{one.name} has no images to cut crops from, but "
-            f"config.data.crop_size is {data.crop_size}: for points alone use "
+            f"{one.name} has no images to make crops from, but "
+            f"config.data.crop_size is {data.crop_size}; for points only, use "
             "--config.stages=\"('points',)\""
         )
     entry = {
