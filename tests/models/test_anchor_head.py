@@ -21,7 +21,7 @@ def random_votes(seed, shape=(), joints=4):
     )
 
 
-def test_anchors_by_hand():
+def test_anchor_positions_match_a_small_example():
     expected = [(2, 2), (6, 2), (2, 6), (6, 6), (10, 2), (14, 2), (10, 6), (14, 6)]
     np.testing.assert_array_equal(
         anchor_head.anchor_positions(1, 2, stride=8), expected
@@ -29,7 +29,7 @@ def test_anchors_by_hand():
 
 
 @pytest.mark.parametrize("stride", [4, 8, 16])
-def test_anchors_are_a_lattice_of_4_pixels_whatever_the_cells(stride):
+def test_anchors_form_a_grid_of_4_pixels_for_any_cell_size(stride):
     rows, columns = 32 // stride, 48 // stride
     found = anchor_head.anchor_positions(rows, columns, stride=stride)
     lattice = {(u, v) for u in range(2, 48, 4) for v in range(2, 32, 4)}
@@ -58,7 +58,7 @@ def test_anchors_lie_on_the_surface_of_their_pixels(stride):
         np.testing.assert_allclose(found[:, anchor], mean, atol=1e-6)
 
 
-def test_a_fresh_head_puts_joints_at_the_mean_depth_of_the_anchors():
+def test_initial_joints_have_the_mean_depth_of_the_anchors():
     head = anchor_head.AnchorHead(num_joints=3, stride=8, depth=0)
     features = jax.random.normal(jax.random.key(0), (1, 2, 3, 4))
     params = jax.tree.map(
@@ -70,7 +70,7 @@ def test_a_fresh_head_puts_joints_at_the_mean_depth_of_the_anchors():
     np.testing.assert_allclose(joints.depth, 0.1, rtol=1e-5)
 
 
-def test_election_equals_a_slow_sum():
+def test_aggregated_votes_equal_an_explicit_sum():
     votes = random_votes(0)
     joints, confidence = ELECT(votes, PLACES)
     for j in range(4):
@@ -101,7 +101,7 @@ def test_a_planted_joint_is_found_exactly():
     np.testing.assert_array_equal(confidence, votes.confidence_logit[chosen, joint])
 
 
-def test_equal_weights_elect_the_middle():
+def test_equal_weights_give_the_middle_of_the_crop():
     votes = jax.tree.map(jnp.zeros_like, random_votes(0))
     joints, _ = ELECT(votes, PLACES)
     np.testing.assert_allclose(joints.uv, np.tile([12.0, 8.0], (4, 1)), rtol=1e-6)
@@ -133,7 +133,7 @@ def test_only_differences_of_weights_matter_and_gradients_stay_finite(level):
     chex.assert_trees_all_close(outputs, ELECT(votes, PLACES), rtol=1e-2, atol=1e-2)
 
 
-def test_votes_in_bfloat16_elect_in_float32():
+def test_bfloat16_votes_are_aggregated_in_float32():
     votes = jax.tree.map(lambda x: x.astype(jnp.bfloat16), random_votes(4))
     found = ELECT(votes, PLACES)
     assert {x.dtype.name for x in jax.tree.leaves(found)} == {"float32"}
@@ -157,7 +157,9 @@ def test_vmap_equals_batched_equals_jit():
 @pytest.mark.parametrize(
     ("row", "column", "inner", "joint"), [(0, 2, 1, 0), (1, 0, 2, 2)]
 )
-def test_votes_of_a_cell_are_of_the_anchors_in_it(row, column, inner, joint):
+def test_features_of_a_cell_determine_the_votes_of_its_anchors(
+    row, column, inner, joint
+):
     """A head that answers only where a feature is 1, and only for one anchor of 4."""
     head = anchor_head.AnchorHead(num_joints=3, stride=8, depth=0)
     early = jnp.zeros((1, 2, 3, 1)).at[0, row, column].set(1.0)
@@ -179,7 +181,7 @@ def test_votes_of_a_cell_are_of_the_anchors_in_it(row, column, inner, joint):
     np.testing.assert_allclose(others, np.tile([12.0, 8.0], (2, 1)), rtol=1e-6)
 
 
-def test_anchors_of_cells_that_are_not_active_do_not_count(head):
+def test_anchors_of_inactive_cells_have_no_weight(head):
     apply, params, early, late = head
     active = jnp.zeros((2, 4, 4), bool).at[0, 1, 2].set(True)
     joints, _ = apply(params, early, late, None, active)
@@ -199,7 +201,7 @@ def head():
     return jax.jit(network.apply), params, early, late
 
 
-def test_a_fresh_head_puts_joints_in_the_middle(head):
+def test_initial_joints_are_in_the_middle_of_the_crop(head):
     apply, params, early, late = head
     joints, confidence = apply(params, early, late)
     assert joints.uv.shape == joints.anchor_uv.shape == (2, 3, 2)
@@ -210,7 +212,7 @@ def test_a_fresh_head_puts_joints_in_the_middle(head):
     assert np.abs(joints.uv - joints.anchor_uv).min() > 0.0
 
 
-def test_early_features_choose_anchors_and_late_ones_do_not(head):
+def test_anchor_weights_depend_on_early_features_only(head):
     apply, params, early, late = head
 
     def proposal(early, late):

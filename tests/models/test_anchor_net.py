@@ -44,7 +44,7 @@ def matrices(p):
 
 
 def make_inputs(name, seed=0):
-    """Two clips of two frames: someone before a wall, or random colours."""
+    """Two clips of two frames: a person in front of a wall, or random colours."""
     keys = jax.random.split(jax.random.key(seed), 2)
     if name != "color_anchor_net":
         body = 2.0 + 0.2 * jax.random.normal(keys[0], (2, 2, 20, 8))
@@ -88,7 +88,7 @@ def in_crop_camera(name, xyz):
     return np.asarray(xyz) @ pose[:3, :3].T + pose[:3, 3]
 
 
-def test_points_behind_pixels_by_hand():
+def test_points_from_pixels_match_a_small_example():
     # 50 px right of the principal point at f = 100 and z = 2: one metre.
     p = jnp.array([[100.0, 0.0, 32.0], [0.0, 200.0, 30.0], [0.0, 0.0, 1.0]])
     xyz = anchor_net.xyz_from_crop(jnp.array([[82.0, 20.0]]), jnp.array([2.0]), p)
@@ -96,7 +96,7 @@ def test_points_behind_pixels_by_hand():
 
 
 @every_view
-def test_points_behind_pixels_project_back_to_them(view):
+def test_points_from_pixels_project_back_to_the_pixels(view):
     matrix = jnp.asarray(view @ P, jnp.float32)
     keys = jax.random.split(jax.random.key(2), 2)
     uv = jax.random.uniform(keys[0], (5, 2), maxval=SIZE)
@@ -107,7 +107,7 @@ def test_points_behind_pixels_project_back_to_them(view):
 
 
 @every_network
-def test_joints_lie_behind_their_pixels_at_their_depth(nets, name):
+def test_joints_project_to_their_pixels_and_have_their_depth(nets, name):
     apply, params = nets[name]
     estimate = apply(params, **make_inputs(name))
     assert estimate.xyz.shape == (2, 2, 3, 3)
@@ -117,14 +117,14 @@ def test_joints_lie_behind_their_pixels_at_their_depth(nets, name):
     np.testing.assert_allclose(xyz[..., 2], estimate.crop.depth, rtol=1e-5)
     uv = (xyz / xyz[..., 2:]) @ P.T
     np.testing.assert_allclose(uv[..., :2], estimate.crop.uv, rtol=1e-4)
-    # The network has an opinion: frames and joints differ.
+    # The predictions differ between frames and joints.
     assert np.ptp(estimate.crop.uv, axis=(0, 1)).min() > 0.1
     assert np.ptp(estimate.crop.uv, axis=2).min() > 0.1
 
 
 @every_network
 @every_view
-def test_the_same_picture_of_another_view_is_seen_through_its_matrix(nets, name, view):
+def test_another_crop_matrix_transforms_the_joints_of_the_same_image(nets, name, view):
     apply, params = nets[name]
     inputs = make_inputs(name)
     estimate = apply(params, **inputs)
@@ -140,7 +140,7 @@ def test_the_same_picture_of_another_view_is_seen_through_its_matrix(nets, name,
 
 @every_network
 @pytest.mark.parametrize("view", ["shift", "turn", "mirror"])
-def test_a_view_of_the_same_scale_leaves_depth_alone(nets, name, view):
+def test_a_crop_transform_without_scaling_keeps_the_depth(nets, name, view):
     apply, params = nets[name]
     inputs = make_inputs(name)
     field = "color_crop_matrix" if name == "color_anchor_net" else "depth_crop_matrix"
@@ -150,7 +150,7 @@ def test_a_view_of_the_same_scale_leaves_depth_alone(nets, name, view):
 
 
 @every_depth_network
-def test_depth_network_follows_a_scene_that_moves_away(nets, name):
+def test_depth_network_is_equivariant_to_shifts_along_z(nets, name):
     apply, params = nets[name]
     inputs = make_inputs(name)
     near, away = apply(params, **inputs), 1.5
@@ -169,7 +169,7 @@ def test_depth_network_follows_a_scene_that_moves_away(nets, name):
 
 
 @every_depth_network
-def test_depth_network_does_not_care_how_far_the_background_is(nets, name):
+def test_depth_network_ignores_the_distance_of_the_background(nets, name):
     apply, params = nets[name]
     inputs = make_inputs(name)
     wall = inputs["depth_crop"] == 4.0
@@ -178,7 +178,7 @@ def test_depth_network_does_not_care_how_far_the_background_is(nets, name):
 
 
 @every_depth_network
-def test_depth_network_tells_no_depth_from_the_reference(nets, name):
+def test_depth_network_distinguishes_missing_depth_from_the_reference_depth(nets, name):
     apply, params = nets[name]
     inputs = make_inputs(name)
     hole = inputs["depth_crop"] == 0.0
@@ -189,9 +189,7 @@ def test_depth_network_tells_no_depth_from_the_reference(nets, name):
 
 
 @pytest.mark.parametrize("factor", [0.5, 3.0])
-def test_colour_network_puts_whoever_looks_alike_at_a_distance_like_the_focal_length(
-    nets, factor
-):
+def test_colour_network_depth_is_proportional_to_the_focal_length(nets, factor):
     apply, params = nets["color_anchor_net"]
     inputs = make_inputs("color_anchor_net")
 
@@ -209,7 +207,7 @@ def test_colour_network_puts_whoever_looks_alike_at_a_distance_like_the_focal_le
     )
 
 
-def test_a_colour_network_that_knows_nothing_sees_an_adult_who_fills_the_crop(nets):
+def test_initial_colour_network_assumes_an_adult_who_fills_the_crop(nets):
     apply, params = nets["color_anchor_net"]
     blank = jax.tree.map(jnp.zeros_like, params)
     estimate = apply(blank, **make_inputs("color_anchor_net"))
@@ -219,7 +217,7 @@ def test_a_colour_network_that_knows_nothing_sees_an_adult_who_fills_the_crop(ne
     np.testing.assert_allclose(estimate.crop.depth, depth, rtol=1e-5)
 
 
-def test_colour_network_moves_with_the_frame_of_the_depth_camera(nets):
+def test_colour_network_joints_are_in_the_depth_camera_frame(nets):
     apply, params = nets["color_anchor_net"]
     inputs = make_inputs("color_anchor_net")
     same = inputs | {"cam_from_points": jnp.broadcast_to(jnp.eye(4), (2, 4, 4))}
@@ -230,7 +228,7 @@ def test_colour_network_moves_with_the_frame_of_the_depth_camera(nets):
 
 
 @every_network
-def test_frames_are_seen_one_by_one(nets, name):
+def test_frames_are_independent(nets, name):
     apply, params = nets[name]
     inputs = make_inputs(name)
     swapped = {
@@ -275,7 +273,7 @@ def test_empty_crops_give_finite_joints_and_gradients(slopes, name, matrix):
 
 
 @every_network
-def test_every_parameter_learns(slopes, name):
+def test_every_parameter_has_a_gradient(slopes, name):
     grad, _ = slopes[name](make_inputs(name))
     for path, slope in jax.tree_util.tree_leaves_with_path(grad):
         assert np.isfinite(slope).all(), path
@@ -298,7 +296,7 @@ def test_bfloat16_stays_close_and_returns_float32(nets, name):
 
 @every_network
 @pytest.mark.parametrize("backbone", ["resnet18", "resnet50"])
-def test_residual_networks_fit_in(name, backbone):
+def test_residual_networks_work_as_backbones(name, backbone):
     network = build(name, backbone=backbone)
 
     def first_joints(key):

@@ -76,7 +76,7 @@ def test_networks_for_a_cpu_are_small(kind, channels, most):
         ("resnet50", 16, (1024, 2048)),
     ],
 )
-def test_both_maps_have_a_cell_per_stride(kind, stride, widths):
+def test_both_feature_maps_have_one_cell_per_stride(kind, stride, widths):
     assert backbones.stride_of(kind) == stride
     shape = (2, 3 * stride, 5 * stride, 3)
     network = backbones.Backbone(kind)
@@ -112,14 +112,14 @@ def test_images_that_do_not_divide_into_cells_are_refused():
 
 
 @pytest.mark.parametrize("block", [backbones.BasicBlock, backbones.BottleneckBlock])
-def test_a_fresh_block_is_its_shortcut(block):
+def test_an_initial_block_equals_its_shortcut(block):
     x = jax.random.normal(jax.random.key(1), (2, 4, 4, 8))
     y, _ = jax.jit(block(8).init_with_output)(jax.random.key(0), x)
     np.testing.assert_array_equal(y, jax.nn.relu(x))
 
 
 def test_features_move_with_the_image(small):
-    """Far from the border, which every convolution sees as black."""
+    """Compared far from the border, where convolutions are padded with zeros."""
     apply, params = small
     content = jax.random.normal(jax.random.key(2), (16, 16, 2))
     images = jnp.zeros((2, 224, 224, 2))
@@ -134,7 +134,7 @@ def test_features_move_with_the_image(small):
         assert np.ptp(a[8:18, 8:18]) > 1.0
 
 
-def test_images_do_not_see_each_other(for_a_cpu):
+def test_images_of_a_batch_are_independent(for_a_cpu):
     apply, params = for_a_cpu
     images = jax.random.normal(jax.random.key(3), (2, 16, 16, 2))
     seen = apply(params, images)
@@ -155,7 +155,7 @@ def test_constant_images_give_finite_gradients(for_a_cpu):
         chex.assert_tree_all_finite(slope(params, jnp.full((2, 16, 16, 2), value)))
 
 
-def test_bfloat16_is_of_activations_only():
+def test_bfloat16_applies_to_activations_only():
     network = backbones.Backbone("small", jnp.dtype("bfloat16"))
     features, params = jax.eval_shape(
         network.init_with_output, jax.random.key(0), jnp.zeros((1, 16, 16, 2))

@@ -1,4 +1,4 @@
-"""The point network with crops beside the points."""
+"""Tests of the point network with crops in addition to points."""
 
 import jax
 import jax.numpy as jnp
@@ -96,14 +96,14 @@ def test_every_modality_votes_and_the_whole_lies_between(net, clip):
 
 
 @pytest.mark.parametrize("modality", ["depth", "rgb"])
-def test_every_image_counts(net, clip, modality):
+def test_every_image_modality_changes_the_prediction(net, clip, modality):
     name = "depth_crop" if modality == "depth" else "color_crop"
     other = net(clip, **{name: clip[name][::-1]})
     assert float(jnp.abs(other.xyz - net(clip).xyz).max()) > 1e-3
 
 
 @pytest.mark.parametrize("modality", ["depth", "rgb"])
-def test_what_is_not_looked_at_is_as_if_it_were_not_there(net, clip, modality):
+def test_masked_modalities_equal_missing_ones(net, clip, modality):
     left = [name for name in models.modalities("rgbd") if name != modality]
     absent = net(without(clip, modality))
     ignored = net(clip, modality_mask=sees(*left))
@@ -115,7 +115,7 @@ def test_what_is_not_looked_at_is_as_if_it_were_not_there(net, clip, modality):
     assert float(jax.nn.sigmoid(unsure).max()) < 1e-6
 
 
-def test_points_that_are_not_looked_at_only_say_where_the_person_is(net, clip):
+def test_masked_points_only_determine_the_centroid(net, clip):
     seen = sees("depth", "rgb")
     estimate = net(clip, modality_mask=seen)
     center = clip["points"].mean(axis=(1, 2), keepdims=True)
@@ -124,7 +124,7 @@ def test_points_that_are_not_looked_at_only_say_where_the_person_is(net, clip):
     assert float(jnp.abs(net(clip, points=turned).xyz - net(clip).xyz).max()) > 1e-3
 
 
-def test_everything_missing_is_finite(net, clip):
+def test_predictions_are_finite_if_all_inputs_are_missing(net, clip):
     nothing = {name: jnp.zeros_like(value) for name, value in clip.items()}
     estimate = net(nothing)
     assert bool(jnp.isfinite(estimate.xyz).all())
@@ -149,7 +149,7 @@ def test_joints_move_with_the_cloud_and_its_colour_camera(net, clip):
     )
 
 
-def test_gradients_are_finite_without_pictures(clip, params):
+def test_gradients_are_finite_without_images(clip, params):
     network = models.build(CONFIG, num_joints=JOINTS)
     blank = {
         name: jnp.zeros_like(clip[name])
@@ -166,7 +166,7 @@ def test_gradients_are_finite_without_pictures(clip, params):
     assert all(bool(jnp.isfinite(g).all()) for g in gradients)
 
 
-def test_a_feature_is_looked_up_where_a_point_projects():
+def test_image_features_are_sampled_at_the_projections_of_points():
     matrix = camera(0.2)
     shift = jnp.array([0.0, 0.0, 2.5])
     pixel_from_xyz = jnp.concatenate([matrix, (matrix @ shift)[:, None]], axis=1)
@@ -190,13 +190,13 @@ def test_tokens_lie_on_their_rays_and_near_the_person():
     np.testing.assert_allclose((places[0] * towards).sum(-1), 0.0, atol=1e-5)
 
 
-def test_unknown_fusion():
+def test_unknown_fusion_raises_an_error():
     with pytest.raises(ValueError, match="unknown fusion 'sound'"):
         models.input_fields(CONFIG | {"fusion": "sound"})
 
 
-def test_weights_without_fusion_are_those_of_a_plain_network(clip):
-    """Weights from before there were fusions still fit."""
+def test_a_network_without_fusion_has_no_fusion_parameters(clip):
+    """So weights that were saved without a fusion can be loaded."""
     plain = {name: clip[name] for name in models.POINT_FIELDS}
     settings = CONFIG | {"fusion": "none"}
     old = {k: settings[k] for k in settings if k not in ("backbone", "image_grid")}

@@ -36,7 +36,7 @@ def looked():
     return network, params, jax.jit(network.apply)(params, IMAGES, surface)
 
 
-def test_fullest_patches_equal_a_slow_search():
+def test_top_patches_equal_an_explicit_search():
     surface = make_surface()
     cells, means, active = patch_transformer.top_patches(surface, patch=PATCH, count=9)
     for image in range(2):
@@ -58,14 +58,14 @@ def test_fullest_patches_equal_a_slow_search():
             np.testing.assert_allclose(mean, expected, atol=1e-6)
 
 
-def test_places_are_counted_from_the_middle():
+def test_patch_positions_are_relative_to_the_middle():
     places = np.asarray(patch_transformer.patch_positions(2, 4))
     np.testing.assert_array_equal(places[0], [-1.5, -0.5])
     np.testing.assert_array_equal(places[3], [1.5, -0.5])
     np.testing.assert_array_equal(places[4], [-1.5, 0.5])
 
 
-def test_places_are_told_apart_over_a_whole_crop():
+def test_position_encodings_are_distinct_within_a_crop():
     places = patch_transformer.patch_positions(16, 16)
     codes = np.asarray(patch_transformer.sinusoidal_encoding(places))
     assert codes.shape == (256, 18)
@@ -76,7 +76,7 @@ def test_places_are_told_apart_over_a_whole_crop():
 @pytest.mark.parametrize(
     ("window", "patches"), [(4, [(1, 2)]), (8, [(0, 1), (0, 2), (1, 1), (1, 2)])]
 )
-def test_a_token_reads_its_window_only(window, patches):
+def test_a_token_depends_on_its_window_only(window, patches):
     """Without blocks, a pixel changes the tokens whose windows it lies in."""
     network = make_network(window=window, num_blocks=0)
     params = random_parameters(network, IMAGES)
@@ -87,7 +87,7 @@ def test_a_token_reads_its_window_only(window, patches):
     assert sorted(map(tuple, np.argwhere(different[0]).tolist())) == patches
 
 
-def test_patches_without_the_person_are_not_looked_at(looked):
+def test_patches_without_the_person_have_no_features(looked):
     _, _, features = looked
     # By hand, from `make_surface`: the finger adds the patch at the lower right.
     first = np.array([[0, 1, 1, 0, 0], [0, 1, 1, 0, 0], [0, 1, 1, 1, 0]], bool)
@@ -101,7 +101,7 @@ def test_patches_without_the_person_are_not_looked_at(looked):
         assert (np.abs(np.asarray(grid)[~away]).max(-1) > 0.0).all()
 
 
-def test_room_for_more_tokens_changes_nothing(looked):
+def test_unused_tokens_do_not_change_the_features(looked):
     _, params, features = looked
     more = make_network(keep=100).apply(params, IMAGES, make_surface())
     np.testing.assert_array_equal(more.active[0], features.active[0])
@@ -109,14 +109,14 @@ def test_room_for_more_tokens_changes_nothing(looked):
     assert more.active[1].sum() == 12
 
 
-def test_a_surface_is_seen_instead_of_the_image(looked):
+def test_a_surface_replaces_the_image_as_input(looked):
     network, params, features = looked
     other = jax.jit(network.apply)(params, 5.0 - IMAGES, make_surface())
     np.testing.assert_array_equal(other.late, features.late)
 
 
-def test_relief_is_against_the_patch_and_depth_is_a_place(looked):
-    """Moved away as a whole, a surface looks the same in every patch."""
+def test_input_depth_is_relative_to_the_patch_and_mean_depth_is_a_position(looked):
+    """Shifting the whole surface does not change the input windows of patches."""
     network, params, features = looked
     surface = make_surface()
     moved = surface._replace(relative_depth=surface.relative_depth + 0.25)
@@ -129,7 +129,7 @@ def test_relief_is_against_the_patch_and_depth_is_a_place(looked):
     np.testing.assert_allclose(still[0], still[1], atol=1e-4)
 
 
-def test_nobody_gives_finite_features_and_gradients(looked):
+def test_features_and_gradients_are_finite_without_a_person(looked):
     network, params, _ = looked
     nobody = MaskedDepth(
         jnp.full(IMAGES.shape[:3], jnp.nan), jnp.zeros(IMAGES.shape[:3], bool)

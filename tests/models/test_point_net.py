@@ -131,7 +131,7 @@ def test_bfloat16_stays_close(clip):
     assert difference.dtype == jnp.float32
 
 
-def test_farthest_points_by_hand():
+def test_farthest_points_match_a_small_example():
     # On a line at 0, 1, 2, 10: the centroid is 3.25, so 10 is first, then 0, then 2.
     xyz = jnp.array([[0.0, 0, 0], [1, 0, 0], [2, 0, 0], [10, 0, 0], [50, 0, 0]])
     valid = jnp.array([True, True, True, True, False])
@@ -139,7 +139,7 @@ def test_farthest_points_by_hand():
     np.testing.assert_array_equal(chosen, [3, 0, 2])
 
 
-def test_patch_features_equal_a_slow_sum():
+def test_patch_features_equal_an_explicit_sum():
     rng = np.random.default_rng(0)
     xyz, centers = rng.normal(size=(20, 3)) * 0.2, rng.normal(size=(4, 3)) * 0.2
     valid, frequencies = rng.random(20) < 0.7, rng.normal(size=(3, 5)) * 8

@@ -1,4 +1,4 @@
-"""The pose machine and its cores, against slow NumPy and against geometry."""
+"""Tests of the pose machine and its cores against NumPy references and geometry."""
 
 import jax
 import jax.numpy as jnp
@@ -66,7 +66,7 @@ def test_lstm_passes_forward_then_reversed():
 
 
 @pytest.mark.parametrize("kind", sequence_cores.CORES)
-def test_cores_have_one_interface_and_see_both_ways(kind):
+def test_cores_have_one_interface_and_use_past_and_future_frames(kind):
     core = sequence_cores.build(kind, width=8, depth=1, dtype=jnp.dtype("float32"))
     x = jnp.asarray(random(0, 2, FRAMES, 8))
     params = initialised(core, x)
@@ -138,7 +138,7 @@ def test_another_camera_with_the_same_rays_gives_the_same_pose(clip, machine):
     np.testing.assert_allclose(found.xyz, machine(**clip).xyz, atol=1e-3)
 
 
-def test_who_looks_half_as_large_is_twice_as_far(clip, machine):
+def test_half_the_apparent_size_doubles_the_distance(clip, machine):
     seen = clip["confidence"] > 0
     view, plane = virtual_camera.from_keypoints(clip["uv"], seen, clip["intrinsics"])
     longer = clip["intrinsics"] * jnp.array([[2.0, 2.0, 1.0, 1.0]])
@@ -148,7 +148,7 @@ def test_who_looks_half_as_large_is_twice_as_far(clip, machine):
     assert machine(**clip).xyz[..., 2].min() > 0
 
 
-def test_hidden_keypoints_may_be_anything(clip, machine):
+def test_keypoints_without_confidence_do_not_matter(clip, machine):
     confidence = clip["confidence"].at[0, 2, 3].set(0.0)
     uv = clip["uv"].at[0, 2, 3].set(jnp.nan)
     dirty = machine(**clip | {"uv": uv, "confidence": confidence})
@@ -156,7 +156,7 @@ def test_hidden_keypoints_may_be_anything(clip, machine):
     np.testing.assert_array_equal(dirty.xyz, clean.xyz)
 
 
-def test_viewing_frame_looks_along_the_direction_with_level_x():
+def test_virtual_camera_points_along_the_direction_with_a_horizontal_x_axis():
     direction = np.array([0.3, -0.4, 0.8])
     direction /= np.linalg.norm(direction)
     rotation = np.asarray(
@@ -168,7 +168,7 @@ def test_viewing_frame_looks_along_the_direction_with_level_x():
     assert rotation[0, 1] == 0
 
 
-def test_true_joints_lie_on_the_plane_of_their_keypoints(clip):
+def test_projected_true_joints_equal_their_keypoints(clip):
     xyz = random(0, 1, FRAMES, JOINTS, 3) * 0.4 + [0.5, -0.2, 4.0]
     view, plane = virtual_camera.from_keypoints(
         clip["uv"], clip["confidence"] > 0, clip["intrinsics"]
@@ -179,7 +179,7 @@ def test_true_joints_lie_on_the_plane_of_their_keypoints(clip):
 
 
 @pytest.mark.parametrize("features", ["image", "both"])
-def test_images_go_through_the_same_interface(clip, features):
+def test_image_features_have_the_same_interface(clip, features):
     network = models.PoseMachine(
         JOINTS, features=features, core="convolutions", width=16, hidden=8
     )

@@ -38,14 +38,14 @@ def test_depth_does_not_depend_on_the_order_of_people():
 
 
 @pytest.mark.parametrize("where", [jnp.nan, -50.0, 1e6])
-def test_keypoints_outside_do_not_touch_others(where):
+def test_keypoints_outside_the_image_do_not_change_others(where):
     picture, apply = network()
     depth = apply(picture, UV.at[0, 1].set(where)).depth
     np.testing.assert_allclose(depth[0, 0], apply(picture, UV).depth[0, 0], atol=1e-6)
     assert np.isfinite(depth).all()
 
 
-def test_maps_are_shares_of_all_cells():
+def test_heatmaps_sum_to_one_over_all_cells():
     """Keypoints in every cell find the whole map of their joint."""
     picture, apply = network()
     cells = jnp.stack(jnp.meshgrid(jnp.arange(5.0), jnp.arange(4.0)), axis=-1)
@@ -56,7 +56,7 @@ def test_maps_are_shares_of_all_cells():
     assert len(np.unique(shares)) > 20  # joints have maps of their own
 
 
-def test_maps_do_not_depend_on_the_keypoints():
+def test_heatmaps_do_not_depend_on_the_keypoints():
     picture, apply = network()
     moved = UV.at[0, 0].add(8.0)
     first, second = (apply(picture, uv).heatmap_log_prob for uv in (UV, moved))

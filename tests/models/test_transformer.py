@@ -49,7 +49,7 @@ def test_order_of_tokens_does_not_matter(block):
     np.testing.assert_allclose(found, apply(params, TOKENS)[:, order], atol=1e-5)
 
 
-def test_tokens_that_are_not_active_are_seen_by_nobody(block):
+def test_inactive_tokens_do_not_change_other_tokens(block):
     apply, params = block
     active = jnp.ones((2, 5), bool).at[:, 3].set(False)
     found = apply(params, TOKENS.at[:, 3].set(7.0), active)

@@ -37,7 +37,7 @@ def pictures(rendered):
     return rendered[0]
 
 
-def test_pictures_are_functions_of_seed_split_and_index(pictures):
+def test_images_are_functions_of_seed_split_and_index(pictures):
     alone = crowd.render_images(0, "train", 3, 1, PARAMS)
     for name in ("xyz", "uv", "stature"):
         np.testing.assert_allclose(alone[name][0], pictures[name][3], atol=1e-3)
@@ -71,24 +71,24 @@ def test_exact_keypoints_are_projections_of_the_truth(pictures):
     np.testing.assert_allclose(uv[seen], pictures["uv"][seen], atol=1e-3)
 
 
-def test_depth_at_a_visible_joint_is_its_skin(pictures):
+def test_depth_at_a_visible_joint_is_near_the_joint(pictures):
     for index in range(6):
         depth = jnp.asarray(pictures["depth"][index])
         found, known = order.depth_at(depth, jnp.asarray(pictures["uv"][index]))
         sure = pictures["visible"][index] & (pictures["confidence"][index] > 0) & known
         gap = pictures["xyz"][index, ..., 2] - found
-        # Beside the silhouette a pixel may show what is behind.
+        # Next to the silhouette a pixel may show the background.
         assert np.median(gap[sure]) > 0.0
         assert np.median(gap[sure]) < 0.2
         assert np.mean(gap[sure] > crowd._SKIN + PARAMS.hidden_margin + 0.1) < 0.1
 
 
-def test_who_stands_before_another_hides_him(rendered):
+def test_a_person_in_front_hides_the_person_behind(rendered):
     drawn = jax.tree.map(lambda leaf: leaf[0], rendered[1])
 
     @functools.partial(jax.jit, static_argnames="nearer")
     def owner(nearer):
-        # Everybody where the first one stands, but `nearer` a metre before.
+        # All people at the position of the first, `nearer` one metre closer.
         into = jnp.linalg.inv(drawn.view.cam_from_world)[:3, 2]
         people = drawn.primitives.center.shape[0]
         center = jnp.broadcast_to(

@@ -97,7 +97,7 @@ def cut_again(clip):
     )
 
 
-def test_crops_change_nothing_else(pool):
+def test_adding_crops_does_not_change_other_fields(pool):
     plain = dataclasses.replace(PARAMS, crop_size=0)
     without = render(0, 2, params=plain)
     assert without.keys() == pool.keys() - schema.OPTIONAL_FIELDS.keys() - {

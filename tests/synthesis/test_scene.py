@@ -159,12 +159,12 @@ def test_visible_joints_have_the_body_in_front_of_them(pool):
     assert np.median(under[visible]) > 0.0
 
 
-def test_color_images_show_something(pool):
+def test_color_images_are_not_uniform(pool):
     assert pool["color"].dtype == np.uint8
     assert np.all(pool["color"].std(axis=(1, 2, 3)) > 5.0)
 
 
-def test_motion_clips_drive_the_person(pool):
+def test_a_motion_clip_determines_the_motion(pool):
     rng = np.random.default_rng(0)
     clips = np.stack([np.asarray(standing()), 0.8 * np.asarray(standing())])
     clips = np.broadcast_to(clips[:, None], (2, 5, *clips.shape[1:]))
@@ -237,10 +237,10 @@ def test_an_arm_behind_the_back_is_hidden():
     assert set(ITOP.joints) - visibility(look_at(xyz)) == {"left_hand"}
 
 
-def test_a_hand_in_front_of_the_chest_hides_what_it_covers_only():
+def test_a_hand_in_front_of_the_chest_hides_only_the_joint_behind_it():
     xyz = standing()
     camera_place = jnp.array([0.0, -1.0, -2.5])
-    # On the line of sight of the torso joint, 35 cm before it.
+    # On the line of sight of the torso joint, 35 cm in front of it.
     hand = camera_place + 0.86 * (xyz[BODY.index("torso")] - camera_place)
     offsets = {"wrist": [0.08, 0, 0], "hand": [0, 0, 0], "hand_tip": [-0.1, 0, 0]}
     for name, offset in (offsets | {"thumb": [0.03, -0.05, 0]}).items():
@@ -255,7 +255,7 @@ def test_a_table_hides_the_feet():
     assert {"left_foot", "right_foot", "left_knee", "right_knee"} == hidden
 
 
-def test_joints_out_of_the_picture_are_not_visible():
+def test_joints_outside_the_image_are_not_visible():
     xyz = standing() + jnp.array([[1.3, 0.0, 0.0]])
     visible = visibility(look_at(xyz))
     assert "right_shoulder" in visible

@@ -10,7 +10,7 @@ def params(value):
     return {"params": {"layer": {"kernel": np.full((2, 3), value, np.float32)}}}
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_saved_weights_are_loaded_unchanged(tmp_path):
     store.save(tmp_path / "mine", params(0.5), {"skeleton": "ITOP15"})
     found, meta = store.load(tmp_path / "mine")
     np.testing.assert_array_equal(found["params"]["layer"]["kernel"], 0.5)
@@ -19,7 +19,7 @@ def test_what_is_written_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["v1.2", "v1.2.npz", "v1.2.json"])
-def test_a_dot_is_part_of_the_name(tmp_path, name):
+def test_a_dot_in_the_file_name_is_kept(tmp_path, name):
     store.save(tmp_path / "v1.2", params(0.5), {"version": "1.2"})
     store.save(tmp_path / "v1.3", params(0.25), {"version": "1.3"})
     found, meta = store.load(tmp_path / name)
@@ -27,7 +27,7 @@ def test_a_dot_is_part_of_the_name(tmp_path, name):
     assert meta["version"] == "1.2"
 
 
-def test_what_ships_or_is_exported_computes_in_float32(tmp_path):
+def test_shipped_and_exported_weights_are_used_in_float32(tmp_path):
     config = unipose.get_config("smoke")
     config.model.dtype = "bfloat16"
     made = estimator.from_config(config, params(0.5))

@@ -1,4 +1,4 @@
-"""Results for people: tables, curves, pictures, an animation and a page of all.
+"""Reports of results: tables, curves, images, an animation and an HTML page.
 
 `build.write_report` makes everything at once. `animation`, `curves`, `gallery`,
 `keypoints`, `overlays`, `scenes` and `skeletons` draw, and need matplotlib; import them

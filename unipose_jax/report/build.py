@@ -1,7 +1,7 @@
-"""The whole report of a run: one folder with tables, pictures and `index.html`.
+"""The report of a run: one folder with tables, images and `index.html`.
 
-Needs matplotlib for the pictures; where it is not installed, as on a bare accelerator
-host, the report has its tables and says what is missing.
+Images need matplotlib. Without it the report contains only the tables and a note on the
+missing package.
 """
 
 import json
@@ -40,22 +40,22 @@ def write_report(
     config: Mapping[str, Any] | None = None,
     sections: Sequence[page.Section] = (),
 ) -> pathlib.Path:
-    """Writes tables, pictures and the page that shows them; replaces an older report.
+    """Writes tables, images and the page that shows them; replaces an older report.
 
     Args:
-        folder: made if missing; tables go to `tables/`, pictures to `figures/`.
+        folder: created if missing; tables go to `tables/`, images to `figures/`.
         title: of the page.
         skeleton: name of the skeleton of `joint_errors_mm`.
-        rendered: the data are synthetic, which the page then says at the top.
+        rendered: whether the data are synthetic; the page then has a notice at the top.
         subtitle: command, commit, device, time.
-        results: file name -> table, in the order to be shown.
+        results: file name -> table, in the order of the page.
         headlines: the most important figures.
         log: JSON lines of the training; an absent file gives no curves.
         joint_errors_mm: run name -> error per joint, millimetres, over leading axes
             (seeds) if there are any; NaN where unknown. A chart and a table.
-        clips: the middle frame of each is drawn; the first that moves is animated.
-        config: shown, folded, as JSON.
-        sections: of the caller's own, after the pictures.
+        clips: the middle frame of each is drawn; the first with motion is animated.
+        config: shown as JSON in a folded section.
+        sections: additional sections after the images.
 
     Returns:
         Path of the page.
@@ -88,10 +88,10 @@ def write_report(
 
 
 def check_folder(folder: atomic.Path) -> None:
-    """Refuses a folder that holds something else than an older report.
+    """Checks that a folder is empty, absent or an older report.
 
     Raises:
-        errors.BadInput: it does, or is a file.
+        errors.BadInput: it contains anything else, or is a file.
     """
     folder = pathlib.Path(folder)
     if not folder.exists():
@@ -133,7 +133,7 @@ def _clip_sections(
     gallery: ModuleType | None,
     clips: Sequence[clips_lib.Clip],
 ) -> list[page.Section]:
-    """The animation of the first clip that moves, and stills of all."""
+    """The animation of the first clip with motion, and one frame of each clip."""
     if gallery is None:
         return []
     motion: list[page.Figure] = []

@@ -1,4 +1,4 @@
-"""All the pictures of a report: which there are, and what is written below them."""
+"""The images of a report and their captions."""
 
 import pathlib
 import re
@@ -17,7 +17,7 @@ KINDS = {"depth": "depth map", "color": "colour image"}
 def curve_figures(
     folder: pathlib.Path, records: Sequence[logs.Record]
 ) -> list[page.Figure]:
-    """Learning curves; none without records."""
+    """Figure of the learning curves; an empty list if there are no records."""
     if not records:
         return []
     path = folder / FIGURES / "curves.png"
@@ -35,7 +35,7 @@ def joint_figures(
     *,
     skeleton: str,
 ) -> list[page.Figure]:
-    """Bars of the error per joint; none without rows."""
+    """Bar chart of the error per joint; an empty list if there are no rows."""
     if not rows:
         return []
     path = folder / FIGURES / "joint_errors.png"
@@ -52,9 +52,9 @@ def clip_figures(
     """The middle frame of a clip: over its images, in 3D, and with its rays.
 
     Args:
-        folder: of the page.
-        clip: what to show.
-        number: begins the file names, so that clips of one name differ.
+        folder: folder of the page.
+        clip: the clip to draw.
+        number: prefix of the file names, which tells clips of the same name apart.
     """
     index = clip.num_frames // 2
     stem = _stem(folder, clip, number)
@@ -88,7 +88,7 @@ def animation_figures(
 
 
 def frame_title(clip: clip_data.Clip, index: int) -> str:
-    """Name and frame, and the mean error where the truth is known."""
+    """Name and frame, and the mean error if the ground truth is known."""
     title = (
         clip.name
         if clip.num_frames == 1
@@ -99,7 +99,7 @@ def frame_title(clip: clip_data.Clip, index: int) -> str:
 
 
 def frame_error_mm(clip: clip_data.Clip, index: int) -> float:
-    """Mean distance to the truth, millimetres; NaN where no joint is known."""
+    """Mean distance to the ground truth, millimetres; NaN if no joint is known."""
     truth = clip.truth_at(index)
     if truth is None:
         return float("nan")
@@ -115,7 +115,7 @@ def is_small(uv: Float[np.ndarray, "joints 2"], *, height: int) -> bool:
 
 
 def file_name(name: str) -> str:
-    """A name made safe for a file: letters, digits, dots and dashes, never empty."""
+    """Converts a name to a valid file name of letters, digits, dots and dashes."""
     return re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._") or "clip"
 
 

@@ -1,7 +1,7 @@
-"""What reports read of pose sequences and recordings, as structural types.
+"""Structural types of the pose sequences and recordings that reports read.
 
 `data_pipelines.ground.pose_file.PoseFile` and the sequences of `data_pipelines` have
-these attributes; reports know no reader.
+these attributes. So reports do not import `data_pipelines`.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Charts: learning curves out of the log, and errors per joint."""
+"""Charts: learning curves from the log, and errors per joint."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,8 +25,8 @@ def draw_curves(
 ) -> None:
     """Draws training losses and validation metrics against the step.
 
-    Losses are the scalars `loss/...` of the split "train", smoothed, the raw total
-    behind them. Terms that are 0 throughout are left out. A panel without data says so.
+    Losses are the scalars `loss/...` of the split "train", smoothed, with the raw total
+    behind them. Terms that are always 0 are omitted. A panel without data has a note.
 
     Args:
         path: PNG to write.

@@ -1,4 +1,4 @@
-"""The JSON-lines log of a training run, read back as curves.
+"""Reads the JSON-lines log of a training run as curves.
 
 Each line is one object, `{"step": 100, "split": "train", "time": 1.7e9, "loss/total":
 0.31, ...}`: three reserved names, and any number of scalars.
@@ -21,10 +21,10 @@ Record = Mapping[str, Any]
 
 
 def read_log(path: atomic.Path) -> list[dict[str, Any]]:
-    """Reads the records of a log; an absent log has none.
+    """Reads the records of a log; returns none if the file is absent.
 
-    Lines that are no record are skipped: a run that was killed may have left half a
-    line, and the next one may have been appended to it.
+    Invalid lines are skipped: a killed run can leave an incomplete line, to which the
+    next run appends.
 
     Args:
         path: a file of JSON lines.
@@ -43,9 +43,9 @@ def read_log(path: atomic.Path) -> list[dict[str, Any]]:
 def series(
     records: Sequence[Record], name: str, *, split: str
 ) -> tuple[Float[np.ndarray, " steps"], Float[np.ndarray, " steps"]]:
-    """One scalar against the step.
+    """One scalar by step.
 
-    Where a step occurs more than once, as after a resume, the last record counts.
+    If a step occurs more than once, as after a resume, the last record is used.
 
     Args:
         records: what `read_log` returned.
@@ -65,7 +65,7 @@ def series(
 
 
 def scalar_names(records: Sequence[Record], *, split: str) -> list[str]:
-    """Names of the scalars that a split has, in order of first appearance."""
+    """Names of a split's scalars, in order of first appearance."""
     names: dict[str, None] = {}
     for record in records:
         if record.get("split") == split:
@@ -76,13 +76,13 @@ def scalar_names(records: Sequence[Record], *, split: str) -> list[str]:
 def smoothed(
     values: Float[np.ndarray, " steps"], *, halflife: float
 ) -> Float[np.ndarray, " steps"]:
-    r"""Exponential moving average that starts unbiased and skips what is not finite.
+    r"""Exponential moving average without initial bias; ignores non-finite values.
 
     m_t = sum_i w^(t-i) v_i / sum_i w^(t-i) with w = 2^(-1/halflife).
 
     Args:
         values: a curve; NaN and infinities have no weight.
-        halflife: number of entries after which a value counts half.
+        halflife: number of entries after which the weight of a value halves.
     """
     decay = 0.5 ** (1.0 / halflife)
     total = weight = 0.0

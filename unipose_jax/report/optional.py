@@ -1,14 +1,14 @@
-"""Modules that draw, where what they draw with is installed."""
+"""Imports of the drawing modules, whose dependencies are optional."""
 
 import importlib
 from types import ModuleType
 
 
 def module(name: str) -> ModuleType | None:
-    """A module of this package, or None without matplotlib or Pillow.
+    """Imports a module of this package; None if matplotlib or Pillow is missing.
 
     Args:
-        name: of the module, such as "gallery".
+        name: name of the module, such as "gallery".
     """
     try:
         return importlib.import_module(f"unipose_jax.report.{name}")

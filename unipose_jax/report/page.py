@@ -1,4 +1,4 @@
-"""One HTML page that shows a folder of results; opens from disk, loads nothing else.
+"""A self-contained HTML page that shows a folder of results.
 
 All text is escaped. Pictures are linked, relative to the page, and must lie in its
 folder, so that the folder can be moved or zipped.
@@ -16,12 +16,12 @@ from unipose_jax.report import tables
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A picture with what it shows.
+    """An image with its caption.
 
     Attributes:
         path: file inside the folder of the page.
-        caption: below it, and read out to who cannot see it.
-        wide: takes the whole width of the page; narrow ones stand side by side.
+        caption: text below the image, also its alternative text.
+        wide: takes the whole width of the page; narrow images are side by side.
     """
 
     path: pathlib.Path
@@ -31,15 +31,15 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it, in this order; empty parts are left out.
+    """A heading and its contents, in this order; empty parts are omitted.
 
     Attributes:
         heading: of the section.
         text: one paragraph.
         numbers: tables, one below the other.
         figures: pictures.
-        code: shown as it is, folded.
-        code_label: what to click on to unfold it.
+        code: preformatted text in a folded block.
+        code_label: label of the folded block.
     """
 
     heading: str
@@ -159,9 +159,9 @@ def _headlines(headlines: Sequence[Headline]) -> str:
 
 
 def begin_page(path: atomic.Path, *, title: str) -> None:
-    """Writes a page to be replaced, before the pictures that take their time.
+    """Writes a placeholder page before the images are drawn.
 
-    Of a report that is interrupted it stays, so that the next one knows the folder.
+    It remains if the report is interrupted, and marks the folder as a report.
     """
     write_page(path, [], title=title, notice="This report was not finished.")
 

@@ -1,7 +1,7 @@
 """Tables of metrics: several rows side by side, as text, Markdown and JSON.
 
 A cell is one number, or the numbers of several seeds, shown as mean ± standard
-deviation. What a metric is called, its unit and its digits come from `COLUMNS`.
+deviation. `COLUMNS` holds the label, unit and digits of each metric.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ Metrics = Mapping[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """How a metric is shown.
+    """Format of a metric.
 
     Attributes:
         key: name of the metric in logs and JSON.
@@ -36,7 +36,7 @@ class Column:
         unit: shown in the heading, in brackets; may be empty.
         scale: multiplies the value before it is shown (100 for a share in per cent).
         digits: decimals.
-        better: "lower", "higher", or empty where there is no better.
+        better: "lower", "higher", or empty if neither is better.
     """
 
     key: str
@@ -107,7 +107,7 @@ class Table:
 
 
 def column(key: str) -> Column:
-    """The `Column` of a metric; one that is not known is shown under its own name."""
+    """The `Column` of a metric; an unknown metric has its own name as label."""
     return COLUMNS.get(key, Column(key, key, digits=3))
 
 
@@ -115,7 +115,7 @@ def spread(values: Number | Iterable[Number]) -> Spread:
     """Mean and sample standard deviation of one value or several.
 
     Args:
-        values: a number, or one number per seed; what is not finite is left out.
+        values: a number, or one number per seed; non-finite values are ignored.
     """
     array = np.atleast_1d(np.asarray(_listed(values), dtype=np.float64)).ravel()
     array = array[np.isfinite(array)]
@@ -136,8 +136,8 @@ def metrics_table(
     Args:
         rows: row name -> metric -> value, or values of several seeds. A metric that a
             row lacks is shown as missing.
-        keys: the metrics to show, in order, for example `MAIN`; where empty, every
-            metric that occurs. What is given by joint is for `joint_table`.
+        keys: the metrics to show, in order, for example `MAIN`; if empty, every metric
+            that occurs. Use `joint_table` for metrics per joint.
         title: one line above the table.
         note: protocol and the like, below the table.
     """
@@ -187,12 +187,12 @@ def joint_values(
 
 
 def joint_label(joint: str) -> str:
-    """A joint's name for readers: "left_hip" becomes "left hip"."""
+    """Display name of a joint: "left_hip" becomes "left hip"."""
     return joint.replace("_", " ")
 
 
 def cell_text(cell: Spread, shown: Column) -> str:
-    """A cell as a reader sees it: "62.1 ± 0.8", "62.1", or "-" where it is missing.
+    """Text of a cell: "62.1 ± 0.8", "62.1", or "-" if the value is missing.
 
     Args:
         cell: the figure.

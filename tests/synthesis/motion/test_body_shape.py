@@ -50,7 +50,7 @@ def test_adult_statures_follow_both_sexes(crowd):
     assert 0.08 < stature.std() < 0.10
 
 
-def test_children_are_as_frequent_and_as_tall_as_asked():
+def test_children_have_the_given_share_and_stature_range():
     params = body_shape.ShapeParams(child_share=0.5)
     stature = np.asarray(people(2000, params).stature)
     assert abs(np.mean(stature < 1.5) - 0.5) < 0.05
@@ -88,7 +88,7 @@ def test_limbs_vary_by_a_few_per_cent_of_stature(crowd, joint):
 
 
 @pytest.mark.parametrize("joint", ["elbow", "wrist", "knee", "ankle"])
-def test_left_and_right_differ_by_less_than_a_centimetre_or_so(crowd, joint):
+def test_left_and_right_differ_by_about_a_centimetre_at_most(crowd, joint):
     left, right = lengths(crowd, f"left_{joint}"), lengths(crowd, f"right_{joint}")
     difference = left - right
     assert 0.0003 < difference.std() < 0.005
@@ -116,7 +116,7 @@ def test_girth_stays_in_range(crowd):
     assert abs(np.log(girth).mean()) < 0.01
 
 
-def test_a_person_depends_on_the_key_alone():
+def test_a_person_depends_on_the_key_only():
     many, few = people(16), people(3)
     first = jax.tree.map(lambda x: x[:3], many)
     chex.assert_trees_all_close(first, few, rtol=1e-6)

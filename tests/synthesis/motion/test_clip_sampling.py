@@ -40,7 +40,7 @@ def test_unknown_action_is_named():
         clip_sampling.choose_action(jnp.asarray(0.5), params)
 
 
-def test_actions_come_in_proportion_to_their_weights():
+def test_action_frequencies_are_proportional_to_their_weights():
     params = actions.MotionParams(action_weights=(("walk", 3.0), ("sit", 1.0)))
     u = (jnp.arange(1000) + 0.5) / 1000
     chosen = jax.vmap(lambda u: clip_sampling.choose_action(u, params))(u)
@@ -62,7 +62,7 @@ def test_draws_are_uniform_and_normal():
 
 
 @pytest.mark.parametrize("u", [0.0, 0.5, 0.999])
-def test_habits_stay_in_the_range_of_their_action(u):
+def test_parameters_stay_in_the_ranges_of_their_action(u):
     fields = len(clip_sampling.ActionParameters._fields)
     habit = clip_sampling.choose_action_parameters(
         jnp.full(fields, u), jnp.asarray(index("run")), PARAMS
@@ -101,13 +101,13 @@ def test_either_side_leads_equally_often():
     assert abs(np.mean(trunk[..., 4])) < 0.02
 
 
-def test_rest_makes_people_stand_at_ease():
+def test_rest_key_poses_are_the_relaxed_standing_pose():
     params = actions.MotionParams(rest=1.0, mix=0.0, spread=0.0)
     _, _, legs = key_poses(params, "squat", count=4)
     np.testing.assert_allclose(legs[..., 0], actions.LEGS["stand"][0][0], atol=1e-6)
 
 
-def test_walkers_keep_their_legs_for_walking():
+def test_walking_keeps_its_leg_rows():
     params = actions.MotionParams(mix=1.0, spread=0.0)
     _, _, legs = key_poses(params, "walk", count=50)
     np.testing.assert_allclose(legs[..., 0], actions.LEGS["stand"][0][0], atol=1e-6)

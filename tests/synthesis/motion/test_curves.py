@@ -36,7 +36,7 @@ def test_halfway_is_half_of_both():
     np.testing.assert_allclose(bump[0], [1, 0, 0, 0], atol=1e-5)
 
 
-def test_spline_weights_at_a_key_are_the_textbook_ones():
+def test_spline_weights_at_a_key_pose_are_one_sixth_two_thirds_one_sixth():
     weights, _ = curves.ring_weights(
         jnp.asarray([1.0]), 4, hold=HOLD, flow=jnp.asarray(1.0)
     )
@@ -57,7 +57,7 @@ def test_standing_foot_moves_back_at_constant_speed_on_the_floor():
 
 
 @pytest.mark.parametrize("duty", [0.3, 0.62])
-def test_foot_has_no_jumps_of_place_or_speed(duty):
+def test_position_and_speed_of_a_foot_are_continuous(duty):
     phase = jnp.linspace(0.0, 2.0, 4001)
     place, lift = curves.foot_cycle(phase, duty=jnp.asarray(duty))
     speed = jnp.diff(place) * 2000.0

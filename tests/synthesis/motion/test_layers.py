@@ -45,7 +45,7 @@ def test_straight_path_is_speed_times_time():
     np.testing.assert_allclose(place, expected, atol=1e-5)
 
 
-def test_full_turn_comes_back_to_the_start():
+def test_a_full_turn_returns_to_the_start():
     elapsed = jnp.asarray([0.0, jnp.pi, 2.0 * jnp.pi])
     place = layers.root_path(
         elapsed,
@@ -56,7 +56,7 @@ def test_full_turn_comes_back_to_the_start():
     np.testing.assert_allclose(place[1:], [[2, 0, 0], [0, 0, 0]], atol=1e-5)
 
 
-def test_a_standing_foot_undoes_the_walkers_path():
+def test_a_standing_foot_stays_in_place_while_the_body_moves():
     walk = habit("walk", speed=1.2, turn=0.0)
     clock = timing(heading=0.0, yaw=0.0)
     pose = layers.add_gait(still_pose(), TIME, walk, clock)
@@ -67,18 +67,18 @@ def test_a_standing_foot_undoes_the_walkers_path():
 
 
 @pytest.mark.parametrize(("name", "flies"), [("walk", False), ("run", True)])
-def test_runners_fly_and_walkers_do_not(name, flies):
+def test_both_feet_leave_the_floor_in_running_only(name, flies):
     pose = layers.add_gait(still_pose(), TIME, habit(name), timing())
     assert bool(jnp.any(jnp.min(pose.lift, axis=-1) > 0.01)) == flies
 
 
-def test_who_does_not_walk_does_not_step():
+def test_actions_without_a_gait_have_no_steps():
     pose = layers.add_gait(still_pose(), TIME, habit("stand"), timing())
     for before, after in zip(still_pose(), pose, strict=True):
         np.testing.assert_allclose(after, before, atol=1e-6)
 
 
-def test_jumps_are_as_high_as_asked():
+def test_jumps_have_the_given_height():
     clock = timing(tuck=0.0)
     pose = layers.add_jump(still_pose(), TIME, habit("jump", jump=0.3), clock)
     np.testing.assert_allclose(pose.air.max(), 0.3, atol=0.005)
@@ -87,7 +87,7 @@ def test_jumps_are_as_high_as_asked():
     assert jnp.all((pose.legs[:, 0] > 0.999) | (pose.air < 1e-4))
 
 
-def test_a_jump_of_nothing_is_no_jump():
+def test_a_jump_of_height_zero_changes_nothing():
     pose = layers.add_jump(still_pose(), TIME, habit("stand"), timing())
     for before, after in zip(still_pose(), pose, strict=True):
         np.testing.assert_allclose(after, before, atol=1e-4)
@@ -104,7 +104,7 @@ def test_one_foot_always_stands_between_key_poses():
     np.testing.assert_allclose(lift, [[0.4, 0], [0.2, 0], [0, 0.3]], atol=1e-6)
 
 
-def test_opposed_arms_oscillate_in_alternation():
+def test_opposed_arms_oscillate_in_opposite_phase():
     pose = still_pose()
     pose = pose._replace(arms=pose.arms.at[..., 6].set(0.3))
     moved = layers.add_rhythm(

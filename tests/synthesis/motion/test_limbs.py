@@ -31,7 +31,7 @@ def assert_rotations(frames):
         ((0, 0, jnp.pi / 2), -DOWN, RIGHT),  # leaning to the right
     ],
 )
-def test_angles_turn_as_named(angles, moved, to):
+def test_angles_rotate_in_the_documented_directions(angles, moved, to):
     turn = limbs.rotations_from_angles(jnp.asarray(angles, jnp.float32))
     np.testing.assert_allclose(limbs.rotate(turn, moved), to, atol=1e-6)
 
@@ -68,7 +68,7 @@ def test_arm_chart_round_trip():
     np.testing.assert_allclose(back[reachable], dirs[reachable], atol=1e-4)
 
 
-def test_arm_chart_stays_short_of_its_singular_point():
+def test_arm_chart_avoids_its_singular_point():
     chart = 10.0 * jax.random.normal(jax.random.key(5), (100, 2))
     dirs = limbs.dirs_from_arm_chart(chart)
     np.testing.assert_allclose(jnp.linalg.norm(dirs, axis=-1), 1.0, atol=1e-5)
@@ -85,7 +85,7 @@ def test_arm_chart_stays_short_of_its_singular_point():
         (-DOWN, FORWARD),  # overhead
     ],
 )
-def test_relaxed_elbows_point_where_people_have_them(arm, elbow):
+def test_relaxed_elbows_point_in_the_expected_directions(arm, elbow):
     # Only the direction is checked: the arm's usual direction is oblique.
     front = limbs.arm_front(arm)
     np.testing.assert_allclose(jnp.sum(front * arm), 0.0, atol=1e-5)
@@ -105,7 +105,7 @@ def test_knees_point_forward_and_out():
 
 
 @pytest.mark.parametrize("bend_to_front", [True, False])
-def test_bent_chain_reaches_its_target(bend_to_front):
+def test_inverse_kinematics_reaches_its_target(bend_to_front):
     dirs = some_dirs()
     front = limbs.arm_front(dirs)
     lengths = jnp.asarray([0.3]), jnp.asarray([0.25])
@@ -119,7 +119,7 @@ def test_bent_chain_reaches_its_target(bend_to_front):
     assert jnp.all(side >= -1e-6 if bend_to_front else side <= 1e-6)
 
 
-def test_right_angle_by_hand():
+def test_inverse_kinematics_matches_a_right_angled_example():
     # A 3-4-5 triangle: the knee lies 0.24 m ahead of the line from hip to ankle.
     frames = limbs.two_bone_ik(
         DOWN,
@@ -151,7 +151,7 @@ def test_blending_frames_ends_at_both_and_turns_evenly():
     np.testing.assert_allclose(mixed[2], b[0], atol=1e-6)
 
 
-def test_unturned_parts_give_the_rest_pose():
+def test_identity_rotations_give_the_rest_pose():
     eye = jnp.broadcast_to(jnp.eye(3), (1, 5, 3, 3))
     sided = jnp.broadcast_to(jnp.eye(3), (1, 2, 7, 3, 3))
     pelvis = jnp.asarray([[1.0, -0.9, 2.0]])

@@ -48,7 +48,7 @@ def at(xyz, name):
     return np.asarray(xyz)[BODY.index(name)]
 
 
-def test_attention_is_the_rest_pose():
+def test_standing_at_attention_is_the_rest_pose():
     eye = jnp.broadcast_to(jnp.eye(3), (1, 5, 3, 3))
     sided = jnp.broadcast_to(jnp.eye(3), (1, 2, 7, 3, 3))
     pelvis = jnp.asarray([[0.0, -0.985, 0.0]])
@@ -58,7 +58,7 @@ def test_attention_is_the_rest_pose():
     np.testing.assert_allclose(xyz, rest, atol=0.035)
 
 
-def test_targets_of_arms_come_back_as_directions():
+def test_arm_targets_give_the_directions_of_the_arms():
     target = jnp.asarray([[[0.3, -0.2, 0.5], [0.0, 0.8, 0.1]]])
     arms = jnp.concatenate([target, jnp.zeros((1, 2, 9))], axis=-1)
     chart = posture.arm_chart(arms)
@@ -80,7 +80,7 @@ def test_targets_of_arms_come_back_as_directions():
         ({"height": 0.7}, "pelvis", 1, 1.0),
     ],
 )
-def test_channels_move_as_named(channels, joint, axis, sign):
+def test_channels_move_joints_in_the_documented_directions(channels, joint, axis, sign):
     moved = at(place(pose_of(**channels)), joint) - at(place(pose_of()), joint)
     assert sign * moved[axis] > 0.05
 

@@ -84,7 +84,7 @@ def test_bones_keep_their_lengths(everybody):
     assert np.ptp(bones, axis=1).max() < 1e-5
 
 
-def test_a_clip_depends_on_its_key_and_times_alone(everybody):
+def test_a_clip_depends_on_its_key_and_times_only(everybody):
     # Other batches and times are other programs: agreement is to rounding of phases.
     dense = jnp.linspace(0.0, TIME[-1], 2 * FRAMES - 1)
     few = clips(5, dense, PARAMS)
@@ -150,7 +150,7 @@ def test_nothing_is_below_the_floor(crowd):
     assert crowd[..., 1].max() < 0.001
 
 
-def test_somebody_who_stands_touches_the_floor(those):
+def test_a_standing_person_touches_the_floor(those):
     names = ("stand", "reach", "squat", "sit", "bow", "kick", "hands_on_head")
     xyz = those(*names)
     feet = np.maximum(at(xyz, "left_foot")[..., 1], at(xyz, "right_foot")[..., 1])
@@ -171,7 +171,7 @@ def test_steps_land_on_the_floor_and_stay_there(steps):
     assert np.median(slide[standing]) < 0.15  # m/s; bodies move at 1.4 on average
 
 
-def test_walkers_go_where_they_face(steps):
+def test_walking_people_move_in_the_direction_that_they_face(steps):
     pelvis = at(steps, "pelvis")
     speed = (pelvis[:, -1] - pelvis[:, 0]) / float(TIME[-1])
     assert 1.2 < speed[:, 2].mean() < 3.0
@@ -180,7 +180,7 @@ def test_walkers_go_where_they_face(steps):
     assert (ahead[..., 2] > 0.0).mean() > 0.99
 
 
-def test_walkers_pass_the_middle_of_the_room_in_mid_clip(steps):
+def test_walking_people_pass_the_middle_of_the_room_in_mid_clip(steps):
     middle = 0.5 * (at(steps, "pelvis")[:, 3] + at(steps, "pelvis")[:, 4])
     assert np.abs(middle[:, [0, 2]]).max() < 0.35
 
@@ -191,7 +191,7 @@ def test_arms_swing_against_the_legs(steps):
     assert np.corrcoef(arm.ravel(), leg.ravel())[0, 1] < -0.4
 
 
-def test_left_and_right_do_the_same_on_average(everybody):
+def test_left_and_right_have_the_same_mean(everybody):
     xyz = everybody[0][:, 0]
     xyz = xyz - xyz[:, :1]
     mirrored = xyz[:, list(BODY.mirror)] * np.asarray([-1.0, 1.0, 1.0])
@@ -242,7 +242,7 @@ def test_punches_are_faster_than_standing(those):
         ("jump", "pelvis", 0.5, 1.1),
     ],
 )
-def test_actions_do_what_they_say(those, action, joint, lowest, highest):
+def test_actions_show_their_defining_poses(those, action, joint, lowest, highest):
     # Of each clip the most typical frame: people pause, and mix other things in.
     height = np.median(-at(those(action), joint)[..., 1], axis=1)
     assert lowest < np.median(height) < highest
@@ -269,7 +269,7 @@ def cmu(sample_data):
     }
 
 
-def test_clip_at_its_own_times_is_itself(cmu):
+def test_sampling_a_clip_at_its_own_times_returns_it(cmu):
     xyz = jnp.asarray(cmu["02_01"])
     moved = procedural.from_clip(xyz, jnp.arange(20) / 30.0, start=0.5)
     expected = np.asarray(xyz[15:35])
@@ -296,7 +296,7 @@ def test_clip_is_turned_about_the_vertical(cmu):
     np.testing.assert_allclose(turned[..., 1], plain[..., 1], atol=1e-5)
 
 
-def test_beyond_its_ends_a_clip_stands_still(cmu):
+def test_a_clip_is_constant_before_its_start_and_after_its_end(cmu):
     xyz = jnp.asarray(cmu["02_01"])
     moved = procedural.from_clip(xyz, jnp.asarray([100.0, 101.0]))
     np.testing.assert_allclose(moved[0], moved[1], atol=1e-5)

@@ -29,7 +29,7 @@ def cmu(sample_data):
     return retargeting.load_clips(path)
 
 
-def test_pose_file_comes_back_unchanged(tmp_path):
+def test_a_pose_file_is_read_unchanged(tmp_path):
     xyz = rest_pose().astype(np.float32)
     time = np.arange(6) / 15.0
     path = save(tmp_path / "p.npz", xyz=xyz, skeleton="BODY", time=time)
@@ -40,7 +40,7 @@ def test_pose_file_comes_back_unchanged(tmp_path):
 
 
 @pytest.mark.parametrize(("up", "turned"), [("y", (1, -1, -1)), ("-y", (1, 1, 1))])
-def test_up_axis_is_turned_down(tmp_path, up, turned):
+def test_an_upward_y_axis_is_converted_to_y_down(tmp_path, up, turned):
     xyz = rest_pose().astype(np.float32) * turned
     path = save(tmp_path / "a.npz", walk=xyz, joint_names=list(BODY.joints), up=up)
     clip = retargeting.load_clips(path)["walk"]
@@ -48,14 +48,14 @@ def test_up_axis_is_turned_down(tmp_path, up, turned):
     assert clip.fps == 30.0
 
 
-def test_z_up_is_turned_down(tmp_path):
+def test_an_upward_z_axis_is_converted_to_y_down(tmp_path):
     x, y, z = np.moveaxis(rest_pose().astype(np.float32), -1, 0)
     xyz = np.stack([x, z, -y], -1)
     path = save(tmp_path / "z.npz", walk=xyz, joint_names=list(BODY.joints), up="z")
     np.testing.assert_allclose(retargeting.load_clips(path)["walk"].xyz, rest_pose())
 
 
-def test_missing_face_hands_and_feet_are_attached_where_they_belong():
+def test_missing_face_hands_and_feet_are_added_at_rest_offsets():
     keep = [n for n in BODY.joints if n in mocap_needed()]
     index = [BODY.index(name) for name in keep]
     clip = retargeting.Clip(rest_pose()[:, index].astype(np.float32), tuple(keep), 30.0)
@@ -94,7 +94,7 @@ def test_missing_joint_is_named():
         retargeting.to_body(clip)
 
 
-def test_skeletons_that_only_look_like_cmus_are_refused():
+def test_skeletons_similar_to_cmus_are_refused():
     names = ("Hips", "Spine", "Neck", "Head", "End_Head")  # of LaFAN1's BVH
     clip = retargeting.Clip(np.zeros((4, 5, 3), np.float32), names, 30.0)
     with pytest.raises(ValueError, match="not CMU's joints: .*LeftArm.* missing"):
@@ -123,7 +123,7 @@ def test_unusable_files_are_refused_in_one_line(tmp_path, arrays, message):
 
 
 @pytest.mark.parametrize("break_it", [np.nan, 5.0])
-def test_longest_part_without_leaps_and_gaps_is_kept(tmp_path, break_it):
+def test_longest_part_without_jumps_and_gaps_is_kept(tmp_path, break_it):
     xyz = rest_pose(frames=10).astype(np.float32)
     xyz[6, 3] = break_it
     path = save(tmp_path / "leap.npz", walk=xyz, joint_names=list(BODY.joints), up="-y")
@@ -153,7 +153,7 @@ def rigid(joint):
     return any(part in joint for part in parts)
 
 
-def test_cmu_walkers_walk_the_way_they_face(cmu):
+def test_cmu_people_walk_in_the_direction_that_they_face(cmu):
     body = retargeting.to_body(cmu["02_01"])
     right = body[:, BODY.index("right_hip")] - body[:, BODY.index("left_hip")]
     forward = np.cross(right, [0.0, 1.0, 0.0])

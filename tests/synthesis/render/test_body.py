@@ -67,7 +67,7 @@ def test_every_part_has_a_primitive_and_fits_the_renderer():
     assert 20 <= len(body.PARTS) <= raycast.MAX_PRIMITIVES
 
 
-def test_standing_person_is_as_tall_as_told():
+def test_a_standing_person_has_the_given_stature():
     low, high = extents(standing())
     # y points down: the crown is low[1], the soles are high[1].
     np.testing.assert_allclose(low[1], -1.80, atol=0.015)
@@ -82,7 +82,7 @@ def test_standing_person_is_as_tall_as_told():
     # Depths of ANSUR II at 1.80 m: chest 0.25, waist 0.24, buttock 0.25 m.
     [(1.33, 0.25), (1.12, 0.23), (0.94, 0.25)],
 )
-def test_trunk_is_as_deep_as_people_are(height, expected):
+def test_trunk_depth_agrees_with_measurements_of_people(height, expected):
     front, back = first_hits(
         standing(),
         [[0.06, -height, 2.0], [0.06, -height, -2.0]],
@@ -91,7 +91,7 @@ def test_trunk_is_as_deep_as_people_are(height, expected):
     np.testing.assert_allclose(front[2] - back[2], expected, atol=0.035)
 
 
-def test_person_has_a_front_and_a_back():
+def test_front_and_back_of_a_person_differ():
     xyz = standing()
     people = build(xyz)
     place = {name: np.asarray(people.center[i]) for i, name in enumerate(body.PARTS)}
@@ -174,7 +174,7 @@ def test_loose_trousers_are_wider_and_skin_is_not():
         np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
-def test_stature_of_a_person_known_by_joints():
+def test_stature_is_estimated_from_joints():
     np.testing.assert_allclose(body.estimate_stature(standing()[None]), 1.8, atol=0.03)
     np.testing.assert_allclose(
         body.estimate_stature(0.8 * standing()[None]), 1.44, atol=0.03

@@ -66,7 +66,7 @@ def test_pixel_rays_pass_through_pixel_centres():
     np.testing.assert_allclose(dirs[0, 0], [-80 / 142.9, -60 / 142.9, 1.0], rtol=1e-6)
 
 
-def test_sphere_depth_is_as_computed_by_hand():
+def test_sphere_depth_matches_an_example_computed_by_hand():
     depth, part = cast(round_cone([0.0, 0.0, 2.0], start=0.3))
     np.testing.assert_allclose(depth[MIDDLE], 1.7, rtol=1e-5)
     assert part[MIDDLE] == 0
@@ -76,7 +76,7 @@ def test_sphere_depth_is_as_computed_by_hand():
     np.testing.assert_allclose(depth[0, 60, 100], expected, rtol=1e-5)
 
 
-def test_capsule_depth_is_as_computed_by_hand():
+def test_capsule_depth_matches_an_example_computed_by_hand():
     # Axis across the image at 2 m, radius 10 cm: the front line lies at 1.9 m.
     depth, _ = cast(round_cone([-0.3, 0.0, 2.0], length=0.6, start=0.1, end=0.1))
     np.testing.assert_allclose(depth[0, 60, 65:96], 1.9, rtol=1e-5)
@@ -122,7 +122,7 @@ def test_mask_is_the_silhouette():
 
 
 @pytest.mark.parametrize("depth", [(1.0, 3.0), (-0.3, 0.6), (3.0, 8.0)])
-def test_tiles_lose_nothing(depth):
+def test_tiled_ray_casting_equals_casting_all_rays(depth):
     # Near primitives reach behind the camera, far ones are smaller than a tile.
     people = random_primitives(0, frames=3, prims=20, depth=depth)
     image, part = cast(people)
@@ -159,7 +159,7 @@ def test_nearest_primitive_wins():
     assert part[0, 60, 100] == 0
 
 
-def test_nothing_is_seen_behind_the_camera():
+def test_primitives_behind_the_camera_are_not_hit():
     depth, part = cast(round_cone([0.0, 0.0, -2.0], start=0.5))
     assert jnp.all(jnp.isinf(depth))
     assert jnp.all(part == -1)
@@ -199,7 +199,7 @@ def test_normal_of_a_cone_is_orthogonal_to_its_surface():
     )
 
 
-def test_rigid_motion_moves_the_picture():
+def test_rigid_motion_moves_the_image():
     people = random_primitives(2, frames=2, prims=6, depth=(1.0, 1.5))
     shift = jnp.eye(4).at[2, 3].set(1.0)
     moved = raycast.transform(people, shift)
@@ -233,7 +233,7 @@ def test_materialize_changes_nothing_even_with_nan():
     np.testing.assert_array_equal(out["b"], tree["b"])
 
 
-def test_jit_and_vmap_give_the_same_picture():
+def test_jit_and_vmap_give_the_same_image():
     people = random_primitives(5, frames=4, prims=8)
     depth, part = cast(people)
     stacked = jax.tree.map(lambda leaf: leaf.reshape(2, 2, *leaf.shape[1:]), people)

@@ -52,7 +52,9 @@ def sample(seed, xyz=None, **changes):
         ([-1.0, 0.0, 0.5], 2.0, 0, [1.0, 0.0, 0.0]),  # left wall
     ],
 )
-def test_walls_are_where_computed_by_hand(direction, distance, index, normal):
+def test_wall_distances_match_an_example_computed_by_hand(
+    direction, distance, index, normal
+):
     depth, surface, got = cast(empty_room(), [direction])
     np.testing.assert_allclose(depth, [distance], rtol=1e-6)
     np.testing.assert_array_equal(surface, [index])
@@ -92,7 +94,7 @@ def test_absent_boxes_and_boxes_behind_are_not_hit():
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_nothing_stands_where_the_person_is(seed):
+def test_furniture_does_not_intersect_the_person(seed):
     xyz = upright()
     surroundings = sample(seed, xyz, occluder_share=1.0, furniture_share=1.0)
     points = xyz.reshape(-1, 3)
@@ -115,7 +117,7 @@ def test_camera_is_in_the_room_and_not_in_an_occluder():
         assert CAMERA[2] + 0.5 < occluder[2] < -0.4
 
 
-def test_who_sits_gets_a_seat_below_the_pelvis():
+def test_a_sitting_person_has_a_seat_below_the_pelvis():
     seat = sample(0, upright(height=0.5), seat_share=1.0)
     assert seat.half[-1, 0] > 0.1
     top = -(seat.center[-1, 1] - seat.half[-1, 1])
@@ -123,7 +125,7 @@ def test_who_sits_gets_a_seat_below_the_pelvis():
     np.testing.assert_array_equal(sample(0, seat_share=1.0).half[-1], 0.0)
 
 
-def test_shares_switch_things_off():
+def test_objects_with_share_zero_are_absent():
     bare = sample(3, furniture_share=0.0, occluder_share=0.0, seat_share=0.0)
     np.testing.assert_array_equal(bare.half, 0.0)
     assert room.num_surfaces(bare) == 4 + room.RoomParams().furniture + 2

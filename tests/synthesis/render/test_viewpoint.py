@@ -75,7 +75,7 @@ def test_turning_keeps_heights_and_distances():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_camera_aims_at_the_pelvis_from_the_distance_drawn(seed):
+def test_camera_points_at_the_pelvis_from_the_sampled_distance(seed):
     view, xyz = sample(
         seed, aim_jitter=(0.0, 0.0), close_share=0.0, center_jitter=0.0, roll=0.1
     )
@@ -112,7 +112,7 @@ def test_registered_colour_camera_is_the_depth_camera():
     np.testing.assert_array_equal(view.color_intrinsics, view.intrinsics)
 
 
-def test_colour_camera_stands_aside_by_the_baseline():
+def test_colour_camera_is_offset_by_the_baseline():
     view, _ = sample(3, baseline_share=1.0, baseline=(0.05, 0.05))
     shift = view.color_from_depth[:3, 3]
     # The other axes and a jitter of 4 mm come on top.

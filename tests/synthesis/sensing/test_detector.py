@@ -39,7 +39,7 @@ def run(key, uv, visible, *, width=320, params=PERFECT):
     )
 
 
-def test_perfect_detector_reports_the_truth():
+def test_a_detector_without_errors_returns_the_ground_truth():
     uv, confidence = detect()
     np.testing.assert_allclose(uv, true_uv(), rtol=1e-6)
     assert np.all(confidence > 0.0)
@@ -68,13 +68,13 @@ def test_hidden_joints_are_noisier():
     np.testing.assert_allclose(deviation, 7.5, rtol=0.03)
 
 
-def test_hidden_joints_are_reported_as_often_as_asked():
+def test_hidden_joints_are_reported_with_the_given_share():
     uv, confidence = detect(visible=False, hidden_report=0.2)
     np.testing.assert_allclose(np.mean(confidence > 0.0), 0.2, atol=0.01)
     np.testing.assert_array_equal(uv[confidence == 0.0], 0.0)
 
 
-def test_nothing_is_told_of_joints_without_keypoint():
+def test_missing_keypoints_have_zero_position_and_confidence():
     uv, confidence = detect(visible=False, hidden_report=0.0)
     np.testing.assert_array_equal(confidence, 0.0)
     np.testing.assert_array_equal(uv, 0.0)
@@ -102,7 +102,7 @@ def test_swaps_exchange_whole_limb_pairs():
     assert not np.any(swapped[..., SKELETON.index("torso")])
 
 
-def test_a_swapped_joint_is_as_visible_as_the_place_it_is_taken_for():
+def test_a_swapped_joint_has_the_visibility_of_its_mirror_joint():
     visible = np.array([not name.startswith("left") for name in SKELETON.joints])
     _, confidence = detect(visible=visible, swap_share=1.0, hidden_report=0.0)
     mirrored = visible[np.array(SKELETON.mirror)]
@@ -111,7 +111,7 @@ def test_a_swapped_joint_is_as_visible_as_the_place_it_is_taken_for():
     )
 
 
-def test_confident_keypoints_are_exact_ones():
+def test_confident_keypoints_are_precise():
     visible = np.random.default_rng(1).random((CLIPS, FRAMES, 15)) < 0.8
     params = dataclasses.asdict(detector.DetectorParams())
     uv, confidence = detect(visible=visible, **params)
@@ -145,7 +145,7 @@ def test_errors_persist_within_a_clip():
     assert np.abs(np.diff(error, axis=1)).mean() < 0.7 * np.abs(error).mean()
 
 
-def test_nan_of_invisible_joints_reaches_nothing():
+def test_nan_of_invisible_joints_does_not_reach_the_output():
     uv, visible = true_uv().copy(), np.ones((CLIPS, FRAMES, 15), bool)
     uv[:, :, 3], visible[:, :, 3] = np.nan, False
     got, confidence = detect(uv=uv, visible=visible, hidden_report=0.0)
@@ -170,7 +170,7 @@ def test_compiled_and_single_clips_equal_batched_ones():
 
 
 @pytest.mark.parametrize("name", skeleton.NAMES)
-def test_joints_of_every_skeleton_have_a_noise(name):
+def test_joints_of_every_skeleton_have_a_noise_scale(name):
     target = skeleton.by_name(name)
     scale = detector.joint_noise(target, contrast=0.5)
     assert scale.shape == (target.num_joints,)

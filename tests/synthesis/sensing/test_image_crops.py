@@ -70,7 +70,7 @@ def project(matrix, xyz):
     return np.asarray(seen[..., :2])
 
 
-def test_square_encloses_the_projected_points_by_hand():
+def test_crop_square_matches_an_example_computed_by_hand():
     # 10 wide and 6 high around (15, 9): 12 pixels with a tenth on each side.
     points = points_at([[10.0, 8.0], [20.0, 6.0], [16.0, 12.0]])
     left_top, side = squares(
@@ -81,7 +81,7 @@ def test_square_encloses_the_projected_points_by_hand():
 
 
 @pytest.mark.parametrize(("count", "dropped"), [(99, 0), (100, 1), (450, 4)])
-def test_one_point_in_a_hundred_is_dropped_on_each_side(count, dropped):
+def test_one_per_cent_of_points_is_ignored_on_each_side(count, dropped):
     u = np.linspace(4.0, 28.0, count)
     points = points_at(np.stack([u, np.full(count, 10.0)], -1))
     left_top, side = squares(
@@ -134,7 +134,7 @@ def test_depth_of_a_crop_is_that_of_the_pixel_on_its_ray():
         np.testing.assert_array_equal(fields["depth_crop"][frame], expected)
 
 
-def test_what_lies_outside_the_image_is_zero():
+def test_crop_pixels_outside_the_image_are_zero():
     # 20 pixels around the left top corner: three quarters of the crop are outside.
     points = points_at([[-10.0, -10.0], [10.0, 10.0]])
     fields = depth_fields(
@@ -214,7 +214,7 @@ def test_invalid_points_change_nothing_even_if_nan():
         chex.assert_trees_all_equal(cut(clip | {"points": dirty}), cut(clip))
 
 
-def test_frames_do_not_touch_each_other():
+def test_frames_are_independent():
     clip = make_clip(frames=2)
     alone = cut_depth({name: value[1:] for name, value in clip.items()})
     both = cut_depth(clip)

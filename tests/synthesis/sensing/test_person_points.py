@@ -35,7 +35,7 @@ def pixels(points):
     return np.asarray(uv) - 0.5
 
 
-def test_perfect_segmentation_is_the_person_where_there_is_depth():
+def test_a_segmentation_without_errors_is_the_person_with_depth():
     depth, person = images()
     holes = depth.at[:, 25:28].set(0.0)
     np.testing.assert_array_equal(segment(depth, person), person)

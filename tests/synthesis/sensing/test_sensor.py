@@ -43,7 +43,7 @@ def step():
     return plane(2.0).at[:, :, 80:].set(1.0)
 
 
-def test_perfect_camera_reports_the_truth():
+def test_a_camera_without_errors_returns_the_true_depth():
     depth = 1.0 + jax.random.uniform(KEY, (2, 120, 160))
     np.testing.assert_allclose(observe(depth), depth, rtol=1e-6)
 
@@ -96,7 +96,7 @@ def test_flying_pixels_lie_between_near_and_far_at_edges():
     np.testing.assert_allclose(seen[0, :, 81:], 1.0, rtol=1e-6)
 
 
-def test_edges_lose_the_share_of_pixels_asked_for():
+def test_edges_lose_the_given_share_of_pixels():
     seen = np.asarray(observe(step(), edge_hole_share=0.3))
     np.testing.assert_allclose((seen[0, :, 79:81] == 0.0).mean(), 0.3, atol=0.1)
     assert np.all(seen[0, :, :79] > 0.0)
@@ -112,7 +112,7 @@ def test_grazing_surfaces_are_lost_and_facing_ones_are_not():
     assert jnp.all(observe(plane(2.0), **options) > 0.0)
 
 
-def test_dark_surfaces_are_lost_the_more_the_further():
+def test_dark_surfaces_lose_more_pixels_at_larger_distances():
     lost = [
         float(jnp.mean(observe(plane(z), albedo=0.02, dark_loss=0.5) == 0.0))
         for z in (1.0, 2.0, 4.0)

@@ -1,4 +1,4 @@
-"""A clip as an animated GIF: the pose over the image, and a 3D view that swings."""
+"""A clip as an animated GIF: the pose over the image, and a rotating 3D view."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""Figures measured in pixels, without pyplot: nothing global, nothing to close."""
+"""Figures measured in pixels, without pyplot and its global state."""
 
 import io
 
@@ -76,7 +76,7 @@ def write_line(
     color: palette.Color = palette.INK,
     align: str = "left",
 ) -> None:
-    """Text whose upper corner lies at a pixel; `$` and `_` mean themselves."""
+    """Text whose upper corner lies at a pixel; `$` and `_` are literal."""
     width, height = size(fig)
     fig.text(
         left / width,

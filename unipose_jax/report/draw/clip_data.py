@@ -1,4 +1,4 @@
-"""What there is to show about one clip, as plain arrays."""
+"""The data of one clip that reports can draw, as plain arrays."""
 
 import dataclasses
 

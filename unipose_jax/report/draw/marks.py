@@ -9,7 +9,7 @@ from matplotlib import axes, collections
 from unipose_jax.report.draw import canvas, palette
 from unipose_jax.skeleton import definitions
 
-TRUTH, POSE, KEYPOINTS = 3.5, 4.0, 5.0  # what lies over what
+TRUTH, POSE, KEYPOINTS = 3.5, 4.0, 5.0  # z-order
 PIXEL = 72.0 / canvas.DPI  # points
 
 
@@ -102,7 +102,7 @@ def draw_keypoints(
     confidence: Float[np.ndarray, " joints"] | None = None,
     size: float = 1.0,
 ) -> None:
-    """Draws detected 2D keypoints as yellow crosses, faint where not believed.
+    """Draws detected 2D keypoints as yellow crosses, faint at low confidence.
 
     Args:
         ax: where.
@@ -139,7 +139,7 @@ def _drawing_order(
     body: definitions.Skeleton,
     nearness: Float[np.ndarray, " joints"] | None,
 ) -> list[int]:
-    """The bones whose ends both exist, far ones first."""
+    """The bones with two valid ends, far ones first."""
     finite = np.all(np.isfinite(xy), axis=-1)
     near = np.zeros(len(xy)) if nearness is None else nearness
     chosen = [i for i, ends in enumerate(body.bones) if finite[list(ends)].all()]

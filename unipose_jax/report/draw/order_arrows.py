@@ -1,4 +1,4 @@
-"""Depth order in pictures: arrows from far to near."""
+"""Depth order in images, drawn as arrows from far to near."""
 
 from collections.abc import Sequence
 

@@ -15,7 +15,7 @@ from unipose_jax import atomic
 from unipose_jax.report.draw import canvas, marks, palette, panels, views
 from unipose_jax.skeleton import definitions
 
-SCALE_BAR = 92  # pixels right of a depth map: what its colours mean
+SCALE_BAR = 92  # pixels, width of the colour scale right of a depth map
 GAP = 6  # pixels between images
 
 
@@ -192,12 +192,12 @@ def contrast_range(
 
 
 def at(values: np.ndarray | None, index: int) -> np.ndarray | None:
-    """One frame of a clip, or nothing where the clip has no such values."""
+    """One frame of a clip's values; None if the clip has no such values."""
     return None if values is None else values[index]
 
 
 def _moved_inside(low: float, high: float, limit: int) -> tuple[float, float]:
-    """An interval shifted, and cut if it is too long, to lie within [0, limit]."""
+    """Shifts an interval, and shortens it if needed, so that it lies in [0, limit]."""
     length = min(high - low, float(limit))
     low = min(max(low, 0.0), limit - length)
     return low, low + length

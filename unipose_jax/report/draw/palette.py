@@ -110,8 +110,8 @@ def depth_rgb(
 ) -> UInt8[np.ndarray, "*batch height width 3"]:
     """Colours of a depth map, with most of the contrast given to one range.
 
-    The range takes three quarters of the colours; what is nearer or farther shares the
-    rest, so that the room stays recognisable without washing out the person.
+    The range takes three quarters of the colours, nearer and farther depths the rest:
+    the room stays recognisable, and the person keeps a high contrast.
 
     Args:
         depth: z, metres; 0 or not finite where there is none, which has its own colour.

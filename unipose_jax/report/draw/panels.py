@@ -1,4 +1,4 @@
-"""What pictures are made of besides poses: titles, images, clouds, floors, scales."""
+"""Parts of figures besides poses: titles, images, clouds, floors and scales."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from matplotlib import axes, collections, figure, lines, patches
 from unipose_jax.report.draw import canvas, marks, palette, views
 
 HEADER = 68  # pixels above every picture: a line of title and one of legend
-FLOOR, CLOUD, TEXT = 1.0, 2.0, 6.0  # what lies over what; poses lie between
+FLOOR, CLOUD, TEXT = 1.0, 2.0, 6.0  # z-order; poses are between
 LEGEND: dict[str, tuple[palette.Color, Any, str]] = {  # colour, line, marker
     "left": (palette.LEFT, "-", ""),
     "right": (palette.RIGHT, "-", ""),

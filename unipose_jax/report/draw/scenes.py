@@ -1,4 +1,4 @@
-"""Poses and clouds in three dimensions, seen without perspective.
+"""Poses and clouds in 3D, drawn in orthographic projection.
 
 Every function takes arrays in one frame (metres, y down, as a camera has it), and
 writes one PNG. Up in the picture is up in the room; both axes of a panel have the same

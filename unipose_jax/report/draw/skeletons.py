@@ -80,7 +80,7 @@ def skeleton_figure(body: definitions.Skeleton) -> figure.Figure:
 
 
 def reference_person() -> Float[np.ndarray, "joints 3"]:
-    """Joints of `skeleton.BODY`, arms apart; metres, frame of `motion.shape`."""
+    """Joints of `skeleton.BODY`, arms apart; metres, frame of `motion.body_shape`."""
     degrees = np.zeros((definitions.BODY.num_joints, 3), np.float32)
     for joint, name in enumerate(definitions.BODY.joints):
         base, side = body_shape.split_side(name)

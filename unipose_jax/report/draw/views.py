@@ -1,4 +1,4 @@
-"""Where things appear: pixels of a camera, and orthographic looks at a 3D scene."""
+"""Projections: pixels of a camera, and orthographic views of a 3D scene."""
 
 import dataclasses
 import math

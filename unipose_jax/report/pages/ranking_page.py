@@ -1,4 +1,4 @@
-"""The table and the page of a WSP run: how well it orders keypoints by depth."""
+"""Table and page of a WSP run: accuracy of the depth order of keypoints."""
 
 import json
 import pathlib

@@ -20,14 +20,14 @@ def to_markdown(
 ) -> str:
     """Tables for each value of a setting and each group of joints.
 
-    Below a table stands how its first row compares with the others, seed by seed: runs
-    of a seed see the same data in the same order, so differences spread less than
+    Below each table its first row is compared with the others, seed by seed. Runs of a
+    seed use the same data in the same order, so that differences vary less than
     results.
 
     Args:
-        records: what evaluations wrote to `metrics.json`, all of one protocol.
-        setting: what was varied; "" for nothing.
-        overrides: what was changed in all configs.
+        records: contents of the evaluations' `metrics.json`, all of one protocol.
+        setting: name of the varied setting; "" for none.
+        overrides: settings that were changed in all configs.
     """
     record = next(iter(records.values()))
     seeds = list(dict.fromkeys(seed for _, _, seed in records))
@@ -51,7 +51,7 @@ def to_markdown(
 
 
 def provenances(made: Iterable[Mapping[str, str]]) -> str:
-    """Where results come from, in words: each commit, library and device once."""
+    """Describes the origin of results: each commit, library version and device once."""
     return "; ".join(dict.fromkeys(", ".join(one.values()) for one in made))
 
 
@@ -68,8 +68,8 @@ def curves_of(records: Records) -> dict[str, sweeps.Values]:
 def differences(
     rows: Mapping[str, Mapping[str, list[float]]],
 ) -> dict[str, dict[str, list[float]]]:
-    """The first row less each of the others, seed by seed."""
-    # What a run could not measure is None in its records.
+    """The first row minus each of the others, seed by seed."""
+    # Metrics that a run could not measure are None in its records.
     values = {
         name: {key: np.array(row[key], np.float64) for key in KEYS}
         for name, row in rows.items()

@@ -1,4 +1,4 @@
-"""Charts of metrics against a setting that was varied, a line for each run."""
+"""Charts of metrics against a varied setting, with one line per run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -53,9 +53,9 @@ def draw_sweep(
 
 
 def places_of(values: Sequence[str]) -> tuple[list[float], bool]:
-    """Where values of a setting stand on the axis, and whether it is logarithmic.
+    """Axis positions of a setting's values, and whether the axis is logarithmic.
 
-    Numbers stand where they belong; other values one beside the other.
+    Numbers are placed by value, other values at equal distances.
     """
     try:
         numbers = [float(value) for value in values]

@@ -66,7 +66,13 @@ def local_from_frame(
 def pixel_dirs(
     intrinsics: Float[Array, "4"], *, height: int, width: int
 ) -> Float[Array, "height width 3"]:
-    """Ray directions (x, y, 1) of all pixel centres: t along them is z-depth."""
+    """Ray directions (x, y, 1) through all pixel centres; the ray parameter is z-depth.
+
+    Args:
+        intrinsics: (fx, fy, cx, cy), pixels.
+        height: image height, pixels.
+        width: image width, pixels.
+    """
     x = (jnp.arange(width) + 0.5 - intrinsics[2]) / intrinsics[0]
     y = (jnp.arange(height) + 0.5 - intrinsics[3]) / intrinsics[1]
     x, y = jnp.meshgrid(x, y)
