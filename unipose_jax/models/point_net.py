@@ -90,7 +90,7 @@ class PointNet(nn.Module):
     With `fusion`, crops of depth or colour become tokens too, at places on their rays.
     Patches take up image features where they project, all tokens attend to each other,
     and all vote. The tokens of each modality also vote among themselves: predictions
-    that can be made to agree (`losses.agreement`).
+    that can be made to agree (`losses.cross_modal`).
 
     Attributes:
         num_joints: joints to predict.
