@@ -366,7 +366,7 @@ def test_mistake_is_one_line_and_status_2(arguments, message):
 def test_networks_of_crops_say_that_they_take_no_points(rendered_recording):
     opened = recording.open_recording(rendered_recording)
     network = estimator.load_shipped("depth")
-    with pytest.raises(ValueError, match="depth_anchor_net sees .*, not points"):
+    with pytest.raises(ValueError, match="depth_anchor_net takes .*, not points"):
         estimator.OnlineEstimator(network, opened.rays, opened.depth_camera.intrinsics)
     with pytest.raises(ValueError, match="use from_fields"):
         network(np.zeros((1, 3, 8, 3)), np.ones((1, 3, 8), bool), np.zeros((1, 3)))

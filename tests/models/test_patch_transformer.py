@@ -119,7 +119,7 @@ def test_relief_is_against_the_patch_and_depth_is_a_place(looked):
     """Moved away as a whole, a surface looks the same in every patch."""
     network, params, features = looked
     surface = make_surface()
-    moved = surface._replace(relative=surface.relative_depth + 0.25)
+    moved = surface._replace(relative_depth=surface.relative_depth + 0.25)
     found = network.apply(params, IMAGES, moved)
     assert np.abs(found.late - features.late).max() > 0.1
     blind = jax.tree.map(jnp.array, params)

@@ -1,4 +1,4 @@
-"""Flax networks, by the name that configs use."""
+"""Flax networks and the table of their names in configs."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -55,10 +55,10 @@ class Network:
     """One row of the table of networks.
 
     Attributes:
-        module: Flax module class; its attributes are `num_joints`, `dtype` and the
+        module: Flax module class. Its attributes are `num_joints`, `dtype` and the
             other entries of `config.model`. It returns a `PoseEstimate`.
-        inputs: batch fields that it takes by keyword; a function of `config.model`
-            where they depend on it.
+        inputs: batch fields that the module takes by keyword, or a function that
+            computes them from `config.model`.
     """
 
     module: Callable[..., nn.Module]
@@ -83,18 +83,18 @@ NETWORKS = {
     "pose_machine": Network(PoseMachine, _pose_machine_inputs),
     "rank_net": Network(RankNet, IMAGE_FIELDS),
 }
-"""Networks by the name that configs use. A new one is one file and one line here."""
+"""Networks by their name in configs. A new network needs one file and one line here."""
 
 
 def register(
     name: str, module: Callable[..., nn.Module], *, inputs: tuple[str, ...]
 ) -> None:
-    """Adds a network from outside the package, for `config.model.name = name`.
+    """Registers a network from outside the package as `config.model.name = name`.
 
-    `examples/own_network.py` trains one.
+    See `examples/own_network.py`.
 
     Args:
-        name: in configs.
+        name: name of the network in configs.
         module: as in `Network`.
         inputs: as in `Network`.
 
@@ -107,14 +107,14 @@ def register(
 
 
 def build(config: Mapping, *, num_joints: int) -> nn.Module:
-    """The network that `config["name"]` names, with the other entries as attributes.
+    """Builds the network `config["name"]`; the other entries are its attributes.
 
     Args:
         config: `name`, `dtype` ("float32" or "bfloat16") and the network's attributes.
-        num_joints: of the skeleton to predict.
+        num_joints: number of joints of the predicted skeleton.
 
     Raises:
-        ValueError: no such network.
+        ValueError: the network is unknown.
     """
     attributes = dict(config)
     network = _network(attributes.pop("name"))
@@ -123,13 +123,13 @@ def build(config: Mapping, *, num_joints: int) -> nn.Module:
 
 
 def input_fields(config: Mapping) -> tuple[str, ...]:
-    """The batch fields that the network of a config takes, by keyword.
+    """Names of the batch fields that the network of a config takes by keyword.
 
     Args:
-        config: as of `build`.
+        config: as in `build`.
 
     Raises:
-        ValueError: no such network, or no such fusion.
+        ValueError: the network or its fusion is unknown.
     """
     inputs = _network(config["name"]).inputs
     return inputs(config) if callable(inputs) else inputs

@@ -1,8 +1,8 @@
-"""Anchors vote for joints: A2J (Xiong et al., ICCV 2019, arXiv 1908.09999).
+"""Anchor-to-joint head: A2J (Xiong et al., ICCV 2019, arXiv 1908.09999).
 
-A crop is covered by anchors, one every 4 pixels. Each says of each joint how much it
-counts, in which direction the joint lies, and how deep; the softmax-weighted vote is
-the joint.
+A crop is covered by anchors, one every 4 pixels. For each joint, each anchor predicts a
+weight, an offset in pixels and a depth; the joint is the softmax-weighted sum of these
+votes.
 """
 
 from typing import NamedTuple
@@ -17,12 +17,12 @@ from unipose_jax.models import backbones
 from unipose_jax.models.estimate import CropEstimate
 
 SPACING = 4  # pixels between anchors; the first ones lie at half of that
-_MASKED_LOGIT = -1e9  # a logit that takes no share
-_DEPTH_UNIT = 0.2  # metres: how far joints typically are from the middle of a person
+_MASKED_LOGIT = -1e9  # a logit whose softmax weight is 0
+_DEPTH_UNIT = 0.2  # metres: typical distance of joints from the middle of a person
 
 
 class Votes(NamedTuple):
-    """What each anchor says about each joint."""
+    """Predictions of each anchor for each joint."""
 
     weight_logit: Array  # (*batch, anchors, joints)
     offset: Array  # (*batch, anchors, joints, 2), pixels from the anchor to the joint
@@ -33,18 +33,18 @@ class Votes(NamedTuple):
 def anchor_positions(
     rows: int, columns: int, *, stride: int
 ) -> Float[Array, "anchors 2"]:
-    """Places of the anchors, cell by cell, row by row within the grid and each cell.
+    """Pixel positions of the anchors, cell by cell, each in row-major order.
 
     Args:
-        rows: of the grid of cells.
-        columns: of the grid of cells.
+        rows: number of rows of the grid of cells.
+        columns: number of columns of the grid of cells.
         stride: side of a cell, pixels; a multiple of `SPACING`.
 
     Returns:
         (u, v), pixels of the crop: 2, 6, 10, ... along both axes.
 
     Raises:
-        ValueError: cells that do not hold a whole number of anchors.
+        ValueError: `stride` is not a multiple of `SPACING`.
     """
     if stride % SPACING:
         raise ValueError(f"stride must be a multiple of {SPACING} pixels, got {stride}")
@@ -61,15 +61,15 @@ def depth_at_anchors(
     *,
     stride: int,
 ) -> Float[Array, "crops anchors"]:
-    """Depth of the surface at each anchor: the mean of the pixels that it stands for.
+    """Depth of the surface at each anchor: the mean over its `SPACING`^2 pixels.
 
     Args:
-        relative: depth against a reference, metres.
-        seen: pixels that count; anchors without any are at the reference.
+        relative: depth minus a reference depth, metres.
+        seen: valid pixels; anchors without a valid pixel have depth 0.
         stride: side of a cell, pixels.
 
     Returns:
-        Metres against the reference, in the order of `anchor_positions`.
+        Depth relative to the reference, metres, in the order of `anchor_positions`.
     """
     crops, height, width = relative.shape
     inner = stride // SPACING
@@ -84,15 +84,15 @@ def depth_at_anchors(
 def aggregate_votes(
     votes: Votes, anchor_uv: Float[Array, "anchors 2"]
 ) -> tuple[CropEstimate, Float[Array, "*batch joints"]]:
-    r"""The joints that the anchors vote for (A2J: joints from anchors).
+    r"""Joints as softmax-weighted sums of the anchors' votes (A2J).
 
     With anchors S_a and the softmax P_aj of the logits over anchors,
     uv_j = sum_a P_aj (S_a + offset_aj), z_j = sum_a P_aj depth_aj, and the proposal
-    sum_a P_aj S_a, which A2J's loss of informative anchors leads to the joint.
-    Confidences are averaged alike.
+    sum_a P_aj S_a, which A2J's informative anchor loss moves to the joint. Confidence
+    logits are averaged with the same weights.
 
     Args:
-        votes: of any float type; results are float32.
+        votes: predictions of any float type; results are float32.
         anchor_uv: S, pixels of the crop.
 
     Returns:
@@ -100,7 +100,7 @@ def aggregate_votes(
     """
     votes = Votes(*(vote.astype(jnp.float32) for vote in votes))
     share = jax.nn.softmax(votes.weight_logit, axis=-2)
-    # Pixels are sums over hundreds of products: accelerators would round the factors.
+    # Full precision: accelerators round the factors of matrix products by default.
     proposal = jnp.einsum("...aj,ai->...ji", share, anchor_uv, precision="highest")
     offset = jnp.sum(share[..., None] * votes.offset, axis=-3)
     joints = CropEstimate(
@@ -112,17 +112,17 @@ def aggregate_votes(
 
 
 class AnchorHead(nn.Module):
-    """Votes of the anchors from features, and the joints that they elect.
+    """Predicts the anchors' votes from features, and joints from the votes.
 
-    A fresh head weighs all anchors nearly alike: all joints start in the middle of the
-    crop, at the mean depth of the anchors.
+    At initialisation all anchors have nearly the same weight: all joints start in the
+    middle of the crop, at the mean depth of the anchors.
 
     Attributes:
-        num_joints: joints to predict.
+        num_joints: number of joints to predict.
         stride: side of a cell of the features, pixels.
         width: channels of the branches.
-        depth: layers of each branch before its output; with none, a cell's votes are
-            linear in its own features, which for tokens is enough.
+        depth: layers of each branch before its output. With 0, a cell's votes are
+            linear in its own features, which is enough for transformer tokens.
         dtype: of activations; parameters, votes and joints stay float32.
     """
 
@@ -143,14 +143,14 @@ class AnchorHead(nn.Module):
         """Predicts joints.
 
         Args:
-            early: features to weigh anchors by.
-            late: features to place joints by.
-            anchor_depth: from which anchors count the depth of joints, metres, as of
-                `depth_at_anchors`; None is 0.
-            active: cells whose anchors count; where there are none, all do.
+            early: features for the anchors' weights.
+            late: features for the offsets and depths.
+            anchor_depth: depth of each anchor, metres, from `depth_at_anchors`, to
+                which the predicted depth is added; None is 0.
+            active: cells whose anchors vote; all do in a crop without an active cell.
 
         Returns:
-            As of `aggregate_votes`.
+            The result of `aggregate_votes`.
         """
         places = anchor_positions(*early.shape[1:3], stride=self.stride)
         weight = self._branch("weights", early, values=1)

@@ -1,8 +1,8 @@
 """The stage-2 networks: joints of one person from a depth crop or from a colour crop.
 
-A crop's camera is a matrix P: pixel = P (x / z, y / z, 1). Both networks find joints in
-the pixels of the crop, and their depth; P makes metres of pixels. So a view of a crop
-that is turned, scaled, shifted or mirrored needs nothing but its own P.
+A crop's camera is a matrix P: pixel = P (x / z, y / z, 1). Both networks predict joints
+in pixels of the crop, and their depth; P converts pixels to metres. A crop that is
+rotated, scaled, shifted or mirrored therefore only needs its own P.
 """
 
 import math
@@ -16,17 +16,18 @@ from unipose_jax.models import anchor_head, backbones
 from unipose_jax.models.estimate import CropEstimate, PoseEstimate
 from unipose_jax.models.patch_transformer import MaskedDepth
 
-_PERSON_SIZE = 1.5  # metres, a person's larger side as it is seen, which fills ...
-_CROP_FILL = 1 / 1.2  # ... so much of a crop, before a network has learnt better
-# Metres from the reference depth; what is farther is not the person
+# Initial scale: the larger side of a person, metres, and the share of a crop it spans.
+_PERSON_SIZE = 1.5
+_CROP_FILL = 1 / 1.2
+# Metres from the reference depth; pixels farther away are not of the person.
 _MAX_RELATIVE_DEPTH = 1.0
 
 
 class AnchorCore(nn.Module):
-    """What both networks share: images of clips to joints in their pixels.
+    """Backbone and head of both networks: images of clips to joints in their pixels.
 
     Attributes:
-        num_joints: joints to predict.
+        num_joints: number of joints to predict.
         backbone: one of `backbones.BACKBONES`.
         head_width: channels of the head's branches.
         head_depth: layers of the head's branches.
@@ -49,9 +50,12 @@ class AnchorCore(nn.Module):
         Float[Array, "batch frames joints"],
         Float[Array, "batch frames features"],
     ]:
-        """Joints (depth relative to something), confidence logits, pooled features.
+        """Predicts joints with relative depth, confidence logits and pooled features.
 
-        With a `surface`, of each frame and relative to the same, anchors lie on it.
+        Args:
+            images: about zero mean and unit variance.
+            surface: the person's depth relative to the reference depth. The predicted
+                depth is then added to the surface's depth at the anchors.
         """
         batch, frames, *image = images.shape
         images = images.reshape(batch * frames, *image)
@@ -84,14 +88,14 @@ class AnchorCore(nn.Module):
 
 
 class DepthAnchorNet(nn.Module):
-    """Joints from depth crops, each frame by itself.
+    """Joints from depth crops, for each frame independently.
 
-    The network sees depth relative to a reference depth of the person, and predicts
-    depth relative to it: moving scene and reference away by a distance moves joints by
-    as much along z, at the same pixels.
+    Input and output depths are relative to a reference depth of the person: shifting
+    scene and reference along z shifts the joints by the same distance, at the same
+    pixels.
 
     Attributes:
-        num_joints: joints to predict.
+        num_joints: number of joints to predict.
         backbone: one of `backbones.BACKBONES`.
         head_width: channels of the head's branches.
         head_depth: layers of the head's branches.
@@ -114,10 +118,10 @@ class DepthAnchorNet(nn.Module):
         """Predicts joints in the frame of the depth camera.
 
         Args:
-            depth_crop: metres, 0 where there is none.
+            depth_crop: metres, 0 where depth is missing.
             depth_crop_matrix: P of the depth camera, last row (0, 0, 1).
-            reference_depth: of the person in each frame, metres; 0 where there is no
-                person, and then the joints mean nothing.
+            reference_depth: depth of the person in each frame, metres; 0 without a
+                person, and the joints are then meaningless.
         """
         reference = reference_depth[..., None]
         images = backbones.normalize_depth(depth_crop, reference_depth)
@@ -131,20 +135,19 @@ class DepthAnchorNet(nn.Module):
 
 
 class ColorAnchorNet(nn.Module):
-    r"""Joints from colour crops, each frame by itself.
+    r"""Joints from colour crops, for each frame independently.
 
-    Depth is relative to the person, whose own depth follows from the apparent size. The
-    picture tells the network how many metres a pixel spans at the person: log metres
-    per pixel is what it predicts, s. A pixel spans z / f metres at depth z, hence
+    The depth of the joints is relative to the person's depth, which follows from the
+    apparent size. The network predicts s, the logarithm of the metres that a pixel of
+    the crop spans at the person. A pixel spans z / f metres at depth z, hence
     z_root = f exp(s) with the focal length f = sqrt(|det P[:2, :2]|) in pixels of the
-    crop. Scaling a crop by k multiplies f by k and divides the true exp(s) by k, as the
-    picture shows; another camera or zoom has another f, for the same picture: what s
-    has to say is always in the picture, and f adds all that is not. Turns and mirrors
-    leave f alone. What remains unknown is the person's true size: children look like
-    adults farther away.
+    crop. Scaling a crop by k multiplies f by k and divides exp(s) by k. Another camera
+    or zoom changes f, but not s. Rotations and reflections do not change f. So s
+    depends on the image alone. The person's true size remains ambiguous: a child looks
+    like an adult who is farther away.
 
     Attributes:
-        num_joints: joints to predict.
+        num_joints: number of joints to predict.
         backbone: one of `backbones.BACKBONES`.
         head_width: channels of the head's branches.
         head_depth: layers of the head's branches.
@@ -210,7 +213,7 @@ def xyz_from_crop(
     """
     p = crop_matrix[..., None, :, :]
     du, dv = uv[..., 0] - p[..., 0, 2], uv[..., 1] - p[..., 1, 2]
-    # By hand: no solver, and no product that an accelerator would round.
+    # Explicit 2x2 inverse: accelerators round the factors of matrix products.
     determinant = jnp.broadcast_to(_determinant(p), du.shape)
     x = numerics.safe_divide(p[..., 1, 1] * du - p[..., 0, 1] * dv, determinant)
     y = numerics.safe_divide(p[..., 0, 0] * dv - p[..., 1, 0] * du, determinant)
@@ -229,7 +232,7 @@ def _make_core(network: DepthAnchorNet | ColorAnchorNet) -> AnchorCore:
 
 
 def _add_depth(joints: CropEstimate, base: Array) -> CropEstimate:
-    """Joints whose depth is counted from the camera instead of from `base`."""
+    """Adds `base` to relative depths, which gives depths from the camera."""
     return CropEstimate(
         uv=joints.uv, depth=base + joints.depth, anchor_uv=joints.anchor_uv
     )

@@ -1,8 +1,8 @@
-"""Image networks: crops to feature maps on a coarse grid of cells.
+"""Image backbones: crops to feature maps on a coarse grid of cells.
 
 Residual networks (He et al., CVPR 2016) with group normalisation (Wu and He, ECCV
-2018): without statistics over a batch, nothing has to agree between devices. And
-transformers of patches, a small one for CPUs.
+2018), which has no batch statistics to synchronise between devices; and patch
+transformers, of which the small one is meant for CPUs.
 """
 
 import functools
@@ -18,7 +18,7 @@ from unipose_jax.models.patch_transformer import MaskedDepth, PatchTransformer
 
 _GROUP = 16  # channels that are normalised together (Wu and He, table 3)
 _DEPTH_SPAN = 0.5  # metres of the person's depth that make one unit of the input
-_DEPTH_LIMIT = 2.0  # units; what is farther away is not the person
+_DEPTH_LIMIT = 2.0  # units; pixels farther away are not of the person
 # Mean and deviation of photographs, RGB in [0, 1] (ImageNet's, widely used).
 _COLOR_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _COLOR_SPREAD = np.array([0.229, 0.224, 0.225], np.float32)
@@ -27,9 +27,9 @@ _COLOR_SPREAD = np.array([0.229, 0.224, 0.225], np.float32)
 class Features(NamedTuple):
     """Feature maps (batch, rows, columns, channels) of the last two stages."""
 
-    early: Array  # A2J's C4: what is where
-    late: Array  # A2J's C5: the same cells, seen more widely
-    active: Array | None = None  # cells that were looked at, bool; None is all
+    early: Array  # A2J's C4, for the anchors' weights
+    late: Array  # A2J's C5: the same cells with a larger receptive field
+    active: Array | None = None  # bool, cells that have features; None is all
 
 
 class BasicBlock(nn.Module):
@@ -82,7 +82,7 @@ class ResNetStage(NamedTuple):
 
 
 class ResNetConfig(NamedTuple):
-    """How an `Backbone` is built."""
+    """Architecture of a residual `Backbone`."""
 
     block: type[BasicBlock] | type[BottleneckBlock]
     stem: int  # channels of the first convolution
@@ -92,7 +92,7 @@ class ResNetConfig(NamedTuple):
 
 
 class TransformerConfig(NamedTuple):
-    """How a `PatchTransformer` is built."""
+    """Architecture of a `PatchTransformer`."""
 
     patch: int
     window: int
@@ -108,7 +108,7 @@ BACKBONES: dict[str, ResNetConfig | TransformerConfig] = {
     "tokens": TransformerConfig(
         patch=4, window=12, width=96, num_blocks=4, num_heads=2, keep=80
     ),
-    # Of the same crops, on an accelerator.
+    # For the same crops on an accelerator.
     "tokens_large": TransformerConfig(
         patch=4, window=12, width=192, num_blocks=6, num_heads=6, keep=96
     ),
@@ -143,7 +143,7 @@ networks dilates its convolutions instead of halving the resolution."""
 
 
 class Backbone(nn.Module):
-    """Features of images, `stride_of(kind)` pixels a cell.
+    """Features of images; a cell covers `stride_of(kind)` pixels per side.
 
     Attributes:
         kind: one of `BACKBONES`.
@@ -163,10 +163,12 @@ class Backbone(nn.Module):
 
         Args:
             images: about zero mean and unit variance.
-            surface: the person in depth images; networks of tokens look nowhere else.
+            surface: the person in depth images; patch transformers use only its
+                patches.
 
         Raises:
-            ValueError: no such kind, or sides that are no multiple of the stride.
+            ValueError: `kind` is unknown, or an image side is not a multiple of the
+                stride.
         """
         layout, stride = _backbone_config(self.kind), stride_of(self.kind)
         if images.shape[1] % stride or images.shape[2] % stride:
@@ -198,10 +200,12 @@ class Backbone(nn.Module):
 def normalize_depth(
     depth: Float[Array, "*batch height width"], reference: Float[Array, "*batch"]
 ) -> Float[Array, "*batch height width 2"]:
-    """Depth as a network sees it: about the reference, and where there is any.
+    """Network input from depth: normalised relative depth and its validity mask.
+
+    Relative depth is (depth - reference) / 0.5 m, clipped to [-2, 2].
 
     Args:
-        depth: metres, 0 where there is none.
+        depth: metres, 0 where depth is missing.
         reference: depth of the person, metres.
     """
     seen = depth > 0.0
@@ -213,7 +217,7 @@ def normalize_depth(
 def normalize_color(
     color: UInt8[Array, "*batch height width 3"],
 ) -> Float[Array, "*batch height width 3"]:
-    """RGB as a network sees it: about zero mean and unit variance."""
+    """Network input from 8-bit RGB: about zero mean and unit variance per channel."""
     ones = (1,) * (color.ndim - 1)
     mean, spread = (v.reshape(*ones, 3) for v in (_COLOR_MEAN, _COLOR_SPREAD))
     return (color.astype(jnp.float32) / 255.0 - mean) / spread
@@ -223,7 +227,7 @@ def stride_of(kind: str) -> int:
     """Side of a cell of the features, pixels of the image.
 
     Raises:
-        ValueError: no such kind.
+        ValueError: `kind` is not one of `BACKBONES`.
     """
     layout = _backbone_config(kind)
     if isinstance(layout, TransformerConfig):
@@ -238,7 +242,7 @@ def group_norm(
     *,
     zero_init: bool = False,
 ) -> Float[Array, "batch height width channels"]:
-    """Group normalisation of `x`; to be called within a Flax module.
+    """Group normalisation of `x`; call it within a Flax module.
 
     Args:
         x: features.
@@ -269,7 +273,7 @@ def _backbone_config(kind: str) -> ResNetConfig | TransformerConfig:
 def _conv(
     width: int, size: int, *, stride: int = 1, dilation: int = 1, dtype: jnp.dtype
 ) -> nn.Conv:
-    """A convolution before a normalisation, which takes the part of the bias."""
+    """A convolution without bias, because a normalisation follows."""
     return nn.Conv(
         width,
         (size, size),
@@ -282,7 +286,7 @@ def _conv(
 
 
 def _shortcut(x: Array, y: Array, stride: int, dtype: jnp.dtype) -> Array:
-    """The input of a block in the shape of its output."""
+    """Shortcut of a block: the input, projected to the output's shape if needed."""
     if x.shape == y.shape:
         return x
     x = _conv(y.shape[-1], 1, stride=stride, dtype=dtype)(x)

@@ -1,4 +1,4 @@
-"""What pose networks return, whatever they look at."""
+"""Outputs of the networks."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from jaxtyping import Array
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class CropEstimate:
-    """Joints in the pixels of the crop that a network saw, and in its camera."""
+    """Joints in the pixels of the input crop, and their depth in its camera."""
 
     uv: Array  # (*batch, frames, joints, 2), pixels of the crop
     depth: Array  # (*batch, frames, joints), z in the crop's camera, metres
@@ -19,16 +19,16 @@ class CropEstimate:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class LiftEstimate:
-    """What a pose machine found on its way: before its correction, and back in 2D."""
+    """Intermediate outputs of a pose machine: coarse joints and 2D projections."""
 
     coarse_xyz: Array  # (*batch, frames, joints, 3), metres, camera frame
-    # (*batch, frames, joints, 2), where joints are, by true projection
+    # (*batch, frames, joints, 2), joints projected by the camera model
     camera_projection: Array
-    # (*batch, frames, joints, 2), the same, by the learnt projector
+    # (*batch, frames, joints, 2), joints projected by the learnt projector
     network_projection: Array
-    observed: Array  # (*batch, frames, joints, 2), where keypoints are
-    # All three on the plane of the viewing frame (models.virtual_camera), by apparent
-    # size.
+    observed: Array  # (*batch, frames, joints, 2), input keypoints
+    # The last three are on the image plane of the virtual camera
+    # (models.virtual_camera), divided by the apparent size.
 
 
 @jax.tree_util.register_dataclass
@@ -38,15 +38,15 @@ class PoseEstimate:
 
     xyz: Array  # (*batch, frames, joints, 3), metres, depth-camera frame
     confidence_logit: Array  # (*batch, frames, joints); sigmoid is the confidence
-    crop: CropEstimate | None = None  # of networks that look at crops
-    lift: LiftEstimate | None = None  # of pose machines
-    parts: dict[str, "PoseEstimate"] | None = None  # by modality, where several vote
+    crop: CropEstimate | None = None  # only networks with crops as input
+    lift: LiftEstimate | None = None  # only pose machines
+    parts: dict[str, "PoseEstimate"] | None = None  # by modality, if there are several
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class RankEstimate:
-    """What a network says of the order of keypoints by depth, and of where they are."""
+    """Relative depth of keypoints, and the heatmaps' log-probability at them."""
 
-    depth: Array  # (batch, people, joints), of no unit; larger is farther away
-    heatmap_log_prob: Array  # (batch, people, joints), of all cells, the keypoint's own
+    depth: Array  # (batch, people, joints), without a unit; larger is farther away
+    heatmap_log_prob: Array  # (batch, people, joints), in the cell of each keypoint

@@ -1,8 +1,8 @@
-"""Image crops as tokens with places in space, to stand beside the patches of a cloud.
+"""Image crops as tokens with 3D positions, to combine with patches of a point cloud.
 
-A crop knows its camera as a 3x4 matrix A that maps points (x, y, z, 1), in the frame of
-the cloud, to pixels (u w, v w, w). So depth and colour crops, of one camera or two, and
-any view of them, are alike.
+The camera of a crop is a 3x4 matrix A that maps points (x, y, z, 1), in the frame of
+the cloud, to pixels (u w, v w, w). This form covers depth and colour crops of one or
+two cameras, and rotated, scaled or mirrored crops.
 """
 
 import flax.linen as nn
@@ -13,14 +13,14 @@ from jaxtyping import Array, Bool, Float
 from unipose_jax.geometry import depth, numerics, warp
 from unipose_jax.models import backbones
 
-_MIN_DEPTH = 0.1  # metres; what is nearer to the camera, or behind it, has no pixel
+_MIN_DEPTH = 0.1  # metres; points nearer to the camera or behind it have no pixel
 
 
 class ImageTokens(nn.Module):
-    """Crops to tokens, and to features at the pixels of given points.
+    """Computes tokens of crops, and image features at the pixels of given points.
 
     Attributes:
-        width: features of a token.
+        width: features per token.
         grid: tokens along a side of the crop.
         backbone: one of `backbones.BACKBONES`.
         dtype: of activations.
@@ -42,17 +42,18 @@ class ImageTokens(nn.Module):
         Float[Array, "crops tokens 3"],
         Float[Array, "crops points width"],
     ]:
-        """Looks at crops.
+        """Computes tokens and point features.
 
         Args:
             images: about zero mean and unit variance; `size` is a multiple of `grid`
                 cells of the backbone.
             pixel_from_xyz: A of each crop, in the frame of `xyz`, metres.
-            xyz: points to be looked up.
+            xyz: points whose image features are sampled.
 
         Returns:
-            Tokens; their places, where the ray of each passes the origin nearest; and
-            the features where each point projects, 0 outside the crop.
+            Tokens; their positions, the point of each token's ray nearest to the
+            origin; and the image features at the projection of each point, 0 outside
+            the crop.
         """
         stride = backbones.stride_of(self.backbone)
         features = backbones.Backbone(self.backbone, self.dtype, name="backbone")(
@@ -77,11 +78,11 @@ class ImageTokens(nn.Module):
 def project(
     pixel_from_xyz: Float[Array, "crops 3 4"], xyz: Float[Array, "crops points 3"]
 ) -> Float[Array, "crops points 2"]:
-    """Pixels of points; NaN, which is nowhere, for those that no camera could see."""
+    """Pixels of points; NaN for points behind the camera or closer than 0.1 m."""
     linear, shift = jnp.split(pixel_from_xyz, [3], axis=2)
     seen = jnp.einsum("cij,cnj->cni", linear, xyz, precision="highest")
     seen = seen + shift[:, None, :, 0]
-    # Replaced before the division, which no gradient then sees.
+    # Replaced before the division, so that gradients stay finite.
     before = seen[..., 2:] > _MIN_DEPTH
     uv = seen[..., :2] / jnp.where(before, seen[..., 2:], 1.0)
     return jnp.where(before, uv, jnp.nan)
@@ -90,10 +91,10 @@ def project(
 def nearest_points_on_rays(
     pixel_from_xyz: Float[Array, "crops 3 4"], uv: Float[Array, "pixels 2"]
 ) -> Float[Array, "crops pixels 3"]:
-    """Where the rays of pixels pass the origin nearest, metres.
+    """Point nearest to the origin on the ray of each pixel, metres.
 
-    A ray starts in the camera, o = -A3^-1 a4, towards d = A3^-1 (u, v, 1), with
-    A = [A3 | a4]; its point nearest to the origin is o - d (o . d) / (d . d).
+    A ray starts at the camera centre o = -A3^-1 a4 with direction d = A3^-1 (u, v, 1),
+    where A = [A3 | a4]; its point nearest to the origin is o - d (o . d) / (d . d).
     """
     inverse = jnp.linalg.inv(pixel_from_xyz[:, :, :3])
     pixels = jnp.concatenate([uv, jnp.ones_like(uv[:, :1])], axis=-1)
@@ -109,9 +110,12 @@ def nearest_points_on_rays(
 def replace_singular(
     pixel_from_xyz: Float[Array, "crops 3 4"],
 ) -> tuple[Float[Array, "crops 3 4"], Bool[Array, " crops"]]:
-    """Matrices that can be inverted, and which of them were given.
+    """Replaces singular camera matrices by [I | 0], and marks the regular ones.
 
-    A crop that is not there has a matrix of zeros; it gets one that does no harm.
+    A missing crop has a matrix of zeros, which cannot be inverted.
+
+    Returns:
+        Invertible matrices, and True where the given one was invertible.
     """
     determinant = jnp.linalg.det(pixel_from_xyz[:, :, :3])
     given = jnp.abs(determinant) > 1e-6

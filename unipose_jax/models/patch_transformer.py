@@ -1,8 +1,9 @@
-"""Images as tokens of square patches: a small vision transformer.
+"""A small vision transformer: images as tokens of square patches.
 
-Of Dosovitskiy et al., ICLR 2021 (arXiv 2010.11929), without a class token, for small
-images on a few CPU cores: products of matrices, where convolutions are slow. In a depth
-image it looks at the patches of the person alone, each for its own relief.
+Dosovitskiy et al., ICLR 2021 (arXiv 2010.11929), without a class token. It is meant for
+small images on a few CPU cores, where matrix products are faster than convolutions. In
+a depth image only patches of the person become tokens, with depth relative to the mean
+of the patch.
 """
 
 from typing import NamedTuple
@@ -15,26 +16,26 @@ from jaxtyping import Array, Bool, Float, Int
 from unipose_jax.geometry import depth
 from unipose_jax.models import transformer
 
-_OCTAVES = 4  # of the sinusoids that encode a patch's place ...
-_WAVELENGTH = 16.0  # ... from so many patches on
-_PIXEL = 0.03  # metres that a pixel of a crop spans, about: depth counted in patches
-_RELIEF = 0.1  # metres within a patch that make one unit of the input ...
-_RELIEF_LIMIT = 2.0  # ... and the most units
+_OCTAVES = 4  # of the sinusoids that encode a patch's position
+_WAVELENGTH = 16.0  # of the first octave, patches
+_PIXEL = 0.03  # metres, typical extent of a crop's pixel; converts depth to patches
+_RELIEF = 0.1  # metres of depth within a patch that make one unit of the input
+_RELIEF_LIMIT = 2.0  # units at which the input is clipped
 
 
 class MaskedDepth(NamedTuple):
-    """The person in depth images. Depth counts where the person is, and only there."""
+    """The person in depth images; depth is only used inside the mask."""
 
     relative_depth: Array  # (batch, height, width), metres from a reference depth
-    mask: Array  # (batch, height, width) bool: where the person is
+    mask: Array  # (batch, height, width) bool: pixels of the person
 
 
 class FeatureGrids(NamedTuple):
-    """Features of images, one row for each patch."""
+    """Features of images on the grid of patches."""
 
     early: Array  # (batch, rows, columns, features), before the last block
-    late: Array  # the same after it
-    active: Array | None  # (batch, rows, columns) bool: looked at; None is everywhere
+    late: Array  # (batch, rows, columns, features), after the last block
+    active: Array | None  # (batch, rows, columns) bool: patch is a token; None is all
 
 
 class PatchTransformer(nn.Module):
@@ -42,12 +43,12 @@ class PatchTransformer(nn.Module):
 
     Attributes:
         patch: side of a patch, pixels.
-        window: side of what a token sees around its patch, pixels: as much more, on
-            each side, as on the other.
-        width: features of a token.
+        window: side of the window that a token sees, pixels, centred at its patch.
+        width: features per token.
         num_blocks: transformer blocks; all tokens of an image attend to each other.
         num_heads: attention heads per block.
-        keep: tokens of an image with a `MaskedDepth`, those that show most of it.
+        keep: number of tokens of an image with a `MaskedDepth`: the patches with most
+            mask pixels.
         dtype: of activations.
     """
 
@@ -65,12 +66,12 @@ class PatchTransformer(nn.Module):
         images: Float[Array, "batch height width channels"],
         surface: MaskedDepth | None = None,
     ) -> FeatureGrids:
-        """Looks at images.
+        """Computes features.
 
         Args:
             images: about zero mean and unit variance; sides are multiples of `patch`.
-            surface: shown instead of `images`, where it is known. Patches without any
-                of it have features of 0.
+            surface: if given, the input in place of `images`. Patches without a mask
+                pixel have zero features.
         """
         batch, height, width, _ = images.shape
         rows, columns = height // self.patch, width // self.patch
@@ -96,7 +97,7 @@ class PatchTransformer(nn.Module):
         def grid(tokens):
             tokens = tokens if active is None else tokens * active[..., None]
             empty = jnp.zeros((batch, rows * columns, *tokens.shape[2:]), tokens.dtype)
-            # No two tokens are of one cell.
+            # Each cell has at most one token.
             spread = jax.vmap(lambda e, c, t: e.at[c].set(t))(empty, cells, tokens)
             return spread.reshape(batch, rows, columns, *tokens.shape[2:])
 
@@ -108,7 +109,7 @@ class PatchTransformer(nn.Module):
         images: Float[Array, "batch height width channels"],
         cells: Int[Array, "batch tokens"],
     ) -> Float[Array, "batch tokens window window channels"]:
-        """The windows about patches; 0 beyond the image."""
+        """Windows around patches; 0 outside the image."""
         columns = images.shape[2] // self.patch
         beyond = (self.window - self.patch) // 2
         around = (beyond, beyond)
@@ -128,7 +129,7 @@ class PatchTransformer(nn.Module):
         cells: Int[Array, "batch tokens"],
         mean: Float[Array, "batch tokens"],
     ) -> Float[Array, "batch tokens window window 2"]:
-        """The surface about patches: against the patch's own depth, and where it is."""
+        """Windows of depth relative to the patch's mean depth, and of the mask."""
         shown = jnp.stack([surface.relative_depth, surface.mask], axis=-1)
         around = self._windows(shown, cells)
         inside = around[..., 1]
@@ -137,9 +138,9 @@ class PatchTransformer(nn.Module):
         return jnp.stack([jnp.where(inside > 0, relief, 0.0), inside], axis=-1)
 
     def _embed(self, windows: Array, place: Array) -> Array:
-        """Tokens (batch, tokens, width) of windows and of where they are."""
+        """Tokens (batch, tokens, width) from windows and their positions."""
         batch, count = windows.shape[:2]
-        # All tokens in one row: of batches, XLA's CPU computes gradients slowly.
+        # Batch and token axes are merged: XLA's gradients are faster on CPU this way.
         x = windows.reshape(batch * count, -1).astype(self.dtype)
         x = nn.gelu(nn.Dense(2 * self.width, dtype=self.dtype, name="patch_in")(x))
         x = nn.Dense(self.width, dtype=self.dtype, name="patch_out")(x)
@@ -155,16 +156,16 @@ def top_patches(
 ) -> tuple[
     Int[Array, "batch count"], Float[Array, "batch count"], Bool[Array, "batch count"]
 ]:
-    """The patches that show most of a surface.
+    """Selects the patches with most mask pixels.
 
     Args:
-        surface: of images whose sides are multiples of `patch`.
+        surface: depth and mask of images whose sides are multiples of `patch`.
         patch: side of a patch, pixels.
-        count: patches of an image; at most those that it has.
+        count: patches to select; at most the number of patches of an image.
 
     Returns:
-        The patches, counted row by row; the mean of the surface in each, 0 where there
-        is none; and whether there is any.
+        Row-major indices of the patches; the mean relative depth of each, metres, 0
+        without a mask pixel; and whether the patch has a mask pixel.
     """
     batch, height, width = surface.mask.shape
     shape = (batch, height // patch, patch, width // patch, patch)
@@ -177,7 +178,7 @@ def top_patches(
 
 
 def patch_positions(rows: int, columns: int) -> Float[Array, "patches 2"]:
-    """Where each patch is, row by row, counted in patches from the middle."""
+    """Positions (column, row) of patches, row by row, in patches from the middle."""
     centers = depth.pixel_centers(rows, columns).reshape(-1, 2)
     return centers - jnp.array([[columns, rows]]) / 2.0
 
@@ -185,7 +186,7 @@ def patch_positions(rows: int, columns: int) -> Float[Array, "patches 2"]:
 def sinusoidal_encoding(
     place: Float[Array, "*batch axes"],
 ) -> Float[Array, "*batch features"]:
-    """Places, counted in patches, as sines and cosines, and as they are."""
+    """Encodes positions, in patches, by sines, cosines and a linear term."""
     phase = jnp.concatenate(
         [2.0 * jnp.pi * 2.0**n / _WAVELENGTH * place for n in range(_OCTAVES)], axis=-1
     )

@@ -1,9 +1,9 @@
 """The stage-1 point network: clips of point clouds to 3D joints.
 
-The cloud around farthest points becomes tokens, which exchange information over space
-and time in a transformer and vote for every joint; the softmax-weighted vote is the
-joint (Hough voting as in VoteNet, Qi et al., ICCV 2019, with a soft choice instead of
-clustering).
+Patches around farthest-point samples become tokens, which attend to each other over
+space and time in a transformer and vote for each joint. The joint is the
+softmax-weighted mean of the votes (Hough voting as in VoteNet, Qi et al., ICCV 2019,
+with softmax weights instead of clustering).
 """
 
 import dataclasses
@@ -26,14 +26,14 @@ FUSIONS: dict[str, tuple[str, ...]] = {
     "rgb": ("rgb",),
     "rgbd": ("depth", "rgb"),
 }
-"""Images that a network looks at beside the points, by the name that configs use."""
-OCTAVES = 5  # of the sinusoids that encode a patch's place, from 1 m of wavelength on
-_MASKED_LOGIT = -1e9  # a score that takes no share
-_ZERO_CONFIDENCE_LOGIT = -20.0  # the logit of no confidence
+"""Image modalities that a network uses with the points, by their name in configs."""
+OCTAVES = 5  # of the sinusoids that encode a patch's position; the first has 1 m
+_MASKED_LOGIT = -1e9  # a logit whose softmax weight is 0
+_ZERO_CONFIDENCE_LOGIT = -20.0  # the logit of a confidence of about 0
 
 
 def _frequencies() -> Float[Array, "3 waves"]:
-    """Fixed random frequencies, radians per metre, as wide as the windows are."""
+    """Fixed random frequencies, radians per metre, at the scales of the windows."""
     draws = np.random.default_rng(0).standard_normal((3, NUM_FREQUENCIES))
     return jnp.asarray(
         draws / np.where(np.arange(NUM_FREQUENCIES) % 2, 0.06, 0.15), jnp.float32
@@ -41,7 +41,7 @@ def _frequencies() -> Float[Array, "3 waves"]:
 
 
 class PatchEmbedding(nn.Module):
-    """Clouds to tokens: one per patch, with its centre."""
+    """Clouds to tokens: one token per patch, with the patch's centre."""
 
     num_patches: int
     width: int
@@ -73,34 +73,34 @@ class PatchEmbedding(nn.Module):
 
 
 class TokenSet(NamedTuple):
-    """What one modality contributes; places are relative to the clip's centroid."""
+    """Tokens of one modality; positions are relative to the clip's centroid."""
 
     features: Array  # (batch, frames, tokens, width)
     positions: Array  # (batch, frames, tokens, 3), metres
-    active: Array  # (batch, frames, tokens) bool: looked at
+    active: Array  # (batch, frames, tokens) bool: False masks a token
 
 
 class PointNet(nn.Module):
-    """Joints of one person from a clip of camera-frame clouds, and of crops beside.
+    """Joints of one person from a clip of camera-frame clouds and, optionally, crops.
 
-    Moves with the cloud by construction: the network sees points relative to the clip's
-    centroid and the centroid is added back. It does not depend on the order of points,
-    and takes any number of them, in any number of frames.
+    The network is translation-equivariant: points are relative to the clip's centroid,
+    which is added to the output. It does not depend on the order of points, and accepts
+    any number of points and frames.
 
-    With `fusion`, crops of depth or colour become tokens too, at places on their rays.
-    Patches take up image features where they project, all tokens attend to each other,
-    and all vote. The tokens of each modality also vote among themselves: predictions
-    that can be made to agree (`losses.cross_modal`).
+    With `fusion`, depth or colour crops become tokens too, at positions on their rays.
+    Image features are added to the patches that project to them, all tokens attend to
+    each other, and all vote. The tokens of each modality also vote separately, which
+    gives predictions for a consistency loss (`losses.agreement`).
 
     Attributes:
-        num_joints: joints to predict.
-        num_patches: tokens per frame.
-        width: token features.
-        num_blocks: transformer blocks; by turns they attend within each frame and over
-            the whole clip.
+        num_joints: number of joints to predict.
+        num_patches: tokens of the cloud per frame.
+        width: features per token.
+        num_blocks: transformer blocks; they alternate between attention within each
+            frame and over the whole clip.
         num_heads: attention heads per block.
-        fusion: images beside the points, one of `FUSIONS`.
-        backbone: that sees them, one of `backbones.BACKBONES`.
+        fusion: image modalities in addition to the points, one of `FUSIONS`.
+        backbone: image network, one of `backbones.BACKBONES`.
         image_grid: tokens along a side of a crop.
         dtype: of activations; parameters, coordinates and votes stay float32.
     """
@@ -135,17 +135,16 @@ class PointNet(nn.Module):
         Args:
             points: metres, camera frame. Ignored, even if NaN, where not valid.
             points_valid: which points exist.
-            time: seconds; only differences inside a clip matter.
-            depth_crop: metres, 0 where there is none; for a `fusion` with depth. A
-                network that was initialised with crops does without those that are
-                None.
+            time: seconds; only differences within a clip matter.
+            depth_crop: metres, 0 where depth is missing; for a `fusion` with depth. A
+                network that was initialised with crops also works without them (None).
             depth_crop_matrix: P of the depth camera.
-            reference_depth: of the person in each frame, metres.
+            reference_depth: depth of the person in each frame, metres.
             color_crop: RGB; for a `fusion` with rgb.
             color_crop_matrix: P of the colour camera.
             cam_from_points: from the depth camera to the colour camera, metres.
-            modality_mask: which of `modalities(fusion)` is looked at; None for all.
-                Points that are not still say where the person is.
+            modality_mask: False masks the tokens of one of `modalities(fusion)`; None
+                uses all. Masked points still determine the centroid.
         """
         patches, centroid = self._embed_patches(points, points_valid)
         groups = {"points": patches}
@@ -175,7 +174,7 @@ class PointNet(nn.Module):
         return self._vote(tokens, centroid[:, :, 0, None, :], sizes)
 
     def _embed_patches(self, points, valid) -> tuple[TokenSet, Array]:
-        """Tokens of the cloud, and the centroid (batch, 1, 1, 3) of a clip."""
+        """Tokens of the cloud, and the centroid (batch, 1, 1, 3) of each clip."""
         batch, frames, count, _ = points.shape
         points = jnp.where(valid[..., None], points, 0.0)
         weight = valid.astype(points.dtype)[..., None]
@@ -196,7 +195,7 @@ class PointNet(nn.Module):
         return patches, centroid
 
     def _attend(self, tokens: TokenSet, time) -> TokenSet:
-        """Tokens that know of each other, by turns within a frame and over the clip."""
+        """Self-attention, alternately within a frame and over the clip."""
         _, frames, count, _ = tokens.positions.shape
         x = tokens.features + self._position(tokens.positions, time)
         for index in range(self.num_blocks):
@@ -211,7 +210,7 @@ class PointNet(nn.Module):
     def _camera_inputs(
         self, depth, depth_matrix, reference, color, color_matrix, pose
     ) -> dict[str, tuple[Array, Array]]:
-        """Images and 3x4 camera matrices of the crops that are there."""
+        """Images and 3x4 camera matrices of the given crops, by modality."""
         found = {}
         if "depth" in modalities(self.fusion) and depth is not None:
             no_shift = jnp.zeros((*depth_matrix.shape[:-1], 1))
@@ -225,7 +224,7 @@ class PointNet(nn.Module):
     def _add_image_tokens(
         self, name, images, camera, centroid, groups, seen
     ) -> dict[str, TokenSet]:
-        """The groups with tokens of a crop beside, and with its features in patches."""
+        """Adds the tokens of a crop to the groups, and its features to the patches."""
         batch, frames = images.shape[:2]
         shift = jnp.einsum(
             "btij,bj->bti", camera[..., :3], centroid[:, 0, 0], precision="highest"
@@ -250,14 +249,14 @@ class PointNet(nn.Module):
             active=jnp.broadcast_to(given[:, None], tokens.shape[:2]).reshape(*shape),
         )
         crops = crops if seen is None else _mask_tokens(crops, seen)
-        # Cameras that were not given, or are not looked at, give no features either.
+        # Features of missing or masked crops are zero.
         used = crops.active[:, :, :1, None]
         found = jnp.where(used, found.reshape(patches.features.shape), 0.0)
         patches = patches._replace(features=patches.features + found)
         return groups | {"points": patches, name: crops}
 
     def _position(self, centers, time):
-        """Embeds where (relative to the centroid) and when a patch is."""
+        """Embeds the position, relative to the centroid, and the time of each patch."""
         when = jnp.broadcast_to(
             (time - time.mean(axis=1, keepdims=True))[:, :, None, None],
             (*centers.shape[:3], 1),
@@ -284,7 +283,7 @@ class PointNet(nn.Module):
             share = jax.nn.softmax(score, axis=2)[..., None]
             xyz = (share * (places[..., None, :] + votes[..., 1:4])).sum(axis=2)
             logit = (share[..., 0] * votes[..., 4]).sum(axis=2)
-            # Who sees nothing is sure of nothing.
+            # Without an active token the confidence is 0.
             logit = jnp.where(
                 active.any(2, keepdims=True), logit, _ZERO_CONFIDENCE_LOGIT
             )
@@ -303,10 +302,10 @@ class PointNet(nn.Module):
 
 
 def modalities(fusion: str) -> tuple[str, ...]:
-    """What a network of this `fusion` looks at, points first.
+    """Input modalities of a network with this `fusion`, points first.
 
     Raises:
-        ValueError: no such fusion.
+        ValueError: `fusion` is not one of `FUSIONS`.
     """
     if fusion not in FUSIONS:
         raise ValueError(f"unknown fusion {fusion!r}; choose from {', '.join(FUSIONS)}")

@@ -1,7 +1,7 @@
-"""Patches of a point cloud: farthest-point centres, and what lies around them.
+"""Patches of a point cloud: farthest-point sampling and features of the surroundings.
 
-Written for machines without fast gathers and sorts (TPU, CPU): coordinates are kept as
-separate arrays, and neighbourhoods are products with a matrix of weights.
+For hardware without fast gathers and sorts (TPU, CPU): coordinates are separate arrays,
+and neighbourhoods are products with a matrix of weights.
 """
 
 import jax
@@ -12,16 +12,16 @@ from jaxtyping import Array, Bool, Float, Int
 def sample_farthest_points(
     xyz: Float[Array, "points 3"], valid: Bool[Array, " points"], *, count: int
 ) -> Int[Array, " count"]:
-    """Indices of `count` points spread over the cloud (greedy farthest-point order).
+    """Farthest-point sampling: indices of `count` points spread over the cloud.
 
-    Starts at the valid point farthest from the centroid, so the choice does not depend
-    on the order of the points (up to exact ties). With fewer than `count` valid points
-    some repeat; invalid points are never chosen while any point is valid.
+    Starts at the valid point farthest from the centroid, so that the result does not
+    depend on the order of the points (up to exact ties). With fewer than `count` valid
+    points some repeat; invalid points are only chosen if no point is valid.
 
     Args:
         xyz: metres, any frame.
         valid: False removes a point.
-        count: how many indices to return.
+        count: number of indices.
     """
     x, y, z = (jnp.where(valid, xyz[:, axis], 0.0) for axis in range(3))
     index = jnp.arange(x.shape[0])
@@ -55,13 +55,14 @@ def patch_features(
     frequencies: Float[Array, "3 waves"],
     bandwidths: tuple[float, ...],
 ) -> Float[Array, "centers features"]:
-    r"""Shape of the cloud around each centre: windowed characteristic functions.
+    r"""Features of the cloud around each centre: windowed characteristic functions.
 
-    With weights w_n = exp(-|x_n - c|^2 / 2 s^2) for window s, the mean over n of
-    exp(i f.(x_n - c)) for each frequency f, and log sum w_n. That is the kernel mean
-    embedding of the patch in random Fourier features (Rahimi and Recht, NIPS 2007).
-    Since f.(x_n - c) = f.x_n - f.c, the sums over points are one matrix product and
-    the centre is a rotation of the result: no neighbour search, no gather.
+    With weights w_n = exp(-|x_n - c|^2 / 2 s^2) for window s, the features are the
+    weighted mean over n of exp(i f.(x_n - c)) for each frequency f, and log sum w_n.
+    This is the kernel mean embedding of the patch in random Fourier features (Rahimi
+    and Recht, NIPS 2007). Since f.(x_n - c) = f.x_n - f.c, the sums over points are one
+    matrix product, and the centre only multiplies the result by exp(-i f.c). There is
+    no neighbour search and no gather.
 
     Args:
         xyz: metres, any frame. Ignored, even if NaN, where not valid.
@@ -71,7 +72,7 @@ def patch_features(
         bandwidths: s, metres.
 
     Returns:
-        2 waves + 1 features for each window; finite where no point is near.
+        2 waves + 1 features for each window; finite even without nearby points.
     """
     xyz = jnp.where(valid[:, None], xyz, 0.0)
     sq_dist = sum(
@@ -96,10 +97,11 @@ def patch_features(
 
 
 def _cos_sin(angle: Float[Array, "*shape"]) -> tuple[Array, Array]:
-    """Cosine and sine, to 3e-6 up to 30 radians: on a CPU ten times as fast as XLA's.
+    """Cosine and sine, with an error below 3e-6 for angles up to 30 radians.
 
-    Taylor series of half the angle, brought to [-pi / 2, pi / 2], and the formulas of
-    the double angle. Arithmetic alone, which a CPU does on eight numbers at a time.
+    Taylor series of half the angle, reduced to [-pi / 2, pi / 2], and double-angle
+    formulas. This is ten times as fast as XLA's functions on a CPU, because it uses
+    arithmetic only, which is vectorised.
     """
     half = 0.5 * (angle - 2.0 * jnp.pi * jnp.round(angle / (2.0 * jnp.pi)))
     sq = half * half

@@ -1,10 +1,11 @@
-"""3D Human Pose Machines: 2D keypoints or images over time, to 3D poses.
+"""3D Human Pose Machines: sequences of 2D keypoints or images to 3D poses.
 
 K. Wang et al., "3D Human Pose Machines with Self-supervised Learning", T-PAMI 2019,
 arXiv 1901.03798: 2D-aware features go through a recurrent 2D-to-3D pose transformer to
 coarse 3D joints, which a correction network refines; a 3D-to-2D projector maps them
-back. Ours looks along the line of sight (`viewing`), so that poses do not depend on the
-camera, and finds the distance of the person from the apparent size.
+back. This implementation predicts poses in the frame of a virtual camera that points at
+the person (`virtual_camera`), so that they do not depend on the real camera, and
+estimates the person's distance from the apparent size.
 """
 
 from typing import Any
@@ -21,7 +22,7 @@ FEATURES = ("keypoints", "image", "both")
 
 
 class KeypointFeatures(nn.Module):
-    """Features of the 2D joints of each frame, and of where in the view they are."""
+    """Features of the 2D joints of each frame and of the viewing direction."""
 
     width: int
     dtype: jnp.dtype = jnp.dtype("float32")
@@ -101,16 +102,16 @@ class Projector(nn.Module):
 
 
 class PoseMachine(nn.Module):
-    """The whole network.
+    """The complete pose machine.
 
     Attributes:
-        num_joints: of the skeleton to predict.
-        features: what it looks at, one of `FEATURES`.
-        backbone: of images, one of `backbones.BACKBONES`.
+        num_joints: number of joints to predict.
+        features: input of the network, one of `FEATURES`.
+        backbone: image network, one of `backbones.BACKBONES`.
         core: the pose transformer, one of `sequence_cores.CORES`.
         width: channels of features and core.
         depth: pairs of passes, or blocks, of the core.
-        hidden: of the correction and the projector (1024 in the paper).
+        hidden: hidden units of the correction and the projector (1024 in the paper).
         dtype: of activations up to the coarse pose.
     """
 
@@ -142,7 +143,7 @@ class PoseMachine(nn.Module):
         self.projector = Projector(self.hidden)
 
     def __call__(self, **inputs) -> PoseEstimate:
-        """Poses of clips.
+        """Predicts poses of clips.
 
         Args:
             inputs: see `coarse`.
@@ -157,18 +158,19 @@ class PoseMachine(nn.Module):
         color_crop: UInt8[Array, "batch frames size size 3"] | None = None,
         color_crop_matrix: Float[Array, "batch frames 3 3"] | None = None,
     ):
-        """Poses before their correction.
+        """Predicts poses before the correction.
 
         Args:
             uv: keypoints, undistorted pixels.
-            confidence: in [0, 1]; 0 where there is none.
+            confidence: in [0, 1]; 0 for a missing keypoint.
             intrinsics: (fx, fy, cx, cy), pixels.
-            color_crop: the person in colour; not for features "keypoints".
+            color_crop: RGB crop of the person; not used for features "keypoints".
             color_crop_matrix: P of the crops.
 
         Returns:
-            The viewing frame; keypoints on its plane; their confidence; joints around
-            the middle of the person, metres, viewing frame; and depth of that, metres.
+            The virtual camera; keypoints on its image plane; their confidence; joints
+            relative to the middle of the person, metres, virtual-camera frame; and the
+            depth of that middle, metres.
         """
         view, plane = virtual_camera.from_keypoints(uv, confidence > 0, intrinsics)
         if self.features == "image":
@@ -192,7 +194,7 @@ class PoseMachine(nn.Module):
         return view, plane, confidence, joints, view.depth[:, None] * stretch
 
     def finish(self, view, plane, confidence, joints, depth) -> PoseEstimate:
-        """Corrects what `coarse` gave, and projects it."""
+        """Applies correction and projection to the output of `coarse`."""
         middle = jnp.pad(depth[:, :, None, None], ((0, 0), (0, 0), (0, 0), (2, 0)))
         xyz = self.correction(joints) + middle
         usual = view.depth[:, None, None, None] * jnp.eye(3)[None, None, None, 2]

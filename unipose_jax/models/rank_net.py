@@ -1,4 +1,4 @@
-"""Relative depth of keypoints from a picture: what WSP trains a backbone with."""
+"""Relative depth of keypoints from an image: the pre-training task of WSP."""
 
 import flax.linen as nn
 import jax
@@ -11,12 +11,12 @@ from unipose_jax.models.estimate import RankEstimate
 
 
 class RankNet(nn.Module):
-    """Features of a picture at keypoints, and a small head that ranks them.
+    """Image features at keypoints, and a small head that predicts relative depth.
 
     Attributes:
-        num_joints: joints of a person; the head knows which one it looks at.
+        num_joints: joints of a person; the head has an embedding of each.
         backbone: one of `backbones.BACKBONES`.
-        width: of the head's hidden layer.
+        width: units of the head's hidden layers.
         dtype: of activations; parameters stay float32.
     """
 
@@ -31,15 +31,15 @@ class RankNet(nn.Module):
         image: UInt8[Array, "batch height width 3"],
         people_uv: Float[Array, "batch people joints 2"],
     ) -> RankEstimate:
-        """Predicts a depth for each keypoint, comparable within a picture.
+        """Predicts a depth for each keypoint, comparable within an image.
 
-        A map of each joint, a softmax over the cells of the picture, says where such
-        joints are; the estimate has its logarithm in the cells of the keypoints. Depth
-        is read off at the keypoints that are given, and does not depend on the maps.
+        It also predicts a heatmap of each joint type, a softmax over the cells of the
+        image, and returns its logarithm in the cells of the keypoints. Depth is
+        predicted from the features at the given keypoints, not from the heatmaps.
 
         Args:
             image: sRGB.
-            people_uv: keypoints, pixels; what is outside sees nothing.
+            people_uv: keypoints, pixels; features are 0 outside the image.
         """
         features = backbones.Backbone(self.backbone, self.dtype, name="backbone")(
             backbones.normalize_color(image)
@@ -58,7 +58,7 @@ class RankNet(nn.Module):
         x = nn.gelu(nn.LayerNorm(dtype=self.dtype)(x + joint))
         x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="hidden")(x))
         depth = nn.Dense(1, name="depth")(x.astype(jnp.float32))
-        # Anchors are weighed by the early features, too (`anchor_head`).
+        # From the early features, as are the anchors' weights (`anchor_head`).
         where = nn.Dense(self.num_joints, dtype=self.dtype, name="where")(
             features.early
         )
@@ -69,7 +69,7 @@ def _log_softmax_at(
     logits: Float[Array, "batch rows columns joints"],
     uv: Float[Array, "batch people joints 2"],
 ) -> Float[Array, "batch people joints"]:
-    """Log-softmax over the cells, of joint j's map in the cell of keypoint j."""
+    """Log-softmax over the cells of joint j's map, at the cell of keypoint j."""
     logits = logits.astype(jnp.float32)
     shares = logits - jax.nn.logsumexp(logits, axis=(1, 2), keepdims=True)
     look_up = jax.vmap(warp.nearest, in_axes=(2, 1), out_axes=1)  # over joints

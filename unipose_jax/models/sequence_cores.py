@@ -1,7 +1,7 @@
-"""Networks over time: features of each frame in, features of each frame out.
+"""Temporal networks: features of each frame to features of each frame.
 
 All have one interface, `core(x: (batch, frames, width)) -> (batch, frames, width)`, so
-that one can stand in for another.
+that they are interchangeable.
 """
 
 from collections.abc import Callable
@@ -11,14 +11,14 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-_DILATIONS = (1, 3, 9)  # of successive convolutions of three frames: 27 frames seen
+_DILATIONS = (1, 3, 9)  # of successive convolutions over three frames: 27 frames
 
 
 class BidirectionalRecurrent(nn.Module):
     """A pass forward in time, then one over the reversed sequence, `depth` times.
 
-    As in K. Wang et al., T-PAMI 2019, where the second pass reads what the first wrote;
-    ours add to what they read.
+    As in K. Wang et al., T-PAMI 2019, the second pass reads the output of the first.
+    Here each pass also has a residual connection.
     """
 
     width: int
@@ -44,7 +44,7 @@ class BidirectionalRecurrent(nn.Module):
 class TemporalConvolutions(nn.Module):
     """Residual blocks of dilated convolutions (D. Pavllo et al., CVPR 2019).
 
-    Beyond its ends a sequence repeats its first and last frame.
+    Sequences are padded by repeating the first and the last frame.
     """
 
     width: int
@@ -59,7 +59,7 @@ class TemporalConvolutions(nn.Module):
             dilation = _DILATIONS[number % len(_DILATIONS)]
             y = nn.LayerNorm(dtype=self.dtype)(x)
             y = jnp.pad(y, ((0, 0), (dilation, dilation), (0, 0)), mode="edge")
-            # Three shifted frames side by side: a convolution as one matrix.
+            # Three shifted frames side by side: the convolution is one matrix product.
             frames = x.shape[1]
             shifted = [y[:, i * dilation : i * dilation + frames] for i in range(3)]
             y = nn.Dense(self.width, dtype=self.dtype)(jnp.concatenate(shifted, -1))
@@ -68,7 +68,7 @@ class TemporalConvolutions(nn.Module):
 
 
 class TemporalAttention(nn.Module):
-    """Pre-norm transformer blocks; a frame knows its place from sines and cosines."""
+    """Pre-norm transformer blocks with sinusoidal position encoding of frames."""
 
     width: int
     depth: int
@@ -93,16 +93,16 @@ CORES = ("lstm", "gru", "convolutions", "attention")
 
 
 def build(kind: str, *, width: int, depth: int, dtype: jnp.dtype) -> nn.Module:
-    """The core that `kind` names.
+    """Builds the temporal network `kind`.
 
     Args:
         kind: one of `CORES`.
         width: channels.
         depth: pairs of passes, or blocks.
-        dtype: of the arithmetic.
+        dtype: of the activations.
 
     Raises:
-        ValueError: no such core.
+        ValueError: `kind` is not one of `CORES`.
     """
     sizes: dict[str, Any] = {"width": width, "depth": depth, "dtype": dtype}
     if kind == "lstm":
@@ -117,7 +117,7 @@ def build(kind: str, *, width: int, depth: int, dtype: jnp.dtype) -> nn.Module:
 
 
 def sinusoidal_encoding(frames: int, width: int) -> Float[Array, "frames width"]:
-    """Sines and cosines of the place in a clip, at wavelengths from 6 to 600 frames."""
+    """Sines and cosines of the frame number, at wavelengths from 6 to 600 frames."""
     rate = jnp.exp(-jnp.linspace(0.0, jnp.log(100.0), width // 2))
     phase = jnp.arange(frames)[:, None] * rate[None, :]
     return jnp.concatenate([jnp.sin(phase), jnp.cos(phase)], axis=-1)

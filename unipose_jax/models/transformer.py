@@ -1,4 +1,4 @@
-"""The transformer block that all networks of tokens share."""
+"""The transformer block that all token networks share."""
 
 import flax.linen as nn
 import jax
@@ -18,10 +18,10 @@ class Block(nn.Module):
         x: Float[Array, "batch tokens width"],
         active: Bool[Array, "batch tokens"] | None = None,
     ):
-        """`active` tokens are seen by all; None are all of them."""
+        """All tokens attend to the `active` tokens; None means that all are active."""
         batch, count, width = x.shape
         mask = None if active is None else active[:, None, None, :]
-        # All tokens in one row: of batches, XLA's CPU computes gradients slowly.
+        # Batch and token axes are merged: XLA's gradients are faster on CPU this way.
         x = x.reshape(-1, width)
         y = nn.LayerNorm(dtype=self.dtype)(x)
         query, key, value = (

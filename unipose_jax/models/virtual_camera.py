@@ -1,7 +1,8 @@
-"""The viewing frame: the camera turned so that it looks straight at the person.
+"""Virtual camera: the real camera rotated so that it points straight at the person.
 
-What a person looks like there depends neither on the camera's intrinsics nor on where
-in the picture the person is. Sizes in it are shares of the person's apparent size.
+In its frame the appearance of a person depends neither on the camera's intrinsics nor
+on the person's position in the image. Coordinates on its image plane are divided by the
+person's apparent size.
 """
 
 import dataclasses
@@ -14,41 +15,41 @@ from unipose_jax.geometry import camera, numerics
 
 DEPTH_TIMES_SIZE = 0.45
 """Depth of a person (m) times the apparent size: the RMS distance of the joints from
-their centre in the image plane, metres (HumanEva-I: 0.38 to 0.50)."""
+their centre, parallel to the image plane, metres (HumanEva-I: 0.38 to 0.50)."""
 
 
-_MIN_SIZE = 1e-3  # apparent size of somebody 450 m away
-_SIZE_PER_CROP = 0.22  # apparent size of a person for a crop of size 1 around it
+_MIN_SIZE = 1e-3  # apparent size of a person at 450 m
+_SIZE_PER_CROP = 0.22  # apparent size of a person relative to the size of its crop
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class VirtualCamera:
-    """Where a person is looked at, and how large the person looks."""
+    """Rotation towards a person, and the person's apparent size."""
 
-    rotation: Array  # (*batch, frames, 3, 3), camera to viewing frame
+    rotation: Array  # (*batch, frames, 3, 3), camera to virtual camera
     # (*batch,), apparent size of the person in the clip, dimensionless
     apparent_size: Array
 
     @property
     def depth(self) -> Array:
-        """Depth of a person of usual size who looks so large: (*batch,), metres."""
+        """Depth of a person of average size at this apparent size, (*batch,), m."""
         return DEPTH_TIMES_SIZE / self.apparent_size
 
     def to_camera(self, xyz: Array) -> Array:
-        """Points (*batch, frames, n, 3) of the viewing frame, in the camera's."""
+        """Transforms points (*batch, frames, n, 3) to the camera frame."""
         return jnp.einsum(
             "...tji,...tnj->...tni", self.rotation, xyz, precision="highest"
         )
 
     def from_camera(self, xyz: Array) -> Array:
-        """Points (*batch, frames, n, 3) of the camera's frame, in the viewing frame."""
+        """Transforms points (*batch, frames, n, 3) from the camera frame."""
         return jnp.einsum(
             "...tij,...tnj->...tni", self.rotation, xyz, precision="highest"
         )
 
     def project(self, xyz: Array) -> Array:
-        """Points of the viewing frame on the image plane, by apparent size."""
+        """Projects points of the virtual camera's frame; divides by apparent size."""
         scale = self.apparent_size[..., None, None, None] * jnp.maximum(
             xyz[..., 2:], 0.1
         )
@@ -60,17 +61,17 @@ def from_keypoints(
     seen: Bool[Array, "*batch frames joints"],
     intrinsics: Float[Array, "*batch 4"],
 ) -> tuple[VirtualCamera, Float[Array, "*batch frames joints 2"]]:
-    """Looks at the middle of the keypoints of each frame.
+    """Points the virtual camera at the middle of the keypoints of each frame.
 
     Args:
         uv: undistorted pixels; ignored where not `seen`.
-        seen: which keypoints are known. A frame without any is looked at straight
-            ahead.
+        seen: mask of known keypoints. In a frame without any, the virtual camera has
+            the direction of the real one.
         intrinsics: (fx, fy, cx, cy), pixels.
 
     Returns:
-        The viewing frame, and the keypoints on its plane, by apparent size; zero where
-        they are not seen.
+        The virtual camera, and the keypoints on its image plane, divided by the
+        apparent size; zero where not `seen`.
     """
     rays = _rays(uv, seen, intrinsics)
     ahead = jnp.zeros_like(rays[..., 0, :]).at[..., 2].set(1e-6)
@@ -91,12 +92,12 @@ def normalize_keypoints(
     seen: Bool[Array, "*batch frames joints"],
     intrinsics: Float[Array, "*batch 4"],
 ) -> Float[Array, "*batch frames joints 2"]:
-    """Keypoints on the plane of a view, by its size; zero where not `seen`.
+    """Keypoints on a virtual image plane, divided by the apparent size.
 
     Args:
-        view: where is looked at.
-        uv: undistorted pixels.
-        seen: which keypoints are known.
+        view: the virtual camera.
+        uv: undistorted pixels; ignored where not `seen`.
+        seen: mask of known keypoints; the result is zero elsewhere.
         intrinsics: (fx, fy, cx, cy), pixels.
     """
     turned = view.from_camera(_rays(uv, seen, intrinsics))
@@ -105,7 +106,7 @@ def normalize_keypoints(
 
 
 def _rays(uv, seen, intrinsics):
-    """Unit rays in the camera's frame, zero where not seen."""
+    """Unit rays in the camera frame, zero where not seen."""
     safe = jnp.where(seen[..., None], uv, intrinsics[..., None, None, 2:])
     rays = camera.ray_dirs_from_uv(safe, intrinsics[..., None, :])
     return jnp.where(seen[..., None], rays, 0.0)
@@ -114,9 +115,10 @@ def _rays(uv, seen, intrinsics):
 def rotation_to_optical_axis(
     direction: Float[Array, "*batch 3"],
 ) -> Float[Array, "*batch 3 3"]:
-    """The rotation that pans, then tilts a camera until `direction` is its z axis.
+    """Rotation that pans, then tilts a camera so that `direction` is its z axis.
 
-    The x axis stays level with the camera's, so that a person stays upright.
+    There is no roll: the x axis stays horizontal in the camera frame, so that a person
+    stays upright.
     """
     x, y, z = jnp.moveaxis(direction, -1, 0)
     level = numerics.safe_norm(jnp.stack([x, z], axis=-1))
@@ -133,11 +135,11 @@ def rotation_to_optical_axis(
 def from_crops(
     matrix: Float[Array, "*batch frames 3 3"], *, size: int
 ) -> VirtualCamera:
-    """Looks at the middle of the square crop around a person in each frame.
+    """Points the virtual camera at the middle of the square crop of each frame.
 
     Args:
         matrix: P, which maps (x / z, y / z, 1) to pixels of the crop.
-        size: of the crop, pixels.
+        size: side of the crop, pixels.
     """
     inverse = jnp.linalg.inv(matrix)
     middle = jnp.array([size / 2.0, size / 2.0, 1.0])

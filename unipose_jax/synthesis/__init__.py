@@ -1,4 +1,4 @@
-"""Rendered RGB-D people: motion, body, room, cameras and their errors, from a seed."""
+"""Synthetic RGB-D clips of people: motion, body, room, cameras and sensor errors."""
 
 from unipose_jax.synthesis import crowd, motion, pools, render, scene, sensing
 from unipose_jax.synthesis.pools import make_renderer, render_pool

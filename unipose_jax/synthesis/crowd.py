@@ -1,7 +1,7 @@
-"""Rendered pictures of several people, who stand before and behind each other.
+"""Rendered images of several people who occlude each other.
 
-Made of the parts that make a clip of one person: here a frame is a person, and what is
-nearest to the camera is seen. Pure functions of (seed, split, index).
+The functions that render a clip of one person are used with people in place of frames;
+the surface nearest to the camera is visible. Pure functions of (seed, split, index).
 """
 
 import dataclasses
@@ -21,16 +21,16 @@ from unipose_jax.synthesis.render import body, images, raycast, shading, viewpoi
 from unipose_jax.synthesis.render import room as rooms
 from unipose_jax.synthesis.sensing import detector as detectors
 
-_ABSENT_DISTANCE = 100.0  # metres behind the camera: where those are who are not there
+_ABSENT_DISTANCE = 100.0  # metres behind the camera at which absent people are placed
 _SKIN = 0.12  # metres that a visible joint may lie under the surface
 
 
 @dataclasses.dataclass(frozen=True)
 class CrowdParams:
-    """Everything that a picture depends on, but for its key.
+    """All parameters of an image except its random key.
 
-    Everyone stands on one floor, in lanes side by side that are wider farther away, so
-    that nobody stands in anybody.
+    People stand on one floor, in lanes side by side that widen with the distance, so
+    that their bodies do not intersect.
     """
 
     people: tuple[int, int] = (2, 4)  # fewest and most
@@ -40,7 +40,7 @@ class CrowdParams:
     depth_range: float = 4.0  # metres from the nearest to the farthest place
     lane: float = 0.6  # metres, at the nearest place
     jitter: float = 0.12  # metres, uniform, +-
-    hidden_margin: float = 0.1  # metres behind another surface that hide a joint
+    hidden_margin: float = 0.1  # metres; a joint this far behind a surface is hidden
     shape: shapes.ShapeParams = shapes.ShapeParams(child_share=0.1)
     motion: motions.MotionParams = motions.MotionParams()
     view: viewpoint.ViewParams = viewpoint.ViewParams(distance=(1.8, 3.6))
@@ -51,7 +51,7 @@ class CrowdParams:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Crowd:
-    """The people of a picture and what is around them, without any error."""
+    """People, room, camera and colours of an image, without simulated errors."""
 
     xyz_world: Array  # (people, BODY joints, 3) metres
     primitives: raycast.Primitives  # (people, parts), metres, world
@@ -63,7 +63,7 @@ class Crowd:
 
 
 def render_image(key: jax.Array, params: CrowdParams) -> dict[str, Array]:
-    """Renders one picture; `vmap` over keys for many.
+    """Renders one image; use `vmap` over keys for several.
 
     Args:
         key: from `scene.clip_key`.
@@ -72,17 +72,17 @@ def render_image(key: jax.Array, params: CrowdParams) -> dict[str, Array]:
     Returns:
         For at most P = `params.people[1]` people of J joints: "color" uint8
         (height, width, 3), sRGB; "depth" (height, width), exact z, metres; "person"
-        int32 (height, width), whose pixel it is, -1 nobody's; "uv" (P, J, 2) pixels
-        and "confidence" (P, J), as detected, 0 where nothing was; "xyz" (P, J, 3),
-        metres, camera frame, and "visible" (P, J), the truth; "present" (P,);
-        "stature" (P,), metres; "intrinsics" (4,), pixels.
+        int32 (height, width), index of the person at each pixel, -1 for none; "uv"
+        (P, J, 2) pixels and "confidence" (P, J), as detected, 0 if missing; "xyz"
+        (P, J, 3), metres, camera frame, and "visible" (P, J), the ground truth;
+        "present" (P,); "stature" (P,), metres; "intrinsics" (4,), pixels.
     """
     key_crowd, key_uv = jax.random.split(key)
     return scene_fields(key_uv, sample_crowd(key_crowd, params), params)
 
 
 def scene_fields(key: jax.Array, crowd: Crowd, params: CrowdParams) -> dict[str, Array]:
-    """What `render_image` returns of a crowd; the key is of the detector's errors."""
+    """Fields of `render_image` for a given crowd; `key` is for the detector errors."""
     crowd = raycast.materialize(crowd)
     color, depth, person = render_pixels(
         crowd, height=params.height, width=params.width
@@ -99,7 +99,7 @@ def scene_fields(key: jax.Array, crowd: Crowd, params: CrowdParams) -> dict[str,
 
 
 def sample_crowd(key: jax.Array, params: CrowdParams) -> Crowd:
-    """Draws people, where they stand, room, camera and colours."""
+    """Samples people, their positions, room, camera and colours."""
     keys = jax.random.split(key, 7)
     most = params.people[1]
     people = jax.vmap(lambda k: shapes.sample_shape(k, params.shape))(
@@ -111,7 +111,7 @@ def sample_crowd(key: jax.Array, params: CrowdParams) -> Crowd:
     count = jax.random.randint(keys[2], (), params.people[0], most + 1)
     present = jnp.arange(most) < count
     xyz = xyz + _floor_positions(keys[3], count, params)[:, None, :]
-    # Those who are not there stand with the first, for camera and room to be drawn.
+    # Camera and room are sampled with absent people at the position of the first one.
     there = jnp.where(present[:, None, None], xyz, xyz[:1])
     size = {"height": params.height, "width": params.width}
     view = viewpoint.sample_cameras(keys[4], there, **size, params=params.view)
@@ -138,7 +138,7 @@ def sample_crowd(key: jax.Array, params: CrowdParams) -> Crowd:
 
 
 def _sample_pose(key: jax.Array, person: shapes.Shape, *, params: CrowdParams) -> Array:
-    """One moment of a motion, at the origin of the floor, (BODY joints, 3)."""
+    """Joints at one time of a motion, at the floor's origin, (BODY joints, 3)."""
     key_motion, key_turn = jax.random.split(key)
     moment = jnp.zeros(1)
     xyz = motions.sample_motion(key_motion, person, moment, params.motion)
@@ -147,11 +147,11 @@ def _sample_pose(key: jax.Array, person: shapes.Shape, *, params: CrowdParams) -
 
 
 def _floor_positions(key: jax.Array, count: Array, params: CrowdParams) -> Array:
-    """Where people stand on the floor, (people, 3), metres, world."""
+    """Positions of people on the floor, (people, 3), metres, world."""
     most = params.people[1]
     keys = jax.random.split(key, 3)
     lane = jax.random.permutation(keys[0], most).astype(jnp.float32)
-    # Lanes of those who are there, without gaps between them.
+    # Lanes of the people who are present, without gaps between them.
     there = jnp.arange(most) < count
     before = (lane[None, :] < lane[:, None]) & there[None, :]
     lane = jnp.sum(before, axis=1) - 0.5 * (count - 1)
@@ -165,7 +165,7 @@ def _floor_positions(key: jax.Array, count: Array, params: CrowdParams) -> Array
 def render_pixels(
     crowd: Crowd, *, height: int, width: int
 ) -> tuple[Array, Array, Array]:
-    """Colour, depth and owner of each pixel: the nearest of people and room."""
+    """Colour, depth and person index of the nearest surface at each pixel."""
     view, size = crowd.view, {"height": height, "width": width}
     dirs = raycast.pixel_dirs(view.intrinsics, **size)
     primitives = raycast.transform(crowd.primitives, view.cam_from_world)
@@ -189,9 +189,9 @@ def render_pixels(
 def _joint_fields(
     key: jax.Array, crowd: Crowd, params: CrowdParams
 ) -> dict[str, Array]:
-    """Truth and detected keypoints in the output skeleton."""
+    """Ground-truth joints and detected keypoints in the output skeleton."""
     target = definitions.by_name(params.skeleton)
-    # BODY has every joint that there is.
+    # BODY contains the joints of all skeletons.
     world, _ = definitions.convert(crowd.xyz_world, definitions.BODY, target)
     xyz = transforms.apply(crowd.view.cam_from_world, jnp.asarray(world))
     ahead = crowd.present[:, None] & (xyz[..., 2] > 0.1)
@@ -224,12 +224,12 @@ def _joint_fields(
 def joint_visibility(
     crowd: Crowd, xyz: Float[Array, "people joints 3"], params: CrowdParams
 ) -> Bool[Array, "people joints"]:
-    """Whether the camera sees each joint: in the picture, nobody and nothing before it.
+    """Whether each joint is inside the image and not occluded by a person or the room.
 
     Args:
-        crowd: what stands in the way.
+        crowd: people and room, which can occlude joints.
         xyz: joints, metres, camera frame, in front of the camera.
-        params: size of the picture, and margin.
+        params: image size and margin.
     """
     dirs = (xyz / xyz[..., 2:]).reshape(-1, 3)
     view = crowd.view
@@ -250,14 +250,14 @@ def joint_visibility(
 def render_images(
     seed: int, split: str, start: int, count: int, params: CrowdParams
 ) -> dict[str, np.ndarray]:
-    """Renders pictures `start` to `start + count` of a split.
+    """Renders images `start` to `start + count` of a split.
 
     Args:
         seed: of the whole data set.
         split: one of `scene.SPLITS`.
-        start: index of the first picture.
-        count: number of pictures.
-        params: what to render.
+        start: index of the first image.
+        count: number of images.
+        params: parameters of the images.
 
     Returns:
         The dict of `render_image`, NumPy arrays with a leading axis.

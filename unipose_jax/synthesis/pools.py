@@ -1,10 +1,10 @@
-"""Many rendered clips at once: batches that devices share, and pools of them in memory.
+"""Renders clips in batches, on one or several devices, and collects them in pools.
 
 A clip does not depend on the batch that it is rendered in, except for rounding, which
 differs between compiled programs and between processors. Rounding changes single pixels
-at edges. A pixel that enters or leaves the mask of the person shifts the ranks by which
-`cloud.sample_points` chooses pixels, and so moves many points of that frame to the next
-pixel.
+at edges. A pixel that enters or leaves the person's mask shifts the ranks by which
+`person_points.sample_points` chooses pixels, and so moves many points of that frame to
+the next pixel.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int
 
 from unipose_jax.synthesis import scene
 
-# Where devices share clips: split along their axis, or as a whole on each.
+# Arrays are either sharded along the clip axis or replicated on each device.
 _CLIPS = jax.sharding.PartitionSpec("clips")
 _WHOLE = jax.sharding.PartitionSpec()
 
@@ -42,13 +42,13 @@ def render_pool(
         split: one of `scene.SPLITS`.
         start: index of the first clip.
         count: number of clips.
-        params: what to render.
-        motion_clips: clip i is driven by `motion_clips[i % clips]`; None for
+        params: parameters of the clips.
+        motion_clips: clip i uses the motion `motion_clips[i % clips]`; None for
             procedural motion.
         extras: as in `scene.make_clip`.
-        batch_size: clips rendered at a time on an accelerator, compiled once for each
-            batch size; a CPU renders one after the other, which fits its cache.
-        progress: called with the number of clips done, after each batch.
+        batch_size: clips rendered at a time on an accelerator; each batch size is
+            compiled once. A CPU renders clips one by one, which fits its cache.
+        progress: called after each batch with the number of finished clips.
 
     Returns:
         The dict of `scene.make_clip`, NumPy arrays with a leading clip axis.
@@ -78,21 +78,22 @@ def make_renderer(
     motion_clips: Float[np.ndarray, "clips clip_frames joints 3"] | None = None,
     extras: tuple[str, ...] = (),
 ) -> Callable[[Int[np.ndarray, " count"]], dict[str, Array]]:
-    """Builds `render(indices)`, whose clips stay on the device that they train.
+    """Builds a function `render(indices)` whose clips stay on the device.
 
-    Local accelerators share the clips of a call where their number divides. A call
-    returns before its clips are there, and is compiled once for each number of them; a
-    CPU renders one after the other.
+    The local accelerators share the clips of a call if their number divides the number
+    of clips. A call returns before its clips are computed (asynchronous dispatch), and
+    each number of clips is compiled once. A CPU renders clips one by one.
 
     Args:
-        seed: as of `render_pool`, like all that follows.
+        seed: of the whole data set.
         split: one of `scene.SPLITS`.
-        params: what to render.
-        motion_clips: what moves the people.
+        params: parameters of the clips.
+        motion_clips: clip i uses the motion `motion_clips[i % clips]`; None for
+            procedural motion.
         extras: as in `scene.make_clip`.
 
     Returns:
-        Function to the dict of `scene.make_clip` with a leading clip axis.
+        Function that returns the dict of `scene.make_clip` with a leading clip axis.
     """
     key = scene.split_key(seed, split)
     clips = None if motion_clips is None else jnp.asarray(motion_clips)
@@ -119,8 +120,8 @@ def _batch_renderer(
 ) -> Callable:
     """Function of (split key, clip indices, motion clips or None), compiled in parts.
 
-    Each of several devices renders its share of the clips. Extras are a program of
-    their own: compiled together, they would change how the rest is rounded.
+    Each device renders its share of the clips. Extras are compiled as a separate
+    program, because compiling them together would change the rounding of the rest.
     """
     scene.check_extras(extras, params)
     shoot = _compiled_clip_renderer(dataclasses.replace(params, crop_size=0), devices)
@@ -155,7 +156,7 @@ def _shard_over_devices(
     devices: tuple[jax.Device, ...],
     places: tuple[jax.sharding.PartitionSpec, ...],
 ) -> Callable:
-    """`function` of clips, each of several devices computing its share."""
+    """Shards a function of clips over devices; returns it unchanged for one device."""
     if len(devices) == 1:
         return function
     mesh = jax.sharding.Mesh(np.array(devices), tuple(_CLIPS))

@@ -1,7 +1,7 @@
 """Clips of rendered RGB-D people: pure functions of (seed, split, index).
 
-Person, room, cameras, sensor and 2D detector are drawn from one key. What comes out is
-the batch schema of `data_pipelines.ground.schema`, with images on request.
+One key determines person, room, cameras, sensor errors and 2D detections. Clips have
+the fields of the batch schema (`data_pipelines.ground.schema`), and images on request.
 """
 
 import dataclasses
@@ -25,8 +25,9 @@ BODY = definitions.BODY
 SPLITS = ("train", "validation", "test")
 CROPS = ("depth_crop", "color_crop")
 EXTRAS = ("depth", "mask", "color", "true_depth", *CROPS)
-# Median depth in metres of joints under the surface that a camera sees, at 1.80 m,
-# measured on rendered people. What hides a joint lies `hidden_margin` nearer still.
+# Median distance in metres from the visible surface of the body to the joint behind it,
+# for a person of 1.80 m, measured on rendered people. A surface hides a joint if it is
+# nearer to the camera by more than this plus `hidden_margin`.
 _SKIN = {"head": 0.09, "neck": 0.085, "thorax": 0.11, "torso": 0.12, "pelvis": 0.125}
 _SKIN |= {"shoulder": 0.055, "elbow": 0.045, "hand": 0.03, "hip": 0.10, "knee": 0.06}
 _OTHER_SKIN = 0.04  # metres
@@ -34,7 +35,7 @@ _OTHER_SKIN = 0.04  # metres
 
 @dataclasses.dataclass(frozen=True)
 class SceneParams:
-    """Everything that a rendered clip depends on, but for its key."""
+    """All parameters of a rendered clip except its random key."""
 
     frames: int = 8
     fps: float = 15.0
@@ -42,8 +43,8 @@ class SceneParams:
     width: int = 160  # pixels
     points: int = 1024  # per frame
     skeleton: str = "ITOP15"
-    hidden_margin: float = 0.10  # metres behind another surface that hide a joint
-    crop_size: int = 0  # pixels, of "depth_crop" and "color_crop" where they are added
+    hidden_margin: float = 0.10  # metres; a joint this far behind a surface is hidden
+    crop_size: int = 0  # side of "depth_crop" and "color_crop", pixels
     shape: shapes.ShapeParams = shapes.ShapeParams()
     motion: motions.MotionParams = motions.MotionParams()
     view: viewpoint.ViewParams = viewpoint.ViewParams()
@@ -54,10 +55,10 @@ class SceneParams:
 
 
 def split_key(seed: int, split: str) -> jax.Array:
-    """The key that a split's clips are drawn from.
+    """Random key of a split, from which its clips derive their keys.
 
     Raises:
-        ValueError: no such split.
+        ValueError: `split` is not one of `SPLITS`.
     """
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; use one of {', '.join(SPLITS)}")
@@ -65,10 +66,10 @@ def split_key(seed: int, split: str) -> jax.Array:
 
 
 def clip_key(seed: int, split: str, index: int | Array) -> jax.Array:
-    """The key of one clip; a pure function, different for each split.
+    """Random key of one clip; a pure function that differs between splits.
 
     Raises:
-        ValueError: no such split.
+        ValueError: `split` is not one of `SPLITS`.
     """
     return jax.random.fold_in(split_key(seed, split), index)
 
@@ -85,13 +86,13 @@ def make_clip(
     Args:
         key: from `clip_key`.
         params: static; a jitted caller closes over it.
-        motion_clip: BODY joints, metres, world (y down, floor at 0), at `params.fps`
-            or so, at least `params.frames` long; a random stretch of it replaces the
-            procedural motion.
+        motion_clip: BODY joints, metres, world (y down, floor at 0), at about
+            `params.fps`, at least `params.frames` long. A random window of it replaces
+            the procedural motion.
         extras: images to add, of `EXTRAS`: "depth" (measured, metres, 0 = none),
             "mask" (segmented person), "color" (8-bit sRGB of the keypoint camera),
             "true_depth" (exact, metres), "depth_crop" and "color_crop" (the fields of
-            `crops`, but for depth in uint16 millimetres: pools hold thousands).
+            `image_crops`, with depth in uint16 millimetres to save memory).
 
     Returns:
         The fields of the batch schema for `params.skeleton`: points, points_valid,
@@ -99,8 +100,8 @@ def make_clip(
         depth_intrinsics and the extras.
 
     Raises:
-        ValueError: an unknown extra, crops without a size, or a motion clip that is
-            too short.
+        ValueError: an extra is unknown, crops are requested without a size, or the
+            motion clip is too short.
     """
     check_extras(extras, params)
     shot = render_scene(key, params, motion_clip)
@@ -110,7 +111,7 @@ def make_clip(
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class RenderedScene:
-    """A clip, and what its extras are made of."""
+    """A clip, with the scene and images from which its extras are computed."""
 
     clip: dict[str, Array]
     depth_camera_images: dict[str, Array]  # of the depth camera
@@ -120,7 +121,7 @@ class RenderedScene:
 def render_scene(
     key: jax.Array, params: SceneParams, motion_clip: Array | None
 ) -> RenderedScene:
-    """A clip without extras; arguments as of `make_clip`."""
+    """Renders a clip without extras; for the arguments see `make_clip`."""
     key_scene, key_depth, key_points, key_uv = jax.random.split(key, 4)
     scene = sample_scene(key_scene, params, motion_clip=motion_clip)
     scene = raycast.materialize(scene)
@@ -155,7 +156,7 @@ def render_scene(
 def render_extras(
     shot: RenderedScene, params: SceneParams, extras: tuple[str, ...]
 ) -> dict[str, Array]:
-    """The extras of a clip."""
+    """Computes the requested extras of a rendered clip; see `make_clip`."""
     pictures = dict(shot.depth_camera_images)
     if {"color", "color_crop"} & set(extras):
         size = {"height": params.height, "width": params.width}
@@ -165,10 +166,10 @@ def render_extras(
 
 
 def check_extras(extras: tuple[str, ...], params: SceneParams) -> None:
-    """Refuses extras that cannot be had.
+    """Checks the names of extras and the crop size that they need.
 
     Raises:
-        ValueError: an unknown extra, or crops without a size.
+        ValueError: an extra is unknown, or crops are requested without a size.
     """
     unknown = set(extras) - set(EXTRAS)
     if unknown:
@@ -183,7 +184,7 @@ def _crop_fields(
     extras: tuple[str, ...],
     params: SceneParams,
 ) -> dict[str, Array]:
-    """The fields of the crops that are asked for, depth in uint16 millimetres."""
+    """Fields of the requested crops, with depth in uint16 millimetres."""
     fields: dict[str, Array] = {}
     if "depth_crop" in extras:
         fields |= image_crops.depth_fields(
@@ -214,7 +215,10 @@ def sample_scene(
     *,
     motion_clip: Float[Array, "clip_frames joints 3"] | None = None,
 ) -> images.Scene:
-    """Draws person, motion, room, cameras and colours of one clip."""
+    """Samples person, motion, room, cameras and colours of one clip.
+
+    The arguments are those of `make_clip`.
+    """
     keys = jax.random.split(key, 6)
     person = shapes.sample_shape(keys[0], params.shape)
     if motion_clip is None:
@@ -248,7 +252,7 @@ def sample_scene(
 
 
 def _random_window(key: jax.Array, motion_clip: Array, frames: int) -> Array:
-    """A random stretch of consecutive frames of a motion clip."""
+    """A random window of consecutive frames of a motion clip."""
     last = motion_clip.shape[0] - frames
     if last < 0:
         raise ValueError(
@@ -261,7 +265,7 @@ def _random_window(key: jax.Array, motion_clip: Array, frames: int) -> Array:
 def _joint_fields(
     key: jax.Array, scene: images.Scene, params: SceneParams
 ) -> dict[str, Array]:
-    """Truth and detected keypoints in the output skeleton."""
+    """Ground-truth joints and detected keypoints in the output skeleton."""
     view = scene.view
     target = definitions.by_name(params.skeleton)
     world, has = definitions.convert(scene.xyz_world, BODY, target)
@@ -297,7 +301,7 @@ def joint_visibility(
     of sight is nearer by no more than the flesh around the joint plus a margin.
 
     Args:
-        scene: what stands in the way.
+        scene: person and room, which can occlude joints.
         xyz: joints, metres, keypoint-camera frame.
         params: image size and margin.
     """

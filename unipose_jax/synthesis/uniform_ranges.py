@@ -1,8 +1,8 @@
-"""Random numbers as the parts of a scene draw them."""
+"""Uniform random numbers in a range."""
 
 from jaxtyping import Array
 
 
 def scale_to_range(draw: Array, limits: tuple[float, float]) -> Array:
-    """Maps uniforms in [0, 1) to a range."""
+    """Maps uniform random numbers in [0, 1) to the range (low, high) of `limits`."""
     return limits[0] + (limits[1] - limits[0]) * draw

@@ -1,1 +1,1 @@
-"""The weights that ship with the package, and the format they are kept in."""
+"""Weights that are part of the package, and their file format."""

@@ -1,7 +1,7 @@
-"""Weights in one file that needs no pickle: `name.npz` beside its `name.json`.
+"""Weight files without pickle: `name.npz` with its metadata in `name.json`.
 
-The `.npz` holds one array per parameter, under its path in the tree; the `.json` holds
-what is needed to use them: the model's settings, skeleton, frames and points.
+The `.npz` holds one array per parameter, named by its path in the tree. The `.json`
+holds what is needed to use them: the model's config, skeleton, frames and points.
 """
 
 import io
@@ -23,10 +23,10 @@ def save(path: str | os.PathLike, params, meta: dict[str, Any]) -> None:
     """Writes `path`.npz and `path`.json.
 
     Args:
-        path: without a suffix.
-        params: a pytree of nested dicts; kept as float16, which costs no accuracy that
-            a depth sensor could tell.
-        meta: JSON-able.
+        path: path without a suffix.
+        params: a pytree of nested dicts; stored as float16, whose effect on joints is
+            below the resolution of a depth sensor.
+        meta: metadata that JSON can represent.
     """
     flat = traverse_util.flatten_dict(params, sep="/")
     arrays: dict[str, Any] = {
@@ -40,19 +40,19 @@ def save(path: str | os.PathLike, params, meta: dict[str, Any]) -> None:
 
 
 def load(path: str | os.PathLike = FOLDER / SHIPPED) -> tuple[Any, dict[str, Any]]:
-    """Reads (float32 params, meta) that `save` wrote; the shipped ones by default."""
+    """Reads (float32 params, meta) that `save` wrote; default: the shipped weights."""
     with np.load(_paths(path)[0], allow_pickle=False) as arrays:
         flat = {name: arrays[name].astype(np.float32) for name in arrays.files}
     return traverse_util.unflatten_dict(flat, sep="/"), read_meta(path)
 
 
 def read_meta(path: str | os.PathLike = FOLDER / SHIPPED) -> dict[str, Any]:
-    """Reads the settings alone; of the shipped weights by default."""
+    """Reads the metadata only; by default of the shipped weights."""
     return json.loads(_paths(path)[1].read_text())
 
 
 def _paths(path: str | os.PathLike) -> tuple[pathlib.Path, pathlib.Path]:
-    """The two files; a dot in the name, as in "v1.2", is part of it."""
+    """Paths of the two files; a dot in the name, as in "v1.2", is kept."""
     path = pathlib.Path(path)
     name = path.name.removesuffix(".npz").removesuffix(".json")
     return path.with_name(f"{name}.npz"), path.with_name(f"{name}.json")

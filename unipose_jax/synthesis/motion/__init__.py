@@ -1,4 +1,4 @@
-"""Body proportions, procedural motion and motion capture of rendered people."""
+"""Body proportions, procedural motion and retargeted motion capture."""
 
 from unipose_jax.synthesis.motion import body_shape, procedural, retargeting
 

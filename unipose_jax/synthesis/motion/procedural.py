@@ -1,9 +1,9 @@
-"""People who move: procedural motion as a pure function of a key, a body and times.
+"""Procedural motion: joints as a pure function of a random key, a body and times.
 
-A clip is a ring of key poses, whose limbs are drawn from the tables of `actions`, with
-smooth moves between them, a gait, a rhythm of the arms and a little sway on top. Arms
-and legs are set by where hand and foot are, so that feet stand still on the floor and
-elbows and knees cannot bend the wrong way.
+A clip interpolates smoothly between key poses in a ring, whose limbs are sampled from
+the tables of `actions`. A gait, a rhythm of the arms and a small sway are added. Arms
+and legs follow from hand and foot positions by inverse kinematics, so that feet stand
+still on the floor and elbows and knees cannot bend the wrong way.
 
 World frame: metres, x right, y down, z forward, the floor at y = 0.
 """
@@ -31,10 +31,10 @@ def sample_motion(
     time: Float[Array, " frames"],
     params: MotionParams,
 ) -> Float[Array, "frames joints 3"]:
-    """Moves one person for one clip.
+    """Samples the motion of one person for one clip.
 
-    The motion is a function of `key`, `shape` and `time` alone, and defined for any
-    time. A walker passes the middle of the room at the middle of the given times.
+    The motion depends only on `key`, `shape` and `time`, and is defined at any time. A
+    walking person passes the middle of the room at the middle of the given times.
 
     Args:
         key: a `jax.random.key`.
@@ -86,17 +86,18 @@ def from_clip(
     start: float | Array = 0.0,
     yaw: float | Array = 0.0,
 ) -> Float[Array, "frames joints 3"]:
-    """Moves somebody as a recorded clip does, at any times.
+    """Samples a recorded clip at any times.
 
-    Between recorded frames joints follow Catmull-Rom curves; before the first and after
-    the last the person stands still.
+    Joints follow Catmull-Rom curves between recorded frames, and stay constant before
+    the first and after the last frame.
 
     Args:
-        xyz_clip: joints of `skeleton.BODY`, metres, world frame, from `mocap.to_body`.
+        xyz_clip: joints of `skeleton.BODY`, metres, world frame, from
+            `retargeting.to_body`.
         time: seconds since `start`.
         fps: frame rate of the clip.
         start: seconds into the clip.
-        yaw: turns the person about the vertical, radians.
+        yaw: rotation of the person about the vertical, radians.
 
     Returns:
         Joints in metres, world frame, the pelvis above the origin in mid-clip.

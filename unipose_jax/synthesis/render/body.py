@@ -1,10 +1,10 @@
-"""Flesh on joints: a person's primitives from BODY joints, stature and girth.
+"""Body surface: capsules and ellipsoids from BODY joints, stature and girth.
 
 Half breadths, depths and radii are those of a person of 1.80 m and scale with
-stature and girth. They round the means of US Army men and women in ANSUR II (Gordon
+stature and girth. They are rounded means of US Army men and women in ANSUR II (Gordon
 et al. 2014: chest depth 25 cm, waist breadth 33, hip breadth 34, buttock depth 25,
 head 15 x 20, thigh circumference 62, calf 39, ankle 23, biceps 36, wrist 18, neck 40,
-hand breadth 9, foot 27 x 10 cm); where parts overlap we chose what looks right.
+hand breadth 9, foot 27 x 10 cm). Where parts overlap, sizes were chosen by eye.
 """
 
 import dataclasses
@@ -39,8 +39,8 @@ class _Capsule:
 class _Ellipsoid:
     """An ellipsoid fixed in a body frame, (left, up, forward), metres.
 
-    `anchors` are the joints whose mean it is centred at, but for `offset`. `fat` is
-    the power of girth that its size follows.
+    The centre is the mean of the `anchors` joints plus `offset`. The size is
+    proportional to girth to the power of `girth_power`.
     """
 
     frame: str
@@ -52,7 +52,7 @@ class _Ellipsoid:
 
 
 def _side_capsules(side: str) -> dict[str, _Capsule]:
-    """Limbs of one side."""
+    """Capsules of the limbs of one side."""
 
     def limb(start, end, start_radius, end_radius, material):
         names = f"{side}_{start}", f"{side}_{end}"
@@ -68,7 +68,7 @@ def _side_capsules(side: str) -> dict[str, _Capsule]:
 
 
 def _side_ellipsoids(side: str, sign: float) -> dict[str, _Ellipsoid]:
-    """Lumps of one side; `sign` is +1 on the left."""
+    """Ellipsoids of one side; `sign` is +1 on the left."""
     knee, ankle, foot = f"{side}_knee", f"{side}_ankle", f"{side}_foot"
     return {
         f"{side}_breast": _Ellipsoid(
@@ -182,7 +182,7 @@ def primitives(
         xyz_world: BODY joints, metres; any right-handed frame.
         stature: the person's height, metres.
         girth: thickness relative to the tabulated person.
-        looseness: by how much each of `MATERIALS` is wider than the body; None is 0.
+        looseness: relative extra width of clothes for each of `MATERIALS`; None is 0.
 
     Returns:
         Primitives with batch axes (*batch,), in the frame of the joints.
@@ -200,9 +200,9 @@ def primitives(
 
 
 def estimate_stature(xyz_world: Float[Array, "frames joints 3"]) -> Float[Array, ""]:
-    """Height in metres of a person known by joints only: bones from sole to crown.
+    """Estimates a person's height in metres from joints: bones from ankle to crown.
 
-    The sole's distance to the ankle is taken as 4.2 % of the height (ANSUR II).
+    The distance from sole to ankle is assumed to be 4.2 % of the height (ANSUR II).
     """
     chain = ["ankle", "knee", "hip"]
     sides = [[f"{s}_{j}" for j in chain] for s in ("left", "right")]
@@ -236,7 +236,7 @@ def _capsule_primitives(xyz: Array, scale: Array) -> raycast.Primitives:
 
 
 def _ellipsoid_primitives(xyz: Array, scale: Array, girth: Array) -> raycast.Primitives:
-    """Ellipsoids that move with the body frames; each frame is its basis."""
+    """Ellipsoids fixed in body frames, whose axes are the columns of the basis."""
     table = list(_ELLIPSOIDS.values())
     lead = (1,) * (scale.ndim - 1)
     fat = jnp.array([lump.girth_power for lump in table]).reshape(*lead, -1)
@@ -260,7 +260,7 @@ def _ellipsoid_primitives(xyz: Array, scale: Array, girth: Array) -> raycast.Pri
 
 
 def _anchor_weights() -> np.ndarray:
-    """Mean of the anchoring joints of each lump as a matrix (lumps, joints)."""
+    """Weights of the anchor joints' mean for each ellipsoid, (ellipsoids, joints)."""
     weights = np.zeros((len(_ELLIPSOIDS), BODY.num_joints), np.float32)
     for row, lump in enumerate(_ELLIPSOIDS.values()):
         for name in lump.anchors:
@@ -294,7 +294,7 @@ def _hand_frame(xyz: Array, side: str) -> Array:
 
 
 def _shank_frame(xyz: Array, side: str) -> Array:
-    """Up along the shank, forward as the foot points."""
+    """Up along the shank, forward in the direction of the foot."""
     ankle = _joint(xyz, f"{side}_ankle")
     up = _joint(xyz, f"{side}_knee") - ankle
     return _frame(_cross(up, _joint(xyz, f"{side}_foot") - ankle), up)

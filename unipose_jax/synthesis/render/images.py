@@ -1,4 +1,4 @@
-"""Images of a scene: exact and measured depth, mask, colour, and what hides what."""
+"""Images of a scene: exact and measured depth, mask and colour; occlusion tests."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ from unipose_jax.synthesis.sensing import person_points, sensor
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """What there is to see, without any error."""
+    """Person, room, cameras and colours of a clip, without simulated errors."""
 
     xyz_world: Array  # (frames, BODY joints, 3) metres
     person: raycast.Primitives  # (frames, parts), metres, world
@@ -33,11 +33,11 @@ def depth_images(
     sensor_params: sensor.SensorParams,
     segmentation: person_points.SegmentationParams,
 ) -> dict[str, Array]:
-    """What the depth camera gives.
+    """Renders the images of the depth camera.
 
     Args:
         key: random key of the camera's and the segmentation's errors.
-        scene: what there is to see.
+        scene: the scene to render.
         height: image height, pixels.
         width: image width, pixels.
         sensor_params: errors of the camera.
@@ -73,7 +73,7 @@ def depth_images(
 
 
 def keypoint_camera(scene: Scene) -> Float[Array, "4 4"]:
-    """cam_from_world of the colour camera, whose pixels the keypoints are in."""
+    """cam_from_world of the colour camera, in whose image keypoints are detected."""
     return transforms.compose(scene.view.color_from_depth, scene.view.cam_from_world)
 
 
@@ -82,15 +82,16 @@ def first_surface(
     cam_from_world: Float[Array, "4 4"],
     dirs: Float[Array, "frames rays 3"],
 ) -> Float[Array, "frames rays"]:
-    """Where the first surface lies, of person or room, along few rays of one camera.
+    """First surface of person or room along rays of one camera; suits few rays.
 
     Args:
-        scene: what stands in the way.
-        cam_from_world: the camera.
-        dirs: directions in its frame.
+        scene: person and room.
+        cam_from_world: pose of the camera.
+        dirs: ray directions in the camera frame.
 
     Returns:
-        Distance in lengths of `dirs`: z-depth in metres where their z is 1.
+        Distance of the first surface in lengths of `dirs`: z-depth in metres if the z
+        of a direction is 1.
     """
     person = raycast.transform(scene.person, cam_from_world)
     flesh = raycast.cast_rays(person, dirs).min(axis=-1)
@@ -100,21 +101,21 @@ def first_surface(
 def _cast_room(
     scene: Scene, cam_from_world: Array, dirs: Array
 ) -> tuple[Array, Array, Array]:
-    """`room.cast` for rays in a camera's frame, which leave the camera."""
+    """`room.cast` for rays that start at the camera, with directions in its frame."""
     world_from_cam = transforms.invert(cam_from_world)
     dirs = _rotate_directions(world_from_cam, dirs)
     return room.cast(scene.surroundings, world_from_cam[:3, 3], dirs)
 
 
 def _rotate_directions(transform: Array, dirs: Array) -> Array:
-    """Turns directions of any number of leading axes."""
+    """Rotates directions with any number of leading axes."""
     return transforms.rotate(transform, dirs.reshape(-1, 3)).reshape(dirs.shape)
 
 
 def color_images(
     scene: Scene, *, height: int, width: int
 ) -> UInt8[Array, "frames height width 3"]:
-    """What the keypoint camera sees, 8-bit sRGB."""
+    """Renders the images of the keypoint camera, 8-bit sRGB."""
     cam_from_world = keypoint_camera(scene)
     intrinsics = scene.view.color_intrinsics
     dirs = raycast.pixel_dirs(intrinsics, height=height, width=width)
@@ -134,7 +135,7 @@ def room_colors(
     cam_from_world: Float[Array, "4 4"],
     dirs: Float[Array, "height width 3"],
 ) -> tuple[Float[Array, "height width"], Float[Array, "height width 3"]]:
-    """Depth, metres, and linear RGB of the room, along the rays of a camera."""
+    """Depth, metres, and linear RGB of the room along the rays of a camera."""
     world_from_cam = transforms.invert(cam_from_world)
     world_dirs = _rotate_directions(world_from_cam, dirs)
     depth, surface, normal = room.cast(surroundings, world_from_cam[:3, 3], world_dirs)
@@ -153,15 +154,15 @@ def shade_person(
     cam_from_world: Float[Array, "4 4"],
     dirs: Float[Array, "height width 3"],
 ) -> Float[Array, "height width 3"]:
-    """Linear RGB of a person whom `render.cast` has found; any where it has not.
+    """Linear RGB of a person at the pixels that `raycast.cast` found.
 
     Args:
         looks: colours and light.
         person: one person's parts, camera frame.
-        part: which part is seen, -1 for none.
-        depth: z of what is seen, metres.
-        cam_from_world: the camera.
-        dirs: rays of its pixels.
+        part: index of the visible part, -1 for none; the colour is then arbitrary.
+        depth: z of the visible surface, metres.
+        cam_from_world: pose of the camera.
+        dirs: ray directions of the pixels, camera frame.
     """
     one = jax.tree.map(lambda leaf: leaf[None], person)
     return _person_colors(looks, one, part[None], depth[None], cam_from_world, dirs)[0]

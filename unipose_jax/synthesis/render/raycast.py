@@ -1,11 +1,11 @@
 """Analytic ray casting of tapered capsules and ellipsoids, culled by image tile.
 
-Every primitive is a *round cone*, the convex hull of two spheres, seen through a
-linear map: a capsule has equal radii, an ellipsoid has length 0 and a stretched
-basis. A ray is cast only at primitives whose exact projected bounds reach the ray's
-8x8 tile: the list of (tile, primitive) pairs is walked in chunks of fixed size, so
-the result is exact at every distance and costs what the person covers, not what the
-image holds.
+Every primitive is a *round cone*, the convex hull of two spheres, under a linear map:
+a capsule has equal radii, an ellipsoid has length 0 and a stretched basis. A ray is
+cast only at primitives whose exact projected bounds reach the ray's
+8x8 tile. The list of (tile, primitive) pairs is processed in chunks of fixed size, so
+that the result is exact at every distance and the cost depends on the area of the
+person, not of the image.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ T = TypeVar("T")
 _TILE = 8  # pixels
 _CHUNK = 512  # (tile, primitive) pairs per iteration
 _ID_BITS = 5  # of the depth's mantissa: 31 primitives, 4e-6 relative error in depth
-_NEAR = 0.05  # metres; a primitive that reaches nearer is cast at every pixel
+_NEAR = 0.05  # metres; primitives that reach nearer than this are cast at all pixels
 MAX_PRIMITIVES = 2**_ID_BITS - 1
 _MISS = np.uint32(0xFFFFFFFF)
 
@@ -31,8 +31,8 @@ class Primitives:
     """Round cones: local point x of a primitive lies at `center + basis @ x`.
 
     In the local frame the first sphere is centred at the origin, the second at
-    `length` along the first axis. Leading axes are free; lengths are in units of
-    the basis, whose columns are orthogonal.
+    `length` along the first axis. There may be any leading axes. Lengths are in units
+    of the basis, whose columns are orthogonal.
     """
 
     center: Array  # (*batch, prims, 3), metres
@@ -78,7 +78,7 @@ def cast_rays(
 ) -> Float[Array, "*batch rays prims"]:
     """First hit of every ray from the origin with every primitive.
 
-    Dense, meant for few rays; images are rendered by `cast`.
+    Casts all pairs, which suits few rays; use `cast` for images.
 
     Args:
         primitives: batch axes as `dirs`, in the frame whose origin the rays leave.
@@ -159,12 +159,12 @@ def normals(
 
 
 def materialize(tree: T) -> T:
-    """Identity that XLA cannot see through: arrays are computed once, here.
+    """Identity that prevents XLA from fusing the computations before and after it.
 
-    On a CPU XLA ignores `optimization_barrier` and merges one stage of image
-    processing into the next, where every pixel is then computed again for each
-    neighbour that needs it: twice as slow in all. A loop that runs once, though the
-    compiler cannot know, keeps stages apart.
+    On a CPU XLA ignores `optimization_barrier` and fuses one stage of image processing
+    into the next, which then recomputes every pixel for each neighbour that needs it
+    and takes twice as long. A loop that runs once, with a number of iterations that the
+    compiler cannot infer, separates the stages.
     """
     first = jax.tree.leaves(tree)[0].reshape(-1)[0].astype(jnp.float32)
     rounds = jnp.where(jnp.isnan(first), 2, 1)
@@ -177,7 +177,7 @@ def materialize(tree: T) -> T:
 
 
 def _slope(length: Array, start_radius: Array, end_radius: Array) -> Array:
-    """Sine of the taper: how much radius is lost per unit of length."""
+    """Sine of the taper angle: decrease of the radius per unit of length."""
     taper = (start_radius - end_radius) / jnp.maximum(length, 1e-6)
     return jnp.clip(taper, -0.99, 0.99)
 
@@ -189,7 +189,7 @@ def _hit(
 
     With sine s of the taper and c^2 = 1 - s^2 the tangent cone of the two spheres is
     c^2 (y^2 + z^2) = (r0 - s x)^2 between their tangent circles, x in
-    [s r0, length + s r1]. The solid is convex and covers both spheres, so that its
+    [s r0, length + s r1]. The solid is convex and contains both spheres, so that the
     first hit is the nearest of the cone's and the spheres' entry points.
     """
     ox, oy, oz = origin[..., 0], origin[..., 1], origin[..., 2]
@@ -275,7 +275,7 @@ def _cast_pairs(
     rows: int,
     columns: int,
 ) -> Array:
-    """Walks all (frame, primitive, tile) triples; packed first hit of each pixel."""
+    """Casts all (frame, primitive, tile) triples; packed first hit of each pixel."""
     frames, prims = primitives.length.shape
     first, size = first.reshape(-1, 2), size.reshape(-1, 2)
     ends = jnp.cumsum(size[:, 0] * size[:, 1])

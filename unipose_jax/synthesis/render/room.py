@@ -1,8 +1,9 @@
-"""The surroundings: a room of five planes, furniture, an occluder, and their rays.
+"""Rooms: a box with furniture and an occluder, sampling and ray casting.
 
-World frame: metres, y DOWN, floor at y = 0. The person stands near the origin, the
-camera at negative z looks along +z. Nothing of the room intersects the person's
-circle on the floor; only the occluder may stand between person and camera.
+World frame: metres, y DOWN, floor at y = 0. The person stands near the origin; the
+camera, at negative z, looks along +z. Walls and furniture do not intersect the circle
+on the floor that contains the person's motion; only the occluder may stand between
+person and camera.
 """
 
 import dataclasses
@@ -19,21 +20,21 @@ BODY = definitions.BODY
 
 @dataclasses.dataclass(frozen=True)
 class RoomParams:
-    """What the rooms hold; (low, high) are ranges of uniform distributions.
+    """Distributions of rooms; (low, high) are ranges of uniform distributions.
 
-    Furniture and table sizes follow common domestic dimensions; none is fitted to a
-    particular laboratory.
+    Sizes of furniture and tables are common domestic dimensions; they are not fitted to
+    a particular laboratory.
     """
 
     behind: tuple[float, float] = (0.1, 2.5)  # metres, person to back wall
     beside: tuple[float, float] = (0.4, 2.5)  # metres, person to side walls
     ceiling: tuple[float, float] = (2.3, 3.2)  # metres
     furniture: int = 5  # boxes that may stand behind or beside the person
-    furniture_share: float = 0.6  # probability that each of them is there
+    furniture_share: float = 0.6  # probability that each box is present
     furniture_half: tuple[float, float] = (0.1, 0.55)  # metres, half width and depth
     furniture_height: tuple[float, float] = (0.3, 1.9)  # metres
-    occluder_share: float = 0.08  # clips with a table, pole or chair in front
-    seat_share: float = 0.85  # sitting people who have something to sit on
+    occluder_share: float = 0.08  # share of clips with a table, pole or chair in front
+    seat_share: float = 0.85  # share of sitting people with a seat
 
 
 @jax.tree_util.register_dataclass
@@ -59,13 +60,13 @@ def sample_room(
     stature: Float[Array, ""],
     params: RoomParams,
 ) -> Room:
-    """Draws a room around a person's motion and a camera.
+    """Samples a room around a person's motion and a camera.
 
     Args:
         key: random key.
-        xyz_world: the person's joints through the clip, metres, world.
+        xyz_world: the person's joints in all frames, metres, world.
         camera_world: camera centre, metres, world.
-        stature: the person's height, metres; sitting is judged relative to it.
+        stature: the person's height, metres; a low pelvis relative to it means sitting.
         params: distributions.
     """
     draw = jax.random.uniform(key, (3, max(16, 8 * params.furniture)))
@@ -86,9 +87,9 @@ def cast(
     """First hit of rays with the room.
 
     Args:
-        room: the surroundings.
-        origin: where all rays start, metres, world, inside the room.
-        dirs: directions, world; t is measured in their length.
+        room: walls and solids.
+        origin: start of all rays, metres, world, inside the room.
+        dirs: directions, world; the unit of t is their length.
 
     Returns:
         t of the hit (finite), the surface's index (0 side wall, 1 floor, 2 ceiling,
@@ -108,7 +109,7 @@ def cast(
 
 
 def _inside(room: Room, origin: Array, dirs: Array) -> tuple[Array, Array, Array]:
-    """Where rays leave the room, which wall that is, and its inward normal."""
+    """Exit of rays from the room: t, index of the wall, and its inward normal."""
     dirs = jnp.where(jnp.abs(dirs) < 1e-9, 1e-9, dirs)
     wall = jnp.where(dirs > 0.0, room.high[None], room.low[None])
     exits = (wall - origin[None]) / dirs
@@ -121,7 +122,7 @@ def _inside(room: Room, origin: Array, dirs: Array) -> tuple[Array, Array, Array
 
 
 def _outside(room: Room, box: int, origin: Array, dirs: Array) -> tuple[Array, Array]:
-    """Where rays enter a solid box (inf if they miss) and the outward normal."""
+    """Entry of rays into a solid box: t (inf for a miss) and the outward normal."""
     start = _turn(origin - room.center[box], -room.yaw[box])
     dirs = _turn(dirs, -room.yaw[box])
     dirs = jnp.where(jnp.abs(dirs) < 1e-9, 1e-9, dirs)
@@ -143,7 +144,7 @@ def _turn(xyz: Array, yaw: Array) -> Array:
 def _walls(
     draw: Array, xyz_world: Array, camera_world: Array, params: RoomParams
 ) -> tuple[Array, Array]:
-    """Corners of a room that holds the person, with a margin, and the camera."""
+    """Corners of a room that contains person and camera, with a margin."""
     content = xyz_world.reshape(-1, 3)
     low = jnp.minimum(content.min(axis=0), camera_world) - 0.25
     high = jnp.maximum(content.max(axis=0), camera_world) + 0.25
@@ -157,7 +158,7 @@ def _walls(
 
 
 def _floor_circle(xyz_world: Array) -> tuple[Array, Array]:
-    """Circle on the floor, centre (x, z) and radius, that the motion stays in."""
+    """Circle on the floor that contains the motion: centre (x, z) and radius."""
     floor = xyz_world.reshape(-1, 3)[:, ::2]
     center = 0.5 * (floor.min(axis=0) + floor.max(axis=0))
     distance2 = jnp.sum((floor - center[None]) ** 2, axis=-1)
@@ -198,7 +199,7 @@ def _occluder(
     present = draw[4] < params.occluder_share
     offset = camera_world[::2] - circle
     distance = jnp.sqrt(jnp.sum(offset**2))
-    # Between the person's circle and 0.5 m from the camera; none if that is no room.
+    # Between the person's circle and 0.5 m from the camera; absent if they overlap.
     near, far = radius + half[2] + 0.05, distance - half[2] - 0.5
     away = near + 0.6 * draw[5] * jnp.maximum(far - near, 0.0)
     place = circle + offset / distance * away
@@ -211,7 +212,7 @@ def _occluder(
 def _seat(
     draw: Array, xyz_world: Array, stature: Array, params: RoomParams
 ) -> tuple[Array, Array, Array]:
-    """A stool under a person whose hips stay low: a box below the pelvis."""
+    """A seat for a person whose hips stay low: a box below the pelvis."""
     pelvis = xyz_world[:, BODY.index("pelvis")]
     height = -jnp.max(pelvis[:, 1])
     sits = (-jnp.min(pelvis[:, 1]) < 0.42 * stature) & (height > 0.2 * stature)
@@ -225,5 +226,5 @@ def _seat(
 
 
 def num_surfaces(room: Room) -> int:
-    """How many surface indices `cast` can give."""
+    """Number of surface indices that `cast` can return."""
     return 4 + room.yaw.shape[-1]

@@ -1,4 +1,4 @@
-"""Colours: what people and rooms look like to a colour camera."""
+"""Colours, light and shading of people and rooms."""
 
 import dataclasses
 
@@ -23,18 +23,18 @@ class Appearance:
     person: Array  # (materials, 3), in the order of body.MATERIALS
     surroundings: Array  # (surfaces, 3), in the order of room.cast
     light: Array  # (3,) unit vector towards the light, world
-    ambient: Array  # () share of light that comes from everywhere
-    stripes: Array  # (materials,) contrast of stripes, of shirts only
+    ambient: Array  # () share of ambient light
+    stripes: Array  # (materials,) contrast of stripes, which only shirts have
     stripe_width: Array  # () metres
-    looseness: Array  # (materials,) how much wider than the body clothes are
+    looseness: Array  # (materials,) relative extra width of clothes
 
 
 def sample_appearance(key: jax.Array, *, surfaces: int) -> Appearance:
-    """Draws colours, light and clothes.
+    """Samples colours, light and clothes.
 
     Args:
         key: random key.
-        surfaces: how many surfaces the room has.
+        surfaces: number of surfaces of the room.
     """
     key_light, key_person, key_room = jax.random.split(key, 3)
     draw = jax.random.uniform(key_light, (11,))
@@ -64,10 +64,10 @@ def shade(
     normal: Float[Array, "*batch 3"],
     view_dirs: Float[Array, "*batch 3"],
 ) -> Float[Array, "*batch 3"]:
-    """Linear RGB of matt surfaces under ambient light, a lamp and a little headlight.
+    """Linear RGB of matt surfaces under ambient light, a lamp and a weak headlight.
 
     Args:
-        looks: the light.
+        looks: direction and ambient share of the light.
         albedo: linear RGB reflectance.
         normal: unit surface normals, world.
         view_dirs: unit directions from the camera to the surface, world.
@@ -89,7 +89,7 @@ def person_albedo(
     Args:
         looks: colours.
         part: index into `body.PARTS`; -1 gives an arbitrary colour.
-        local: local coordinates from `render.normals`, metres along the part.
+        local: local coordinates from `raycast.normals`, metres along the part.
     """
     material = jnp.asarray(body.PART_MATERIAL)[part]
     along = jnp.sum(local * jnp.asarray(_STRIPE_AXIS)[part], axis=-1)
@@ -123,7 +123,7 @@ def to_srgb(color: Float[Array, "*batch 3"]) -> Array:
 
 
 def _stripe_axis() -> np.ndarray:
-    """Local axis across the stripes: along limbs, up on ellipsoids (their metres)."""
+    """Local axis across the stripes: along limbs, up on ellipsoids (in metres)."""
     rows = [(1.0, 0.0, 0.0)] * body.NUM_CAPSULES
     rows += [(0.0, lump[1], 0.0) for lump in body.SEMI_AXES]
     return np.asarray(rows, np.float32)
@@ -133,23 +133,23 @@ _STRIPE_AXIS = _stripe_axis()
 
 
 def _mix(draw: Array, ends: tuple) -> Array:
-    """A colour between two, tinted a little; `draw` holds four uniforms."""
+    """A random colour between two, slightly tinted, from four uniform numbers."""
     low, high = jnp.array(ends[0]), jnp.array(ends[1])
     return (low + (high - low) * draw[0]) * (0.88 + 0.24 * draw[1:])
 
 
 def _cloth(draw: Array) -> Array:
-    """A cloth's colour: any hue, often greyish, from almost black to white.
+    """Colour of a cloth: any hue, often greyish, from almost black to white.
 
     Args:
-        draw: five uniforms in the last axis.
+        draw: five uniform numbers in the last axis.
     """
     hue, grey, value = draw[..., :3], draw[..., 3:4], 0.03 + 0.82 * draw[..., 4:]
     return value * (grey + (1.0 - grey) * hue)
 
 
 def _person_colors(key: jax.Array, long: dict[str, Array]) -> Array:
-    """Colours of `body.MATERIALS`; where clothes are not long, skin shows."""
+    """Colours of `body.MATERIALS`; bare parts under short clothes have skin colour."""
     draw = jax.random.uniform(key, (5, 5))
     skin, hair = _mix(draw[0, :4], _SKIN), _mix(draw[1, :4], _HAIR)
     shirt, trousers = _cloth(draw[2]), _cloth(draw[3])
@@ -166,7 +166,7 @@ def _person_colors(key: jax.Array, long: dict[str, Array]) -> Array:
 
 
 def _looseness(draw: Array, long: dict[str, Array]) -> Array:
-    """How much wider than the body each material hangs; skin 0. Two uniforms."""
+    """Relative extra width of each material, 0 for skin, from two uniform numbers."""
     upper, lower = 0.12 * draw[0], 0.18 * draw[1]
     return _by_material(
         shirt=0.6 * upper,
@@ -184,7 +184,7 @@ def _by_material(**values: Array) -> Array:
 
 
 def _room_colors(key: jax.Array, surfaces: int) -> Array:
-    """Pale walls that share a colour, any floor, white ceiling, any furniture."""
+    """Pale walls of one colour, white ceiling, random floor and furniture."""
     draw = jax.random.uniform(key, (surfaces, 5))
     cloth, wall = _cloth(draw), 0.45 + 0.4 * draw[0, :3]
     colors = cloth.at[0].set(wall).at[3].set(0.93 * wall)

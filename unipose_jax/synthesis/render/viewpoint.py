@@ -1,4 +1,4 @@
-"""Where the cameras stand and how the person is turned towards them."""
+"""Sampling of camera poses, intrinsics and the person's orientation."""
 
 import dataclasses
 
@@ -20,21 +20,21 @@ class ViewParams:
 
     The mean focal length is that of a Kinect v1, 285.7 px at 320x240, and of the ITOP
     recordings. A registered colour camera coincides with the depth camera; otherwise
-    it stands a few centimetres aside, like the 5 cm of Kinect v2.
+    it stands a few centimetres beside it (5 cm for Kinect v2).
     """
 
     focal: float = 285.7 / 320.0  # image widths
     focal_spread: float = 0.1  # relative, uniform, +-
     center_jitter: float = 0.02  # image widths, uniform, +-
     distance: tuple[float, float] = (2.0, 3.6)  # metres, nearest approach of the pelvis
-    close_distance: tuple[float, float] = (0.9, 1.6)  # metres; the upper body is seen
-    close_share: float = 0.05
+    close_distance: tuple[float, float] = (0.9, 1.6)  # metres; shows the upper body
+    close_share: float = 0.05  # share of clips at the close distance
     camera_height: tuple[float, float] = (0.8, 2.2)  # metres
     roll: float = 0.05  # radians, standard deviation
     aim_jitter: tuple[float, float] = (0.25, 0.15)  # metres, sd, sideways and vertical
-    frontal_share: float = 0.8  # people who rather face the camera
+    frontal_share: float = 0.8  # share of people who roughly face the camera
     frontal_spread: float = 0.7  # radians, standard deviation of their yaw
-    baseline_share: float = 0.3  # clips whose colour camera stands aside
+    baseline_share: float = 0.3  # share of clips with separate cameras
     baseline: tuple[float, float] = (0.02, 0.06)  # metres
 
 
@@ -52,10 +52,10 @@ class CameraPair:
 def orient_to_camera(
     key: jax.Array, xyz_world: Float[Array, "frames joints 3"], params: ViewParams
 ) -> Float[Array, "frames joints 3"]:
-    """Turns a motion about the vertical and moves it to the origin of the floor.
+    """Rotates a motion about the vertical and moves it to the origin of the floor.
 
-    In the middle frame the person then faces the camera (-z) but for a random yaw:
-    any of 360 degrees, with more weight around zero.
+    In the middle frame the person then faces the camera (-z) up to a random yaw in the
+    full circle, with a higher probability around zero.
 
     Args:
         key: random key.
@@ -86,7 +86,7 @@ def sample_cameras(
     width: int,
     params: ViewParams,
 ) -> CameraPair:
-    """Draws a depth camera that looks at the person, and the keypoint camera.
+    """Samples a depth camera that looks at the person, and the keypoint camera.
 
     Args:
         key: random key.

@@ -1,4 +1,4 @@
-"""Errors of depth cameras and 2D detectors, and what a network is given of a clip."""
+"""Simulated errors of depth cameras and 2D detectors; points and crops for networks."""
 
 from unipose_jax.synthesis.sensing import detector, image_crops, person_points, sensor
 

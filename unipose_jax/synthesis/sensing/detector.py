@@ -1,9 +1,9 @@
-"""A 2D keypoint detector's errors: jitter, misses, swaps, and a calibrated confidence.
+"""Simulated 2D keypoint detector: jitter, misses, swaps and a calibrated confidence.
 
 Kinds of error follow Ronchi and Perona, "Benchmarking and Error Diagnosis in
 Multi-Instance Pose Estimation" (ICCV 2017): *jitter* (small), *miss* (far from any
 right place), *inversion* (left taken for right); their *swap* needs a second person.
-Nothing of what comes out depends on depth but through what the camera can see.
+The detections depend on depth only through the visibility of the joints.
 """
 
 import dataclasses
@@ -19,8 +19,8 @@ from unipose_jax.skeleton import definitions
 _REFERENCE_WIDTH = 320.0  # pixels; errors are given for images of this width
 
 # Standard deviation of COCO annotators relative to person scale (the OKS constants of
-# cocodataset.org); hands, feet and spine joints, which COCO lacks, take the value of
-# their nearest relative.
+# cocodataset.org). Hands, feet and spine joints, which COCO lacks, have the value of
+# the most similar joint.
 _OKS = {
     "nose": 0.026,
     "eye": 0.025,
@@ -51,19 +51,19 @@ class DetectorParams:
     """Errors of a 2D detector; pixels are those of an image 320 wide.
 
     Shares of misses and inversions lie in the range that Ronchi and Perona report for
-    detectors on COCO (a few per cent each); the others are ours.
+    detectors on COCO (a few per cent each). We chose the other values ourselves.
     """
 
     noise: float = 3.0  # px, standard deviation per axis over visible joints
     joint_contrast: float = 0.5  # power of the OKS constants that scales joint noise
     spread: float = 0.5  # log-normal spread of the noise scale from joint to joint
-    hidden_noise: float = 2.5  # times as noisy where the joint is hidden
+    hidden_noise: float = 2.5  # factor of the noise of hidden joints
     outlier_share: float = 0.04  # visible joints that land far away
     outlier_noise: float = 30.0  # px, standard deviation per axis of outliers
-    swap_share: float = 0.03  # limb pairs taken left for right, per frame
+    swap_share: float = 0.03  # pairs of limbs with left and right swapped, per frame
     miss_share: float = 0.02  # visible joints without a keypoint
     hidden_report: float = 0.2  # hidden joints that still get a keypoint
-    correlation: float = 0.6  # of all errors from one frame to the next
+    correlation: float = 0.6  # of all errors between consecutive frames
     confidence_noise: float = 0.35  # log-normal noise of the confidence
     overconfident_share: float = 0.35  # outliers and swaps that keep a high confidence
 
@@ -77,22 +77,22 @@ def simulate(
     skeleton: definitions.Skeleton,
     params: DetectorParams,
 ) -> tuple[Float[Array, "frames joints 2"], Float[Array, "frames joints"]]:
-    """Keypoints and confidences that a detector would report.
+    """Simulates the keypoints and confidences of a 2D detector.
 
-    The noise scale of a joint is drawn log-normally around the mean of its kind and
-    the confidence falls with it, so that confident keypoints are exact ones. Events
-    (misses, inversions, outliers) persist for some frames, as `correlation` says.
+    The noise scale of a joint is log-normal around the mean of its joint type. The
+    confidence decreases with the noise scale, so that confident keypoints are precise.
+    Misses, inversions and outliers persist over frames according to `correlation`.
 
     Args:
         key: random key.
         uv: exact pixels of the joints; NaN (behind the camera) must not be `visible`.
-        visible: False where the camera cannot see the joint, or it is out of view.
+        visible: False where the joint is occluded or outside the image.
         width: image width, pixels; errors scale with it.
         skeleton: names of the joints.
         params: the detector's errors.
 
     Returns:
-        uv in pixels and confidence in [0, 1]. Without a keypoint both are 0.
+        uv in pixels and confidence in [0, 1]. Both are 0 for a missing keypoint.
     """
     key_lasting, key_own = jax.random.split(key)
     frames, joints = visible.shape
@@ -123,7 +123,7 @@ def simulate(
 def correlated_normal(
     key: jax.Array, shape: tuple[int, ...], correlation: float
 ) -> Float[Array, "..."]:
-    """Standard normals, first-order autoregressive along the first axis."""
+    """Standard normal noise, first-order autoregressive along the first axis."""
     steps = np.arange(shape[0])
     lag = steps[:, None] - steps[None, :]
     decay = np.where(lag >= 0, float(correlation) ** np.maximum(lag, 0), 0.0)
@@ -148,14 +148,14 @@ def _kind(name: str) -> str:
 
 
 def quantile(share: float) -> float:
-    """Standard normals lie below this with probability `share` in [0, 1]."""
+    """Quantile of the standard normal distribution for a `share` in [0, 1]."""
     if share in (0.0, 1.0):
         return float("inf") if share else float("-inf")
     return statistics.NormalDist().inv_cdf(share)
 
 
 def _per_group(values: Array, skeleton: definitions.Skeleton) -> Array:
-    """Gives all joints of arms, legs and the rest the value of the group's first."""
+    """Copies the value of each group's first joint to the group: arms, legs, rest."""
     kinds = [_kind(name) for name in skeleton.joints]
     group = [0 if kind in _ARM else 1 if kind in _LEG else 2 for kind in kinds]
     return values[:, np.array([group.index(g) for g in group])]
@@ -177,13 +177,13 @@ def _noise_scale(
 def _confidence(
     normal: Array, scale: Array, wrong: Array, params: DetectorParams
 ) -> Array:
-    """Falls with the noise scale; most wrong keypoints are also less confident.
+    """Confidence that decreases with the noise scale and is lower for most errors.
 
     Args:
-        normal: two independent standard normals per joint.
+        normal: two independent standard normal values per joint.
         scale: noise relative to the mean.
         wrong: outliers and inversions.
-        params: how well the detector knows its errors.
+        params: noise of the confidence and share of overconfident errors.
     """
     sure = normal[0] < quantile(params.overconfident_share)
     scale = scale * jnp.where(wrong & ~sure, 3.0, 1.0)

@@ -1,6 +1,6 @@
-"""Square crops around the person, out of depth and colour images of a clip.
+"""Square crops around the person from the depth and colour images of a clip.
 
-Squares and matrices are those of `geometry.square_crop`, as for recorded people.
+Squares and matrices come from `geometry.square_crop`, as for recorded data.
 """
 
 import functools
@@ -23,18 +23,18 @@ def depth_fields(
     size: int,
     margin: float = square_crop.MARGIN,
 ) -> dict[str, Array]:
-    """The person in the depth image, pixel by nearest pixel.
+    """Crops the person from the depth image by nearest-neighbour sampling.
 
     Args:
         depth: z-depth of the person alone, metres, 0 elsewhere.
-        points: the person, metres, depth-camera frame.
+        points: points of the person, metres, depth-camera frame.
         intrinsics: (fx, fy, cx, cy) of the depth camera, pixels.
-        points_valid: False removes a point, whatever it holds.
+        points_valid: False removes a point, even if it is NaN.
         size: height and width of a crop, pixels.
         margin: as in `crop_squares`.
 
     Returns:
-        `depth_crop` (frames, size, size), metres, 0 where there is none;
+        `depth_crop` (frames, size, size), metres, 0 where depth is missing;
         `depth_crop_matrix` (frames, 3, 3); and `reference_depth` (frames,), the median
         z of the person, metres, 0 in a frame without points.
     """
@@ -65,17 +65,19 @@ def color_fields(
     margin: float = square_crop.MARGIN,
     samples: int = COLOR_SAMPLES,
 ) -> dict[str, Array]:
-    """The person in the colour image, each pixel the mean of a few samples.
+    """Crops the person from the colour image by supersampling.
+
+    Each pixel of a crop is the mean of `samples`^2 nearest-neighbour samples.
 
     Args:
         color: RGB.
-        points: the person, metres, depth-camera frame.
+        points: points of the person, metres, depth-camera frame.
         intrinsics: (fx, fy, cx, cy) of the colour camera, pixels.
         cam_from_points: from the depth camera to the colour camera, metres.
-        points_valid: False removes a point, whatever it holds.
+        points_valid: False removes a point, even if it is NaN.
         size: height and width of a crop, pixels.
         margin: as in `crop_squares`.
-        samples: along each side of a crop's pixel, nearest image pixels.
+        samples: samples along each side of a crop's pixel.
 
     Returns:
         `color_crop` (frames, size, size, 3), uint8, and `color_crop_matrix`
@@ -109,16 +111,17 @@ def crop_squares(
     image_size: tuple[int, ...],
     margin: float = square_crop.MARGIN,
 ) -> tuple[Float[Array, "frames 2"], Float[Array, " frames"]]:
-    """The square around the person in each frame.
-
-    See `square_crop.enclosing`.
+    """Square around the person in each frame; see `square_crop.enclosing`.
 
     Args:
-        points: the person, metres, camera frame.
+        points: points of the person, metres, camera frame.
         intrinsics: (fx, fy, cx, cy), pixels.
-        valid: False removes a point, whatever it holds.
+        valid: False removes a point, even if it is NaN.
         image_size: height and width of the image, pixels.
         margin: added on each side, as a share of the square.
+
+    Returns:
+        Upper left corners and side lengths of the squares, pixels.
     """
     points = jnp.where(valid[..., None], points, 0.0)
     return square_crop.enclosing(
@@ -134,7 +137,7 @@ def median_depth(
     *,
     points_valid: Bool[Array, "frames points"],
 ) -> Float[Array, " frames"]:
-    """The median z of the valid points of each frame, metres; 0 without any."""
+    """Median z of the valid points of each frame, metres; 0 if none is valid."""
     count = points_valid.sum(axis=1)
     z = jnp.sort(jnp.where(points_valid, points[..., 2], jnp.inf), axis=1)
     middle = (jnp.maximum(count - 1, 0) // 2, count // 2)

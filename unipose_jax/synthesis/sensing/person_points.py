@@ -1,4 +1,4 @@
-"""From depth images to the person's points: imperfect segmentation, and sampling."""
+"""Points of the person from depth images: simulated segmentation, then sampling."""
 
 import dataclasses
 
@@ -9,19 +9,19 @@ from jaxtyping import Array, Bool, Float
 
 from unipose_jax.synthesis.sensing import detector, sensor
 
-_CELL = 8  # pixels, size of the blobs that segmentation gets wrong
+_CELL = 8  # pixels, size of the blobs that the segmentation misses
 _GOLDEN = 0.6180339887498949
 
 
 @dataclasses.dataclass(frozen=True)
 class SegmentationParams:
-    """Errors of the person mask; shares are ours."""
+    """Errors of the person mask; we chose the shares ourselves."""
 
     dropped: float = 0.03  # of the person's area, in blobs
-    contact_depth: float = 0.12  # metres; background this near looks like the person
-    contact_leak: float = 0.5  # of pixels at the silhouette that near, kept as person
-    far_leak: float = 0.01  # of other background pixels at the silhouette
-    min_pixels: int = 24  # fewer of them make a frame without points
+    contact_depth: float = 0.12  # metres; depth difference of background in contact
+    contact_leak: float = 0.5  # share of such pixels at the silhouette in the mask
+    far_leak: float = 0.01  # share of other background pixels at the silhouette
+    min_pixels: int = 24  # frames with fewer mask pixels have no points
 
 
 def simulate_segmentation(
@@ -31,15 +31,15 @@ def simulate_segmentation(
     *,
     params: SegmentationParams,
 ) -> Bool[Array, "frames height width"]:
-    """The person's mask as a segmentation method would find it.
+    """Simulates the person mask of an imperfect segmentation method.
 
-    Blobs of the person are missing, and up to two pixels of floor, furniture and
-    flying pixels beyond the silhouette are taken for the person, mostly those at
-    almost the person's depth.
+    Blobs of the person are missing. Up to two pixels beyond the silhouette, floor,
+    furniture and flying pixels belong to the mask, mostly those with almost the
+    person's depth.
 
     Args:
         key: random key.
-        depth: measured z-depth, metres, 0 where none; such pixels are never kept.
+        depth: measured z-depth, metres; pixels without depth (0) leave the mask.
         person: exact mask.
         params: the errors.
     """
@@ -56,7 +56,7 @@ def simulate_segmentation(
 
 
 def _blobs(key: jax.Array, shape: tuple[int, ...], share: float) -> Array:
-    """Smooth random blobs that cover about a share of each image."""
+    """Smooth random blobs that cover about the given share of each image."""
     frames, height, width = shape
     grid = (frames, height // _CELL + 2, width // _CELL + 2)
     field = jax.random.normal(key, grid)
@@ -66,7 +66,7 @@ def _blobs(key: jax.Array, shape: tuple[int, ...], share: float) -> Array:
 
 
 def _interpolate(field: Array, axis: int, size: int) -> Array:
-    """Stretches a coarse field along an axis, keeping its variance."""
+    """Interpolates a coarse field along an axis and preserves its variance."""
     place = np.arange(size) / _CELL
     start = place.astype(int)
     weights = np.zeros((size, field.shape[axis]), np.float32)
@@ -87,11 +87,11 @@ def sample_points(
     count: int,
     min_pixels: int,
 ) -> tuple[Float[Array, "frames points 3"], Bool[Array, "frames points"]]:
-    """Draws points of the masked pixels, spread evenly over them.
+    """Samples points evenly from the masked pixels.
 
-    Point i takes the masked pixel whose rank is a golden-ratio sequence plus jitter,
-    so that any prefix of the points is itself a fair sample. Frames with fewer pixels
-    than points repeat some.
+    The ranks of the chosen pixels follow a golden-ratio sequence plus jitter, so that
+    any prefix of the points is evenly distributed too. Frames with fewer masked pixels
+    than points repeat pixels.
 
     Args:
         key: random key.

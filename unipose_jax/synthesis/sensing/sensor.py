@@ -1,4 +1,4 @@
-"""A depth camera's errors: noise, quantisation, shadows, holes, flying pixels.
+"""Simulated depth camera: noise, quantisation, shadows, holes and flying pixels.
 
 The defaults describe a first-generation Kinect, whose depth is triangulated from a
 projected pattern; a time-of-flight camera has no shadow and finer quantisation.
@@ -19,21 +19,22 @@ class SensorParams:
     2.85 mm z^2 and the random error 1.425 mm z^2 (z in metres) that Khoshelham and
     Elberink measured for Kinect v1 (Sensors 2012, 12(2), 1437-1454). Nguyen et al.
     (3DIMPVT 2012) found the same growth, a lateral error of about 0.8 px of 640x480,
-    and loss at grazing angles above about 70 degrees. Other numbers are ours.
+    and loss at grazing angles above about 70 degrees. We chose the other values
+    ourselves.
     """
 
     disparity_noise: float = 1.425e-3  # 1/m, standard deviation
     disparity_step: float = 2.85e-3  # 1/m
     range: tuple[float, float] = (0.5, 6.0)  # metres; nothing is measured outside
     shadow_baseline: float = 0.075  # metres between projector and camera; 0 = none
-    edge_jump: float = 0.08  # metres between neighbours that make an edge
-    flying_share: float = 0.12  # edge pixels that mix near and far depth
-    edge_hole_share: float = 0.20  # edge pixels without depth
-    grazing_cosine: float = 0.25  # below this surfaces begin to be lost
-    grazing_loss: float = 0.7  # share lost where a surface is seen edge-on
-    dark_albedo: float = 0.12  # below this surfaces begin to be lost
-    dark_loss: float = 0.5  # share lost of a black surface at 4 m
-    speckle_loss: float = 0.003  # pixels lost anywhere
+    edge_jump: float = 0.08  # metres; larger steps between neighbours are edges
+    flying_share: float = 0.12  # share of edge pixels that mix near and far depth
+    edge_hole_share: float = 0.20  # share of edge pixels without depth
+    grazing_cosine: float = 0.25  # pixels are lost below this cosine of incidence
+    grazing_loss: float = 0.7  # share of pixels lost where a surface is seen edge-on
+    dark_albedo: float = 0.12  # pixels are lost below this reflectance
+    dark_loss: float = 0.5  # share of pixels lost on a black surface at 4 m
+    speckle_loss: float = 0.003  # share of pixels lost anywhere
 
 
 def simulate(
@@ -44,7 +45,7 @@ def simulate(
     *,
     params: SensorParams,
 ) -> Float[Array, "frames height width"]:
-    """What the camera reports of an exact depth map.
+    """Simulates the measurement of an exact depth map.
 
     Args:
         key: random key; frames get independent noise.
@@ -54,14 +55,14 @@ def simulate(
         params: the camera's errors.
 
     Returns:
-        z-depth in metres, 0 where the camera sees nothing.
+        z-depth in metres, 0 where depth is missing.
     """
     key_fly, key_loss, key_noise = jax.random.split(key, 3)
     near, far = neighbourhood_range(depth)
     edge = far - near > params.edge_jump
     loss = _loss_share(depth, near, far, albedo, intrinsics, params)
     loss = jnp.where(edge, jnp.maximum(loss, params.edge_hole_share), loss)
-    # One uniform decides loss, its remainder where flying pixels land.
+    # One uniform number decides loss, another one flying pixels and their depth.
     draw = jax.random.uniform(key_loss, depth.shape)
     lost = draw < loss
     if params.shadow_baseline > 0.0:
@@ -122,11 +123,11 @@ def neighbourhood_range(
 def in_shadow(
     depth: Float[Array, "*batch height width"], shift: Float[Array, ""]
 ) -> Array:
-    """Pixels that a projector to the right of the camera cannot light.
+    """Shadow mask: pixels that a projector to the right of the camera cannot light.
 
     A pixel at column u and depth z lies at column u - shift / z of the projector. It
-    is dark if a pixel further right in the camera lies at the same column or further
-    left there: something nearer is in the way.
+    is in shadow if a pixel farther right in the camera image lies at the same projector
+    column or farther left, because that surface is nearer and blocks the light.
 
     Args:
         depth: z-depth, metres.
