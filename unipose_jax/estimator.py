@@ -116,19 +116,20 @@ class Estimator:
 
 
 def from_config(config: Mapping[str, Any], params) -> Estimator:
-    """An estimator of a trained network.
+    """Makes an estimator from the config of a trained run.
 
     Args:
-        config: values of the config that it was trained with (`restore.read_config`).
-        params: of the network.
+        config: values of the config (`restore.read_config`).
+        params: parameters of its network.
     """
+    data = config["data"]
     return Estimator(
         params=params,
         model=dict(config["model"]),
-        skeleton=config["data"]["skeleton"],
-        frames=config["data"]["frames"],
-        num_points=config["data"]["num_points"],
-        crop_size=config["data"]["crop_size"],
+        skeleton=data["skeleton"],
+        frames=data["frames"],
+        num_points=data["num_points"],
+        crop_size=data["crop_size"],
     )
 
 

@@ -83,8 +83,9 @@ def test_every_picture_is_scored_whatever_the_batch(collection, tmp_path):
 
 def test_one_person_per_picture_leaves_nothing_to_train_on(tmp_path):
     config = smoke("@".join(map(str, original.write(tmp_path, original.people(1, 1)))))
+    stage = stages.stage(stages.values(config, "points", tmp_path), tmp_path / "run")
     with pytest.raises(errors.BadInput, match="no pairs of people to train on"):
-        loop.train(stages.values(config, "points", tmp_path), tmp_path / "run")
+        loop.train(stage)
 
 
 def example():

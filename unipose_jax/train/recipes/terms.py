@@ -133,8 +133,14 @@ def register(
             the term, or a `WeightedMean`.
         fields: the batch fields that `loss` reads (data_pipelines.ground.schema).
         scale: name of a setting in `config.loss`, which becomes `context.scale`.
+
+    Raises:
+        ValueError: another term has this name.
     """
-    _REGISTERED[name] = Definition(loss, tuple(fields), scale)
+    row = Definition(loss, tuple(fields), scale)
+    if _REGISTERED.get(name, row) != row:
+        raise ValueError(f"there is a loss term {name!r} already")
+    _REGISTERED[name] = row
 
 
 def make_objective(

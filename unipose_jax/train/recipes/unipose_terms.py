@@ -68,6 +68,7 @@ def _mean_over_keypoints(penalty, batch):
 
 
 def _point_to_ray(estimate, batch, context: Context):
+    """Distance of joints to the rays of their keypoints, metres."""
     at_cloud = context.scales["ray_at_cloud_depth"]
     penalty = losses.point_to_ray(
         estimate.xyz,
@@ -79,6 +80,7 @@ def _point_to_ray(estimate, batch, context: Context):
 
 
 def _reprojection(estimate, batch, context: Context):
+    """Distance of projected joints to their keypoints, pixels."""
     penalty = losses.reprojection(
         estimate.xyz, **_keypoint_arguments(batch), delta=context.scale
     )
@@ -86,6 +88,7 @@ def _reprojection(estimate, batch, context: Context):
 
 
 def _confidence(estimate, batch, context: Context):
+    """Cross-entropy of the confidence against the agreement with the rays, nats."""
     agreement = rays.ray_agreement(
         estimate.xyz, **_keypoint_arguments(batch), scale=context.scale
     )
@@ -115,6 +118,7 @@ def _cross_modal(estimate, batch, context: Context):
 
 
 def _joint_position(estimate, batch, context: Context):
+    """Distance to the true joints, metres."""
     penalty = losses.joint_position(
         estimate.xyz, batch["xyz"], where=batch["xyz_valid"], delta=context.scale
     )
@@ -133,6 +137,7 @@ def _pseudo_position(estimate, batch, context: Context):
 
 
 def _surface(estimate, batch, context: Context):
+    """Distance of joints to their typical depth below the surface, metres."""
     on_surface = context.surface["on_surface"]
     penalty = losses.surface_distance(
         estimate.xyz,
@@ -155,6 +160,7 @@ def _hinge(estimate, context: Context, min_skin_depth, where):
 
 
 def _surface_hinge(estimate, batch, context: Context):
+    """Distance by which joints lie in front of the surface, metres."""
     least = anthropometry.min_skin_depths(context.skeleton)
     return _hinge(estimate, context, least, context.surface["on_surface"])
 
@@ -171,6 +177,7 @@ def _occlusion(estimate, batch, context: Context):
 
 
 def _coverage(estimate, batch, context: Context):
+    """Distance of points of the cloud to the nearest bone's capsule, metres."""
     points_valid = batch["points_valid"][:, :, : context.scale]
     penalty = losses.coverage(
         estimate.xyz,
@@ -195,6 +202,7 @@ def _scaled(estimate, batch, context: Context):
 
 
 def _symmetry(estimate, batch, context: Context):
+    """Difference of left and right bones, log-ratio."""
     xyz, weights = _scaled(estimate, batch, context)
     penalty = losses.symmetry(xyz, skeleton=context.skeleton, delta=context.scale)
     weights = losses.bone_pair_weights(weights, skeleton=context.skeleton)
@@ -202,6 +210,7 @@ def _symmetry(estimate, batch, context: Context):
 
 
 def _bone_constancy(estimate, batch, context: Context):
+    """Change of bone lengths within a clip, log-ratio."""
     xyz, weights = _scaled(estimate, batch, context)
     penalty = losses.bone_constancy(
         xyz,
@@ -214,6 +223,7 @@ def _bone_constancy(estimate, batch, context: Context):
 
 
 def _bone_ratio(estimate, batch, context: Context):
+    """Excess of bone lengths over plausible shares of the stature, metres."""
     xyz, weights = _scaled(estimate, batch, context)
     penalty = losses.bone_ratio(xyz, skeleton=context.skeleton)
     weights = losses.bone_weights(weights, skeleton=context.skeleton, rigid=False)
@@ -221,6 +231,7 @@ def _bone_ratio(estimate, batch, context: Context):
 
 
 def _joint_limit(estimate, batch, context: Context):
+    """Angle by which knees and elbows exceed their limits, radians."""
     xyz, weights = _scaled(estimate, batch, context)
     penalty = losses.joint_limit(xyz, skeleton=context.skeleton)
     weights = losses.hinge_weights(weights, skeleton=context.skeleton)
@@ -228,6 +239,7 @@ def _joint_limit(estimate, batch, context: Context):
 
 
 def _speed(estimate, batch, context: Context):
+    """Excess of joint speeds over their limits."""
     xyz, weights = _scaled(estimate, batch, context)
     limit = anthropometry.max_speeds(context.skeleton)
     penalty = losses.speed(xyz, batch["time"], limit=limit)
@@ -236,6 +248,7 @@ def _speed(estimate, batch, context: Context):
 
 
 def _acceleration(estimate, batch, context: Context):
+    """Excess of joint accelerations over their limits."""
     xyz, weights = _scaled(estimate, batch, context)
     limit = anthropometry.max_accelerations(context.skeleton)
     penalty = losses.acceleration(xyz, batch["time"], limit=limit)
