@@ -90,7 +90,7 @@ class PointNet(nn.Module):
     With `fusion`, depth or colour crops become tokens too, at positions on their rays.
     Image features are added to the patches that project to them, all tokens attend to
     each other, and all vote. The tokens of each modality also vote separately, which
-    gives predictions for a consistency loss (`losses.agreement`).
+    gives predictions for a consistency loss (`losses.cross_modal`).
 
     Attributes:
         num_joints: number of joints to predict.
