@@ -137,3 +137,13 @@ def rendered_recording(tmp_path_factory) -> pathlib.Path:
         path, depth=depth, depth_camera=camera, fps=15.0, joints=truth
     )
     return path
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that are drawn, in order; none is written to a file."""
+    from unipose_jax.report.draw import canvas
+
+    saved = []
+    monkeypatch.setattr(canvas, "save", lambda fig, path: saved.append(fig))
+    return saved

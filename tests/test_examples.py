@@ -131,7 +131,8 @@ def test_a_loss_of_ones_own_is_trained_and_logged():
     printed = [line.split() for line in run_own("own_loss").splitlines()]
     values = [float(value) for name, value in printed if name == "loss/upright"]
     assert len(values) == 6  # four steps and two validations
-    assert all(0.0 < value < 1.0 for value in values)
+    assert np.isfinite(values).all()
+    assert min(values) >= 0.0 < max(values)
 
 
 @pytest.mark.slow

@@ -4,16 +4,6 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures that are drawn, in order; none is written to a file."""
-    from unipose_jax.report.draw import canvas
-
-    saved = []
-    monkeypatch.setattr(canvas, "save", lambda fig, path: saved.append(fig))
-    return saved
-
-
 def grid_of(fig):
     """Number of (rows, columns) of the panels of a figure that show an image."""
     corners = np.round([ax.get_position().min for ax in fig.axes if ax.images], 4)

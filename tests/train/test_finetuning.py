@@ -189,8 +189,9 @@ def smoke(pools, init=""):
 
 
 def train(config, workdir) -> None:
-    stage = stages.values(config, "rgb", workdir)
-    assert loop.train(stage, folders.folder_of(workdir, "rgb"))
+    values = stages.values(config, "rgb", workdir)
+    folder = folders.folder_of(workdir, "rgb")
+    assert loop.train(stages.stage(values, folder, "rgb"))
 
 
 @pytest.fixture(scope="module")
@@ -217,8 +218,8 @@ def paused(pools, before, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool_batches, "PoolBatches", Stopping)
-        stage = stages.values(config, "rgb", workdir)
-        assert not loop.train(stage, workdir / "rgb")
+        values = stages.values(config, "rgb", workdir)
+        assert not loop.train(stages.stage(values, workdir / "rgb", "rgb"))
     before.rename(before.with_name("away"))
     try:
         assert run("train", config, workdir=workdir) == 0

@@ -65,7 +65,7 @@ def test_a_stage_of_points_gets_the_crops_that_it_fuses(config, tmp_path):
         ({"model.backbone": "vgg"}, "backbone is 'vgg'"),
         (
             {"model.name": "depth_anchor_net"},
-            "model.name is 'depth_anchor_net'; use one",
+            "stage1 trains point_net, not depth_anch",
         ),
     ],
 )

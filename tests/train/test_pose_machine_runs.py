@@ -45,7 +45,8 @@ def smoke(folder):
 def trained(folder, tmp_path_factory):
     """The folder of a finished run; not to be trained in."""
     workdir = tmp_path_factory.mktemp("run")
-    assert loop.train(stages.values(smoke(folder), "points", workdir), workdir)
+    values = stages.values(smoke(folder), "points", workdir)
+    assert loop.train(stages.stage(values, workdir))
     return workdir
 
 

@@ -48,7 +48,8 @@ def smoke(collection):
 
 def test_run_trains_evaluates_and_reports(collection, tmp_path):
     config = smoke(collection)
-    assert loop.train(stages.values(config, "points", tmp_path), tmp_path)
+    values = stages.values(config, "points", tmp_path)
+    assert loop.train(stages.stage(values, tmp_path))
     assert cli_evaluate.evaluate_run(config, tmp_path) == 0
     record = json.loads((tmp_path / "metrics.json").read_text())
     assert record["pair_accuracy"] is None  # photographs have no true depth

@@ -42,7 +42,7 @@ def use(workdir, state):
     """Everything that is read of a checkpoint, one after the other."""
     yield "best", lambda opened: opened.best_step()
     yield "meta", lambda opened: opened.read_meta(2)
-    yield "shapes", lambda opened: opened.shapes(2)
+    yield "shapes", lambda opened: opened.read_shapes(2)
     yield "state", lambda opened: opened.restore(2, state)
     yield (
         "part",
