@@ -135,7 +135,7 @@ def test_frames_with_keypoints_are_shown(tmp_path, monkeypatch, frames, most, la
 
 @pytest.mark.parametrize(("frames", "grid"), [(1, (1, 1)), (4, (2, 3))])
 def test_the_sheet_has_three_in_a_row(figures, frames, grid):
-    keypoint_preview.preview(plant(), "COCO17", "picture.png", frames=frames)
+    keypoint_sheet.preview(plant(), "COCO17", "picture.png", frames=frames)
     assert conftest.grid_of(figures[0]) == grid
 
 
