@@ -7,9 +7,9 @@ on depth images with the point network as its teacher (stage 2). All scores: 500
 rendered test clips, all ITOP15 joints, absolute positions, seed 0.
 
 `:quick` (the default), two CPU cores (AMD EPYC), jax 0.10.2, caa3f3b: 11 min 4 s with
-rendering, testing and report (10 min 16 s at b06bf8e, with the same scores).
+rendering, testing and report. Scores of the points at 32b14b3, of depth at caa3f3b:
 
-    points  87.1 % mAP@10cm, 62 mm MPJPE
+    points  86.9 % mAP@10cm, 62 mm MPJPE
     depth   77.3 % mAP@10cm, 91 mm MPJPE
 
 `:full`, for an accelerator, which renders new people for every batch: not measured at
