@@ -259,7 +259,7 @@ def as_double(values: np.ndarray) -> np.ndarray:
 def gradient_step(config, devices: int):
     """Gradients and loss, in float64, of one step on the first `devices` devices."""
     recipe = stages.recipe(config)
-    network = recipe.network.clone(dtype=jnp.float64)
+    network = recipe.network.clone(dtype=jnp.dtype("float64"))
     batch = next(config_data.open_train(config, host=0, hosts=1))
     # Unevenly distributed silence: the first clips have hardly a keypoint.
     batch["confidence"][:2, :, 2:] = 0.0
