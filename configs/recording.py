@@ -12,7 +12,7 @@ Many or long recordings are prepared once and then read from disk:
 CPU cores. To fine-tune a stage-1 run of your own, add `--config.teacher.workdir=RUN`
 and the same `config.model` as that run.
 
-Score: not measured, for want of real recordings with 3D truth. `:quick`, `:full` and
+Score: not measured (no real recording here has 3D truth). `:quick`, `:full` and
 `:smoke` as in `configs/unipose.py`; their time on recordings was not measured.
 """
 

@@ -261,7 +261,7 @@ def gradient_step(config, devices: int):
     recipe = stages.recipe(config)
     network = recipe.network.clone(dtype=jnp.dtype("float64"))
     batch = next(config_data.open_train(config, host=0, hosts=1))
-    # Unevenly distributed silence: the first clips have hardly a keypoint.
+    # Uneven keypoints: the first clips have almost none.
     batch["confidence"][:2, :, 2:] = 0.0
     batch = {name: as_double(value) for name, value in batch.items()}
     optimizer = optax.sgd(1.0)

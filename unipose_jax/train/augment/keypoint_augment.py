@@ -15,7 +15,7 @@ from unipose_jax.geometry import camera, transforms
 from unipose_jax.train import settings
 from unipose_jax.train.augment import point_augment
 
-_MIN_DEPTH = 0.5  # metres; nobody is moved nearer to the camera
+_MIN_DEPTH = 0.5  # metres; the smallest depth of a moved person
 
 
 def augment_clip(
