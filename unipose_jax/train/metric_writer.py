@@ -1,4 +1,7 @@
-"""What a run writes down: `log.jsonl`, TensorBoard, and its own death certificate."""
+"""Metric logging to JSON lines and TensorBoard.
+
+Raises `NonFiniteLoss` on NaN or infinity.
+"""
 
 import contextlib
 import json
