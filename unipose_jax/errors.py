@@ -1,6 +1,7 @@
 """Exceptions for invalid user input."""
 
 import contextlib
+import functools
 import sys
 from collections.abc import Iterator
 
@@ -15,6 +16,12 @@ class BadInput(ValueError):
 
 class MissingCrops(BadInput):
     """The data lack the crops that a network needs."""
+
+
+@functools.cache  # the same file may be read several times
+def warn(line: str) -> None:
+    """Prints one line about doubtful input to standard error, once in a process."""
+    print(f"warning: {line}", file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ MAX_DEPTH_UNIT = 0.1  # metres; above this a person is a few counts thick
 _WORLD_POSE = "world_from_depth"  # key for a moving camera
 _KEYS = (
     *("depth", "color", "color_from_depth", "depth_unit"),
-    *("fps", "time", _WORLD_POSE),
+    *("fps", "time", "keypoints", _WORLD_POSE),
 )
 
 
@@ -114,6 +114,7 @@ class CameraFile:
     fps: float | None
     time: np.ndarray | None  # float64 (frames,), seconds
     world_from_depth: np.ndarray | None  # float32 ([frames,] 4, 4), metres
+    keypoints: Mapping[str, Any] | None = None  # see `keypoints.settings`
 
 
 def read_camera_file(path: str | os.PathLike) -> CameraFile:
@@ -147,6 +148,8 @@ def read_camera_file(path: str | os.PathLike) -> CameraFile:
             "count, 0.001 for millimetres"
         )
     fps = _number(raw, "fps", path) if raw.get("fps") is not None else None
+    if not isinstance(raw.get("keypoints"), dict | None):
+        raise errors.BadInput(f"{path}: 'keypoints' is not an object with keys")
     return CameraFile(
         depth=_camera(raw, "depth", path),
         color=color,
@@ -157,6 +160,7 @@ def read_camera_file(path: str | os.PathLike) -> CameraFile:
         world_from_depth=_rigid(raw, _WORLD_POSE, path)
         if raw.get(_WORLD_POSE) is not None
         else None,
+        keypoints=raw.get("keypoints"),
     )
 
 

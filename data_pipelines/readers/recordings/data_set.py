@@ -78,6 +78,7 @@ def _fingerprint(path: pathlib.Path) -> dict[str, Any]:
     """Fingerprint of a recording: digests of its text files and sizes of its images."""
     texts = [path / name for name in ("camera.json", "keypoints.json", "joints.npz")]
     texts += sorted((path / "keypoints").glob("*.json"))
+    texts += sorted((path / "keypoints").glob("*.txt"))
     return {
         "digest": file_io.digest(text for text in texts if text.is_file()),
         "images": {

@@ -12,7 +12,7 @@ import functools
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -20,7 +20,7 @@ import numpy as np
 
 from data_pipelines.cameras import calibration
 from data_pipelines.ground import file_io, pose_file
-from data_pipelines.keypoints import detections
+from data_pipelines.keypoints import detections, settings
 from data_pipelines.sequences import sequence
 from unipose_jax import atomic, errors
 
@@ -37,6 +37,7 @@ class Recording(sequence.Sequence):
 
     path: pathlib.Path
     depth_unit: float  # metres per count
+    keypoint_settings: Mapping[str, Any] | None = None  # of camera.json
 
     def depth(self, index: int) -> np.ndarray:
         """Depth of a frame: float32 (height, width), metres, 0 where missing."""
@@ -66,7 +67,20 @@ class Recording(sequence.Sequence):
     @functools.cached_property
     def _detections(self) -> detections.Detections | None:
         path = next(filter(pathlib.Path.exists, _keypoint_paths(self.path)), None)
-        return None if path is None else detections.read(path)
+        if path is None:
+            return None
+        camera = self.keypoint_camera
+        picture, rule = settings.parse(
+            self.keypoint_settings,
+            (camera.width, camera.height),
+            str(self.path / "camera.json"),
+        )
+        found = detections.match_frames(
+            detections.read(path, picture), self.frames, self.time, rule
+        )
+        for line in found.notes:
+            errors.warn(f"{path}: {line}")
+        return found
 
     def joints(self) -> pose_file.PoseFile | None:
         """Ground truth, one pose per frame, or None without a file."""
@@ -132,6 +146,7 @@ def open_recording(
         frames=frames,
         time=calibration.frame_times(camera, frames, str(path / "camera.json")),
         depth_unit=camera.depth_unit,
+        keypoint_settings=camera.keypoints,
         depth_camera=camera.depth,
         color_camera=camera.color,
         color_from_depth=camera.color_from_depth,
