@@ -11,7 +11,7 @@ import numpy as np
 
 from data_pipelines.ground import sampling, schema
 from data_pipelines.segmentation import segmenter as segmentation
-from data_pipelines.sequences import person_crops
+from data_pipelines.sequences import keypoint_check, person_crops
 from data_pipelines.sequences.sequence import Sequence
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
@@ -189,18 +189,22 @@ def visit(
         The keypoints; see `read_keypoints`.
     """
     without_mask: Collection[int] = range(len(source))
-    center = None
+    center, seen = None, keypoint_check.Silhouettes(source)
     if _has_mask(source, skipped):
         center, without_mask = np.full((len(source), 3), np.nan), []
         for index, cloud, has_mask in _readable_clouds(source, None, skipped):
             center[index] = _center(cloud.xyz)
             if has_mask:
+                seen.add(index, cloud.xyz)
                 take(index, cloud)
             else:
                 without_mask.append(index)
     keypoints = _keypoints_near(source, skeleton, center)
     for index, cloud, _ in _readable_clouds(source, keypoints, skipped, without_mask):
+        seen.add(index, cloud.xyz)
         take(index, cloud)
+    if keypoints is not None:
+        seen.check(keypoints.uv, keypoints.confidence)
     return keypoints
 
 
@@ -234,12 +238,16 @@ def read_keypoints(
     Returns:
         The keypoints, or None if the sequence has none.
     """
-    center = None
+    center, seen = None, keypoint_check.Silhouettes(source)
     if _has_mask(source, skipped):
         center = np.full((len(source), 3), np.nan)
         for index, cloud, _ in _readable_clouds(source, None, skipped):
             center[index] = _center(cloud.xyz)
-    return _keypoints_near(source, skeleton, center)
+            seen.add(index, cloud.xyz)
+    keypoints = _keypoints_near(source, skeleton, center)
+    if keypoints is not None:
+        seen.check(keypoints.uv, keypoints.confidence)
+    return keypoints
 
 
 def _keypoints_near(
