@@ -142,7 +142,7 @@ def _advice(frames: Sequence[int], time: np.ndarray, found: Sequence[int]) -> st
     slower = not lost and ratio < _MANY and _is_dense(found)
     if rate and (slower or (lost and ratio > 1.0)):
         return (
-            f"if they are of a video of about {rate * ratio:.3g} frames per second, write "
+            f"if they are of a video of {rate * ratio:.3g} frames per second, write "
             f'"keypoints": {{"fps": {rate * ratio:.3g}}} in camera.json'
         )
     return ""

@@ -49,7 +49,7 @@ def fit(
     if picture is None:
         if found.unit != parsed.PIXELS:
             raise errors.BadInput(
-                f"{where}: keypoints as shares of a picture need the size of the picture"
+                f"{where}: keypoints as shares of a picture need the picture's size"
             )
     else:
         scale, offset, note = _scaling(found, picture, where)
@@ -124,8 +124,8 @@ def _check(people: Sequence[np.ndarray], picture: Picture, where: str) -> None:
     uv, size = values[:, :2], np.array([picture.width, picture.height])
     if np.quantile(np.abs(uv - _PIXEL_CENTER), 0.95) <= _NORMALISED:
         raise errors.BadInput(
-            f"{where}: keypoints are within {np.abs(uv - _PIXEL_CENTER).max():.2g} of 0;"
-            " are they normalised (shares of width and height)? "
+            f"{where}: keypoints lie within {np.abs(uv - _PIXEL_CENTER).max():.2g} of 0"
+            "; are they normalised (shares of width and height)? "
             '"keypoints": {"size": [1, 1]} in camera.json scales them'
         )
     outside = (uv < -_MARGIN * size) | (uv > (1 + _MARGIN) * size)

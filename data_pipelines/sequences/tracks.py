@@ -204,8 +204,28 @@ def visit(
         seen.add(index, cloud.xyz)
         take(index, cloud)
     if keypoints is not None:
-        seen.check(keypoints.uv, keypoints.confidence)
+        check_keypoints(source, keypoints, seen, skipped)
     return keypoints
+
+
+def check_keypoints(
+    source: Sequence,
+    keypoints: Keypoints,
+    seen: keypoint_check.Silhouettes,
+    skipped: list[str] | None = None,
+) -> None:
+    """Checks that keypoints are on the person in depth.
+
+    Where segmentation found nobody at the keypoints, they are compared with the person
+    that it finds without them.
+
+    Raises:
+        errors.BadInput: most are not.
+    """
+    if not seen.tells(keypoints.confidence):
+        for index, cloud, _ in _readable_clouds(source, None, skipped, seen.frames):
+            seen.add(index, cloud.xyz)
+    seen.check(keypoints.uv, keypoints.confidence)
 
 
 def masked_points(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.ndarray:
@@ -245,7 +265,7 @@ def read_keypoints(
             center[index] = _center(cloud.xyz)
             seen.add(index, cloud.xyz)
     keypoints = _keypoints_near(source, skeleton, center)
-    if keypoints is not None:
+    if keypoints is not None and center is not None:
         seen.check(keypoints.uv, keypoints.confidence)
     return keypoints
 

@@ -2,7 +2,7 @@
 
 A list with one entry per frame, {frame, timestamp_ms, pose_landmarks}, as people write
 the result of `PoseLandmarker`: `pose_landmarks` is a list of 33 landmarks, or one such
-list per person. Also one file per frame. A landmark is a dict, or [x, y, z, visibility].
+list per person. Also one file per frame. A landmark is a dict or [x, y, z, visibility].
 
 Source: google-ai-edge/mediapipe, mediapipe/tasks/python/components/containers/
 landmark.py; ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker.

@@ -1,6 +1,6 @@
 """OpenPose: one file {people: [{pose_keypoints_2d}]} per frame, BODY_25 or COCO order.
 
-`--keypoint_scale` 0 to 2 gives pixels, 3 positions in [0, 1] and 4 in [-1, 1], where the
+`--keypoint_scale` 0 to 2 gives pixels, 3 positions in [0, 1] and 4 in [-1, 1]; the
 bounds are the centres of the corner pixels. The files do not say which; no person is
 smaller than two pixels, so the values do. AlphaPose writes this format with
 `--format open`. Sources: CMU-Perceptual-Computing-Lab/openpose, doc/02_output.md and
