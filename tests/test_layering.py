@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "losses": {"reduction", "geometry", "skeleton", "physics"},
     "metrics": {"reduction", "geometry", "skeleton", "physics"},
     "refine": {"reduction", "geometry", "skeleton", "physics", "losses"},
+    "pose_quality": {"geometry", "skeleton", "physics"},
     "models": {"geometry", "skeleton"},
     "weights": {"atomic", "models"},
 }

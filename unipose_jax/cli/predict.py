@@ -1,5 +1,6 @@
 """Poses in a depth recording: `run.py --mode=predict`."""
 
+import dataclasses
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +10,9 @@ import numpy as np
 
 from data_pipelines.ground import file_io, pose_file
 from data_pipelines.readers.recordings import recording
-from data_pipelines.sequences import person_crops, tracks
+from data_pipelines.sequences import diagnosis, person_crops, tracks
 from unipose_jax import errors, estimator, skeleton
+from unipose_jax.cli import prediction_quality
 from unipose_jax.report import build
 from unipose_jax.train import plan
 from unipose_jax.train.checkpoints import restore
@@ -60,8 +62,7 @@ def predict(
         network = _load_trained(config, workdir, modality)
     pose, shown = predict_recording(network, opened, pictures=MAX_PICTURES)
     pose_file.write(output, pose)
-    found = int(pose.is_valid().any(axis=1).sum())
-    print(f"{found} of {len(pose)} frames show a person; poses: {output}")
+    print(f"{prediction_quality.summary(pose)}; poses: {output}")
     if pictures:
         from unipose_jax.cli import prediction_page
 
@@ -101,20 +102,24 @@ def predict_recording(
     xyz = np.full((len(opened), joints, 3), np.nan, np.float32)
     confidence = np.zeros((len(opened), joints), np.float32)
     look = _from_points if "points" in network.inputs else _from_crops
+    valid = np.zeros((len(opened), joints), bool)
     shown: dict[int, tracks.PersonCloud] = {}
     found, every = 0, 1
     for index, cloud, result in look(network, opened):
         if result is None:
             continue
         xyz[index], confidence[index] = result
+        valid[index] = prediction_quality.reliable_joints(
+            *result, cloud.xyz, opened.depth_camera
+        )
         if found % every == 0:
             shown[index] = cloud
         found += 1
         if len(shown) > pictures:  # keep every second, and half as many from now on
             shown, every = dict(list(shown.items())[::2]), 2 * every
-    valid = np.asarray(np.isfinite(xyz).all(axis=-1))
     if not valid.any():
-        raise errors.BadInput(f"{opened.path}: no frame shows a person")
+        cause = diagnosis.explain(opened)
+        raise errors.BadInput(f"{opened.path}: no frame shows a person; {cause}")
     pose = pose_file.PoseFile(
         xyz=xyz,
         confidence=confidence,
@@ -124,6 +129,8 @@ def predict_recording(
         valid=valid,
         frame=np.asarray(opened.frames, np.int64),
     )
+    if network.calibration:
+        pose = dataclasses.replace(pose, quality=prediction_quality.quality(pose))
     return pose, shown
 
 
@@ -158,7 +165,8 @@ def _from_crops(
         clip = {name: np.asarray(value)[None, None] for name, value in fields.items()}
         clip["cam_from_points"] = np.asarray(opened.color_from_depth, np.float32)[None]
         xyz, confidence = network.from_fields(clip)
-        yield index, cloud, (xyz[0, 0], confidence[0, 0])
+        pose = xyz[0, 0], network.calibrated(xyz[0, 0], confidence[0, 0], cloud.xyz)
+        yield index, cloud, pose
 
 
 def _crops(
