@@ -223,7 +223,7 @@ def test_depth_with_nan_is_depth_without_it(rendered_recording):
 
 
 def test_live_takes_few_points_again(rendered_recording):
-    """As of rendered people; networks have seen no padding."""
+    """Clouds are sampled with repetition as in rendered clips, without padding."""
     opened = recording.open_recording(rendered_recording)
     network = estimator.load_shipped()
     live = estimator.OnlineEstimator(

@@ -30,14 +30,14 @@ def predict(
     modality: str,
     pictures: bool,
 ) -> int:
-    """Writes the poses in a recording, and pictures of them beside.
+    """Predicts the poses in a recording; writes a pose file and a report.
 
     Args:
         config: of the run in `workdir`; None for the weights that ship.
         workdir: of a run; None for the weights that ship.
         source: recording folder.
         output: pose file to write.
-        modality: what the network sees, one of `folders.MODALITIES`.
+        modality: input of the network, one of `folders.MODALITIES`.
         pictures: whether to draw.
 
     Raises:
@@ -88,10 +88,10 @@ def _load_trained(
 def predict_recording(
     network: estimator.Estimator, opened: recording.Recording, *, pictures: int
 ) -> tuple[pose_file.PoseFile, dict[int, tracks.PersonCloud]]:
-    """Poses in a recording, and what was segmented in some of its frames.
+    """Poses in a recording, and the segmented person in some of its frames.
 
     Args:
-        network: that finds the joints.
+        network: predicts the joints.
         opened: the recording; read frame by frame, so it may be long.
         pictures: most frames to keep, equally spaced among those with a person.
 
@@ -115,7 +115,7 @@ def predict_recording(
         if found % every == 0:
             shown[index] = cloud
         found += 1
-        if len(shown) > pictures:  # keep every second, and half as many from now on
+        if len(shown) > pictures:  # keep every second frame, now and later
             shown, every = dict(list(shown.items())[::2]), 2 * every
     if not valid.any():
         cause = diagnosis.explain(opened)
@@ -151,7 +151,7 @@ def _from_points(
 def _from_crops(
     network: estimator.Estimator, opened: recording.Recording
 ) -> Iterator[tuple[int, tracks.PersonCloud, tuple[np.ndarray, np.ndarray] | None]]:
-    """The same from the crop of each frame, around what depth says is the person."""
+    """(position, person, pose or None) of each frame, from crops around the person."""
     for index, cloud in enumerate(tracks.person_clouds(opened)):
         if not len(cloud.xyz):
             yield index, cloud, None
@@ -175,7 +175,7 @@ def _crops(
     index: int,
     cloud: tracks.PersonCloud,
 ) -> dict[str, np.ndarray]:
-    """The crops that the network sees of a frame; no other image is read."""
+    """The crops that the network needs of a frame; no other image is read."""
     size, fields = network.crop_size, {}
     if "depth_crop" in network.inputs:
         fields = person_crops.depth_fields(

@@ -85,7 +85,7 @@ class PseudoLabeledSource:
         return self._source[index] | self._at(index)
 
     def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Example `index`; `rng` as of the source. Its labels are always the same."""
+        """Example `index`, drawn by `rng`; its labels do not depend on `rng`."""
         return self._source.example(index, rng) | self._at(index)
 
     def _at(self, index: int) -> dict[str, np.ndarray]:
