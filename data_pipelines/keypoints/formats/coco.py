@@ -65,10 +65,8 @@ def parse(raw: Any, path: pathlib.Path) -> parsed.Parsed:
         if any((flag == 2).any() for flag in flags):
             for flag in flags:
                 flag /= 2
-    sizes = {_size(image) for image in images.values()} - {None}
-    return parsed.Parsed(
-        choices[0], people, sizes=frozenset(size for size in sizes if size)
-    )
+    sizes = frozenset(size for image in images.values() if (size := _size(image)))
+    return parsed.Parsed(choices[0], people, sizes=sizes)
 
 
 def _frame(entry: Any, images: Mapping[Any, dict], where: str) -> int:
@@ -124,10 +122,12 @@ def _images(raw: Mapping[str, Any], path: pathlib.Path) -> dict[Any, dict]:
 
 def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
     """(width, height) of a picture of the table, or None where it does not say."""
-    size = image.get("width"), image.get("height")
-    if all(isinstance(side, int | float) and side > 0 for side in size):
-        return int(size[0]), int(size[1])
-    return None
+    width, height = image.get("width"), image.get("height")
+    if not (isinstance(width, int | float) and isinstance(height, int | float)):
+        return None
+    if not (0 < width < np.inf and 0 < height < np.inf):
+        return None
+    return int(width), int(height)
 
 
 def _named_joints(

@@ -31,7 +31,7 @@ def parse(contents: Mapping[pathlib.Path, Any]) -> parsed.Parsed:
     Raises:
         errors.BadInput: names the file that is wrong.
     """
-    people = {}
+    people: dict[int, list[np.ndarray]] = {}
     choices = [joint_orders.OPENPOSE25, joint_orders.OPENPOSE18]
     for path, raw in contents.items():
         number = parsed.frame_number(path.stem)

@@ -39,7 +39,8 @@ def parse_json(contents: Mapping[pathlib.Path, Any], folder: bool) -> parsed.Par
         errors.BadInput: names the entry that is wrong.
     """
     people: dict[int, list[np.ndarray]] = {}
-    unit, notes = parsed.PIXELS, ()
+    unit = parsed.PIXELS
+    notes: tuple[str, ...] = ()
     for path, raw in contents.items():
         if folder:
             frames = [(parsed.required_number(path.name, path), raw)]
