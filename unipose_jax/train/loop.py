@@ -80,10 +80,16 @@ def _train(stage: Stage, checkpoints: checkpoint.Checkpoints) -> bool:
         if stage.starts_from_teacher and is_new:
             saver.validate_and_save(0, state)  # training may not improve on the teacher
         for step in range(first_step + 1, stage.num_steps + 1):
+            if step == first_step + 1:
+                bar.set_postfix_str("compiling ...")
             batch = next(batches)
             fed = parallel.shard({name: batch[name] for name in stage.recipe.fields})
             state, scalars = run_step(state, fed, key)
             log.add(step, scalars)
+            if step == first_step + 1:
+                jax.block_until_ready(state)
+                bar.set_postfix_str("")
+                bar.unpause()  # compiling does not count in the remaining time
             bar.update()
             logging = step == stage.num_steps or step % stage.log_every == 0
             if logging:
@@ -126,6 +132,8 @@ def _start(
     state, position = restore.restore_or_init(stage, checkpoints)
     if position is not None:
         batches.set_state(position)
+        if parallel.is_main_process() and int(state.step) < stage.num_steps:
+            print(f"{stage.folder}: resumes from the checkpoint of step {state.step}")
         return state, False
     if stage.init_backbone:
         state = pretrained.load_backbone(state, pathlib.Path(stage.init_backbone))
