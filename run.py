@@ -18,9 +18,7 @@ flags.DEFINE_string("output", None, "Pose file, or folder (convert), to write.")
 flags.DEFINE_string("truth", None, "Pose file with the truth (score).")
 flags.DEFINE_string("recording", None, "Recording of the poses' frames (refine).")
 flags.DEFINE_string("model", None, "ONNX 2D pose network (keypoints).")
-flags.DEFINE_string(
-    "skeleton", None, "Of keypoints (COCO17) or of joints (lookup: ITOP15)."
-)
+flags.DEFINE_string("skeleton", None, "Of keypoints, or of the poses (lookup).")
 flags.DEFINE_enum("fill", None, ("bones",), "lookup: also joints without depth.")
 flags.DEFINE_float("fps", None, "Frames per second, if not as recorded (convert).")
 flags.DEFINE_float("depth_unit", None, "Metres per count of depth, the same (convert).")

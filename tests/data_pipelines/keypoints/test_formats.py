@@ -211,7 +211,7 @@ def test_bad_landmarks_are_refused(tmp_path, points, message):
 
 def test_shares_need_the_size_of_the_picture(tmp_path):
     path = write(tmp_path / "a.json", [{"frame": 0, "pose_landmarks": landmarks()}])
-    with pytest.raises(errors.BadInput, match="need the size of the picture"):
+    with pytest.raises(errors.BadInput, match="need the picture's size"):
         read(path, None)
 
 
