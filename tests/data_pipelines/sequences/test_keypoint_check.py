@@ -31,7 +31,7 @@ def test_keypoints_on_the_person_are_accepted(make_recording, room, mask, capsys
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        (lambda uv: 0.5 * uv, r"100% would be if .* resized .*\[80, 60\]"),
+        (lambda uv: 0.5 * uv, r"100% would be.* resized .*\[80, 60\]"),
         (lambda uv: 0.75 * uv, r"resized picture: .*\[120, 90\]"),
         (lambda uv: uv + (50, 0), "another recording"),
     ],
@@ -56,6 +56,28 @@ def test_a_mirrored_picture_is_suspected(make_recording, room):
         keypoints=detections.to_coco(uv, np.ones((3, 17)), "COCO17"),
     )
     with pytest.raises(errors.BadInput, match="if the picture were mirrored"):
+        visit(path)
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_small_keypoints_on_a_person_at_the_corner_are_refused(
+    make_recording, room, upper
+):
+    # The person fills the picture from its corner, so half of its size is on it, too.
+    mask = np.zeros((120, 160), bool)
+    mask[:115, :50] = True
+    v = np.linspace(4, 108, 17)
+    uv = np.stack([np.where(np.arange(17) % 2, 6.0, 44.0), v], axis=-1)[None]
+    found = np.clip(uv, 0, (50, 60)) if upper else 0.5 * uv
+    path = make_recording(
+        depth=[np.where(mask, 2.0, 3.0)] * 3,
+        mask=[mask] * 3,
+        keypoints=detections.to_coco(found.repeat(3, 0), np.ones((3, 17)), "COCO17"),
+    )
+    if upper:  # of the same size, as of a person behind a desk
+        visit(path)
+        return
+    with pytest.raises(errors.BadInput, match=r"resized picture: .*\[80, 60\]"):
         visit(path)
 
 
