@@ -183,9 +183,7 @@ def test_numpy_arrays_give_numpy_arrays_of_the_same_values(function):
 
 
 # Of an Azure Kinect's depth camera, OpenCV's order: k1 k2 p1 p2 k3 k4 k5 k6.
-RATIONAL = np.array(
-    [5.2447, 3.8138, -0.00012, -7e-5, 0.2031, 5.5669, 5.7512, 1.0535]
-)
+RATIONAL = np.array([5.2447, 3.8138, -0.00012, -7e-5, 0.2031, 5.5669, 5.7512, 1.0535])
 
 
 def test_the_rational_model_matches_hand_computed_values():
@@ -225,3 +223,12 @@ def test_pixels_beyond_the_fold_of_a_lens_have_an_error():
 def test_another_number_of_coefficients_is_an_error():
     with pytest.raises(ValueError, match="distortion has 4 coefficients"):
         camera.distort(np.zeros((1, 2)), np.zeros(4))
+
+
+def test_undistort_stays_before_the_fold():
+    # The same pixel also comes from the other side of the axis, beyond the fold.
+    lens = np.array([-0.9, 0.0, 0.0, 0.0, 0.0])
+    pixel = np.array([[-0.35, -0.25]])
+    ideal = camera.undistort(pixel, lens)
+    assert (ideal < 0).all()
+    assert camera.undistortion_error(pixel, lens)[0] > 0.01

@@ -59,7 +59,7 @@ def predict(
     else:
         network = _load_trained(config, workdir, modality)
     pose, shown = predict_recording(network, opened, pictures=MAX_PICTURES)
-    pose_file.write(output, pose)
+    pose_file.write(output, opened.to_recorded(pose))
     found = int(pose.is_valid().any(axis=1).sum())
     print(f"{found} of {len(pose)} frames show a person; poses: {output}")
     if pictures:

@@ -14,6 +14,7 @@ from unipose_jax.geometry import arrays
 _COEFFICIENTS = (5, 8)  # of Brown-Conrady and of the rational model
 _MIN_DETERMINANT = 0.01  # of the Jacobian of a lens; 1 without distortion
 _MIN_DENOMINATOR = 0.01  # of the rational model
+_CONVERGED = 1e-12  # step in x / z after which NumPy arrays need no other
 _MAX_STEP = 0.5  # of Newton's method, in x / z; a lens sees |x / z| up to 2
 
 
@@ -168,10 +169,10 @@ def undistort(
 ) -> Float[arrays.AnyArray, "*batch n 2"]:
     """Ideal normalised coordinates of distorted ones: inverse of `distort`.
 
-    Newton's method with the analytic Jacobian, started at the distorted coordinates.
-    It converges wherever the lens is invertible along the way there. Where the
-    distorted image folds over, there is no inverse: `undistortion_error` says by how
-    much the result misses. NaN stays NaN.
+    Newton's method with the analytic Jacobian, which never steps over the fold of a
+    lens, where the distorted image turns back. For coordinates that no point before
+    the fold has, there is no inverse: `undistortion_error` says by how much the result
+    misses. NaN stays NaN.
 
     Args:
         xy: distorted (x / z, y / z), dimensionless.
@@ -183,21 +184,27 @@ def undistort(
     """
     xp = arrays.namespace(xy, distortion)
 
-    def refine(_, guess):
-        bent, (xx, xy_, yy) = _distorted_and_jacobian(guess, distortion)
-        away = xy - bent
-        # Beyond the fold of a lens the determinant is 0 or negative; keep it finite.
-        det = xp.maximum(xx * yy - xy_ * xy_, _MIN_DETERMINANT)
-        du, dv = away[..., :1], away[..., 1:]
-        step = xp.concatenate([yy * du - xy_ * dv, xx * dv - xy_ * du], -1) / det
-        return guess + xp.clip(step, -_MAX_STEP, _MAX_STEP)
+    def refine(_, state):
+        guess, scale = state
+        bent, jacobian = _distorted_and_jacobian(guess, distortion)
+        step = _solve(jacobian, xy - bent)
+        candidate = guess + scale * xp.clip(step, -_MAX_STEP, _MAX_STEP)
+        # Beyond the fold of a lens the same pixels occur again: stay on this side.
+        ok = _is_before_fold(candidate, distortion)
+        scale = xp.where(ok, xp.minimum(2.0 * scale, 1.0), 0.5 * scale)
+        return xp.where(ok, candidate, guess), scale
 
-    if xp is not jax.numpy:
-        guess = xy
-        for step in range(iterations):
-            guess = refine(step, guess)
-        return guess
-    return jax.lax.fori_loop(0, iterations, refine, xp.asarray(xy))
+    start = 0.0 * xy  # the optical axis is never beyond the fold; NaN stays NaN
+    for share in (0.25, 0.5, 0.75, 1.0):
+        start = xp.where(_is_before_fold(share * xy, distortion), share * xy, start)
+    state = start, xp.ones_like(start[..., :1])
+    if xp is jax.numpy:
+        return jax.lax.fori_loop(0, iterations, refine, state)[0]
+    for step in range(iterations):
+        state, before = refine(step, state), state
+        if not (abs(state[0] - before[0]) > _CONVERGED).any():
+            break
+    return state[0]
 
 
 def undistortion_error(
@@ -240,6 +247,21 @@ def undistort_uv(
     """Pixels of the ideal camera from observed pixels: inverse of `distort_uv`."""
     xy = undistort(xy_from_uv(uv, intrinsics), distortion, iterations=iterations)
     return uv_from_xy(xy, intrinsics)
+
+
+def _solve(jacobian, away):
+    """Step whose image by a symmetric Jacobian (xx, xy, yy) is `away`."""
+    xx, xy, yy = jacobian
+    xp = arrays.namespace(away)
+    det = xp.maximum(xx * yy - xy * xy, _MIN_DETERMINANT)
+    du, dv = away[..., :1], away[..., 1:]
+    return xp.concatenate([yy * du - xy * dv, xx * dv - xy * du], -1) / det
+
+
+def _is_before_fold(xy, distortion):
+    """Whether the Jacobian of a lens is positive definite: (..., 1)."""
+    xx, mixed, yy = _distorted_and_jacobian(xy, distortion)[1]
+    return (xx * yy > mixed * mixed) & (xx + yy > 0.0)
 
 
 def _distorted_and_jacobian(xy, distortion):

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.cameras import calibration
+from data_pipelines.cameras import calibration, camera_file
 from data_pipelines.ground import file_io
-from data_pipelines.readers.recordings import recording
+from data_pipelines.readers.recordings import image_files
 from unipose_jax import atomic, errors
 
 _PIXEL_CENTER = 0.5  # librealsense and Open3D: first pixel centre at (0, 0)
@@ -63,7 +63,7 @@ def convert(
     for name, value in {"fps": fps, "depth_unit": depth_unit}.items():
         if not 0 < value < math.inf:
             raise errors.BadInput(f"--{name}={value:g} is not a positive number")
-    if depth_unit > calibration.MAX_DEPTH_UNIT:
+    if depth_unit > camera_file.MAX_DEPTH_UNIT:
         raise errors.BadInput(
             f"--depth_unit={depth_unit:g}: unit is metres per count; 0.001 for millimetres"
         )
@@ -73,8 +73,8 @@ def convert(
         for kind in ("depth", "color"):
             (folder / kind).mkdir(parents=True)
         for number, (color, depth) in enumerate(pairs):
-            recording.read_depth_png(depth, camera)
-            recording.read_color(color, camera)
+            image_files.read_depth_png(depth, camera)
+            image_files.read_color(color, camera)
             shutil.copyfile(depth, folder / "depth" / f"{number:06d}.png")
             suffix = ".png" if color.suffix.lower() == ".png" else ".jpg"
             shutil.copyfile(color, folder / "color" / f"{number:06d}{suffix}")
