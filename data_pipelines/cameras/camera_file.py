@@ -64,7 +64,15 @@ def read_camera_file(path: str | os.PathLike) -> CameraFile:
         errors.BadInput: a key is missing, unknown or wrong; the message names one.
     """
     path = pathlib.Path(path)
-    raw = file_io.read_json(path)
+    return from_json(file_io.read_json(path), path)
+
+
+def from_json(raw: Any, path: pathlib.Path) -> CameraFile:
+    """Checks the parsed content of camera.json; see `read_camera_file`.
+
+    Raises:
+        errors.BadInput: as `read_camera_file`.
+    """
     if not isinstance(raw, dict):
         raise errors.BadInput(f"{path} has no 'depth' camera")
     camera_keys.check_spelling(raw, _KEYS, str(path), _HINTS)
@@ -87,7 +95,7 @@ def read_camera_file(path: str | os.PathLike) -> CameraFile:
         depth=camera_keys.read_camera(raw["depth"], f"{path}: 'depth'"),
         color=color,
         color_from_depth=color_from_depth,
-        depth_unit=_depth_unit(raw, path),
+        depth_unit=depth_unit(raw, path),
         fps=fps,
         time=_time(raw, path) if "time" in raw else None,
         time_unit=_choice(raw, "time_unit", tuple(frame_times.UNITS), path),
@@ -98,8 +106,12 @@ def read_camera_file(path: str | os.PathLike) -> CameraFile:
     )
 
 
-def _depth_unit(raw: Mapping[str, Any], path: pathlib.Path) -> float:
-    """Metres per count, from `depth_unit` or an SDK's `depth_scale`."""
+def depth_unit(raw: Mapping[str, Any], path: pathlib.Path) -> float:
+    """Metres per count, from `depth_unit` or an SDK's `depth_scale`.
+
+    Raises:
+        errors.BadInput: it is missing or no such number.
+    """
     if "depth_unit" in raw and "depth_scale" in raw:
         raise errors.BadInput(f"{path} has 'depth_unit' and 'depth_scale'; keep one")
     if "depth_scale" in raw:
@@ -112,13 +124,13 @@ def _depth_unit(raw: Mapping[str, Any], path: pathlib.Path) -> float:
             f"{path}: 'depth_scale' {scale:g} is neither metres per count (0.001) nor "
             "counts per metre (1000); give 'depth_unit', metres per count"
         )
-    depth_unit = camera_keys.number(raw, "depth_unit", path)
-    if depth_unit > MAX_DEPTH_UNIT:
+    unit = camera_keys.number(raw, "depth_unit", path)
+    if unit > MAX_DEPTH_UNIT:
         raise errors.BadInput(
-            f"{path}: 'depth_unit' {depth_unit:g} is too large; its unit is metres per "
+            f"{path}: 'depth_unit' {unit:g} is too large; its unit is metres per "
             "count, 0.001 for millimetres"
         )
-    return depth_unit
+    return unit
 
 
 def _time(raw: Mapping[str, Any], path: pathlib.Path) -> np.ndarray:

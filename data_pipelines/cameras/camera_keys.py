@@ -25,7 +25,7 @@ _MODELS = ("model", "distortion_model", "type")
 _CENTERS = ("codx", "cody")  # of the distortion, apart from the optical axis
 # For people; nothing depends on them.
 NOTES = ("name", "serial", "serial_number", "comment", "description", "source")
-_KEYS = (
+KEYS = (
     *("width", "height", "fx", "fy", "cx", "cy", "ppx", "ppy", "w", "h"),
     *("image_width", "image_height", "cropped", "metric_radius"),
     *(*_SIZES, *_MATRICES, *_LISTS, *_SINGLE, *_MODELS, *_CENTERS, *NOTES),
@@ -46,7 +46,7 @@ def read_camera(entry: Any, where: str) -> calibration.Camera:
         raise errors.BadInput(
             f"{where} is not a camera (width, height, fx, fy, cx, cy)"
         )
-    check_spelling(entry, _KEYS, where)
+    check_spelling(entry, KEYS, where)
     width, height = _size(entry, where)
     focal, center = _pinhole(entry, where)
     cropped = entry.get("cropped", False)
@@ -80,10 +80,15 @@ def check_spelling(
     for key in entry:
         if key in known or key.startswith("_"):
             continue
-        near = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.7)
-        near = [hints[key.lower()]] if hints and key.lower() in hints else near
-        advice = f"did you mean {near[0]!r}?" if near else "a comment starts with '_'"
+        near = (hints or {}).get(key.lower()) or similar(key, known, 0.7)
+        advice = f"did you mean {near!r}?" if near else "a comment starts with '_'"
         raise errors.BadInput(f"{where}: unknown key {key!r}; {advice}")
+
+
+def similar(key: str, known: Iterable[str], cutoff: float) -> str | None:
+    """The known key that is most similar to `key`, if any is."""
+    near = difflib.get_close_matches(key.lower(), list(known), n=1, cutoff=cutoff)
+    return near[0] if near else None
 
 
 def array(entry: Mapping[str, Any], key: str, where: Any) -> np.ndarray:

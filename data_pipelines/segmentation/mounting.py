@@ -7,7 +7,7 @@ import numpy as np
 from data_pipelines.cameras import calibration, orientation
 from data_pipelines.segmentation import person_candidates, segmenter
 
-_TOUCH = 0.15  # metres between the floor and the lowest point of who stands on it
+_TOUCH = 0.22  # metres from the floor to the lowest grid point of who stands on it
 _STATURE = (0.7, 2.3)  # metres, of a person on the floor
 _MIN_SCORE = 0.3  # plausibility of the person on the floor
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from data_pipelines.ground import file_io, pose_file
-from data_pipelines.readers.recordings import recording
+from data_pipelines.readers.recordings import mounting_check, recording
 from data_pipelines.sequences import person_crops, tracks
 from unipose_jax import errors, estimator, skeleton
 from unipose_jax.report import build
@@ -51,6 +51,7 @@ def predict(
     if output.suffix != ".npz":
         raise errors.BadInput(f"a pose file must end in .npz, got {output}")
     opened = recording.open_recording(source)
+    mounting_check.warn_if_turned(opened)
     file_io.check_writable(output)
     if pictures:
         build.check_folder(output.with_suffix(""))
