@@ -1,4 +1,4 @@
-"""Signals that ask a run to end."""
+"""Handling of the signals SIGTERM and SIGINT during training."""
 
 import signal
 from types import FrameType
@@ -8,12 +8,12 @@ from typing import Any
 class Interrupt:
     """While open, SIGTERM and SIGINT set `requested` instead of killing the process.
 
-    A second SIGINT interrupts at once, as usual. Outside the main thread, where Python
-    allows no handlers, nothing is caught.
+    A second SIGINT raises KeyboardInterrupt. Outside the main thread Python allows no
+    signal handlers; signals then have their usual effect.
     """
 
     def __init__(self) -> None:
-        """Nothing is caught before the `with` block."""
+        """Creates the object; `with` installs the handlers."""
         self.requested = False
         self.signal_name = ""
         self._previous: dict[int, Any] = {}
