@@ -213,9 +213,8 @@ def _lens(entry: Mapping[str, Any], where: str) -> tuple[str | None, np.ndarray]
     if listed is None:
         if not single:
             return model, np.zeros(5)
-        values = [
-            array({"0": 0.0} | entry, k if k in single else "0", where) for k in _SINGLE
-        ]
+        filled = {key: entry.get(key) or 0.0 for key in _SINGLE}
+        values = [array(filled, key, where) for key in _SINGLE]
         if any(value.ndim for value in values):
             raise errors.BadInput(f"{where}: {single[0]!r} must be one number")
         short = not {"k4", "k5", "k6"} & set(single)

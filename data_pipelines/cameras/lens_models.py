@@ -14,8 +14,10 @@ from data_pipelines.cameras import calibration
 from unipose_jax import errors
 from unipose_jax.geometry import camera as pinhole
 
-_DIRECT = ("brownconrady", "plumbbob", "rationalpolynomial", "rational", "opencv")
-_DIRECT += ("radtan", "pinhole", "none", "perspective")
+_DIRECT = (
+    *("brownconrady", "plumbbob", "rationalpolynomial", "rational", "opencv"),
+    *("radtan", "pinhole", "none", "perspective"),
+)
 _FISH_EYE = ("kannalabrandt", "fisheye", "equidistant", "ftheta", "omni", "mei")
 _MAX_MISFIT = 0.1  # pixels, of an approximated lens
 
