@@ -32,6 +32,7 @@ _HINTS = {
     **dict.fromkeys(("extrinsics", "extrinsic", "depth_to_color"), "color_from_depth"),
     **dict.fromkeys(("invalid_value", "no_depth", "invalid_values"), "invalid"),
     **dict.fromkeys(("mask_value", "person_values", "labels"), "mask_values"),
+    **dict.fromkeys(("width", "height", "fx", "fy", "cx", "cy", "k"), "depth"),
     **dict.fromkeys(("depth_factor", "scale", "factor"), "depth_unit"),
 }
 
@@ -48,7 +49,8 @@ class CameraFile:
     time: np.ndarray | None  # float64 (frames,), in time_unit
     time_unit: str | None  # a key of frame_times.UNITS; None for seconds
     world_from_depth: np.ndarray | None  # float32 ([frames,] 4, 4), metres
-    orientation: orientation.Orientation | None  # None: neither up nor mirrored given
+    orientation: orientation.Orientation
+    up_is_top: bool  # whether "up": "top" is given
     invalid: tuple[int, ...] | None  # counts that mean no depth; None: not given
     mask_values: tuple[int, ...] | None  # mask pixels of the person; None: not given
 
@@ -101,6 +103,7 @@ def from_json(raw: Any, path: pathlib.Path) -> CameraFile:
         time_unit=_choice(raw, "time_unit", tuple(frame_times.UNITS), path),
         world_from_depth=_rigid(raw, _WORLD_POSE, path) if _WORLD_POSE in raw else None,
         orientation=_orientation(raw, path),
+        up_is_top=raw.get("up") == "top",
         invalid=_integers(raw, "invalid", 65535, path),
         mask_values=_integers(_person_values(raw, path), "mask_values", 255, path),
     )
@@ -155,16 +158,12 @@ def _choice(
     return raw[key]
 
 
-def _orientation(
-    raw: Mapping[str, Any], path: pathlib.Path
-) -> orientation.Orientation | None:
+def _orientation(raw: Mapping[str, Any], path: pathlib.Path) -> orientation.Orientation:
     up = _choice(raw, "up", tuple(orientation.TURNS), path)
-    mirrored = raw.get("mirrored")
-    if not isinstance(mirrored, bool | None):
+    mirrored = raw.get("mirrored", False)
+    if not isinstance(mirrored, bool):
         raise errors.BadInput(f"{path}: 'mirrored' must be true or false")
-    if up is None and mirrored is None:
-        return None
-    return orientation.Orientation(up or "top", bool(mirrored))
+    return orientation.Orientation(up or "top", mirrored)
 
 
 def _person_values(raw: Mapping[str, Any], path: pathlib.Path) -> Mapping[str, Any]:

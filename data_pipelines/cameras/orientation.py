@@ -28,6 +28,12 @@ class Orientation:
         """Whether nothing has to be changed."""
         return self.up == "top" and not self.mirrored
 
+    def turned_on(self, up: str) -> "Orientation":
+        """The mounting whose images are these ones, with their side `up` at the top."""
+        sides = {"left": "right", "right": "left"} if self.mirrored else {}
+        turns = (TURNS[self.up] + TURNS[sides.get(up, up)]) % 4
+        return Orientation(list(TURNS)[turns], self.mirrored)
+
     @property
     def upright_from_recorded(self) -> np.ndarray:
         """The change of axes of the camera frame: float32 (3, 3), orthogonal.

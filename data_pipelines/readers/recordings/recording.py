@@ -45,7 +45,7 @@ class Recording(sequence.Sequence):
     @property
     def orientation(self) -> orientation.Orientation:
         """How the device is mounted; all that is read is upright and not mirrored."""
-        return self.file.orientation or orientation.Orientation()
+        return self.file.orientation
 
     def depth(self, index: int) -> np.ndarray:
         """Depth of a frame: float32 (height, width), metres, 0 where missing."""
@@ -204,7 +204,7 @@ def open_recording(
         )
     camera = camera_file.read_camera_file(path / "camera.json")
     frames = _depth_frames(path / "depth")
-    mounting = camera.orientation or orientation.Orientation()
+    mounting = camera.orientation
     world = _per_frame(camera.world_from_depth, len(frames), path)
     recording = Recording(
         name=name or path.resolve().name,

@@ -24,7 +24,8 @@ def read(tmp_path):
 
 def test_nothing_is_assumed_where_keys_are_missing(read):
     camera = read()
-    assert camera.orientation is None
+    assert camera.orientation.is_upright
+    assert not camera.up_is_top
     assert camera.invalid is None
     assert camera.mask_values is None
     assert camera.time_unit is None
@@ -35,6 +36,7 @@ def test_the_mounting_is_read(read):
     assert not read(up="left").orientation.mirrored
     assert read(mirrored=True).orientation.mirrored
     assert read(up="top", mirrored=False).orientation.is_upright
+    assert read(up="top").up_is_top
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,7 @@ def test_a_depth_scale_is_metres_per_count_or_counts_per_metre(read, scale):
         ({"Up": "left"}, "unknown key 'Up'; did you mean 'up'"),
         ({"rotation": 180}, "unknown key 'rotation'; did you mean 'up'"),
         ({"flip": True}, "unknown key 'flip'; did you mean 'mirrored'"),
+        ({"fx": 10}, "unknown key 'fx'; did you mean 'depth'"),
         ({"depth2": DEPTH}, "unknown key 'depth2'; did you mean 'depth'"),
         ({"depth": [1, 2]}, "has no 'depth' camera"),
     ],

@@ -58,6 +58,22 @@ def test_transforms_between_cameras_and_to_the_world_stay_rigid(mounting):
     np.testing.assert_allclose(apart, truth, atol=1e-5)
 
 
+@pytest.mark.parametrize("mounting", ALL)
+@pytest.mark.parametrize("up", orientation.TURNS)
+def test_a_wrong_mounting_is_corrected(mounting, up):
+    image = np.arange(12).reshape(3, 4)
+    wrong = orientation.Orientation(up, mounting.mirrored)
+    seen = wrong.turn_image(image)
+    side = next(
+        side
+        for side in orientation.TURNS
+        if np.array_equal(
+            orientation.Orientation(side).turn_image(seen), mounting.turn_image(image)
+        )
+    )
+    assert wrong.turned_on(side) == mounting
+
+
 def test_all_eight_mountings_differ():
     for one, other in itertools.combinations(ALL, 2):
         assert np.any(one.upright_from_recorded != other.upright_from_recorded)
