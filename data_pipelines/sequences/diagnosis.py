@@ -59,9 +59,9 @@ def _measured(source: sequence.Sequence) -> tuple[float, float, float, float, fl
             depth = source.depth(int(index))
         except errors.BadInput:
             continue
-        known = depth is not None and depth > 0
-        if depth is None or not known.any():
+        if depth is None or not (depth > 0).any():
             continue
+        known = depth > 0
         view = segment.analyze(depth)
         grid_known = view.grid.z > 0
         planes = 1.0 - (view.labels > 0).sum() / max(grid_known.sum(), 1)

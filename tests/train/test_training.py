@@ -218,7 +218,9 @@ def test_config_that_cannot_work_is_refused_before_training(
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_sigterm_saves_and_ends(config, straight, tmp_path, monkeypatch, final_state):
+def test_sigterm_saves_and_ends(
+    config, straight, tmp_path, monkeypatch, final_state, capfd
+):
     class Signalled(loader.Loader):
         def __next__(self):
             if self.get_state()["step"] == 2:
@@ -229,8 +231,10 @@ def test_sigterm_saves_and_ends(config, straight, tmp_path, monkeypatch, final_s
     with monkeypatch.context() as patch:
         patch.setattr(loader, "Loader", Signalled)
         assert not loop.train(stages.stage(config, tmp_path))
+    assert "SIGTERM: the run is saved after this step" in capfd.readouterr().err
     assert checkpoint.Checkpoints(tmp_path).latest_step() == 3
     assert loop.train(stages.stage(config, tmp_path))
+    assert "resumes from the checkpoint of step 3" in capfd.readouterr().out
     chex.assert_trees_all_equal(
         final_state(config, tmp_path).checkpoint_tree(),
         final_state(config, straight).checkpoint_tree(),

@@ -1,5 +1,6 @@
 """Handling of the signals SIGTERM and SIGINT during training."""
 
+import os
 import signal
 from types import FrameType
 from typing import Any
@@ -35,3 +36,6 @@ class Interrupt:
             raise KeyboardInterrupt
         self.requested = True
         self.signal_name = signal.Signals(number).name
+        again = "; Ctrl-C again ends it at once" * (number == signal.SIGINT)
+        line = f"\n{self.signal_name}: the run is saved after this step{again}\n"
+        os.write(2, line.encode())  # a handler may not use buffered streams
