@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "refine": {"reduction", "geometry", "skeleton", "physics", "losses"},
     "models": {"geometry", "skeleton"},
     "weights": {"atomic", "models"},
+    "detector": {"errors", "atomic"},
 }
 PURE = {*MAY_IMPORT} - {"models", "weights"}
 TOP = {"train", "report"}  # above all of these
