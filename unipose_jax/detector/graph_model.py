@@ -75,7 +75,7 @@ def read(path: str | os.PathLike) -> GraphModel:
             for node in content["modelTopology"]["node"]
             if node["op"] == "Placeholder"
         )
-        tensors = {}
+        tensors: dict[str, np.ndarray] = {}
         for group in content["weightsManifest"]:
             names = [pathlib.PurePath(name).name for name in group["paths"]]
             data = b"".join(_read_bytes(path.with_name(name)) for name in names)

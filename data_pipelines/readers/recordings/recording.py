@@ -50,6 +50,10 @@ class Recording(sequence.Sequence):
             return None
         return read_color(path, self.color_camera)
 
+    def has_color(self, index: int) -> bool:
+        """Whether a frame has a file with its colour image."""
+        return self.color_camera is not None and bool(self._find("color", index))
+
     def mask(self, index: int) -> np.ndarray | None:
         """Mask of the person in depth: bool (height, width), or None without a file."""
         path = self._find("mask", index)
