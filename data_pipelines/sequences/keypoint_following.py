@@ -22,6 +22,7 @@ MIN_JOINTS = 5  # seen joints of a person
 _MAX_CROPS = 4  # of a frame
 _MIN_OVERLAP = 0.6  # of the crop of a frame with the one that its keypoints ask for
 _MIN_SHARE = 0.5  # of the keypoints that lie on the person of the depth map
+_MIN_GAIN = 0.9  # of the confidence of a crop by that of the crop that follows from it
 _CELL = 0.03  # of the height of a person; keypoints this far away are on the person
 
 
@@ -113,11 +114,17 @@ class _Attempt(NamedTuple):
     on_person: float  # share of the keypoints on the person of the depth map, or 1
 
     def is_person(self) -> bool:
-        return (self.person[:, 2] > 0).sum() >= MIN_JOINTS
+        return bool((self.person[:, 2] > 0).sum() >= MIN_JOINTS)
 
-    def rank(self) -> tuple[bool, bool, float]:
-        sure = self.is_person()
-        return sure and self.on_person >= _MIN_SHARE, sure, self.person[:, 2].sum()
+    def certainty(self) -> int:
+        """0: no person; 1: a person; 2: the person of the depth map, if one is known."""
+        return self.is_person() + (self.is_person() and self.on_person >= _MIN_SHARE)
+
+    def is_better(self, before: "_Attempt") -> bool:
+        """Whether it replaces an attempt before it, whose crop led to this one."""
+        if self.certainty() != before.certainty():
+            return self.certainty() > before.certainty()
+        return self.person[:, 2].sum() >= _MIN_GAIN * before.person[:, 2].sum()
 
 
 @dataclasses.dataclass
@@ -170,7 +177,11 @@ class _Frame:
         self.attempts.append(_Attempt(crop, person, on_person))
 
     def best(self) -> _Attempt:
-        return max(self.attempts, key=_Attempt.rank)
+        """The last attempt that is no worse than those before it."""
+        best = self.attempts[0]
+        for attempt in self.attempts[1:]:
+            best = attempt if attempt.is_better(best) else best
+        return best
 
     def next_crop(self) -> crops.Square | None:
         """The crop for the next frame; None where the person is lost."""
