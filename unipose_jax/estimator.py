@@ -18,7 +18,7 @@ import numpy as np
 from data_pipelines.ground import sampling
 from data_pipelines.segmentation import segmenter
 from data_pipelines.sequences import tracks
-from unipose_jax import errors, models, skeleton
+from unipose_jax import errors, models, pose_quality, skeleton
 from unipose_jax.weights import store
 
 
@@ -33,6 +33,9 @@ class Estimator:
         frames: frames per clip.
         num_points: points per frame.
         crop_size: side of the crops, pixels; 0 if crops are not an input.
+        max_interval: longest time between neighbouring frames of a clip, seconds.
+        calibration: weights of `pose_quality.joint_probability`; () leaves the
+            confidence as the network gives it.
     """
 
     params: dict
@@ -41,6 +44,8 @@ class Estimator:
     frames: int
     num_points: int
     crop_size: int = 0
+    max_interval: float = sampling.MAX_INTERVAL
+    calibration: tuple[float, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -114,6 +119,36 @@ class Estimator:
         fed = {name: fields[name] for name in self.inputs if name in fields}
         return jax.tree.map(np.asarray, self._apply(self._device_params, fed))
 
+    def calibrated(
+        self, xyz: np.ndarray, confidence: np.ndarray, points: np.ndarray
+    ) -> np.ndarray:
+        """Confidence of the joints of a pose, given the points of the person.
+
+        Args:
+            xyz: (joints, 3), predicted joints, metres, depth-camera frame.
+            confidence: (joints,), of the network.
+            points: (points, 3), metres, depth-camera frame.
+
+        Returns:
+            (joints,): the probability that each joint is within 10 cm, or the
+            network's confidence if the estimator has no calibration.
+        """
+        if not self.calibration:
+            return confidence
+        rng = np.random.default_rng(0)
+        some, _ = sampling.sample_points(points, QUALITY_POINTS, rng, repeat=True)
+        return np.asarray(self._probability(xyz, confidence, some))
+
+    @functools.cached_property
+    def _probability(self):
+        return jax.jit(
+            functools.partial(
+                pose_quality.joint_probability,
+                skeleton=skeleton.by_name(self.skeleton),
+                weights=self.calibration,
+            )
+        )
+
 
 def from_config(config: Mapping[str, Any], params) -> Estimator:
     """Makes an estimator from the config of a trained run.
@@ -130,6 +165,7 @@ def from_config(config: Mapping[str, Any], params) -> Estimator:
         frames=data["frames"],
         num_points=data["num_points"],
         crop_size=data["crop_size"],
+        max_interval=data.get("max_interval", sampling.MAX_INTERVAL),
     )
 
 
@@ -173,15 +209,20 @@ def export(path: str | pathlib.Path, estimator: Estimator, notes: dict) -> None:
     store.save(path, estimator.params, meta | notes)
 
 
-_META_KEYS = ("model", "skeleton", "frames", "num_points", "crop_size")
+_META_KEYS = (
+    *("model", "skeleton", "frames", "num_points", "crop_size"),
+    *("max_interval", "calibration"),
+)
+QUALITY_POINTS = 512  # of the person, from which the confidence is computed
 
 
 class OnlineEstimator:
     """Poses from successive depth frames: segmentation, sampling and prediction.
 
     The input of the network is a sliding window that ends at the newest frame. At the
-    start, the first frame is repeated to fill the window. Only the pose of the newest
-    frame is returned, so a recording and a live camera give the same poses.
+    start and after a gap in time (`Estimator.max_interval`), the first frame is
+    repeated to fill the window. Only the pose of the newest frame is returned, so a
+    recording and a live camera give the same poses.
     """
 
     def __init__(self, estimator: Estimator, rays: np.ndarray, intrinsics: np.ndarray):
@@ -234,8 +275,8 @@ class OnlineEstimator:
             cam_from_points: (4, 4), from the depth camera to the colour camera.
 
         Returns:
-            xyz (joints, 3), metres, camera frame, and confidence (joints,); or None if
-            there are no points.
+            xyz (joints, 3), metres, camera frame, and confidence (joints,), see
+            `Estimator.calibrated`; or None if there are no points.
         """
         if not len(xyz):
             self._window = []
@@ -245,6 +286,9 @@ class OnlineEstimator:
             xyz, self._estimator.num_points, rng, repeat=True
         )
         frame = {"points": points, "points_valid": valid, "time": np.asarray(time)}
+        times = np.array([*(before["time"] for before in self._window), time])
+        start, _ = sampling.segments(times, self._estimator.max_interval)[-1]
+        self._window = self._window[start:]
         self._window = [*self._window, frame | dict(crops or {})]
         self._window = self._window[-self._estimator.frames :]
         missing = self._estimator.frames - len(self._window)
@@ -255,4 +299,6 @@ class OnlineEstimator:
         if "color_crop" in clip and cam_from_points is not None:
             clip["cam_from_points"] = np.asarray(cam_from_points, np.float32)[None]
         found, confidence = self._estimator.from_fields(clip)
-        return found[0, -1], confidence[0, -1]
+        return found[0, -1], self._estimator.calibrated(
+            found[0, -1], confidence[0, -1], xyz
+        )

@@ -117,7 +117,7 @@ class _Attempt(NamedTuple):
         return bool((self.person[:, 2] > 0).sum() >= MIN_JOINTS)
 
     def certainty(self) -> int:
-        """0: no person; 1: a person; 2: the person of the depth map, if one is known."""
+        """0: nobody; 1: a person; 2: also the person of the depth map, if known."""
         return self.is_person() + (self.is_person() and self.on_person >= _MIN_SHARE)
 
     def is_better(self, before: "_Attempt") -> bool:

@@ -16,7 +16,7 @@ SIMPLE = {"AddV2": "Add", "Sub": "Sub", "Mul": "Mul"}
 
 
 class Converter:
-    """Writes the nodes of a graph as ONNX; pictures are (1, channels, rows, columns)."""
+    """Writes the nodes of a graph as ONNX, with channels before rows and columns."""
 
     def __init__(self, model):
         self.model, self.nodes, self.constants = model, [], []
