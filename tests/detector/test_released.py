@@ -130,7 +130,7 @@ def test_the_released_network_equals_onnxruntime(released):
     network = movenet.MoveNet(model, batch=1)
     found = network(picture[None])
     scale = np.array([4.0, 4.0, 1.0])
-    np.testing.assert_allclose(found, decoded * scale, rtol=1e-5, atol=1e-3)
+    np.testing.assert_allclose(found, np.asarray(decoded) * scale, rtol=1e-5, atol=1e-3)
     assert network.size == 256
 
 
