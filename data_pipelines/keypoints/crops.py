@@ -15,9 +15,9 @@ from unipose_jax import skeleton as skeletons
 # A joint with a confidence below MIN_CONFIDENCE is no keypoint, nor is one at the edge
 # of the visible part of a crop with less than MIN_EDGE_CONFIDENCE: MoveNet puts joints
 # that are not in the picture on its edge, with confidences of 0.03 to 0.2.
-MIN_CONFIDENCE = 0.2
+MIN_CONFIDENCE = 0.25
 MIN_EDGE_CONFIDENCE = 0.4
-_EDGE = 0.03  # of the side of the crop
+_EDGE = 0.05  # of the side of the crop
 _PADDING = 1.25  # scale of a box that becomes a crop
 _TORSO_SCALE, _BODY_SCALE = 1.9, 1.2  # as in MoveNet
 _MIN_SIDE = 16  # pixels

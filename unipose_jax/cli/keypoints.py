@@ -1,6 +1,7 @@
 """Finds and draws the 2D keypoints of a recording: `run.py --mode=keypoints`."""
 
 import contextlib
+import hashlib
 import itertools
 import os
 import pathlib
@@ -8,14 +9,13 @@ import time
 from typing import Any
 
 import numpy as np
-import tqdm
 
 from data_pipelines.ground import file_io
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import keypoint_following as following
 from data_pipelines.sequences import keypoint_progress, onnx_pose
-from unipose_jax import errors
+from unipose_jax import errors, progress
 from unipose_jax.cli import keypoint_sheet
 from unipose_jax.detector import files, movenet
 
@@ -132,32 +132,39 @@ def _follow(
     opened: recording.Recording, graph: pathlib.Path, partial: pathlib.Path
 ) -> list[following.Found]:
     """Detects the keypoints of all frames, the known ones taken from a file."""
-    header = {
-        "network": [graph.stat().st_size, graph.with_suffix(".bin").stat().st_size],
-        "frames": list(opened.frames),
-        "block": following.BLOCK,
-    }
+    network = movenet.load(graph, batch=following.BLOCK)
+    header = _header(opened, graph)
     blocks = keypoint_progress.read(partial, header)
+    if partial.exists() and not blocks:
+        print(f"{partial} is of other files or has no frame; starting anew")
     keypoint_progress.start(partial, header, blocks)
     found = list(itertools.chain.from_iterable(block.found for block in blocks))
     if found:
         print(f"going on after {len(found)} of {len(opened)} frames ({partial})")
-    network = movenet.load(graph, batch=following.BLOCK)
     crop = blocks[-1].crop if blocks else None
     begun = time.monotonic()
-    with tqdm.tqdm(
-        total=len(opened), initial=len(found), desc="keypoints", unit="frame"
-    ) as bar:
-        bar.set_postfix_str("compiling")
+    with progress.Bar(len(opened), "keypoints", "frame", initial=len(found)) as bar:
         for block in following.follow(opened, network, skip=len(blocks), crop=crop):
             keypoint_progress.append(partial, block)
             found += block.found
-            bar.set_postfix_str("")
             bar.update(len(block.found))
     seconds = max(time.monotonic() - begun, 1e-3)
     new = len(found) - sum(len(block.found) for block in blocks)
     print(f"{new} frames in {seconds:.0f} s, compiling included")
     return found
+
+
+def _header(opened: recording.Recording, graph: pathlib.Path) -> dict[str, Any]:
+    """What known keypoints depend on: network, frames, and when files were added."""
+    folders = [opened.path / name for name in ("color", "depth", "mask")]
+    changed = [path.stat().st_mtime_ns for path in folders if path.exists()]
+    return {
+        "network": hashlib.sha256(graph.read_bytes()).hexdigest(),
+        "frames": list(opened.frames),
+        "folders": changed,
+        "camera": (opened.path / "camera.json").read_text(),
+        "block": following.BLOCK,
+    }
 
 
 def _check_color(opened: recording.Recording) -> None:
