@@ -21,6 +21,7 @@ flags.DEFINE_string("model", None, "ONNX network, or MoveNet's files (keypoints)
 flags.DEFINE_string("skeleton", "COCO17", "Of the keypoints (keypoints).")
 flags.DEFINE_float("fps", None, "Frames per second, if not as recorded (convert).")
 flags.DEFINE_float("depth_unit", None, "Metres per count of depth, the same (convert).")
+flags.DEFINE_bool("mirrored", False, "The images are mirrored (convert).")
 flags.DEFINE_string("source", None, "Original files of a data set (prepare).")
 flags.DEFINE_string("data_dir", None, "Prepared data sets; is config.data.data_dir.")
 flags.DEFINE_enum(

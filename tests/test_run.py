@@ -43,6 +43,7 @@ def run(mode: str, config=None, **options) -> int:
         "skeleton": "COCO17",
         "fps": None,
         "depth_unit": None,
+        "mirrored": False,
     }
     flags |= {
         key: str(v) if key in defaults and v is not None else v

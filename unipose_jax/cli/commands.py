@@ -109,6 +109,7 @@ def _convert(config, options) -> int:
         paths.required(options, "output"),
         fps=options.fps,
         depth_unit=options.depth_unit,
+        mirrored=options.mirrored,
     )
 
 

@@ -46,9 +46,11 @@ def refine_file(
     if pictures:
         build.check_folder(output.with_suffix(""))
     opened = recording.open_recording(recording_path) if recording_path else None
+    if opened is not None:
+        poses = opened.from_recorded(poses)
     refined = refine_poses(poses, opened)
     after = to_pose_file(poses, refined)
-    pose_file.write(output, after)
+    pose_file.write(output, after if opened is None else opened.to_recorded(after))
     print(f"{_summary(poses, after, refined)}\nposes: {output}")
     if pictures:
         page = report.report_refinement(poses, after, output, opened)
