@@ -84,6 +84,23 @@ def test_an_interrupted_detection_goes_on(
     assert json.loads((path / "keypoints.json").read_text()) == straight
 
 
+@pytest.mark.parametrize(
+    "mount", [{"up": "bottom"}, {"up": "left"}, {"mirrored": True}, {}]
+)
+def test_keypoints_of_a_turned_camera_are_read_as_they_were_found(
+    make_recording, tiny, steady, mount
+):
+    path = make_recording(frames=1)
+    camera = json.loads((path / "camera.json").read_text())
+    (path / "camera.json").write_text(json.dumps(camera | mount))
+    content = keypoints.detect(path, model=tiny)
+    # The network found one joint after the other to the right and below.
+    (person,) = recording.open_recording(path).keypoint_detections().by_frame[0]
+    assert (np.diff(person[:, :2], axis=0) > 0).all()
+    written = np.reshape(content[0]["keypoints"], (17, 3))[:, :2] + 0.5
+    assert np.allclose(written, person[:, :2], atol=1e-3) == (not mount)
+
+
 def test_what_is_needed_is_one_line(make_recording, tiny, tmp_path):
     path = make_recording(color=None, color_camera=None)
     with pytest.raises(errors.BadInput, match="no colour images to find them in"):

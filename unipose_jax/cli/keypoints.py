@@ -90,9 +90,11 @@ def detect(path: str | os.PathLike, *, model: str | os.PathLike | None = None) -
             f"{path}: MoveNet saw no person in {len(found)} frames; look at color/"
         )
     persons = np.stack([np.asarray(entry.person) for entry in shown])
-    content = detections.to_coco(
-        persons[..., :2], persons[..., 2], "COCO17", [entry.frame for entry in shown]
+    uv, confidence = opened.keypoints_to_recorded(
+        persons[..., :2], persons[..., 2], "COCO17"
     )
+    frames = [entry.frame for entry in shown]
+    content = detections.to_coco(uv, confidence, "COCO17", frames)
     file_io.write_json(path / NAME, content)
     with contextlib.suppress(OSError):
         (path / PARTIAL).unlink(missing_ok=True)
