@@ -6,7 +6,7 @@ import sys
 from absl import app, flags
 from ml_collections import config_flags
 
-MODES = "train evaluate predict refine score prepare convert keypoints".split()
+MODES = "train evaluate predict refine score prepare convert keypoints lookup".split()
 
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
 _CONFIG = config_flags.DEFINE_config_file(
@@ -18,7 +18,10 @@ flags.DEFINE_string("output", None, "Pose file, or folder (convert), to write.")
 flags.DEFINE_string("truth", None, "Pose file with the truth (score).")
 flags.DEFINE_string("recording", None, "Recording of the poses' frames (refine).")
 flags.DEFINE_string("model", None, "ONNX network, or MoveNet's files (keypoints).")
-flags.DEFINE_string("skeleton", "COCO17", "Of the keypoints (keypoints).")
+flags.DEFINE_string(
+    "skeleton", None, "Of keypoints (COCO17) or of joints (lookup: ITOP15)."
+)
+flags.DEFINE_enum("fill", None, ("bones",), "lookup: also joints without depth.")
 flags.DEFINE_float("fps", None, "Frames per second, if not as recorded (convert).")
 flags.DEFINE_float("depth_unit", None, "Metres per count of depth, the same (convert).")
 flags.DEFINE_bool("mirrored", False, "The images are mirrored (convert).")

@@ -19,7 +19,7 @@ _WORLD_POSE = "world_from_depth"  # key for a moving camera
 _KEYS = (
     *("depth", "color", "color_from_depth", "depth_unit", "depth_scale"),
     *("fps", "time", "time_unit", _WORLD_POSE),
-    *("up", "mirrored", "invalid", "mask_values", *camera_keys.NOTES),
+    *("up", "mirrored", "invalid", "mask_values", "keypoints", *camera_keys.NOTES),
 )
 _HINTS = {
     **dict.fromkeys(("rgb", "colour", "color_camera", "colour_camera"), "color"),
@@ -53,6 +53,7 @@ class CameraFile:
     up_is_top: bool  # whether "up": "top" is given
     invalid: tuple[int, ...] | None  # counts that mean no depth; None: not given
     mask_values: tuple[int, ...] | None  # mask pixels of the person; None: not given
+    keypoints: Mapping[str, Any] | None = None  # see `keypoints.settings`
 
 
 def read_camera_file(path: str | os.PathLike) -> CameraFile:
@@ -93,6 +94,8 @@ def from_json(raw: Any, path: pathlib.Path) -> CameraFile:
     fps = camera_keys.number(raw, "fps", path) if "fps" in raw else None
     if fps is not None:
         frame_times.check_rate(fps, str(path))
+    if not isinstance(raw.get("keypoints"), dict | None):
+        raise errors.BadInput(f"{path}: 'keypoints' is not an object with keys")
     return CameraFile(
         depth=camera_keys.read_camera(raw["depth"], f"{path}: 'depth'"),
         color=color,
@@ -106,6 +109,7 @@ def from_json(raw: Any, path: pathlib.Path) -> CameraFile:
         up_is_top=raw.get("up") == "top",
         invalid=_integers(raw, "invalid", 65535, path),
         mask_values=_integers(_person_values(raw, path), "mask_values", 255, path),
+        keypoints=raw.get("keypoints"),
     )
 
 

@@ -11,14 +11,10 @@ import numpy as np
 
 from data_pipelines.ground import sampling, schema
 from data_pipelines.segmentation import segmenter as segmentation
-from data_pipelines.sequences import person_crops
+from data_pipelines.sequences import keypoint_check, labels, person_crops
 from data_pipelines.sequences.sequence import Sequence
 from unipose_jax import errors
-from unipose_jax import skeleton as skeletons
 from unipose_jax.geometry import point_cloud
-
-# Metres; a surface this far in front of a joint occludes it.
-_OCCLUSION_DEPTH = 0.2
 
 
 class PersonCloud(NamedTuple):
@@ -104,7 +100,7 @@ def read_track(
     Raises:
         errors.BadInput: a frame, the keypoints or the ground truth cannot be read.
     """
-    xyz = _read_truth(source, skeleton)
+    xyz = labels.read_truth(source, skeleton)
     known = np.isfinite(xyz).all(axis=-1)
     visible = known.copy()
     points: dict[int, np.ndarray] = {}
@@ -119,7 +115,7 @@ def read_track(
         rng = np.random.default_rng((seed, index))
         drawn, valid = sampling.sample_points(cloud.xyz, stored_points, rng)
         points[index] = drawn[valid]
-        visible[index] &= _is_visible(xyz[index], cloud.depth, source)
+        visible[index] &= labels.is_visible(xyz[index], cloud.depth, source)
 
     keypoints = visit(source, skeleton, take, skipped)
     kept = sorted(points)
@@ -141,12 +137,12 @@ def read_track(
             "intrinsics": source.keypoint_camera.intrinsics,
             "cam_from_points": source.color_from_depth,
         },
-        unusable_reason=_unusable_reason(
+        unusable_reason=labels.unusable_reason(
             source, known[kept], fields["confidence"][kept]
         ),
         missing_joints_reason=""
         if known[kept].any()
-        else _missing_joints_reason(source, skeleton),
+        else labels.missing_joints_reason(source, skeleton),
         name=source.name,
         subject=source.subject,
     )
@@ -189,19 +185,43 @@ def visit(
         The keypoints; see `read_keypoints`.
     """
     without_mask: Collection[int] = range(len(source))
-    center = None
+    center, seen = None, keypoint_check.Silhouettes(source)
     if _has_mask(source, skipped):
         center, without_mask = np.full((len(source), 3), np.nan), []
         for index, cloud, has_mask in _readable_clouds(source, None, skipped):
             center[index] = _center(cloud.xyz)
             if has_mask:
+                seen.add(index, cloud.xyz)
                 take(index, cloud)
             else:
                 without_mask.append(index)
     keypoints = _keypoints_near(source, skeleton, center)
     for index, cloud, _ in _readable_clouds(source, keypoints, skipped, without_mask):
+        seen.add(index, cloud.xyz)
         take(index, cloud)
+    if keypoints is not None:
+        check_keypoints(source, keypoints, seen, skipped)
     return keypoints
+
+
+def check_keypoints(
+    source: Sequence,
+    keypoints: Keypoints,
+    seen: keypoint_check.Silhouettes,
+    skipped: list[str] | None = None,
+) -> None:
+    """Checks that keypoints are on the person in depth.
+
+    Where segmentation found nobody at the keypoints, they are compared with the person
+    that it finds without them.
+
+    Raises:
+        errors.BadInput: most are not.
+    """
+    if not seen.tells(keypoints.confidence):
+        for index, cloud, _ in _readable_clouds(source, None, skipped, seen.frames):
+            seen.add(index, cloud.xyz)
+    seen.check(keypoints.uv, keypoints.confidence)
 
 
 def masked_points(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.ndarray:
@@ -234,12 +254,16 @@ def read_keypoints(
     Returns:
         The keypoints, or None if the sequence has none.
     """
-    center = None
+    center, seen = None, keypoint_check.Silhouettes(source)
     if _has_mask(source, skipped):
         center = np.full((len(source), 3), np.nan)
         for index, cloud, _ in _readable_clouds(source, None, skipped):
             center[index] = _center(cloud.xyz)
-    return _keypoints_near(source, skeleton, center)
+            seen.add(index, cloud.xyz)
+    keypoints = _keypoints_near(source, skeleton, center)
+    if keypoints is not None and center is not None:
+        seen.check(keypoints.uv, keypoints.confidence)
+    return keypoints
 
 
 def _keypoints_near(
@@ -332,53 +356,6 @@ def _has_mask(source: Sequence, skipped: list[str] | None) -> bool:
             if skipped is None:
                 raise
     return False
-
-
-def _read_truth(source: Sequence, skeleton: str) -> np.ndarray:
-    """Ground truth in `skeleton`: float32 (frames, joints, 3), NaN where unknown."""
-    pose = source.joints()
-    if pose is None:
-        joints = skeletons.by_name(skeleton).num_joints
-        return np.full((len(source), joints, 3), np.nan, np.float32)
-    xyz = np.where(pose.is_valid()[..., None], pose.xyz, np.nan).astype(np.float32)
-    return np.asarray(skeletons.convert(xyz, pose.skeleton, skeleton)[0], np.float32)
-
-
-def _unusable_reason(
-    source: Sequence, known: np.ndarray, confidence: np.ndarray
-) -> str:
-    """Why a sequence cannot be used for training; "" if it can."""
-    if known.any() or confidence.any():
-        return ""
-    return (
-        f"{source.name} has no keypoints to train on: there is no keypoints.json, or "
-        "no entry belongs to a frame (image_id is the number in the depth file's name)"
-    )
-
-
-def _missing_joints_reason(source: Sequence, skeleton: str) -> str:
-    """Message: joints without keypoints, and skeletons whose joints all have some."""
-    lacking = source.missing_joints(skeleton)
-    if not lacking:
-        return ""
-    fitting = [name for name in skeletons.NAMES if not source.missing_joints(name)]
-    advice = (
-        f"choose another skeleton with --config.data.skeleton: {', '.join(fitting)}"
-        if fitting
-        else "no skeleton has only these joints; adapt weights that predict them"
-    )
-    missing = ", ".join(lacking)
-    return f"{source.name}: the keypoints have no {missing} of {skeleton}; {advice}"
-
-
-def _is_visible(xyz: np.ndarray, depth: np.ndarray, source: Sequence) -> np.ndarray:
-    """Whether no surface is more than 0.2 m in front of a joint: bool (joints,)."""
-    camera = source.depth_camera
-    uv = np.nan_to_num(camera.distort_uv(camera.project(xyz)), nan=-1.0)
-    u, v = np.floor(np.clip(uv, -1, 1e6)).astype(int).T
-    inside = (u >= 0) & (v >= 0) & (u < depth.shape[1]) & (v < depth.shape[0])
-    surface = np.where(inside, depth[v * inside, u * inside], 0.0)
-    return (surface == 0) | (surface > xyz[:, 2] - _OCCLUSION_DEPTH)
 
 
 def _center(xyz: np.ndarray) -> np.ndarray:

@@ -116,7 +116,20 @@ def _convert(config, options) -> int:
 def _keypoints(config, options) -> int:
     source = paths.required(options, "input")
     model = paths.optional(options, "model")
-    return _mode("keypoints").show_keypoints(source, model, options.skeleton)
+    return _mode("keypoints").show_keypoints(
+        source, model, options.skeleton or "COCO17"
+    )
+
+
+def _lookup(config, options) -> int:
+    source = paths.required(options, "input")
+    return _mode("lookup").look_up(
+        source,
+        paths.required(options, "output"),
+        skeleton=options.skeleton or "ITOP15",
+        fill=options.fill,
+        pictures=options.pictures,
+    )
 
 
 MODES: dict[str, Callable[[Any, Any], int]] = {
@@ -128,4 +141,5 @@ MODES: dict[str, Callable[[Any, Any], int]] = {
     "prepare": _prepare,
     "convert": _convert,
     "keypoints": _keypoints,
+    "lookup": _lookup,
 }

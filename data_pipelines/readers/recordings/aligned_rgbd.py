@@ -78,7 +78,8 @@ def convert(
             raise errors.BadInput(f"--{name}={value:g} is not a positive number")
     if depth_unit > camera_file.MAX_DEPTH_UNIT:
         raise errors.BadInput(
-            f"--depth_unit={depth_unit:g}: unit is metres per count; 0.001 for millimetres"
+            f"--depth_unit={depth_unit:g}: its unit is metres per count, 0.001 for "
+            "millimetres"
         )
     pairs = _pairs(source)
     file_io.check_absent(output)

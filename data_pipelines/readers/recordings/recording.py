@@ -3,8 +3,8 @@
     camera.json  depth/000000.png  color/000000.{png,jpg}  mask/000000.png
     keypoints.json (or keypoints/*.json of OpenPose)  joints.npz
 
-Frames are read on request. Pixel centres are at +0.5: add 0.5 to cx and cy of intrinsics
-calibrated with centres at integers (OpenCV).
+Frames are read on request. Pixel centres are at +0.5: add 0.5 to cx and cy of
+intrinsics calibrated with centres at integers (OpenCV).
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ import numpy as np
 
 from data_pipelines.cameras import calibration, camera_file, frame_times, orientation
 from data_pipelines.ground import file_io, pose_file
-from data_pipelines.keypoints import detections
+from data_pipelines.keypoints import detections, settings
 from data_pipelines.readers.recordings import depth_counts, image_files, masks
 from data_pipelines.sequences import sequence
 from unipose_jax import atomic, errors
@@ -33,8 +33,8 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 class Recording(sequence.Sequence):
     """An opened recording folder; `len` is the number of depth frames.
 
-    `frames` has the number in each depth file's name. All other files and keypoints of a
-    frame have the same number.
+    `frames` has the number in each depth file's name. All other files and keypoints of
+    a frame have the same number.
     """
 
     path: pathlib.Path
@@ -82,7 +82,17 @@ class Recording(sequence.Sequence):
         path = next(filter(pathlib.Path.exists, _keypoint_paths(self.path)), None)
         if path is None:
             return None
-        found = detections.read(path)
+        camera = self.file.color or self.file.depth  # as recorded
+        picture, rule = settings.parse(
+            self.file.keypoints,
+            (camera.width, camera.height),
+            str(self.path / "camera.json"),
+        )
+        found = detections.match_frames(
+            detections.read(path, picture), self.frames, self.time, rule
+        )
+        for line in found.notes:
+            errors.warn(f"{path}: {line}")
         if self.orientation.is_upright:
             return found
         people = {f: self._turn_people(p, found) for f, p in found.by_frame.items()}
@@ -144,9 +154,7 @@ class Recording(sequence.Sequence):
         """Poses of a file in the frame of `depth_camera`: inverse of `to_recorded`."""
         return self._turn_pose(pose, back=False)
 
-    def _turn_pose(
-        self, pose: pose_file.PoseFile, *, back: bool
-    ) -> pose_file.PoseFile:
+    def _turn_pose(self, pose: pose_file.PoseFile, *, back: bool) -> pose_file.PoseFile:
         if self.orientation.is_upright:
             return pose
         change = self.orientation.upright_from_recorded
