@@ -17,7 +17,7 @@ flags.DEFINE_string("input", None, "Recording folder, or pose file (refine, scor
 flags.DEFINE_string("output", None, "Pose file, or folder (convert), to write.")
 flags.DEFINE_string("truth", None, "Pose file with the truth (score).")
 flags.DEFINE_string("recording", None, "Recording of the poses' frames (refine).")
-flags.DEFINE_string("model", None, "ONNX 2D pose network (keypoints).")
+flags.DEFINE_string("model", None, "ONNX network, or MoveNet's files (keypoints).")
 flags.DEFINE_string(
     "skeleton", None, "Of keypoints (COCO17) or of joints (lookup: ITOP15)."
 )

@@ -61,6 +61,10 @@ class Recording(sequence.Sequence):
         image = image_files.read_color(path, self.file.color)
         return self.orientation.turn_image(image)
 
+    def has_color(self, index: int) -> bool:
+        """Whether a frame has a file with its colour image."""
+        return self.color_camera is not None and bool(self._find("color", index))
+
     def mask(self, index: int) -> np.ndarray | None:
         """Mask of the person in depth: bool (height, width), or None without a file."""
         path = self._find("mask", index)
