@@ -111,6 +111,7 @@ def rendered_data() -> ml_collections.ConfigDict:
     data.mixture = ""  # other prepared sets: "ntu_rgbd/cross_subject=0.4,recording=0.1"
     data.keypoints = ""  # folder of 2D keypoints by sequence; "" is the set's own
     data.frame_step = 1  # frames of the recording from one frame of a clip to the next
+    data.max_interval = 0.15  # s between frames of a clip; a longer gap ends the clip
     data.stored_points = 2_048  # most points that are kept of a frame
     data.workers = 0  # processes that read batches or prepare data
     data.skip_corrupt = False  # whether unreadable frames are skipped, and listed

@@ -26,3 +26,21 @@ def test_weights_are_arguments_of_the_program(no_large_constants):
     xyz, confidence = network(points.astype(np.float32), valid, time.astype(np.float32))
     assert np.isfinite(xyz).all()
     assert ((confidence >= 0) & (confidence <= 1)).all()
+
+
+def test_frames_before_a_gap_do_not_change_the_pose():
+    network = estimator.load_shipped()
+    rays = np.zeros((4, 4, 2), np.float32)
+    camera = np.array([4.0, 4.0, 2.0, 2.0])
+    cloud = np.random.default_rng(0).normal((0.0, 0.0, 3.0), 0.3, (400, 3))
+    alone = estimator.OnlineEstimator(network, rays, camera).from_points(cloud, 0.0)
+    live = estimator.OnlineEstimator(network, rays, camera)
+    live.from_points(cloud + [0.5, 0.0, 0.0], 0.0)
+    soon = live.from_points(cloud, 0.1)
+    live.from_points(cloud + [0.5, 0.0, 0.0], 0.2)
+    late = live.from_points(cloud, 5.2)
+    assert alone is not None
+    assert soon is not None
+    assert late is not None
+    np.testing.assert_array_equal(late[0], alone[0])
+    assert np.abs(soon[0] - alone[0]).max() > 0.001  # metres

@@ -33,6 +33,7 @@ class Estimator:
         frames: frames per clip.
         num_points: points per frame.
         crop_size: side of the crops, pixels; 0 if crops are not an input.
+        max_interval: longest time between neighbouring frames of a clip, seconds.
     """
 
     params: dict
@@ -41,6 +42,7 @@ class Estimator:
     frames: int
     num_points: int
     crop_size: int = 0
+    max_interval: float = sampling.MAX_INTERVAL
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -130,6 +132,7 @@ def from_config(config: Mapping[str, Any], params) -> Estimator:
         frames=data["frames"],
         num_points=data["num_points"],
         crop_size=data["crop_size"],
+        max_interval=data.get("max_interval", sampling.MAX_INTERVAL),
     )
 
 
@@ -173,15 +176,19 @@ def export(path: str | pathlib.Path, estimator: Estimator, notes: dict) -> None:
     store.save(path, estimator.params, meta | notes)
 
 
-_META_KEYS = ("model", "skeleton", "frames", "num_points", "crop_size")
+_META_KEYS = (
+    *("model", "skeleton", "frames", "num_points", "crop_size"),
+    "max_interval",
+)
 
 
 class OnlineEstimator:
     """Poses from successive depth frames: segmentation, sampling and prediction.
 
     The input of the network is a sliding window that ends at the newest frame. At the
-    start, the first frame is repeated to fill the window. Only the pose of the newest
-    frame is returned, so a recording and a live camera give the same poses.
+    start and after a gap in time (`Estimator.max_interval`), the first frame is
+    repeated to fill the window. Only the pose of the newest frame is returned, so a
+    recording and a live camera give the same poses.
     """
 
     def __init__(self, estimator: Estimator, rays: np.ndarray, intrinsics: np.ndarray):
@@ -245,6 +252,9 @@ class OnlineEstimator:
             xyz, self._estimator.num_points, rng, repeat=True
         )
         frame = {"points": points, "points_valid": valid, "time": np.asarray(time)}
+        times = np.array([*(before["time"] for before in self._window), time])
+        start, _ = sampling.segments(times, self._estimator.max_interval)[-1]
+        self._window = self._window[start:]
         self._window = [*self._window, frame | dict(crops or {})]
         self._window = self._window[-self._estimator.frames :]
         missing = self._estimator.frames - len(self._window)

@@ -2,6 +2,11 @@
 
 import numpy as np
 
+# Longest time between neighbouring frames of a clip, seconds. Networks are trained at
+# 15 Hz. On rendered people, clips of three frames give smaller errors than single
+# frames up to 0.125 s, equal errors at 0.2 s, and larger ones from 0.33 s on.
+MAX_INTERVAL = 0.15
+
 
 def sample_points(
     xyz: np.ndarray, count: int, rng: np.random.Generator, *, repeat: bool = False
@@ -53,3 +58,24 @@ def clip_windows(frames: int, length: int, stride: int) -> np.ndarray:
     last = max(frames - length, 0)
     starts = np.append(np.arange(0, last, stride), last)
     return np.minimum(starts[:, None] + np.arange(length), frames - 1)
+
+
+def segments(time: np.ndarray, max_interval: float) -> list[tuple[int, int]]:
+    """Splits a sequence at gaps in time, which no clip may cross.
+
+    A gap is a step of more than `max_interval`, or one in which time does not increase.
+
+    Args:
+        time: (frames,), seconds.
+        max_interval: seconds.
+
+    Returns:
+        (first, stop) frame positions of each segment, in order; together all frames.
+    """
+    if not len(time):
+        return []
+    step = np.diff(time)
+    # The tolerance is for time stored as float32: 0.06 ms at ten minutes.
+    cuts = np.flatnonzero((step > max_interval + 1e-3) | (step <= 0)) + 1
+    bounds = [0, *cuts.tolist(), len(time)]
+    return list(zip(bounds[:-1], bounds[1:], strict=True))

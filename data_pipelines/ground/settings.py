@@ -11,6 +11,7 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from data_pipelines.ground import sampling
 from unipose_jax import errors
 
 RENDERED = "rendered"  # annotations of a collection of rendered images
@@ -82,6 +83,7 @@ class DataSettings:
     skeleton: str = "ITOP15"
     frames: int = 3
     frame_step: int = 1
+    max_interval: float = sampling.MAX_INTERVAL  # seconds
     num_points: int = 512
     stored_points: int = 2_048
     crop_size: int = 0  # pixels

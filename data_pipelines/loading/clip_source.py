@@ -27,6 +27,10 @@ class Track(Protocol):
         """Schema fields without a frame axis."""
 
     @property
+    def time(self) -> np.ndarray:
+        """(frames,), seconds."""
+
+    @property
     def unusable_reason(self) -> str:
         """Why the track cannot be used for training; "" if it can."""
 
@@ -51,9 +55,9 @@ class Track(Protocol):
 class ClipSource:
     """Clips that cover tracks, as schema examples.
 
-    Every frame is evaluated once: `xyz_valid` is False where the last clip of a track
-    overlaps the previous clip or repeats the last frame of a short track. Examples have
-    the crop fields that all tracks have.
+    No clip crosses a gap in time. Every frame is evaluated once: `xyz_valid` is False
+    where the last clip before a gap overlaps the previous clip or repeats its last
+    frame. Examples have the crop fields that all tracks have.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class ClipSource:
         num_frames: int,
         num_points: int,
         frame_step: int = 1,
+        max_interval: float = sampling.MAX_INTERVAL,
         seed: int = 0,
         protocol: str = "",
     ):
@@ -73,11 +78,13 @@ class ClipSource:
             num_frames: frames per clip.
             num_points: points per frame.
             frame_step: step between frames of a clip.
+            max_interval: longest time between neighbouring frames of a clip, seconds.
             seed: seed of the sampling of points.
             protocol: description of the evaluation protocol.
         """
         self.tracks, self.protocol = tracks, protocol
         self._num_points, self._seed = num_points, seed
+        self._num_frames, self._max_interval = num_frames, max_interval
         self._names = list(_PER_FRAME)
         if tracks:
             self._names += [
@@ -88,7 +95,9 @@ class ClipSource:
         self.clips = [
             (number, window)
             for number, track in enumerate(tracks)
-            for window in clip_positions(len(track), num_frames, frame_step)
+            for window in clip_positions(
+                track.time, num_frames, step=frame_step, max_interval=max_interval
+            )
         ]
         """(track number, frame positions) of each example."""
 
@@ -145,11 +154,26 @@ class ClipSource:
                 f"{len(problems)} of {len(self.tracks)} sequences cannot be used;"
                 f" the first: {problems[0]}"
             )
+        self._report_slow_tracks()
         plain = sum("color_crop" not in track.crops for track in self.tracks)
         if 0 < plain < len(self.tracks):
             print(
                 f"{plain} of {len(self.tracks)} sequences have no colour images, so "
                 "clips have no colour crops"
+            )
+
+    def _report_slow_tracks(self) -> None:
+        """Prints a line if the frames of a track are too far apart for clips."""
+        single = {number for number, _ in self.clips} - {
+            number for number, window in self.clips if window[0] < window[-1]
+        }
+        slow = [self.tracks[i] for i in sorted(single) if len(self.tracks[i]) > 1]
+        if slow and self._num_frames > 1:
+            interval = float(np.median(np.diff(slow[0].time)))
+            print(
+                f"{slow[0].name}: its frames are {interval:.3g} s apart and "
+                f"config.data.max_interval is {self._max_interval:g} s, so each clip "
+                f"is one frame; the same for {len(slow) - 1} other sequences"
             )
 
 
@@ -167,11 +191,26 @@ def is_new_frame(clips: Sequence[tuple[int, np.ndarray]], index: int) -> np.ndar
     return first
 
 
-def clip_positions(length: int, num_frames: int, step: int) -> list[np.ndarray]:
-    """Frame positions of the clips that cover a track, `num_frames` apart."""
+def clip_positions(
+    time: np.ndarray, num_frames: int, *, step: int, max_interval: float
+) -> list[np.ndarray]:
+    """Frame positions of the clips that cover a track, `num_frames` apart.
+
+    Args:
+        time: (frames,) of the track, seconds.
+        num_frames: frames per clip.
+        step: step between frames of a clip.
+        max_interval: longest time between neighbouring frames of a clip, seconds.
+    """
     return [
         positions[window]
-        for positions in (np.arange(phase, length, step) for phase in range(step))
+        for first, stop in segments(time, step, max_interval)
+        for positions in (np.arange(first + phase, stop, step) for phase in range(step))
         if len(positions)
         for window in sampling.clip_windows(len(positions), num_frames, num_frames)
     ]
+
+
+def segments(time: np.ndarray, step: int, max_interval: float) -> list[tuple[int, int]]:
+    """(first, stop) of the parts of a track without a gap for frames `step` apart."""
+    return sampling.segments(time, max_interval / step)

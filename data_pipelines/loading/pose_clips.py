@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from data_pipelines.ground import sampling
 from data_pipelines.loading import clip_source
 from unipose_jax import errors
 
@@ -28,6 +29,7 @@ class PoseClips:
         *,
         num_frames: int,
         frame_step: int = 1,
+        max_interval: float = sampling.MAX_INTERVAL,
         labeled_subjects: Sequence[str] = (),
         protocol: str = "",
     ):
@@ -37,6 +39,7 @@ class PoseClips:
             tracks: tracks of one person each.
             num_frames: frames per clip.
             frame_step: step between frames of a clip.
+            max_interval: longest time between neighbouring frames of a clip, seconds.
             labeled_subjects: subjects whose 3D joints are used for training; empty for
                 all.
             protocol: description of the evaluation protocol.
@@ -51,9 +54,15 @@ class PoseClips:
         self.clips = [
             (number, window)
             for number, track in enumerate(tracks)
-            for window in clip_source.clip_positions(len(track), num_frames, frame_step)
+            for window in clip_source.clip_positions(
+                track.time, num_frames, step=frame_step, max_interval=max_interval
+            )
         ]
         """(track number, frame positions) of each example."""
+        self._segments = [
+            clip_source.segments(track.time, frame_step, max_interval)
+            for track in tracks
+        ]
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -66,14 +75,16 @@ class PoseClips:
         return example
 
     def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Returns a clip of the track of example `index` with a random start."""
+        """Returns a clip without a gap from a random start near example `index`."""
         number, window = self.clips[index]
-        length = len(self.tracks[number])
-        last = max(length - 1 - (self._num_frames - 1) * self._step, 0)
+        start, stop = next(
+            segment for segment in self._segments[number] if window[0] < segment[1]
+        )
+        last = max(stop - 1 - (self._num_frames - 1) * self._step, start)
         first = window[0] + rng.integers(-(self._num_frames * self._step // 2), 1)
         first += rng.integers(0, self._num_frames * self._step // 2 + 1)
         steps = np.arange(self._num_frames) * self._step
-        window = np.minimum(np.clip(first, 0, last) + steps, length - 1)
+        window = np.minimum(np.clip(first, start, last) + steps, stop - 1)
         example = self._cut(number, window)
         if not self._has_labels[number]:
             example["xyz"] = np.full_like(example["xyz"], np.nan)

@@ -133,6 +133,7 @@ def _open_clips(data: settings.DataSettings, split: str):
         num_frames=data.frames,
         num_points=data.num_points,
         frame_step=data.frame_step,
+        max_interval=data.max_interval,
         protocol=protocol,
     )
 
@@ -148,6 +149,7 @@ def _pose_clips(tracks, data: settings.DataSettings, split: str, protocol: str):
         tracks,
         num_frames=data.frames,
         frame_step=data.frame_step,
+        max_interval=data.max_interval,
         labeled_subjects=labeled_subjects,
         protocol=protocol,
     )

@@ -1,6 +1,7 @@
 """Tracks on disk: each record is one frame (points, keypoints, ground truth, time)."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -88,6 +89,7 @@ def records(
         "name": one.name,
         "subject": one.subject,
         "frames": len(track),
+        "time": np.round(track.time, 6).tolist(),
         "with_points": sum(len(xyz) > 0 for xyz in track.points),
         "with_keypoints": int(track.per_frame["confidence"].any(axis=1).sum()),
         "with_joints": int(track.per_frame["xyz_valid"].any(axis=1).sum()),
@@ -158,9 +160,18 @@ class StoredTrack:
     crops: Sequence[str]  # names of the crop fields of all frames
     name: str = ""  # of the sequence
     subject: str = ""  # identifier of the person
+    stored_time: np.ndarray | None = None  # None in sets prepared by version 0.1.0
 
     def __len__(self) -> int:
         return self.length
+
+    @functools.cached_property
+    def time(self) -> np.ndarray:
+        """(frames,), seconds."""
+        if self.stored_time is not None:
+            return self.stored_time
+        stop = self.first + self.length
+        return np.array([self.records[i]["time"] for i in range(self.first, stop)])
 
     def frame(self, position: int) -> dict[str, np.ndarray]:
         """Returns `points`, `time` and the other per-frame fields of one frame."""
@@ -205,6 +216,7 @@ def open_tracks(
                 crops=entry["crops"] if data.crop_size else (),
                 name=entry["name"],
                 subject=entry["subject"],
+                stored_time=np.array(entry["time"]) if "time" in entry else None,
             )
         )
         first += entry["frames"]

@@ -89,12 +89,29 @@ def test_every_frame_is_evaluated_once(make_recording):
 
 
 def test_frame_step_spreads_clips_over_time(make_recording):
-    source = open_source(make_recording(frames=7), frame_step=3)
+    source = open_source(make_recording(frames=7), frame_step=3, max_interval=0.3)
     windows = [window.tolist() for _, window in source.clips]
     assert windows == [[0, 3], [3, 6], [1, 4], [2, 5]]
     np.testing.assert_allclose(source[0]["time"], [0, 0.3], atol=1e-6)
     scored = sum(source[i]["xyz_valid"].all(-1).sum() for i in range(len(source)))
     assert scored == 7
+
+
+def test_no_clip_crosses_a_gap_and_every_frame_is_scored_once(make_recording):
+    path = make_recording(frames=6, fps=None, time=[0.0, 0.1, 0.2, 5.2, 5.3, 9.0])
+    source = open_source(path)
+    windows = [window.tolist() for _, window in source.clips]
+    assert windows == [[0, 1], [1, 2], [3, 4], [5, 5]]
+    scored = [source[i]["xyz_valid"].all(-1).tolist() for i in range(len(source))]
+    assert scored == [[True, True], [False, True], [True, True], [True, False]]
+
+
+def test_frames_too_far_apart_for_clips_are_reported(make_recording, capsys):
+    slow, fast = make_recording("slow", fps=2.0), make_recording("fast")
+    open_source(slow, fast).check_supervision()
+    assert "slow: its frames are 0.5 s apart" in (printed := capsys.readouterr().out)
+    assert "config.data.max_interval is 0.15" in printed
+    assert "fast" not in printed
 
 
 def test_one_usable_track_is_enough_and_the_others_are_reported(make_recording, capsys):

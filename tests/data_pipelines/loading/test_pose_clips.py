@@ -44,6 +44,21 @@ def test_every_frame_is_evaluated_once(folder, step):
     assert scored == sum(len(track) for track in source.tracks)
 
 
+def test_training_clips_do_not_cross_a_gap(folder):
+    source = opened(folder, "train")
+    track = source.tracks[0]
+    time = np.arange(len(track)) / 60.0 + np.where(np.arange(len(track)) < 6, 0.0, 30.0)
+    paused = dataclasses.replace(track, time=time)
+    source = pose_clips.PoseClips([paused], num_frames=4)
+    rng = np.random.default_rng(0)
+    lengths = [
+        np.ptp(source.example(index, rng)["time"])
+        for index in range(len(source))
+        for _ in range(20)
+    ]
+    assert 0.0 < max(lengths) < 1.0  # seconds
+
+
 def test_training_clips_are_consecutive_frames_from_a_random_start(folder):
     source = opened(folder, "train")
     rng = np.random.default_rng(0)
