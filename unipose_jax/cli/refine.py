@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines.ground import file_io, pose_file, sampling
+from data_pipelines.readers.poses import any_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
 from unipose_jax import errors, refine, skeleton
@@ -24,23 +25,26 @@ def refine_file(
     *,
     recording_path: pathlib.Path | None = None,
     pictures: bool = True,
+    skeleton_name: str | None = None,
+    fps: float | None = None,
 ) -> int:
     """Writes refined poses, and pictures of before and after beside them.
 
     Args:
-        source: pose file of any tracker. Its `uv` and `intrinsics`, where it has both,
-            are taken as 2D evidence of its own camera.
-        output: pose file to write.
+        source: poses of any tracker, in any format that `any_file` reads. Its `uv` and
+            `intrinsics`, where it has both, are taken as 2D evidence of its own camera.
+        output: file to write, in any format that `any_file` writes.
         recording_path: recording folder of the same frames; its keypoints, if it has
             any, are the 2D evidence instead, and its depth is the surface.
         pictures: whether to draw.
+        skeleton_name: of the joints, where the file does not name it.
+        fps: frames per second, where the file has no times.
 
     Raises:
         errors.BadInput: poses that cannot be refined, or another recording's.
     """
-    if output.suffix != ".npz":
-        raise errors.BadInput(f"a pose file must end in .npz, got {output}")
-    poses = pose_file.read(source)
+    any_file.check_writable(output)
+    poses = any_file.read(source, skeleton=skeleton_name, fps=fps)
     _check(poses, source)
     file_io.check_writable(output)
     if pictures:
@@ -48,8 +52,8 @@ def refine_file(
     opened = recording.open_recording(recording_path) if recording_path else None
     refined = refine_poses(poses, opened)
     after = to_pose_file(poses, refined)
-    pose_file.write(output, after)
-    print(f"{_summary(poses, after, refined)}\nposes: {output}")
+    notes = any_file.write(output, after)
+    print("\n".join([_summary(poses, after, refined), *notes, f"poses: {output}"]))
     if pictures:
         page = report.report_refinement(poses, after, output, opened)
         if page is not None:
@@ -101,7 +105,8 @@ def to_pose_file(
 ) -> pose_file.PoseFile:
     """The refined poses, with all else that the file held.
 
-    Joints that were taken from the other side bring their confidence along.
+    Joints that were taken from the other side bring their confidence along. Joints
+    that are bridged over a gap, and have none, get half of the joint's median.
     """
     valid = np.asarray(refined.valid)
     xyz = np.where(valid[..., None], refined.xyz, np.nan).astype(np.float32)
@@ -110,9 +115,12 @@ def to_pose_file(
         refined.swapped,
         skeleton=skeleton.by_name(poses.skeleton),
     )
-    return dataclasses.replace(
-        poses, xyz=xyz, valid=valid, confidence=np.asarray(confidence)
-    )
+    confidence = np.array(confidence)
+    for joint, column in enumerate(confidence.T):
+        bridged = valid[:, joint] & (column == 0)
+        if bridged.any():
+            column[bridged] = 0.5 * np.median(column[column > 0])
+    return dataclasses.replace(poses, xyz=xyz, valid=valid, confidence=confidence)
 
 
 def _check(poses: pose_file.PoseFile, source: pathlib.Path) -> None:

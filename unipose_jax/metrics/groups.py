@@ -12,8 +12,10 @@ from unipose_jax.skeleton import definitions
 _UPPER = {
     *("head_top", "head", "nose", "eye", "ear", "neck"),
     *("shoulder", "elbow", "wrist", "hand", "hand_tip", "thumb"),
+    *("skull_base", "eye_inner", "eye_outer", "mouth"),
+    *("index_knuckle", "pinky_knuckle", "thumb_knuckle"),
 }
-_LOWER = {"hip", "knee", "ankle", "foot"}
+_LOWER = {"hip", "knee", "ankle", "foot", "heel", "big_toe", "small_toe"}
 
 
 def upper_body(skeleton: definitions.Skeleton) -> tuple[int, ...]:

@@ -77,13 +77,34 @@ JOINTS = {
     "knee": JointFigures(0.05, 0.285, 0.0, 0.06, 0.09, 6.0, 80.0),
     "ankle": JointFigures(0.05, 0.039, 0.0, 0.035, 0.06, 9.0, 90.0),
     "foot": JointFigures(0.05, 0.02, 0.05, 0.04, 0.09, 10.0, 100.0),
+    # Joints that only skeletons of trackers have: between their neighbours above; foot
+    # .152 H long (Drillis & Contini), hand 84 mm broad, 28 thick (ANSUR II).
+    "skull_base": JointFigures(0.0, 0.89, 0.0, 0.08, 0.12, 5.0, 50.0),
+    "eye_inner": JointFigures(0.01, 0.936, 0.052, 0.01, 0.12, 5.0, 50.0),
+    "eye_outer": JointFigures(0.026, 0.936, 0.045, 0.01, 0.12, 5.0, 50.0),
+    "mouth": JointFigures(0.014, 0.89, 0.06, 0.01, 0.12, 5.0, 50.0),
+    "clavicle": JointFigures(0.02, 0.81, 0.0, 0.08, 0.17, 4.0, 40.0),
+    "collar": JointFigures(0.04, 0.80, 0.0, 0.08, 0.17, 4.0, 40.0),
+    "spine_3": JointFigures(0.0, 0.76, 0.0, 0.12, 0.18, 4.0, 40.0),
+    "spine_chest": JointFigures(0.0, 0.73, 0.0, 0.12, 0.18, 4.0, 40.0),
+    "spine_navel": JointFigures(0.0, 0.62, 0.0, 0.12, 0.18, 4.0, 40.0),
+    "spine_1": JointFigures(0.0, 0.60, 0.0, 0.12, 0.18, 4.0, 40.0),
+    "index_knuckle": JointFigures(0.105, 0.435, 0.02, 0.014, 0.05, 9.0, 90.0),
+    "pinky_knuckle": JointFigures(0.105, 0.44, -0.02, 0.014, 0.05, 9.0, 90.0),
+    "thumb_knuckle": JointFigures(0.105, 0.455, 0.025, 0.014, 0.05, 9.0, 90.0),
+    "heel": JointFigures(0.05, 0.02, -0.04, 0.03, 0.08, 10.0, 100.0),
+    "big_toe": JointFigures(0.045, 0.01, 0.11, 0.015, 0.06, 10.0, 100.0),
+    "small_toe": JointFigures(0.07, 0.01, 0.08, 0.015, 0.06, 10.0, 100.0),
 }
 
 # A line of sight at angle a to the axis of a limb of radius r meets the skin r / sin a
 # in front of the axis. Half of all directions are closer than 60 degrees to an axis, so
 # the median is r / sin 60. Heads are round, and facial points lie on the skin.
 OBLIQUITY = 1.0 / math.sin(math.radians(60.0))
-_ROUND = {"head_top", "head", "nose", "eye", "ear"}
+_ROUND = {
+    *("head_top", "head", "nose", "eye", "ear"),
+    *("skull_base", "eye_inner", "eye_outer", "mouth"),
+}
 
 # Smallest depth of a joint centre below the skin, as a share of the thickness: that of
 # the thinnest cross section (a hand is 28 mm thick: 14 of 28), less sensor noise.
@@ -106,6 +127,7 @@ BONE_SPREAD = {"limb": (1.25, 0.02), "other": (1.5, 0.05)}
 CONNECTIONS = (
     {"nose", "shoulder"},
     {"shoulder", "hip"},
+    {"neck", "hip"},
     {"nose", "neck"},
     {"nose", "thorax"},
     {"nose", "head_top"},

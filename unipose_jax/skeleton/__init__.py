@@ -1,6 +1,6 @@
 """Named skeletons, conversion between them by joint names, and kinematics."""
 
-from unipose_jax.skeleton import definitions, kinematics, names, trackers
+from unipose_jax.skeleton import definitions, kinematics, names, trackers, units
 from unipose_jax.skeleton.definitions import (
     BODY,
     COCO17,
@@ -37,4 +37,5 @@ __all__ = [
     "names",
     "resolve",
     "trackers",
+    "units",
 ]
