@@ -238,3 +238,29 @@ def test_each_person_has_separate_bone_lengths(gentle):
 def test_invalid_shapes_are_rejected(shape, message):
     with pytest.raises(ValueError, match=message):
         refine.refine(jnp.zeros(shape), skeleton=BODY)
+
+
+def test_other_units_are_refused_and_a_name_is_a_skeleton(person):
+    short, time = person[:8], np.arange(8) / 15
+    for xyz, seconds, message in (
+        (1000 * short, time, "as in millimetres"),
+        (100 * short, time, "as in centimetres"),
+        (short, 1000 * time, "as in milliseconds"),
+        (short, time + 1.7e12, "are milliseconds"),
+        (short, np.arange(8), "count frames"),
+        (short[0], time, "expected .time, joints, 3."),
+    ):
+        with pytest.raises(ValueError, match=message):
+            refine.refine(xyz, skeleton="itop15", time=seconds)
+    with pytest.raises(ValueError, match="unknown skeleton 'ITOP'"):
+        refine.refine(short, skeleton="ITOP", time=time)
+
+
+def test_joints_of_confidence_zero_are_not_observed(person):
+    lost, confidence = person[:12].copy(), np.ones((12, 15), np.float32)
+    lost[5, 7], confidence[5, 7] = 0.0, 0.0
+    refined = jax.jit(refine.refine, static_argnames="skeleton")(
+        lost, skeleton="ITOP15", confidence=confidence, time=np.arange(12) / 15
+    )
+    assert bool(refined.valid[5, 7])  # interpolated
+    np.testing.assert_allclose(refined.xyz[5, 7], person[5, 7], atol=0.03)

@@ -127,18 +127,26 @@ Frame Time: 0.033333
 0 0 0
 0 1 0
 """
-CHAIN = "JOINT {3}{0} {{ OFFSET {4} 0 0 CHANNELS 0 JOINT {3}{1} {{ OFFSET 0 -{5} 0 \
-CHANNELS 0 JOINT {3}{2} {{ OFFSET 0 -{5} 0 CHANNELS 0 End Site {{ OFFSET 0 0 1 }} }} }} }}"
+BONE = "JOINT {} {{ OFFSET {} {} 0 CHANNELS 0 {} }}"
+
+
+def chain(names: list[str], aside: float, size: float) -> str:
+    """Joints of a limb that hangs down."""
+    text = "End Site { OFFSET 0 0 1 }"
+    for place, name in reversed(list(enumerate(names))):
+        text = BONE.format(name, 0 if place else aside, -size if place else 0, text)
+    return text
 
 
 def rig_text(size: float) -> str:
     """A standing motion-capture rig with limbs of `size`."""
-    arms, legs = ("Arm", "ForeArm", "Hand"), ("UpLeg", "Leg", "Foot")
-    sides = (("Left", size), ("Right", -size))
-    chains = [
-        [CHAIN.format(*kind, s, x, size) for s, x in sides] for kind in (arms, legs)
-    ]
-    return RIG.format(size, *("\n".join(chain) for chain in chains))
+    limbs = (("Arm", "ForeArm", "Hand"), ("UpLeg", "Leg", "Foot"))
+    sides = {"Left": size, "Right": -size}
+    arms, legs = (
+        "\n".join(chain([s + n for n in limb], x, size) for s, x in sides.items())
+        for limb in limbs
+    )
+    return RIG.format(size, arms, legs)
 
 
 @pytest.mark.parametrize(
