@@ -24,6 +24,7 @@ from unipose_jax.skeleton import units
 from unipose_jax.weights import store
 
 _TIMES = 8  # successive times whose unit is checked
+_MAX_STEP = 10.0  # seconds between frames of a clip, for the check of the unit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,6 +106,11 @@ class Estimator:
         units.check_depth_metres(distance, name="points")
         for clip_time in time:
             units.check_seconds(clip_time)
+        if (step := np.abs(np.diff(time, axis=1)).max(initial=0.0)) > _MAX_STEP:
+            raise ValueError(
+                f"frames of a clip are {step:.4g} apart, as in milliseconds; expected "
+                "seconds"
+            )
         fields = {"points": points, "points_valid": points_valid, "time": time}
         return self.from_fields(fields)
 

@@ -237,7 +237,8 @@ def checked(pose: PoseFile, where: str) -> PoseFile:
             value = np.where(
                 np.isnat(value), np.nan, value.astype("M8[ns]").astype(np.int64) * 1e-9
             )
-        arrays[name] = value.astype(dtype)
+        with np.errstate(over="ignore"):  # infinite values are refused below
+            arrays[name] = value.astype(dtype)
     pose = PoseFile(skeleton=skeleton.name, **arrays)
     _check_values(pose, where)
     return pose

@@ -151,6 +151,7 @@ def joint_kind(joint: str) -> str:
     return name
 
 
+@definitions.accepts_name
 def standing_pose(
     skeleton: definitions.Skeleton, *, stature: float = STATURE
 ) -> Float[Array, "joints 3"]:
@@ -166,6 +167,7 @@ def standing_pose(
     return stature * jnp.asarray([[x, -y, -z] for x, y, z in rows], dtype=jnp.float32)
 
 
+@definitions.accepts_name
 def skin_depths(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
     """Typical depth of joint centres below the visible skin, metres.
 
@@ -178,21 +180,25 @@ def skin_depths(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
     return _thickness(skeleton) * jnp.asarray(oblique, dtype=jnp.float32)
 
 
+@definitions.accepts_name
 def min_skin_depths(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
     """Smallest depth of joint centres below the visible skin, metres."""
     return MIN_SKIN_SHARE * _thickness(skeleton)
 
 
+@definitions.accepts_name
 def max_speeds(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
     """Largest speed of each joint, m/s."""
     return _per_joint(skeleton, lambda joint: joint.speed)
 
 
+@definitions.accepts_name
 def max_accelerations(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
     """Largest acceleration of each joint, m/s^2, at 30 frames per second."""
     return _per_joint(skeleton, lambda joint: joint.acceleration)
 
 
+@definitions.accepts_name
 def capsule_radii(skeleton: definitions.Skeleton) -> Float[Array, " bones"]:
     """Radius of the capsule around each bone that contains its body part, metres.
 
@@ -207,11 +213,13 @@ def capsule_radii(skeleton: definitions.Skeleton) -> Float[Array, " bones"]:
     )
 
 
+@definitions.accepts_name
 def bone_ratios(skeleton: definitions.Skeleton) -> Float[Array, " bones"]:
     """Typical bone lengths as shares of stature (Drillis & Contini, see `JOINTS`)."""
     return jnp.asarray(_ratios(skeleton), dtype=jnp.float32)
 
 
+@definitions.accepts_name
 def plausible_bone_ratios(
     skeleton: definitions.Skeleton,
 ) -> tuple[Float[Array, " bones"], Float[Array, " bones"]]:
@@ -230,6 +238,7 @@ def plausible_bone_ratios(
     return jnp.asarray(lo, dtype=jnp.float32), jnp.asarray(hi, dtype=jnp.float32)
 
 
+@definitions.accepts_name
 def bone_rigidity(skeleton: definitions.Skeleton) -> Float[Array, " bones"]:
     """Rigidity of bones: 1 for constant length, 0 for lines that are no bones.
 
@@ -241,6 +250,7 @@ def bone_rigidity(skeleton: definitions.Skeleton) -> Float[Array, " bones"]:
     return jnp.asarray(rigid, dtype=jnp.float32)
 
 
+@definitions.accepts_name
 def max_flexions(skeleton: definitions.Skeleton) -> Float[Array, " hinges"]:
     """Largest angle between the two bones of each of `kinematics.hinges`, radians."""
     found = kinematics.hinges(skeleton)

@@ -73,10 +73,11 @@ class Refined:
     length: Array  # (time, bones), metres: bone lengths of the person in each frame
 
 
+@definitions.accepts_name
 def refine(
     xyz: Float[Array, "time joints 3"],
     *,
-    skeleton: definitions.Skeleton | str,
+    skeleton: definitions.Skeleton,
     valid: Bool[Array, "time joints"] | None = None,
     confidence: Float[Array, "time joints"] | None = None,
     time: Float[Array, " time"] | None = None,
@@ -101,7 +102,7 @@ def refine(
 
     Args:
         xyz: joints, metres, any static frame; with `clouds`, that of the depth camera.
-        skeleton: skeleton of the joints, or its name.
+        skeleton: skeleton of the joints.
         valid: False for joints that were not observed; these are ignored, even if NaN.
             None: all are valid.
         confidence: confidence of each joint, in [0, 1]; only ratios matter. A joint of
@@ -118,7 +119,6 @@ def refine(
             that of the skeleton; outside `jit`, also where joints are not in metres or
             times not in seconds.
     """
-    skeleton = definitions.resolve(skeleton)
     _check_shape(xyz, skeleton)
     count, joints, _ = xyz.shape
     valid = jnp.ones((count, joints), bool) if valid is None else jnp.asarray(valid)

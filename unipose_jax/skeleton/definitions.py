@@ -14,12 +14,18 @@ knuckles, clavicles and parts of the spine. They keep their own names.
 
 import dataclasses
 import difflib
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import arrays
 from unipose_jax.skeleton import trackers
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -277,8 +283,12 @@ def by_name(name: str) -> Skeleton:
     )
 
 
-def resolve(skeleton: Skeleton | str) -> Skeleton:
-    """The skeleton itself, or the one of that name; see `by_name`."""
+def resolve(skeleton: object) -> Skeleton:
+    """The skeleton itself, or the one of that name; see `by_name`.
+
+    Raises:
+        ValueError: there is no such skeleton, or it is no name.
+    """
     if isinstance(skeleton, Skeleton):
         return skeleton
     if isinstance(skeleton, str):
@@ -286,6 +296,22 @@ def resolve(skeleton: Skeleton | str) -> Skeleton:
     raise ValueError(
         f"a skeleton is a Skeleton or a name, such as 'ITOP15', not {skeleton!r}"
     )
+
+
+def accepts_name(
+    function: Callable[_Arguments, _Result],
+) -> Callable[_Arguments, _Result]:
+    """Decorator: the argument `skeleton` may also be the name of a skeleton."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        if "skeleton" in kwargs:
+            kwargs["skeleton"] = resolve(kwargs["skeleton"])
+        else:
+            args = tuple(resolve(a) if isinstance(a, str) else a for a in args)
+        return function(*args, **kwargs)
+
+    return call
 
 
 def _plain(name):

@@ -24,6 +24,7 @@ _LIMB_ENDS = {
 }
 
 
+@definitions.accepts_name
 def limb_length(
     xyz: Float[np.ndarray, "*batch joints 3"],
     *,
@@ -53,6 +54,7 @@ def limb_length(
     return float(np.median(lengths)) if lengths.size else float("nan")
 
 
+@definitions.accepts_name
 def check_metres(
     xyz: Float[np.ndarray, "*batch joints 3"],
     *,
@@ -81,7 +83,7 @@ def check_metres(
     )
 
 
-def check_depth_metres(values: Float[np.ndarray, "..."], *, name: str) -> None:
+def check_depth_metres(values: Shaped[np.ndarray, "..."], *, name: str) -> None:
     """Refuses depth or points that no depth camera sees in metres.
 
     Args:

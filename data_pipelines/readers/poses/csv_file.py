@@ -50,8 +50,8 @@ def read(
     frames = _frames(rows, columns, path)
     body = _skeleton(rows, skeleton, path)
     shape = (len(frames), body.num_joints)
-    xyz = np.full((*shape, 3), np.nan, np.float32)
-    confidence, valid = np.zeros(shape, np.float32), np.zeros(shape, bool)
+    xyz = np.full((*shape, 3), np.nan)
+    confidence, valid = np.zeros(shape), np.zeros(shape, bool)
     time = np.full(len(frames), np.nan)
     place = {joint: names.find_joint(joint, body) for joint in _joints(rows)}
     seen: dict[tuple[int, int], int] = {}
