@@ -1,5 +1,6 @@
 """Poses in a depth recording: `run.py --mode=predict`."""
 
+import dataclasses
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +10,9 @@ import numpy as np
 
 from data_pipelines.ground import file_io, pose_file
 from data_pipelines.readers.recordings import recording
-from data_pipelines.sequences import person_crops, tracks
+from data_pipelines.sequences import diagnosis, person_crops, tracks
 from unipose_jax import errors, estimator, skeleton
+from unipose_jax.cli import prediction_quality
 from unipose_jax.report import build
 from unipose_jax.train import plan
 from unipose_jax.train.checkpoints import restore
@@ -28,14 +30,14 @@ def predict(
     modality: str,
     pictures: bool,
 ) -> int:
-    """Writes the poses in a recording, and pictures of them beside.
+    """Predicts the poses in a recording; writes a pose file and a report.
 
     Args:
         config: of the run in `workdir`; None for the weights that ship.
         workdir: of a run; None for the weights that ship.
         source: recording folder.
         output: pose file to write.
-        modality: what the network sees, one of `folders.MODALITIES`.
+        modality: input of the network, one of `folders.MODALITIES`.
         pictures: whether to draw.
 
     Raises:
@@ -60,8 +62,7 @@ def predict(
         network = _load_trained(config, workdir, modality)
     pose, shown = predict_recording(network, opened, pictures=MAX_PICTURES)
     pose_file.write(output, pose)
-    found = int(pose.is_valid().any(axis=1).sum())
-    print(f"{found} of {len(pose)} frames show a person; poses: {output}")
+    print(f"{prediction_quality.summary(pose)}; poses: {output}")
     if pictures:
         from unipose_jax.cli import prediction_page
 
@@ -87,10 +88,10 @@ def _load_trained(
 def predict_recording(
     network: estimator.Estimator, opened: recording.Recording, *, pictures: int
 ) -> tuple[pose_file.PoseFile, dict[int, tracks.PersonCloud]]:
-    """Poses in a recording, and what was segmented in some of its frames.
+    """Poses in a recording, and the segmented person in some of its frames.
 
     Args:
-        network: that finds the joints.
+        network: predicts the joints.
         opened: the recording; read frame by frame, so it may be long.
         pictures: most frames to keep, equally spaced among those with a person.
 
@@ -101,20 +102,24 @@ def predict_recording(
     xyz = np.full((len(opened), joints, 3), np.nan, np.float32)
     confidence = np.zeros((len(opened), joints), np.float32)
     look = _from_points if "points" in network.inputs else _from_crops
+    valid = np.zeros((len(opened), joints), bool)
     shown: dict[int, tracks.PersonCloud] = {}
     found, every = 0, 1
     for index, cloud, result in look(network, opened):
         if result is None:
             continue
         xyz[index], confidence[index] = result
+        valid[index] = prediction_quality.reliable_joints(
+            *result, cloud.xyz, opened.depth_camera
+        )
         if found % every == 0:
             shown[index] = cloud
         found += 1
-        if len(shown) > pictures:  # keep every second, and half as many from now on
+        if len(shown) > pictures:  # keep every second frame, now and later
             shown, every = dict(list(shown.items())[::2]), 2 * every
-    valid = np.asarray(np.isfinite(xyz).all(axis=-1))
     if not valid.any():
-        raise errors.BadInput(f"{opened.path}: no frame shows a person")
+        cause = diagnosis.explain(opened)
+        raise errors.BadInput(f"{opened.path}: no frame shows a person; {cause}")
     pose = pose_file.PoseFile(
         xyz=xyz,
         confidence=confidence,
@@ -124,6 +129,8 @@ def predict_recording(
         valid=valid,
         frame=np.asarray(opened.frames, np.int64),
     )
+    if network.calibration:
+        pose = dataclasses.replace(pose, quality=prediction_quality.quality(pose))
     return pose, shown
 
 
@@ -144,7 +151,7 @@ def _from_points(
 def _from_crops(
     network: estimator.Estimator, opened: recording.Recording
 ) -> Iterator[tuple[int, tracks.PersonCloud, tuple[np.ndarray, np.ndarray] | None]]:
-    """The same from the crop of each frame, around what depth says is the person."""
+    """(position, person, pose or None) of each frame, from crops around the person."""
     for index, cloud in enumerate(tracks.person_clouds(opened)):
         if not len(cloud.xyz):
             yield index, cloud, None
@@ -158,7 +165,8 @@ def _from_crops(
         clip = {name: np.asarray(value)[None, None] for name, value in fields.items()}
         clip["cam_from_points"] = np.asarray(opened.color_from_depth, np.float32)[None]
         xyz, confidence = network.from_fields(clip)
-        yield index, cloud, (xyz[0, 0], confidence[0, 0])
+        pose = xyz[0, 0], network.calibrated(xyz[0, 0], confidence[0, 0], cloud.xyz)
+        yield index, cloud, pose
 
 
 def _crops(
@@ -167,7 +175,7 @@ def _crops(
     index: int,
     cloud: tracks.PersonCloud,
 ) -> dict[str, np.ndarray]:
-    """The crops that the network sees of a frame; no other image is read."""
+    """The crops that the network needs of a frame; no other image is read."""
     size, fields = network.crop_size, {}
     if "depth_crop" in network.inputs:
         fields = person_crops.depth_fields(

@@ -16,7 +16,7 @@ from unipose_jax.refine import person_ids, segments, swaps
 from unipose_jax.report import build
 from unipose_jax.report.pages import refinement_page as report
 
-POINTS = 128  # of the person's surface that are looked at, per frame
+POINTS = 128  # sampled on the surface of the person, per frame
 
 
 def refine_file(
@@ -28,20 +28,20 @@ def refine_file(
     skeleton_name: str | None = None,
     fps: float | None = None,
 ) -> int:
-    """Writes refined poses, and pictures of before and after beside them.
+    """Refines a pose file; writes the result and a report of before and after.
 
     Args:
         source: poses of any tracker, in any format that `any_file` reads. Its `uv` and
-            `intrinsics`, where it has both, are taken as 2D evidence of its own camera.
+            `intrinsics`, where it has both, are used as 2D keypoints.
         output: file to write, in any format that `any_file` writes.
         recording_path: recording folder of the same frames; its keypoints, if it has
-            any, are the 2D evidence instead, and its depth is the surface.
+            any, replace those of the pose file, and its depth gives the surface.
         pictures: whether to draw.
         skeleton_name: of the joints, where the file does not name it.
         fps: frames per second, where the file has no times.
 
     Raises:
-        errors.BadInput: poses that cannot be refined, or another recording's.
+        errors.BadInput: the poses cannot be refined, or belong to another recording.
     """
     any_file.check_writable(output)
     poses = any_file.read(source, skeleton=skeleton_name, fps=fps)
@@ -64,10 +64,10 @@ def refine_file(
 def refine_poses(
     poses: pose_file.PoseFile, opened: recording.Recording | None = None
 ) -> refine.Refined:
-    """Refined poses of a file, with all the evidence there is.
+    """Refined poses of a file, from all available keypoints and depth.
 
     Args:
-        poses: three frames or more; several people are told apart by their bones.
+        poses: three frames or more; several people are distinguished by bone lengths.
         opened: recording of the same frames.
 
     Raises:
@@ -76,7 +76,7 @@ def refine_poses(
     body = skeleton.by_name(poses.skeleton)
     valid = poses.is_valid()
     xyz = np.where(valid[..., None], poses.xyz, 0.0).astype(np.float32)
-    # Stamps since 1970 would not survive float32.
+    # float32 cannot hold seconds since 1970 precisely.
     time = (poses.time - poses.time[0]).astype(np.float32)
     segment = segments.find_segments(
         jnp.asarray(xyz), jnp.asarray(time), valid=jnp.asarray(valid), skeleton=body
@@ -103,9 +103,9 @@ def refine_poses(
 def to_pose_file(
     poses: pose_file.PoseFile, refined: refine.Refined
 ) -> pose_file.PoseFile:
-    """The refined poses, with all else that the file held.
+    """Refined poses with the other fields of the pose file.
 
-    Joints that were taken from the other side bring their confidence along. Joints
+    The confidence of joints is swapped with the joints where sides are swapped. Joints
     that are bridged over a gap, and have none, get half of the joint's median.
     """
     valid = np.asarray(refined.valid)
@@ -179,7 +179,7 @@ def _evidence(
 def _recording_indices(
     poses: pose_file.PoseFile, opened: recording.Recording
 ) -> np.ndarray:
-    """Where each pose's frame is in the recording."""
+    """Index in the recording of each pose's frame."""
     if poses.frame is None:
         if len(poses) != len(opened):
             raise errors.BadInput(
@@ -197,7 +197,7 @@ def _recording_indices(
 def _summary(
     before: pose_file.PoseFile, after: pose_file.PoseFile, refined: refine.Refined
 ) -> str:
-    """What was found and what changed, in three lines."""
+    """Three lines: people and noise, changes of joints, bone lengths."""
     spread = {
         name: 1000.0 * float(np.median(_length_spread(poses)))
         for name, poses in {"before": before, "after": after}.items()

@@ -110,7 +110,7 @@ def write(path: pathlib.Path, pose: pose_file.PoseFile) -> list[str]:
             sure = f"{pose.confidence[i, j]:.6g}"
             table.writerow([frame, stamp, joint, *place, sure, int(known[i, j])])
     atomic.write_text(path, text.getvalue())
-    left = [n for n in ("uv", "intrinsics") if getattr(pose, n) is not None]
+    left = [n for n in ("uv", "intrinsics", "quality") if getattr(pose, n) is not None]
     return [f"CSV holds no {' and no '.join(left)}: left out"] if left else []
 
 

@@ -11,7 +11,10 @@ from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 from unipose_jax.skeleton import names
 
-_LISTS = ("xyz", "confidence", "time", "uv", "intrinsics", "valid", "frame")
+_LISTS = (
+    *("xyz", "confidence", "time", "uv", "intrinsics", "valid", "frame"),
+    "quality",
+)
 _KNOWN = {*_LISTS, "skeleton", "joints", "unit", "fps"}
 _DECIMALS = 6  # of metres and pixels
 
