@@ -159,7 +159,7 @@ def as_read(pose: PoseFile, where: str) -> PoseFile:
     """
     times = np.asarray(pose.time)  # the conversion to float hides frame numbers
     if pose.valid is None:
-        finite = np.isfinite(np.asarray(pose.xyz, np.float64)).all(axis=-1)
+        finite = np.all(np.isfinite(np.asarray(pose.xyz, np.float64)), axis=-1)
         pose = dataclasses.replace(pose, valid=None if finite.all() else finite)
     pose = checked(pose, where)
     pose = _without_zeros(pose, where)

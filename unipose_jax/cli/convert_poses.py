@@ -66,22 +66,22 @@ def to_skeleton(poses: pose_file.PoseFile, target: str) -> pose_file.PoseFile:
         raise errors.BadInput(f"--to_skeleton: {error}") from error
     source = skeleton.by_name(poses.skeleton)
     known = poses.is_valid()
-    xyz = np.where(known[..., None], poses.xyz, np.nan)
-    xyz, found = skeleton.convert(xyz, source, body, derive=True)
+    seen = np.where(known[..., None], poses.xyz, np.nan)
+    converted, found = skeleton.convert(seen, source, body, derive=True)
+    xyz = np.asarray(converted, np.float32)
     if not found.any():
         raise errors.BadInput(f"{source.name} and {body.name} share no joint")
     confidence, _ = skeleton.convert(
         poses.confidence[..., None], source, body, derive=True
     )
-    uv = None
-    if poses.uv is not None:
-        uv, _ = skeleton.convert(poses.uv, source, body)
-        uv = np.asarray(uv, np.float32)
+    uv = poses.uv
+    if uv is not None:
+        uv = np.asarray(skeleton.convert(uv, source, body)[0], np.float32)
     return dataclasses.replace(
         poses,
-        xyz=np.asarray(xyz, np.float32),
+        xyz=xyz,
         confidence=np.nan_to_num(np.asarray(confidence)[..., 0]),
         skeleton=body.name,
         uv=uv,
-        valid=np.isfinite(xyz).all(axis=-1),
+        valid=np.all(np.isfinite(xyz), axis=-1),
     )

@@ -110,12 +110,12 @@ def to_pose_file(
     """
     valid = np.asarray(refined.valid)
     xyz = np.where(valid[..., None], refined.xyz, np.nan).astype(np.float32)
-    confidence = swaps.swap_sides(
+    swapped = swaps.swap_sides(
         jnp.asarray(poses.confidence),
         refined.swapped,
         skeleton=skeleton.by_name(poses.skeleton),
     )
-    confidence = np.array(confidence)
+    confidence = np.array(swapped)
     for joint, column in enumerate(confidence.T):
         bridged = valid[:, joint] & (column == 0)
         if bridged.any():

@@ -77,7 +77,7 @@ def write(path: pathlib.Path, pose: pose_file.PoseFile) -> list[str]:
         errors.BadInput: no joint is known, or frames are too far apart in time.
     """
     known = pose.is_valid()
-    present = known.any(axis=0)
+    present = np.any(known, axis=0)
     if not present.any():
         raise errors.BadInput(f"{path}: no joint of any frame is valid")
     body = skeletons.by_name(pose.skeleton)

@@ -81,8 +81,9 @@ def _plain(value: np.ndarray, decimals: int) -> list:
     """Nested lists of an array, with null for what is not finite."""
     if value.dtype.kind != "f":
         return value.tolist()
-    rounded = np.round(value.astype(np.float64), decimals)
-    return np.where(np.isfinite(rounded), rounded, None).tolist()
+    rounded = np.round(value.astype(np.float64), decimals).astype(object)
+    rounded[~np.isfinite(value)] = None
+    return rounded.tolist()
 
 
 def _array(value: Any, name: str, path: pathlib.Path) -> np.ndarray:
@@ -122,7 +123,7 @@ def _skeleton_name(
     try:
         if name is None and skeleton is not None:
             name = skeleton.name
-        body = skeletons.by_name(name) if name else names.find_skeleton(joints)
+        body = skeletons.by_name(name) if name else names.find_skeleton(joints or [])
         order = None if joints is None else [names.find_joint(j, body) for j in joints]
     except (ValueError, TypeError, AttributeError) as error:
         raise errors.BadInput(f"{path}: {error}") from error
