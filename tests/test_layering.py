@@ -21,6 +21,7 @@ LEARNING = STANDARD | {"flax", "optax", "orbax", "ml_collections"}
 MAY_IMPORT = {
     "errors": set(),
     "atomic": {"errors"},
+    "progress": set(),
     "reduction": set(),
     "geometry": set(),
     "skeleton": {"geometry"},
@@ -40,6 +41,7 @@ ENTRY = {"estimator", "cli"}  # what run.py calls, above everything
 TIERS = {
     **dict.fromkeys(PURE, STANDARD),
     "refine": STANDARD | {"optax"},
+    "progress": STANDARD | {"tqdm"},
     "models": LEARNING,
     "weights": LEARNING,
     "train": LEARNING | {"tensorboardX", "tqdm", "absl"},
@@ -120,7 +122,7 @@ def packages_beyond_the_tier(path):
 
 def imports_that_data_lack(path):
     """What a module of data_pipelines must not import: jax, most of unipose_jax."""
-    below = {"atomic", "errors", "geometry", "skeleton"}
+    below = {"atomic", "errors", "geometry", "progress", "skeleton"}
     if path.name in ("clip_pool.py", "rendered_batches.py"):
         return parts_imported(path) - below - {"synthesis"}
     jax_used = packages_imported(path, nested=True) & {"jax", "flax", "optax"}
