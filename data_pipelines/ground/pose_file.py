@@ -158,19 +158,20 @@ def as_read(pose: PoseFile, where: str) -> PoseFile:
         errors.BadInput: a field is wrong, or not in metres or seconds.
     """
     times = np.asarray(pose.time)  # the conversion to float hides frame numbers
-    if pose.valid is None:
-        finite = np.all(np.isfinite(np.asarray(pose.xyz, np.float64)), axis=-1)
-        pose = dataclasses.replace(pose, valid=None if finite.all() else finite)
+    xyz = np.asarray(pose.xyz)
+    if pose.valid is None and xyz.dtype.kind == "f" and np.isnan(xyz).any():
+        valid = np.all(np.isfinite(xyz), axis=-1)
+        pose = dataclasses.replace(pose, valid=valid)
     pose = checked(pose, where)
     pose = _without_zeros(pose, where)
-    body, valid = skeletons.by_name(pose.skeleton), pose.is_valid()
+    body, known = skeletons.by_name(pose.skeleton), pose.is_valid()
     try:
         units.check_seconds(times if times.dtype.kind in "iu" else pose.time)
-        units.check_metres(pose.xyz, skeleton=body, valid=valid)
-        units.check_frame_numbers(pose.time, pose.xyz, valid=valid)
+        units.check_metres(pose.xyz, skeleton=body, valid=known)
+        units.check_frame_numbers(pose.time, pose.xyz, valid=known)
     except ValueError as error:
         raise errors.BadInput(f"{where}: {error}") from error
-    length = units.limb_length(pose.xyz, skeleton=body, valid=valid)
+    length = units.limb_length(pose.xyz, skeleton=body, valid=known)
     if length < units.MIN_LIMB:
         print(
             f"warning: {where}: arms and legs are {length:.3g} m long (median of their"

@@ -167,7 +167,8 @@ def check_frame_numbers(
         return
     known = valid & np.isfinite(xyz).all(axis=-1)
     known = known[2:] & known[1:-1] & known[:-2]
-    velocity = np.diff(np.where(np.isfinite(xyz), xyz, 0.0), axis=0)
+    xyz = np.where(np.isfinite(xyz), xyz, 0.0).astype(np.float64)
+    velocity = np.diff(xyz, axis=0)
     speed = np.linalg.norm(velocity[1:], axis=-1)[known]
     change = np.linalg.norm(np.diff(velocity, axis=0), axis=-1)[known]
     if speed.size and np.median(change) < 0.5 * np.median(speed):
