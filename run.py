@@ -22,6 +22,7 @@ flags.DEFINE_string("skeleton", None, "Of poses that name none, or keypoints (CO
 flags.DEFINE_string("to_skeleton", None, "Skeleton of the converted poses (convert).")
 flags.DEFINE_float("fps", None, "Frames per second, where a file has none (convert).")
 flags.DEFINE_float("depth_unit", None, "Metres per count of depth, the same (convert).")
+flags.DEFINE_bool("mirrored", False, "The images are mirrored (convert).")
 flags.DEFINE_string("source", None, "Original files of a data set (prepare).")
 flags.DEFINE_string("data_dir", None, "Prepared data sets; is config.data.data_dir.")
 flags.DEFINE_enum(

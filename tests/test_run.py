@@ -44,6 +44,7 @@ def run(mode: str, config=None, **options) -> int:
         "to_skeleton": None,
         "fps": None,
         "depth_unit": None,
+        "mirrored": False,
     }
     flags |= {
         key: str(v) if key in defaults and v is not None else v

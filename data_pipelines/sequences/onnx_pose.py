@@ -165,6 +165,7 @@ def detect_recording(source: sequence.Sequence, detector: KeypointDetector) -> A
             f"{source.name}: no frame has a colour image and a person in it"
         )
     uv, confidence = (np.stack(values) for values in zip(*found, strict=True))
+    uv, confidence = source.keypoints_to_recorded(uv, confidence, detector.skeleton)
     return detections.to_coco(uv, confidence, detector.skeleton, frames)
 
 

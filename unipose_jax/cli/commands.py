@@ -123,6 +123,7 @@ def _convert(config, options) -> int:
         output,
         fps=options.fps,
         depth_unit=options.depth_unit,
+        mirrored=options.mirrored,
     )
 
 

@@ -50,9 +50,12 @@ def refine_file(
     if pictures:
         build.check_folder(output.with_suffix(""))
     opened = recording.open_recording(recording_path) if recording_path else None
+    if opened is not None:
+        poses = opened.from_recorded(poses)
     refined = refine_poses(poses, opened)
     after = to_pose_file(poses, refined)
-    notes = any_file.write(output, after)
+    recorded = after if opened is None else opened.to_recorded(after)
+    notes = any_file.write(output, recorded)
     print("\n".join([_summary(poses, after, refined), *notes, f"poses: {output}"]))
     if pictures:
         page = report.report_refinement(poses, after, output, opened)
