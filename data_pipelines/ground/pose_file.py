@@ -8,7 +8,6 @@ An `.npz` with `xyz`, `confidence`, `skeleton`, `time` and the optional fields `
 import dataclasses
 import os
 import pathlib
-import sys
 import zipfile
 from typing import Any
 
@@ -173,10 +172,9 @@ def as_read(pose: PoseFile, where: str) -> PoseFile:
         raise errors.BadInput(f"{where}: {error}") from error
     length = units.limb_length(pose.xyz, skeleton=body, valid=known)
     if length < units.MIN_LIMB:
-        print(
-            f"warning: {where}: arms and legs are {length:.3g} m long (median of their"
-            " bones): is this a person, in metres?",
-            file=sys.stderr,
+        errors.warn(
+            f"{where}: arms and legs are {length:.3g} m long (median of their"
+            " bones): is this a person, in metres?"
         )
     return pose
 
@@ -193,10 +191,9 @@ def _without_zeros(pose: PoseFile, where: str) -> PoseFile:
         zero = zero & ~always
     if not zero.any():
         return pose
-    print(
-        f"warning: {where}: {int(zero.sum())} joints are at exactly (0, 0, 0) and count"
-        " as missing",
-        file=sys.stderr,
+    errors.warn(
+        f"{where}: {int(zero.sum())} joints are at exactly (0, 0, 0) and count"
+        " as missing"
     )
     known = np.ones_like(zero) if pose.valid is None else pose.valid
     return dataclasses.replace(pose, valid=known & ~zero)

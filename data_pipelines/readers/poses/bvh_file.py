@@ -5,7 +5,6 @@ no unit; it is read from the length of arms and legs.
 """
 
 import pathlib
-import sys
 
 import numpy as np
 
@@ -116,10 +115,9 @@ def _joint_places(
             if len(set(found.values())) < 8:
                 raise errors.BadInput(f"{path}: {error}") from error
             left = [name for name in joints if name not in found]
-            print(
-                f"warning: {path}: {len(found)} joints of a motion-capture rig are read"
-                f" as BODY; ignored: {', '.join(left) or 'none'}",
-                file=sys.stderr,
+            errors.warn(
+                f"{path}: {len(found)} joints of a motion-capture rig are read"
+                f" as BODY; ignored: {', '.join(left) or 'none'}"
             )
             body = skeletons.BODY
             return body, {name: body.index(joint) for name, joint in found.items()}
@@ -137,9 +135,8 @@ def _unit(xyz: np.ndarray, body: skeletons.Skeleton, path: pathlib.Path) -> floa
     length = units.limb_length(xyz, skeleton=body)
     for low, high, metres, name in _UNITS:
         if low <= length <= high:
-            print(
-                f"{path}: read as {name}: arms and legs {100 * metres * length:.0f} cm",
-                file=sys.stderr,
+            errors.warn(
+                f"{path}: read as {name}: arms and legs {100 * metres * length:.0f} cm"
             )
             return metres
     raise errors.BadInput(

@@ -7,7 +7,6 @@ import collections
 import csv
 import io
 import pathlib
-import sys
 
 import numpy as np
 
@@ -162,7 +161,7 @@ def _check_header(header: list[str], path: pathlib.Path) -> None:
     if twice:
         raise errors.BadInput(f"{path} has the column {twice[0]!r} twice")
     if ignored := [name for name in header if name not in COLUMNS]:
-        print(f"warning: {path}: ignored columns {ignored}", file=sys.stderr)
+        errors.warn(f"{path}: ignored columns {ignored}")
 
 
 def _frame_key(row: dict[str, str]) -> str:
