@@ -18,10 +18,10 @@ class MissingCrops(BadInput):
     """The data lack the crops that a network needs."""
 
 
-@functools.cache  # the same file may be read several times
-def warn(line: str) -> None:
-    """Prints one line about doubtful input to standard error, once in a process."""
-    print(f"warning: {line}", file=sys.stderr)
+@functools.lru_cache(maxsize=256)  # a recording may be opened more than once
+def warn(message: str) -> None:
+    """Prints one line about doubtful input to stderr, each message once."""
+    print(f"warning: {message}", file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -87,6 +87,21 @@ class Sequence:
         """2D keypoints of all people by frame number, distorted pixels."""
         return None
 
+    def keypoints_to_recorded(
+        self, uv: np.ndarray, confidence: np.ndarray, skeleton: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Keypoints found in the images of `color` or `depth`, as a file has them.
+
+        They differ where the images that are read are turned or mirrored against those
+        of the files.
+
+        Args:
+            uv: (..., joints, 2), distorted pixels.
+            confidence: (..., joints).
+            skeleton: name of their skeleton.
+        """
+        return uv, confidence
+
     def read_detections(self, path: pathlib.Path) -> detections.Detections:
         """Reads a keypoint file, checks it against the camera and prints its notes.
 

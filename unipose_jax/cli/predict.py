@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from data_pipelines.ground import file_io, pose_file
-from data_pipelines.readers.recordings import recording
+from data_pipelines.readers.recordings import mounting_check, recording
 from data_pipelines.sequences import diagnosis, person_crops, tracks
 from unipose_jax import errors, estimator, skeleton
 from unipose_jax.cli import prediction_quality
@@ -53,6 +53,7 @@ def predict(
     if output.suffix != ".npz":
         raise errors.BadInput(f"a pose file must end in .npz, got {output}")
     opened = recording.open_recording(source)
+    mounting_check.warn_if_turned(opened)
     file_io.check_writable(output)
     if pictures:
         build.check_folder(output.with_suffix(""))
@@ -61,7 +62,7 @@ def predict(
     else:
         network = _load_trained(config, workdir, modality)
     pose, shown = predict_recording(network, opened, pictures=MAX_PICTURES)
-    pose_file.write(output, pose)
+    pose_file.write(output, opened.to_recorded(pose))
     print(f"{prediction_quality.summary(pose)}; poses: {output}")
     if pictures:
         from unipose_jax.cli import prediction_page

@@ -3,11 +3,10 @@
 import pathlib
 from typing import Any
 
-
-from unipose_jax import errors
 from data_pipelines.ground import file_io, settings
-from data_pipelines.readers.recordings import recording
+from data_pipelines.readers.recordings import mounting_check, recording
 from data_pipelines.sequences import sequence
+from unipose_jax import errors
 
 _IMAGES = (".png", ".jpg", ".jpeg")
 
@@ -104,11 +103,11 @@ def _open_all(
     for path in find_recordings(folder):
         parts = path.relative_to(root).parts or (path.resolve().name,)
         try:
-            opened.append(
-                recording.open_recording(
-                    path, name="-".join(parts), skip_corrupt=skip_corrupt
-                )
+            found = recording.open_recording(
+                path, name="-".join(parts), skip_corrupt=skip_corrupt
             )
+            mounting_check.warn_if_turned(found)
+            opened.append(found)
         except errors.BadInput as error:
             if not skip_corrupt:
                 raise

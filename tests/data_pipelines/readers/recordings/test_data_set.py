@@ -2,12 +2,11 @@ import numpy as np
 import pytest
 
 from configs import recording
+from data_pipelines.ground import schema
 from data_pipelines.keypoints import detections
+from data_pipelines.readers.recordings import data_set
 from tests import config_data
 from unipose_jax import errors
-from data_pipelines.readers.recordings import data_set
-from data_pipelines.ground import schema
-from data_pipelines.loading import sources
 
 
 def make_config(path, **changes):
