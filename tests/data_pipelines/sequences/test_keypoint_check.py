@@ -24,7 +24,7 @@ def test_keypoints_on_the_person_are_accepted(make_recording, room, mask, capsys
     changes = {} if mask else {"mask": None}
     path = make_recording(keypoints=keypoints_of(room), **changes)
     assert (visit(path).confidence == 1).all()
-    assert not capsys.readouterr().err
+    assert "2D keypoints" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("mask", [True, False])
@@ -87,9 +87,9 @@ def test_keypoints_partly_beside_the_person_are_said(make_recording, room, capsy
         return uv
 
     visit(make_recording(keypoints=keypoints_of(room, stray)))
-    error = capsys.readouterr().err
-    assert "65% of the 2D keypoints are on the person" in error
-    assert error.count("\n") == 1
+    lines = capsys.readouterr().err.splitlines()
+    (line,) = [line for line in lines if "2D keypoints" in line]
+    assert "65% of the 2D keypoints are on the person" in line
 
 
 def test_the_colour_camera_may_be_another(make_recording, room):

@@ -109,9 +109,9 @@ def test_camera_json_says_how_keypoints_fit_the_frames(make_recording, capsys):
     path = make_recording(keypoints=found)
     uv_1 = recording.open_recording(path).keypoints("COCO17")[0]
     np.testing.assert_allclose(uv_1[:, 0, 0], [np.nan, 50, 51])
-    error = capsys.readouterr().err
-    assert error.startswith(f"warning: {path}/keypoints.json: 1 of 3 keypoint frames")
-    assert error.count("\n") == 1
+    lines = capsys.readouterr().err.splitlines()
+    (line,) = [line for line in lines if "keypoints.json" in line]
+    assert line.startswith(f"warning: {path}/keypoints.json: 1 of 3 keypoint frames")
     with_keypoints(path, {"first_frame": 1, "size": [320, 240]})
     uv_2 = recording.open_recording(path).keypoints("COCO17")[0]
     np.testing.assert_allclose(uv_2[:, 0, 0], [25, 25.5, 26])
