@@ -99,8 +99,8 @@ def check_masks(
             values.add(int(found[0]))
     if seen and np.mean(covers) > 0.5:
         raise errors.BadInput(
-            f"{folder}: the masks cover most of the image and of its border; where 0 is "
-            f"the person (Kinect: 255 is nobody), {_ADVICE.format(0)}"
+            f"{folder}: the masks cover most of the image and of its border; where 0 "
+            f"is the person (Kinect: 255 is nobody), {_ADVICE.format(0)}"
         )
     if not values <= _WHITE and len(values) > 1 and camera.mask_values is None:
         raise errors.BadInput(
