@@ -16,9 +16,6 @@ CAMERA = calibration.make_camera(160, 120, (140.0, 140.0, 80.0, 60.0))
 UV = np.random.default_rng(0).uniform((60, 30), (100, 90), (2, 17, 2))
 
 
-LOOKUP = {"fill": None, "skeleton": "COCO17"}
-
-
 @pytest.fixture
 def board(tmp_path):
     """A board 2 m away in place of a person, with a mask, and keypoints on it."""
@@ -42,7 +39,8 @@ def board(tmp_path):
 
 
 def look_up(source, output, **options):
-    return run("lookup", input=source, output=output, **LOOKUP | options)
+    defaults = {"fill": None, "skeleton": "COCO17"}
+    return run("lookup", input=source, output=output, **defaults | options)
 
 
 def test_joints_are_below_the_board_on_the_rays_of_their_keypoints(
