@@ -190,8 +190,8 @@ def _check_numbering(opened: recording.Recording) -> None:
     """Raises if camera.json describes keypoints of other pictures than color/."""
     if opened.file.keypoints:
         raise errors.BadInput(
-            f"{opened.path}/camera.json describes keypoints of another video; remove its"
-            ' key "keypoints" to detect keypoints in color/'
+            f"{opened.path}/camera.json describes keypoints of another video; remove"
+            ' its key "keypoints" to detect keypoints in color/'
         )
 
 
