@@ -19,8 +19,9 @@ flags.DEFINE_string("truth", None, "Pose file with the truth (score).")
 flags.DEFINE_string("recording", None, "Recording of the poses' frames (refine).")
 flags.DEFINE_string("model", None, "ONNX network, or MoveNet's files (keypoints).")
 flags.DEFINE_string(
-    "skeleton", None, "Of keypoints (COCO17) or of joints (lookup: ITOP15)."
+    "skeleton", None, "Of keypoints (COCO17), of lookup (ITOP15), of poses without one."
 )
+flags.DEFINE_string("to_skeleton", None, "Skeleton of the converted poses (convert).")
 flags.DEFINE_enum("fill", None, ("bones",), "lookup: also joints without depth.")
 flags.DEFINE_float("fps", None, "Frames per second, if not as recorded (convert).")
 flags.DEFINE_float("depth_unit", None, "Metres per count of depth, the same (convert).")

@@ -86,7 +86,7 @@ def test_frame_rate_and_depth_unit_must_be_positive_numbers(
         ({"fps": 0.0}, "--fps=0 is not a positive number"),
         ({"fps": float("nan")}, "--fps=nan is not a positive number"),
         ({"depth_unit": -1.0}, "--depth_unit=-1 is not a positive number"),
-        ({"depth_unit": 1000.0}, "--depth_unit=1000: unit is metres per count"),
+        ({"depth_unit": 1000.0}, "--depth_unit=1000: its unit is metres per count"),
     ],
 )
 def test_frame_rate_and_depth_unit_of_the_user_are_checked(
