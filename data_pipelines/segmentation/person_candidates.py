@@ -48,6 +48,7 @@ class Candidate(NamedTuple):
     regions: np.ndarray  # region numbers
     center: np.ndarray  # (3,), metres, mean of the points
     score: float  # plausibility, in [0, 1]
+    area: float = 1.0  # m^2, projected onto the image plane
 
 
 def measure_regions(labels: np.ndarray, xyz: np.ndarray, pixel_angle: float) -> Regions:
@@ -169,7 +170,8 @@ def find_candidates(
             if len(members) > 1 or regions.area[seed] <= _SMALL:
                 value = boxiness(shape, xyz)
             score *= 1 - 0.95 * _ramp(value, 0.58, 0.78, 1.0, 2.0)
-        bodies.append(Candidate(members, xyz[shape].mean(axis=0), score))
+        area = float(regions.area[members].sum())
+        bodies.append(Candidate(members, xyz[shape].mean(axis=0), score, area))
     return bodies
 
 
