@@ -36,6 +36,11 @@ class Track:
     time: float  # seconds, last seen
 
 
+def reach(gap: float) -> float:
+    """Farthest that a body's centre gets in `gap` seconds, metres."""
+    return min(_JITTER + _SPEED * max(gap, 0.0), _REACH)
+
+
 class BodyTracker:
     """Numbers the bodies of successive frames: `numbers = tracker(bodies, time)`."""
 
@@ -84,10 +89,9 @@ class BodyTracker:
         for j, track in enumerate(known):
             gap = max(time - track.time, 0.0)
             place = track.body.center + track.velocity * min(gap, _COASTING)
-            reach = min(_JITTER + _SPEED * gap, _REACH)
             for i, body in enumerate(bodies):
                 away = np.linalg.norm(body.center - place)
-                if away < reach:
+                if away < reach(gap):
                     change = abs(np.log(body.area / track.body.area))
                     cost[i, j] = away + _REACH * _AREA_WEIGHT * min(change, 1.0)
         rows, columns = optimize.linear_sum_assignment(cost)

@@ -21,6 +21,9 @@ class PersonLock:
 
     def __init__(self) -> None:
         """Starts without a person."""
+        self._forget()
+
+    def _forget(self) -> None:
         self._tracker = body_tracks.BodyTracker()
         self._current: body_tracks.Track | None = None
         self._highest = 0.0  # motion level of the body that moves the most
@@ -39,7 +42,7 @@ class PersonLock:
         if time is None:
             time = 0.0 if before is None else before + body_tracks.FRAME_TIME
         if before is not None and time < before:  # another recording, or a loop
-            self.__init__()
+            self._forget()
             before = None
         numbers = self._tracker(bodies, time)
         tracks = [self._tracker.tracks[number] for number in numbers]

@@ -76,25 +76,53 @@ def extract_person(
 
 
 def observe(
-    view: SegmentedFrame, hint: KeypointHint | None = None
+    view: SegmentedFrame, region_votes: np.ndarray | None = None
 ) -> list[body_evidence.Body]:
     """Evidence for each of the frame's candidates.
 
     Args:
         view: the frame.
-        hint: keypoints of the person to segment, if known.
+        region_votes: (regions,), share of the keypoints or of a mask on each region, if
+            there are any; see `keypoint_votes` and `mask_votes`.
     """
     votes = np.full(len(view.candidates), np.nan)
-    if hint is not None:
-        share = _keypoint_votes(view.grid, view.labels, hint)
-        votes = np.array([share[body.regions].sum() for body in view.candidates])
+    if region_votes is not None:
+        votes = np.array([region_votes[b.regions].sum() for b in view.candidates])
     moved = body_evidence.moved_shares(
         view.candidates, view.labels, view.grid.z, view.motion_mask
     )
     return [
         body_evidence.Body(body.center, body.area, body.score, float(share), float(hit))
-        for body, share, hit in zip(view.candidates, moved, votes, strict=True)
+        for body, share, hit in zip(
+            view.candidates, moved, np.minimum(votes, 1.0), strict=True
+        )
     ]
+
+
+def keypoint_votes(view: SegmentedFrame, hint: KeypointHint) -> np.ndarray:
+    """Share of the keypoints, by confidence, on each region: (regions,)."""
+    grid, labels = view.grid, view.labels
+    points = grid.xyz[labels > 0] @ hint.cam_from_depth[:3, :3].T
+    points = points + hint.cam_from_depth[:3, 3]
+    uv = camera.uv_from_xyz(points, hint.intrinsics)
+    seen = (hint.confidence > 0) & np.isfinite(hint.uv).all(axis=1)
+    away = np.abs(uv[:, None] - hint.uv[seen]).max(axis=-1)
+    near = away < 1.5 * grid.pixel_angle * hint.intrinsics[0]
+    votes = np.zeros(labels.max() + 1)
+    if not seen.any():
+        return votes
+    for joint in range(near.shape[1]):
+        hit = np.unique(labels[labels > 0][near[:, joint]])
+        votes[hit] += hint.confidence[seen][joint]
+    return votes / hint.confidence[seen].sum()
+
+
+def mask_votes(view: SegmentedFrame, mask: np.ndarray) -> np.ndarray:
+    """Share of the pixels of a mask (bool, as the depth map) on each region."""
+    inside = _downsample(mask, view.grid.step)
+    votes = np.bincount(view.labels[inside], minlength=view.labels.max() + 1)
+    votes[0] = 0
+    return votes / max(int(inside.sum()), 1)
 
 
 class Segmenter:
@@ -136,7 +164,8 @@ class Segmenter:
             time: seconds; by default a thirtieth after the previous frame.
         """
         view = self.analyze(depth)
-        chosen = self._lock(observe(view, hint), time)
+        votes = None if hint is None else keypoint_votes(view, hint)
+        chosen = self._lock(observe(view, votes), time)
         if chosen is None:
             nothing = np.zeros(view.depth.shape, bool)
             return Segmentation(nothing, (0,) * 4, view.room.floor, 0.0)
@@ -148,15 +177,7 @@ class Segmenter:
         Args:
             depth: (height, width), metres; 0, NaN or infinite where missing.
         """
-        known = np.isfinite(depth) & (depth > 0)
-        depth = np.where(known, depth, 0).astype(np.float32)
-        z = _downsample_depth(depth, self._step)
-        grid = _Grid(
-            step=self._step,
-            z=z,
-            xyz=np.concatenate([self._rays * z[..., None], z[..., None]], axis=-1),
-            pixel_angle=self._pixel_angle,
-        )
+        depth, grid = self._grid(depth)
         room = planes.find_planes(grid.xyz, grid.pixel_angle, np.random.default_rng(0))
         labels = _regions(grid, room)
         regions = person_candidates.measure_regions(labels, grid.xyz, grid.pixel_angle)
@@ -164,8 +185,35 @@ class Segmenter:
             regions, grid.xyz, grid.pixel_angle, room.floor
         )
         return SegmentedFrame(
-            depth, grid, room, labels, found, self._update_background(z)
+            depth, grid, room, labels, found, self._update_background(grid.z)
         )
+
+    def restore(
+        self,
+        depth: np.ndarray,
+        room: planes.Planes,
+        labels: np.ndarray,
+        candidates: list[person_candidates.Candidate],
+    ) -> SegmentedFrame:
+        """A frame that was analysed before, without its motion; much faster.
+
+        Args:
+            depth: the same depth map.
+            room: planes that `analyze` found.
+            labels: (rows, columns) of the grid, regions that it found.
+            candidates: bodies that it found.
+        """
+        depth, grid = self._grid(depth)
+        still = np.zeros(labels.shape, bool)
+        return SegmentedFrame(depth, grid, room, labels, candidates, still)
+
+    def _grid(self, depth: np.ndarray) -> tuple[np.ndarray, _Grid]:
+        """The depth map with 0 where it is missing, and the coarse grid of it."""
+        known = np.isfinite(depth) & (depth > 0)
+        depth = np.where(known, depth, 0).astype(np.float32)
+        z = _downsample_depth(depth, self._step)
+        xyz = np.concatenate([self._rays * z[..., None], z[..., None]], axis=-1)
+        return depth, _Grid(self._step, z, xyz, self._pixel_angle)
 
     def _update_background(self, z: np.ndarray) -> np.ndarray:
         """Mask of pixels nearer than the farthest depth seen so far: bool."""
@@ -233,23 +281,6 @@ def _jump(z: np.ndarray) -> np.ndarray:
 
 def _is_connected(a: np.ndarray, b: np.ndarray, jump: np.ndarray) -> np.ndarray:
     return np.abs(a - b) < jump
-
-
-def _keypoint_votes(grid: _Grid, labels: np.ndarray, hint: KeypointHint) -> np.ndarray:
-    """Share of the keypoints, by confidence, on each region: (regions,)."""
-    points = grid.xyz[labels > 0] @ hint.cam_from_depth[:3, :3].T
-    points = points + hint.cam_from_depth[:3, 3]
-    uv = camera.uv_from_xyz(points, hint.intrinsics)
-    seen = (hint.confidence > 0) & np.isfinite(hint.uv).all(axis=1)
-    away = np.abs(uv[:, None] - hint.uv[seen]).max(axis=-1)
-    near = away < 1.5 * grid.pixel_angle * hint.intrinsics[0]
-    votes = np.zeros(labels.max() + 1)
-    if not seen.any():
-        return votes
-    for joint in range(near.shape[1]):
-        hit = np.unique(labels[labels > 0][near[:, joint]])
-        votes[hit] += hint.confidence[seen][joint]
-    return votes / hint.confidence[seen].sum()
 
 
 def _add_feet(person: np.ndarray, grid: _Grid, room: planes.Planes) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Poses in a depth recording: `run.py --mode=predict`."""
 
 import pathlib
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from data_pipelines.ground import file_io, pose_file
 from data_pipelines.readers.recordings import recording
+from data_pipelines.sequences import people as people_lib
 from data_pipelines.sequences import person_crops, tracks
 from unipose_jax import errors, estimator, skeleton
 from unipose_jax.report import build
@@ -27,6 +29,7 @@ def predict(
     *,
     modality: str,
     pictures: bool,
+    people: str = "one",
 ) -> int:
     """Writes the poses in a recording, and pictures of them beside.
 
@@ -37,6 +40,8 @@ def predict(
         output: pose file to write.
         modality: what the network sees, one of `folders.MODALITIES`.
         pictures: whether to draw.
+        people: "one" for the person who is meant (see `tracks.person_clouds`), "all"
+            for one pose file per person: OUTPUT-1.npz is the most evident.
 
     Raises:
         errors.BadInput: the recording cannot be used, or shows nobody.
@@ -58,15 +63,73 @@ def predict(
         network = estimator.load_shipped(modality)
     else:
         network = _load_trained(config, workdir, modality)
-    pose, shown = predict_recording(network, opened, pictures=MAX_PICTURES)
-    pose_file.write(output, pose)
-    found = int(pose.is_valid().any(axis=1).sum())
-    print(f"{found} of {len(pose)} frames show a person; poses: {output}")
+    found = (
+        _everyone(network, opened)
+        if people == "all"
+        else [predict_recording(network, opened, pictures=MAX_PICTURES)]
+    )
+    for path, (pose, _) in zip(_paths(output, found, people), found, strict=True):
+        pose_file.write(path, pose)
+        seen = int(pose.is_valid().any(axis=1).sum())
+        what = "a person" if people == "one" else "this person"
+        print(f"{seen} of {len(pose)} frames show {what}; poses: {path}")
     if pictures:
         from unipose_jax.cli import prediction_page
 
-        print(f"pictures: {prediction_page.report_poses(opened, shown, pose, output)}")
+        print(f"pictures: {prediction_page.report_people(opened, found, output)}")
     return 0
+
+
+Found = tuple[pose_file.PoseFile, dict[int, tracks.PersonCloud]]
+
+
+def _paths(output: pathlib.Path, found: list[Found], people: str) -> list[pathlib.Path]:
+    """The pose file of each person."""
+    if people == "one":
+        return [output]
+    numbers = range(1, len(found) + 1)
+    return [output.with_name(f"{output.stem}-{n}{output.suffix}") for n in numbers]
+
+
+def _everyone(network: estimator.Estimator, opened: recording.Recording) -> list[Found]:
+    """Poses of all people, the most evident first."""
+    clouds = tracks.clouds_of_everyone(opened, progress=True)
+    if not clouds:
+        raise errors.BadInput(f"{opened.path}: no frame shows a person")
+    print(f"{len(clouds)} people")
+    return [
+        predict_recording(network, opened, pictures=MAX_PICTURES, clouds=person)
+        for person in clouds
+    ]
+
+
+def _person(
+    network: estimator.Estimator, opened: recording.Recording
+) -> Iterator[tracks.PersonCloud]:
+    """The person who is meant; says where keypoints decide that."""
+    keypoints = _keypoints(network, opened)
+    notes: list[str] = []
+    yield from tracks.person_clouds(opened, keypoints, progress=True, notes=notes)
+    for note in notes:
+        print(f"warning: {note}", file=sys.stderr)
+
+
+def _keypoints(
+    network: estimator.Estimator, opened: recording.Recording
+) -> people_lib.Keypoints | None:
+    """2D keypoints of the recording, as evidence for who is meant, if there are any."""
+    if opened.mask(0) is not None:
+        return None
+    try:
+        keypoints = tracks.read_keypoints(opened, network.skeleton)
+    except errors.BadInput as error:
+        print(f"warning: keypoints are not used: {error}", file=sys.stderr)
+        return None
+    if keypoints is None or not keypoints.confidence.any():
+        return None
+    named = int(keypoints.confidence.any(axis=1).sum())
+    print(f"2D keypoints say who is meant in {named} of {len(opened)} frames")
+    return keypoints
 
 
 def _load_trained(
@@ -85,14 +148,19 @@ def _load_trained(
 
 
 def predict_recording(
-    network: estimator.Estimator, opened: recording.Recording, *, pictures: int
-) -> tuple[pose_file.PoseFile, dict[int, tracks.PersonCloud]]:
+    network: estimator.Estimator,
+    opened: recording.Recording,
+    *,
+    pictures: int,
+    clouds: Iterator[tracks.PersonCloud] | None = None,
+) -> Found:
     """Poses in a recording, and what was segmented in some of its frames.
 
     Args:
         network: that finds the joints.
         opened: the recording; read frame by frame, so it may be long.
         pictures: most frames to keep, equally spaced among those with a person.
+        clouds: the person in each frame; by default the one who is meant.
 
     Raises:
         errors.BadInput: no frame shows a person.
@@ -103,7 +171,8 @@ def predict_recording(
     look = _from_points if "points" in network.inputs else _from_crops
     shown: dict[int, tracks.PersonCloud] = {}
     found, every = 0, 1
-    for index, cloud, result in look(network, opened):
+    clouds = _person(network, opened) if clouds is None else clouds
+    for index, cloud, result in look(network, opened, clouds):
         if result is None:
             continue
         xyz[index], confidence[index] = result
@@ -128,13 +197,15 @@ def predict_recording(
 
 
 def _from_points(
-    network: estimator.Estimator, opened: recording.Recording
+    network: estimator.Estimator,
+    opened: recording.Recording,
+    clouds: Iterator[tracks.PersonCloud],
 ) -> Iterator[tuple[int, tracks.PersonCloud, tuple[np.ndarray, np.ndarray] | None]]:
     """(position, person, pose or None) of each frame, from clips of clouds."""
     live = estimator.OnlineEstimator(
         network, opened.rays, opened.depth_camera.intrinsics
     )
-    for index, cloud in enumerate(tracks.person_clouds(opened)):
+    for index, cloud in enumerate(clouds):
         seen = _crops(network, opened, index, cloud) if len(cloud.xyz) else {}
         time = float(opened.time[index])
         pose = live.from_points(cloud.xyz, time, seen, opened.color_from_depth)
@@ -142,10 +213,12 @@ def _from_points(
 
 
 def _from_crops(
-    network: estimator.Estimator, opened: recording.Recording
+    network: estimator.Estimator,
+    opened: recording.Recording,
+    clouds: Iterator[tracks.PersonCloud],
 ) -> Iterator[tuple[int, tracks.PersonCloud, tuple[np.ndarray, np.ndarray] | None]]:
     """The same from the crop of each frame, around what depth says is the person."""
-    for index, cloud in enumerate(tracks.person_clouds(opened)):
+    for index, cloud in enumerate(clouds):
         if not len(cloud.xyz):
             yield index, cloud, None
             continue
