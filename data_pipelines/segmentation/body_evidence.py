@@ -66,8 +66,8 @@ def moved_shares(
         if body.score > MIN_SCORE:
             rest &= ~shape
         inner = cv2.erode(shape.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-        shares[number] = moved[inner if inner.any() else shape].mean()
-    camera = float(moved[rest].mean()) if rest.any() else 0.0
+        shares[number] = _mean(moved[inner if inner.any() else shape])
+    camera = _mean(moved[rest])
     return np.maximum(shares - camera, 0.0) / max(1.0 - camera, 1e-3)
 
 
@@ -99,3 +99,7 @@ def strength(body: Body, highest_level: float) -> float:
     if np.isnan(body.votes):
         return value if likely > MIN_SCORE else 0.0
     return (_OTHER_THAN_KEYPOINTS * value + _KEYPOINTS * body.votes) * (body.votes > 0)
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else 0.0

@@ -48,11 +48,13 @@ class BodyTracker:
         """Starts without tracks.
 
         Args:
-            forget: seconds after which an unseen body is dropped.
+            forget: seconds after which an unseen body is dropped; frames that are
+                further apart are linked with the frame before.
         """
         self.tracks: dict[int, Track] = {}
         self._forget = forget
         self._next = 0
+        self._last = 0.0  # seconds, of the last frame
 
     def __call__(self, bodies: Sequence[body_evidence.Body], time: float) -> list[int]:
         """Track number of each body; a body without a track starts one.
@@ -77,8 +79,9 @@ class BodyTracker:
 
     def _drop_unseen(self, time: float) -> None:
         for track in list(self.tracks.values()):
-            if time - track.time > self._forget + FRAME_TIME:
+            if track.time < min(self._last, time - self._forget):
                 del self.tracks[track.number]
+        self._last = time
 
     def _assign(
         self, bodies: Sequence[body_evidence.Body], time: float

@@ -12,11 +12,13 @@ _BRIEF = 0.02  # share of the recording; a shorter track says less about the oth
 _SURE = 0.3  # plausibility of a body whose motion counts in full against the others
 _MIN_PERSON = 0.3  # least plausibility of one of several people
 _MIN_FRAMES = 3  # a shorter track in a longer recording is no further person
-# Costs of a path; one frame of a certain person 2 m away gains 0.7.
+# Costs of a path; one frame of a certain person 2 m away gains 0.7. They fade with the
+# time between two frames: after a pause, a person may be anywhere.
 _LEAVE_SEEN = 30.0  # to another body while the one before is still seen
-_CHANGE = 1.0  # to another body after the one before has been lost
+_CHANGE = 0.3  # to another body after the one before has been lost
 _FAR = 3.0  # and if no person can have walked there in time
-_HIDDEN = 0.5  # to or from nobody
+_HIDDEN = 0.15  # to or from nobody
+_PAUSE = 1.0  # seconds, in which the costs fade to 0.37
 
 Bodies = Sequence[Sequence[body_evidence.Body]]  # of each frame
 
@@ -132,7 +134,8 @@ def _costs(tracks: Tracks, t: int) -> np.ndarray:
     before, after = tracks.numbers[t - 1], tracks.numbers[t]
     cost = np.full((len(before) + 1, len(after) + 1), _HIDDEN)
     cost[-1, -1] = 0.0
-    reach = body_tracks.reach(float(tracks.time[t] - tracks.time[t - 1]))
+    gap = float(tracks.time[t] - tracks.time[t - 1])
+    reach = body_tracks.reach(gap)
     for i, number in enumerate(before):
         lost = _CHANGE if number not in after else _LEAVE_SEEN
         cost[i, -1] = _HIDDEN if number not in after else _LEAVE_SEEN
@@ -140,4 +143,4 @@ def _costs(tracks: Tracks, t: int) -> np.ndarray:
             step = tracks.seen[t][j].center - tracks.seen[t - 1][i].center
             away = max(float(np.linalg.norm(step)) - reach, 0.0)
             cost[i, j] = 0.0 if other == number else lost + _FAR * min(away, 1.0)
-    return cost
+    return cost * np.exp(-max(gap, 0.0) / _PAUSE)

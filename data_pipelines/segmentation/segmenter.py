@@ -17,6 +17,7 @@ from data_pipelines.segmentation import (
     person_candidates,
     person_lock,
     planes,
+    touching_people,
 )
 from unipose_jax.geometry import camera
 
@@ -183,6 +184,9 @@ class Segmenter:
         regions = person_candidates.measure_regions(labels, grid.xyz, grid.pixel_angle)
         found = person_candidates.find_candidates(
             regions, grid.xyz, grid.pixel_angle, room.floor
+        )
+        found, labels = touching_people.divide(
+            found, labels, grid.xyz, grid.pixel_angle, room.floor
         )
         return SegmentedFrame(
             depth, grid, room, labels, found, self._update_background(grid.z)
