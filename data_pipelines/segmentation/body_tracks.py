@@ -23,6 +23,7 @@ _SMOOTHING = 0.2  # seconds, of the velocity
 _RISE, _DECAY = 0.4, 60.0  # seconds; motion is learned fast and forgotten slowly
 _AVERAGE = 2.0  # seconds, of plausibility and keypoints
 _IMPOSSIBLE = 1e3
+_ROUNDING = 1e-6  # seconds
 
 
 @dataclasses.dataclass
@@ -79,7 +80,7 @@ class BodyTracker:
 
     def _drop_unseen(self, time: float) -> None:
         for track in list(self.tracks.values()):
-            if track.time < min(self._last, time - self._forget):
+            if track.time < min(self._last, time - self._forget) - _ROUNDING:
                 del self.tracks[track.number]
         self._last = time
 
