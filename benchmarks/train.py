@@ -40,17 +40,14 @@ def main(argv: list[str]) -> None:
     folder = pathlib.Path()
     stage = plan.resolve_stage(unipose.get_config(_VARIANT.value), folder, _STAGE.value)
     size = stage.batch_size
-    fresh = rendered_batches.FreshBatches(
-        stage.data,
-        batch_size=size,
-        host=0,
-        hosts=1,
+    batches = rendered_batches.render_batches(
+        stage.data, batch_size=size, host=0, hosts=1
     )
-    taught = _STAGE.value != "points"
-    batches = teacher.load(stage).label_batches(fresh) if taught else fresh
+    if _STAGE.value != "points":
+        batches = teacher.load(stage).label_batches(batches)
     times = [time.perf_counter()]
-    for _ in range(_BATCHES):
-        batch = jax.block_until_ready(next(batches))
+    for step in range(_BATCHES):
+        batch = jax.block_until_ready(batches[step])
         times.append(time.perf_counter())
     rendering = statistics.median(b - a for a, b in itertools.pairwise(times[1:]))
     training = steps.seconds_per_step(stage, batch, steps=_STEPS.value)

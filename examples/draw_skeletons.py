@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import tabulate
 
 from data_pipelines.keypoints import joint_orders
 from unipose_jax import atomic
@@ -88,8 +89,13 @@ def _coverage(source: skeletons.Skeleton, target: skeletons.Skeleton) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] + ["--:"] * (len(heads) - 1), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return tabulate.tabulate(
+        rows,
+        heads,
+        tablefmt="pipe",
+        disable_numparse=True,
+        colalign=("left", *("right" for _ in heads[1:])),
+    )
 
 
 if __name__ == "__main__":

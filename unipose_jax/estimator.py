@@ -18,7 +18,7 @@ import numpy as np
 from data_pipelines.ground import sampling
 from data_pipelines.segmentation import segmenter
 from data_pipelines.sequences import tracks
-from unipose_jax import errors, models, skeleton
+from unipose_jax import errors, models, pose_quality, skeleton
 from unipose_jax.weights import store
 
 
@@ -34,6 +34,8 @@ class Estimator:
         num_points: points per frame.
         crop_size: side of the crops, pixels; 0 if crops are not an input.
         max_interval: longest time between neighbouring frames of a clip, seconds.
+        calibration: weights of `pose_quality.joint_probability`; () leaves the
+            confidence as the network gives it.
     """
 
     params: dict
@@ -43,6 +45,7 @@ class Estimator:
     num_points: int
     crop_size: int = 0
     max_interval: float = sampling.MAX_INTERVAL
+    calibration: tuple[float, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -116,6 +119,36 @@ class Estimator:
         fed = {name: fields[name] for name in self.inputs if name in fields}
         return jax.tree.map(np.asarray, self._apply(self._device_params, fed))
 
+    def calibrated(
+        self, xyz: np.ndarray, confidence: np.ndarray, points: np.ndarray
+    ) -> np.ndarray:
+        """Confidence of the joints of a pose, given the points of the person.
+
+        Args:
+            xyz: (joints, 3), predicted joints, metres, depth-camera frame.
+            confidence: (joints,), of the network.
+            points: (points, 3), metres, depth-camera frame.
+
+        Returns:
+            (joints,): the probability that each joint is within 10 cm, or the
+            network's confidence if the estimator has no calibration.
+        """
+        if not self.calibration:
+            return confidence
+        rng = np.random.default_rng(0)
+        some, _ = sampling.sample_points(points, QUALITY_POINTS, rng, repeat=True)
+        return np.asarray(self._probability(xyz, confidence, some))
+
+    @functools.cached_property
+    def _probability(self):
+        return jax.jit(
+            functools.partial(
+                pose_quality.joint_probability,
+                skeleton=skeleton.by_name(self.skeleton),
+                weights=self.calibration,
+            )
+        )
+
 
 def from_config(config: Mapping[str, Any], params) -> Estimator:
     """Makes an estimator from the config of a trained run.
@@ -178,8 +211,9 @@ def export(path: str | pathlib.Path, estimator: Estimator, notes: dict) -> None:
 
 _META_KEYS = (
     *("model", "skeleton", "frames", "num_points", "crop_size"),
-    "max_interval",
+    *("max_interval", "calibration"),
 )
+QUALITY_POINTS = 512  # of the person, from which the confidence is computed
 
 
 class OnlineEstimator:
@@ -241,8 +275,8 @@ class OnlineEstimator:
             cam_from_points: (4, 4), from the depth camera to the colour camera.
 
         Returns:
-            xyz (joints, 3), metres, camera frame, and confidence (joints,); or None if
-            there are no points.
+            xyz (joints, 3), metres, camera frame, and confidence (joints,), see
+            `Estimator.calibrated`; or None if there are no points.
         """
         if not len(xyz):
             self._window = []
@@ -265,4 +299,6 @@ class OnlineEstimator:
         if "color_crop" in clip and cam_from_points is not None:
             clip["cam_from_points"] = np.asarray(cam_from_points, np.float32)[None]
         found, confidence = self._estimator.from_fields(clip)
-        return found[0, -1], confidence[0, -1]
+        return found[0, -1], self._estimator.calibrated(
+            found[0, -1], confidence[0, -1], xyz
+        )

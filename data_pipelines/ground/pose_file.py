@@ -1,7 +1,7 @@
 """Pose files: written by `predict`, read by `score`, `refine` and viewers.
 
 An `.npz` with `xyz`, `confidence`, `skeleton`, `time` and the optional fields `uv`,
-`intrinsics`, `valid` and `frame`. docs/refinement.md lists shapes and units.
+`intrinsics`, `valid`, `frame` and `quality`. docs/refinement.md lists shapes and units.
 """
 
 import dataclasses
@@ -33,6 +33,7 @@ class PoseFile:
     intrinsics: np.ndarray | None = None  # float32 (4,): fx, fy, cx, cy, pixels
     valid: np.ndarray | None = None  # bool (T, J); None means all
     frame: np.ndarray | None = None  # int64 (T,), frame number in the recording
+    quality: np.ndarray | None = None  # float32 (T,), in [0, 1], 0 without a person
 
     def __len__(self) -> int:
         return len(self.xyz)
@@ -64,8 +65,9 @@ _ARRAYS = {
     "intrinsics": ((4,), np.float32, "f"),
     "valid": (("T", "J"), np.bool_, "b"),
     "frame": (("T",), np.int64, "iu"),
+    "quality": (("T",), np.float32, "f"),
 }
-_OPTIONAL = ("uv", "intrinsics", "valid", "frame")
+_OPTIONAL = ("uv", "intrinsics", "valid", "frame", "quality")
 
 
 def write(path: str | os.PathLike, pose: PoseFile) -> None:

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 
 from data_pipelines.ground import settings
-from data_pipelines.loading import mixture
 from data_pipelines.readers import coco
 from unipose_jax import errors
 
@@ -102,16 +101,13 @@ def _pad_people(values: np.ndarray, lacking: int) -> np.ndarray:
     return np.pad(values, pad).astype(np.float32)
 
 
-def open_train(data: settings.DataSettings) -> mixture.Mixture:
-    """Opens all collections as one training source, mixed by their weights.
+def open_train(data: settings.DataSettings) -> list[RenderedImages | CocoImages]:
+    """Opens the training split of every collection.
 
     Raises:
         errors.BadInput: a collection is invalid or has no image with two people.
     """
-    found = data.image_collections
-    sources = [_open_collection(one, data, "train") for one in found]
-    total = sum(one.weight for one in found)
-    return mixture.Mixture(sources, [one.weight / total for one in found])
+    return [_open_collection(one, data, "train") for one in data.image_collections]
 
 
 def open_split(data: settings.DataSettings, split: str) -> RenderedImages | CocoImages:

@@ -1,7 +1,7 @@
 """Training batches and evaluation splits from data settings."""
 
+import dataclasses
 import pathlib
-from typing import Any
 
 from data_pipelines.ground import settings
 from data_pipelines.readers import registry
@@ -36,49 +36,70 @@ def open_train(
     Raises:
         errors.BadInput: `data.name` is unknown, or its files are invalid.
     """
-    options: dict[str, Any] = {
-        "seed": seed,
-        "batch_size": batch_size,
-        "host": host,
-        "hosts": hosts,
-    }
-    if data.image_collections:
-        from data_pipelines.loading import multi_person_images, pool_batches
-
-        return pool_batches.PoolBatches(multi_person_images.open_train(data), **options)
-    if data.renders:
-        if data.mixture:
-            raise errors.BadInput(
-                "config.data.mixture needs prepared data sets (--data_dir); prepare "
-                "rendered people with --mode=prepare"
-            )
-        from data_pipelines.loading import rendered_batches
-
-        return rendered_batches.open_train(data, **options, teacher=teacher)
     from data_pipelines.loading import loader
 
-    return loader.Loader(_open_mixture(data, teacher), **options, workers=data.workers)
+    share = {"batch_size": batch_size, "host": host, "hosts": hosts}
+    if data.renders and not data.image_collections:
+        _check_rendered(data)
+        if data.train_clips == 0:
+            from data_pipelines.loading import rendered_batches
+
+            fresh = rendered_batches.render_batches(data, **share)
+            fresh = teacher.label_batches(fresh) if teacher else fresh
+            return loader.Loader(fresh, prefetch=0)
+    batches = loader.batch(_open_examples(data, teacher, seed=seed), **share)
+    in_memory = data.renders or data.image_collections
+    return loader.Loader(batches, workers=0 if in_memory else data.workers)
 
 
-def _open_mixture(data: settings.DataSettings, teacher):
-    """Training source, with the other data sets of the mixture."""
-    from data_pipelines.loading import mixture
+def _check_rendered(data: settings.DataSettings) -> None:
+    """Refuses settings that clips rendered in this run cannot have."""
+    if data.mixture:
+        raise errors.BadInput(
+            "config.data.mixture needs prepared data sets (--data_dir); prepare "
+            "rendered people with --mode=prepare"
+        )
+    if data.train_clips == 0 and data.labeled_fraction != 1.0:
+        raise errors.BadInput(
+            f"config.data.labeled_fraction={data.labeled_fraction} needs a fixed "
+            "number of clips; set config.data.train_clips, which is 0 (fresh clips "
+            "at each step)"
+        )
 
+
+def _open_examples(data: settings.DataSettings, teacher, *, seed: int):
+    """Endless training examples, with the other data sets of the mixture."""
+    from data_pipelines.loading import loader
+
+    if data.image_collections:
+        from data_pipelines.loading import multi_person_images
+
+        collections = multi_person_images.open_train(data)
+        weights = [one.weight for one in data.image_collections]
+        return loader.mix(collections, weights, seed=seed)
     shares = data.mixture_shares
     if not shares:
-        return _open_labeled(data, teacher)
+        return loader.shuffle(_open_labeled(data, teacher), seed=seed)
     if not data.data_dir:
         raise errors.BadInput(
             "config.data.mixture needs prepared data sets (--data_dir)"
         )
-    print(mixture.describe_mixture(shares))
-    others = [
-        _open_labeled(mixture.other_settings(data, name), teacher) for name in shares
-    ]
-    main = 1.0 - sum(shares.values())
-    return mixture.Mixture(
-        [_open_labeled(data, teacher), *others], [main, *shares.values()]
-    )
+    listed = ", ".join(f"{share:.0%} {name}" for name, share in shares.items())
+    print(f"training examples: {listed}, the rest from the main data set")
+    all_settings = [data, *(other_settings(data, name) for name in shares)]
+    opened = [_open_labeled(one, teacher) for one in all_settings]
+    return loader.mix(opened, [1.0 - sum(shares.values()), *shares.values()], seed=seed)
+
+
+def other_settings(data: settings.DataSettings, name: str) -> settings.DataSettings:
+    """Settings of another data set of the mixture, which is in the same `data_dir`.
+
+    Args:
+        data: settings of the main data set.
+        name: "name" or "name/variant", as in `data.mixture_shares`.
+    """
+    name, _, variant = name.partition("/")
+    return dataclasses.replace(data, name=name, variant=variant, mixture="")
 
 
 def _open_labeled(data: settings.DataSettings, teacher):
@@ -86,7 +107,8 @@ def _open_labeled(data: settings.DataSettings, teacher):
     from data_pipelines.loading import label_subset
 
     source = open_split(data, "train")
-    source.check_supervision(has_teacher=teacher is not None)
+    if not data.renders:
+        source.check_supervision(has_teacher=teacher is not None)
     source = label_subset.labeled_subset(source, data.labeled_fraction, seed=data.seed)
     return teacher.label_source(source) if teacher else source
 

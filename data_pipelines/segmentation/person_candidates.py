@@ -13,7 +13,7 @@ from data_pipelines.segmentation import planes
 
 _MAX_SEEDS = 8
 _REACH = 1.1  # metres, largest horizontal distance from a body's centre to a part
-_STATURE = 2.3  # metres, largest height of a body
+STATURE = 2.3  # metres, largest height of a body
 _LARGEST = 3.5  # metres, largest diagonal of a body's bounding box
 _LIMB = 1.2  # metres; a longer region is not a limb but may be half a person
 _HALF = 0.5  # metres, distance of the centres of two halves behind a pole
@@ -207,7 +207,7 @@ def _grow(
     aside = np.linalg.norm(offset - height[:, None] * up, axis=1)
     part = (regions.area <= regions.area[seed]) & (aside < _REACH)
     part &= (extent < _LIMB) | ((regions.area > 0.1) & (aside < _HALF))
-    part &= (np.abs(height) + extent / 2 < _STATURE) & (
+    part &= (np.abs(height) + extent / 2 < STATURE) & (
         regions.border_contact[:, :2].sum(1) < 0.4
     )
     part &= may_join

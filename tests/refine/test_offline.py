@@ -32,8 +32,10 @@ def refined():
 def noisy(person):
     rng = np.random.default_rng(0)
     xyz = person + 0.03 * rng.normal(size=person.shape).astype(np.float32)
-    wild = rng.random(xyz.shape[:2]) < 0.04
-    xyz[wild] += 0.4 * rng.choice([-1.0, 1.0], size=(wild.sum(), 3)).astype(np.float32)
+    outlier = rng.random(xyz.shape[:2]) < 0.04
+    xyz[outlier] += 0.4 * rng.choice([-1.0, 1.0], size=(outlier.sum(), 3)).astype(
+        np.float32
+    )
     return xyz
 
 
@@ -86,11 +88,11 @@ def test_confidence_is_swapped_with_its_joint(person):
     )
     found = call(jnp.asarray(doubted))
     assert found.swapped[30, hand]
-    wrong, believed = (
+    wrong, unweighted = (
         np.linalg.norm(xyz[30, hand] - person[30, hand])
         for xyz in (found.xyz, call(jnp.ones((60, 15))).xyz)
     )
-    assert wrong < 0.5 * believed
+    assert wrong < 0.5 * unweighted
 
 
 def test_refinement_commutes_with_rigid_transforms(refined, gentle):

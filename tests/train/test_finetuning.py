@@ -12,7 +12,7 @@ import pytest
 from flax import traverse_util
 
 from configs import wsp_finetune
-from data_pipelines.loading import label_subset, pool_batches
+from data_pipelines.loading import label_subset, loader
 from data_pipelines.rendered import clip_pool
 from tests import stages
 from tests.test_run import run
@@ -210,14 +210,14 @@ def paused(pools, before, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("paused")
     config = smoke(pools, before)
 
-    class Stopping(pool_batches.PoolBatches):
+    class Stopping(loader.Loader):
         def __next__(self):
             if self.get_state()["step"] == 2:
                 signal.raise_signal(signal.SIGTERM)
             return super().__next__()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pool_batches, "PoolBatches", Stopping)
+        patch.setattr(loader, "Loader", Stopping)
         values = stages.values(config, "rgb", workdir)
         assert not loop.train(stages.stage(values, workdir / "rgb", "rgb"))
     before.rename(before.with_name("away"))

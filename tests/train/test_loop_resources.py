@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from configs import unipose
-from data_pipelines.loading import pool_batches
+from data_pipelines.loading import loader
 from tests import stages
 from unipose_jax import errors
 from unipose_jax.train import loop, metric_writer
@@ -61,7 +61,7 @@ def quick_validation(*_):
 def test_only_training_counts_as_training_time(config, tmp_path, monkeypatch):
     clock = Clock()
 
-    class Batches(pool_batches.PoolBatches):
+    class Batches(loader.Loader):
         def __next__(self):
             clock.now += 0.5
             return super().__next__()
@@ -79,7 +79,7 @@ def test_only_training_counts_as_training_time(config, tmp_path, monkeypatch):
         return validate
 
     monkeypatch.setattr(metric_writer, "time", clock)
-    monkeypatch.setattr(pool_batches, "PoolBatches", Batches)
+    monkeypatch.setattr(loader, "Loader", Batches)
     monkeypatch.setattr(checkpoint, "Checkpoints", Checkpoints)
     monkeypatch.setattr(loop, "make_validation_fn", make_validation)
     config.checkpoint_every = 2
@@ -93,14 +93,14 @@ def test_only_training_counts_as_training_time(config, tmp_path, monkeypatch):
 def test_a_run_that_diverges_closes_its_checkpoints(
     config, tmp_path, monkeypatch, open_managers
 ):
-    class Batches(pool_batches.PoolBatches):
+    class Batches(loader.Loader):
         def __next__(self):
             batch = super().__next__()
             if self.get_state()["step"] > 2:
                 batch = batch | {"uv": np.full_like(batch["uv"], np.nan)}
             return batch
 
-    monkeypatch.setattr(pool_batches, "PoolBatches", Batches)
+    monkeypatch.setattr(loader, "Loader", Batches)
     monkeypatch.setattr(loop, "make_validation_fn", quick_validation)
     config.checkpoint_every = 2
     with pytest.raises(metric_writer.NonFiniteLoss, match="step 3"):

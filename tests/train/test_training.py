@@ -14,7 +14,7 @@ import optax
 import pytest
 
 from configs import unipose
-from data_pipelines.loading import pool_batches
+from data_pipelines.loading import loader
 from data_pipelines.rendered import clip_pool
 from tests import config_data, stages
 from unipose_jax import errors, models
@@ -75,14 +75,14 @@ class BlindPool(clip_pool.ClipPool):
 def train_until_killed(config, workdir, monkeypatch, *, after: int) -> None:
     """Trains, and dies when batch number `after` + 1 is asked for."""
 
-    class Dying(pool_batches.PoolBatches):
+    class Dying(loader.Loader):
         def __next__(self):
             if self.get_state()["step"] == after:
                 raise KilledError
             return super().__next__()
 
     with monkeypatch.context() as patch:
-        patch.setattr(pool_batches, "PoolBatches", Dying)
+        patch.setattr(loader, "Loader", Dying)
         with pytest.raises(KilledError):
             loop.train(stages.stage(config, workdir))
 
@@ -218,8 +218,10 @@ def test_config_that_cannot_work_is_refused_before_training(
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_sigterm_saves_and_ends(config, straight, tmp_path, monkeypatch, final_state):
-    class Signalled(pool_batches.PoolBatches):
+def test_sigterm_saves_and_ends(
+    config, straight, tmp_path, monkeypatch, final_state, capfd
+):
+    class Signalled(loader.Loader):
         def __next__(self):
             if self.get_state()["step"] == 2:
                 signal.raise_signal(signal.SIGTERM)
@@ -227,10 +229,12 @@ def test_sigterm_saves_and_ends(config, straight, tmp_path, monkeypatch, final_s
 
     config.checkpoint_every = 100
     with monkeypatch.context() as patch:
-        patch.setattr(pool_batches, "PoolBatches", Signalled)
+        patch.setattr(loader, "Loader", Signalled)
         assert not loop.train(stages.stage(config, tmp_path))
+    assert "SIGTERM: the run is saved after this step" in capfd.readouterr().err
     assert checkpoint.Checkpoints(tmp_path).latest_step() == 3
     assert loop.train(stages.stage(config, tmp_path))
+    assert "resumes from the checkpoint of step 3" in capfd.readouterr().out
     chex.assert_trees_all_equal(
         final_state(config, tmp_path).checkpoint_tree(),
         final_state(config, straight).checkpoint_tree(),

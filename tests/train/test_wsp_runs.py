@@ -205,7 +205,11 @@ def test_measured_depth_orders_limbs_of_one_person():
     ("source", "collection", "message"),
     [
         ("guess", "rendered", "source is 'guess'; use one of keypoints, depth"),
-        ("depth", "people.json", "photographs lack; .* is 'people.json', not 'ren"),
+        (
+            "depth",
+            "people.json",
+            "ordinal_labels.source .*photographs lack; .* is 'people.json', not 'ren",
+        ),
     ],
 )
 def test_source_that_there_is_not(source, collection, message):

@@ -6,6 +6,7 @@ import pathlib
 import sys
 from typing import Any
 
+from data_pipelines.ground import settings
 from data_pipelines.loading import sources
 from unipose_jax import errors
 from unipose_jax.train import metric_writer, parallel, plan
@@ -91,6 +92,7 @@ def _evaluate_stage(stage: Stage, *, others) -> dict[str, Any]:
         predicted,
         protocol=protocol,
         log=stage.folder / "log.jsonl",
+        images=_test_images(stage.data, min(run_page.NUM_CLIPS, len(test))),
         modality=stage.name,
         others=others,
         studied=studied,
@@ -107,6 +109,24 @@ def _evaluate_stage(stage: Stage, *, others) -> dict[str, Any]:
         )
     print(f"report: {page}")
     return results
+
+
+def _test_images(data: settings.DataSettings, count: int) -> list[dict[str, Any]]:
+    """Images of the first test clips, where they can be rendered again."""
+    if not data.is_synthetic:
+        return []
+    from data_pipelines.rendered import clip_pool
+
+    images = clip_pool.render_images(data, "test", count)
+    names = {
+        "depth": "depth",
+        "intrinsics": "depth_intrinsics",
+        "color": "color",
+    }
+    return [
+        {name: images[source][index] for name, source in names.items()}
+        for index in range(count)
+    ]
 
 
 def _evaluate_ranking(stage: Stage) -> int:

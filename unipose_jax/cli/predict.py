@@ -1,5 +1,6 @@
 """Poses in a depth recording: `run.py --mode=predict`."""
 
+import dataclasses
 import pathlib
 import sys
 from collections.abc import Iterator
@@ -10,9 +11,10 @@ import numpy as np
 
 from data_pipelines.ground import file_io, pose_file
 from data_pipelines.readers.recordings import recording
+from data_pipelines.sequences import diagnosis, person_crops, tracks
 from data_pipelines.sequences import people as people_lib
-from data_pipelines.sequences import person_crops, tracks
 from unipose_jax import errors, estimator, skeleton
+from unipose_jax.cli import prediction_quality
 from unipose_jax.report import build
 from unipose_jax.train import plan
 from unipose_jax.train.checkpoints import restore
@@ -31,14 +33,14 @@ def predict(
     pictures: bool,
     people: str = "one",
 ) -> int:
-    """Writes the poses in a recording, and pictures of them beside.
+    """Predicts the poses in a recording; writes a pose file and a report.
 
     Args:
         config: of the run in `workdir`; None for the weights that ship.
         workdir: of a run; None for the weights that ship.
         source: recording folder.
         output: pose file to write.
-        modality: what the network sees, one of `folders.MODALITIES`.
+        modality: input of the network, one of `folders.MODALITIES`.
         pictures: whether to draw.
         people: "one" for the person who is meant (see `tracks.person_clouds`), "all"
             for one pose file per person: OUTPUT-1.npz is the most evident.
@@ -70,9 +72,7 @@ def predict(
     )
     for path, (pose, _) in zip(_paths(output, found, people), found, strict=True):
         pose_file.write(path, pose)
-        seen = int(pose.is_valid().any(axis=1).sum())
-        what = "a person" if people == "one" else "this person"
-        print(f"{seen} of {len(pose)} frames show {what}; poses: {path}")
+        print(f"{prediction_quality.summary(pose)}; poses: {path}")
     if pictures:
         from unipose_jax.cli import prediction_page
 
@@ -93,14 +93,22 @@ def _paths(output: pathlib.Path, found: list[Found], people: str) -> list[pathli
 
 def _everyone(network: estimator.Estimator, opened: recording.Recording) -> list[Found]:
     """Poses of all people, the most evident first."""
-    clouds = tracks.clouds_of_everyone(opened, progress=True)
-    if not clouds:
-        raise errors.BadInput(f"{opened.path}: no frame shows a person")
-    print(f"{len(clouds)} people")
-    return [
-        predict_recording(network, opened, pictures=MAX_PICTURES, clouds=person)
-        for person in clouds
-    ]
+    found = []
+    for clouds in tracks.clouds_of_everyone(opened, progress=True):
+        person = predict_recording(
+            network, opened, pictures=MAX_PICTURES, clouds=clouds, required=False
+        )
+        if person[0].is_valid().any():
+            found.append(person)
+    if not found:
+        raise _nobody(opened)
+    print(f"{len(found)} {'person' if len(found) == 1 else 'people'}")
+    return found
+
+
+def _nobody(opened: recording.Recording) -> errors.BadInput:
+    cause = diagnosis.explain(opened)
+    return errors.BadInput(f"{opened.path}: no frame shows a person; {cause}")
 
 
 def _person(
@@ -153,22 +161,25 @@ def predict_recording(
     *,
     pictures: int,
     clouds: Iterator[tracks.PersonCloud] | None = None,
+    required: bool = True,
 ) -> Found:
-    """Poses in a recording, and what was segmented in some of its frames.
+    """Poses in a recording, and the segmented person in some of its frames.
 
     Args:
-        network: that finds the joints.
+        network: predicts the joints.
         opened: the recording; read frame by frame, so it may be long.
         pictures: most frames to keep, equally spaced among those with a person.
         clouds: the person in each frame; by default the one who is meant.
+        required: whether a person must be found.
 
     Raises:
-        errors.BadInput: no frame shows a person.
+        errors.BadInput: no frame shows a person, and one is required.
     """
     joints = skeleton.by_name(network.skeleton).num_joints
     xyz = np.full((len(opened), joints, 3), np.nan, np.float32)
     confidence = np.zeros((len(opened), joints), np.float32)
     look = _from_points if "points" in network.inputs else _from_crops
+    valid = np.zeros((len(opened), joints), bool)
     shown: dict[int, tracks.PersonCloud] = {}
     found, every = 0, 1
     clouds = _person(network, opened) if clouds is None else clouds
@@ -176,14 +187,16 @@ def predict_recording(
         if result is None:
             continue
         xyz[index], confidence[index] = result
+        valid[index] = prediction_quality.reliable_joints(
+            *result, cloud.xyz, opened.depth_camera
+        )
         if found % every == 0:
             shown[index] = cloud
         found += 1
-        if len(shown) > pictures:  # keep every second, and half as many from now on
+        if len(shown) > pictures:  # keep every second frame, now and later
             shown, every = dict(list(shown.items())[::2]), 2 * every
-    valid = np.asarray(np.isfinite(xyz).all(axis=-1))
-    if not valid.any():
-        raise errors.BadInput(f"{opened.path}: no frame shows a person")
+    if required and not valid.any():
+        raise _nobody(opened)
     pose = pose_file.PoseFile(
         xyz=xyz,
         confidence=confidence,
@@ -193,6 +206,8 @@ def predict_recording(
         valid=valid,
         frame=np.asarray(opened.frames, np.int64),
     )
+    if network.calibration:
+        pose = dataclasses.replace(pose, quality=prediction_quality.quality(pose))
     return pose, shown
 
 
@@ -217,7 +232,7 @@ def _from_crops(
     opened: recording.Recording,
     clouds: Iterator[tracks.PersonCloud],
 ) -> Iterator[tuple[int, tracks.PersonCloud, tuple[np.ndarray, np.ndarray] | None]]:
-    """The same from the crop of each frame, around what depth says is the person."""
+    """(position, person, pose or None) of each frame, from crops around the person."""
     for index, cloud in enumerate(clouds):
         if not len(cloud.xyz):
             yield index, cloud, None
@@ -231,7 +246,8 @@ def _from_crops(
         clip = {name: np.asarray(value)[None, None] for name, value in fields.items()}
         clip["cam_from_points"] = np.asarray(opened.color_from_depth, np.float32)[None]
         xyz, confidence = network.from_fields(clip)
-        yield index, cloud, (xyz[0, 0], confidence[0, 0])
+        pose = xyz[0, 0], network.calibrated(xyz[0, 0], confidence[0, 0], cloud.xyz)
+        yield index, cloud, pose
 
 
 def _crops(
@@ -240,7 +256,7 @@ def _crops(
     index: int,
     cloud: tracks.PersonCloud,
 ) -> dict[str, np.ndarray]:
-    """The crops that the network sees of a frame; no other image is read."""
+    """The crops that the network needs of a frame; no other image is read."""
     size, fields = network.crop_size, {}
     if "depth_crop" in network.inputs:
         fields = person_crops.depth_fields(

@@ -1,4 +1,4 @@
-"""The report of a prediction: frames of a recording with the poses in them."""
+"""Report of a prediction: frames of a recording with the predicted poses."""
 
 import pathlib
 import sys
@@ -20,12 +20,12 @@ def report_people(
     people: Sequence[tuple[pose_file.PoseFile, Mapping[int, tracks.PersonCloud]]],
     output: pathlib.Path,
 ) -> pathlib.Path:
-    """Draws frames of a prediction into a folder beside its pose file.
+    """Writes a report page of some frames into a folder next to the pose file.
 
     Args:
         opened: the recording.
-        people: of each person, the poses of all frames, and the person in the frames to
-            draw, by position.
+        people: of each person, the poses of all frames, and the segmented person by
+            frame position; these frames are drawn.
         output: the pose file; the folder has its name without the suffix.
 
     Returns:
@@ -73,7 +73,7 @@ def _clip(
 
 
 def _colors(opened: recording.Recording, frames: np.ndarray) -> dict[str, Any]:
-    """Colour images of some frames and their camera; nothing if one is missing."""
+    """Colour images of some frames and their camera; empty if one image is missing."""
     try:
         images = [opened.color(int(index)) for index in frames]
     except errors.BadInput as error:
@@ -93,7 +93,7 @@ def _colors(opened: recording.Recording, frames: np.ndarray) -> dict[str, Any]:
 
 
 def _padded(parts: list[np.ndarray]) -> np.ndarray:
-    """Clouds of different sizes as one array, NaN where one is shorter."""
+    """Clouds of different sizes as one array, padded with NaN."""
     padded = np.full((len(parts), max(map(len, parts)), 3), np.nan, np.float32)
     for row, part in zip(padded, parts, strict=True):
         row[: len(part)] = part

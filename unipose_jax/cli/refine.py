@@ -15,7 +15,7 @@ from unipose_jax.refine import person_ids, segments, swaps
 from unipose_jax.report import build
 from unipose_jax.report.pages import refinement_page as report
 
-POINTS = 128  # of the person's surface that are looked at, per frame
+POINTS = 128  # sampled on the surface of the person, per frame
 
 
 def refine_file(
@@ -25,18 +25,18 @@ def refine_file(
     recording_path: pathlib.Path | None = None,
     pictures: bool = True,
 ) -> int:
-    """Writes refined poses, and pictures of before and after beside them.
+    """Refines a pose file; writes the result and a report of before and after.
 
     Args:
         source: pose file of any tracker. Its `uv` and `intrinsics`, where it has both,
-            are taken as 2D evidence of its own camera.
+            are used as 2D keypoints.
         output: pose file to write.
         recording_path: recording folder of the same frames; its keypoints, if it has
-            any, are the 2D evidence instead, and its depth is the surface.
+            any, replace those of the pose file, and its depth gives the surface.
         pictures: whether to draw.
 
     Raises:
-        errors.BadInput: poses that cannot be refined, or another recording's.
+        errors.BadInput: the poses cannot be refined, or belong to another recording.
     """
     if output.suffix != ".npz":
         raise errors.BadInput(f"a pose file must end in .npz, got {output}")
@@ -60,10 +60,10 @@ def refine_file(
 def refine_poses(
     poses: pose_file.PoseFile, opened: recording.Recording | None = None
 ) -> refine.Refined:
-    """Refined poses of a file, with all the evidence there is.
+    """Refined poses of a file, from all available keypoints and depth.
 
     Args:
-        poses: three frames or more; several people are told apart by their bones.
+        poses: three frames or more; several people are distinguished by bone lengths.
         opened: recording of the same frames.
 
     Raises:
@@ -72,7 +72,7 @@ def refine_poses(
     body = skeleton.by_name(poses.skeleton)
     valid = poses.is_valid()
     xyz = np.where(valid[..., None], poses.xyz, 0.0).astype(np.float32)
-    # Stamps since 1970 would not survive float32.
+    # float32 cannot hold seconds since 1970 precisely.
     time = (poses.time - poses.time[0]).astype(np.float32)
     segment = segments.find_segments(
         jnp.asarray(xyz), jnp.asarray(time), valid=jnp.asarray(valid), skeleton=body
@@ -99,9 +99,9 @@ def refine_poses(
 def to_pose_file(
     poses: pose_file.PoseFile, refined: refine.Refined
 ) -> pose_file.PoseFile:
-    """The refined poses, with all else that the file held.
+    """Refined poses with the other fields of the pose file.
 
-    Joints that were taken from the other side bring their confidence along.
+    The confidence of joints is swapped with the joints where sides are swapped.
     """
     valid = np.asarray(refined.valid)
     xyz = np.where(valid[..., None], refined.xyz, np.nan).astype(np.float32)
@@ -171,7 +171,7 @@ def _evidence(
 def _recording_indices(
     poses: pose_file.PoseFile, opened: recording.Recording
 ) -> np.ndarray:
-    """Where each pose's frame is in the recording."""
+    """Index in the recording of each pose's frame."""
     if poses.frame is None:
         if len(poses) != len(opened):
             raise errors.BadInput(
@@ -189,7 +189,7 @@ def _recording_indices(
 def _summary(
     before: pose_file.PoseFile, after: pose_file.PoseFile, refined: refine.Refined
 ) -> str:
-    """What was found and what changed, in three lines."""
+    """Three lines: people and noise, changes of joints, bone lengths."""
     spread = {
         name: 1000.0 * float(np.median(_length_spread(poses)))
         for name, poses in {"before": before, "after": after}.items()

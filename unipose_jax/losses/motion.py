@@ -5,7 +5,11 @@ To let a loss move some joints more than others, scale their gradients with
 or `acceleration_weights` of the same joint weights.
 """
 
+import functools
+import operator
+
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import numerics
@@ -41,8 +45,7 @@ def speed(
     xyz = numerics.fill_masked(xyz, where)
     excess = constraints.speed_excess(xyz, time, limit=limit)
     penalty = numerics.pseudo_huber(excess**2, delta=delta)
-    counted = _counted_steps(time, where, max_gap, penalty.shape)
-    return numerics.fill_masked(penalty, counted)
+    return _fill_uncounted(penalty, time, where, max_gap, frames=2)
 
 
 def acceleration(
@@ -77,8 +80,7 @@ def acceleration(
     xyz = numerics.fill_masked(xyz, where)
     excess = constraints.acceleration_excess(xyz, time, limit=limit)
     penalty = numerics.pseudo_huber(excess**2, delta=delta)
-    counted = _counted_triples(time, where, max_gap, penalty.shape)
-    return numerics.fill_masked(penalty, counted)
+    return _fill_uncounted(penalty, time, where, max_gap, frames=3)
 
 
 def speed_weights(
@@ -96,9 +98,8 @@ def speed_weights(
         where: joints that count; default: all.
         max_gap: seconds.
     """
-    of_steps = jnp.maximum(weights[..., :-1, :], weights[..., 1:, :])
-    counted = _counted_steps(time, where, max_gap, of_steps.shape)
-    return numerics.fill_masked(of_steps, counted)
+    largest = functools.reduce(jnp.maximum, _windows(weights, 2, axis=-2))
+    return _fill_uncounted(largest, time, where, max_gap, frames=2)
 
 
 def acceleration_weights(
@@ -116,28 +117,34 @@ def acceleration_weights(
         where: joints that count; default: all.
         max_gap: seconds.
     """
-    outer = jnp.maximum(weights[..., :-2, :], weights[..., 2:, :])
-    of_triples = jnp.maximum(outer, weights[..., 1:-1, :])
-    counted = _counted_triples(time, where, max_gap, of_triples.shape)
-    return numerics.fill_masked(of_triples, counted)
+    largest = functools.reduce(jnp.maximum, _windows(weights, 3, axis=-2))
+    return _fill_uncounted(largest, time, where, max_gap, frames=3)
 
 
-def _counted_steps(
-    time: Array, where: Array | None, max_gap: float, shape: tuple[int, ...]
+def _fill_uncounted(
+    values: Array, time: Array, where: Array | None, max_gap: float, *, frames: int
 ) -> Array:
+    """Sets values of successive frames to 0 unless all frames are linked and counted.
+
+    Args:
+        values: (..., time - frames + 1, joints).
+        time: (..., time), seconds.
+        where: (..., time, joints), bool; None counts all.
+        max_gap: longest step between linked frames, seconds.
+        frames: number of successive frames of each value.
+    """
     linked = finite_differences.consecutive(time, max_gap=max_gap)
-    counted = jnp.broadcast_to(linked[..., None], shape)
-    if where is None:
-        return counted
-    return counted & where[..., :-1, :] & where[..., 1:, :]
+    counted = functools.reduce(operator.and_, _windows(linked, frames - 1, axis=-1))
+    counted = jnp.broadcast_to(counted[..., None], values.shape)
+    for one in () if where is None else _windows(where, frames, axis=-2):
+        counted &= one
+    return numerics.fill_masked(values, counted)
 
 
-def _counted_triples(
-    time: Array, where: Array | None, max_gap: float, shape: tuple[int, ...]
-) -> Array:
-    linked = finite_differences.consecutive(time, max_gap=max_gap)
-    linked = linked[..., :-1] & linked[..., 1:]
-    counted = jnp.broadcast_to(linked[..., None], shape)
-    if where is None:
-        return counted
-    return counted & where[..., :-2, :] & where[..., 1:-1, :] & where[..., 2:, :]
+def _windows(values: Array, count: int, *, axis: int) -> list[Array]:
+    """The `count` shifted views of an array whose elements are successive frames."""
+    length = values.shape[axis] - count + 1
+    return [
+        lax.slice_in_dim(jnp.asarray(values), start, start + length, axis=axis)
+        for start in range(count)
+    ]

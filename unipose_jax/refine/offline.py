@@ -1,6 +1,7 @@
 """Refinement of a whole sequence of poses."""
 
 import dataclasses
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -120,57 +121,99 @@ def refine(
     _check_shape(xyz, skeleton)
     count, joints, _ = xyz.shape
     valid = jnp.ones((count, joints), bool) if valid is None else valid
-    valid &= jnp.isfinite(xyz).all(axis=-1)
     time = jnp.arange(count, dtype=xyz.dtype) / _FPS if time is None else time
     person = jnp.zeros(count, jnp.int32) if person is None else person
-    xyz = jnp.where(valid[..., None], xyz, 0.0)
 
+    track = _analyze(xyz, valid, time, person, skeleton)
+    problem = _make_problem(track, confidence, keypoints, clouds, skeleton)
+    start, cg_steps = _replace_outliers(track), schedule.cg_steps
+    expected = _solve(start, problem, skeleton, schedule.before_swaps, cg_steps)
+    swapped = _find_swaps(expected, track, skeleton)
+    problem = _undo_swaps(expected, swapped, track, problem, skeleton)
+    return Refined(
+        xyz=_solve(expected, problem, skeleton, schedule.after_swaps, cg_steps),
+        valid=track.known,
+        noise=track.level.noise,
+        segment=track.segment,
+        swapped=swapped,
+        length=problem.length,
+    )
+
+
+class _Track(NamedTuple):
+    """A sequence with short gaps filled, and the estimates of `noise` and `segments`.
+
+    Attributes:
+        filled: (time, joints, 3), metres.
+        valid: (time, joints), bool: observed.
+        known: (time, joints), bool: observed, or interpolated in a short gap.
+        time: (time,), seconds.
+        person: (time,), number of the person.
+        segment: (time,), number of the segment between cuts.
+        level: of noise and motion.
+        motion: (time, joints), metres.
+    """
+
+    filled: Array
+    valid: Array
+    known: Array
+    time: Array
+    person: Array
+    segment: Array
+    level: noises.NoiseLevels
+    motion: Array
+
+
+def _analyze(xyz, valid, time, person, skeleton) -> _Track:
+    """Divides the sequence into segments, estimates its noise and fills short gaps."""
+    valid = valid & jnp.isfinite(xyz).all(axis=-1)
+    xyz = jnp.where(valid[..., None], xyz, 0.0)
     segment = segments.find_segments(xyz, time, valid=valid, skeleton=skeleton)
     level = noises.estimate_levels(xyz, valid=valid, segment=segment)
     motion = noises.local_motion(xyz, levels=level, valid=valid, segment=segment)
     filled, known = segments.interpolate_gaps(
         xyz, valid=valid, segment=segment, time=time
     )
-    lengths = _bone_lengths(filled, valid, level, person, skeleton)
-    problem = residual_terms.Problem(
-        observed=filled,
-        weight=_relative_confidence(confidence, valid),
-        noise=_add_slow_errors(level.noise, lengths["excess"], skeleton),
-        motion=motion,
-        acceleration_weight=_acceleration_weight(known, segment),
-        time=time,
-        step=robust.masked_median(jnp.diff(time), segment[1:] == segment[:-1], axis=0),
+    return _Track(filled, valid, known, time, person, segment, level, motion)
+
+
+def _make_problem(track, confidence, keypoints, clouds, skeleton):
+    """The observations, and how much each of the residuals may vary."""
+    lengths = _bone_lengths(track.filled, track, skeleton)
+    same_segment = track.segment[1:] == track.segment[:-1]
+    return residual_terms.Problem(
+        observed=track.filled,
+        weight=_relative_confidence(confidence, track.valid),
+        noise=_add_slow_errors(track.level.noise, lengths["excess"], skeleton),
+        motion=track.motion,
+        acceleration_weight=_acceleration_weight(track.known, track.segment),
+        time=track.time,
+        step=robust.masked_median(jnp.diff(track.time), same_segment, axis=0),
         length=lengths["length"],
         length_noise=jnp.maximum(
             _LENGTH_VARIATION_SHARE * lengths["excess"], _MIN_LENGTH_STD
         ),
         keypoints=keypoints,
-        uv_noise=_uv_noise(keypoints, segment),
+        uv_noise=_uv_noise(keypoints, track.segment),
         clouds=clouds,
     )
-    start = _replace_outliers(filled, valid, segment, level, motion)
-    expected = _solve(
-        start, problem, skeleton, schedule.before_swaps, schedule.cg_steps
+
+
+def _find_swaps(expected, track, skeleton):
+    """Where left and right are swapped, compared with `expected`: (time, joints)."""
+    around = jnp.sqrt(track.level.noise[None] ** 2 + track.motion**2)
+    return swaps.detect_swaps(
+        track.filled, expected, valid=track.valid, noise=around, skeleton=skeleton
     )
-    around = jnp.sqrt(level.noise[None] ** 2 + motion**2)
-    wrong = swaps.detect_swaps(
-        filled, expected, valid=valid, noise=around, skeleton=skeleton
-    )
-    problem = dataclasses.replace(
+
+
+def _undo_swaps(expected, swapped, track, problem, skeleton):
+    """The problem with left and right corrected, and bone lengths measured again."""
+    return dataclasses.replace(
         problem,
-        observed=swaps.swap_sides(filled, wrong, skeleton=skeleton),
-        weight=swaps.swap_sides(problem.weight, wrong, skeleton=skeleton),
-        length=_bone_lengths(expected, valid, level, person, skeleton)["length"],
-    )
-    return Refined(
-        xyz=_solve(
-            expected, problem, skeleton, schedule.after_swaps, schedule.cg_steps
-        ),
-        valid=known,
-        noise=level.noise,
-        segment=segment,
-        swapped=wrong,
-        length=problem.length,
+        observed=swaps.swap_sides(track.filled, swapped, skeleton=skeleton),
+        weight=swaps.swap_sides(problem.weight, swapped, skeleton=skeleton),
+        length=_bone_lengths(expected, track, skeleton)["length"],
     )
 
 
@@ -226,8 +269,9 @@ def _relative_confidence(confidence, valid):
     return jnp.where(valid, jnp.clip(relative, 0.0, 3.0), 0.0)
 
 
-def _replace_outliers(xyz, valid, segment, level, motion):
+def _replace_outliers(track):
     """Initial poses: replaces outliers by the medoid of neighbouring frames."""
+    xyz, valid, segment = track.filled, track.valid, track.segment
     around = robust.temporal_neighbors(xyz, radius=_MEDOID_RADIUS)
     used = robust.temporal_neighbors(valid, radius=_MEDOID_RADIUS)
     used &= (
@@ -239,21 +283,22 @@ def _replace_outliers(xyz, valid, segment, level, motion):
     best = jnp.argmin(jnp.where(used, distance, jnp.inf), axis=0)
     medoid = jnp.take_along_axis(around, best[None, ..., None], axis=0)[0]
     sq = jnp.sum((xyz - medoid) ** 2, axis=-1)
-    usual_sq = 3.0 * level.noise[None] ** 2 + 2.0 * motion**2
+    usual_sq = 3.0 * track.level.noise[None] ** 2 + 2.0 * track.motion**2
     wild = valid & (sq > _OUTLIER_RATIO**2 * usual_sq)
     return jnp.where(wild[..., None], medoid, xyz)
 
 
-def _bone_lengths(xyz, valid, level, person, skeleton):
+def _bone_lengths(xyz, track, skeleton):
     """Bone lengths of each person, and their variation beyond the noise, metres."""
     child, parent = skeleton.bone_ends
+    valid, person, noise = track.valid, track.person, track.level.noise
     measured = kinematics.bone_lengths(xyz, skeleton=skeleton)
     known = valid[:, child] & valid[:, parent]
     by_bone = jax.vmap(robust.grouped_median, in_axes=(1, 1, None), out_axes=1)
     median, number = by_bone(measured, known, person)
     strayed = jnp.abs(measured - median[person])
     spread = 1.4826 * robust.masked_median(strayed, known, axis=0)
-    noise_sq = level.noise[child] ** 2 + level.noise[parent] ** 2
+    noise_sq = noise[child] ** 2 + noise[parent] ** 2
     excess = jnp.sqrt(jnp.maximum(spread**2 - noise_sq, 0.0))
     pooled = _pool_left_right(median, number, spread, skeleton)
     return {"length": pooled[person], "excess": excess}

@@ -1,13 +1,45 @@
-"""Structural types of the pose sequences and recordings that reports read.
+"""Structural types of the settings, poses and recordings that reports read.
 
-`data_pipelines.ground.pose_file.PoseFile` and the sequences of `data_pipelines` have
-these attributes. So reports do not import `data_pipelines`.
+`DataSettings`, `PoseFile` and the sequences of `data_pipelines` have these attributes.
+So reports do not import `data_pipelines`.
 """
 
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+
+
+@runtime_checkable
+class ClipSettings(Protocol):
+    """Which clips a network was scored on.
+
+    Attributes:
+        name: of the data set.
+        variant: of the data set, or "".
+        motion: file of the motion of rendered people, or "".
+        skeleton: name of the skeleton.
+        frames: per clip.
+        is_synthetic: whether every clip shows rendered people.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def variant(self) -> str: ...
+
+    @property
+    def motion(self) -> str: ...
+
+    @property
+    def skeleton(self) -> str: ...
+
+    @property
+    def frames(self) -> int: ...
+
+    @property
+    def is_synthetic(self) -> bool: ...
 
 
 @runtime_checkable

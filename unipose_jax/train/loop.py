@@ -1,13 +1,16 @@
 """The training loop, the only one."""
 
+import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
-import tqdm
 
 from data_pipelines.loading import sources
+from unipose_jax import progress
 from unipose_jax.train import interrupt, metric_writer, optimizer, parallel
+from unipose_jax.train import state as train_state
 from unipose_jax.train import step as train_step
 from unipose_jax.train import teacher as teachers
 from unipose_jax.train.checkpoints import checkpoint, pretrained, restore
@@ -60,10 +63,54 @@ def _report_length(before: int, saved: int, stage: Stage) -> None:
 
 def _train(stage: Stage, checkpoints: checkpoint.Checkpoints) -> bool:
     """Trains from the latest checkpoint, or from the start, to the end or a signal."""
-    recipe, num_steps = stage.recipe, stage.num_steps
-    saved = checkpoints.latest_step()
     teacher = teachers.load(stage) if stage.needs_teacher else None
-    batches = sources.open_train(
+    batches = _open_batches(stage, teacher)
+    state, is_new = _start(stage, checkpoints, batches, teacher)
+    first_step, step = int(state.step), int(state.step)
+    run_step, validate = _make_steps(stage, state.apply_fn, teacher)
+    key = jax.random.key(stage.seed)
+    one_host = jax.process_count() == 1
+    with (
+        interrupt.Interrupt() as stop,
+        metric_writer.MetricWriter(stage.folder, first_step=first_step) as log,
+        progress.Bar(
+            *(stage.num_steps, "train", "step"),
+            initial=first_step,
+            mininterval=2.0,
+            disable=not parallel.is_main_process(),
+        ) as bar,
+    ):
+        saver = _Saver(stage, checkpoints, batches, validate, log)
+        state = parallel.replicate(state)
+        if stage.starts_from_teacher and is_new:
+            saver.validate_and_save(0, state)  # training may not improve on the teacher
+        for step in range(first_step + 1, stage.num_steps + 1):
+            batch = next(batches)
+            fed = parallel.shard({name: batch[name] for name in stage.recipe.fields})
+            state, scalars = run_step(state, fed, key)
+            log.add(step, scalars)
+            if step == first_step + 1:
+                jax.block_until_ready(state)
+            bar.update()
+            logging = step == stage.num_steps or step % stage.log_every == 0
+            if logging:
+                bar.set_postfix_str(log.flush())
+            # All hosts save the same step. They ask each other while devices rest.
+            stopping = (one_host or logging) and parallel.any_host(stop.requested)
+            saver.save_if_due(step, state, stopping=stopping)
+            if stopping:
+                break
+    checkpoints.wait()
+    done = step == stage.num_steps
+    if not done and parallel.is_main_process():
+        why = stop.signal_name or "another host was stopped"
+        print(f"{why}: saved step {step}; run again to go on from there")
+    return done
+
+
+def _open_batches(stage: Stage, teacher: teachers.Teacher | None):
+    """This host's training batches, from the first on."""
+    return sources.open_train(
         stage.data,
         seed=stage.seed,
         batch_size=stage.batch_size,
@@ -71,67 +118,74 @@ def _train(stage: Stage, checkpoints: checkpoint.Checkpoints) -> bool:
         hosts=jax.process_count(),
         teacher=teacher,
     )
+
+
+def _start(
+    stage: Stage,
+    checkpoints: checkpoint.Checkpoints,
+    batches,
+    teacher: teachers.Teacher | None,
+) -> tuple[train_state.TrainState, bool]:
+    """The state to train from, and whether it is new; sets the position of `batches`.
+
+    A new state has the parameters of the backbone or the teacher that it starts from.
+    """
     state, position = restore.restore_or_init(stage, checkpoints)
-    first_step = int(state.step)
     if position is not None:
         batches.set_state(position)
-    elif stage.init_backbone:
+        if parallel.is_main_process() and int(state.step) < stage.num_steps:
+            print(f"{stage.folder}: resumes from the checkpoint of step {state.step}")
+        return state, False
+    if stage.init_backbone:
         state = pretrained.load_backbone(state, pathlib.Path(stage.init_backbone))
-    if teacher and stage.starts_from_teacher and position is None:
+    if teacher and stage.starts_from_teacher:
         state = restore.with_params(teacher.params, state)
-    weights_at = optimizer.make_weight_schedule(recipe.objective, num_steps)
-    run_step = parallel.map_step(
-        train_step.make_train_step(
-            recipe.train_terms, weights_at, stage.optimizer.ema_decay
-        )
+    return state, True
+
+
+def _make_steps(
+    stage: Stage, apply_fn: Callable, teacher: teachers.Teacher | None
+) -> tuple[Callable, Callable]:
+    """The training step on all devices, and the validation."""
+    recipe = stage.recipe
+    weights_at = optimizer.make_weight_schedule(recipe.objective, stage.num_steps)
+    run_step = train_step.make_train_step(
+        recipe.train_terms, weights_at, stage.optimizer.ema_decay
     )
-    validate = make_validation_fn(stage, state.apply_fn, weights_at(num_steps), teacher)
-    key = jax.random.key(stage.seed)
-    state = parallel.replicate(state)
+    final_weights = weights_at(stage.num_steps)
+    validate = make_validation_fn(stage, apply_fn, final_weights, teacher)
+    return parallel.map_step(run_step), validate
 
-    def check(step: int) -> None:
-        with log.paused():
-            scores = validate(state.ema_params)
-            log.write_scalars(step, "validation", scores)
-            save(scores["loss/total"])
 
-    def save(score: float | None) -> None:
-        meta = {"config": stage.config, "position": batches.get_state()}
-        checkpoints.save(parallel.unreplicate(state), meta=meta, score=score)
+@dataclasses.dataclass(frozen=True)
+class _Saver:
+    """Writes checkpoints with the position in the data, and ranks them."""
 
-    done, one_host = False, jax.process_count() == 1
-    with (
-        interrupt.Interrupt() as stop,
-        metric_writer.MetricWriter(stage.folder, first_step=first_step) as log,
-        progress_bar(first_step, num_steps) as bar,
-    ):
-        if stage.starts_from_teacher and saved is None:
-            check(0)  # training may not improve on the teacher
-        for step in range(first_step + 1, num_steps + 1):
-            batch = next(batches)
-            fed = parallel.shard({name: batch[name] for name in recipe.fields})
-            state, scalars = run_step(state, fed, key)
-            log.add(step, scalars)
-            bar.update()
+    stage: Stage
+    checkpoints: checkpoint.Checkpoints
+    batches: Any
+    validate: Callable
+    log: metric_writer.MetricWriter
 
-            done, logging = step == num_steps, step % stage.log_every == 0
-            if done or logging:
-                bar.set_postfix_str(log.flush())
-            # All hosts save the same step. They ask each other while devices rest.
-            stopping = (one_host or logging) and parallel.any_host(stop.requested)
-            if done or step % stage.checkpoint_every == 0:
-                log.flush()
-                check(step)
-            elif stopping:
-                log.flush()
-                save(None)
-            if stopping:
-                break
-    checkpoints.wait()
-    if not done and parallel.is_main_process():
-        why = stop.signal_name or "another host was stopped"
-        print(f"{why}: saved step {step}; run again to go on from there")
-    return done
+    def save_if_due(self, step: int, state, *, stopping: bool) -> None:
+        """Saves at the end, at every `checkpoint_every` steps, and before stopping."""
+        if step == self.stage.num_steps or step % self.stage.checkpoint_every == 0:
+            self.log.flush()
+            self.validate_and_save(step, state)
+        elif stopping:
+            self.log.flush()
+            self._save(state, score=None)
+
+    def validate_and_save(self, step: int, state) -> None:
+        """Saves a replicated state, ranked by its loss on the validation split."""
+        with self.log.paused():
+            scores = self.validate(state.ema_params)
+            self.log.write_scalars(step, "validation", scores)
+            self._save(state, score=scores["loss/total"])
+
+    def _save(self, state, *, score: float | None) -> None:
+        meta = {"config": self.stage.config, "position": self.batches.get_state()}
+        self.checkpoints.save(parallel.unreplicate(state), meta=meta, score=score)
 
 
 def make_validation_fn(
@@ -168,15 +222,3 @@ def make_validation_fn(
         )
 
     return scores
-
-
-def progress_bar(first_step: int, num_steps: int) -> tqdm.tqdm:
-    """A bar of steps, on the lead host."""
-    return tqdm.tqdm(
-        total=num_steps,
-        initial=first_step,
-        desc="train",
-        unit="step",
-        mininterval=2.0,
-        disable=not parallel.is_main_process(),
-    )

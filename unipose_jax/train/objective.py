@@ -1,6 +1,7 @@
 """The objective: a weighted sum of named terms, on one device or on many."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -25,13 +26,7 @@ def weighted_sum(
     Raises:
         ValueError: there is no term for an entry of `weights`.
     """
-    _check_names(terms, weights)
-    parts = []
-    for name, weight in weights.items():
-        term = terms[name]
-        divisor = jax.lax.stop_gradient(term.weight)
-        parts.append(weight * reduction.WeightedMean(term.total, divisor).mean())
-    return sum(parts, start=jnp.zeros(()))
+    return _sum_means(terms, weights, lambda divisor: divisor)
 
 
 def device_share(
@@ -53,19 +48,21 @@ def device_share(
     Raises:
         ValueError: there is no term for an entry of `weights`.
     """
-    _check_names(terms, weights)
+    everywhere = functools.partial(jax.lax.psum, axis_name=axis_name)
+    return _sum_means(terms, weights, everywhere)
+
+
+def _sum_means(
+    terms: Mapping[str, reduction.WeightedMean],
+    weights: Mapping[str, Weight],
+    divisor_from: Callable[[Array], Array],
+) -> Float[Array, ""]:
+    """Sum of `weight * total / divisor_from(term's weight)` over `weights`."""
     parts = []
     for name, weight in weights.items():
-        term = terms[name]
-        everywhere = jax.lax.psum(jax.lax.stop_gradient(term.weight), axis_name)
-        shared = reduction.WeightedMean(term.total, everywhere)
-        parts.append(weight * shared.mean())
-    return sum(parts, start=jnp.zeros(()))
-
-
-def _check_names(
-    terms: Mapping[str, reduction.WeightedMean], weights: Mapping[str, Weight]
-) -> None:
-    for name in weights:
         if name not in terms:
             raise ValueError(f"no loss term {name!r} to weigh; terms: {sorted(terms)}")
+        term = terms[name]
+        divisor = divisor_from(jax.lax.stop_gradient(term.weight))
+        parts.append(weight * reduction.WeightedMean(term.total, divisor).mean())
+    return sum(parts, start=jnp.zeros(()))

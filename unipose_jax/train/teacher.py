@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import tqdm
 
-from unipose_jax import errors, models, skeleton
+from unipose_jax import errors, models, progress, skeleton
 from unipose_jax.train import parallel
 from unipose_jax.train.checkpoints import checkpoint, restore
 from unipose_jax.train.evaluation import evaluate
@@ -46,13 +45,8 @@ class Teacher:
         size = evaluate.choose_batch_size(
             source, self._batch_size, description="what the teacher is to label"
         )
-        with tqdm.tqdm(
-            total=len(source),
-            desc="label",
-            unit="clip",
-            mininterval=1.0,
-            disable=not parallel.is_main_process(),
-        ) as bar:
+        quiet = not parallel.is_main_process()
+        with progress.Bar(len(source), "label", "clip", disable=quiet) as bar:
             found = evaluate.predict_split(
                 self._predict,
                 self._replicated,
@@ -62,9 +56,9 @@ class Teacher:
             )
         return PseudoLabeledSource(source, _teacher_fields(found))
 
-    def label_batches(self, batches) -> "PseudoLabeledBatches":
-        """An endless stream of batches with labels; labels each when it is drawn."""
-        return PseudoLabeledBatches(batches, self)
+    def label_batches(self, batches):
+        """A `grain.MapDataset` of batches with labels; labels each when it is drawn."""
+        return batches.map(lambda batch: batch | self(batch))
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """The labels of one host's share of a batch, on its devices."""
@@ -85,31 +79,11 @@ class PseudoLabeledSource:
         return self._source[index] | self._at(index)
 
     def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Example `index`; `rng` as of the source. Its labels are always the same."""
+        """Example `index`, drawn by `rng`; its labels do not depend on `rng`."""
         return self._source.example(index, rng) | self._at(index)
 
     def _at(self, index: int) -> dict[str, np.ndarray]:
         return {name: value[index] for name, value in self._labels.items()}
-
-
-class PseudoLabeledBatches:
-    """A stream of batches that carry a teacher's joints."""
-
-    def __init__(self, batches, teacher: Teacher):
-        """Takes a stream with `get_state` and `set_state`."""
-        self._batches, self._teacher = batches, teacher
-
-    def __next__(self) -> dict[str, Any]:
-        batch = next(self._batches)
-        return batch | self._teacher(batch)
-
-    def get_state(self) -> dict[str, Any]:
-        """The position in the data, JSON-able."""
-        return self._batches.get_state()
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Goes to a position from `get_state`."""
-        self._batches.set_state(state)
 
 
 class Origin(NamedTuple):

@@ -63,7 +63,7 @@ def test_examples_have_the_crops_that_all_tracks_have(make_recording, capsys):
     source = open_source(pictures, plain, crop_size=8)
     source.check_supervision()
     assert "1 of 2 sequences have no colour images" in capsys.readouterr().out
-    batch = next(loader.Loader(source, batch_size=4))
+    batch = loader.batch(loader.shuffle(source, seed=0), batch_size=4)[0]
     schema.validate(batch)
     assert "depth_crop" in batch
     assert not {"color_crop", "color_crop_matrix"} & batch.keys()
@@ -131,7 +131,8 @@ def test_tracks_without_depth_are_rejected_for_training(make_recording):
 
 
 def test_the_loader_reads_from_a_source(make_recording):
-    batches = loader.Loader(open_source(make_recording(frames=4)), batch_size=2)
+    examples = loader.shuffle(open_source(make_recording(frames=4)), seed=0)
+    batches = loader.Loader(loader.batch(examples, batch_size=2))
     batch = next(batches)
     schema.validate(batch)
     later = next(batches)

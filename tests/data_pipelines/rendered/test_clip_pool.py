@@ -6,7 +6,7 @@ import pytest
 
 from configs import unipose
 from data_pipelines.ground import schema, settings
-from data_pipelines.loading import pool_batches, rendered_batches, sources
+from data_pipelines.loading import rendered_batches, sources
 from data_pipelines.rendered import clip_pool
 from tests import config_data
 from unipose_jax import errors, skeleton
@@ -36,7 +36,7 @@ def test_batches_follow_the_schema(data):
 
 def test_every_clip_occurs_once_per_epoch(data):
     pool = clip_pool.open_pool(data, "train")
-    batches = pool_batches.PoolBatches(pool, seed=3, batch_size=4, host=0, hosts=1)
+    batches = sources.open_train(data, seed=3, batch_size=4, host=0, hosts=1)
     heads = [next(batches)["xyz"][:, 0, 0] for _ in range(4)]  # two epochs of 8 clips
     stored = np.sort(pool.clips["xyz"][:, 0, 0], axis=0)
     for epoch in (heads[:2], heads[2:]):
@@ -105,8 +105,7 @@ def test_unused_crops_are_not_rendered(cropped):
 def test_fresh_clips_have_crops(cropped):
     data = dataclasses.replace(cropped, train_clips=0)
     data = with_scene(data, points=data.num_points)
-    batches = rendered_batches.FreshBatches(data, batch_size=2, host=0, hosts=1)
-    batch = next(batches)
+    batch = next(open_train(data))
     schema.validate(batch)
     assert set(schema.CROP_FIELDS) <= batch.keys()
     # Compared with the truth: the joints of the trunk are about 0.1 m behind the skin.
@@ -120,20 +119,19 @@ def test_fresh_clips_equal_those_of_a_pool(data):
         data, points=data.num_points
     )  # the pool samples from these stored points
     stored = clip_pool.render(data, "train", 2)
-    batch = next(rendered_batches.FreshBatches(data, batch_size=2, host=0, hosts=1))
+    batch = rendered_batches.render_batches(data, batch_size=2, host=0, hosts=1)[0]
     assert stored["points_valid"].mean() < 1.0  # some points are flying pixels
     for name, value in stored.items():
         np.testing.assert_array_equal(batch[name], value, err_msg=name)
 
 
 def test_hosts_render_their_parts_of_fresh_batches(data):
-    whole = rendered_batches.FreshBatches(data, batch_size=4, host=0, hosts=1)
-    parts = [
-        rendered_batches.FreshBatches(data, batch_size=4, host=host, hosts=2)
-        for host in (0, 1)
-    ]
-    for _ in range(2):  # steps
-        batch, shares = next(whole), [next(part) for part in parts]
+    whole, *parts = (
+        rendered_batches.render_batches(data, batch_size=4, host=host, hosts=hosts)
+        for host, hosts in ((0, 1), (0, 2), (1, 2))
+    )
+    for step in range(2):
+        batch, shares = whole[step], [part[step] for part in parts]
         for name, value in batch.items():
             together = np.concatenate([share[name] for share in shares])
             np.testing.assert_array_equal(together, value, err_msg=name)

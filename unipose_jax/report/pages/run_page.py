@@ -3,15 +3,14 @@
 import json
 import pathlib
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from data_pipelines.ground import settings
 from unipose_jax import atomic
-from unipose_jax.report import build, page, tables
+from unipose_jax.report import build, inputs, page, tables
 from unipose_jax.report.draw import clip_data
 
 KEYS = (*tables.MAIN, "map_10cm_upper", "map_10cm_lower", "bone_length_error_mm")
@@ -33,7 +32,7 @@ def has_truth(results: Results) -> bool:
 
 def report_run(
     config: Mapping[str, Any],
-    data: settings.DataSettings,
+    data: inputs.ClipSettings,
     workdir: pathlib.Path,
     step: int,
     results: Results,
@@ -42,6 +41,7 @@ def report_run(
     *,
     protocol: str,
     log: pathlib.Path,
+    images: Sequence[Mapping[str, np.ndarray]] = (),
     modality: str = "points",
     others: Mapping[str, Results] | None = None,
     studied: Mapping[str, Results] | None = None,
@@ -59,6 +59,8 @@ def report_run(
         predicted: `xyz` and `confidence` of the same clips.
         protocol: from `protocol`.
         log: of the training.
+        images: `depth` with its `intrinsics`, and `color`, of the first `NUM_CLIPS`
+            test clips; () if there are none.
         modality: what the network sees.
         others: results of other modalities that were trained beside, by name.
         studied: from `train.evaluation.lifting_study`, for pose machines.
@@ -67,43 +69,35 @@ def report_run(
     Returns:
         Path of the page.
     """
+    origin = provenance()
     record = {
         "step": step,
         "seed": config["seed"],
         "protocol": protocol,
-        "provenance": provenance(),
+        "provenance": origin,
         "results": results,
         **({"conditions": conditions} if conditions else {}),
         **({"study": studied} if studied else {}),
     }
     text = json.dumps(tables.plain(record), indent=1)
     atomic.write_text(workdir / "metrics.json", text + "\n")
-    skeleton = data.skeleton
-    table = _table(results, title=protocol)
-    errors_mm = {
-        name: tables.joint_values(group["joint_mpjpe_mm"], skeleton=skeleton)
-        for name, group in _scored(results).items()
-    }
-    sections = _modalities({modality: results, **others}) if others else []
-    if not errors_mm:
-        sections = [page.Section("Results", text=protocol), *sections]
     return build.write_report(
         workdir / "report",
         title=f"{config['recipe']} on {data.name}",
-        skeleton=skeleton,
+        skeleton=data.skeleton,
         rendered=data.is_synthetic,
-        subtitle=" · ".join(str(value) for value in provenance().values()),
+        subtitle=" · ".join(origin.values()),
         results={
-            **({"metrics": table} if errors_mm else {}),
+            **_main_table(results, protocol),
             **_condition_tables(conditions or {}),
             **study_tables(studied or {}),
         },
         headlines=_headlines(results),
         log=log,
-        joint_errors_mm=errors_mm,
-        clips=_test_clips(data, test, predicted),
+        joint_errors_mm=_joint_errors(results, data.skeleton),
+        clips=_test_clips(data.skeleton, test, predicted, images),
         config=config,
-        sections=sections,
+        sections=_sections(results, {modality: results, **(others or {})}, protocol),
     )
 
 
@@ -159,6 +153,14 @@ def _comparison(results: Mapping[str, Results]) -> tables.Table:
     return tables.metrics_table(_scored(rows), keys=COMPARED)
 
 
+def _sections(
+    results: Results, by_modality: Mapping[str, Results], protocol: str
+) -> list[page.Section]:
+    """The protocol where no table names it, and modalities that can be compared."""
+    plain = [] if has_truth(results) else [page.Section("Results", text=protocol)]
+    return plain + (_modalities(by_modality) if len(by_modality) > 1 else [])
+
+
 def _modalities(results: Mapping[str, Results]) -> list[page.Section]:
     """Networks of one run that see different things, side by side."""
     return [
@@ -172,7 +174,7 @@ def _modalities(results: Mapping[str, Results]) -> list[page.Section]:
     ]
 
 
-def protocol(data: settings.DataSettings, results: Results, source: str) -> str:
+def protocol(data: inputs.ClipSettings, results: Results, source: str) -> str:
     """Which frames and joints the figures are about.
 
     Args:
@@ -218,6 +220,18 @@ def _table(results: Results, title: str = "") -> tables.Table:
     return tables.metrics_table(rows, keys=KEYS, title=title)
 
 
+def _main_table(results: Results, title: str) -> dict[str, tables.Table]:
+    return {"metrics": _table(results, title)} if has_truth(results) else {}
+
+
+def _joint_errors(results: Results, skeleton: str) -> dict[str, Any]:
+    """Errors of each joint in millimetres, by group of joints."""
+    return {
+        name: tables.joint_values(group["joint_mpjpe_mm"], skeleton=skeleton)
+        for name, group in _scored(results).items()
+    }
+
+
 def _headlines(results: Results) -> list[page.Headline]:
     """The most important figures, of those that there is a truth for."""
     found = {
@@ -232,16 +246,18 @@ def _headlines(results: Results) -> list[page.Headline]:
     ]
 
 
-def _test_clips(data, test, predicted) -> list[clip_data.Clip]:
-    """The first test clips, with images where they can be rendered again."""
+def _test_clips(
+    skeleton: str, test, predicted, images: Sequence[Mapping[str, np.ndarray]]
+) -> list[clip_data.Clip]:
+    """The first test clips, with the images that there are."""
     drawn = []
-    for index, images in enumerate(_images(data, len(test))):
+    for index in range(min(NUM_CLIPS, len(test))):
         clip = test[index]
         seen, known = clip["points_valid"][..., None], clip["xyz_valid"]
         drawn.append(
             clip_data.Clip(
                 name=f"test {index}",
-                skeleton=data.skeleton,
+                skeleton=skeleton,
                 xyz=predicted["xyz"][index],
                 confidence=predicted["confidence"][index],
                 visible=clip["visible"] | ~known if known.any() else None,
@@ -252,24 +268,7 @@ def _test_clips(data, test, predicted) -> list[clip_data.Clip]:
                 keypoint_confidence=clip["confidence"],
                 color_intrinsics=clip["intrinsics"],
                 color_from_depth=clip["cam_from_points"],
-                **images,
+                **(images[index] if images else {}),
             )
         )
     return drawn
-
-
-def _images(data, num_clips: int) -> list[dict[str, np.ndarray]]:
-    count = min(NUM_CLIPS, num_clips)
-    if not data.is_synthetic:
-        return [{} for _ in range(count)]
-    from data_pipelines.rendered import clip_pool
-
-    images = clip_pool.render_images(data, "test", count)
-    return [
-        {
-            "depth": images["depth"][index],
-            "intrinsics": images["depth_intrinsics"][index],
-            "color": images["color"][index],
-        }
-        for index in range(count)
-    ]

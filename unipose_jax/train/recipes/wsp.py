@@ -145,7 +145,7 @@ def _check(
     config_checks.check_backbone(model, {"height": data.height, "width": data.width})
     if labels.source == "depth" and not data.is_synthetic:
         raise errors.BadInput(
-            "label_config.source is 'depth', which photographs lack; "
+            "config.ordinal_labels.source is 'depth', which photographs lack; "
             f"config.data.collections is {data.collections!r}, not 'rendered'"
         )
 
