@@ -20,7 +20,7 @@ _FAR = 3.0  # and if no person can have walked there in time
 _HIDDEN = 0.15  # to or from nobody
 _PAUSE = 1.0  # seconds, in which the costs fade to 0.37
 
-Bodies = Sequence[Sequence[body_evidence.Body]]  # of each frame
+Bodies = Sequence[list[body_evidence.Body]]  # of each frame
 
 
 class Tracks(NamedTuple):
@@ -79,8 +79,8 @@ def one_person(tracks: Tracks) -> list[int | None]:
     ]
 
 
-def everyone(tracks: Tracks) -> list[list[int | None]]:
-    """All people, the most evident first; each as the result of `one_person`."""
+def people(tracks: Tracks) -> list[int]:
+    """Tracks of people, the most evident first."""
     least = min(_MIN_FRAMES, len(tracks.seen))
     value = {
         number: body_evidence.strength(body._replace(votes=np.nan), tracks.highest)
@@ -90,9 +90,14 @@ def everyone(tracks: Tracks) -> list[list[int | None]]:
         and body.score * body_evidence.motion_factor(body.moved, tracks.highest)
         > _MIN_PERSON
     }
+    return sorted(value, key=lambda number: -value[number])
+
+
+def everyone(tracks: Tracks) -> list[list[int | None]]:
+    """All people, the most evident first; each as the result of `one_person`."""
     return [
         [names.index(number) if number in names else None for names in tracks.numbers]
-        for number in sorted(value, key=lambda n: -value[n])
+        for number in people(tracks)
     ]
 
 

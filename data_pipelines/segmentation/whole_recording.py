@@ -13,6 +13,7 @@ import numpy as np
 
 from data_pipelines.segmentation import (
     body_evidence,
+    crossing_people,
     person_candidates,
     person_path,
     planes,
@@ -35,6 +36,7 @@ class _Frame(NamedTuple):
     wide: bool  # whether a label has two bytes
     z: bytes  # compressed uint16 of the coarse grid, millimetres
     candidates: list[person_candidates.Candidate]
+    parts: list[crossing_people.Parts]  # of each candidate
     votes: np.ndarray  # (candidates,), share of the keypoints; NaN without any
 
 
@@ -45,6 +47,7 @@ class WholeRecording:
         """Sets the depth camera; see `segmenter.Segmenter`."""
         self._segmenter = segmenter.Segmenter(rays, intrinsics)
         self._frames: dict[int, _Frame] = {}
+        self._linked: dict[int, list[person_candidates.Candidate]] = {}
         self._sample: list[np.ndarray] = []  # coarse depth of every `_every`-th frame
         self._every = 1
         self._shape = (0, 0)
@@ -88,6 +91,7 @@ class WholeRecording:
             wide,
             zlib.compress(z.tobytes(), 1),
             view.candidates,
+            _parts(view),
             np.minimum(votes, 1.0),
         )
 
@@ -99,7 +103,8 @@ class WholeRecording:
             ascending order of `index`; and whether the keypoints were used: False if
             most of them lie on no body.
         """
-        frames = [self._frames[index] for index in sorted(self._frames)]
+        order = sorted(self._frames)
+        frames = [self._frames[index] for index in order]
         background = self._background()
         seen = [self._bodies(frame, background) for frame in frames]
         given = [f.votes.max() for f in frames if len(f.votes) and f.votes[0] >= 0]
@@ -107,26 +112,32 @@ class WholeRecording:
         if not fit:  # keypoints of another camera, time or person
             seen = [[b._replace(votes=np.nan) for b in bodies] for bodies in seen]
         time = np.array([frame.time for frame in frames])
-        return person_path.link(seen, time), fit
+        tracks = person_path.link(seen, time)
+        parts = [list(frame.parts) for frame in frames]
+        crossing_people.separate(tracks, parts, [_up(frame.room) for frame in frames])
+        for index, found, bodies in zip(order, parts, tracks.seen, strict=True):
+            self._linked[index] = [
+                person_candidates.Candidate(part.regions, b.center, b.score, b.area)
+                for part, b in zip(found, bodies, strict=True)
+            ]
+        return tracks, fit
 
     def segment(
         self, index: int, depth: np.ndarray, body: int | None
     ) -> segmenter.Segmentation:
-        """Mask of one of the bodies of a frame.
+        """Mask of one of the bodies of a frame, after `link`.
 
         Args:
             index: of the frame.
             depth: the same depth map as in `add`.
-            body: position of the body in the frame; None for an empty mask.
+            body: its position in `Tracks.seen`; None for an empty mask.
         """
-        frame = self._frames[index]
+        frame, linked = self._frames[index], self._linked.get(index, [])
         if body is None:
             nothing = np.zeros(depth.shape, bool)
             return segmenter.Segmentation(nothing, (0,) * 4, frame.room.floor, 0.0)
-        view = self._segmenter.restore(
-            depth, frame.room, self._labels(frame), frame.candidates
-        )
-        return segmenter.extract_person(view, frame.candidates[body])
+        view = self._segmenter.restore(depth, frame.room, self._labels(frame), linked)
+        return segmenter.extract_person(view, linked[body])
 
     def _bodies(
         self, frame: _Frame, background: np.ndarray
@@ -164,6 +175,23 @@ class WholeRecording:
         rank = max(1, round(_BACKGROUND_SHARE * count))
         ordered = np.partition(np.stack(self._sample), count - rank, axis=0)
         return ordered[count - rank] * np.float32(_MILLIMETRE)
+
+
+def _parts(view: segmenter.SegmentedFrame) -> list[crossing_people.Parts]:
+    """The regions of each candidate of a frame."""
+    labels, xyz = view.labels.ravel(), view.grid.xyz.reshape(-1, 3)
+    area = (xyz[:, 2] * np.float32(view.grid.pixel_angle)) ** 2
+    areas = np.bincount(labels, area)
+    sums = [np.bincount(labels, area * axis) for axis in xyz.T]
+    centers = np.stack(sums, axis=1) / np.maximum(areas, 1e-9)[:, None]
+    return [
+        crossing_people.Parts(b.regions, centers[b.regions], areas[b.regions])
+        for b in view.candidates
+    ]
+
+
+def _up(room: planes.Planes) -> np.ndarray:
+    return np.array([0.0, -1.0, 0.0]) if room.floor is None else room.floor[:3]
 
 
 def _coarse(image: np.ndarray) -> np.ndarray:

@@ -38,6 +38,22 @@ def crossing(room):
     return x, [room.render(np.concatenate(pair))[0] for pair in people]
 
 
+def test_what_is_seen_of_a_hidden_person_is_not_the_one_in_front(room):
+    # They pass within arm's length, so that both are grouped as one body.
+    x = np.linspace(-0.45, 0.45, 7)
+    pairs = [(room.person(u, 2.2), room.person(-u, 2.6)) for u in x]
+    depth = [room.render(np.concatenate(pair))[0] for pair in pairs]
+    bodies = analyse(room.camera, depth)
+    tracks, _ = bodies.link()
+    everyone = person_path.everyone(tracks)
+    assert len(everyone) == 2
+    for index, image in enumerate(depth):
+        for path in everyone:
+            mask = bodies.segment(index, image, path[index]).mask
+            near = (image[mask] < 2.4).mean() if mask.any() else 1.0
+            assert not 0.05 < near < 0.95, (index, near)
+
+
 def hint(room, x, z, **changes):
     """Keypoints on a standing person."""
     joints = room.person(x, z)[::4, :3]
