@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "pose_quality": {"geometry", "skeleton", "physics"},
     "models": {"geometry", "skeleton"},
     "weights": {"atomic", "models"},
+    "detector": {"errors", "atomic"},
 }
 PURE = {*MAY_IMPORT} - {"models", "weights"}
 TOP = {"train", "report"}  # above all of these

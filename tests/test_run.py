@@ -41,9 +41,11 @@ def run(mode: str, config=None, **options) -> int:
         "num_processes": 1,
         "process_id": 0,
         "compile_cache": "",
-        "skeleton": "COCO17",
+        "skeleton": None,
+        "to_skeleton": None,
         "fps": None,
         "depth_unit": None,
+        "mirrored": False,
     }
     flags |= {
         key: str(v) if key in defaults and v is not None else v

@@ -19,7 +19,12 @@ from data_pipelines.ground import sampling
 from data_pipelines.segmentation import segmenter
 from data_pipelines.sequences import tracks
 from unipose_jax import errors, models, pose_quality, skeleton
+from unipose_jax.geometry import camera
+from unipose_jax.skeleton import units
 from unipose_jax.weights import store
+
+_TIMES = 8  # successive times whose unit is checked
+_MAX_STEP = 10.0  # seconds between frames of a clip, for the check of the unit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,9 +89,31 @@ class Estimator:
             (clips, frames, joints) in [0, 1].
 
         Raises:
-            ValueError: points are not an input of the network; see `from_fields`.
+            ValueError: points are not an input of the network (see `from_fields`), have
+                another shape, or are not in metres and seconds.
         """
         self.check_points()
+        points, points_valid, time = map(np.asarray, (points, points_valid, time))
+        shape = (*points.shape[:2], self.num_points, 3)
+        if points.ndim != 4 or points.shape != shape or points.shape[1] != self.frames:
+            raise ValueError(
+                f"points have shape {points.shape}, expected (clips, {self.frames}, "
+                f"{self.num_points}, 3)"
+            )
+        if points_valid.shape != points.shape[:3] or time.shape != points.shape[:2]:
+            raise ValueError(
+                f"points_valid and time have shapes {points_valid.shape} and "
+                f"{time.shape}, expected {points.shape[:3]} and {points.shape[:2]}"
+            )
+        distance = np.where(points_valid, points[..., 2], np.nan)
+        units.check_depth_metres(distance, name="points")
+        for clip_time in time:
+            units.check_seconds(clip_time)
+        if (step := np.abs(np.diff(time, axis=1)).max(initial=0.0)) > _MAX_STEP:
+            raise ValueError(
+                f"frames of a clip are {step:.4g} apart, as in milliseconds; expected "
+                "seconds"
+            )
         fields = {"points": points, "points_valid": points_valid, "time": time}
         return self.from_fields(fields)
 
@@ -234,11 +261,20 @@ class OnlineEstimator:
             intrinsics: (fx, fy, cx, cy), pixels.
 
         Raises:
-            ValueError: points are not an input of the network.
+            ValueError: points are not an input of the network, or rays or intrinsics
+                have another shape, such as a 3x3 matrix.
         """
         estimator.check_points()
+        rays, intrinsics = np.asarray(rays), np.asarray(intrinsics)
+        camera.check_intrinsics(intrinsics)
+        if rays.ndim != 3 or rays.shape[-1] != 2 or intrinsics.ndim != 1:
+            raise ValueError(
+                f"rays have shape {rays.shape}, expected (height, width, 2); intrinsics"
+                f" {intrinsics.shape}, expected (4,)"
+            )
         self._estimator, self._rays = estimator, rays
         self._segmenter = segmenter.Segmenter(rays, intrinsics)
+        self._times: list[float] = []
         self._window: list[dict[str, np.ndarray]] = []
 
     def __call__(
@@ -253,7 +289,17 @@ class OnlineEstimator:
         Returns:
             xyz (joints, 3), metres, camera frame, and confidence (joints,); or None if
             no person is found.
+
+        Raises:
+            ValueError: the depth has another shape than the rays or is not in metres,
+                or successive times are not in seconds.
         """
+        depth = np.asarray(depth)
+        if depth.shape != self._rays.shape[:2]:
+            raise ValueError(
+                f"depth has shape {depth.shape}, the rays {self._rays.shape[:2]}"
+            )
+        units.check_depth_metres(depth, name="depth")
         depth = np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0)
         mask = self._segmenter(depth, time=time).mask
         return self.from_points(tracks.masked_points(mask, depth, self._rays), time)
@@ -277,10 +323,15 @@ class OnlineEstimator:
         Returns:
             xyz (joints, 3), metres, camera frame, and confidence (joints,), see
             `Estimator.calibrated`; or None if there are no points.
+
+        Raises:
+            ValueError: points are not in metres, or successive times not in seconds.
         """
+        self._check_time(time)
         if not len(xyz):
             self._window = []
             return None
+        units.check_depth_metres(np.asarray(xyz)[:, 2], name="points")
         rng = np.random.default_rng(0)
         points, valid = sampling.sample_points(
             xyz, self._estimator.num_points, rng, repeat=True
@@ -302,3 +353,10 @@ class OnlineEstimator:
         return found[0, -1], self._estimator.calibrated(
             found[0, -1], confidence[0, -1], xyz
         )
+
+    def _check_time(self, time: float) -> None:
+        self._times = [*self._times, time][-_TIMES:]
+        try:
+            units.check_seconds(np.array(self._times))
+        except ValueError as error:
+            raise errors.BadInput(f"time of depth frames: {error}") from error

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_pipelines.ground import sampling, schema
-from data_pipelines.sequences import labels, people, person_crops
+from data_pipelines.sequences import keypoint_check, labels, people, person_crops
 from data_pipelines.sequences.sequence import Sequence
 from unipose_jax import errors
 from unipose_jax.geometry import point_cloud
@@ -29,7 +29,7 @@ class PersonCloud(NamedTuple):
         return np.where(self.mask, self.depth, np.float32(0.0))
 
 
-_EMPTY_CLOUD = PersonCloud(
+EMPTY_CLOUD = PersonCloud(
     np.zeros((0, 3), np.float32), np.zeros((1, 1), bool), np.zeros((1, 1), np.float32)
 )  # for a frame without depth
 
@@ -167,35 +167,6 @@ def person_clouds(
         yield cloud
 
 
-def clouds_of_everyone(
-    source: Sequence, *, progress: bool = False
-) -> list[Iterator[PersonCloud]]:
-    """All people, the most evident first: each yields the person in each frame.
-
-    Masks of the sequence are not used, because they show one person. A frame where a
-    person is hidden has no points and an empty mask.
-
-    Args:
-        source: any sequence.
-        progress: see `person_clouds`.
-
-    Raises:
-        errors.BadInput: a frame cannot be read.
-    """
-    found = _find_people(source, None, None, progress)
-
-    def clouds(number: int) -> Iterator[PersonCloud]:
-        for index in range(len(source)):
-            depth = source.depth(index)
-            if depth is None:
-                yield _EMPTY_CLOUD
-                continue
-            mask = found.mask(index, depth, number)
-            yield PersonCloud(masked_points(mask, depth, source.rays), mask, depth)
-
-    return [clouds(number) for number in range(len(found.everyone))]
-
-
 def visit(
     source: Sequence,
     skeleton: str,
@@ -218,7 +189,7 @@ def visit(
         The keypoints; see `read_keypoints`.
     """
     without_mask: Collection[int] = range(len(source))
-    center = None
+    center, seen = None, keypoint_check.Silhouettes(source)
     if _has_mask(source, skipped):
         center, without_mask = np.full((len(source), 3), np.nan), []
         for index, cloud in _masked_clouds(source, skipped):
@@ -226,11 +197,35 @@ def visit(
                 without_mask.append(index)
             else:
                 center[index] = _center(cloud.xyz)
+                seen.add(index, cloud.xyz)
                 take(index, cloud)
     keypoints = _keypoints_near(source, skeleton, center)
     for index, cloud in _readable_clouds(source, keypoints, skipped, without_mask):
+        seen.add(index, cloud.xyz)
         take(index, cloud)
+    if keypoints is not None:
+        check_keypoints(source, keypoints, seen, skipped)
     return keypoints
+
+
+def check_keypoints(
+    source: Sequence,
+    keypoints: people.Keypoints,
+    seen: keypoint_check.Silhouettes,
+    skipped: list[str] | None = None,
+) -> None:
+    """Checks that keypoints are on the person in depth.
+
+    Where segmentation found nobody at the keypoints, they are compared with the person
+    that it finds without them.
+
+    Raises:
+        errors.BadInput: most are not.
+    """
+    if not seen.tells(keypoints.confidence):
+        for index, cloud in _readable_clouds(source, None, skipped, seen.frames):
+            seen.add(index, cloud.xyz)
+    seen.check(keypoints.uv, keypoints.confidence)
 
 
 def masked_points(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.ndarray:
@@ -263,12 +258,17 @@ def read_keypoints(
     Returns:
         The keypoints, or None if the sequence has none.
     """
-    center = None
+    center, seen = None, keypoint_check.Silhouettes(source)
     if _has_mask(source, skipped):
         center = np.full((len(source), 3), np.nan)
         for index, cloud in _masked_clouds(source, skipped):
-            center[index] = np.nan if cloud is None else _center(cloud.xyz)
-    return _keypoints_near(source, skeleton, center)
+            if cloud is not None:
+                center[index] = _center(cloud.xyz)
+                seen.add(index, cloud.xyz)
+    keypoints = _keypoints_near(source, skeleton, center)
+    if keypoints is not None and center is not None:
+        seen.check(keypoints.uv, keypoints.confidence)
+    return keypoints
 
 
 def _keypoints_near(
@@ -320,7 +320,7 @@ def _readable_clouds(
             _skip_frame(error, skipped)
             continue
         if depth is None:
-            yield index, _EMPTY_CLOUD
+            yield index, EMPTY_CLOUD
             continue
         if mask is None:
             if found is None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,8 +9,8 @@ import jax
 import numpy as np
 
 from data_pipelines.ground import file_io, pose_file
-from data_pipelines.readers.recordings import recording
-from data_pipelines.sequences import diagnosis, person_crops, tracks
+from data_pipelines.readers.recordings import mounting_check, recording
+from data_pipelines.sequences import diagnosis, everyone, person_crops, tracks
 from data_pipelines.sequences import people as people_lib
 from unipose_jax import errors, estimator, skeleton
 from unipose_jax.cli import prediction_quality
@@ -58,6 +57,7 @@ def predict(
     if output.suffix != ".npz":
         raise errors.BadInput(f"a pose file must end in .npz, got {output}")
     opened = recording.open_recording(source)
+    mounting_check.warn_if_turned(opened)
     file_io.check_writable(output)
     if pictures:
         build.check_folder(output.with_suffix(""))
@@ -71,7 +71,7 @@ def predict(
         else [predict_recording(network, opened, pictures=MAX_PICTURES)]
     )
     for path, (pose, _) in zip(_paths(output, found, people), found, strict=True):
-        pose_file.write(path, pose)
+        pose_file.write(path, opened.to_recorded(pose))
         print(f"{prediction_quality.summary(pose)}; poses: {path}")
     if pictures:
         from unipose_jax.cli import prediction_page
@@ -94,7 +94,7 @@ def _paths(output: pathlib.Path, found: list[Found], people: str) -> list[pathli
 def _everyone(network: estimator.Estimator, opened: recording.Recording) -> list[Found]:
     """Poses of all people, the most evident first."""
     found = []
-    for clouds in tracks.clouds_of_everyone(opened, progress=True):
+    for clouds in everyone.clouds_of_everyone(opened, progress=True):
         person = predict_recording(
             network, opened, pictures=MAX_PICTURES, clouds=clouds, required=False
         )
@@ -119,7 +119,7 @@ def _person(
     notes: list[str] = []
     yield from tracks.person_clouds(opened, keypoints, progress=True, notes=notes)
     for note in notes:
-        print(f"warning: {note}", file=sys.stderr)
+        errors.warn(note)
 
 
 def _keypoints(
@@ -131,7 +131,7 @@ def _keypoints(
     try:
         keypoints = tracks.read_keypoints(opened, network.skeleton)
     except errors.BadInput as error:
-        print(f"warning: keypoints are not used: {error}", file=sys.stderr)
+        errors.warn(f"keypoints are not used: {error}")
         return None
     if keypoints is None or not keypoints.confidence.any():
         return None

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines.ground import file_io, pose_file, sampling
+from data_pipelines.readers.poses import any_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
 from unipose_jax import errors, refine, skeleton
@@ -24,32 +25,38 @@ def refine_file(
     *,
     recording_path: pathlib.Path | None = None,
     pictures: bool = True,
+    skeleton_name: str | None = None,
+    fps: float | None = None,
 ) -> int:
     """Refines a pose file; writes the result and a report of before and after.
 
     Args:
-        source: pose file of any tracker. Its `uv` and `intrinsics`, where it has both,
-            are used as 2D keypoints.
-        output: pose file to write.
+        source: poses of any tracker, in any format that `any_file` reads. Its `uv` and
+            `intrinsics`, where it has both, are used as 2D keypoints.
+        output: file to write, in any format that `any_file` writes.
         recording_path: recording folder of the same frames; its keypoints, if it has
             any, replace those of the pose file, and its depth gives the surface.
         pictures: whether to draw.
+        skeleton_name: of the joints, where the file does not name it.
+        fps: frames per second, where the file has no times.
 
     Raises:
         errors.BadInput: the poses cannot be refined, or belong to another recording.
     """
-    if output.suffix != ".npz":
-        raise errors.BadInput(f"a pose file must end in .npz, got {output}")
-    poses = pose_file.read(source)
+    any_file.check_writable(output)
+    poses = any_file.read(source, skeleton=skeleton_name, fps=fps)
     _check(poses, source)
     file_io.check_writable(output)
     if pictures:
         build.check_folder(output.with_suffix(""))
     opened = recording.open_recording(recording_path) if recording_path else None
+    if opened is not None:
+        poses = opened.from_recorded(poses)
     refined = refine_poses(poses, opened)
     after = to_pose_file(poses, refined)
-    pose_file.write(output, after)
-    print(f"{_summary(poses, after, refined)}\nposes: {output}")
+    recorded = after if opened is None else opened.to_recorded(after)
+    notes = any_file.write(output, recorded)
+    print("\n".join([_summary(poses, after, refined), *notes, f"poses: {output}"]))
     if pictures:
         page = report.report_refinement(poses, after, output, opened)
         if page is not None:
@@ -101,18 +108,22 @@ def to_pose_file(
 ) -> pose_file.PoseFile:
     """Refined poses with the other fields of the pose file.
 
-    The confidence of joints is swapped with the joints where sides are swapped.
+    The confidence of joints is swapped with the joints where sides are swapped. Joints
+    that are bridged over a gap, and have none, get half of the joint's median.
     """
     valid = np.asarray(refined.valid)
     xyz = np.where(valid[..., None], refined.xyz, np.nan).astype(np.float32)
-    confidence = swaps.swap_sides(
+    swapped = swaps.swap_sides(
         jnp.asarray(poses.confidence),
         refined.swapped,
         skeleton=skeleton.by_name(poses.skeleton),
     )
-    return dataclasses.replace(
-        poses, xyz=xyz, valid=valid, confidence=np.asarray(confidence)
-    )
+    confidence = np.array(swapped)
+    for joint, column in enumerate(confidence.T):
+        bridged = valid[:, joint] & (column == 0)
+        if bridged.any():
+            column[bridged] = 0.5 * np.median(column[column > 0])
+    return dataclasses.replace(poses, xyz=xyz, valid=valid, confidence=confidence)
 
 
 def _check(poses: pose_file.PoseFile, source: pathlib.Path) -> None:

@@ -46,6 +46,7 @@ class Problem:
     clouds: observations.Clouds | None = None
 
 
+@definitions.accepts_name
 def evaluate(
     xyz: Float[Array, "time joints 3"],
     settings: Float[Array, "2"],

@@ -5,10 +5,10 @@ import cv2
 import numpy as np
 import pytest
 
-from data_pipelines.keypoints import detections
-from unipose_jax import errors
 from data_pipelines.ground import pose_file
+from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
+from unipose_jax import errors
 
 
 def test_a_written_recording_is_read_back(make_recording, room):
