@@ -31,6 +31,7 @@ flags.DEFINE_string("data_dir", None, "Prepared data sets; is config.data.data_d
 flags.DEFINE_enum(
     "modality", "points", ("points", "depth", "rgb"), "What predict looks at."
 )
+flags.DEFINE_enum("people", "one", ("one", "all"), "Whom predict follows.")
 flags.DEFINE_bool("pictures", True, "predict, refine: also draw, beside the output.")
 flags.DEFINE_string("coordinator", "", "Several hosts: host:port of process 0 or auto.")
 flags.DEFINE_integer("num_processes", 1, "Several hosts: how many.")

@@ -36,6 +36,7 @@ def run(mode: str, config=None, **options) -> int:
     flags = defaults | {
         "pictures": False,
         "modality": "points",
+        "people": "one",
         "coordinator": "",
         "num_processes": 1,
         "process_id": 0,

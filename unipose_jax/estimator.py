@@ -301,7 +301,7 @@ class OnlineEstimator:
             )
         units.check_depth_metres(depth, name="depth")
         depth = np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0)
-        mask = self._segmenter(depth).mask
+        mask = self._segmenter(depth, time=time).mask
         return self.from_points(tracks.masked_points(mask, depth, self._rays), time)
 
     def from_points(

@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_pipelines.ground import sampling, schema
-from data_pipelines.segmentation import segmenter as segmentation
-from data_pipelines.sequences import keypoint_check, labels, person_crops
+from data_pipelines.sequences import keypoint_check, labels, people, person_crops
 from data_pipelines.sequences.sequence import Sequence
 from unipose_jax import errors
 from unipose_jax.geometry import point_cloud
@@ -30,16 +29,9 @@ class PersonCloud(NamedTuple):
         return np.where(self.mask, self.depth, np.float32(0.0))
 
 
-_EMPTY_CLOUD = PersonCloud(
+EMPTY_CLOUD = PersonCloud(
     np.zeros((0, 3), np.float32), np.zeros((1, 1), bool), np.zeros((1, 1), np.float32)
 )  # for a frame without depth
-
-
-class Keypoints(NamedTuple):
-    """2D keypoints of one person in a whole sequence."""
-
-    uv: np.ndarray  # float32 (frames, joints, 2), undistorted pixels
-    confidence: np.ndarray  # float32 (frames, joints)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -120,7 +112,9 @@ def read_track(
     keypoints = visit(source, skeleton, take, skipped)
     kept = sorted(points)
     if keypoints is None:
-        keypoints = Keypoints(np.zeros_like(xyz[..., :2]), np.zeros_like(xyz[..., 0]))
+        keypoints = people.Keypoints(
+            np.zeros_like(xyz[..., :2]), np.zeros_like(xyz[..., 0])
+        )
     fields = {
         "uv": np.nan_to_num(keypoints.uv),
         "confidence": keypoints.confidence,
@@ -149,17 +143,27 @@ def read_track(
 
 
 def person_clouds(
-    source: Sequence, keypoints: Keypoints | None = None
+    source: Sequence,
+    keypoints: people.Keypoints | None = None,
+    *,
+    progress: bool = False,
+    notes: list[str] | None = None,
 ) -> Iterator[PersonCloud]:
     """Yields the person in each frame, in order.
 
-    Uses the mask of the sequence if there is one. Otherwise the person is segmented,
-    with the keypoints as a hint if they are given.
+    Uses the mask of the sequence if there is one. Otherwise all frames are read twice:
+    the person is chosen by the evidence of the whole sequence, then segmented.
+
+    Args:
+        source: any sequence.
+        keypoints: of the person who is meant, if known.
+        progress: whether to show a progress bar while the person is chosen.
+        notes: list to which one line is added if the keypoints cannot be used.
 
     Raises:
         errors.BadInput: a frame cannot be read.
     """
-    for _, cloud, _ in _readable_clouds(source, keypoints, None):
+    for _, cloud in _readable_clouds(source, keypoints, None, None, progress, notes):
         yield cloud
 
 
@@ -168,7 +172,7 @@ def visit(
     skeleton: str,
     take: Callable[[int, PersonCloud], None],
     skipped: list[str] | None = None,
-) -> Keypoints | None:
+) -> people.Keypoints | None:
     """Calls `take(position, person)` once for each readable frame, in any order.
 
     Masks determine which person's keypoints are selected. So frames with masks are read
@@ -188,15 +192,15 @@ def visit(
     center, seen = None, keypoint_check.Silhouettes(source)
     if _has_mask(source, skipped):
         center, without_mask = np.full((len(source), 3), np.nan), []
-        for index, cloud, has_mask in _readable_clouds(source, None, skipped):
-            center[index] = _center(cloud.xyz)
-            if has_mask:
+        for index, cloud in _masked_clouds(source, skipped):
+            if cloud is None:
+                without_mask.append(index)
+            else:
+                center[index] = _center(cloud.xyz)
                 seen.add(index, cloud.xyz)
                 take(index, cloud)
-            else:
-                without_mask.append(index)
     keypoints = _keypoints_near(source, skeleton, center)
-    for index, cloud, _ in _readable_clouds(source, keypoints, skipped, without_mask):
+    for index, cloud in _readable_clouds(source, keypoints, skipped, without_mask):
         seen.add(index, cloud.xyz)
         take(index, cloud)
     if keypoints is not None:
@@ -206,7 +210,7 @@ def visit(
 
 def check_keypoints(
     source: Sequence,
-    keypoints: Keypoints,
+    keypoints: people.Keypoints,
     seen: keypoint_check.Silhouettes,
     skipped: list[str] | None = None,
 ) -> None:
@@ -219,7 +223,7 @@ def check_keypoints(
         errors.BadInput: most are not.
     """
     if not seen.tells(keypoints.confidence):
-        for index, cloud, _ in _readable_clouds(source, None, skipped, seen.frames):
+        for index, cloud in _readable_clouds(source, None, skipped, seen.frames):
             seen.add(index, cloud.xyz)
     seen.check(keypoints.uv, keypoints.confidence)
 
@@ -243,7 +247,7 @@ def masked_points(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.n
 
 def read_keypoints(
     source: Sequence, skeleton: str, skipped: list[str] | None = None
-) -> Keypoints | None:
+) -> people.Keypoints | None:
     """Reads the keypoints of the person in the masks, or of the most visible person.
 
     Args:
@@ -257,9 +261,10 @@ def read_keypoints(
     center, seen = None, keypoint_check.Silhouettes(source)
     if _has_mask(source, skipped):
         center = np.full((len(source), 3), np.nan)
-        for index, cloud, _ in _readable_clouds(source, None, skipped):
-            center[index] = _center(cloud.xyz)
-            seen.add(index, cloud.xyz)
+        for index, cloud in _masked_clouds(source, skipped):
+            if cloud is not None:
+                center[index] = _center(cloud.xyz)
+                seen.add(index, cloud.xyz)
     keypoints = _keypoints_near(source, skeleton, center)
     if keypoints is not None and center is not None:
         seen.check(keypoints.uv, keypoints.confidence)
@@ -268,7 +273,7 @@ def read_keypoints(
 
 def _keypoints_near(
     source: Sequence, skeleton: str, center: np.ndarray | None
-) -> Keypoints | None:
+) -> people.Keypoints | None:
     """Selects the keypoints of the person at `center`, or of the most visible one.
 
     Args:
@@ -284,7 +289,7 @@ def _keypoints_near(
             center @ source.color_from_depth[:3, :3].T + source.color_from_depth[:3, 3]
         )
     found = source.keypoints(skeleton, near)
-    return None if found is None else Keypoints(*found)
+    return None if found is None else people.Keypoints(*found)
 
 
 def _crops(
@@ -300,12 +305,14 @@ def _crops(
 
 def _readable_clouds(
     source: Sequence,
-    keypoints: Keypoints | None,
+    keypoints: people.Keypoints | None,
     skipped: list[str] | None,
     only: Collection[int] | None = None,
-) -> Iterator[tuple[int, PersonCloud, bool]]:
-    """Yields (position, person, has_mask) for each frame that can be read."""
-    segmenter = None
+    progress: bool = False,
+    notes: list[str] | None = None,
+) -> Iterator[tuple[int, PersonCloud]]:
+    """Yields (position, person) for each frame that can be read."""
+    found = None
     for index in range(len(source)) if only is None else only:
         try:
             depth, mask = source.depth(index), source.mask(index)
@@ -313,16 +320,50 @@ def _readable_clouds(
             _skip_frame(error, skipped)
             continue
         if depth is None:
-            yield index, _EMPTY_CLOUD, True
+            yield index, EMPTY_CLOUD
             continue
-        given = mask is not None
         if mask is None:
-            segmenter = segmenter or segmentation.Segmenter(
-                source.rays, source.depth_camera.intrinsics
-            )
-            mask = segmenter(depth, _hint(source, keypoints, index)).mask
-        cloud = PersonCloud(masked_points(mask, depth, source.rays), mask, depth)
-        yield index, cloud, given
+            if found is None:
+                found = _find_people(source, keypoints, skipped, progress)
+                if notes is not None:
+                    notes.extend(found.notes)
+            mask = found.mask(index, depth)
+        points = masked_points(mask, depth, source.rays)
+        yield index, PersonCloud(points, mask, depth)
+
+
+def _masked_clouds(
+    source: Sequence, skipped: list[str] | None
+) -> Iterator[tuple[int, PersonCloud | None]]:
+    """Yields (position, person) for each readable frame; None where it has no mask."""
+    for index in range(len(source)):
+        try:
+            mask = source.mask(index)
+            depth = None if mask is None else source.depth(index)
+        except errors.BadInput as error:
+            _skip_frame(error, skipped)
+            continue
+        if mask is None or depth is None:
+            yield index, None
+            continue
+        points = masked_points(mask, depth, source.rays)
+        yield index, PersonCloud(points, mask, depth)
+
+
+def _find_people(
+    source: Sequence,
+    keypoints: people.Keypoints | None,
+    skipped: list[str] | None,
+    progress: bool,
+) -> people.People:
+    """People in all frames of a sequence; masks of some frames say who is meant."""
+    return people.find(
+        source,
+        range(len(source)),
+        keypoints=keypoints,
+        on_error=lambda error: _skip_frame(error, skipped),
+        progress=progress,
+    )
 
 
 def _skip_frame(error: errors.BadInput, skipped: list[str] | None) -> None:
@@ -331,20 +372,6 @@ def _skip_frame(error: errors.BadInput, skipped: list[str] | None) -> None:
         raise error
     if str(error) not in skipped:
         skipped.append(str(error))
-
-
-def _hint(
-    source: Sequence, keypoints: Keypoints | None, index: int
-) -> segmentation.KeypointHint | None:
-    """Segmentation hint from the keypoints of a frame; None if it has none."""
-    if keypoints is None or not keypoints.confidence[index].any():
-        return None
-    return segmentation.KeypointHint(
-        keypoints.uv[index],
-        keypoints.confidence[index],
-        source.keypoint_camera.intrinsics,
-        source.color_from_depth,
-    )
 
 
 def _has_mask(source: Sequence, skipped: list[str] | None) -> bool:

@@ -83,6 +83,7 @@ def _predict(config, options) -> int:
         paths.required(options, "output"),
         modality=options.modality,
         pictures=options.pictures,
+        people=options.people,
     )
 
 

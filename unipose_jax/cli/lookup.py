@@ -55,7 +55,8 @@ def look_up(
     if pictures:
         from unipose_jax.cli import prediction_page
 
-        print(f"pictures: {prediction_page.report_poses(opened, shown, pose, output)}")
+        page = prediction_page.report_people(opened, [(pose, shown)], output)
+        print(f"pictures: {page}")
     return 0
 
 
