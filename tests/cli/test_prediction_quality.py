@@ -6,9 +6,11 @@ import numpy as np
 
 from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
-from unipose_jax import estimator
+from unipose_jax import estimator, skeleton
 from unipose_jax.cli import prediction_quality
+from unipose_jax.physics import anthropometry
 
+PERSON = np.asarray(anthropometry.standing_pose(skeleton.ITOP15)) + [0.0, 0.0, 2.0]
 CAMERA = calibration.make_camera(160, 120, np.array([140.0, 140.0, 80.0, 60.0]))
 
 
@@ -16,7 +18,7 @@ def poses(confidence):
     confidence = np.asarray(confidence, np.float32)
     frames, joints = confidence.shape
     return pose_file.PoseFile(
-        xyz=np.zeros((frames, joints, 3), np.float32) + [0.0, 0.0, 2.0],
+        xyz=np.repeat(PERSON[None], frames, axis=0),
         confidence=confidence,
         skeleton="ITOP15",
         time=np.arange(frames) / 15,
@@ -51,6 +53,13 @@ def test_doubtful_frames_are_counted():
     quality = np.array([0.9, 0.2, 0.3], np.float32)
     line = prediction_quality.summary(dataclasses.replace(pose, quality=quality))
     assert line.startswith("3 of 3 frames show a person; 2 of them are doubtful")
+
+
+def test_small_people_are_mentioned_with_their_stature():
+    pose = poses(np.full((3, 15), 0.9))
+    assert abs(prediction_quality.stature(pose) - anthropometry.STATURE) < 0.1
+    small = dataclasses.replace(pose, xyz=0.6 * pose.xyz)
+    assert "who seems to be 1.0" in prediction_quality.summary(small)
 
 
 def test_the_pose_in_the_points_of_a_box_is_doubtful():
