@@ -18,8 +18,11 @@ _CELLS = 80  # of the coarse silhouette along the longer side of the picture
 _REACH = 0.05  # of the person's height; joints nearer to the silhouette are on it
 _MIN_SHARE = 0.5  # of the keypoints on the person, below which they are refused
 _DOUBTFUL = 0.75  # below which a line is printed
+_RESIZED = 0.95  # a scale that puts as many of too small keypoints there is the cause
 _EXPLAINED = 0.8  # a suspicion is named if it puts as many on the person
 _MIN_KEYPOINTS = 8
+# Size of the keypoints' box by the person's. True ones have 0.8 to 1, upper bodies 0.5.
+_SMALL, _LARGE = 0.6, 1.6
 
 # Pictures that detectors are given in place of the recorded one, by size.
 _SCALES = (1 / 4, 1 / 3, 3 / 8, 1 / 2, 2 / 3, 3 / 4, 4 / 3, 3 / 2, 2, 8 / 3, 3, 4)
@@ -30,6 +33,7 @@ class Silhouette(NamedTuple):
 
     near: np.ndarray  # bool (rows, columns), on the person or near it
     cell: float  # pixels per cell
+    size: float  # diagonal of the box around the person, pixels
 
 
 class Silhouettes:
@@ -102,31 +106,63 @@ class Silhouettes:
                 the cause where another size of the picture explains it.
         """
         share, name = self.share(uv, confidence), self._source.name
-        if share is None or share >= _DOUBTFUL:
+        if share is None:
             return
         line = f"{name}: {share:.0%} of the 2D keypoints are on the person in depth"
+        if share >= _DOUBTFUL:
+            if self._is_resized(uv, confidence):
+                raise errors.BadInput(f"{line}; {self._suspicion(uv, confidence)}")
+            return
         if share >= _MIN_SHARE:
             errors.warn(f"{line}; see --mode=keypoints for a picture of them")
             return
         raise errors.BadInput(f"{line}; {self._suspicion(uv, confidence)}")
 
+    def _size_ratio(self, uv: np.ndarray, confidence: np.ndarray) -> float:
+        """Median size of the keypoints' box by that of the person's box."""
+        ratios = []
+        for index, person in self._found.items():
+            known = (confidence[index] > 0) & picture.sure(confidence[index])
+            if known.sum() >= 2:
+                box = np.ptp(uv[index][known], axis=0)
+                ratios.append(float(np.hypot(*box)) / max(person.size, 1.0))
+        return float(np.median(ratios)) if ratios else 1.0
+
+    def _is_resized(self, uv: np.ndarray, confidence: np.ndarray) -> bool:
+        """Whether keypoints on the person have another size and one scale mends it.
+
+        Near the corner of the picture, keypoints of a resized picture stay on a large
+        person. Those of half a body do not fit the person when they are scaled.
+        """
+        ratio = self._size_ratio(uv, confidence)
+        if _SMALL <= ratio <= _LARGE:
+            return False
+        fitting = [s for s in _SCALES if 0.75 <= s * ratio <= 1.3]
+        shares = [self.share(uv, confidence, scale=s) or 0.0 for s in fitting]
+        return max(shares, default=0.0) >= _RESIZED
+
     def _suspicion(self, uv: np.ndarray, confidence: np.ndarray) -> str:
         """What would put the keypoints on the person, for the message."""
         camera = self._source.keypoint_camera
+        ratio = max(self._size_ratio(uv, confidence), 1e-3)
         shares = {s: self.share(uv, confidence, scale=s) or 0.0 for s in _SCALES}
-        best = max(shares, key=lambda scale: shares[scale])
+        most = max(shares.values())
+        best = min(
+            (s for s in _SCALES if shares[s] > most - 0.05),
+            key=lambda scale: abs(np.log(scale * ratio)),
+        )
         mirrored = self.share(uv, confidence, mirrored=True) or 0.0
-        if max(mirrored, shares[best]) < _EXPLAINED:
+        if max(mirrored, most) < _EXPLAINED:
             return (
                 "are they of another recording, frame rate or camera, or is the "
                 "calibration of the cameras wrong?"
             )
-        if mirrored > shares[best]:
+        if mirrored > most:
             return f"{mirrored:.0%} would be if the picture were mirrored"
         size = [round(camera.width / best), round(camera.height / best)]
         return (
-            f"{shares[best]:.0%} would be if they were of a resized picture: "
-            f'"keypoints": {{"size": {size}}} in camera.json scales them'
+            f"{shares[best]:.0%} would be, with the person's size, if they were of "
+            f'a resized picture: "keypoints": {{"size": {size}}} in camera.json'
         )
 
 
@@ -150,7 +186,12 @@ def silhouette(source: Sequence, xyz: np.ndarray) -> Silhouette:
     height = float(np.ptp(row[inside])) if inside.any() else 0.0
     reach = max(1, round(_REACH * height))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
-    return Silhouette(cv2.dilate(near, kernel).astype(bool), cell)
+    spread = (
+        np.ptp(np.quantile(uv, [0.01, 0.99], axis=0), axis=0) if len(uv) else (0, 0)
+    )
+    return Silhouette(
+        cv2.dilate(near, kernel).astype(bool), cell, float(np.hypot(*spread))
+    )
 
 
 def _is_near(person: Silhouette, uv: np.ndarray) -> np.ndarray:

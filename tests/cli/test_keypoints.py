@@ -108,6 +108,12 @@ def test_what_is_needed_is_one_line(make_recording, tiny, tmp_path):
     path = make_recording("blank", color=None)
     with pytest.raises(errors.BadInput, match="needs color/000000.png"):
         run("keypoints", input=path, model=tiny)
+    path = make_recording("other")
+    camera = json.loads((path / "camera.json").read_text())
+    camera["keypoints"] = {"first_frame": 1}
+    (path / "camera.json").write_text(json.dumps(camera))
+    with pytest.raises(errors.BadInput, match="describes keypoints of another video"):
+        run("keypoints", input=path, model=tiny)
     with pytest.raises(errors.BadInput, match="no model at"):
         run("keypoints", input=make_recording("c"), model=tmp_path / "none")
     assert not list(tmp_path.glob("*/keypoints*"))

@@ -39,7 +39,8 @@ def board(tmp_path):
 
 
 def look_up(source, output, **options):
-    return run("lookup", input=source, output=output, **{"fill": None} | options)
+    defaults = {"fill": None, "skeleton": "COCO17"}
+    return run("lookup", input=source, output=output, **defaults | options)
 
 
 def test_joints_are_below_the_board_on_the_rays_of_their_keypoints(

@@ -81,6 +81,7 @@ def detect(path: str | os.PathLike, *, model: str | os.PathLike | None = None) -
             f"{path} has keypoints already; remove {_existing(path)} first"
         )
     _check_color(opened)
+    _check_numbering(opened)
     file_io.check_writable(path / NAME)
     graph = files.find(model)
     found = _follow(opened, graph, path / PARTIAL)
@@ -124,6 +125,7 @@ def _detect_with_onnx(
     opened: recording.Recording, model: pathlib.Path, skeleton: str
 ) -> None:
     """Writes keypoints.json with an ONNX network."""
+    _check_numbering(opened)
     file_io.check_writable(opened.path / NAME)
     detector = onnx_pose.KeypointDetector(model, skeleton)
     found = onnx_pose.detect_recording(opened, detector)
@@ -181,6 +183,15 @@ def _check_color(opened: recording.Recording) -> None:
         raise errors.BadInput(
             f"{opened.path} has no 2D keypoints to draw and no colour image of a frame:"
             f" {needs}"
+        )
+
+
+def _check_numbering(opened: recording.Recording) -> None:
+    """Raises if camera.json describes keypoints of other pictures than color/."""
+    if opened.file.keypoints:
+        raise errors.BadInput(
+            f"{opened.path}/camera.json describes keypoints of another video; remove"
+            ' its key "keypoints" to detect keypoints in color/'
         )
 
 

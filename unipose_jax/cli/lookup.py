@@ -50,7 +50,7 @@ def look_up(
     if pictures:
         build.check_folder(output.with_suffix(""))
     pose, shown = poses_in_recording(opened, skeleton, fill=fill)
-    pose_file.write(output, pose)
+    pose_file.write(output, opened.to_recorded(pose))
     print(f"{_summary(opened, pose)}; poses: {output}")
     if pictures:
         from unipose_jax.cli import prediction_page
