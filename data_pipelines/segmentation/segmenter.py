@@ -235,12 +235,13 @@ def _downsample(values: np.ndarray, step: int) -> np.ndarray:
 def _downsample_depth(depth: np.ndarray, step: int) -> np.ndarray:
     """Depth on the grid. A hole gets the smallest depth of its block, if any."""
     z = _downsample(depth, step).copy()
-    row, column = np.nonzero(z <= 0)
-    inside = np.arange(step)
-    rows = (row[:, None] * step + inside)[:, :, None]
-    block = depth[rows, (column[:, None] * step + inside)[:, None]]
-    nearest = np.where(block > 0, block, np.inf).min(axis=(1, 2))
-    z[row, column] = np.where(np.isfinite(nearest), nearest, 0)
+    hole = z <= 0
+    if hole.any():
+        known = np.where(depth > 0, depth, np.float32(np.inf))
+        rows, columns = z.shape[0] * step, z.shape[1] * step
+        lines = known[:rows, :columns].reshape(z.shape[0], step, columns).min(axis=1)
+        nearest = np.minimum.reduce([lines[:, k::step] for k in range(step)])
+        z[hole] = np.where(np.isfinite(nearest[hole]), nearest[hole], 0)
     return z
 
 
