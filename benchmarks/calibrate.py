@@ -73,9 +73,10 @@ def calibrate(people: int, *, write: bool) -> dict[str, dict[str, float]]:
     for name, row in rows.items():
         print(name, *(f"{key} {value:.3f}" for key, value in row.items()))
     if write:
-        path = store.FOLDER / store.SHIPPED
-        notes = store.read_meta(path)
-        store.write_meta(path, notes | {"calibration": weights.round(4).tolist()})
+        for modality in ("points", "depth"):  # it holds for both, see docs/results
+            path = store.FOLDER / modality
+            notes = {"calibration": weights.round(4).tolist()}
+            store.write_meta(path, store.read_meta(path) | notes)
     return rows
 
 

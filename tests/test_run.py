@@ -93,8 +93,7 @@ def test_shipped_weights_predict_a_recording(rendered_recording, tmp_path, modal
     truth = pose_file.read(rendered_recording / "joints.npz")
     error = np.linalg.norm(poses.xyz - truth.xyz, axis=-1)
     assert np.median(error) < 0.08  # metres
-    if modality == "points":
-        assert poses.quality.min() > 0.5
+    assert poses.quality.min() > 0.5
     assert (tmp_path / "poses" / "index.html").exists()
 
 
