@@ -15,6 +15,7 @@ import pathlib
 import jax
 import jax.numpy as jnp
 import numpy as np
+import tabulate
 from absl import app, flags
 
 from unipose_jax import skeleton
@@ -123,15 +124,17 @@ def between(values: np.ndarray, edges: tuple[float, ...]) -> dict[str, np.ndarra
 
 def print_rows(title: str, labels, people, groups=None) -> None:
     """Prints a table of precision and coverage, a row for each entry of `labels`."""
-    print(f"\n| {title} | precision | coverage | pairs |\n| --- | --- | --- | --- |")
+    rows = []
     for name, label in labels.items():
         pairs = people["counted"] & (groups[name] if groups else True)
         given = pairs & (label != 0)
         right = np.sign(people["gap"])[given] == label[given]
         precision = f"{100 * right.mean():.1f} %" if len(right) else "-"
         share = f"{100 * given.sum() / max(pairs.sum(), 1):.1f} %"
-        print(f"| {name} | {precision} | {share} | {pairs.sum()} |")
-    print()
+        rows.append([name, precision, share, pairs.sum()])
+    heads = [title, "precision", "coverage", "pairs"]
+    text = tabulate.tabulate(rows, heads, tablefmt="pipe", disable_numparse=True)
+    print(f"\n{text}\n")
 
 
 def panoptic_pairs(folder: pathlib.Path) -> dict[str, np.ndarray]:

@@ -20,7 +20,7 @@ mAP@10cm [%] of all joints, 1,200 steps, rendered test people, three seeds, jax 
 
 Fusions, students and noise_0, in shorter runs: docs/results.md. `wsp_keypoints`:
 docs/wsp.md. Not measured with these settings: the ablations of single terms, plain_ray,
-physics_everywhere, no_cut_out and noise_6.
+physics_everywhere, no_random_occlusion and noise_6.
 """
 
 from collections.abc import Callable, Mapping
@@ -71,7 +71,9 @@ ABLATIONS: dict[str, Mapping[str, Any]] = {
     "physics_everywhere": {"loss.physics_weight_on_keypoints": 1.0},
     "plain_ray": {"loss.ray_at_cloud_depth": False},  # distance at the joint itself
     # The input.
-    "no_cut_out": {"augment.occlusion_prob": 0.0},  # no holes in training clouds
+    "no_random_occlusion": {
+        "augment.occlusion_prob": 0.0
+    },  # no holes in training clouds
     "fusion_depth": {"model.fusion": "depth"},  # crops beside the points
     "fusion_rgb": {"model.fusion": "rgb"},
     "fusion_rgbd": {"model.fusion": "rgbd"},

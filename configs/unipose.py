@@ -7,10 +7,10 @@ on depth images with the point network as its teacher (stage 2). All scores: 500
 rendered test clips, all ITOP15 joints, absolute positions, seed 0.
 
 `:quick` (the default), two CPU cores (AMD EPYC), jax 0.10.2, caa3f3b: 11 min 4 s with
-rendering, testing and report. Scores of the points at 32b14b3, of depth at caa3f3b:
+rendering, testing and report. Scores at 8d27999:
 
-    points  86.9 % mAP@10cm, 62 mm MPJPE
-    depth   77.3 % mAP@10cm, 91 mm MPJPE
+    points  86.8 % mAP@10cm, 63 mm MPJPE
+    depth   77.0 % mAP@10cm, 90 mm MPJPE
 
 `:full`, for an accelerator, which renders new people for every batch: not measured at
 its full length. About 90 seconds of each stage on one H200, jax 0.11.2, 5d4d1dc, gave

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import tabulate
 
 from data_pipelines.keypoints import joint_orders
 from unipose_jax import atomic
@@ -17,6 +18,7 @@ from unipose_jax import skeleton as skeletons
 from unipose_jax.report.draw import skeletons as drawing
 
 NAMED = tuple(skeletons.by_name(name) for name in skeletons.NAMES)
+TRACKED = tuple(skeletons.by_name(name) for name in skeletons.TRACKERS)
 DETECTORS = (
     joint_orders.OPENPOSE18,
     joint_orders.OPENPOSE25,
@@ -62,16 +64,26 @@ def joint_table() -> str:
 
 def coverage_table() -> str:
     """Number of joints of each target that a source has, and that can be derived."""
+    detectors = [body for body in DETECTORS if body.name not in skeletons.TRACKERS]
     rows = [
         [source.name, *(_coverage(source, target) for target in NAMED)]
-        for source in (*NAMED, *DETECTORS)
+        for source in (*NAMED, *TRACKED, *detectors)
     ]
     heads = [f"{target.name} ({target.num_joints})" for target in NAMED]
     return _table(["from \\ to", *heads], rows)
 
 
+def tracker_table() -> str:
+    """Joints of the skeletons of trackers, in their order."""
+    lines = ["| skeleton | joints |", "| --- | --- |"]
+    return "\n".join(
+        [*lines, *(f"| {body.name} | {', '.join(body.joints)} |" for body in TRACKED)]
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "joints": joint_table,
+    "trackers": tracker_table,
     "coverage": coverage_table,
 }
 
@@ -88,8 +100,13 @@ def _coverage(source: skeletons.Skeleton, target: skeletons.Skeleton) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] + ["--:"] * (len(heads) - 1), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return tabulate.tabulate(
+        rows,
+        heads,
+        tablefmt="pipe",
+        disable_numparse=True,
+        colalign=("left", *("right" for _ in heads[1:])),
+    )
 
 
 if __name__ == "__main__":

@@ -145,9 +145,9 @@ def check_example(example, data):
     seen = example["xyz"] @ pose[:3, :3].T + pose[:3, 3]
     focal, center = example["intrinsics"][:2], example["intrinsics"][2:]
     uv = seen[..., :2] / seen[..., 2:] * focal + center
-    believed = example["xyz_valid"] & (example["confidence"] > 0)
-    assert believed.any()
-    away = np.linalg.norm(uv[believed] - example["uv"][believed], axis=-1)
+    confident = example["xyz_valid"] & (example["confidence"] > 0)
+    assert confident.any()
+    away = np.linalg.norm(uv[confident] - example["uv"][confident], axis=-1)
     if data.name == "synthetic":  # a detector's, with noise and outliers
         assert np.median(away) < 5.0
     else:  # ITOP's are whole pixels

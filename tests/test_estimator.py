@@ -44,3 +44,49 @@ def test_frames_before_a_gap_do_not_change_the_pose():
     assert late is not None
     np.testing.assert_array_equal(late[0], alone[0])
     assert np.abs(soon[0] - alone[0]).max() > 0.001  # metres
+
+
+RAYS = np.zeros((6, 8, 2), np.float32)
+CAMERA = np.float32([8.0, 8.0, 4.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("calls", "message"),
+    [
+        (lambda live: live(np.full((6, 8), 2000, np.uint16), 0.0), "multiply counts"),
+        (lambda live: live(np.full((6, 8), 2000.0), 0.0), "as in millimetres"),
+        (lambda live: live(np.full((8, 6), 2.0), 0.0), r"shape \(8, 6\), the rays"),
+        (lambda live: live.from_points(np.full((9, 3), 2000.0), 0.0), "millimetres"),
+        (
+            lambda live: [
+                live.from_points(np.zeros((0, 3)), 33.3 * i) for i in range(5)
+            ],
+            "time of depth frames: .* as in milliseconds",
+        ),
+        (lambda live: live.from_points(np.zeros((0, 3)), 1.7e18), "are nanoseconds"),
+    ],
+)
+def test_a_live_camera_in_other_units_is_refused(calls, message):
+    live = estimator.OnlineEstimator(estimator.load_shipped(), RAYS, CAMERA)
+    with pytest.raises(ValueError, match=message):
+        calls(live)
+
+
+def test_wrong_shapes_are_refused():
+    network = estimator.load_shipped()
+    with pytest.raises(ValueError, match="intrinsics_from_matrix converts 3x3"):
+        estimator.OnlineEstimator(network, RAYS, np.eye(3))
+    with pytest.raises(ValueError, match="rays have shape"):
+        estimator.OnlineEstimator(network, RAYS[..., 0], CAMERA)
+    points = np.full((1, network.frames, network.num_points, 3), 2.0, np.float32)
+    valid, time = np.ones(points.shape[:3], bool), np.arange(network.frames)[None] / 15
+    wrong = (
+        (points[0], valid, time),
+        (points[:, :-1], valid, time),
+        (points, valid, time[0]),
+        (1000 * points, valid, time),
+        (points, valid, 1000 * time),
+    )
+    for arguments in wrong:
+        with pytest.raises(ValueError, match="points|apart"):
+            network(*arguments)

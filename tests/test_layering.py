@@ -21,6 +21,7 @@ LEARNING = STANDARD | {"flax", "optax", "orbax", "ml_collections"}
 MAY_IMPORT = {
     "errors": set(),
     "atomic": {"errors"},
+    "progress": set(),
     "reduction": set(),
     "geometry": set(),
     "skeleton": {"geometry"},
@@ -30,8 +31,10 @@ MAY_IMPORT = {
     "losses": {"reduction", "geometry", "skeleton", "physics"},
     "metrics": {"reduction", "geometry", "skeleton", "physics"},
     "refine": {"reduction", "geometry", "skeleton", "physics", "losses"},
+    "pose_quality": {"geometry", "skeleton", "physics"},
     "models": {"geometry", "skeleton"},
     "weights": {"atomic", "models"},
+    "detector": {"errors", "atomic"},
 }
 PURE = {*MAY_IMPORT} - {"models", "weights"}
 TOP = {"train", "report"}  # above all of these
@@ -39,6 +42,7 @@ ENTRY = {"estimator", "cli"}  # what run.py calls, above everything
 TIERS = {
     **dict.fromkeys(PURE, STANDARD),
     "refine": STANDARD | {"optax"},
+    "progress": STANDARD | {"tqdm"},
     "models": LEARNING,
     "weights": LEARNING,
     "train": LEARNING | {"tensorboardX", "tqdm", "absl"},
@@ -119,7 +123,7 @@ def packages_beyond_the_tier(path):
 
 def imports_that_data_lack(path):
     """What a module of data_pipelines must not import: jax, most of unipose_jax."""
-    below = {"atomic", "errors", "geometry", "skeleton"}
+    below = {"atomic", "errors", "geometry", "progress", "skeleton"}
     if path.name in ("clip_pool.py", "rendered_batches.py"):
         return parts_imported(path) - below - {"synthesis"}
     jax_used = packages_imported(path, nested=True) & {"jax", "flax", "optax"}

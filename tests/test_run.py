@@ -36,13 +36,16 @@ def run(mode: str, config=None, **options) -> int:
     flags = defaults | {
         "pictures": False,
         "modality": "points",
+        "people": "one",
         "coordinator": "",
         "num_processes": 1,
         "process_id": 0,
         "compile_cache": "",
-        "skeleton": "COCO17",
+        "skeleton": None,
+        "to_skeleton": None,
         "fps": None,
         "depth_unit": None,
+        "mirrored": False,
     }
     flags |= {
         key: str(v) if key in defaults and v is not None else v
@@ -90,6 +93,7 @@ def test_shipped_weights_predict_a_recording(rendered_recording, tmp_path, modal
     truth = pose_file.read(rendered_recording / "joints.npz")
     error = np.linalg.norm(poses.xyz - truth.xyz, axis=-1)
     assert np.median(error) < 0.08  # metres
+    assert poses.quality.min() > 0.5
     assert (tmp_path / "poses" / "index.html").exists()
 
 
@@ -221,7 +225,7 @@ def test_depth_with_nan_is_depth_without_it(rendered_recording):
 
 
 def test_live_takes_few_points_again(rendered_recording):
-    """As of rendered people; networks have seen no padding."""
+    """Clouds are sampled with repetition as in rendered clips, without padding."""
     opened = recording.open_recording(rendered_recording)
     network = estimator.load_shipped()
     live = estimator.OnlineEstimator(

@@ -15,7 +15,7 @@ def pose(frames: int = 5, skeleton: str = "ITOP15") -> pose_file.PoseFile:
     rng = np.random.default_rng(0)
     joints = {"ITOP15": 15, "COCO17": 17}[skeleton]
     return pose_file.PoseFile(
-        xyz=(rng.normal(size=(frames, joints, 3)) + [0, 0, 3]).astype(np.float32),
+        xyz=(0.2 * rng.normal(size=(frames, joints, 3)) + [0, 0, 3]).astype(np.float32),
         confidence=np.ones((frames, joints), np.float32),
         skeleton=skeleton,
         time=np.arange(frames) / 15.0,

@@ -1,6 +1,7 @@
 """Exceptions for invalid user input."""
 
 import contextlib
+import functools
 import sys
 from collections.abc import Iterator
 
@@ -15,6 +16,12 @@ class BadInput(ValueError):
 
 class MissingCrops(BadInput):
     """The data lack the crops that a network needs."""
+
+
+@functools.lru_cache(maxsize=256)  # a recording may be opened more than once
+def warn(message: str) -> None:
+    """Prints one line about doubtful input to stderr, each message once."""
+    print(f"warning: {message}", file=sys.stderr)
 
 
 @contextlib.contextmanager

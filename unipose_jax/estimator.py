@@ -18,8 +18,13 @@ import numpy as np
 from data_pipelines.ground import sampling
 from data_pipelines.segmentation import segmenter
 from data_pipelines.sequences import tracks
-from unipose_jax import errors, models, skeleton
+from unipose_jax import errors, models, pose_quality, skeleton
+from unipose_jax.geometry import camera
+from unipose_jax.skeleton import units
 from unipose_jax.weights import store
+
+_TIMES = 8  # successive times whose unit is checked
+_MAX_STEP = 10.0  # seconds between frames of a clip, for the check of the unit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,6 +39,8 @@ class Estimator:
         num_points: points per frame.
         crop_size: side of the crops, pixels; 0 if crops are not an input.
         max_interval: longest time between neighbouring frames of a clip, seconds.
+        calibration: weights of `pose_quality.joint_probability`; () leaves the
+            confidence as the network gives it.
     """
 
     params: dict
@@ -43,6 +50,7 @@ class Estimator:
     num_points: int
     crop_size: int = 0
     max_interval: float = sampling.MAX_INTERVAL
+    calibration: tuple[float, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -81,9 +89,31 @@ class Estimator:
             (clips, frames, joints) in [0, 1].
 
         Raises:
-            ValueError: points are not an input of the network; see `from_fields`.
+            ValueError: points are not an input of the network (see `from_fields`), have
+                another shape, or are not in metres and seconds.
         """
         self.check_points()
+        points, points_valid, time = map(np.asarray, (points, points_valid, time))
+        shape = (*points.shape[:2], self.num_points, 3)
+        if points.ndim != 4 or points.shape != shape or points.shape[1] != self.frames:
+            raise ValueError(
+                f"points have shape {points.shape}, expected (clips, {self.frames}, "
+                f"{self.num_points}, 3)"
+            )
+        if points_valid.shape != points.shape[:3] or time.shape != points.shape[:2]:
+            raise ValueError(
+                f"points_valid and time have shapes {points_valid.shape} and "
+                f"{time.shape}, expected {points.shape[:3]} and {points.shape[:2]}"
+            )
+        distance = np.where(points_valid, points[..., 2], np.nan)
+        units.check_depth_metres(distance, name="points")
+        for clip_time in time:
+            units.check_seconds(clip_time)
+        if (step := np.abs(np.diff(time, axis=1)).max(initial=0.0)) > _MAX_STEP:
+            raise ValueError(
+                f"frames of a clip are {step:.4g} apart, as in milliseconds; expected "
+                "seconds"
+            )
         fields = {"points": points, "points_valid": points_valid, "time": time}
         return self.from_fields(fields)
 
@@ -115,6 +145,36 @@ class Estimator:
         """
         fed = {name: fields[name] for name in self.inputs if name in fields}
         return jax.tree.map(np.asarray, self._apply(self._device_params, fed))
+
+    def calibrated(
+        self, xyz: np.ndarray, confidence: np.ndarray, points: np.ndarray
+    ) -> np.ndarray:
+        """Confidence of the joints of a pose, given the points of the person.
+
+        Args:
+            xyz: (joints, 3), predicted joints, metres, depth-camera frame.
+            confidence: (joints,), of the network.
+            points: (points, 3), metres, depth-camera frame.
+
+        Returns:
+            (joints,): the probability that each joint is within 10 cm, or the
+            network's confidence if the estimator has no calibration.
+        """
+        if not self.calibration:
+            return confidence
+        rng = np.random.default_rng(0)
+        some, _ = sampling.sample_points(points, QUALITY_POINTS, rng, repeat=True)
+        return np.asarray(self._probability(xyz, confidence, some))
+
+    @functools.cached_property
+    def _probability(self):
+        return jax.jit(
+            functools.partial(
+                pose_quality.joint_probability,
+                skeleton=skeleton.by_name(self.skeleton),
+                weights=self.calibration,
+            )
+        )
 
 
 def from_config(config: Mapping[str, Any], params) -> Estimator:
@@ -178,8 +238,9 @@ def export(path: str | pathlib.Path, estimator: Estimator, notes: dict) -> None:
 
 _META_KEYS = (
     *("model", "skeleton", "frames", "num_points", "crop_size"),
-    "max_interval",
+    *("max_interval", "calibration"),
 )
+QUALITY_POINTS = 512  # of the person, from which the confidence is computed
 
 
 class OnlineEstimator:
@@ -200,11 +261,20 @@ class OnlineEstimator:
             intrinsics: (fx, fy, cx, cy), pixels.
 
         Raises:
-            ValueError: points are not an input of the network.
+            ValueError: points are not an input of the network, or rays or intrinsics
+                have another shape, such as a 3x3 matrix.
         """
         estimator.check_points()
+        rays, intrinsics = np.asarray(rays), np.asarray(intrinsics)
+        camera.check_intrinsics(intrinsics)
+        if rays.ndim != 3 or rays.shape[-1] != 2 or intrinsics.ndim != 1:
+            raise ValueError(
+                f"rays have shape {rays.shape}, expected (height, width, 2); intrinsics"
+                f" {intrinsics.shape}, expected (4,)"
+            )
         self._estimator, self._rays = estimator, rays
         self._segmenter = segmenter.Segmenter(rays, intrinsics)
+        self._times: list[float] = []
         self._window: list[dict[str, np.ndarray]] = []
 
     def __call__(
@@ -219,9 +289,19 @@ class OnlineEstimator:
         Returns:
             xyz (joints, 3), metres, camera frame, and confidence (joints,); or None if
             no person is found.
+
+        Raises:
+            ValueError: the depth has another shape than the rays or is not in metres,
+                or successive times are not in seconds.
         """
+        depth = np.asarray(depth)
+        if depth.shape != self._rays.shape[:2]:
+            raise ValueError(
+                f"depth has shape {depth.shape}, the rays {self._rays.shape[:2]}"
+            )
+        units.check_depth_metres(depth, name="depth")
         depth = np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0)
-        mask = self._segmenter(depth).mask
+        mask = self._segmenter(depth, time=time).mask
         return self.from_points(tracks.masked_points(mask, depth, self._rays), time)
 
     def from_points(
@@ -241,12 +321,17 @@ class OnlineEstimator:
             cam_from_points: (4, 4), from the depth camera to the colour camera.
 
         Returns:
-            xyz (joints, 3), metres, camera frame, and confidence (joints,); or None if
-            there are no points.
+            xyz (joints, 3), metres, camera frame, and confidence (joints,), see
+            `Estimator.calibrated`; or None if there are no points.
+
+        Raises:
+            ValueError: points are not in metres, or successive times not in seconds.
         """
+        self._check_time(time)
         if not len(xyz):
             self._window = []
             return None
+        units.check_depth_metres(np.asarray(xyz)[:, 2], name="points")
         rng = np.random.default_rng(0)
         points, valid = sampling.sample_points(
             xyz, self._estimator.num_points, rng, repeat=True
@@ -265,4 +350,13 @@ class OnlineEstimator:
         if "color_crop" in clip and cam_from_points is not None:
             clip["cam_from_points"] = np.asarray(cam_from_points, np.float32)[None]
         found, confidence = self._estimator.from_fields(clip)
-        return found[0, -1], confidence[0, -1]
+        return found[0, -1], self._estimator.calibrated(
+            found[0, -1], confidence[0, -1], xyz
+        )
+
+    def _check_time(self, time: float) -> None:
+        self._times = [*self._times, time][-_TIMES:]
+        try:
+            units.check_seconds(np.array(self._times))
+        except ValueError as error:
+            raise errors.BadInput(f"time of depth frames: {error}") from error

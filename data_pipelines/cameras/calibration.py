@@ -1,40 +1,45 @@
-"""Cameras of recordings: the file camera.json, and a pinhole model with distortion."""
+"""Cameras of recordings: a pinhole model with lens distortion, and its checks."""
 
 import dataclasses
-import difflib
-import os
-import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 
-from data_pipelines.ground import file_io
 from unipose_jax import errors
 from unipose_jax.geometry import camera as pinhole
 
-_MIN_SIDE, _MAX_SIDE = 4, 16384  # pixels
+_MIN_SIDE, MAX_SIDE = 4, 16384  # pixels
 _MAX_SLOPE = 20.0  # largest |x/z| or |y/z| of a pixel: 87 degrees
-_MAX_STRAY = 0.5  # pixels, largest error of the inverse of the distortion
-_MAX_BASELINE = 20.0  # metres between the cameras of one device
-_ENTRIES = ("width", "height", "fx", "fy", "cx", "cy", "distortion")
-MAX_DEPTH_UNIT = 0.1  # metres; above this a person is a few counts thick
-_WORLD_POSE = "world_from_depth"  # key for a moving camera
-_KEYS = (
-    *("depth", "color", "color_from_depth", "depth_unit"),
-    *("fps", "time", _WORLD_POSE),
+_MAX_STRAY = 0.05  # pixels, largest error of the inverse of the distortion
+# Degrees, of the longer side. Depth cameras have 40 to 120; crops of them down to 10.
+_MIN_VIEW, _MAX_VIEW = 8.0, 150.0
+# fx / fy: 1 for square pixels, 4/3 where 16:9 is squeezed into 4:3.
+_MAX_ANISOTROPY = 2.0
+# Resizing a picture without its K moves cx and cy by the same factor; a crop does not.
+_MIN_SHRINKAGE = 0.75  # |ideal (x/z, y/z)| / |observed|, of five coefficients
+_RESIZED, _SAME_FACTOR = 1.25, 0.04
+# Images of depth and colour cameras, pixels; K of one of them is used with another.
+_USUAL_SIZES = (
+    *((160, 120), (176, 144), (224, 172), (256, 192), (320, 180), (320, 240)),
+    *((320, 288), (424, 240), (480, 270), (512, 424), (512, 512), (640, 360)),
+    *((640, 400), (640, 480), (640, 576), (848, 480), (960, 540), (1024, 768)),
+    *((1024, 1024), (1280, 720), (1280, 800), (1280, 960), (1920, 1080)),
+    *((1920, 1440), (2048, 1536), (3840, 2160), (4096, 3072)),
 )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Camera:
-    """A pinhole camera with Brown-Conrady distortion (k1, k2, p1, p2, k3)."""
+    """A pinhole camera with lens distortion (`geometry.camera.distort`)."""
 
     width: int
     height: int
     intrinsics: np.ndarray  # float32 (4,): fx, fy, cx, cy, pixels
-    distortion: np.ndarray  # float32 (5,)
+    distortion: np.ndarray  # float32 (5,) or (8,): k1, k2, p1, p2, k3[, k4, k5, k6]
+    # Pixels farther from the optical axis show nothing: |(x/z, y/z)|, distorted.
+    max_radius: float = np.inf
 
     def rays(self) -> np.ndarray:
         """(x/z, y/z) at each pixel centre, undistorted: float32 (height, width, 2)."""
@@ -47,7 +52,7 @@ class Camera:
 
         Args:
             uv: (..., 2), pixels as recorded.
-            iterations: fixed-point steps (`geometry.camera.undistort`).
+            iterations: steps of Newton's method (`geometry.camera.undistort`).
 
         Returns:
             float32 (..., 2), pixels.
@@ -103,72 +108,18 @@ class Camera:
         return cv2.remap(image, *places, interpolation)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class CameraFile:
-    """Validated content of camera.json."""
-
-    depth: Camera
-    color: Camera | None
-    color_from_depth: np.ndarray  # float32 (4, 4), metres
-    depth_unit: float  # metres per count of the depth PNG
-    fps: float | None
-    time: np.ndarray | None  # float64 (frames,), seconds
-    world_from_depth: np.ndarray | None  # float32 ([frames,] 4, 4), metres
-
-
-def read_camera_file(path: str | os.PathLike) -> CameraFile:
-    """Reads and checks camera.json.
-
-    `depth` (width, height, fx, fy, cx, cy, optional distortion) and `depth_unit` are
-    required. `color` requires `color_from_depth`. `world_from_depth` is optional: the
-    pose of the depth camera in a world frame, one 4x4 or one for each frame.
-
-    Raises:
-        errors.BadInput: a key is missing or wrong; the message names the first one.
-    """
-    path = pathlib.Path(path)
-    raw = file_io.read_json(path)
-    if not isinstance(raw, dict) or not isinstance(raw.get("depth"), dict):
-        raise errors.BadInput(f"{path} has no 'depth' camera")
-    _check_spelling(raw, _KEYS, str(path))
-    color, color_from_depth = None, np.eye(4, dtype=np.float32)
-    if raw.get("color") is not None:
-        color = _camera(raw, "color", path)
-        color_from_depth = _rigid(raw, "color_from_depth", path)
-        if np.abs(color_from_depth[:3, 3]).max() > _MAX_BASELINE:
-            raise errors.BadInput(
-                f"{path}: 'color_from_depth' puts the cameras more than "
-                f"{_MAX_BASELINE:g} m apart; its unit is metres"
-            )
-    depth_unit = _number(raw, "depth_unit", path)
-    if depth_unit > MAX_DEPTH_UNIT:
-        raise errors.BadInput(
-            f"{path}: 'depth_unit' {depth_unit:g} is too large; its unit is metres per "
-            "count, 0.001 for millimetres"
-        )
-    fps = _number(raw, "fps", path) if raw.get("fps") is not None else None
-    return CameraFile(
-        depth=_camera(raw, "depth", path),
-        color=color,
-        color_from_depth=color_from_depth,
-        depth_unit=depth_unit,
-        fps=fps,
-        time=_array(raw, "time", path) if raw.get("time") is not None else None,
-        world_from_depth=_rigid(raw, _WORLD_POSE, path)
-        if raw.get(_WORLD_POSE) is not None
-        else None,
-    )
-
-
 def to_json(camera: Camera) -> dict[str, Any]:
     """Returns the entry of `camera` for camera.json."""
     values = [round(float(v), 9) for v in camera.intrinsics]
-    return {
+    entry = {
         "width": camera.width,
         "height": camera.height,
         **dict(zip(("fx", "fy", "cx", "cy"), values, strict=True)),
         "distortion": [round(float(v), 9) for v in camera.distortion],
     }
+    if np.isfinite(camera.max_radius):
+        entry["metric_radius"] = float(camera.max_radius)
+    return entry
 
 
 def make_camera(
@@ -176,80 +127,35 @@ def make_camera(
     height: int,
     intrinsics: Sequence[float] | np.ndarray,
     distortion: Sequence[float] | np.ndarray = (0.0,) * 5,
+    *,
+    max_radius: float = np.inf,
 ) -> Camera:
-    """Makes a camera from (fx, fy, cx, cy), pixels, and (k1, k2, p1, p2, k3)."""
+    """Makes a camera from (fx, fy, cx, cy), pixels, and five or eight coefficients."""
     return Camera(
         width=width,
         height=height,
         intrinsics=np.asarray(intrinsics, np.float32),
         distortion=np.asarray(distortion, np.float32),
+        max_radius=max_radius,
     )
 
 
-def frame_times(camera: CameraFile, frames: Sequence[int], where: str) -> np.ndarray:
-    """Seconds since the first frame, from `time` or from frame numbers and `fps`.
+def check_camera(camera: Camera, where: str, *, cropped: bool = False) -> None:
+    """Checks image size, field of view, principal point and lens.
 
-    Raises:
-        errors.BadInput: there are several frames and neither key, or `time` is wrong.
-    """
-    if camera.time is not None:
-        time = camera.time
-        if time.shape != (len(frames),):
-            raise errors.BadInput(
-                f"{where}: 'time' has {time.size} entries for {len(frames)} frames"
-            )
-        if (np.diff(time) <= 0).any():
-            raise errors.BadInput(f"{where}: 'time' does not increase")
-        return time - time[0]
-    if camera.fps is None and len(frames) > 1:
-        raise errors.BadInput(f"{where} has neither 'fps' nor 'time'")
-    return (np.asarray(frames) - frames[0]) / (camera.fps or 1.0)
-
-
-def _camera(raw: Mapping[str, Any], kind: str, path: pathlib.Path) -> Camera:
-    entry, where = raw[kind], f"{path}: '{kind}'"
-    if not isinstance(entry, dict):
-        raise errors.BadInput(
-            f"{where} is not a camera (width, height, fx, fy, cx, cy)"
-        )
-    _check_spelling(entry, _ENTRIES, where)
-    for key in _ENTRIES[:-1]:
-        if key not in entry:
-            raise errors.BadInput(f"{where} has no {key!r}")
-    width, height = (_number(entry, key, where) for key in ("width", "height"))
-    if max(width, height) > _MAX_SIDE or width % 1 or height % 1:
-        raise errors.BadInput(f"{where} has an impossible size {width:g}x{height:g}")
-    distortion = _array({"distortion": [0] * 5} | entry, "distortion", where)
-    if distortion.shape != (5,):
-        raise errors.BadInput(f"{where}: 'distortion' must be [k1, k2, p1, p2, k3]")
-    focal = [_number(entry, key, where) for key in ("fx", "fy")]
-    center = [_array(entry, key, where) for key in ("cx", "cy")]
-    for key, value in zip(("cx", "cy"), center, strict=True):
-        if value.ndim != 0:
-            raise errors.BadInput(f"{where}: {key!r} must be one number")
-    # Values beyond float32 become infinite, which `check_camera` rejects.
-    with np.errstate(over="ignore"):
-        camera = make_camera(
-            int(width), int(height), [*focal, *map(float, center)], distortion
-        )
-    check_camera(camera, where)
-    return camera
-
-
-def check_camera(camera: Camera, where: str) -> None:
-    """Checks image size, field of view and that the distortion is invertible.
-
-    The last two are checked at 9 x 9 pixels from corner to corner.
+    Field of view and lens are checked at 9 x 9 pixels from corner to corner.
 
     Args:
         camera: the camera to check.
         where: its origin, for the message.
+        cropped: whether the images are cut out of larger ones; their principal point
+            may then be anywhere.
 
     Raises:
         errors.BadInput: one of the checks fails.
     """
     sides = (camera.width, camera.height)
-    if not (_MIN_SIDE <= min(sides) and max(sides) <= _MAX_SIDE):
+    if not (_MIN_SIDE <= min(sides) and max(sides) <= MAX_SIDE):
         raise errors.BadInput(f"{where} has an impossible size {sides[0]}x{sides[1]}")
     u = np.linspace(0.5, camera.width - 0.5, 9)
     v = np.linspace(0.5, camera.height - 0.5, 9)
@@ -257,59 +163,84 @@ def check_camera(camera: Camera, where: str) -> None:
     with np.errstate(all="ignore"):
         observed = pinhole.xy_from_uv(uv, camera.intrinsics)
         stray = np.abs(camera.distort_uv(camera.undistort(uv)) - uv)
+        lit = np.hypot(*np.moveaxis(observed, -1, 0)) <= camera.max_radius
     if not (np.abs(observed) < _MAX_SLOPE).all():
         raise errors.BadInput(
             f"{where}: fx, fy, cx and cy are in pixels; these values give a field of "
             "view of more than 87 degrees to one side"
         )
-    if not (stray < _MAX_STRAY).all():
+    if not cropped:
+        _check_resolution(camera, where)
+    _check_view(camera, where)
+    if not (stray[lit] < _MAX_STRAY).all():
         raise errors.BadInput(
             f"{where}: 'distortion' is not invertible over the image; expected "
-            "[k1, k2, p1, p2, k3] of a model without k4 to k6"
+            "[k1, k2, p1, p2, k3] of OpenCV, or eight values with k4, k5, k6"
+        )
+    _check_lens(camera, uv[lit], where)
+
+
+def _check_lens(camera: Camera, uv: np.ndarray, where: str) -> None:
+    """Refuses five coefficients that bend more than any lens does.
+
+    Those of the rational model are large, and cancel only with k4, k5 and k6.
+    """
+    if camera.distortion.size != 5 or not camera.distortion.any():
+        return
+    center = camera.intrinsics[2:]
+    with np.errstate(all="ignore"):
+        observed = np.linalg.norm(uv - center, axis=-1)
+        ratio = np.linalg.norm(camera.undistort(uv) - center, axis=-1) / observed
+    if (ratio[observed > 1] < _MIN_SHRINKAGE).any():
+        raise errors.BadInput(
+            f"{where}: 'distortion' bends the image more than any lens; are these the "
+            "first five of the eight coefficients k1, k2, p1, p2, k3, k4, k5, k6? Give "
+            "all eight"
         )
 
 
-def _check_spelling(entry: Mapping[str, Any], known: Sequence[str], where: str) -> None:
-    """Rejects a misspelt known key. Other unknown keys are ignored."""
-    for key in entry.keys() - set(known):
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
-        if near and near[0] not in entry:
+def _check_view(camera: Camera, where: str) -> None:
+    """Refuses focal lengths that no camera has for this size of image."""
+    fx, fy, _, _ = (float(value) for value in camera.intrinsics)
+    if not 1 / _MAX_ANISOTROPY < fx / fy < _MAX_ANISOTROPY:
+        raise errors.BadInput(
+            f"{where}: fx {fx:g} and fy {fy:g} differ too much; both are in pixels"
+        )
+    view = np.degrees(2 * np.arctan(max(camera.width / fx, camera.height / fy) / 2))
+    if not _MIN_VIEW < view < _MAX_VIEW:
+        raise errors.BadInput(
+            f"{where}: fx {fx:g} and {camera.width}x{camera.height} pixels give a field"
+            f" of view of {view:.3g} degrees; are fx and fy those of another image "
+            "size, or in millimetres?"
+        )
+
+
+def _check_resolution(camera: Camera, where: str) -> None:
+    """Refuses a principal point that belongs to an image of another size."""
+    width, height = camera.width, camera.height
+    cx, cy = (float(value) for value in camera.intrinsics[2:])
+    by_width, by_height = 2 * cx / width, 2 * cy / height
+    other = f"{2 * cx:.0f}x{2 * cy:.0f}"
+    point = f"{where}: the principal point ({cx:g}, {cy:g})"
+    advice = '; where the images are crops of larger ones, add "cropped": true'
+    swapped = np.abs(np.subtract((cx, cy), (height / 2, width / 2)))
+    if width != height and (swapped < 0.08 * min(width, height)).all():
+        if max(abs(by_width - 1), abs(by_height - 1)) > 0.15:
             raise errors.BadInput(
-                f"{where}: unknown key {key!r}; did you mean {near[0]!r}?"
+                f"{point} is that of a {height}x{width} image, but the images are "
+                f"{width}x{height}; turn fx, fy, cx and cy with the images{advice}"
             )
-
-
-def _array(entry: Mapping[str, Any], key: str, where: Any) -> np.ndarray:
-    try:
-        value = np.asarray(entry.get(key), np.float64)
-    except (TypeError, ValueError, OverflowError):
-        value = np.asarray(np.nan)
-    if not np.isfinite(value).all():
-        raise errors.BadInput(f"{where}: {key!r} is missing or not made of numbers")
-    return value
-
-
-def _number(entry: Mapping[str, Any], key: str, where: Any) -> float:
-    value = _array(entry, key, where)
-    if value.ndim != 0 or value <= 0:
+    factors = sorted((by_width, by_height))
+    same = factors[0] > 0 and factors[1] - factors[0] < _SAME_FACTOR * factors[1]
+    usual = (np.abs(np.divide((2 * cx, 2 * cy), _USUAL_SIZES) - 1) < 0.05).all(axis=1)
+    far = max(abs(by_width - 1), abs(by_height - 1)) > _RESIZED - 1
+    if same and not 1 / _RESIZED < factors[1] < _RESIZED or far and usual.any():
         raise errors.BadInput(
-            f"{where}: {key!r} must be a positive number, got {entry[key]!r}"
+            f"{point} is not near the middle of {width}x{height}: fx, fy, cx and cy "
+            f"seem to be those of a {other} image; scale them to this one{advice}"
         )
-    return float(value)
-
-
-def _rigid(entry: Mapping[str, Any], key: str, path: pathlib.Path) -> np.ndarray:
-    value = _array(entry, key, path)
-    fits = value.shape[-2:] == (4, 4) and value.ndim <= (3 if key == _WORLD_POSE else 2)
-    value = value if fits else np.zeros((4, 4))
-    rotation = value[..., :3, :3]
-    gram = rotation @ np.swapaxes(rotation, -1, -2)
-    if (
-        not np.allclose(gram, np.eye(3), atol=1e-3)
-        or not np.all(np.linalg.det(rotation) > 0)  # a reflection is not rigid
-        or not np.allclose(value[..., 3, :], [0, 0, 0, 1])  # nor is a transposed matrix
-    ):
+    if not (0 <= cx <= width and 0 <= cy <= height):
         raise errors.BadInput(
-            f"{path}: {key!r} must be a rigid 4x4 transform as a list of rows"
+            f"{point} is outside the {width}x{height} image; are fx, fy, cx and cy "
+            f"those of another image size?{advice}"
         )
-    return value.astype(np.float32)

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from unipose_jax import atomic, errors
 DAMAGED_NPZ = (
     *(ValueError, EOFError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error),
+    *(tokenize.TokenError, SyntaxError, TypeError),  # of the header of an array
 )
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_JSON_BYTES = 1 << 30

@@ -1,28 +1,23 @@
-"""2D keypoints from detector files: COCO results, OpenPose or MMPose.
+"""2D keypoints of all people, read from files of detectors and annotation tools.
 
-COCO: a list of {image_id, keypoints: 17 x (u, v, confidence), score}; or, for other
-joint sets, an annotation file {annotations, categories} whose category names the
-joints. `image_id` is the frame number. OpenPose: one JSON file per frame, BODY_25 or
-COCO order. MMPose: see `mmpose`. All formats have pixel centres at integers; 0.5 is
-added on reading.
+`formats.reading` recognises the format, `picture` converts to pixels and checks that
+keypoints belong to the picture, `frame_matching` finds the depth frame of each.
 """
 
 import dataclasses
 import os
 import pathlib
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from data_pipelines.ground import file_io
-from data_pipelines.keypoints import joint_orders, mmpose, person_tracking
-from unipose_jax import errors
+from data_pipelines.keypoints import frame_matching, person_tracking
+from data_pipelines.keypoints import picture as pictures
+from data_pipelines.keypoints.formats import reading
 from unipose_jax import skeleton as skeletons
 
 _PIXEL_CENTER = 0.5
-_MAX_UV = 1e5  # pixels, largest distance of a keypoint from the image corner
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,24 +27,52 @@ class Detections:
     joints: skeletons.Skeleton  # joint order; its tree is not used
     by_frame: Mapping[int, np.ndarray]  # frame -> float32 (people, joints, 3)
     # u, v in pixels as recorded (lens distortion included), confidence in [0, 1].
+    time: Mapping[int, float] | None = None  # seconds, if a file gives no frame numbers
+    notes: tuple[str, ...] = ()  # lines for the user: what was assumed or is doubtful
 
 
-def read(path: str | os.PathLike) -> Detections:
-    """Reads a COCO or MMPose file, or a folder of OpenPose or MMPose files.
+def read(
+    path: str | os.PathLike, picture: pictures.Picture | None = None
+) -> Detections:
+    """Reads a keypoint file, or a folder with one file for each frame.
+
+    Args:
+        path: file or folder in one of the formats of docs/keypoints.md.
+        picture: picture of the camera. None reads only pixels and checks nothing.
 
     Raises:
-        errors.BadInput: a file cannot be read or has another format.
+        errors.BadInput: a file cannot be read, has no known format, or its keypoints
+            do not belong to the picture.
     """
     path = pathlib.Path(path)
-    paths = sorted(path.glob("*.json")) if path.is_dir() else [path]
-    if not paths:
-        raise errors.BadInput(f"{path} has no OpenPose or MMPose files (*.json)")
-    contents = {file: file_io.read_json(file) for file in paths}
-    first = contents[paths[0]]
-    # In a folder, an empty list is an MMPose file of an image without people.
-    if mmpose.is_mmpose(first) or (path.is_dir() and isinstance(first, list)):
-        return _from_mmpose(contents)
-    return _from_openpose(contents) if path.is_dir() else _from_coco(first, path)
+    found = reading.parse(path)
+    people, notes = pictures.fit(found, picture, str(path))
+    return Detections(found.joints, people, found.time, notes)
+
+
+def match_frames(
+    found: Detections,
+    frames: Sequence[int],
+    time: np.ndarray,
+    rule: frame_matching.FrameRule,
+) -> Detections:
+    """Returns the detections under the numbers of the depth frames they belong to.
+
+    Args:
+        found: detections under their own frame numbers.
+        frames: numbers of the depth frames, ascending.
+        time: seconds of the depth frames since the first.
+        rule: how the keypoint frames are numbered.
+    """
+    assigned = frame_matching.assign(
+        frames, time, list(found.by_frame), rule, found_time=found.time
+    )
+    line = frame_matching.describe(frames, time, list(found.by_frame), assigned, rule)
+    return dataclasses.replace(
+        found,
+        by_frame={depth: found.by_frame[own] for depth, own in assigned.items()},
+        notes=(*found.notes, *([line] if line else [])),
+    )
 
 
 def to_coco(
@@ -139,112 +162,3 @@ def convert_keypoints(
     values = np.where(confidence[..., None] > 0, values, np.nan).astype(np.float32)
     values = np.asarray(skeletons.convert(values, source, target, derive=True)[0])
     return values[..., :2], np.nan_to_num(values[..., 2], nan=0.0)
-
-
-def _from_coco(raw: Any, path: pathlib.Path) -> Detections:
-    """Parses COCO results (17 joints) or annotations whose category names joints.
-
-    If the third number of a keypoint is a visibility flag (a 2 occurs in the file), 1
-    (labelled, occluded) becomes confidence 0.5.
-    """
-    joints: skeletons.Skeleton = skeletons.COCO17
-    if isinstance(raw, dict):
-        joints = _named_joints(raw, path)
-        raw = raw.get("annotations")
-    if not isinstance(raw, list):
-        raise errors.BadInput(f"{path} is not a list of COCO keypoint results")
-    people: dict[int, list[np.ndarray]] = {}
-    for number, entry in enumerate(raw):
-        where = f"{path}: entry {number}"
-        if not isinstance(entry, dict) or type(entry.get("image_id")) is not int:
-            raise errors.BadInput(f"{where} has no integer 'image_id'")
-        person = _parse_keypoints(
-            entry.get("keypoints"), f"{where}: 'keypoints'", [joints]
-        )[0]
-        people.setdefault(entry["image_id"], []).append(person)
-    stacked = {frame: np.stack(found) for frame, found in people.items()}
-    if any((found[..., 2] == 2).any() for found in stacked.values()):
-        for found in stacked.values():
-            found[..., 2] /= 2
-    return Detections(joints, {k: _clean(v) for k, v in stacked.items()})
-
-
-def _from_openpose(contents: Mapping[pathlib.Path, Any]) -> Detections:
-    """Parses OpenPose files. The last number in a file name is the frame number."""
-    people = {}
-    choices = [joint_orders.OPENPOSE25, joint_orders.OPENPOSE18]
-    for path, raw in contents.items():
-        number = re.findall(r"\d+", path.stem)
-        entries = raw.get("people") if isinstance(raw, dict) else None
-        if not number or not isinstance(entries, list):
-            raise errors.BadInput(f"{path} is not an OpenPose file of a numbered frame")
-        found = []
-        for entry in entries:
-            values = entry.get("pose_keypoints_2d") if isinstance(entry, dict) else None
-            person, order = _parse_keypoints(
-                values, f"{path}: 'pose_keypoints_2d'", choices
-            )
-            choices = [order]
-            found.append(person)
-        if found:
-            people[int(number[-1])] = _clean(np.stack(found))
-    return Detections(choices[0], people)
-
-
-def _from_mmpose(contents: Mapping[pathlib.Path, Any]) -> Detections:
-    """Parses MMPose files: one for a video, or one for each image."""
-    people: dict[int, np.ndarray] = {}
-    order = None
-    for path, raw in contents.items():
-        choices = mmpose.joint_choices(raw, path) if order is None else [order]
-        for frame, instances in mmpose.frames(raw, path):
-            where, found = f"{path}: frame {frame}: 'keypoints'", []
-            for instance in instances:
-                values = mmpose.triples(instance)
-                person, order = _parse_keypoints(values, where, choices)
-                choices = [order]
-                found.append(person)
-            if frame in people:
-                raise errors.BadInput(f"{path}: frame {frame} occurs twice")
-            if found:
-                people[frame] = _clean(np.stack(found))
-    return Detections(order or skeletons.COCO17, people)
-
-
-def _named_joints(raw: Mapping[str, Any], path: Any) -> skeletons.Skeleton:
-    """Joint order of the first category of an annotation file that names joints."""
-    listed = raw.get("categories")
-    for category in listed if isinstance(listed, list) else ():
-        names = category.get("keypoints") if isinstance(category, dict) else None
-        if isinstance(names, list) and all(isinstance(name, str) for name in names):
-            try:
-                return joint_orders.joint_order("keypoints of the file", names)
-            except ValueError as error:
-                raise errors.BadInput(f"{path}: {error}") from error
-    raise errors.BadInput(f"{path}: no category names its 'keypoints'")
-
-
-def _parse_keypoints(
-    values: Any, where: str, choices: Sequence[skeletons.Skeleton]
-) -> tuple[np.ndarray, skeletons.Skeleton]:
-    """Parses (u, v, confidence) of each joint; finds the order by their number."""
-    try:
-        flat = np.asarray(values, np.float64)
-    except (TypeError, ValueError, OverflowError):
-        flat = np.zeros((), np.float64)
-    for skeleton in choices:
-        if flat.shape == (3 * skeleton.num_joints,):
-            return flat.reshape(-1, 3), skeleton
-    wanted = " or ".join(f"{s.num_joints} joints ({s.name})" for s in choices)
-    count = f"{flat.size / 3:g} joints" if flat.ndim == 1 else "no list of numbers"
-    raise errors.BadInput(f"{where} has {count}, expected {wanted} as u, v, confidence")
-
-
-def _clean(people: np.ndarray) -> np.ndarray:
-    """Adds 0.5 to pixels, clips confidence to [0, 1], 0 for invalid keypoints."""
-    finite = np.isfinite(people).all(-1, keepdims=True)
-    far = np.abs(people[..., :2]).max(-1, keepdims=True) > _MAX_UV
-    known = finite & ~far & (people[..., 2:] > 0)
-    uv = np.where(known, people[..., :2] + _PIXEL_CENTER, np.nan)
-    confidence = np.where(known, np.minimum(people[..., 2:], 1.0), 0.0)
-    return np.concatenate([uv, confidence], axis=-1).astype(np.float32)

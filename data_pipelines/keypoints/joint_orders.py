@@ -46,8 +46,30 @@ HALPE26 = joint_order(
     ),
 )
 
+# The same with 68 points of the face and 21 of each hand.
+HALPE136 = joint_order(
+    "HALPE136", (*HALPE26.joints, *(f"halpe_{joint}" for joint in range(26, 136)))
+)
+
 # jin-s13/COCO-WholeBody: COCO17, then feet, face and hands.
 WHOLEBODY133 = joint_order(
     "WHOLEBODY133",
     (*skeletons.COCO17.joints, *(f"wholebody_{joint}" for joint in range(17, 133))),
+)
+
+# google-ai-edge/mediapipe, Pose Landmarker. Its "foot_index" is the tip of the toes.
+MEDIAPIPE33 = joint_order(
+    "MEDIAPIPE33",
+    (
+        *"nose left_eye_inner left_eye left_eye_outer right_eye_inner".split(),
+        *"right_eye right_eye_outer left_ear right_ear mouth_left mouth_right".split(),
+        *(
+            f"{side}_{joint}"
+            for joint in (
+                *"shoulder elbow wrist pinky index thumb hip knee ankle heel".split(),
+                "foot_index",
+            )
+            for side in ("left", "right")
+        ),
+    ),
 )

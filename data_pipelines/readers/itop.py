@@ -79,7 +79,7 @@ class ItopSequence(sequence.Sequence):
     def _detections(self) -> detections.Detections:
         if self.detector is None:
             return self.keypoint_labels
-        return detections.read(self.detector)
+        return self.read_detections(self.detector)
 
 
 def open_data_set(

@@ -17,11 +17,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tqdm
 
 from data_pipelines.ground import file_io, schema, settings
 from data_pipelines.rendered import cache
-from unipose_jax import errors
+from unipose_jax import errors, progress
 from unipose_jax.geometry import point_cloud
 from unipose_jax.synthesis import crowd, pools, scene
 from unipose_jax.synthesis.motion import procedural, retargeting
@@ -187,13 +186,7 @@ def render(
     data: settings.DataSettings, split: str, count: int, start: int = 0
 ) -> Clips:
     """Renders clips `start` to `start + count`: packed schema fields, stacked."""
-    with tqdm.tqdm(
-        total=count,
-        desc=f"render {split}",
-        unit="clip",
-        mininterval=1.0,
-        disable=count == 1,
-    ) as bar:
+    with progress.Bar(count, f"render {split}", "clip", disable=count == 1) as bar:
         clips = pools.render_pool(
             data.seed,
             split,

@@ -13,7 +13,7 @@ from data_pipelines.segmentation import planes
 
 _MAX_SEEDS = 8
 _REACH = 1.1  # metres, largest horizontal distance from a body's centre to a part
-_STATURE = 2.3  # metres, largest height of a body
+STATURE = 2.3  # metres, largest height of a body
 _LARGEST = 3.5  # metres, largest diagonal of a body's bounding box
 _LIMB = 1.2  # metres; a longer region is not a limb but may be half a person
 _HALF = 0.5  # metres, distance of the centres of two halves behind a pole
@@ -48,6 +48,7 @@ class Candidate(NamedTuple):
     regions: np.ndarray  # region numbers
     center: np.ndarray  # (3,), metres, mean of the points
     score: float  # plausibility, in [0, 1]
+    area: float = 1.0  # m^2, projected onto the image plane
 
 
 def measure_regions(labels: np.ndarray, xyz: np.ndarray, pixel_angle: float) -> Regions:
@@ -94,7 +95,7 @@ def _edge(seen: np.ndarray) -> slice:
 
 def region_mask(labels: np.ndarray, members: np.ndarray) -> np.ndarray:
     """Mask of the regions in `members`: bool (rows, columns)."""
-    chosen = np.zeros(labels.max() + 1, bool)
+    chosen = np.zeros(max(labels.max(), np.max(members, initial=0)) + 1, bool)
     chosen[members] = True
     return chosen[labels]
 
@@ -162,15 +163,36 @@ def find_candidates(
         if not furniture[seed]:
             members = _grow(seed, gap, regions, ~furniture, up)
         taken[members] = True
-        shape = region_mask(regions.labels, members)
-        score = plausibility(xyz[shape], regions, members, floor)
-        if score > _RULED_OUT:
-            value = boxy[seed]
-            if len(members) > 1 or regions.area[seed] <= _SMALL:
-                value = boxiness(shape, xyz)
-            score *= 1 - 0.95 * _ramp(value, 0.58, 0.78, 1.0, 2.0)
-        bodies.append(Candidate(members, xyz[shape].mean(axis=0), score))
+        known = (
+            boxy[seed] if len(members) == 1 and regions.area[seed] > _SMALL else None
+        )
+        bodies.append(score_body(members, regions, xyz, floor, known))
     return bodies
+
+
+def score_body(
+    members: np.ndarray,
+    regions: Regions,
+    xyz: np.ndarray,
+    floor: np.ndarray | None,
+    boxy: float | None = None,
+) -> Candidate:
+    """A group of regions with its plausibility, which is low for furniture.
+
+    Args:
+        members: numbers of the regions.
+        regions: regions of the whole image.
+        xyz: (rows, columns, 3), metres, camera frame.
+        floor: (4,) plane of the floor, if known.
+        boxy: result of `boxiness`, if known.
+    """
+    shape = region_mask(regions.labels, members)
+    score = plausibility(xyz[shape], regions, members, floor)
+    if score > _RULED_OUT:
+        boxy = boxiness(shape, xyz) if boxy is None else boxy
+        score *= 1 - 0.95 * _ramp(boxy, 0.58, 0.78, 1.0, 2.0)
+    area = float(regions.area[members].sum())
+    return Candidate(members, xyz[shape].mean(axis=0), score, area)
 
 
 def _grow(
@@ -185,7 +207,7 @@ def _grow(
     aside = np.linalg.norm(offset - height[:, None] * up, axis=1)
     part = (regions.area <= regions.area[seed]) & (aside < _REACH)
     part &= (extent < _LIMB) | ((regions.area > 0.1) & (aside < _HALF))
-    part &= (np.abs(height) + extent / 2 < _STATURE) & (
+    part &= (np.abs(height) + extent / 2 < STATURE) & (
         regions.border_contact[:, :2].sum(1) < 0.4
     )
     part &= may_join

@@ -2,9 +2,8 @@
 
 Works on a grid of about 160 columns: find the planes that bound the room (`planes`),
 remove them and everything behind them, split the rest into regions at depth edges, and
-group nearby regions into bodies. The person is the body with the highest score, which
-combines size, reach, thickness, contact with the image border, keypoints or the
-previous position if known, and distance to the camera.
+group nearby regions into bodies. The person is the most evident body so far: its shape,
+motion, keypoints if known, and distance to the camera (`body_evidence`).
 """
 
 import dataclasses
@@ -13,12 +12,17 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from data_pipelines.segmentation import person_candidates, planes
+from data_pipelines.segmentation import (
+    body_evidence,
+    person_candidates,
+    person_lock,
+    planes,
+    touching_people,
+)
 from unipose_jax.geometry import camera
 
 _GRID = 160  # columns of the grid on which regions are found
 _MIN_REGION = 6  # grid pixels
-_MIN_SCORE = 0.05
 
 
 class KeypointHint(NamedTuple):
@@ -72,6 +76,56 @@ def extract_person(
     return Segmentation(mask, _box(mask), view.room.floor, body.score)
 
 
+def observe(
+    view: SegmentedFrame, region_votes: np.ndarray | None = None
+) -> list[body_evidence.Body]:
+    """Evidence for each of the frame's candidates.
+
+    Args:
+        view: the frame.
+        region_votes: (regions,), share of the keypoints or of a mask on each region, if
+            there are any; see `keypoint_votes` and `mask_votes`.
+    """
+    votes = np.full(len(view.candidates), np.nan)
+    if region_votes is not None:
+        votes = np.array([region_votes[b.regions].sum() for b in view.candidates])
+    moved = body_evidence.moved_shares(
+        view.candidates, view.labels, view.grid.z, view.motion_mask
+    )
+    return [
+        body_evidence.Body(body.center, body.area, body.score, float(share), float(hit))
+        for body, share, hit in zip(
+            view.candidates, moved, np.minimum(votes, 1.0), strict=True
+        )
+    ]
+
+
+def keypoint_votes(view: SegmentedFrame, hint: KeypointHint) -> np.ndarray:
+    """Share of the keypoints, by confidence, on each region: (regions,)."""
+    grid, labels = view.grid, view.labels
+    points = grid.xyz[labels > 0] @ hint.cam_from_depth[:3, :3].T
+    points = points + hint.cam_from_depth[:3, 3]
+    uv = camera.uv_from_xyz(points, hint.intrinsics)
+    seen = (hint.confidence > 0) & np.isfinite(hint.uv).all(axis=1)
+    away = np.abs(uv[:, None] - hint.uv[seen]).max(axis=-1)
+    near = away < 1.5 * grid.pixel_angle * hint.intrinsics[0]
+    votes = np.zeros(labels.max() + 1)
+    if not seen.any():
+        return votes
+    for joint in range(near.shape[1]):
+        hit = np.unique(labels[labels > 0][near[:, joint]])
+        votes[hit] += hint.confidence[seen][joint]
+    return votes / hint.confidence[seen].sum()
+
+
+def mask_votes(view: SegmentedFrame, mask: np.ndarray) -> np.ndarray:
+    """Share of the pixels of a mask (bool, as the depth map) on each region."""
+    inside = _downsample(mask, view.grid.step)
+    votes = np.bincount(view.labels[inside], minlength=view.labels.max() + 1)
+    votes[0] = 0
+    return votes / max(int(inside.sum()), 1)
+
+
 class Segmenter:
     """Segments successive depth maps and follows the chosen person.
 
@@ -94,26 +148,29 @@ class Segmenter:
 
     def reset(self) -> None:
         """Clears the person and the background of previous frames."""
-        self._last: np.ndarray | None = None
+        self._lock = person_lock.PersonLock()
         self._background = np.zeros(self._rays.shape[:2], np.float32)
 
     def __call__(
-        self, depth: np.ndarray, hint: KeypointHint | None = None
+        self,
+        depth: np.ndarray,
+        hint: KeypointHint | None = None,
+        time: float | None = None,
     ) -> Segmentation:
         """Segments the person.
 
         Args:
             depth: (height, width), metres; 0, NaN or infinite where missing.
             hint: keypoints of the person to segment, if known.
+            time: seconds; by default a thirtieth after the previous frame.
         """
         view = self.analyze(depth)
-        votes = None if hint is None else _keypoint_votes(view.grid, view.labels, hint)
-        body = _select_candidate(view, self._last, votes)
-        if body is None:
+        votes = None if hint is None else keypoint_votes(view, hint)
+        chosen = self._lock(observe(view, votes), time)
+        if chosen is None:
             nothing = np.zeros(view.depth.shape, bool)
             return Segmentation(nothing, (0,) * 4, view.room.floor, 0.0)
-        self._last = body.center
-        return extract_person(view, body)
+        return extract_person(view, view.candidates[chosen])
 
     def analyze(self, depth: np.ndarray) -> SegmentedFrame:
         """Finds candidate bodies. The next step is `extract_person`.
@@ -121,28 +178,50 @@ class Segmenter:
         Args:
             depth: (height, width), metres; 0, NaN or infinite where missing.
         """
-        known = np.isfinite(depth) & (depth > 0)
-        depth = np.where(known, depth, 0).astype(np.float32)
-        z = _downsample_depth(depth, self._step)
-        grid = _Grid(
-            step=self._step,
-            z=z,
-            xyz=np.concatenate([self._rays * z[..., None], z[..., None]], axis=-1),
-            pixel_angle=self._pixel_angle,
-        )
+        depth, grid = self._grid(depth)
         room = planes.find_planes(grid.xyz, grid.pixel_angle, np.random.default_rng(0))
         labels = _regions(grid, room)
         regions = person_candidates.measure_regions(labels, grid.xyz, grid.pixel_angle)
         found = person_candidates.find_candidates(
             regions, grid.xyz, grid.pixel_angle, room.floor
         )
-        return SegmentedFrame(
-            depth, grid, room, labels, found, self._update_background(z)
+        found, labels = touching_people.divide(
+            found, labels, grid.xyz, grid.pixel_angle, room.floor
         )
+        return SegmentedFrame(
+            depth, grid, room, labels, found, self._update_background(grid.z)
+        )
+
+    def restore(
+        self,
+        depth: np.ndarray,
+        room: planes.Planes,
+        labels: np.ndarray,
+        candidates: list[person_candidates.Candidate],
+    ) -> SegmentedFrame:
+        """A frame that was analysed before, without its motion; much faster.
+
+        Args:
+            depth: the same depth map.
+            room: planes that `analyze` found.
+            labels: (rows, columns) of the grid, regions that it found.
+            candidates: bodies that it found.
+        """
+        depth, grid = self._grid(depth)
+        still = np.zeros(labels.shape, bool)
+        return SegmentedFrame(depth, grid, room, labels, candidates, still)
+
+    def _grid(self, depth: np.ndarray) -> tuple[np.ndarray, _Grid]:
+        """The depth map with 0 where it is missing, and the coarse grid of it."""
+        known = np.isfinite(depth) & (depth > 0)
+        depth = np.where(known, depth, 0).astype(np.float32)
+        z = _downsample_depth(depth, self._step)
+        xyz = np.concatenate([self._rays * z[..., None], z[..., None]], axis=-1)
+        return depth, _Grid(self._step, z, xyz, self._pixel_angle)
 
     def _update_background(self, z: np.ndarray) -> np.ndarray:
         """Mask of pixels nearer than the farthest depth seen so far: bool."""
-        moved = (z > 0) & (z < self._background - np.maximum(0.1, 0.04 * z))
+        moved = body_evidence.moved_pixels(z, self._background)
         self._background = np.maximum(self._background, z)
         return moved
 
@@ -156,12 +235,13 @@ def _downsample(values: np.ndarray, step: int) -> np.ndarray:
 def _downsample_depth(depth: np.ndarray, step: int) -> np.ndarray:
     """Depth on the grid. A hole gets the smallest depth of its block, if any."""
     z = _downsample(depth, step).copy()
-    row, column = np.nonzero(z <= 0)
-    inside = np.arange(step)
-    rows = (row[:, None] * step + inside)[:, :, None]
-    block = depth[rows, (column[:, None] * step + inside)[:, None]]
-    nearest = np.where(block > 0, block, np.inf).min(axis=(1, 2))
-    z[row, column] = np.where(np.isfinite(nearest), nearest, 0)
+    hole = z <= 0
+    if hole.any():
+        known = np.where(depth > 0, depth, np.float32(np.inf))
+        rows, columns = z.shape[0] * step, z.shape[1] * step
+        lines = known[:rows, :columns].reshape(z.shape[0], step, columns).min(axis=1)
+        nearest = np.minimum.reduce([lines[:, k::step] for k in range(step)])
+        z[hole] = np.where(np.isfinite(nearest[hole]), nearest[hole], 0)
     return z
 
 
@@ -206,41 +286,6 @@ def _jump(z: np.ndarray) -> np.ndarray:
 
 def _is_connected(a: np.ndarray, b: np.ndarray, jump: np.ndarray) -> np.ndarray:
     return np.abs(a - b) < jump
-
-
-def _select_candidate(
-    view: SegmentedFrame, last: np.ndarray | None, votes: np.ndarray | None
-) -> person_candidates.Candidate | None:
-    """Selects the body under the keypoints, or the body with the highest score."""
-    size = np.bincount(view.labels.ravel())
-    moving = np.bincount(view.labels[view.motion_mask], minlength=len(size))
-
-    def worth(body: person_candidates.Candidate) -> float:
-        value = body.score * np.exp(-body.center[2] / 6)
-        share = moving[body.regions].sum() / size[body.regions].sum()
-        value *= 1 + 1.5 * min(share / 0.15, 1)
-        if last is not None:
-            value *= 1 + np.exp(-np.linalg.norm(body.center - last) / 0.4)
-        return value if votes is None else (value + 0.1) * votes[body.regions].sum()
-
-    likely = [b for b in view.candidates if votes is not None or b.score > _MIN_SCORE]
-    best = max(likely, key=worth, default=None)
-    return best if best is not None and worth(best) > 0 else None
-
-
-def _keypoint_votes(grid: _Grid, labels: np.ndarray, hint: KeypointHint) -> np.ndarray:
-    """Sum of the confidences of the keypoints on each region: (regions,)."""
-    points = grid.xyz[labels > 0] @ hint.cam_from_depth[:3, :3].T
-    points = points + hint.cam_from_depth[:3, 3]
-    uv = camera.uv_from_xyz(points, hint.intrinsics)
-    seen = (hint.confidence > 0) & np.isfinite(hint.uv).all(axis=1)
-    away = np.abs(uv[:, None] - hint.uv[seen]).max(axis=-1)
-    near = away < 1.5 * grid.pixel_angle * hint.intrinsics[0]
-    votes = np.zeros(labels.max() + 1)
-    for joint in range(near.shape[1]):
-        hit = np.unique(labels[labels > 0][near[:, joint]])
-        votes[hit] += hint.confidence[seen][joint]
-    return votes
 
 
 def _add_feet(person: np.ndarray, grid: _Grid, room: planes.Planes) -> np.ndarray:

@@ -3,8 +3,7 @@
 The input is the crop of one person, (1, 3, H, W). The output is either a heat map per
 joint, (1, J, h, w), or two arrays of bins (SimCC), (1, J, k W) for u and (1, J, k H)
 for v. Positions follow MMPose: cell i of a heat map is at the centre of input pixel
-i W / w, or of i (W - 1) / (w - 1) if the network was trained with UDP; bin b is at the
-centre of input pixel b / k.
+i W / w (`CELLS` has other conventions); bin b is at the centre of input pixel b / k.
 """
 
 import os
@@ -23,6 +22,14 @@ from unipose_jax import skeleton as skeletons
 # Mean and standard deviation of ImageNet, colours from 0 to 255, in the order R, G, B.
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
+# Where cell i of a heat map of w cells lies in an input of W pixels, whose first centre
+# is at 0: at its first pixel (MMPose), in the middle of its pixels (MoveNet), or so
+# that the corner cells lie on the corner pixels (UDP: ViTPose; `UDPHeatmap` in MMPose).
+CELLS = {
+    "first": lambda i, W, w: i * W / w,
+    "middle": lambda i, W, w: (i + 0.5) * W / w - 0.5,
+    "corners": lambda i, W, w: i * (W - 1) / (w - 1),
+}
 _PADDING = 1.25  # scale of the box, as in MMPose (GetBBoxCenterScale)
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # best first
 
@@ -41,6 +48,7 @@ class KeypointDetector:
         std: Sequence[float] = STD,
         rgb: bool = True,
         udp: bool = False,
+        cells: str = "first",
     ):
         """Loads the network and runs it once to check its outputs.
 
@@ -51,13 +59,19 @@ class KeypointDetector:
             std: divisor of each input channel.
             rgb: False for a network with input order B, G, R, which then also holds for
                 `mean` and `std`.
-            udp: True for a heat map trained with UDP (ViTPose; `UDPHeatmap` in MMPose),
-                whose corner cells are at the corner pixels.
+            udp: True for a heat map trained with UDP; the same as `cells="corners"`.
+            cells: where the cells of a heat map lie, a key of `CELLS`. The wrong one
+                moves all keypoints by up to half a cell.
 
         Raises:
             errors.BadInput: onnxruntime is missing, the file is not a suitable network,
                 or its number of joints is wrong.
+            ValueError: `cells` is unknown, or contradicts `udp`.
         """
+        if cells not in CELLS or (udp and cells == "middle"):
+            raise ValueError(
+                f"cells is {cells!r} with udp={udp}; choose one of {', '.join(CELLS)}"
+            )
         try:
             self._joints = skeletons.by_name(skeleton).num_joints
         except ValueError as error:
@@ -65,7 +79,7 @@ class KeypointDetector:
         self.path, self.skeleton = pathlib.Path(path), skeleton
         self._mean = np.asarray(mean, np.float32)
         self._std = np.asarray(std, np.float32)
-        self._rgb, self._udp = rgb, udp
+        self._rgb, self._place = rgb, CELLS["corners" if udp else cells]
         self._session = _open(self.path)
         self._size = _input_size(self._session.get_inputs(), self.path)
         trial = self._run(np.zeros((*self._size[::-1], 3), np.uint8))
@@ -132,9 +146,8 @@ class KeypointDetector:
             return np.stack(bins, axis=1) / split, height
         cells, height = _peaks(outputs[0][0])
         rows, columns = outputs[0].shape[2:]
-        last = int(self._udp)
-        cell = np.subtract(self._size, last) / np.subtract((columns, rows), last)
-        return cells * cell, height
+        size, count = np.array(self._size), np.array((columns, rows))
+        return self._place(cells, size, count), height
 
 
 def detect_recording(source: sequence.Sequence, detector: KeypointDetector) -> Any:
@@ -165,6 +178,7 @@ def detect_recording(source: sequence.Sequence, detector: KeypointDetector) -> A
             f"{source.name}: no frame has a colour image and a person in it"
         )
     uv, confidence = (np.stack(values) for values in zip(*found, strict=True))
+    uv, confidence = source.keypoints_to_recorded(uv, confidence, detector.skeleton)
     return detections.to_coco(uv, confidence, detector.skeleton, frames)
 
 
@@ -178,15 +192,27 @@ def person_box(xyz: np.ndarray, source: sequence.Sequence) -> Box | None:
     Returns:
         Box in pixels as recorded; None if no point is inside the image.
     """
-    camera = source.keypoint_camera
-    xyz = xyz @ source.color_from_depth[:3, :3].T + source.color_from_depth[:3, 3]
-    xyz = xyz[xyz[:, 2] > 0]
-    uv = camera.distort_uv(camera.project(xyz))
-    uv = uv[((uv > 0) & (uv < (camera.width, camera.height))).all(axis=1)]
+    uv = pixels_of(xyz, source)
     if not len(uv):
         return None
     (left, top), (right, bottom) = uv.min(axis=0), uv.max(axis=0)
     return float(left), float(top), float(right), float(bottom)
+
+
+def pixels_of(xyz: np.ndarray, source: sequence.Sequence) -> np.ndarray:
+    """Projects points into the image of the colour camera; drops those outside.
+
+    Args:
+        xyz: (points, 3), metres, depth-camera frame.
+        source: sequence with the cameras.
+
+    Returns:
+        (points inside, 2), pixels as recorded.
+    """
+    camera = source.keypoint_camera
+    xyz = xyz @ source.color_from_depth[:3, :3].T + source.color_from_depth[:3, 3]
+    uv = camera.distort_uv(camera.project(xyz[xyz[:, 2] > 0]))
+    return uv[((uv > 0) & (uv < (camera.width, camera.height))).all(axis=1)]
 
 
 def _open(path: pathlib.Path) -> Any:

@@ -200,10 +200,13 @@ def resample(
 def _max_radius_sq(distortion: np.ndarray) -> float:
     """Largest (x/z)^2 + (y/z)^2 for which the radial distortion is invertible.
 
-    Beyond it, r (1 + k1 r^2 + k2 r^4 + k3 r^6) no longer increases with r, and a crop
-    would contain pixels of the image twice.
+    Beyond it, r times the radial factor no longer increases with r, and a crop would
+    contain pixels of the image twice. With s = r^2 and the factor n(s) / d(s), the
+    derivative is 0 where n d + 2 s (n' d - n d') = 0; d = 0 is a pole.
     """
-    k1, k2, _, _, k3 = distortion
-    roots = np.roots([7 * k3, 5 * k2, 3 * k1, 1.0])
+    k1, k2, _, _, k3, *below = np.asarray(distortion, np.float64)
+    n, d = np.poly1d([k3, k2, k1, 1.0]), np.poly1d([*below[::-1], 1.0])
+    slope = n * d + np.poly1d([2.0, 0.0]) * (n.deriv() * d - n * d.deriv())
+    roots = np.concatenate([slope.roots, d.roots])
     real = roots[np.isreal(roots)].real
     return float(real[real > 0].min(initial=np.inf))

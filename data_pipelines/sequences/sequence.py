@@ -16,7 +16,7 @@ import numpy as np
 
 from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
-from data_pipelines.keypoints import detections
+from data_pipelines.keypoints import detections, picture
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 
@@ -86,6 +86,33 @@ class Sequence:
     def keypoint_detections(self) -> detections.Detections | None:
         """2D keypoints of all people by frame number, distorted pixels."""
         return None
+
+    def keypoints_to_recorded(
+        self, uv: np.ndarray, confidence: np.ndarray, skeleton: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Keypoints found in the images of `color` or `depth`, as a file has them.
+
+        They differ where the images that are read are turned or mirrored against those
+        of the files.
+
+        Args:
+            uv: (..., joints, 2), distorted pixels.
+            confidence: (..., joints).
+            skeleton: name of their skeleton.
+        """
+        return uv, confidence
+
+    def read_detections(self, path: pathlib.Path) -> detections.Detections:
+        """Reads a keypoint file, checks it against the camera and prints its notes.
+
+        Raises:
+            errors.BadInput: the file cannot be read or is of another picture.
+        """
+        camera = self.keypoint_camera
+        found = detections.read(path, picture.Picture(camera.width, camera.height))
+        for line in found.notes:
+            errors.warn(f"{path}: {line}")
+        return found
 
     def keypoints(
         self, skeleton: str, person_uv: np.ndarray | None = None

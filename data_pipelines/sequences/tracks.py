@@ -10,15 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from data_pipelines.ground import sampling, schema
-from data_pipelines.segmentation import segmenter as segmentation
-from data_pipelines.sequences import person_crops
+from data_pipelines.sequences import keypoint_check, labels, people, person_crops
 from data_pipelines.sequences.sequence import Sequence
 from unipose_jax import errors
-from unipose_jax import skeleton as skeletons
 from unipose_jax.geometry import point_cloud
-
-# Metres; a surface this far in front of a joint occludes it.
-_OCCLUSION_DEPTH = 0.2
 
 
 class PersonCloud(NamedTuple):
@@ -34,16 +29,9 @@ class PersonCloud(NamedTuple):
         return np.where(self.mask, self.depth, np.float32(0.0))
 
 
-_EMPTY_CLOUD = PersonCloud(
+EMPTY_CLOUD = PersonCloud(
     np.zeros((0, 3), np.float32), np.zeros((1, 1), bool), np.zeros((1, 1), np.float32)
 )  # for a frame without depth
-
-
-class Keypoints(NamedTuple):
-    """2D keypoints of one person in a whole sequence."""
-
-    uv: np.ndarray  # float32 (frames, joints, 2), undistorted pixels
-    confidence: np.ndarray  # float32 (frames, joints)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -104,7 +92,7 @@ def read_track(
     Raises:
         errors.BadInput: a frame, the keypoints or the ground truth cannot be read.
     """
-    xyz = _read_truth(source, skeleton)
+    xyz = labels.read_truth(source, skeleton)
     known = np.isfinite(xyz).all(axis=-1)
     visible = known.copy()
     points: dict[int, np.ndarray] = {}
@@ -119,12 +107,14 @@ def read_track(
         rng = np.random.default_rng((seed, index))
         drawn, valid = sampling.sample_points(cloud.xyz, stored_points, rng)
         points[index] = drawn[valid]
-        visible[index] &= _is_visible(xyz[index], cloud.depth, source)
+        visible[index] &= labels.is_visible(xyz[index], cloud.depth, source)
 
     keypoints = visit(source, skeleton, take, skipped)
     kept = sorted(points)
     if keypoints is None:
-        keypoints = Keypoints(np.zeros_like(xyz[..., :2]), np.zeros_like(xyz[..., 0]))
+        keypoints = people.Keypoints(
+            np.zeros_like(xyz[..., :2]), np.zeros_like(xyz[..., 0])
+        )
     fields = {
         "uv": np.nan_to_num(keypoints.uv),
         "confidence": keypoints.confidence,
@@ -141,29 +131,39 @@ def read_track(
             "intrinsics": source.keypoint_camera.intrinsics,
             "cam_from_points": source.color_from_depth,
         },
-        unusable_reason=_unusable_reason(
+        unusable_reason=labels.unusable_reason(
             source, known[kept], fields["confidence"][kept]
         ),
         missing_joints_reason=""
         if known[kept].any()
-        else _missing_joints_reason(source, skeleton),
+        else labels.missing_joints_reason(source, skeleton),
         name=source.name,
         subject=source.subject,
     )
 
 
 def person_clouds(
-    source: Sequence, keypoints: Keypoints | None = None
+    source: Sequence,
+    keypoints: people.Keypoints | None = None,
+    *,
+    progress: bool = False,
+    notes: list[str] | None = None,
 ) -> Iterator[PersonCloud]:
     """Yields the person in each frame, in order.
 
-    Uses the mask of the sequence if there is one. Otherwise the person is segmented,
-    with the keypoints as a hint if they are given.
+    Uses the mask of the sequence if there is one. Otherwise all frames are read twice:
+    the person is chosen by the evidence of the whole sequence, then segmented.
+
+    Args:
+        source: any sequence.
+        keypoints: of the person who is meant, if known.
+        progress: whether to show a progress bar while the person is chosen.
+        notes: list to which one line is added if the keypoints cannot be used.
 
     Raises:
         errors.BadInput: a frame cannot be read.
     """
-    for _, cloud, _ in _readable_clouds(source, keypoints, None):
+    for _, cloud in _readable_clouds(source, keypoints, None, None, progress, notes):
         yield cloud
 
 
@@ -172,7 +172,7 @@ def visit(
     skeleton: str,
     take: Callable[[int, PersonCloud], None],
     skipped: list[str] | None = None,
-) -> Keypoints | None:
+) -> people.Keypoints | None:
     """Calls `take(position, person)` once for each readable frame, in any order.
 
     Masks determine which person's keypoints are selected. So frames with masks are read
@@ -189,19 +189,43 @@ def visit(
         The keypoints; see `read_keypoints`.
     """
     without_mask: Collection[int] = range(len(source))
-    center = None
+    center, seen = None, keypoint_check.Silhouettes(source)
     if _has_mask(source, skipped):
         center, without_mask = np.full((len(source), 3), np.nan), []
-        for index, cloud, has_mask in _readable_clouds(source, None, skipped):
-            center[index] = _center(cloud.xyz)
-            if has_mask:
-                take(index, cloud)
-            else:
+        for index, cloud in _masked_clouds(source, skipped):
+            if cloud is None:
                 without_mask.append(index)
+            else:
+                center[index] = _center(cloud.xyz)
+                seen.add(index, cloud.xyz)
+                take(index, cloud)
     keypoints = _keypoints_near(source, skeleton, center)
-    for index, cloud, _ in _readable_clouds(source, keypoints, skipped, without_mask):
+    for index, cloud in _readable_clouds(source, keypoints, skipped, without_mask):
+        seen.add(index, cloud.xyz)
         take(index, cloud)
+    if keypoints is not None:
+        check_keypoints(source, keypoints, seen, skipped)
     return keypoints
+
+
+def check_keypoints(
+    source: Sequence,
+    keypoints: people.Keypoints,
+    seen: keypoint_check.Silhouettes,
+    skipped: list[str] | None = None,
+) -> None:
+    """Checks that keypoints are on the person in depth.
+
+    Where segmentation found nobody at the keypoints, they are compared with the person
+    that it finds without them.
+
+    Raises:
+        errors.BadInput: most are not.
+    """
+    if not seen.tells(keypoints.confidence):
+        for index, cloud in _readable_clouds(source, None, skipped, seen.frames):
+            seen.add(index, cloud.xyz)
+    seen.check(keypoints.uv, keypoints.confidence)
 
 
 def masked_points(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.ndarray:
@@ -223,7 +247,7 @@ def masked_points(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.n
 
 def read_keypoints(
     source: Sequence, skeleton: str, skipped: list[str] | None = None
-) -> Keypoints | None:
+) -> people.Keypoints | None:
     """Reads the keypoints of the person in the masks, or of the most visible person.
 
     Args:
@@ -234,17 +258,22 @@ def read_keypoints(
     Returns:
         The keypoints, or None if the sequence has none.
     """
-    center = None
+    center, seen = None, keypoint_check.Silhouettes(source)
     if _has_mask(source, skipped):
         center = np.full((len(source), 3), np.nan)
-        for index, cloud, _ in _readable_clouds(source, None, skipped):
-            center[index] = _center(cloud.xyz)
-    return _keypoints_near(source, skeleton, center)
+        for index, cloud in _masked_clouds(source, skipped):
+            if cloud is not None:
+                center[index] = _center(cloud.xyz)
+                seen.add(index, cloud.xyz)
+    keypoints = _keypoints_near(source, skeleton, center)
+    if keypoints is not None and center is not None:
+        seen.check(keypoints.uv, keypoints.confidence)
+    return keypoints
 
 
 def _keypoints_near(
     source: Sequence, skeleton: str, center: np.ndarray | None
-) -> Keypoints | None:
+) -> people.Keypoints | None:
     """Selects the keypoints of the person at `center`, or of the most visible one.
 
     Args:
@@ -260,7 +289,7 @@ def _keypoints_near(
             center @ source.color_from_depth[:3, :3].T + source.color_from_depth[:3, 3]
         )
     found = source.keypoints(skeleton, near)
-    return None if found is None else Keypoints(*found)
+    return None if found is None else people.Keypoints(*found)
 
 
 def _crops(
@@ -276,12 +305,14 @@ def _crops(
 
 def _readable_clouds(
     source: Sequence,
-    keypoints: Keypoints | None,
+    keypoints: people.Keypoints | None,
     skipped: list[str] | None,
     only: Collection[int] | None = None,
-) -> Iterator[tuple[int, PersonCloud, bool]]:
-    """Yields (position, person, has_mask) for each frame that can be read."""
-    segmenter = None
+    progress: bool = False,
+    notes: list[str] | None = None,
+) -> Iterator[tuple[int, PersonCloud]]:
+    """Yields (position, person) for each frame that can be read."""
+    found = None
     for index in range(len(source)) if only is None else only:
         try:
             depth, mask = source.depth(index), source.mask(index)
@@ -289,16 +320,50 @@ def _readable_clouds(
             _skip_frame(error, skipped)
             continue
         if depth is None:
-            yield index, _EMPTY_CLOUD, True
+            yield index, EMPTY_CLOUD
             continue
-        given = mask is not None
         if mask is None:
-            segmenter = segmenter or segmentation.Segmenter(
-                source.rays, source.depth_camera.intrinsics
-            )
-            mask = segmenter(depth, _hint(source, keypoints, index)).mask
-        cloud = PersonCloud(masked_points(mask, depth, source.rays), mask, depth)
-        yield index, cloud, given
+            if found is None:
+                found = _find_people(source, keypoints, skipped, progress)
+                if notes is not None:
+                    notes.extend(found.notes)
+            mask = found.mask(index, depth)
+        points = masked_points(mask, depth, source.rays)
+        yield index, PersonCloud(points, mask, depth)
+
+
+def _masked_clouds(
+    source: Sequence, skipped: list[str] | None
+) -> Iterator[tuple[int, PersonCloud | None]]:
+    """Yields (position, person) for each readable frame; None where it has no mask."""
+    for index in range(len(source)):
+        try:
+            mask = source.mask(index)
+            depth = None if mask is None else source.depth(index)
+        except errors.BadInput as error:
+            _skip_frame(error, skipped)
+            continue
+        if mask is None or depth is None:
+            yield index, None
+            continue
+        points = masked_points(mask, depth, source.rays)
+        yield index, PersonCloud(points, mask, depth)
+
+
+def _find_people(
+    source: Sequence,
+    keypoints: people.Keypoints | None,
+    skipped: list[str] | None,
+    progress: bool,
+) -> people.People:
+    """People in all frames of a sequence; masks of some frames say who is meant."""
+    return people.find(
+        source,
+        range(len(source)),
+        keypoints=keypoints,
+        on_error=lambda error: _skip_frame(error, skipped),
+        progress=progress,
+    )
 
 
 def _skip_frame(error: errors.BadInput, skipped: list[str] | None) -> None:
@@ -307,20 +372,6 @@ def _skip_frame(error: errors.BadInput, skipped: list[str] | None) -> None:
         raise error
     if str(error) not in skipped:
         skipped.append(str(error))
-
-
-def _hint(
-    source: Sequence, keypoints: Keypoints | None, index: int
-) -> segmentation.KeypointHint | None:
-    """Segmentation hint from the keypoints of a frame; None if it has none."""
-    if keypoints is None or not keypoints.confidence[index].any():
-        return None
-    return segmentation.KeypointHint(
-        keypoints.uv[index],
-        keypoints.confidence[index],
-        source.keypoint_camera.intrinsics,
-        source.color_from_depth,
-    )
 
 
 def _has_mask(source: Sequence, skipped: list[str] | None) -> bool:
@@ -332,53 +383,6 @@ def _has_mask(source: Sequence, skipped: list[str] | None) -> bool:
             if skipped is None:
                 raise
     return False
-
-
-def _read_truth(source: Sequence, skeleton: str) -> np.ndarray:
-    """Ground truth in `skeleton`: float32 (frames, joints, 3), NaN where unknown."""
-    pose = source.joints()
-    if pose is None:
-        joints = skeletons.by_name(skeleton).num_joints
-        return np.full((len(source), joints, 3), np.nan, np.float32)
-    xyz = np.where(pose.is_valid()[..., None], pose.xyz, np.nan).astype(np.float32)
-    return np.asarray(skeletons.convert(xyz, pose.skeleton, skeleton)[0], np.float32)
-
-
-def _unusable_reason(
-    source: Sequence, known: np.ndarray, confidence: np.ndarray
-) -> str:
-    """Why a sequence cannot be used for training; "" if it can."""
-    if known.any() or confidence.any():
-        return ""
-    return (
-        f"{source.name} has no keypoints to train on: there is no keypoints.json, or "
-        "no entry belongs to a frame (image_id is the number in the depth file's name)"
-    )
-
-
-def _missing_joints_reason(source: Sequence, skeleton: str) -> str:
-    """Message: joints without keypoints, and skeletons whose joints all have some."""
-    lacking = source.missing_joints(skeleton)
-    if not lacking:
-        return ""
-    fitting = [name for name in skeletons.NAMES if not source.missing_joints(name)]
-    advice = (
-        f"choose another skeleton with --config.data.skeleton: {', '.join(fitting)}"
-        if fitting
-        else "no skeleton has only these joints; adapt weights that predict them"
-    )
-    missing = ", ".join(lacking)
-    return f"{source.name}: the keypoints have no {missing} of {skeleton}; {advice}"
-
-
-def _is_visible(xyz: np.ndarray, depth: np.ndarray, source: Sequence) -> np.ndarray:
-    """Whether no surface is more than 0.2 m in front of a joint: bool (joints,)."""
-    camera = source.depth_camera
-    uv = np.nan_to_num(camera.distort_uv(camera.project(xyz)), nan=-1.0)
-    u, v = np.floor(np.clip(uv, -1, 1e6)).astype(int).T
-    inside = (u >= 0) & (v >= 0) & (u < depth.shape[1]) & (v < depth.shape[0])
-    surface = np.where(inside, depth[v * inside, u * inside], 0.0)
-    return (surface == 0) | (surface > xyz[:, 2] - _OCCLUSION_DEPTH)
 
 
 def _center(xyz: np.ndarray) -> np.ndarray:

@@ -180,3 +180,55 @@ def test_numpy_arrays_give_numpy_arrays_of_the_same_values(function):
     assert isinstance(expected, jax.Array)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)  # of 100 px
     assert function(xyz.astype(np.float64)).dtype == np.float64
+
+
+# Of an Azure Kinect's depth camera, OpenCV's order: k1 k2 p1 p2 k3 k4 k5 k6.
+RATIONAL = np.array([5.2447, 3.8138, -0.00012, -7e-5, 0.2031, 5.5669, 5.7512, 1.0535])
+
+
+def test_the_rational_model_matches_hand_computed_values():
+    # r^2 = 0.5; numerator 1.15 as above, denominator 1 + 0.2 + 0.1 + 0.05 = 1.35.
+    lens = np.array([0.1, 0.2, 0.0, 0.0, 0.4, 0.4, 0.4, 0.4])
+    bent = camera.distort(np.full((1, 2), 0.5), lens)
+    np.testing.assert_allclose(bent, 0.5 * 1.15 / 1.35 * np.ones((1, 2)), rtol=1e-12)
+
+
+def test_five_coefficients_are_the_rational_model_without_denominator():
+    xy = np.random.default_rng(8).uniform(-0.6, 0.6, (30, 2))
+    five = np.asarray(DISTORTION, np.float64)
+    eight = np.concatenate([five, np.zeros(3)])
+    np.testing.assert_array_equal(camera.distort(xy, five), camera.distort(xy, eight))
+
+
+@pytest.mark.parametrize(
+    ("lens", "reach"),
+    [(RATIONAL, 1.7), ([5.3, 3.6, 0.0, 0.0, 0.19], 0.5), (DISTORTION, 0.6)],
+)
+def test_undistort_converges_to_the_last_bit(lens, reach):
+    lens = np.asarray(lens, np.float64)
+    xy = np.random.default_rng(9).uniform(-reach, reach, (200, 2))
+    bent = camera.distort(xy, lens)
+    np.testing.assert_allclose(camera.undistort(bent, lens), xy, atol=1e-12)
+    assert camera.undistortion_error(bent, lens).max() < 1e-12
+
+
+def test_pixels_beyond_the_fold_of_a_lens_have_an_error():
+    # r (1 - 0.3 r^2) has its maximum 0.703 at r = 1.054: nothing is seen beyond.
+    lens = np.array([-0.3, 0.0, 0.0, 0.0, 0.0])
+    inside, beyond = np.array([[0.65, 0.0]]), np.array([[0.75, 0.0]])
+    assert camera.undistortion_error(inside, lens)[0] < 1e-9
+    assert camera.undistortion_error(beyond, lens)[0] > 0.03
+
+
+def test_another_number_of_coefficients_is_an_error():
+    with pytest.raises(ValueError, match="distortion has 4 coefficients"):
+        camera.distort(np.zeros((1, 2)), np.zeros(4))
+
+
+def test_undistort_stays_before_the_fold():
+    # The same pixel also comes from the other side of the axis, beyond the fold.
+    lens = np.array([-0.9, 0.0, 0.0, 0.0, 0.0])
+    pixel = np.array([[-0.35, -0.25]])
+    ideal = camera.undistort(pixel, lens)
+    assert (ideal < 0).all()
+    assert camera.undistortion_error(pixel, lens)[0] > 0.01

@@ -149,10 +149,10 @@ def test_points_of_zero_weight_do_not_count_even_if_nan():
     source = make_points(16, 15)
     target = transforms.apply(make_transform(17), 1.3 * source)
     weight = jnp.ones(15).at[::4].set(0.0)
-    spoilt = target.at[::4].set(jnp.nan)
+    corrupted = target.at[::4].set(jnp.nan)
     for align in (rigid_align, similarity_align):
         clean = align(source[weight > 0], target[weight > 0])
-        aligned = align(source, spoilt, weight=weight)
+        aligned = align(source, corrupted, weight=weight)
         np.testing.assert_allclose(aligned[weight > 0], clean, atol=1e-5)
         chex.assert_tree_all_finite(aligned)
 

@@ -6,6 +6,7 @@ import pytest
 from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
 from data_pipelines.keypoints import detections
+from data_pipelines.readers.poses import any_file
 from data_pipelines.readers.recordings import recording
 from tests.test_run import run
 from unipose_jax import errors, skeleton
@@ -146,3 +147,29 @@ def test_the_recording_must_have_the_frames(make_file, filmed, tmp_path):
     pose_file.write(tmp_path / "part.npz", part)
     with pytest.raises(errors.BadInput, match="20 frames and no 'frame' numbers"):
         run("refine", None, input=tmp_path / "part.npz", **where)
+
+
+def test_poses_of_other_tools_are_refined_and_written(make_file, tmp_path, capsys):
+    pose = pose_file.read(make_file())
+    lost = pose.xyz.copy()
+    lost[20, 3] = 0.0  # the tracker lost it: no position, no confidence
+    pose.confidence[20, 3] = 0.0
+    pose = pose_file.PoseFile(**vars(pose) | {"xyz": lost})
+    any_file.write(tmp_path / "a.csv", pose)
+    options = {"input": tmp_path / "a.csv", "output": tmp_path / "o.bvh"}
+    assert run("refine", None, **options) == 0
+    out = capsys.readouterr().out
+    assert "1 person;" in out
+    assert "1 bridged" in out
+    assert "bones have constant length in BVH" in out
+    assert any_file.read(tmp_path / "o.bvh").skeleton == "ITOP15"
+
+
+def test_a_bridged_joint_has_some_confidence(make_file, tmp_path):
+    valid = np.ones((60, 15), bool)
+    valid[20, 3] = False
+    source = make_file(valid=valid, confidence=np.where(valid, np.float32(0.8), 0))
+    assert run("refine", None, input=source, output=tmp_path / "o.npz") == 0
+    after = pose_file.read(tmp_path / "o.npz")
+    assert after.is_valid()[20, 3]
+    np.testing.assert_allclose(after.confidence[20, 3], 0.4)

@@ -46,8 +46,10 @@ def with_keypoints():
 def noisy(person):
     rng = np.random.default_rng(0)
     xyz = person + 0.03 * rng.normal(size=person.shape).astype(np.float32)
-    wild = rng.random(xyz.shape[:2]) < 0.04
-    xyz[wild] += 0.4 * rng.choice([-1.0, 1.0], size=(wild.sum(), 3)).astype(np.float32)
+    outlier = rng.random(xyz.shape[:2]) < 0.04
+    xyz[outlier] += 0.4 * rng.choice([-1.0, 1.0], size=(outlier.sum(), 3)).astype(
+        np.float32
+    )
     return xyz
 
 
@@ -93,13 +95,15 @@ def test_confidence_is_swapped_with_its_joint(refined, person):
     observed[30, other] += np.float32([0.0, 0.15, 0.0])  # the left joint, wrong
     doubted = np.ones(person.shape[:2], np.float32)
     doubted[30, other] = 0.01
+    observed[45, 0], doubted[45, 0] = 0.0, 0.0  # lost: not observed
     found = refined(observed, confidence=doubted)
     assert found.swapped[30, hand]
-    wrong, believed = (
+    wrong, unweighted = (
         np.linalg.norm(xyz[30, hand] - person[30, hand])
         for xyz in (found.xyz, refined(observed).xyz)
     )
-    assert wrong < 0.5 * believed
+    assert wrong < 0.5 * unweighted
+    np.testing.assert_allclose(found.xyz[45, 0], person[45, 0], atol=0.03)
 
 
 def test_refinement_commutes_with_rigid_transforms(refined, gentle):
@@ -238,3 +242,17 @@ def test_each_person_has_separate_bone_lengths(refined, gentle):
 def test_invalid_shapes_are_rejected(shape, message):
     with pytest.raises(ValueError, match=message):
         refine.refine(jnp.zeros(shape), skeleton=BODY)
+
+
+def test_other_units_are_refused_and_a_name_is_a_skeleton(person):
+    short, time = jnp.asarray(person[:8]), jnp.arange(8) / 15.0
+    for xyz, seconds, message in (
+        (1000 * short, time, "as in millimetres"),
+        (100 * short, time, "as in centimetres"),
+        (short, 1000 * time, "as in milliseconds"),
+        (short, time + 1.7e12, "are milliseconds"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            refine.refine(xyz, skeleton="itop15", time=seconds)
+    with pytest.raises(ValueError, match="unknown skeleton 'ITOP'"):
+        refine.refine(short, skeleton="ITOP", time=time)

@@ -87,6 +87,6 @@ def test_tables_show_the_same_cells_as_text(tmp_path):
     assert "MPJPE [mm]" in read.text
 
 
-def test_empty_parts_leave_no_empty_boxes(tmp_path):
+def test_empty_parts_have_no_elements(tmp_path):
     read = write(tmp_path, page.Section("A"))
     assert not {"table", "figure", "details", "dl", "p"} & set(read.tags)

@@ -50,24 +50,24 @@ def test_cells_are_scaled_and_rounded_by_their_column(key, value, text):
     assert tables.cell_text(tables.spread(value), tables.column(key)) == text
 
 
-def test_markdown_is_as_written_by_hand():
+def test_markdown_is_aligned_and_escaped():
     table = tables.metrics_table(ROWS, title="Test | people", note="3 seeds")
     assert tables.to_markdown(table) == (
         "**Test \\| people**\n\n"
-        "|  | MPJPE [mm] | mAP@10cm [%] |\n"
-        "| --- | ---: | ---: |\n"
-        "| weak | 63.0 ± 3.6 | 88.0 ± 1.0 |\n"
-        "| supervised | 52.0 | - |\n"
+        "|            |   MPJPE [mm] |   mAP@10cm [%] |\n"
+        "|:-----------|-------------:|---------------:|\n"
+        "| weak       |   63.0 ± 3.6 |     88.0 ± 1.0 |\n"
+        "| supervised |         52.0 |              - |\n"
         "\n3 seeds\n"
     )
 
 
-def test_text_is_as_written_by_hand():
+def test_text_is_aligned():
     assert tables.to_text(tables.metrics_table(ROWS)) == (
-        "            MPJPE [mm]  mAP@10cm [%]\n"
-        "------------------------------------\n"
-        "weak        63.0 ± 3.6    88.0 ± 1.0\n"
-        "supervised        52.0             -\n"
+        "              MPJPE [mm]    mAP@10cm [%]\n"
+        "----------  ------------  --------------\n"
+        "weak          63.0 ± 3.6      88.0 ± 1.0\n"
+        "supervised          52.0               -\n"
     )
 
 

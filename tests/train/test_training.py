@@ -97,7 +97,7 @@ def train_until_killed(config, workdir, monkeypatch, *, after: int) -> None:
 
 
 def test_a_killed_and_a_stopped_run_end_as_a_straight_one(
-    config, straight, tmp_path, monkeypatch, final_state
+    config, straight, tmp_path, monkeypatch, final_state, capfd
 ):
     # Dies at step 3, after the checkpoint of step 2 and a logged, unsaved step.
     train_until_killed(config, tmp_path, monkeypatch, after=3)
@@ -106,8 +106,10 @@ def test_a_killed_and_a_stopped_run_end_as_a_straight_one(
     with monkeypatch.context() as patch:
         patch.setattr(loader, "Loader", Signalled)
         assert not loop.train(stages.stage(config, tmp_path))
+    assert "SIGTERM: the run is saved after this step" in capfd.readouterr().err
     assert checkpoint.latest_step(tmp_path) == 3
     assert loop.train(stages.stage(config, tmp_path))
+    assert "resumes from the checkpoint of step 3" in capfd.readouterr().out
     chex.assert_trees_all_equal(
         final_state(config, straight).checkpoint_tree(),
         final_state(config, tmp_path).checkpoint_tree(),

@@ -83,6 +83,7 @@ def _predict(config, options) -> int:
         paths.required(options, "output"),
         modality=options.modality,
         pictures=options.pictures,
+        people=options.people,
     )
 
 
@@ -94,28 +95,56 @@ def _refine(config, options) -> int:
         paths.required(options, "output"),
         recording_path=recording_path,
         pictures=options.pictures,
+        skeleton_name=options.skeleton,
+        fps=options.fps,
     )
 
 
 def _score(config, options) -> int:
     predicted = paths.required(options, "input")
-    return _mode("score").score(predicted, paths.required(options, "truth"))
+    truth = paths.required(options, "truth")
+    return _mode("score").score(
+        predicted, truth, skeleton_name=options.skeleton, fps=options.fps
+    )
 
 
 def _convert(config, options) -> int:
     source = paths.required(options, "input")
+    output = paths.required(options, "output")
+    if (poses := _mode("convert_poses")).is_pose_file(source, output):
+        return poses.convert_poses(
+            source,
+            output,
+            skeleton_name=options.skeleton,
+            fps=options.fps,
+            target=options.to_skeleton,
+        )
     return _mode("convert").convert_recording(
         source,
-        paths.required(options, "output"),
+        output,
         fps=options.fps,
         depth_unit=options.depth_unit,
+        mirrored=options.mirrored,
     )
 
 
 def _keypoints(config, options) -> int:
     source = paths.required(options, "input")
     model = paths.optional(options, "model")
-    return _mode("keypoints").show_keypoints(source, model, options.skeleton)
+    return _mode("keypoints").show_keypoints(
+        source, model, options.skeleton or "COCO17"
+    )
+
+
+def _lookup(config, options) -> int:
+    source = paths.required(options, "input")
+    return _mode("lookup").look_up(
+        source,
+        paths.required(options, "output"),
+        skeleton=options.skeleton or "ITOP15",
+        fill=options.fill,
+        pictures=options.pictures,
+    )
 
 
 MODES: dict[str, Callable[[Any, Any], int]] = {
@@ -127,4 +156,5 @@ MODES: dict[str, Callable[[Any, Any], int]] = {
     "prepare": _prepare,
     "convert": _convert,
     "keypoints": _keypoints,
+    "lookup": _lookup,
 }

@@ -1,8 +1,8 @@
-"""Makes a recording folder of aligned pictures: `run.py --mode=convert`."""
+"""Makes a recording folder of another tool's recording: `run.py --mode=convert`."""
 
 import pathlib
 
-from data_pipelines.readers.recordings import aligned_rgbd
+from data_pipelines.readers.recordings import convert
 
 
 def convert_recording(
@@ -11,8 +11,11 @@ def convert_recording(
     *,
     fps: float | None,
     depth_unit: float | None,
+    mirrored: bool,
 ) -> int:
-    """Makes a recording folder of aligned colour and depth pictures."""
-    frames = aligned_rgbd.convert(source, output, fps=fps, depth_unit=depth_unit)
+    """Makes a recording folder of the recording of another tool."""
+    frames = convert.convert(
+        source, output, fps=fps, depth_unit=depth_unit, mirrored=mirrored
+    )
     print(f"{frames} frames: {output}")
     return 0

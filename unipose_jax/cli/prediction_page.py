@@ -1,8 +1,8 @@
-"""The report of a prediction: frames of a recording with the poses in them."""
+"""Report of a prediction: frames of a recording with the predicted poses."""
 
 import pathlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,26 +15,49 @@ from unipose_jax.report import build
 from unipose_jax.report.draw import clip_data
 
 
-def report_poses(
+def report_people(
     opened: recording.Recording,
-    clouds: Mapping[int, tracks.PersonCloud],
-    pose: pose_file.PoseFile,
+    people: Sequence[tuple[pose_file.PoseFile, Mapping[int, tracks.PersonCloud]]],
     output: pathlib.Path,
 ) -> pathlib.Path:
-    """Draws frames of a prediction into a folder beside its pose file.
+    """Writes a report page of some frames into a folder next to the pose file.
 
     Args:
         opened: the recording.
-        clouds: the person in the frames to draw, by position.
-        pose: the poses of all frames.
+        people: of each person, the poses of all frames, and the segmented person by
+            frame position; these frames are drawn.
         output: the pose file; the folder has its name without the suffix.
 
     Returns:
         Path of the page.
     """
+    name, first = opened.path.name, people[0][0]
+    names = [f"{name}, person {n}" for n in range(1, len(people) + 1)]
+    return build.write_report(
+        output.with_suffix(""),
+        title=f"Poses in {name}",
+        skeleton=first.skeleton,
+        rendered=False,
+        subtitle=f"{len(first)} frames",
+        clips=[
+            _clip(opened, title, pose, clouds)
+            for title, (pose, clouds) in zip(
+                names if len(people) > 1 else [name], people, strict=True
+            )
+        ],
+    )
+
+
+def _clip(
+    opened: recording.Recording,
+    name: str,
+    pose: pose_file.PoseFile,
+    clouds: Mapping[int, tracks.PersonCloud],
+) -> clip_data.Clip:
+    """The frames of one person that are drawn."""
     chosen = np.array(sorted(clouds))
-    clip = clip_data.Clip(
-        name=opened.path.name,
+    return clip_data.Clip(
+        name=name,
         skeleton=pose.skeleton,
         xyz=pose.xyz[chosen],
         confidence=pose.confidence[chosen],
@@ -47,18 +70,10 @@ def report_poses(
         intrinsics=opened.depth_camera.intrinsics,
         **_colors(opened, chosen),
     )
-    return build.write_report(
-        output.with_suffix(""),
-        title=f"Poses in {opened.path.name}",
-        skeleton=pose.skeleton,
-        rendered=False,
-        subtitle=f"{len(pose)} frames",
-        clips=[clip],
-    )
 
 
 def _colors(opened: recording.Recording, frames: np.ndarray) -> dict[str, Any]:
-    """Colour images of some frames and their camera; nothing if one is missing."""
+    """Colour images of some frames and their camera; empty if one image is missing."""
     try:
         images = [opened.color(int(index)) for index in frames]
     except errors.BadInput as error:
@@ -78,7 +93,7 @@ def _colors(opened: recording.Recording, frames: np.ndarray) -> dict[str, Any]:
 
 
 def _padded(parts: list[np.ndarray]) -> np.ndarray:
-    """Clouds of different sizes as one array, NaN where one is shorter."""
+    """Clouds of different sizes as one array, padded with NaN."""
     padded = np.full((len(parts), max(map(len, parts)), 3), np.nan, np.float32)
     for row, part in zip(padded, parts, strict=True):
         row[: len(part)] = part

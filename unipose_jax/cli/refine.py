@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines.ground import file_io, pose_file, sampling
+from data_pipelines.readers.poses import any_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
 from unipose_jax import errors, refine, skeleton
@@ -15,7 +16,7 @@ from unipose_jax.refine import person_ids, segments, swaps
 from unipose_jax.report import build
 from unipose_jax.report.pages import refinement_page as report
 
-POINTS = 128  # of the person's surface that are looked at, per frame
+POINTS = 128  # sampled on the surface of the person, per frame
 
 
 def refine_file(
@@ -24,32 +25,38 @@ def refine_file(
     *,
     recording_path: pathlib.Path | None = None,
     pictures: bool = True,
+    skeleton_name: str | None = None,
+    fps: float | None = None,
 ) -> int:
-    """Writes refined poses, and pictures of before and after beside them.
+    """Refines a pose file; writes the result and a report of before and after.
 
     Args:
-        source: pose file of any tracker. Its `uv` and `intrinsics`, where it has both,
-            are taken as 2D evidence of its own camera.
-        output: pose file to write.
+        source: poses of any tracker, in any format that `any_file` reads. Its `uv` and
+            `intrinsics`, where it has both, are used as 2D keypoints.
+        output: file to write, in any format that `any_file` writes.
         recording_path: recording folder of the same frames; its keypoints, if it has
-            any, are the 2D evidence instead, and its depth is the surface.
+            any, replace those of the pose file, and its depth gives the surface.
         pictures: whether to draw.
+        skeleton_name: of the joints, where the file does not name it.
+        fps: frames per second, where the file has no times.
 
     Raises:
-        errors.BadInput: poses that cannot be refined, or another recording's.
+        errors.BadInput: the poses cannot be refined, or belong to another recording.
     """
-    if output.suffix != ".npz":
-        raise errors.BadInput(f"a pose file must end in .npz, got {output}")
-    poses = pose_file.read(source)
+    any_file.check_writable(output)
+    poses = any_file.read(source, skeleton=skeleton_name, fps=fps)
     _check(poses, source)
     file_io.check_writable(output)
     if pictures:
         build.check_folder(output.with_suffix(""))
     opened = recording.open_recording(recording_path) if recording_path else None
+    if opened is not None:
+        poses = opened.from_recorded(poses)
     refined = refine_poses(poses, opened)
     after = to_pose_file(poses, refined)
-    pose_file.write(output, after)
-    print(f"{_summary(poses, after, refined)}\nposes: {output}")
+    recorded = after if opened is None else opened.to_recorded(after)
+    notes = any_file.write(output, recorded)
+    print("\n".join([_summary(poses, after, refined), *notes, f"poses: {output}"]))
     if pictures:
         page = report.report_refinement(poses, after, output, opened)
         if page is not None:
@@ -60,10 +67,10 @@ def refine_file(
 def refine_poses(
     poses: pose_file.PoseFile, opened: recording.Recording | None = None
 ) -> refine.Refined:
-    """Refined poses of a file, with all the evidence there is.
+    """Refined poses of a file, from all available keypoints and depth.
 
     Args:
-        poses: three frames or more; several people are told apart by their bones.
+        poses: three frames or more; several people are distinguished by bone lengths.
         opened: recording of the same frames.
 
     Raises:
@@ -72,7 +79,7 @@ def refine_poses(
     body = skeleton.by_name(poses.skeleton)
     valid = poses.is_valid()
     xyz = np.where(valid[..., None], poses.xyz, 0.0).astype(np.float32)
-    # Stamps since 1970 would not survive float32.
+    # float32 cannot hold seconds since 1970 precisely.
     time = (poses.time - poses.time[0]).astype(np.float32)
     segment = segments.find_segments(
         jnp.asarray(xyz), jnp.asarray(time), valid=jnp.asarray(valid), skeleton=body
@@ -99,20 +106,24 @@ def refine_poses(
 def to_pose_file(
     poses: pose_file.PoseFile, refined: refine.Refined
 ) -> pose_file.PoseFile:
-    """The refined poses, with all else that the file held.
+    """Refined poses with the other fields of the pose file.
 
-    Joints that were taken from the other side bring their confidence along.
+    The confidence of joints is swapped with the joints where sides are swapped. Joints
+    that are bridged over a gap, and have none, get half of the joint's median.
     """
     valid = np.asarray(refined.valid)
     xyz = np.where(valid[..., None], refined.xyz, np.nan).astype(np.float32)
-    confidence = swaps.swap_sides(
+    swapped = swaps.swap_sides(
         jnp.asarray(poses.confidence),
         refined.swapped,
         skeleton=skeleton.by_name(poses.skeleton),
     )
-    return dataclasses.replace(
-        poses, xyz=xyz, valid=valid, confidence=np.asarray(confidence)
-    )
+    confidence = np.array(swapped)
+    for joint, column in enumerate(confidence.T):
+        bridged = valid[:, joint] & (column == 0)
+        if bridged.any():
+            column[bridged] = 0.5 * np.median(column[column > 0])
+    return dataclasses.replace(poses, xyz=xyz, valid=valid, confidence=confidence)
 
 
 def _check(poses: pose_file.PoseFile, source: pathlib.Path) -> None:
@@ -171,7 +182,7 @@ def _evidence(
 def _recording_indices(
     poses: pose_file.PoseFile, opened: recording.Recording
 ) -> np.ndarray:
-    """Where each pose's frame is in the recording."""
+    """Index in the recording of each pose's frame."""
     if poses.frame is None:
         if len(poses) != len(opened):
             raise errors.BadInput(
@@ -189,7 +200,7 @@ def _recording_indices(
 def _summary(
     before: pose_file.PoseFile, after: pose_file.PoseFile, refined: refine.Refined
 ) -> str:
-    """What was found and what changed, in three lines."""
+    """Three lines: people and noise, changes of joints, bone lengths."""
     spread = {
         name: 1000.0 * float(np.median(_length_spread(poses)))
         for name, poses in {"before": before, "after": after}.items()

@@ -5,21 +5,36 @@ import pathlib
 
 import jax.numpy as jnp
 
-from data_pipelines.ground import pose_file
+from data_pipelines.readers.poses import any_file
 from unipose_jax import errors, metrics, skeleton
 from unipose_jax.report import tables
 
 
-def score(predicted: pathlib.Path, truth: pathlib.Path) -> int:
+def score(
+    predicted: pathlib.Path,
+    truth: pathlib.Path,
+    *,
+    skeleton_name: str | None = None,
+    fps: float | None = None,
+) -> int:
     """Prints the metrics of one pose file against another, as one JSON object.
 
     Joints count where both files have them; `missing` is the share of true joints that
     the prediction lacks.
 
+    Args:
+        predicted: poses in any format that `any_file` reads.
+        truth: the true poses, likewise.
+        skeleton_name: of the joints, where a file does not name it.
+        fps: frames per second, where a file has no times.
+
     Raises:
         errors.BadInput: a file cannot be used, or they do not belong together.
     """
-    poses, target = pose_file.read(predicted), pose_file.read(truth)
+    poses, target = (
+        any_file.read(path, skeleton=skeleton_name, fps=fps)
+        for path in (predicted, truth)
+    )
     if poses.skeleton != target.skeleton:
         raise errors.BadInput(
             f"{predicted} has skeleton {poses.skeleton}, {truth} has {target.skeleton}"

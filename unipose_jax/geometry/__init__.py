@@ -3,6 +3,7 @@
 from unipose_jax.geometry import (
     camera,
     depth,
+    depth_lookup,
     numerics,
     point_cloud,
     rays,
@@ -14,6 +15,7 @@ from unipose_jax.geometry import (
 __all__ = [
     "camera",
     "depth",
+    "depth_lookup",
     "numerics",
     "point_cloud",
     "rays",

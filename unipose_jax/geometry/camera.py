@@ -1,4 +1,4 @@
-"""Pinhole cameras with Brown-Conrady distortion, for NumPy and JAX arrays alike.
+"""Pinhole cameras with lens distortion, for NumPy and JAX arrays alike.
 
 Pixels have u to the right and v down, (0, 0) at the top-left corner, pixel centres
 at +0.5. The camera frame has x right, y down, z forward. `intrinsics` is
@@ -10,6 +10,12 @@ import jax
 from jaxtyping import Float, Shaped
 
 from unipose_jax.geometry import arrays
+
+_COEFFICIENTS = (5, 8)  # of Brown-Conrady and of the rational model
+_MIN_DETERMINANT = 0.01  # of the Jacobian of a lens; 1 without distortion
+_MIN_DENOMINATOR = 0.01  # of the rational model
+_CONVERGED = 1e-12  # step in x / z after which NumPy arrays need no other
+_MAX_STEP = 0.5  # of Newton's method, in x / z; a lens sees |x / z| up to 2
 
 
 def intrinsics_from_matrix(
@@ -132,65 +138,100 @@ def uv_from_xy(
 
 def distort(
     xy: Float[arrays.AnyArray, "*batch n 2"],
-    distortion: Float[arrays.AnyArray, "*#batch 5"],
+    distortion: Float[arrays.AnyArray, "*#batch coefficients"],
 ) -> Float[arrays.AnyArray, "*batch n 2"]:
     """Applies lens distortion to ideal normalised image coordinates.
 
-    Brown-Conrady, as in OpenCV: with r^2 = x^2 + y^2,
-    x' = x (1 + k1 r^2 + k2 r^4 + k3 r^6) + 2 p1 x y + p2 (r^2 + 2 x^2),
-    y' = y (1 + k1 r^2 + k2 r^4 + k3 r^6) + p1 (r^2 + 2 y^2) + 2 p2 x y.
+    Brown-Conrady or the rational model, as in OpenCV: with r^2 = x^2 + y^2 and
+    g = (1 + k1 r^2 + k2 r^4 + k3 r^6) / (1 + k4 r^2 + k5 r^4 + k6 r^6),
+    x' = x g + 2 p1 x y + p2 (r^2 + 2 x^2),
+    y' = y g + p1 (r^2 + 2 y^2) + 2 p2 x y.
 
     Args:
         xy: (x / z, y / z), dimensionless.
-        distortion: (k1, k2, p1, p2, k3), dimensionless.
+        distortion: (k1, k2, p1, p2, k3) or (k1, k2, p1, p2, k3, k4, k5, k6),
+            dimensionless; five coefficients mean k4 = k5 = k6 = 0.
 
     Returns:
         Distorted normalised coordinates.
+
+    Raises:
+        ValueError: another number of coefficients.
     """
-    radial, tangential = _distortion_terms(xy, distortion)
-    return xy * radial + tangential
+    return _distorted_and_jacobian(xy, distortion)[0]
 
 
 def undistort(
     xy: Float[arrays.AnyArray, "*batch n 2"],
-    distortion: Float[arrays.AnyArray, "*#batch 5"],
+    distortion: Float[arrays.AnyArray, "*#batch coefficients"],
     *,
     iterations: int = 20,
 ) -> Float[arrays.AnyArray, "*batch n 2"]:
     """Ideal normalised coordinates of distorted ones: inverse of `distort`.
 
-    Fixed point of x = (x' - tangential(x)) / radial(x), started at x'. It converges
-    in the field of view of ordinary lenses, but not where the distorted image folds
-    over. NaN stays NaN.
+    Newton's method with the analytic Jacobian, which never steps over the fold of a
+    lens, where the distorted image turns back. For coordinates that no point before
+    the fold has, there is no inverse: `undistortion_error` says by how much the result
+    misses. NaN stays NaN.
 
     Args:
         xy: distorted (x / z, y / z), dimensionless.
-        distortion: (k1, k2, p1, p2, k3), dimensionless.
-        iterations: number of fixed-point steps; 20 leave less than 1e-3 px for ordinary
-            lenses.
+        distortion: (k1, k2, p1, p2, k3) or eight coefficients; see `distort`.
+        iterations: number of steps; ordinary lenses need three to six.
 
     Returns:
         Undistorted normalised coordinates.
     """
     xp = arrays.namespace(xy, distortion)
 
-    def refine(_, guess):
-        radial, tangential = _distortion_terms(guess, distortion)
-        # A radial factor this small lies far outside any lens; keep it finite.
-        return (xy - tangential) / xp.maximum(radial, 0.1)
+    def refine(_, state):
+        guess, scale = state
+        bent, jacobian = _distorted_and_jacobian(guess, distortion)
+        step = _solve(jacobian, xy - bent)
+        candidate = guess + scale * xp.clip(step, -_MAX_STEP, _MAX_STEP)
+        # Beyond the fold of a lens the same pixels occur again: stay on this side.
+        ok = _is_before_fold(candidate, distortion)
+        scale = xp.where(ok, xp.minimum(2.0 * scale, 1.0), 0.5 * scale)
+        return xp.where(ok, candidate, guess), scale
 
-    if xp is not jax.numpy:
-        guess = xy
-        for step in range(iterations):
-            guess = refine(step, guess)
-        return guess
-    return jax.lax.fori_loop(0, iterations, refine, xp.asarray(xy))
+    start = 0.0 * xy  # the optical axis is never beyond the fold; NaN stays NaN
+    for share in (0.25, 0.5, 0.75, 1.0):
+        start = xp.where(_is_before_fold(share * xy, distortion), share * xy, start)
+    state = start, xp.ones_like(start[..., :1])
+    if xp is jax.numpy:
+        return jax.lax.fori_loop(0, iterations, refine, state)[0]
+    for step in range(iterations):
+        state, before = refine(step, state), state
+        if not (abs(state[0] - before[0]) > _CONVERGED).any():
+            break
+    return state[0]
+
+
+def undistortion_error(
+    xy: Float[arrays.AnyArray, "*batch n 2"],
+    distortion: Float[arrays.AnyArray, "*#batch coefficients"],
+    *,
+    iterations: int = 20,
+) -> Float[arrays.AnyArray, "*batch n"]:
+    """By how much `undistort` misses: |distort(undistort(xy)) - xy|.
+
+    Args:
+        xy: distorted (x / z, y / z), dimensionless.
+        distortion: (k1, k2, p1, p2, k3) or eight coefficients; see `distort`.
+        iterations: number of steps of `undistort`.
+
+    Returns:
+        Distances, dimensionless; multiply by the focal length for pixels.
+    """
+    xp = arrays.namespace(xy, distortion)
+    ideal = undistort(xy, distortion, iterations=iterations)
+    return xp.sqrt(xp.sum((distort(ideal, distortion) - xy) ** 2, axis=-1))
 
 
 def distort_uv(
     uv: Float[arrays.AnyArray, "*batch n 2"],
     intrinsics: Float[arrays.AnyArray, "*#batch 4"],
-    distortion: Float[arrays.AnyArray, "*#batch 5"],
+    distortion: Float[arrays.AnyArray, "*#batch coefficients"],
 ) -> Float[arrays.AnyArray, "*batch n 2"]:
     """Pixels of a camera with lens distortion from those of the ideal camera."""
     return uv_from_xy(distort(xy_from_uv(uv, intrinsics), distortion), intrinsics)
@@ -199,7 +240,7 @@ def distort_uv(
 def undistort_uv(
     uv: Float[arrays.AnyArray, "*batch n 2"],
     intrinsics: Float[arrays.AnyArray, "*#batch 4"],
-    distortion: Float[arrays.AnyArray, "*#batch 5"],
+    distortion: Float[arrays.AnyArray, "*#batch coefficients"],
     *,
     iterations: int = 20,
 ) -> Float[arrays.AnyArray, "*batch n 2"]:
@@ -208,16 +249,57 @@ def undistort_uv(
     return uv_from_xy(xy, intrinsics)
 
 
-def _distortion_terms(xy, distortion):
-    """The radial factor and the tangential shift at ideal coordinates `xy`."""
+def _solve(jacobian, away):
+    """Step whose image by a symmetric Jacobian (xx, xy, yy) is `away`."""
+    xx, xy, yy = jacobian
+    xp = arrays.namespace(away)
+    det = xp.maximum(xx * yy - xy * xy, _MIN_DETERMINANT)
+    du, dv = away[..., :1], away[..., 1:]
+    return xp.concatenate([yy * du - xy * dv, xx * dv - xy * du], -1) / det
+
+
+def _is_before_fold(xy, distortion):
+    """Whether the Jacobian of a lens is positive definite: (..., 1)."""
+    xx, mixed, yy = _distorted_and_jacobian(xy, distortion)[1]
+    return (xx * yy > mixed * mixed) & (xx + yy > 0.0)
+
+
+def _distorted_and_jacobian(xy, distortion):
+    """Distorted coordinates and the entries (xx, xy, yy) of their symmetric Jacobian.
+
+    With the radial factor g(s), s = r^2, and g' = dg/ds: d(x g)/dx = g + 2 x^2 g' and
+    d(x g)/dy = 2 x y g'. The tangential part adds 2 p1 y + 6 p2 x, 2 p1 x + 2 p2 y and
+    6 p1 y + 2 p2 x.
+    """
     xp = arrays.namespace(xy, distortion)
-    shape = (*xy.shape[:-1], 5)
-    k1, k2, p1, p2, k3 = xp.split(
-        xp.broadcast_to(distortion[..., None, :], shape), 5, axis=-1
+    count = distortion.shape[-1]
+    if count not in _COEFFICIENTS:
+        raise ValueError(
+            f"distortion has {count} coefficients; expected (k1, k2, p1, p2, k3) or "
+            "(k1, k2, p1, p2, k3, k4, k5, k6)"
+        )
+    shape = (*xy.shape[:-1], count)
+    parts = xp.split(xp.broadcast_to(distortion[..., None, :], shape), count, axis=-1)
+    k1, k2, p1, p2, k3, *denominator = parts
+    x, y = xy[..., :1], xy[..., 1:]
+    s = x * x + y * y
+    g = 1.0 + s * (k1 + s * (k2 + s * k3))
+    slope = k1 + s * (2.0 * k2 + s * 3.0 * k3)
+    if denominator:
+        k4, k5, k6 = denominator
+        below = 1.0 + s * (k4 + s * (k5 + s * k6))
+        # A denominator near 0 lies far outside any lens; keep it finite.
+        below = xp.maximum(below, _MIN_DENOMINATOR)
+        g = g / below
+        slope = (slope - g * (k4 + s * (2.0 * k5 + s * 3.0 * k6))) / below
+    cross = 2.0 * x * y
+    bent = xp.concatenate(
+        [
+            x * g + p1 * cross + p2 * (s + 2.0 * x * x),
+            y * g + p1 * (s + 2.0 * y * y) + p2 * cross,
+        ],
+        axis=-1,
     )
-    sq = xp.sum(xy**2, axis=-1, keepdims=True)
-    radial = 1.0 + sq * (k1 + sq * (k2 + sq * k3))
-    cross = 2.0 * xp.prod(xy, axis=-1, keepdims=True)
-    p_swapped = xp.concatenate([p2, p1], axis=-1)
-    p_straight = xp.concatenate([p1, p2], axis=-1)
-    return radial, p_straight * cross + p_swapped * (sq + 2.0 * xy**2)
+    xx = g + 2.0 * x * x * slope + 2.0 * p1 * y + 6.0 * p2 * x
+    yy = g + 2.0 * y * y * slope + 6.0 * p1 * y + 2.0 * p2 * x
+    return bent, (xx, cross * slope + 2.0 * (p1 * x + p2 * y), yy)

@@ -79,7 +79,8 @@ def affine(
         method: one of `METHODS`, "nearest" or "linear".
 
     Returns:
-        Target (*size, *channels); dtype as of the method.
+        Target (*size, *channels); dtype of `image`, but "linear" makes
+        integers float32.
 
     Raises:
         ValueError: an unknown method, or a matrix of another shape.

@@ -21,6 +21,7 @@ from unipose_jax.skeleton import definitions, kinematics
 TORSO = ("shoulder", "hip")
 
 
+@definitions.accepts_name
 def symmetry(
     xyz: Float[Array, "*batch joints 3"],
     *,
@@ -54,6 +55,7 @@ def symmetry(
     return numerics.fill_masked(penalty, counted[..., left] & counted[..., right])
 
 
+@definitions.accepts_name
 def bone_constancy(
     xyz: Float[Array, "*batch time joints 3"],
     *,
@@ -98,6 +100,7 @@ def bone_constancy(
     return numerics.fill_masked(penalty, counted)
 
 
+@definitions.accepts_name
 def bone_ratio(
     xyz: Float[Array, "*batch joints 3"],
     *,
@@ -137,6 +140,7 @@ def bone_ratio(
     return numerics.fill_masked(penalty, kinematics.both_ends(where, skeleton=skeleton))
 
 
+@definitions.accepts_name
 def joint_limit(
     xyz: Float[Array, "*batch joints 3"],
     *,
@@ -169,6 +173,7 @@ def joint_limit(
     return numerics.fill_masked(penalty, _known_hinges(where, skeleton))
 
 
+@definitions.accepts_name
 def bone_weights(
     weights: Float[Array, "*batch joints"],
     *,
@@ -194,6 +199,7 @@ def bone_weights(
     return numerics.fill_masked(of_bones, known)
 
 
+@definitions.accepts_name
 def bone_pair_weights(
     weights: Float[Array, "*batch joints"],
     *,
@@ -216,6 +222,7 @@ def bone_pair_weights(
     return numerics.fill_masked(of_pairs, known[..., left] & known[..., right])
 
 
+@definitions.accepts_name
 def hinge_weights(
     weights: Float[Array, "*batch joints"],
     *,

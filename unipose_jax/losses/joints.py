@@ -66,6 +66,7 @@ def cross_modal(
     return numerics.pseudo_huber(sq_dist, delta=delta)
 
 
+@definitions.accepts_name
 def bone_vector(
     xyz: Float[Array, "*batch joints 3"],
     targets: Float[Array, "*batch joints 3"],

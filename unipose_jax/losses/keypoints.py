@@ -130,6 +130,7 @@ def squared_projection_error(
     return jnp.sum(error**2, axis=-1)
 
 
+@definitions.accepts_name
 def bone_extent(
     projected: Float[Array, "*batch joints 2"],
     targets: Float[Array, "*batch joints 2"],

@@ -74,6 +74,7 @@ def surface_hinge(
     return numerics.fill_masked(penalty, where)
 
 
+@definitions.accepts_name
 def coverage(
     xyz: Float[Array, "*batch joints 3"],
     points: Float[Array, "*batch points 3"],

@@ -12,15 +12,19 @@ from unipose_jax.skeleton import definitions
 _UPPER = {
     *("head_top", "head", "nose", "eye", "ear", "neck"),
     *("shoulder", "elbow", "wrist", "hand", "hand_tip", "thumb"),
+    *("skull_base", "eye_inner", "eye_outer", "mouth"),
+    *("index_knuckle", "pinky_knuckle", "thumb_knuckle"),
 }
-_LOWER = {"hip", "knee", "ankle", "foot"}
+_LOWER = {"hip", "knee", "ankle", "foot", "heel", "big_toe", "small_toe"}
 
 
+@definitions.accepts_name
 def upper_body(skeleton: definitions.Skeleton) -> tuple[int, ...]:
     """Joints of head, neck, shoulders and arms."""
     return _of_kinds(skeleton, _UPPER)
 
 
+@definitions.accepts_name
 def lower_body(skeleton: definitions.Skeleton) -> tuple[int, ...]:
     """Joints of hips and legs."""
     return _of_kinds(skeleton, _LOWER)
@@ -34,6 +38,7 @@ def has_root(skeleton: definitions.Skeleton) -> bool:
     return any(set(names) <= set(skeleton.joints) for names in _ROOTS)
 
 
+@definitions.accepts_name
 def root(skeleton: definitions.Skeleton) -> tuple[int, ...]:
     """Joints whose mean is the root of a pose: pelvis, else torso, else both hips.
 
@@ -69,6 +74,7 @@ def within_distance(
     return valid & (mean >= near) & (mean < far)
 
 
+@definitions.accepts_name
 def within_facing_angle(
     target: Float[Array, "*batch joints 3"],
     *,

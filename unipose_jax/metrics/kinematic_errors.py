@@ -41,6 +41,7 @@ def accel_error(
     return reduction.weighted_mean(size, ones, counted, keep_last=per_joint)
 
 
+@definitions.accepts_name
 def bone_length_error(
     xyz: Float[Array, "*batch joints 3"],
     target: Float[Array, "*batch joints 3"],

@@ -13,6 +13,7 @@ from unipose_jax.metrics import groups, kinematic_errors, position
 from unipose_jax.skeleton import definitions
 
 
+@definitions.accepts_name
 def accumulate(
     xyz: Float[Array, "*batch time joints 3"],
     target: Float[Array, "*batch time joints 3"],
@@ -71,6 +72,7 @@ def accumulate(
     return sums
 
 
+@definitions.accepts_name
 def summarize(
     sums: Mapping[str, reduction.WeightedMean], *, skeleton: definitions.Skeleton
 ) -> dict[str, float | int | dict[str, float]]:
@@ -107,6 +109,7 @@ def summarize(
     }
 
 
+@definitions.accepts_name
 def summary(
     xyz: Float[Array, "*batch time joints 3"],
     target: Float[Array, "*batch time joints 3"],

@@ -123,7 +123,7 @@ def input_fields(config: Mapping) -> Fields:
     """The batch fields that the network of a config takes, by keyword.
 
     Args:
-        config: as of `build`.
+        config: see `build`.
 
     Raises:
         ValueError: no such network, or no such fusion.

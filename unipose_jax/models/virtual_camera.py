@@ -145,7 +145,7 @@ def from_crops(
     middle = jnp.array([size / 2.0, size / 2.0, 1.0])
     center = jnp.einsum("...ij,j->...i", inverse, middle, precision="highest")
     extent = size * jnp.sqrt(jnp.abs(jnp.linalg.det(inverse[..., :2, :2])))
-    looks = jnp.mean(extent, axis=-1) * _SIZE_PER_CROP
+    apparent_size = jnp.mean(extent, axis=-1) * _SIZE_PER_CROP
     return VirtualCamera(
-        rotation_to_optical_axis(numerics.safe_normalize(center)), looks
+        rotation_to_optical_axis(numerics.safe_normalize(center)), apparent_size
     )

@@ -58,6 +58,7 @@ class Sizes(NamedTuple):
     known: Array  # bool: enough segments have keypoints
 
 
+@definitions.accepts_name
 def limb_segments(skeleton: definitions.Skeleton) -> Segments:
     """The segments of a skeleton, with their canonical lengths.
 

@@ -89,6 +89,7 @@ def order_people(
     return _order(sign, reason)
 
 
+@definitions.accepts_name
 def lower_foot_row(
     uv: Float[Array, "*batch joints 2"],
     *,

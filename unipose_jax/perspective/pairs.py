@@ -10,6 +10,7 @@ from unipose_jax.skeleton import definitions, kinematics
 _MAX_PATH = 4  # bones; joints farther apart are in the class of this distance
 
 
+@definitions.accepts_name
 def pair_classes(
     label: Int[Array, "points points"], *, skeleton: definitions.Skeleton
 ) -> Int[Array, "points points"]:

@@ -1,5 +1,17 @@
 """Human bodies: sizes and limits with their sources, and constraints on poses."""
 
-from unipose_jax.physics import anthropometry, capsules, constraints, finite_differences
+from unipose_jax.physics import (
+    anthropometry,
+    bone_fill,
+    capsules,
+    constraints,
+    finite_differences,
+)
 
-__all__ = ["anthropometry", "capsules", "constraints", "finite_differences"]
+__all__ = [
+    "anthropometry",
+    "bone_fill",
+    "capsules",
+    "constraints",
+    "finite_differences",
+]

@@ -77,13 +77,34 @@ JOINTS = {
     "knee": JointFigures(0.05, 0.285, 0.0, 0.06, 0.09, 6.0, 80.0),
     "ankle": JointFigures(0.05, 0.039, 0.0, 0.035, 0.06, 9.0, 90.0),
     "foot": JointFigures(0.05, 0.02, 0.05, 0.04, 0.09, 10.0, 100.0),
+    # Joints that only skeletons of trackers have: between their neighbours above; foot
+    # .152 H long (Drillis & Contini), hand 84 mm broad, 28 thick (ANSUR II).
+    "skull_base": JointFigures(0.0, 0.89, 0.0, 0.08, 0.12, 5.0, 50.0),
+    "eye_inner": JointFigures(0.01, 0.936, 0.052, 0.01, 0.12, 5.0, 50.0),
+    "eye_outer": JointFigures(0.026, 0.936, 0.045, 0.01, 0.12, 5.0, 50.0),
+    "mouth": JointFigures(0.014, 0.89, 0.06, 0.01, 0.12, 5.0, 50.0),
+    "clavicle": JointFigures(0.02, 0.81, 0.0, 0.08, 0.17, 4.0, 40.0),
+    "collar": JointFigures(0.04, 0.80, 0.0, 0.08, 0.17, 4.0, 40.0),
+    "spine_3": JointFigures(0.0, 0.76, 0.0, 0.12, 0.18, 4.0, 40.0),
+    "spine_chest": JointFigures(0.0, 0.73, 0.0, 0.12, 0.18, 4.0, 40.0),
+    "spine_navel": JointFigures(0.0, 0.62, 0.0, 0.12, 0.18, 4.0, 40.0),
+    "spine_1": JointFigures(0.0, 0.60, 0.0, 0.12, 0.18, 4.0, 40.0),
+    "index_knuckle": JointFigures(0.105, 0.435, 0.02, 0.014, 0.05, 9.0, 90.0),
+    "pinky_knuckle": JointFigures(0.105, 0.44, -0.02, 0.014, 0.05, 9.0, 90.0),
+    "thumb_knuckle": JointFigures(0.105, 0.455, 0.025, 0.014, 0.05, 9.0, 90.0),
+    "heel": JointFigures(0.05, 0.02, -0.04, 0.03, 0.08, 10.0, 100.0),
+    "big_toe": JointFigures(0.045, 0.01, 0.11, 0.015, 0.06, 10.0, 100.0),
+    "small_toe": JointFigures(0.07, 0.01, 0.08, 0.015, 0.06, 10.0, 100.0),
 }
 
 # A line of sight at angle a to the axis of a limb of radius r meets the skin r / sin a
 # in front of the axis. Half of all directions are closer than 60 degrees to an axis, so
 # the median is r / sin 60. Heads are round, and facial points lie on the skin.
 OBLIQUITY = 1.0 / math.sin(math.radians(60.0))
-_ROUND = {"head_top", "head", "nose", "eye", "ear"}
+_ROUND = {
+    *("head_top", "head", "nose", "eye", "ear"),
+    *("skull_base", "eye_inner", "eye_outer", "mouth"),
+}
 
 # Smallest depth of a joint centre below the skin, as a share of the thickness: that of
 # the thinnest cross section (a hand is 28 mm thick: 14 of 28), less sensor noise.
@@ -106,6 +127,7 @@ BONE_SPREAD = {"limb": (1.25, 0.02), "other": (1.5, 0.05)}
 CONNECTIONS = (
     {"nose", "shoulder"},
     {"shoulder", "hip"},
+    {"neck", "hip"},
     {"nose", "neck"},
     {"nose", "thorax"},
     {"nose", "head_top"},
@@ -129,6 +151,7 @@ def joint_kind(joint: str) -> str:
     return name
 
 
+@definitions.accepts_name
 def standing_pose(
     skeleton: definitions.Skeleton, *, stature: float = STATURE
 ) -> Float[Array, "joints 3"]:
@@ -144,6 +167,7 @@ def standing_pose(
     return stature * jnp.asarray([[x, -y, -z] for x, y, z in rows], dtype=jnp.float32)
 
 
+@definitions.accepts_name
 def skin_depths(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
     """Typical depth of joint centres below the visible skin, metres.
 
@@ -156,21 +180,25 @@ def skin_depths(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
     return _thickness(skeleton) * jnp.asarray(oblique, dtype=jnp.float32)
 
 
+@definitions.accepts_name
 def min_skin_depths(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
     """Smallest depth of joint centres below the visible skin, metres."""
     return MIN_SKIN_SHARE * _thickness(skeleton)
 
 
+@definitions.accepts_name
 def max_speeds(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
     """Largest speed of each joint, m/s."""
     return _per_joint(skeleton, lambda joint: joint.speed)
 
 
+@definitions.accepts_name
 def max_accelerations(skeleton: definitions.Skeleton) -> Float[Array, " joints"]:
     """Largest acceleration of each joint, m/s^2, at 30 frames per second."""
     return _per_joint(skeleton, lambda joint: joint.acceleration)
 
 
+@definitions.accepts_name
 def capsule_radii(skeleton: definitions.Skeleton) -> Float[Array, " bones"]:
     """Radius of the capsule around each bone that contains its body part, metres.
 
@@ -185,11 +213,13 @@ def capsule_radii(skeleton: definitions.Skeleton) -> Float[Array, " bones"]:
     )
 
 
+@definitions.accepts_name
 def bone_ratios(skeleton: definitions.Skeleton) -> Float[Array, " bones"]:
     """Typical bone lengths as shares of stature (Drillis & Contini, see `JOINTS`)."""
     return jnp.asarray(_ratios(skeleton), dtype=jnp.float32)
 
 
+@definitions.accepts_name
 def plausible_bone_ratios(
     skeleton: definitions.Skeleton,
 ) -> tuple[Float[Array, " bones"], Float[Array, " bones"]]:
@@ -208,6 +238,7 @@ def plausible_bone_ratios(
     return jnp.asarray(lo, dtype=jnp.float32), jnp.asarray(hi, dtype=jnp.float32)
 
 
+@definitions.accepts_name
 def bone_rigidity(skeleton: definitions.Skeleton) -> Float[Array, " bones"]:
     """Rigidity of bones: 1 for constant length, 0 for lines that are no bones.
 
@@ -219,6 +250,7 @@ def bone_rigidity(skeleton: definitions.Skeleton) -> Float[Array, " bones"]:
     return jnp.asarray(rigid, dtype=jnp.float32)
 
 
+@definitions.accepts_name
 def max_flexions(skeleton: definitions.Skeleton) -> Float[Array, " hinges"]:
     """Largest angle between the two bones of each of `kinematics.hinges`, radians."""
     found = kinematics.hinges(skeleton)

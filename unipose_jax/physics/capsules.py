@@ -8,6 +8,7 @@ from unipose_jax.geometry import numerics
 from unipose_jax.skeleton import definitions
 
 
+@definitions.accepts_name
 def capsule_excess(
     xyz: Float[Array, "*batch joints 3"],
     points: Float[Array, "*batch points 3"],

@@ -23,6 +23,7 @@ SOFTENING = 0.01
 BEHIND = 0.3
 
 
+@definitions.accepts_name
 def log_bone_lengths(
     xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch bones"]:
@@ -39,6 +40,7 @@ def log_bone_lengths(
     return 0.5 * jnp.log(sq_length + SOFTENING**2)
 
 
+@definitions.accepts_name
 def estimate_stature(
     xyz: Float[Array, "*batch joints 3"],
     *,
@@ -70,6 +72,7 @@ def estimate_stature(
     )
 
 
+@definitions.accepts_name
 def bone_ratio_excess(
     xyz: Float[Array, "*batch joints 3"],
     stature: Float[Array, "*batch"],
@@ -92,6 +95,7 @@ def bone_ratio_excess(
     return too_long + jnp.maximum(_like(lo, lengths) * height - lengths, 0.0)
 
 
+@definitions.accepts_name
 def hyperflexion(
     xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch hinges"]:
@@ -113,6 +117,7 @@ def hyperflexion(
     return excess * jax.lax.stop_gradient(sure)
 
 
+@definitions.accepts_name
 def hyperextension(
     xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch hinges"]:

@@ -17,7 +17,7 @@ from unipose_jax.refine import (
     solver,
     swaps,
 )
-from unipose_jax.skeleton import definitions, kinematics
+from unipose_jax.skeleton import definitions, kinematics, units
 
 # A joint is an outlier if its distance from the medoid of neighbouring frames exceeds
 # what noise and motion explain by this factor.
@@ -74,6 +74,7 @@ class Refined:
     length: Array  # (time, bones), metres: bone lengths of the person in each frame
 
 
+@definitions.accepts_name
 def refine(
     xyz: Float[Array, "time joints 3"],
     *,
@@ -105,8 +106,8 @@ def refine(
         skeleton: skeleton of the joints.
         valid: False for joints that were not observed; these are ignored, even if NaN.
             None: all are valid.
-        confidence: confidence of each joint, in [0, 1]; only ratios matter. None: all
-            equal.
+        confidence: confidence of each joint, in [0, 1]; only ratios matter. A joint of
+            confidence 0 counts as not observed. None: all equal.
         time: seconds. None: 30 frames per second.
         person: person number of each frame, from 0 to time - 1. None: one person. See
             `person_ids.assign_person_ids`.
@@ -116,11 +117,16 @@ def refine(
 
     Raises:
         ValueError: there are fewer than three frames, or the number of joints is not
-            that of the skeleton.
+            that of the skeleton; outside `jit`, also where joints are not in metres or
+            times not in seconds.
     """
     _check_shape(xyz, skeleton)
     count, joints, _ = xyz.shape
-    valid = jnp.ones((count, joints), bool) if valid is None else valid
+    valid = jnp.ones((count, joints), bool) if valid is None else jnp.asarray(valid)
+    valid = valid & jnp.isfinite(xyz).all(axis=-1)
+    if confidence is not None:
+        valid = valid & (confidence > 0)
+    _check_units(xyz, time, valid, skeleton)
     time = jnp.arange(count, dtype=xyz.dtype) / _FPS if time is None else time
     person = jnp.zeros(count, jnp.int32) if person is None else person
 
@@ -218,6 +224,8 @@ def _undo_swaps(expected, swapped, track, problem, skeleton):
 
 
 def _check_shape(xyz, skeleton):
+    if xyz.ndim != 3 or xyz.shape[-1] != 3:
+        raise ValueError(f"xyz has shape {xyz.shape}, expected (time, joints, 3)")
     count, joints, _ = xyz.shape
     if count < 3:
         raise ValueError(f"refinement needs at least three frames, got {count}")
@@ -225,6 +233,16 @@ def _check_shape(xyz, skeleton):
         raise ValueError(
             f"{joints} joints, but skeleton {skeleton.name} has {skeleton.num_joints}"
         )
+
+
+def _check_units(xyz, time, valid, skeleton):
+    """Checks arrays that have values, which is to say outside `jit`."""
+    if any(isinstance(array, jax.core.Tracer) for array in (xyz, time, valid)):
+        return
+    valid = np.asarray(valid)
+    units.check_metres(np.asarray(xyz), skeleton=skeleton, valid=valid)
+    if time is not None:
+        units.check_seconds(np.asarray(time)[valid.any(axis=1)])
 
 
 def _solve(start, problem, skeleton, schedule, cg_steps):

@@ -28,6 +28,7 @@ class History:
     time: Array  # (window,), seconds
 
 
+@definitions.accepts_name
 def init(*, skeleton: definitions.Skeleton, window: int = WINDOW) -> History:
     """Returns an empty history.
 
@@ -42,6 +43,7 @@ def init(*, skeleton: definitions.Skeleton, window: int = WINDOW) -> History:
     )
 
 
+@definitions.accepts_name
 def update(
     history: History,
     xyz: Float[Array, "joints 3"],

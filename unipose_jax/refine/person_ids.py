@@ -12,6 +12,7 @@ _MAX_DISTANCE = 2.0
 _MIN_FRAMES = 10
 
 
+@definitions.accepts_name
 def assign_person_ids(
     xyz: np.ndarray,
     segment: np.ndarray,

@@ -46,6 +46,7 @@ class Problem:
     clouds: observations.Clouds | None = None
 
 
+@definitions.accepts_name
 def evaluate(
     xyz: Float[Array, "time joints 3"],
     settings: Float[Array, "2"],
@@ -72,8 +73,8 @@ def evaluate(
     for name, residual in found.items():
         sq = jnp.sum(residual**2, axis=-1)
         if name == "position":  # fast motion also increases the distance
-            hurry = 1.0 + (problem.motion / (width * problem.noise[None])) ** 2
-            sq = sq / hurry
+            motion_factor = 1.0 + (problem.motion / (width * problem.noise[None])) ** 2
+            sq = sq / motion_factor
         robustly = robust.student_t_weight(
             sq / width**2,
             degrees_of_freedom=BONE_DEGREES_OF_FREEDOM

@@ -15,6 +15,7 @@ JUMP_RATIO = 2.5
 _WINDOW = 8  # frames on each side
 
 
+@definitions.accepts_name
 def find_segments(
     xyz: Float[Array, "time joints 3"],
     time: Float[Array, " time"],

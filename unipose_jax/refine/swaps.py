@@ -11,6 +11,7 @@ from unipose_jax.skeleton import definitions
 MARGIN = 4.0
 
 
+@definitions.accepts_name
 def detect_swaps(
     observed: Float[Array, "time joints 3"],
     expected: Float[Array, "time joints 3"],
@@ -44,6 +45,7 @@ def detect_swaps(
     return (gain > MARGIN) & valid & valid[:, mirror] & paired
 
 
+@definitions.accepts_name
 def swap_sides(
     values: Float[Array, "time joints ..."],
     swapped: Bool[Array, "time joints"],

@@ -8,10 +8,11 @@ import dataclasses
 import json
 import math
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import tabulate
 from jaxtyping import Float
 
 from unipose_jax import atomic
@@ -104,6 +105,12 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, tuple[Spread, ...]], ...]
     note: str = ""
+
+    def texts(self) -> list[list[str]]:
+        """Rows of text: the name, then one text per column."""
+        return [
+            [name, *map(cell_text, cells, self.columns)] for name, cells in self.rows
+        ]
 
 
 def column(key: str) -> Column:
@@ -208,23 +215,15 @@ def cell_text(cell: Spread, shown: Column) -> str:
 
 def to_text(table: Table) -> str:
     """The table in plain text, columns aligned, for a terminal."""
-    header = ["", *(shown.heading for shown in table.columns)]
-    lines = [header, *_text_rows(table)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-    rendered = [_aligned(line, widths) for line in lines]
-    rendered.insert(1, "-" * len(rendered[0]))
-    return "\n".join([*_if_any(table.title), *rendered, *_if_any(table.note)]) + "\n"
+    lines = [table.title, _tabulated(table, "simple"), table.note]
+    return "\n".join(filter(None, lines)) + "\n"
 
 
 def to_markdown(table: Table) -> str:
     """The table in GitHub's Markdown, numbers to the right."""
-    header = ["", *(shown.heading for shown in table.columns)]
-    rule = ["---", *("---:" for _ in table.columns)]
-    lines = [header, rule, *_text_rows(table)]
-    rendered = [f"| {' | '.join(map(_markdown, line))} |" for line in lines]
-    title = [f"**{_markdown(table.title)}**", ""] if table.title else []
-    note = ["", _markdown(table.note)] if table.note else []
-    return "\n".join([*title, *rendered, *note]) + "\n"
+    title = f"**{_markdown(table.title)}**" if table.title else ""
+    parts = [title, _tabulated(table, "pipe", _markdown), _markdown(table.note)]
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def to_json(table: Table) -> str:
@@ -262,27 +261,16 @@ def _by_joint(array: Float[np.ndarray, "*seeds joints"], joints: int) -> np.ndar
     return array.reshape(-1, joints)
 
 
-def _text_rows(table: Table) -> list[list[str]]:
-    return [
-        [
-            name,
-            *(
-                cell_text(cell, shown)
-                for cell, shown in zip(cells, table.columns, strict=True)
-            ),
-        ]
-        for name, cells in table.rows
-    ]
-
-
-def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
-    name = line[0].ljust(widths[0])
-    rest = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
-    return "  ".join([name, *rest]).rstrip()
-
-
-def _if_any(text: str) -> list[str]:
-    return [text] if text else []
+def _tabulated(table: Table, style: str, escape: Callable[[str], str] = str) -> str:
+    lines = [["", *(shown.heading for shown in table.columns)], *table.texts()]
+    headings, *rows = [[escape(text) for text in line] for line in lines]
+    return tabulate.tabulate(
+        rows,
+        headings,
+        tablefmt=style,
+        disable_numparse=True,
+        colalign=("left", *("right" for _ in table.columns)),
+    )
 
 
 def _markdown(text: str) -> str:

@@ -1,6 +1,6 @@
 """Named skeletons, conversion between them by joint names, and kinematics."""
 
-from unipose_jax.skeleton import definitions, kinematics
+from unipose_jax.skeleton import definitions, kinematics, names, trackers, units
 from unipose_jax.skeleton.definitions import (
     BODY,
     COCO17,
@@ -11,9 +11,11 @@ from unipose_jax.skeleton.definitions import (
     NAMES,
     NTU25,
     PANOPTIC19,
+    TRACKERS,
     Skeleton,
     by_name,
     convert,
+    resolve,
 )
 
 __all__ = [
@@ -27,8 +29,13 @@ __all__ = [
     "NTU25",
     "PANOPTIC19",
     "Skeleton",
+    "TRACKERS",
     "by_name",
     "convert",
     "definitions",
     "kinematics",
+    "names",
+    "resolve",
+    "trackers",
+    "units",
 ]

@@ -7,14 +7,25 @@ All skeletons use the joint names of `BODY`:
   SpineShoulder). torso: middle of the spine. pelvis: between the hips.
 - shoulder, elbow, wrist, hand (palm), hand_tip, thumb, hip, knee, ankle, foot (ball
   of the foot), each left_ and right_. Left is the person's own left.
+
+Skeletons of trackers (`TRACKERS`) also have joints that `BODY` lacks: toes, heels,
+knuckles, clavicles and parts of the spine. They keep their own names.
 """
 
 import dataclasses
+import difflib
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import arrays
+from unipose_jax.skeleton import trackers
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,20 +233,12 @@ BODY = _skeleton(
     """,
 )
 
-_BY_NAME = {
-    skeleton.name: skeleton
-    for skeleton in (
-        ITOP15,
-        COCO17,
-        PANOPTIC19,
-        NTU25,
-        H36M17,
-        HUMANEVA15,
-        MSR20,
-        BODY,
-    )
-}
-NAMES = tuple(_BY_NAME)
+_TRACKED = tuple(_skeleton(name, tree) for name, tree in trackers.TREES.items())
+_TRAINED = (ITOP15, COCO17, PANOPTIC19, NTU25, H36M17, HUMANEVA15, MSR20, BODY)
+_BY_NAME = {skeleton.name: skeleton for skeleton in (*_TRAINED, *_TRACKED)}
+# Skeletons of data sets, which the renderer has, and skeletons of trackers.
+NAMES = tuple(skeleton.name for skeleton in _TRAINED)
+TRACKERS = tuple(trackers.TREES)
 
 _SHOULDERS = ("left_shoulder", "right_shoulder")
 _HIPS = ("left_hip", "right_hip")
@@ -246,20 +249,73 @@ _DERIVED: dict[str, tuple[tuple[str, ...], ...]] = {
     "pelvis": (_HIPS,),
     "thorax": (_SHOULDERS,),
     "neck": (_SHOULDERS,),
-    "torso": (("thorax", "pelvis"), _SHOULDERS + _HIPS),
+    "torso": (
+        ("spine_navel", "spine_chest"),
+        ("thorax", "pelvis"),
+        _SHOULDERS + _HIPS,
+    ),
     "head": (("left_ear", "right_ear"), ("nose", "head_top")),
+    **{
+        f"{side}_hand": ((f"{side}_index_knuckle", f"{side}_pinky_knuckle"),)
+        for side in ("left", "right")
+    },
 }
 
 
 def by_name(name: str) -> Skeleton:
-    """The skeleton called `name`, one of `NAMES`.
+    """The skeleton called `name`, one of `NAMES` and `TRACKERS`.
+
+    Upper and lower case, spaces, "-" and "_" make no difference. Names that SDKs use,
+    such as BODY_34 and K4ABT, are known, too.
 
     Raises:
-        ValueError: there is no such skeleton.
+        ValueError: there is no such skeleton; the message names similar ones.
     """
-    if name not in _BY_NAME:
-        raise ValueError(f"unknown skeleton {name!r}; use one of {', '.join(NAMES)}")
-    return _BY_NAME[name]
+    key = _plain(str(name))
+    known = {_plain(each): each for each in _BY_NAME} | trackers.ALIASES
+    if key in known:
+        return _BY_NAME[known[key]]
+    near = difflib.get_close_matches(key, known, n=2, cutoff=0.6)
+    guess = " or ".join(dict.fromkeys(known[each] for each in near))
+    raise ValueError(
+        f"unknown skeleton {name!r}; {f'did you mean {guess}? ' if guess else ''}"
+        f"use one of {', '.join(_BY_NAME)}"
+    )
+
+
+def resolve(skeleton: object) -> Skeleton:
+    """The skeleton itself, or the one of that name; see `by_name`.
+
+    Raises:
+        ValueError: there is no such skeleton, or it is no name.
+    """
+    if isinstance(skeleton, Skeleton):
+        return skeleton
+    if isinstance(skeleton, str):
+        return by_name(skeleton)
+    raise ValueError(
+        f"a skeleton is a Skeleton or a name, such as 'ITOP15', not {skeleton!r}"
+    )
+
+
+def accepts_name(
+    function: Callable[_Arguments, _Result],
+) -> Callable[_Arguments, _Result]:
+    """Decorator: the argument `skeleton` may also be the name of a skeleton."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        if "skeleton" in kwargs:
+            kwargs["skeleton"] = resolve(kwargs["skeleton"])
+        else:
+            args = tuple(resolve(a) if isinstance(a, str) else a for a in args)
+        return function(*args, **kwargs)
+
+    return call
+
+
+def _plain(name):
+    return name.upper().translate(dict.fromkeys(map(ord, " -_")))
 
 
 def convert(
@@ -282,9 +338,10 @@ def convert(
         source: skeleton of `values`, or its name.
         target: wanted skeleton, or its name.
         derive: compute missing joints as means of others, where the source has these:
-            pelvis from the hips; thorax and neck from the shoulders; torso from
-            thorax and pelvis, or from shoulders and hips; head from the ears, or from
-            nose and head_top. Good for xyz, approximate for uv.
+            pelvis from the hips; thorax and neck from the shoulders; torso from the
+            spine at navel and chest, from thorax and pelvis, or from shoulders and
+            hips; head from the ears, or from nose and head_top; hands from the
+            knuckles. Good for xyz, approximate for uv.
 
     Returns:
         Values in the order of `target`, and whether each joint comes from the source.
@@ -294,8 +351,7 @@ def convert(
     Raises:
         ValueError: a name is unknown, or `values` has another number of joints.
     """
-    source = by_name(source) if isinstance(source, str) else source
-    target = by_name(target) if isinstance(target, str) else target
+    source, target = resolve(source), resolve(target)
     if values.shape[-2] != source.num_joints:
         raise ValueError(
             f"values have {values.shape[-2]} joints; {source.name} has "

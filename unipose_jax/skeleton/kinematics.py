@@ -16,6 +16,7 @@ _HINGES = (
 )
 
 
+@definitions.accepts_name
 def bone_vectors(
     xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch bones 3"]:
@@ -24,6 +25,7 @@ def bone_vectors(
     return xyz[..., child, :] - xyz[..., parent, :]
 
 
+@definitions.accepts_name
 def bone_lengths(
     xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch bones"]:
@@ -31,6 +33,7 @@ def bone_lengths(
     return numerics.safe_norm(bone_vectors(xyz, skeleton=skeleton))
 
 
+@definitions.accepts_name
 def both_ends(
     where: Bool[Array, "*batch joints"] | None, *, skeleton: definitions.Skeleton
 ) -> Bool[Array, "*batch bones"] | None:
@@ -41,6 +44,7 @@ def both_ends(
     return where[..., child] & where[..., parent]
 
 
+@definitions.accepts_name
 def path_lengths(skeleton: definitions.Skeleton) -> np.ndarray:
     """Number of bones on the path between each pair of joints, (joints, joints)."""
     count = skeleton.num_joints
@@ -52,6 +56,7 @@ def path_lengths(skeleton: definitions.Skeleton) -> np.ndarray:
     return lengths
 
 
+@definitions.accepts_name
 def hinges(
     skeleton: definitions.Skeleton,
 ) -> tuple[tuple[str, int, int, int], ...]:
@@ -71,6 +76,7 @@ def hinges(
     return tuple(found)
 
 
+@definitions.accepts_name
 def joint_angles(
     xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch hinges"]:
@@ -87,6 +93,7 @@ def joint_angles(
     return numerics.angle_between(upper, lower)
 
 
+@definitions.accepts_name
 def hinge_sense(
     xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch hinges"]:
@@ -116,6 +123,7 @@ def hinge_sense(
     return bend * jnp.broadcast_to(jnp.array(signs, bend.dtype), bend.shape)
 
 
+@definitions.accepts_name
 def body_frame(
     xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch 3 3"]:

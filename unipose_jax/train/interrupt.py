@@ -1,5 +1,6 @@
-"""Signals that ask a run to end."""
+"""Handling of the signals SIGTERM and SIGINT during training."""
 
+import os
 import signal
 from types import FrameType
 from typing import Any
@@ -8,12 +9,12 @@ from typing import Any
 class Interrupt:
     """While open, SIGTERM and SIGINT set `requested` instead of killing the process.
 
-    A second SIGINT interrupts at once, as usual. Outside the main thread, where Python
-    allows no handlers, nothing is caught.
+    A second SIGINT raises KeyboardInterrupt. Outside the main thread Python allows no
+    signal handlers; signals then have their usual effect.
     """
 
     def __init__(self) -> None:
-        """Nothing is caught before the `with` block."""
+        """Creates the object; `with` installs the handlers."""
         self.requested = False
         self.signal_name = ""
         self._previous: dict[int, Any] = {}
@@ -35,3 +36,6 @@ class Interrupt:
             raise KeyboardInterrupt
         self.requested = True
         self.signal_name = signal.Signals(number).name
+        again = "; Ctrl-C again ends it at once" * (number == signal.SIGINT)
+        line = f"\n{self.signal_name}: the run is saved after this step{again}\n"
+        os.write(2, line.encode())  # a handler may not use buffered streams

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import tqdm
 
 from data_pipelines.loading import sources
+from unipose_jax import progress
 from unipose_jax.train import interrupt, metric_writer, optimizer, parallel
 from unipose_jax.train import state as train_state
 from unipose_jax.train import step as train_step
@@ -73,7 +73,12 @@ def _train(stage: Stage, checkpoints: checkpoint.Checkpoints) -> bool:
     with (
         interrupt.Interrupt() as stop,
         metric_writer.MetricWriter(stage.folder, first_step=first_step) as log,
-        progress_bar(first_step, stage.num_steps) as bar,
+        progress.Bar(
+            *(stage.num_steps, "train", "step"),
+            initial=first_step,
+            mininterval=2.0,
+            disable=not parallel.is_main_process(),
+        ) as bar,
     ):
         saver = _Saver(stage, checkpoints, batches, validate, log)
         state = parallel.replicate(state)
@@ -84,6 +89,8 @@ def _train(stage: Stage, checkpoints: checkpoint.Checkpoints) -> bool:
             fed = parallel.shard({name: batch[name] for name in stage.recipe.fields})
             state, scalars = run_step(state, fed, key)
             log.add(step, scalars)
+            if step == first_step + 1:
+                jax.block_until_ready(state)
             bar.update()
             logging = step == stage.num_steps or step % stage.log_every == 0
             if logging:
@@ -126,6 +133,8 @@ def _start(
     state, position = restore.restore_or_init(stage, checkpoints)
     if position is not None:
         batches.set_state(position)
+        if parallel.is_main_process() and int(state.step) < stage.num_steps:
+            print(f"{stage.folder}: resumes from the checkpoint of step {state.step}")
         return state, False
     if stage.init_backbone:
         state = pretrained.load_backbone(state, pathlib.Path(stage.init_backbone))
@@ -213,15 +222,3 @@ def make_validation_fn(
         )
 
     return scores
-
-
-def progress_bar(first_step: int, num_steps: int) -> tqdm.tqdm:
-    """A bar of steps, on the lead host."""
-    return tqdm.tqdm(
-        total=num_steps,
-        initial=first_step,
-        desc="train",
-        unit="step",
-        mininterval=2.0,
-        disable=not parallel.is_main_process(),
-    )

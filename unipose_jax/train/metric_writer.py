@@ -26,14 +26,14 @@ class NonFiniteLoss(RuntimeError):
 class MetricWriter:
     """Collects the scalars of steps and writes their means.
 
-    Scalars stay on the device until `flush`, so logging does not wait for every step.
+    Scalars stay on the device until `flush`, so that training need not wait for them.
     Lines of `log.jsonl` are `{"step", "split", "time", <scalars>}`; lines after
-    `first_step`, left by a run that was killed after its last checkpoint, are dropped.
-    Only the lead host writes.
+    `first_step`, written after the last checkpoint of a killed run, are removed.
+    Only the main process writes.
     """
 
     def __init__(self, workdir: pathlib.Path, *, first_step: int):
-        """Opens the log of `workdir` to go on after `first_step`."""
+        """Opens the log of `workdir`; continues after `first_step`."""
         self._pending: list[tuple[int, Any]] = []
         self._since = time.monotonic()
         self._file = self._board = None
@@ -56,14 +56,14 @@ class MetricWriter:
             self._board.close()
 
     def add(self, step: int, scalars: Mapping[str, jax.Array]) -> None:
-        """Remembers the replicated scalars of one training step."""
+        """Stores the replicated scalars of one training step."""
         self._pending.append((step, scalars))
 
     def flush(self) -> str:
-        """Writes the mean of the remembered steps; returns a note for people.
+        """Writes the means of the stored steps; returns the loss as text.
 
         Raises:
-            NonFiniteLoss: a remembered value is NaN or infinite.
+            NonFiniteLoss: a stored value is NaN or infinite.
         """
         if not self._pending:
             return ""
@@ -74,7 +74,7 @@ class MetricWriter:
             if bad:
                 raise NonFiniteLoss(
                     f"step {step}: {', '.join(bad)} is not finite; the last checkpoint "
-                    "is whole. A lower learning rate or clip_norm may help"
+                    "is valid. A lower learning rate or clip_norm may help"
                 )
         means = {
             name: float(np.mean([scalars[name] for scalars in values]))
@@ -109,11 +109,11 @@ class MetricWriter:
 
 
 def write_images(workdir: pathlib.Path, step: int, folder: pathlib.Path) -> None:
-    """Puts the PNG pictures of a folder, if any, into a run's TensorBoard files."""
+    """Adds the PNG files of a folder to the TensorBoard files of a run."""
     pictures = sorted(folder.glob("*.png"))
     if not pictures:
         return
-    from matplotlib import image  # which has drawn them
+    from matplotlib import image  # optional; installed where pictures were drawn
 
     with SummaryWriter(str(workdir / "tensorboard")) as board:
         for path in pictures:
@@ -121,7 +121,7 @@ def write_images(workdir: pathlib.Path, step: int, folder: pathlib.Path) -> None
 
 
 def _truncate_log(path: pathlib.Path, step: int) -> None:
-    """Rewrites a log without the lines after `step`, and without a torn last line."""
+    """Removes the lines after `step` and lines that are not valid JSON."""
     if not path.exists():
         return
     kept = []

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import tqdm
 
-from unipose_jax import errors, models, skeleton
+from unipose_jax import errors, models, progress, skeleton
 from unipose_jax.train import parallel
 from unipose_jax.train.checkpoints import checkpoint, restore
 from unipose_jax.train.evaluation import evaluate
@@ -46,13 +45,8 @@ class Teacher:
         size = evaluate.choose_batch_size(
             source, self._batch_size, description="what the teacher is to label"
         )
-        with tqdm.tqdm(
-            total=len(source),
-            desc="label",
-            unit="clip",
-            mininterval=1.0,
-            disable=not parallel.is_main_process(),
-        ) as bar:
+        quiet = not parallel.is_main_process()
+        with progress.Bar(len(source), "label", "clip", disable=quiet) as bar:
             found = evaluate.predict_split(
                 self._predict,
                 self._replicated,
@@ -85,7 +79,7 @@ class PseudoLabeledSource:
         return self._source[index] | self._at(index)
 
     def example(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Example `index`; `rng` as of the source. Its labels are always the same."""
+        """Example `index`, drawn by `rng`; its labels do not depend on `rng`."""
         return self._source.example(index, rng) | self._at(index)
 
     def _at(self, index: int) -> dict[str, np.ndarray]:

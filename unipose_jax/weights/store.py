@@ -32,11 +32,17 @@ def save(path: str | os.PathLike, params, meta: dict[str, Any]) -> None:
     arrays: dict[str, Any] = {
         name: np.asarray(value, np.float16) for name, value in flat.items()
     }
-    arrays_path, meta_path = _paths(path)
+    arrays_path, _ = _paths(path)
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)
     atomic.write_bytes(arrays_path, stream.getvalue())
-    atomic.write_bytes(meta_path, (json.dumps(meta, indent=1) + "\n").encode())
+    write_meta(path, meta)
+
+
+def write_meta(path: str | os.PathLike, meta: dict[str, Any]) -> None:
+    """Writes `path`.json."""
+    text = json.dumps(meta, indent=1) + "\n"
+    atomic.write_bytes(_paths(path)[1], text.encode())
 
 
 def load(path: str | os.PathLike = FOLDER / SHIPPED) -> tuple[Any, dict[str, Any]]:

@@ -93,7 +93,7 @@ class PersonSequence(sequence.Sequence):
         """
         if self.keypoint_folder:
             path = sequence.detector_path(self.keypoint_folder, self.clip)
-            return detections.read(path)
+            return self.read_detections(path)
         body = _read_bodies(self.skeleton_path)[self.body]
         uv = body.uv_color if self.color_camera else body.uv_depth
         size = (self.keypoint_camera.width, self.keypoint_camera.height)

@@ -97,7 +97,7 @@ class KinectSequence(sequence.Sequence):
             people = {f: t[None] for f, t in zip(self.frames, truth, strict=True)}
             return detections.Detections(skeletons.by_name(SKELETON), people)
         view = f"{self.folder.name}_50_{self.node:02d}"
-        found = detections.read(sequence.detector_path(self.detector, view))
+        found = self.read_detections(sequence.detector_path(self.detector, view))
         people = {}
         for frame, place, own in zip(
             self.frames, self.color_frames, truth, strict=True

@@ -15,10 +15,11 @@ import shutil
 from typing import Any
 
 import numpy as np
+import tqdm
 
-from data_pipelines.cameras import calibration
+from data_pipelines.cameras import calibration, camera_file
 from data_pipelines.ground import file_io
-from data_pipelines.readers.recordings import recording
+from data_pipelines.readers.recordings import image_files
 from unipose_jax import atomic, errors
 
 _PIXEL_CENTER = 0.5  # librealsense and Open3D: first pixel centre at (0, 0)
@@ -27,12 +28,23 @@ _CAMERA_FILES = ("camera_intrinsic.json", "intrinsic.json")
 _FPS, _DEPTH_UNIT = 30.0, 0.001  # defaults
 
 
+def is_source(folder: pathlib.Path) -> bool:
+    """Whether a folder has a camera of Open3D and PNG depth beside colour."""
+    path = next((folder / n for n in _CAMERA_FILES if (folder / n).is_file()), None)
+    kinds = {p.suffix.lower() for p in (folder / "depth").glob("*")}
+    if path is None or kinds - {".png"} or not (folder / "color").is_dir():
+        return False
+    raw = file_io.read_json(path)
+    return isinstance(raw, dict) and "intrinsic_matrix" in raw
+
+
 def convert(
     source: str | os.PathLike,
     output: str | os.PathLike,
     *,
     fps: float | None = None,
     depth_unit: float | None = None,
+    mirrored: bool = False,
 ) -> int:
     """Writes a recording folder from aligned pairs of colour and depth images.
 
@@ -44,6 +56,7 @@ def convert(
         fps: frames per second. None: from the camera file, or 30.
         depth_unit: metres per count of the depth images. None: from the camera file,
             or 0.001.
+        mirrored: whether the images are mirror images.
 
     Returns:
         The number of frames.
@@ -63,18 +76,20 @@ def convert(
     for name, value in {"fps": fps, "depth_unit": depth_unit}.items():
         if not 0 < value < math.inf:
             raise errors.BadInput(f"--{name}={value:g} is not a positive number")
-    if depth_unit > calibration.MAX_DEPTH_UNIT:
+    if depth_unit > camera_file.MAX_DEPTH_UNIT:
         raise errors.BadInput(
-            f"--depth_unit={depth_unit:g}: unit is metres per count; 0.001 for millimetres"
+            f"--depth_unit={depth_unit:g}: its unit is metres per count, 0.001 for "
+            "millimetres"
         )
     pairs = _pairs(source)
     file_io.check_absent(output)
     with atomic.replacing(output) as folder:
         for kind in ("depth", "color"):
             (folder / kind).mkdir(parents=True)
-        for number, (color, depth) in enumerate(pairs):
-            recording.read_depth_png(depth, camera)
-            recording.read_color(color, camera)
+        shown = tqdm.tqdm(pairs, unit=" frames", disable=None)
+        for number, (color, depth) in enumerate(shown):
+            image_files.read_depth_png(depth, camera)
+            image_files.read_color(color, camera)
             shutil.copyfile(depth, folder / "depth" / f"{number:06d}.png")
             suffix = ".png" if color.suffix.lower() == ".png" else ".jpg"
             shutil.copyfile(color, folder / "color" / f"{number:06d}{suffix}")
@@ -84,7 +99,7 @@ def convert(
             "color_from_depth": np.eye(4).tolist(),
             "depth_unit": depth_unit,
             "fps": fps,
-        }
+        } | ({"mirrored": True} if mirrored else {})
         file_io.write_json(folder / "camera.json", content)
     return len(pairs)
 

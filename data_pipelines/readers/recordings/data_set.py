@@ -3,11 +3,10 @@
 import pathlib
 from typing import Any
 
-
-from unipose_jax import errors
 from data_pipelines.ground import file_io, settings
-from data_pipelines.readers.recordings import recording
+from data_pipelines.readers.recordings import mounting_check, recording
 from data_pipelines.sequences import sequence
+from unipose_jax import errors
 
 _IMAGES = (".png", ".jpg", ".jpeg")
 
@@ -78,6 +77,7 @@ def _fingerprint(path: pathlib.Path) -> dict[str, Any]:
     """Fingerprint of a recording: digests of its text files and sizes of its images."""
     texts = [path / name for name in ("camera.json", "keypoints.json", "joints.npz")]
     texts += sorted((path / "keypoints").glob("*.json"))
+    texts += sorted((path / "keypoints").glob("*.txt"))
     return {
         "digest": file_io.digest(text for text in texts if text.is_file()),
         "images": {
@@ -103,11 +103,11 @@ def _open_all(
     for path in find_recordings(folder):
         parts = path.relative_to(root).parts or (path.resolve().name,)
         try:
-            opened.append(
-                recording.open_recording(
-                    path, name="-".join(parts), skip_corrupt=skip_corrupt
-                )
+            found = recording.open_recording(
+                path, name="-".join(parts), skip_corrupt=skip_corrupt
             )
+            mounting_check.warn_if_turned(found)
+            opened.append(found)
         except errors.BadInput as error:
             if not skip_corrupt:
                 raise

@@ -3,8 +3,8 @@
     camera.json  depth/000000.png  color/000000.{png,jpg}  mask/000000.png
     keypoints.json (or keypoints/*.json of OpenPose)  joints.npz
 
-Frames are read on request. Pixel centres are at +0.5: add 0.5 to cx and cy of intrinsics
-calibrated with centres at integers (OpenCV).
+Frames are read on request. Pixel centres are at +0.5: add 0.5 to cx and cy of
+intrinsics calibrated with centres at integers (OpenCV).
 """
 
 import dataclasses
@@ -18,11 +18,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from data_pipelines.cameras import calibration
+from data_pipelines.cameras import calibration, camera_file, frame_times, orientation
 from data_pipelines.ground import file_io, pose_file
-from data_pipelines.keypoints import detections
+from data_pipelines.keypoints import detections, settings
+from data_pipelines.readers.recordings import depth_counts, image_files, masks
 from data_pipelines.sequences import sequence
 from unipose_jax import atomic, errors
+from unipose_jax import skeleton as skeletons
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
@@ -31,33 +33,45 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 class Recording(sequence.Sequence):
     """An opened recording folder; `len` is the number of depth frames.
 
-    `frames` has the number in each depth file's name. All other files and keypoints of a
-    frame have the same number.
+    `frames` has the number in each depth file's name. All other files and keypoints of
+    a frame have the same number.
     """
 
     path: pathlib.Path
     depth_unit: float  # metres per count
+    file: camera_file.CameraFile  # cameras and poses as recorded
+    invalid: tuple[int, ...] = ()  # counts that mean no depth, besides 0 and 65535
+
+    @property
+    def orientation(self) -> orientation.Orientation:
+        """How the device is mounted; all that is read is upright and not mirrored."""
+        return self.file.orientation
 
     def depth(self, index: int) -> np.ndarray:
         """Depth of a frame: float32 (height, width), metres, 0 where missing."""
-        counts = read_depth_png(self._file("depth", index), self.depth_camera)
-        return counts.astype(np.float32) * np.float32(self.depth_unit)
+        counts = image_files.read_depth_png(self._file("depth", index), self.file.depth)
+        depth = depth_counts.to_metres(counts, self.depth_unit, self.invalid)
+        return self.orientation.turn_image(depth)
 
     def color(self, index: int) -> np.ndarray | None:
         """Colour of a frame: uint8 RGB (height, width, 3), or None without a file."""
         path = self._find("color", index)
-        if path is None or self.color_camera is None:
+        if path is None or self.file.color is None:
             return None
-        return read_color(path, self.color_camera)
+        image = image_files.read_color(path, self.file.color)
+        return self.orientation.turn_image(image)
+
+    def has_color(self, index: int) -> bool:
+        """Whether a frame has a file with its colour image."""
+        return self.color_camera is not None and bool(self._find("color", index))
 
     def mask(self, index: int) -> np.ndarray | None:
         """Mask of the person in depth: bool (height, width), or None without a file."""
         path = self._find("mask", index)
         if path is None:
             return None
-        image = _read_image(path, cv2.IMREAD_GRAYSCALE)
-        _check_size(path, image.shape[::-1], self.depth_camera)
-        return image > (0 if image.max() == 1 else 127)  # values 0 and 1, or 0 to 255
+        person = masks.read_mask(path, self.file.depth, self.file.mask_values)
+        return self.orientation.turn_image(person)
 
     def keypoint_detections(self) -> detections.Detections | None:
         """Detections from keypoints.json or the folder keypoints."""
@@ -66,7 +80,50 @@ class Recording(sequence.Sequence):
     @functools.cached_property
     def _detections(self) -> detections.Detections | None:
         path = next(filter(pathlib.Path.exists, _keypoint_paths(self.path)), None)
-        return None if path is None else detections.read(path)
+        if path is None:
+            return None
+        camera = self.file.color or self.file.depth  # as recorded
+        picture, rule = settings.parse(
+            self.file.keypoints,
+            (camera.width, camera.height),
+            str(self.path / "camera.json"),
+        )
+        found = detections.match_frames(
+            detections.read(path, picture), self.frames, self.time, rule
+        )
+        for line in found.notes:
+            errors.warn(f"{path}: {line}")
+        if self.orientation.is_upright:
+            return found
+        people = {f: self._turn_people(p, found) for f, p in found.by_frame.items()}
+        return dataclasses.replace(found, by_frame=people)
+
+    def _turn_people(
+        self, people: np.ndarray, found: detections.Detections
+    ) -> np.ndarray:
+        """Keypoints of a frame in the upright image, with the person's own sides.
+
+        Whoever looks at a mirrored image takes left for right.
+        """
+        camera = self.file.color or self.file.depth
+        uv = self.orientation.turn_uv(people[..., :2], camera)
+        turned = np.concatenate([uv, people[..., 2:]], axis=-1).astype(np.float32)
+        if self.orientation.mirrored:
+            turned = turned[:, np.array(found.joints.mirror)]
+        return turned
+
+    def keypoints_to_recorded(
+        self, uv: np.ndarray, confidence: np.ndarray, skeleton: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Keypoints as a detector finds them in the recorded images."""
+        if self.orientation.is_upright:
+            return uv, confidence
+        camera = self.file.color or self.file.depth
+        uv = self.orientation.turn_uv(uv, camera, back=True)
+        if self.orientation.mirrored:
+            order = np.array(skeletons.by_name(skeleton).mirror)
+            uv, confidence = uv[..., order, :], confidence[..., order]
+        return uv, confidence
 
     def joints(self) -> pose_file.PoseFile | None:
         """Ground truth, one pose per frame, or None without a file."""
@@ -84,7 +141,41 @@ class Recording(sequence.Sequence):
                 f"{path} has frame {pose.frame[first]} where the recording has frame "
                 f"{self.frames[first]}"
             )
-        return pose
+        return self.from_recorded(pose)
+
+    def to_recorded(self, pose: pose_file.PoseFile) -> pose_file.PoseFile:
+        """Poses in the frame of the depth camera as recorded, for a pose file.
+
+        Left and right stay those of the person.
+        """
+        return self._turn_pose(pose, back=True)
+
+    def from_recorded(self, pose: pose_file.PoseFile) -> pose_file.PoseFile:
+        """Poses of a file in the frame of `depth_camera`: inverse of `to_recorded`."""
+        return self._turn_pose(pose, back=False)
+
+    def _turn_pose(self, pose: pose_file.PoseFile, *, back: bool) -> pose_file.PoseFile:
+        if self.orientation.is_upright:
+            return pose
+        change = self.orientation.upright_from_recorded
+        xyz = np.where(np.isfinite(pose.xyz), pose.xyz, np.nan)
+        changes = {"xyz": (xyz @ (change if back else change.T)).astype(np.float32)}
+        source, target = self.file.depth, self.depth_camera
+        if back:
+            source, target = target, source
+        center, new_center = source.intrinsics[2:], target.intrinsics[2:]
+        if pose.intrinsics is not None:
+            if not np.allclose(pose.intrinsics, source.intrinsics, rtol=1e-4):
+                # Another camera in the same place; its image size is not known.
+                center = new_center = pose.intrinsics[2:]
+            sides = np.abs(change[:2, :2])
+            focal = (sides.T if back else sides) @ pose.intrinsics[:2]
+            changes["intrinsics"] = np.append(focal, new_center).astype(np.float32)
+        if pose.uv is not None:
+            turn = change[:2, :2] if back else change[:2, :2].T
+            uv = (pose.uv - center) @ turn + new_center
+            changes["uv"] = uv.astype(np.float32)
+        return dataclasses.replace(pose, **changes)
 
     def _find(self, kind: str, index: int) -> pathlib.Path | None:
         for suffix in ("png", "jpg", "jpeg"):
@@ -123,54 +214,51 @@ def open_recording(
             f"{path} has no camera.json; give one of the recordings in it, for example "
             f"{path / inside[0]}"
         )
-    camera = calibration.read_camera_file(path / "camera.json")
+    camera = camera_file.read_camera_file(path / "camera.json")
     frames = _depth_frames(path / "depth")
+    mounting = camera.orientation
+    world = _per_frame(camera.world_from_depth, len(frames), path)
     recording = Recording(
         name=name or path.resolve().name,
         subject=name or path.resolve().name,
         path=path,
         frames=frames,
-        time=calibration.frame_times(camera, frames, str(path / "camera.json")),
+        time=frame_times.frame_times(
+            camera.time,
+            camera.fps,
+            frames,
+            str(path / "camera.json"),
+            unit=camera.time_unit,
+        ),
         depth_unit=camera.depth_unit,
-        depth_camera=camera.depth,
-        color_camera=camera.color,
-        color_from_depth=camera.color_from_depth,
-        world_from_depth=_per_frame(camera.world_from_depth, len(frames), path),
+        depth_camera=mounting.turn_camera(camera.depth),
+        color_camera=camera.color and mounting.turn_camera(camera.color),
+        color_from_depth=mounting.turn_pose(camera.color_from_depth),
+        world_from_depth=None if world is None else mounting.turn_world(world),
+        file=camera,
+        invalid=camera.invalid or (),
     )
+    _check_not_empty(recording, skip_corrupt)
+    masks.check_masks(path / "mask", frames, camera)
+    invalid = depth_counts.find_invalid(path / "depth", frames, camera)
+    return dataclasses.replace(recording, invalid=invalid)
+
+
+def _check_not_empty(recording: Recording, skip_corrupt: bool) -> None:
+    """Decodes depth frames until one has a pixel."""
     unreadable: errors.BadInput | None = None
-    for index in range(len(frames)):
+    for index in range(len(recording)):
         try:
             if recording.depth(index).any():
-                return recording
+                return
         except errors.BadInput as error:
             if not skip_corrupt:
                 raise
             unreadable = unreadable or error
     raise unreadable or errors.BadInput(
-        f"{path}/depth: all {len(frames)} frames are empty (every pixel is 0)"
+        f"{recording.path}/depth: all {len(recording)} frames are empty (every pixel "
+        "is 0 or no depth)"
     )
-
-
-def read_depth_png(path: pathlib.Path, camera: calibration.Camera) -> np.ndarray:
-    """Reads a depth map: uint16 (height, width), counts.
-
-    Raises:
-        errors.BadInput: the file is not a complete 16-bit grey PNG of the camera's
-            size.
-    """
-    _check_depth_png(path, camera)
-    return _read_image(path, cv2.IMREAD_UNCHANGED)
-
-
-def read_color(path: pathlib.Path, camera: calibration.Camera) -> np.ndarray:
-    """Reads a colour image: uint8 RGB (height, width, 3).
-
-    Raises:
-        errors.BadInput: the file cannot be decoded or does not have the camera's size.
-    """
-    image = _read_image(path, cv2.IMREAD_COLOR)
-    _check_size(path, image.shape[1::-1], camera)
-    return np.ascontiguousarray(image[..., ::-1])
 
 
 def write_recording(
@@ -188,6 +276,8 @@ def write_recording(
     mask: Iterable[np.ndarray] | None = None,
     keypoints: Any = None,
     joints: pose_file.PoseFile | None = None,
+    up: str = "top",
+    mirrored: bool = False,
 ) -> None:
     """Writes a recording folder atomically.
 
@@ -206,6 +296,9 @@ def write_recording(
         mask: bool (height, width) per frame, mask of the person in depth.
         keypoints: content of keypoints.json (see `detections`).
         joints: ground truth, one pose per frame.
+        up: side of the images that is up in the scene; see `cameras.orientation`. All
+            arrays are as recorded, neither turned nor mirrored.
+        mirrored: whether the images are mirror images.
 
     Raises:
         errors.BadInput: the folder exists or cannot be written.
@@ -219,6 +312,8 @@ def write_recording(
         "color_from_depth": _to_list(color_from_depth) or np.eye(4).tolist(),
         "world_from_depth": _to_list(world_from_depth),
     }
+    camera |= {"up": up} if up != "top" else {}
+    camera |= {"mirrored": True} if mirrored else {}
     file_io.check_absent(path)
     with atomic.replacing(path) as folder:
         folder.mkdir()
@@ -257,42 +352,6 @@ def _depth_frames(folder: pathlib.Path) -> tuple[int, ...]:
     return tuple(sorted(int(name) for name in names))
 
 
-def _check_depth_png(path: pathlib.Path, camera: calibration.Camera) -> None:
-    """Raises if the file is not a 16-bit grey PNG of the camera's size."""
-    header = file_io.read_png_header(path)
-    if header.bits != 16 or header.color_type != 0:
-        raise errors.BadInput(
-            f"{path} is {header.bits}-bit"
-            f" {'grey' if header.color_type == 0 else 'colour'};"
-            " a depth map must be a 16-bit grey PNG"
-        )
-    _check_size(path, (header.width, header.height), camera)
-
-
-def _check_size(
-    path: pathlib.Path, size: Sequence[int], camera: calibration.Camera
-) -> None:
-    if tuple(size) != (camera.width, camera.height):
-        raise errors.BadInput(
-            f"{path} is {size[0]}x{size[1]}, but camera.json says"
-            f" {camera.width}x{camera.height}"
-        )
-
-
-def _read_image(path: pathlib.Path, flags: int) -> np.ndarray:
-    try:
-        data = path.read_bytes()
-        whole = file_io.check_png(data)  # avoids error messages of libpng
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if whole else None
-    except OSError as error:
-        raise errors.BadInput(f"cannot read {path}: {error.strerror}") from error
-    except cv2.error as error:
-        raise errors.BadInput(f"{path} cannot be decoded: {error.err}") from error
-    if image is None:
-        raise errors.BadInput(f"{path} cannot be decoded")
-    return image
-
-
 def _per_frame(
     transforms: np.ndarray | None, frames: int, path: pathlib.Path
 ) -> np.ndarray | None:
@@ -327,6 +386,6 @@ def _write_images(
     folder.mkdir()
     for index, image in enumerate(images):
         path = folder / f"{index:06d}.png"
-        _check_size(path, image.shape[1::-1], camera)
+        image_files.check_size(path, image.shape[1::-1], camera)
         if not cv2.imwrite(str(path), np.ascontiguousarray(image)):
             raise errors.BadInput(f"cannot write {path}; is the disk full?")

@@ -77,7 +77,7 @@ class CameraClip(sequence.Sequence):
     def keypoint_detections(self) -> detections.Detections:
         """Detected keypoints if given, otherwise the 2D positions of the file."""
         if self.detector_file is not None:
-            return detections.read(self.detector_file)
+            return self.read_detections(self.detector_file)
         uv = np.where(self.valid[..., None], self.uv, np.float32(np.nan))
         person = np.concatenate([uv, self.valid[..., None]], axis=-1, dtype=np.float32)
         people = {frame: person[i][None] for i, frame in enumerate(self.frames)}

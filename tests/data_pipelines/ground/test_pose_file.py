@@ -11,7 +11,7 @@ from unipose_jax import errors
 def make_pose(**changes):
     rng = np.random.default_rng(0)
     pose = pose_file.PoseFile(
-        xyz=rng.normal(size=(4, 15, 3)).astype(np.float32),
+        xyz=0.2 * rng.normal(size=(4, 15, 3)).astype(np.float32),
         confidence=rng.uniform(size=(4, 15)).astype(np.float32),
         skeleton="ITOP15",
         time=np.arange(4) / 30,
@@ -74,6 +74,15 @@ def fields(**changes):
         ({"confidence": np.zeros((5, 15))}, "'confidence' has shape"),
         ({"time": np.zeros(3)}, "'time' has shape"),
         ({"time": np.array([0.0, 1, 0, 1])}, "'time' decreases"),
+        ({"xyz": 1000 * make_pose().xyz}, "as in millimetres; joints must be in m"),
+        ({"xyz": 100 * make_pose().xyz}, "as in centimetres; joints must be in m"),
+        ({"time": 33.3 * np.arange(4)}, "33.3 apart, as in milliseconds"),
+        ({"time": np.int64(33333) * np.arange(4)}, "as in microseconds"),
+        ({"time": np.int64(17e17) + np.arange(4) * 33333333}, "are nanoseconds"),
+        ({"time": np.arange(4)}, "times 0, 1, 2, ... count frames"),
+        ({"time": np.array(["2023-11-14", "NaT"] * 2, "M8[ns]")}, "'time' decreases"),
+        ({"confidence": np.full((4, 15), 95.0)}, "percent, as of ZED"),
+        ({"confidence": np.full((4, 15), 3.0)}, "levels 0 to 3, as of Azure Kinect"),
         ({"intrinsics": np.zeros(4)}, "'intrinsics' has no positive"),
         ({"intrinsics": np.ones(5)}, "'intrinsics' has shape"),
         ({"valid": np.ones((4, 15))}, "'valid' has dtype"),
@@ -91,6 +100,55 @@ def test_a_wrong_field_is_named_in_one_line(tmp_path, change, message):
         pose_file.read(tmp_path / "a.npz")
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_stills_and_slow_cameras_are_no_wrong_units(tmp_path):
+    for time in ([0, 946.1, 956.1, 963.0], [0.0, 5, 10, 15], [0.0, 1, 2, 3]):
+        np.savez(tmp_path / "a.npz", **fields(time=np.array(time, np.float64)))
+        np.testing.assert_array_equal(pose_file.read(tmp_path / "a.npz").time, time)
+
+
+def test_frame_numbers_as_floats_are_told_by_smooth_motion(tmp_path):
+    swing = np.sin(0.2 * np.arange(20))[:, None, None] * np.float32([0.3, 0, 0])
+    xyz = (make_pose().xyz[:1] + swing).astype(np.float32)
+    named = {"xyz": xyz, "confidence": np.ones((20, 15), np.float32)}
+    named |= {"skeleton": "ITOP15", "time": np.arange(20.0)}
+    np.savez(tmp_path / "a.npz", **named)
+    with pytest.raises(errors.BadInput, match="these are frame numbers"):
+        pose_file.read(tmp_path / "a.npz")
+
+
+def test_dates_are_seconds_since_1970(tmp_path):
+    dates = np.datetime64("2023-11-14T22:13:20") + np.arange(4) * np.timedelta64(
+        40, "ms"
+    )
+    np.savez(tmp_path / "a.npz", **fields(time=dates))
+    read = pose_file.read(tmp_path / "a.npz").time
+    np.testing.assert_allclose(read, 1.7e9 + 0.04 * np.arange(4), atol=1e-6, rtol=0)
+
+
+def test_lost_joints_are_not_valid(tmp_path, capsys):
+    pose = make_pose(valid=None, confidence=np.ones((4, 15), np.float32))
+    pose.confidence[1, 2] = 0  # lost, by the tracker's own word
+    pose.xyz[2, 3] = np.nan
+    pose.xyz[3, 4] = 0
+    np.savez(
+        tmp_path / "a.npz", **{k: v for k, v in vars(pose).items() if v is not None}
+    )
+    lost = np.argwhere(~pose_file.read(tmp_path / "a.npz").is_valid())
+    assert lost.tolist() == [[1, 2], [2, 3], [3, 4]]
+    assert "1 joints are at exactly (0, 0, 0)" in capsys.readouterr().err
+    pose.xyz[:, 8] = 0  # the origin of poses relative to the torso
+    pose_file.write(
+        tmp_path / "b.npz", dataclasses.replace(pose, valid=~np.isnan(pose.xyz[..., 0]))
+    )
+    assert pose_file.read(tmp_path / "b.npz").is_valid()[:, 8].all()
+
+
+def test_a_file_of_a_lifting_network_is_named(tmp_path):
+    np.savez(tmp_path / "a.npz", reconstruction=np.zeros((4, 17, 3), np.float32))
+    with pytest.raises(errors.BadInput, match=r"VideoPose3D.*\.npy.*--skeleton"):
+        pose_file.read(tmp_path / "a.npz")
 
 
 def test_a_file_without_frames_is_bad_input(tmp_path):

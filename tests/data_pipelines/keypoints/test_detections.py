@@ -111,9 +111,11 @@ def test_openpose_joint_orders_are_recognised(tmp_path, joints, knee):
         ([entry(0, person(1, 2)[:, :2])], "11.3333 joints"),
         ([{"image_id": 0, "keypoints": "abc"}], "no list of numbers"),
         ([{"image_id": 0}], "no list of numbers"),
-        ([{"image_id": "0", "keypoints": []}], "no integer 'image_id'"),
-        ([3], "no integer 'image_id'"),
-        ("nonsense", "not a list of COCO"),
+        ([{"image_id": "a", "keypoints": []}], "no frame number"),
+        ([{"image_id": 0.5, "keypoints": []}], "neither an integer nor the name"),
+        ([entry(0, person(1, 2)), {}], "entry 1 has no 'image_id'"),
+        ([3], "no known keypoint format"),
+        ("nonsense", "no known keypoint format"),
         ({"annotations": []}, "no category names"),
         ({"categories": [{"keypoints": ["a", "a"]}]}, "repeats a joint"),
     ],
@@ -131,10 +133,10 @@ def test_bad_coco_is_named_in_one_line(tmp_path, content, message):
     [
         ("1.json", {"people": [{"pose_keypoints_2d": [1.0] * 51}]}, "17 joints, .* 25"),
         ("1.json", {"people": [3]}, "no list of numbers"),
-        ("1.json", {}, "not an OpenPose file"),
+        ("1.json", {}, "no known keypoint format"),
         ("1.json", {"people": 3}, "not an OpenPose file"),
         ("one.json", {"people": []}, "not an OpenPose file of a numbered frame"),
-        ("1.txt", {"people": []}, "no OpenPose or MMPose files"),
+        ("1.csv", {"people": []}, "no keypoint files: .*json"),
     ],
 )
 def test_bad_openpose_is_named_in_one_line(tmp_path, name, content, message):

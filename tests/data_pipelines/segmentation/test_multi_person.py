@@ -42,11 +42,10 @@ def test_people_who_pass_each_other_keep_their_numbers(room):
     assert {n for frame in numbers for n in frame.values()} == {0, 1}
 
 
-def test_a_new_person_gets_a_new_number_and_unseen_people_are_dropped(
-    room, monkeypatch
-):
-    monkeypatch.setattr(multi_person, "_MAX_UNSEEN_FRAMES", 2)
-    follow = start(room)
+def test_a_new_person_gets_a_new_number_and_unseen_people_are_dropped(room):
+    follow = multi_person.MultiPersonSegmenter(
+        room.camera.rays(), room.camera.intrinsics, forget=2 / 30
+    )
     empty = room.render()[0]
     alone = room.render(room.person(-0.6, 2.5))[0]
     assert list(follow(alone)) == [0]

@@ -21,6 +21,8 @@ pytest.importorskip("onnxruntime")
 WIDTH, HEIGHT, CELL = 96, 128, 4  # input size, and input pixels per heat-map cell
 BOX = (100.0, 20.0, 190.0, 200.0)
 JOINTS = 17
+# How the cells of the heat map are placed, as ONNX names it.
+HEAT_MAPS = {"heat": "asymmetric", "middle": "half_pixel", "udp": "align_corners"}
 # Directions in colour space at least 14 degrees apart, also at the blurred edges.
 TRIPLES = [(a, b, 5 - a - b) for a in range(6) for b in range(6 - a)][:JOINTS]
 COLORS = np.array([240 * np.array(t) / np.linalg.norm(t) for t in TRIPLES], np.float32)
@@ -72,7 +74,7 @@ def build(path, head, *, mean=onnx_pose.MEAN, std=onnx_pose.STD, rgb=True, **sha
         outputs = ["u", "v"]
     else:
         outputs = ["heat"]
-        mode = {"heat": "asymmetric", "udp": "align_corners"}[head]
+        mode = HEAT_MAPS[head]
         nodes.append(resize("smooth", "heat_size", "heat", mode, "linear"))
     kind = onnx.TensorProto.FLOAT
     graph = helper.make_graph(
@@ -125,11 +127,17 @@ def error_in_input_pixels(found, true, box):
 
 
 @pytest.mark.parametrize("box", [BOX, (30.3, 40.7, 230.2, 199.1)], ids=["tall", "wide"])
-@pytest.mark.parametrize("head", ["heat", "udp"])
-def test_heat_map_peaks_are_accurate_to_a_quarter_cell(tmp_path, head, box):
-    detector = onnx_pose.KeypointDetector(
-        build(tmp_path / "a.onnx", head), udp=head == "udp"
-    )
+@pytest.mark.parametrize(
+    ("head", "options"),
+    [
+        ("heat", {}),
+        ("middle", {"cells": "middle"}),
+        ("udp", {"cells": "corners"}),
+        ("udp", {"udp": True}),
+    ],
+)
+def test_heat_map_peaks_are_accurate_to_a_quarter_cell(tmp_path, head, options, box):
+    detector = onnx_pose.KeypointDetector(build(tmp_path / "a.onnx", head), **options)
     uv = spread(box)
     found, confidence = detector(paint(uv), box)
     assert error_in_input_pixels(found, uv, box) < 0.25 * CELL
@@ -146,6 +154,19 @@ def test_keypoints_have_no_systematic_offset(tmp_path):
         away.append(detector(paint(uv), box)[0] - uv)
     # A systematic error of half a pixel is visible: the mean of 136 has std 0.015.
     np.testing.assert_allclose(np.mean(away, axis=(0, 1)), 0.0, atol=0.06)
+
+
+def test_cells_of_another_convention_move_all_keypoints(tmp_path):
+    path = build(tmp_path / "a.onnx", "middle")
+    (right, _), (wrong, _) = (
+        onnx_pose.KeypointDetector(path, cells=cells)(paint(spread(BOX)), BOX)
+        for cells in ("middle", "first")
+    )
+    scale = min(WIDTH / (1.25 * 90), HEIGHT / (1.25 * 180))
+    np.testing.assert_allclose((right - wrong) * scale, (CELL - 1) / 2, atol=1e-3)
+    for options in ({"cells": "center"}, {"cells": "middle", "udp": True}):
+        with pytest.raises(ValueError, match="choose one of first, middle, corners"):
+            onnx_pose.KeypointDetector(path, **options)
 
 
 def test_simcc_peaks_are_accurate_to_half_a_bin(tmp_path):

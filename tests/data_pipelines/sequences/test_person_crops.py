@@ -192,8 +192,8 @@ def test_the_square_matches_a_hand_computed_one():
 def test_outliers_and_points_behind_the_camera_have_no_effect():
     person = make_person(count=500)
     matrix = person_crops.crop_matrix(person, PINHOLE, size=32)
-    wild = np.concatenate([person, [[5.0, 0.0, 2.0], [0.0, -9.0, 2.0]]])
-    changed = person_crops.crop_matrix(wild, PINHOLE, size=32)
+    outliers = np.concatenate([person, [[5.0, 0.0, 2.0], [0.0, -9.0, 2.0]]])
+    changed = person_crops.crop_matrix(outliers, PINHOLE, size=32)
     np.testing.assert_allclose(changed, matrix, rtol=0.02, atol=0.2)
     behind = np.concatenate([person, [[0.1, 0.1, -1.0], [0.1, 0.1, 0.0]]])
     unchanged = person_crops.crop_matrix(behind, PINHOLE, size=32)

@@ -4,10 +4,9 @@ import weakref
 import numpy as np
 import pytest
 from matplotlib import pyplot
-from PIL import Image
 
 from tests.report import conftest
-from unipose_jax.report.draw import canvas, overlays, palette, panels, views
+from unipose_jax.report.draw import canvas, marks, overlays, palette, panels, views
 from unipose_jax.skeleton import definitions
 
 BODY = definitions.ITOP15
@@ -25,84 +24,93 @@ DEPTH = np.full((240, 320), 3.0, np.float32)
 COLOR = np.full((240, 320, 3), 120, np.uint8)
 
 
-def pixels(path):
-    return np.asarray(Image.open(path).convert("RGB")) / 255.0
+@pytest.fixture
+def draw(figures):
+    """Draws an overlay; returns the axes of the image."""
+
+    def drawn(image=COLOR, uv=UV, **options):
+        overlays.draw_overlay("a.png", image, uv, skeleton="ITOP15", **options)
+        return figures[-1].axes[0]
+
+    return drawn
 
 
-def at(image, uv, *, scale):
-    x, y = scale * np.asarray(uv) + (0.0, panels.HEADER)
-    return image[int(y), int(x)]
+def artists(ax, zorder):
+    return [artist for artist in ax.collections if artist.get_zorder() == zorder]
 
 
-def draw(tmp_path, image=COLOR, uv=UV, **options):
-    path = tmp_path / "picture.png"
-    overlays.draw_overlay(path, image, uv, skeleton="ITOP15", **options)
-    return pixels(path)
+def joints_of(ax):
+    return artists(ax, marks.POSE + 0.2)[0]
 
 
 @pytest.mark.parametrize("kind", ["color", "depth"])
-def test_joints_land_on_their_pixels_in_their_colours(tmp_path, kind):
+def test_joints_lie_on_their_pixels_in_their_colours(draw, kind):
     width = 960 if kind == "color" else 960 + overlays.SCALE_BAR
-    image = COLOR if kind == "color" else DEPTH
-    picture = draw(tmp_path, image, width=width)
-    assert picture.shape[1] == width
-    for joint, color in enumerate(palette.joint_colors(BODY)):
-        np.testing.assert_allclose(
-            at(picture, UV[joint], scale=3.0), color, atol=0.01, err_msg=str(joint)
-        )
+    ax = draw(COLOR if kind == "color" else DEPTH, width=width)
+    fig_width, fig_height = canvas.size(ax.figure)
+    assert fig_width == width
+    joints = joints_of(ax)
+    np.testing.assert_allclose(joints.get_offsets(), UV)
+    colors = palette.joint_colors(BODY)
+    np.testing.assert_allclose(joints.get_facecolors()[:, :3], colors)
+    x, y = ax.transData.transform(UV).T
+    np.testing.assert_allclose(x, 3.0 * UV[:, 0])
+    np.testing.assert_allclose(fig_height - y, panels.HEADER + 3.0 * UV[:, 1])
 
 
-def test_the_image_lies_where_the_joints_say(tmp_path):
-    image = COLOR.copy()
-    image[10, 20] = (255, 0, 0)  # the centre of this pixel is (20.5, 10.5)
-    picture = draw(tmp_path, image, uv=np.full((15, 2), np.nan))
-    np.testing.assert_allclose(at(picture, (20.5, 10.5), scale=3.0), (1, 0, 0))
-    red = np.argwhere((picture == (1.0, 0.0, 0.0)).all(-1)) - (panels.HEADER, 0)
-    np.testing.assert_array_equal([red.min(0), red.max(0)], [(30, 60), (32, 62)])
+def test_the_corner_of_the_image_is_the_origin_of_pixels(draw):
+    (shown,) = draw().images
+    assert tuple(shown.get_extent()) == (0, 320, 240, 0)
+    np.testing.assert_array_equal(shown.get_array(), COLOR)
 
 
-def test_invisible_joints_are_hollow(tmp_path):
+def test_invisible_joints_are_hollow(draw):
     visible = np.ones(15, bool)
     visible[7] = False
-    picture = draw(tmp_path, visible=visible)
-    np.testing.assert_allclose(at(picture, UV[7], scale=3.0), 1.0, atol=0.01)
-    np.testing.assert_allclose(at(picture, UV[6], scale=3.0), palette.RIGHT, atol=0.01)
+    joints = joints_of(draw(visible=visible))
+    faces = joints.get_facecolors()[:, :3]
+    np.testing.assert_allclose(faces[7], palette.WHITE)
+    np.testing.assert_allclose(faces[6], palette.RIGHT)
 
 
-def test_uncertain_joints_are_faint_and_small(tmp_path):
+def test_uncertain_joints_are_faint_and_small(draw):
     confidence = np.ones(15)
     confidence[7] = 0.0
-    sure, unsure = draw(tmp_path), draw(tmp_path, confidence=confidence)
-    ground = 120 / 255
-    contrast = [abs(at(p, UV[7], scale=3.0) - ground).max() for p in (sure, unsure)]
-    assert contrast[1] < 0.6 * contrast[0]
+    joints = joints_of(draw(confidence=confidence))
+    assert joints.get_facecolors()[7, 3] < 0.6 * joints.get_facecolors()[6, 3]
+    assert joints.get_sizes()[7] < joints.get_sizes()[6]
 
 
 @pytest.mark.parametrize("missing", [slice(0, 15), slice(3, 4)])
-def test_nan_joints_are_skipped_with_their_bones(tmp_path, missing):
+def test_nan_joints_are_skipped_with_their_bones(draw, missing):
     uv = UV.copy()
     uv[missing] = np.nan
-    picture = draw(tmp_path, uv=uv, truth_uv=uv, keypoints=uv)
-    # The left upper arm, joint 3 to 5, is gone; an empty image is all ground there.
-    middle = (UV[3] + UV[5]) / 2
-    np.testing.assert_allclose(at(picture, middle, scale=3.0), 120 / 255, atol=0.01)
+    ax = draw(uv=uv, truth_uv=uv, keypoints=uv)
+    known = np.isfinite(uv).all(axis=1)
+    whole = sum(known[list(ends)].all() for ends in BODY.bones)
+    assert len(artists(ax, marks.POSE)[0].get_segments()) == 2 * whole
+    assert len(artists(ax, marks.TRUTH)[0].get_segments()) == whole
+    for points in (joints_of(ax), artists(ax, marks.KEYPOINTS)[0]):
+        np.testing.assert_allclose(points.get_offsets(), uv[known])
 
 
-def test_truth_is_drawn_where_it_differs(tmp_path):
-    picture = draw(tmp_path, truth_uv=UV + (30.0, 0.0))
-    plain = draw(tmp_path)
-    changed = np.abs(picture - plain).max(-1)[panels.HEADER :] > 0.05
-    assert changed.sum() > 1000
-    columns = np.flatnonzero(changed.any(0))
-    assert abs(columns.max() / 3.0 - (UV[:, 0].max() + 30.0)) < 3.0
+def test_truth_is_drawn_at_its_own_pixels(draw):
+    truth = UV + (30.0, 0.0)
+    layer = artists(draw(truth_uv=truth), marks.TRUTH)[0]
+    ends = [truth[list(bone)] for bone in BODY.bones]
+    np.testing.assert_allclose(layer.get_segments(), ends)
+    assert not artists(draw(), marks.TRUTH)
 
 
-def test_keypoints_of_no_confidence_are_left_out(tmp_path):
+def test_keypoints_of_no_confidence_are_left_out(draw):
     nothing = np.full((15, 2), np.nan)
-    hidden = draw(tmp_path, uv=nothing, keypoints=UV, keypoint_confidence=np.zeros(15))
-    shown = draw(tmp_path, uv=nothing, keypoints=UV)
-    np.testing.assert_allclose(at(shown, UV[7], scale=3), palette.KEYPOINT, atol=0.01)
-    np.testing.assert_allclose(at(hidden, UV[7], scale=3), 120 / 255, atol=0.01)
+    hidden = draw(uv=nothing, keypoints=UV, keypoint_confidence=np.zeros(15))
+    shown = draw(uv=nothing, keypoints=UV)
+    assert not len(artists(hidden, marks.KEYPOINTS)[0].get_offsets())
+    rim, cross = artists(shown, marks.KEYPOINTS)
+    np.testing.assert_allclose(rim.get_offsets(), UV)
+    np.testing.assert_allclose(cross.get_offsets(), UV)
+    np.testing.assert_allclose(cross.get_edgecolors()[0, :3], palette.KEYPOINT)
 
 
 def test_a_window_that_is_too_long_is_the_whole_image():
@@ -157,7 +165,7 @@ def test_figures_do_not_pile_up(tmp_path, monkeypatch):
         return made[-1]
 
     monkeypatch.setattr(canvas, "new_figure", remembered)
-    draw(tmp_path)
+    overlays.draw_overlay(tmp_path / "a.png", COLOR, UV, skeleton="ITOP15", width=320)
     alive = weakref.ref(made.pop())
     gc.collect()
     assert alive() is None

@@ -33,7 +33,7 @@ def scores():
     return dict.fromkeys(names, 0.5) | {f"{name}_pairs": 4.0 for name in names}
 
 
-def test_without_matplotlib_a_run_has_its_table_and_a_word(
+def test_without_matplotlib_a_run_has_its_table_and_a_note(
     tmp_path, without_matplotlib
 ):
     path = ranking_page.write_run(

@@ -12,7 +12,7 @@ def draw(figures, rows):
     return ax, {run.get_label(): run.lines[0] for run in ax.containers}
 
 
-def test_better_runs_are_higher_and_fall_where_they_get_worse(figures):
+def test_runs_are_drawn_at_the_means_of_their_metrics(figures):
     falls = {"0": {"map_10cm": [0.8, 0.81]}, "8": {"map_10cm": [0.6, 0.61]}}
     stays = {"0": {"map_10cm": [0.9, 0.91]}, "8": {"map_10cm": [0.9, 0.91]}}
     ax, lines = draw(figures, {"falls": falls, "stays": stays})
@@ -45,5 +45,5 @@ def test_runs_may_lack_values_and_seeds(figures):
         (["1", "nan"], [0.0, 1.0], False),
     ],
 )
-def test_numbers_stand_where_they_belong(values, places, wide):
+def test_numbers_are_placed_by_value_and_names_in_order(values, places, wide):
     assert sweeps.places_of(values) == (places, wide)

@@ -15,11 +15,11 @@ def index(name):
 def key_poses(params, action, count=300):
     def one(key):
         draws = clip_sampling.draw(key, params.num_key_poses)
-        habit = clip_sampling.choose_action_parameters(
-            draws.habit, jnp.asarray(index(action)), params
+        action_params = clip_sampling.choose_action_parameters(
+            draws.action_params, jnp.asarray(index(action)), params
         )
         return clip_sampling.choose_key_poses(
-            draws, jnp.asarray(index(action)), habit, params
+            draws, jnp.asarray(index(action)), action_params, params
         )
 
     return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), count))
@@ -64,24 +64,24 @@ def test_draws_are_uniform_and_normal():
 @pytest.mark.parametrize("u", [0.0, 0.5, 0.999])
 def test_parameters_stay_in_the_ranges_of_their_action(u):
     fields = len(clip_sampling.ActionParameters._fields)
-    habit = clip_sampling.choose_action_parameters(
+    action_params = clip_sampling.choose_action_parameters(
         jnp.full(fields, u), jnp.asarray(index("run")), PARAMS
     )
     low, high = actions.ACTIONS["run"].speed
-    assert low - 1e-5 <= habit.speed <= high + 1e-5
-    assert habit.gait == 1.0
-    assert habit.mix == PARAMS.mix
+    assert low - 1e-5 <= action_params.speed <= high + 1e-5
+    assert action_params.gait == 1.0
+    assert action_params.mix == PARAMS.mix
 
 
 def test_moves_take_at_least_the_shortest_time():
     for u in np.linspace(0.0, 0.99, 5):
         draws = jnp.full(13, u)
-        habit = clip_sampling.choose_action_parameters(
+        action_params = clip_sampling.choose_action_parameters(
             jnp.full(len(clip_sampling.ActionParameters._fields), 0.5),
             jnp.asarray(index("stand")),
             PARAMS,
         )
-        timing = clip_sampling.choose_timing(draws, habit, PARAMS)
+        timing = clip_sampling.choose_timing(draws, action_params, PARAMS)
         assert timing.interval * (1.0 - timing.hold) >= PARAMS.min_move - 1e-5
 
 

@@ -8,7 +8,7 @@ TIME = jnp.linspace(0.0, 2.0, 61)
 PARAMS = actions.MotionParams()
 
 
-def habit(name, **changes):
+def action_params(name, **changes):
     index = jnp.asarray(actions.row_index(actions.ACTIONS, name))
     middle = jnp.full(len(clip_sampling.ActionParameters._fields), 0.5)
     chosen = clip_sampling.choose_action_parameters(middle, index, PARAMS)
@@ -16,7 +16,9 @@ def habit(name, **changes):
 
 
 def timing(**changes):
-    chosen = clip_sampling.choose_timing(jnp.full(13, 0.5), habit("stand"), PARAMS)
+    chosen = clip_sampling.choose_timing(
+        jnp.full(13, 0.5), action_params("stand"), PARAMS
+    )
     return chosen._replace(**{k: jnp.asarray(v) for k, v in changes.items()})
 
 
@@ -38,7 +40,7 @@ def still_pose(frames=61):
 def test_straight_path_is_speed_times_time():
     place = layers.root_path(
         jnp.asarray([-1.0, 0.0, 2.0]),
-        habit("walk", speed=1.5, turn=0.0),
+        action_params("walk", speed=1.5, turn=0.0),
         timing(yaw=jnp.pi / 2, heading=0.0, place=jnp.asarray([0.1, 0.0, 0.2])),
     )
     expected = [[-1.4, 0, 0.2], [0.1, 0, 0.2], [3.1, 0, 0.2]]
@@ -49,7 +51,7 @@ def test_a_full_turn_returns_to_the_start():
     elapsed = jnp.asarray([0.0, jnp.pi, 2.0 * jnp.pi])
     place = layers.root_path(
         elapsed,
-        habit("walk", speed=1.0, turn=1.0),
+        action_params("walk", speed=1.0, turn=1.0),
         timing(yaw=0.0, heading=0.0, place=jnp.zeros(3)),
     )
     # A circle of radius 1 m to the right of somebody who faces +z.
@@ -57,7 +59,7 @@ def test_a_full_turn_returns_to_the_start():
 
 
 def test_a_standing_foot_stays_in_place_while_the_body_moves():
-    walk = habit("walk", speed=1.2, turn=0.0)
+    walk = action_params("walk", speed=1.2, turn=0.0)
     clock = timing(heading=0.0, yaw=0.0)
     pose = layers.add_gait(still_pose(), TIME, walk, clock)
     foot = pose.step[..., 1] + layers.root_path(TIME, walk, clock)[:, 2:]
@@ -68,19 +70,19 @@ def test_a_standing_foot_stays_in_place_while_the_body_moves():
 
 @pytest.mark.parametrize(("name", "flies"), [("walk", False), ("run", True)])
 def test_both_feet_leave_the_floor_in_running_only(name, flies):
-    pose = layers.add_gait(still_pose(), TIME, habit(name), timing())
+    pose = layers.add_gait(still_pose(), TIME, action_params(name), timing())
     assert bool(jnp.any(jnp.min(pose.lift, axis=-1) > 0.01)) == flies
 
 
 def test_actions_without_a_gait_have_no_steps():
-    pose = layers.add_gait(still_pose(), TIME, habit("stand"), timing())
+    pose = layers.add_gait(still_pose(), TIME, action_params("stand"), timing())
     for before, after in zip(still_pose(), pose, strict=True):
         np.testing.assert_allclose(after, before, atol=1e-6)
 
 
 def test_jumps_have_the_given_height():
     clock = timing(tuck=0.0)
-    pose = layers.add_jump(still_pose(), TIME, habit("jump", jump=0.3), clock)
+    pose = layers.add_jump(still_pose(), TIME, action_params("jump", jump=0.3), clock)
     np.testing.assert_allclose(pose.air.max(), 0.3, atol=0.005)
     assert pose.air.min() < 1e-6
     # Crouching and flying exclude each other.
@@ -88,7 +90,7 @@ def test_jumps_have_the_given_height():
 
 
 def test_a_jump_of_height_zero_changes_nothing():
-    pose = layers.add_jump(still_pose(), TIME, habit("stand"), timing())
+    pose = layers.add_jump(still_pose(), TIME, action_params("stand"), timing())
     for before, after in zip(still_pose(), pose, strict=True):
         np.testing.assert_allclose(after, before, atol=1e-4)
 
@@ -108,7 +110,7 @@ def test_opposed_arms_oscillate_in_opposite_phase():
     pose = still_pose()
     pose = pose._replace(arms=pose.arms.at[..., 6].set(0.3))
     moved = layers.add_rhythm(
-        jnp.zeros(4), pose, TIME, habit("box", opposed=1.0, rhythm=1.0), PARAMS
+        jnp.zeros(4), pose, TIME, action_params("box", opposed=1.0, rhythm=1.0), PARAMS
     )
     # The fundamental cancels; the overtone, a fifth of it, is common to both.
     both = moved.arms[:, 0, 2] + moved.arms[:, 1, 2]

@@ -27,12 +27,12 @@ def with_light(*, ambient):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_reflectances_are_physical(seed):
-    looks = shading.sample_appearance(jax.random.key(seed), surfaces=8)
-    for colors in (looks.person, looks.surroundings):
+    appearance = shading.sample_appearance(jax.random.key(seed), surfaces=8)
+    for colors in (appearance.person, appearance.surroundings):
         assert jnp.all((colors > 0.0) & (colors < 1.0))
-    np.testing.assert_allclose(jnp.linalg.norm(looks.light), 1.0, rtol=1e-5)
-    assert looks.light[1] < 0.0  # the lamp hangs above: y points down
-    assert looks.looseness[body.MATERIALS.index("skin")] == 0.0
+    np.testing.assert_allclose(jnp.linalg.norm(appearance.light), 1.0, rtol=1e-5)
+    assert appearance.light[1] < 0.0  # the lamp hangs above: y points down
+    assert appearance.looseness[body.MATERIALS.index("skin")] == 0.0
 
 
 def test_luminance_of_white_is_one():
@@ -48,21 +48,21 @@ def test_srgb_has_the_standard_values():
 
 
 def test_surfaces_towards_the_lamp_are_brighter():
-    looks, grey = with_light(ambient=0.5), jnp.full((2, 3), 0.5)
+    appearance, grey = with_light(ambient=0.5), jnp.full((2, 3), 0.5)
     normal = jnp.array([[0.0, -1.0, 0.0], [0.0, 1.0, 0.0]])
     views = jnp.array([[0.0, 0.0, 1.0]] * 2)
-    up, down = shading.shade(looks, grey, normal, views)
+    up, down = shading.shade(appearance, grey, normal, views)
     # Ambient 0.5 * 0.6, the lamp adds 1.1 * 0.5 to what faces it.
     np.testing.assert_allclose(down, 0.5 * 0.3, rtol=1e-5)
     np.testing.assert_allclose(up, 0.5 * (0.3 + 0.55), rtol=1e-5)
 
 
 def test_shirts_have_stripes_and_skin_has_none():
-    looks = with_light(ambient=0.5)
+    appearance = with_light(ambient=0.5)
     local = jnp.array([[0.02, 0.0, 0.0], [0.07, 0.0, 0.0]])  # metres along the part
     for name, ratio in (("left_upper_arm", 0.5), ("neck", 1.0)):
         part = jnp.full(2, body.PARTS.index(name))
-        first, second = shading.person_albedo(looks, part, local)
+        first, second = shading.person_albedo(appearance, part, local)
         np.testing.assert_allclose(second / first, ratio, rtol=1e-5)
 
 

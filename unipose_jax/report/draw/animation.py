@@ -153,19 +153,19 @@ def _add_scene(
     shown: Float[np.ndarray, "rows 3"],
 ) -> None:
     """Adds the 3D view of one frame to its figure."""
-    look = views.View("3D", yaw)
+    view = views.View("3D", yaw)
     body = definitions.by_name(clip.skeleton)
     points = overlays.at(clip.points, index)
-    ax = scenes.scene_panel(fig, place, look, shown, points=points, size=0.8)
+    ax = scenes.scene_panel(fig, place, view, shown, points=points, size=0.8)
     scenes.draw_pose(
         ax,
         clip.xyz[index],
         body,
-        look,
+        view,
         confidence=overlays.at(clip.confidence, index),
         visible=overlays.at(clip.visible, index),
         size=0.8,
     )
     if clip.truth is not None:
-        plane = views.plane_from_xyz(clip.truth[index], look)
+        plane = views.plane_from_xyz(clip.truth[index], view)
         marks.draw_truth(ax, plane[:, :2], body, on_image=False, size=0.8)

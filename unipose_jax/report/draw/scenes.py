@@ -39,14 +39,14 @@ def draw_scene(
     visible: Bool[np.ndarray, " joints"] | None = None,
     truth: Float[np.ndarray, "joints 3"] | None = None,
     points: Float[np.ndarray, "points 3"] | None = None,
-    looks: Sequence[views.View] = (views.FRONT, views.SIDE),
+    directions: Sequence[views.View] = (views.FRONT, views.SIDE),
     title: str = "",
     width: int = 1200,
 ) -> None:
-    """Draws a 3D pose beside the truth, with the point cloud, from several angles.
+    """Draws a 3D pose beside the truth, with the point cloud, from several directions.
 
-    Rows are angles, columns prediction (with the truth dashed) and truth; without truth
-    the angles stand side by side.
+    Rows are directions, columns prediction (with the truth dashed) and truth; without
+    truth the directions stand side by side.
 
     Args:
         path: PNG to write.
@@ -56,15 +56,15 @@ def draw_scene(
         visible: False makes a joint hollow.
         truth: true joints, metres, camera frame.
         points: cloud, metres, camera frame; NaN is left out.
-        looks: the angles.
+        directions: of the views, one panel each.
         title: above the picture.
         width: of the PNG, pixels.
     """
     body = definitions.by_name(skeleton)
-    columns = len(looks) if truth is None else 2
+    columns = len(directions) if truth is None else 2
     side = (width - GAP * (columns - 1)) / columns
     tall = side * 1.05
-    rows = 1 if truth is None else len(looks)
+    rows = 1 if truth is None else len(directions)
     fig = panels.titled_figure(
         width,
         round(rows * (tall + GAP)),
@@ -72,17 +72,17 @@ def draw_scene(
         keys=panels.pose_keys(truth=truth, visible=visible),
     )
     shown = views.focus([xyz] if truth is None else [xyz, truth], points)
-    for index, look in enumerate(looks):
+    for index, view in enumerate(directions):
         row, column = (0, index) if truth is None else (index, 0)
         top = panels.HEADER + row * (tall + GAP)
         place = Place(column * (side + GAP), top, side, tall)
-        ax = scene_panel(fig, place, look, shown, points=points)
-        draw_pose(ax, xyz, body, look, confidence=confidence, visible=visible)
+        ax = scene_panel(fig, place, view, shown, points=points)
+        draw_pose(ax, xyz, body, view, confidence=confidence, visible=visible)
         if truth is not None:
-            marks.draw_truth(ax, _flat(truth, look), body, on_image=False)
+            marks.draw_truth(ax, _flat(truth, view), body, on_image=False)
             place = dataclasses.replace(place, left=side + GAP)
-            ax = scene_panel(fig, place, look, shown, points=points, label="truth")
-            draw_pose(ax, truth, body, look, visible=visible)
+            ax = scene_panel(fig, place, view, shown, points=points, label="truth")
+            draw_pose(ax, truth, body, view, visible=visible)
     canvas.save(fig, path)
 
 
@@ -124,21 +124,21 @@ def draw_rays(
     close = views.focus([xyz], points)
     whole = np.concatenate([close, views.finite_rows(origins)])
     top = panels.HEADER + wide + GAP
-    for place, look, shown, size in (
+    for place, view, shown, size in (
         (Place(0, panels.HEADER, width, wide), views.OBLIQUE, whole, 0.6),
         (Place(0, top, side, side), views.FRONT, close, 1.0),
         (Place(side + GAP, top, side, side), views.SIDE, close, 1.0),
     ):
-        ax = scene_panel(fig, place, look, shown, points=points, size=size)
-        _draw_ray_lines(ax, xyz, origins, ray_dirs, body, look)
-        draw_pose(ax, xyz, body, look, confidence=confidence, size=size)
+        ax = scene_panel(fig, place, view, shown, points=points, size=size)
+        _draw_ray_lines(ax, xyz, origins, ray_dirs, body, view)
+        draw_pose(ax, xyz, body, view, confidence=confidence, size=size)
     canvas.save(fig, path)
 
 
 def scene_panel(
     fig: figure.Figure,
     place: Place,
-    look: views.View,
+    view: views.View,
     shown: Float[np.ndarray, "rows 3"],
     *,
     points: Float[np.ndarray, "points 3"] | None = None,
@@ -150,21 +150,21 @@ def scene_panel(
     Args:
         fig: the figure.
         place: where in it.
-        look: from where.
+        view: direction of the view.
         shown: metres; the panel is just large enough for them and a margin.
         points: cloud, metres.
         label: caption before the name of the view.
         size: multiplies the dots of the cloud.
     """
     ax = canvas.axes_at(fig, place.left, place.top, place.width, place.height)
-    plane = views.plane_from_xyz(shown, look)
+    plane = views.plane_from_xyz(shown, view)
     limits = views.framed(plane, margin=MARGIN, aspect=place.width / place.height)
     panels.frame_scene(ax, limits)
-    panels.draw_floor(ax, shown, look)
+    panels.draw_floor(ax, shown, view)
     if points is not None:
-        panels.draw_cloud(ax, points, look, size=size)
+        panels.draw_cloud(ax, points, view, size=size)
     panels.draw_scale(ax)
-    panels.write_corner(ax, f"{label}, {look.name}" if label else look.name)
+    panels.write_corner(ax, f"{label}, {view.name}" if label else view.name)
     return ax
 
 
@@ -172,14 +172,14 @@ def draw_pose(
     ax: axes.Axes,
     xyz: Float[np.ndarray, "joints 3"],
     body: definitions.Skeleton,
-    look: views.View,
+    view: views.View,
     *,
     confidence: Float[np.ndarray, " joints"] | None = None,
     visible: Bool[np.ndarray, " joints"] | None = None,
     size: float = 1.0,
 ) -> None:
     """Draws a 3D pose, near bones over far ones; see `marks.draw_pose`."""
-    plane = views.plane_from_xyz(xyz, look)
+    plane = views.plane_from_xyz(xyz, view)
     marks.draw_pose(
         ax,
         plane[:, :2],
@@ -192,9 +192,9 @@ def draw_pose(
 
 
 def _flat(
-    xyz: Float[np.ndarray, "*rows 3"], look: views.View
+    xyz: Float[np.ndarray, "*rows 3"], view: views.View
 ) -> Float[np.ndarray, "*rows 2"]:
-    return views.plane_from_xyz(xyz, look)[..., :2]
+    return views.plane_from_xyz(xyz, view)[..., :2]
 
 
 def _draw_ray_lines(
@@ -203,7 +203,7 @@ def _draw_ray_lines(
     origins: Float[np.ndarray, "joints 3"],
     ray_dirs: Float[np.ndarray, "joints 3"],
     body: definitions.Skeleton,
-    look: views.View,
+    view: views.View,
 ) -> None:
     """Rays from their origins to a little behind their joints, and the residuals."""
     along = np.maximum(np.sum((xyz - origins) * ray_dirs, axis=-1, keepdims=True), 0.0)
@@ -217,14 +217,14 @@ def _draw_ray_lines(
     ):
         ax.add_collection(
             collections.LineCollection(
-                list(np.stack([_flat(start, look), _flat(stop, look)], axis=1)[known]),
+                list(np.stack([_flat(start, view), _flat(stop, view)], axis=1)[known]),
                 colors=paint,
                 linewidths=width,
                 zorder=marks.POSE - 0.5,
             ),
             autolim=False,
         )
-    centers = _flat(origins, look)[known]
+    centers = _flat(origins, view)[known]
     ax.scatter(
         centers[:, 0], centers[:, 1], s=60, marker="s", color=palette.INK, zorder=5
     )

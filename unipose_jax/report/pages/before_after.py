@@ -120,7 +120,7 @@ def _draw_small(path, names, time, before, after, *, title, columns=_COLUMNS) ->
 
 
 def _set_limits(ax: axes.Axes, values: np.ndarray) -> None:
-    """Limits that a few wild values do not spoil."""
+    """Sets the limits of the y axis from quantiles, so that outliers have no effect."""
     values = values[np.isfinite(values)]
     if len(values):
         low, high = np.quantile(values, [0.01, 0.99])

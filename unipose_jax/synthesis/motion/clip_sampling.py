@@ -54,7 +54,7 @@ class Draws(NamedTuple):
     trunk: Array  # [keys+1 12] normal
     legs: Array  # [keys+1 15] normal
     action: Array
-    habit: Array  # [12]
+    action_params: Array  # [12]
     timing: Array  # [13]
     sides: Array  # [3] leading side; side of the trunk's lean; symmetry of the arms
     rest: Array  # [keys 1]
@@ -136,7 +136,7 @@ def draw(key: Array, num_keys: int) -> Draws:
     }
     uniform = {
         "action": (),
-        "habit": (len(ActionParameters._fields),),
+        "action_params": (len(ActionParameters._fields),),
         "timing": (13,),
         "sides": (3,),
         "rest": (num_keys, 1),
@@ -194,18 +194,19 @@ def choose_action_parameters(
         jnp.asarray(_PARAMETER_LOW)[action],
         jnp.asarray(_PARAMETER_HIGH)[action],
     )
-    habit = ActionParameters(*(low + (high - low) * u))
-    return habit._replace(
-        speed=habit.speed * params.speed, mix=jnp.maximum(habit.mix, params.mix)
+    action_params = ActionParameters(*(low + (high - low) * u))
+    return action_params._replace(
+        speed=action_params.speed * params.speed,
+        mix=jnp.maximum(action_params.mix, params.mix),
     )
 
 
 def choose_timing(
-    u: Float[Array, "13"], habit: ActionParameters, params: actions.MotionParams
+    u: Float[Array, "13"], action_params: ActionParameters, params: actions.MotionParams
 ) -> Timing:
     """Timing, position and style of a clip from uniform random numbers."""
     low, high = params.key_interval
-    interval = habit.pace * low * (high / low) ** u[0]
+    interval = action_params.pace * low * (high / low) ** u[0]
     longest = jnp.maximum(1.0 - params.min_move / interval, 0.0)
     left, right = params.yaw_range
     return Timing(
@@ -225,11 +226,14 @@ def choose_timing(
 
 
 def choose_key_poses(
-    draws: Draws, action: Array, habit: ActionParameters, params: actions.MotionParams
+    draws: Draws,
+    action: Array,
+    action_params: ActionParameters,
+    params: actions.MotionParams,
 ) -> tuple[Array, Array, Array]:
     """Samples the key poses: arms (keys, 2, 12), trunk (keys, 12), legs (keys, 15)."""
     flip = draws.sides[0] < 0.5
-    rows, mixed = _choose_rows(draws, action, habit, flip, params)
+    rows, mixed = _choose_rows(draws, action, action_params, flip, params)
     arms = _spread_rows(draws.arms, _ARM_MEANS, _ARM_SPREADS, rows[:, :2], params)
     # Symmetric arms: the left one mirrors the right one.
     both = (draws.sides[2] < params.symmetric) & (rows[:, 0] == rows[:, 1])
@@ -249,7 +253,7 @@ def choose_key_poses(
 def _choose_rows(
     draws: Draws,
     action: Array,
-    habit: ActionParameters,
+    action_params: ActionParameters,
     flip: Array,
     params: actions.MotionParams,
 ) -> tuple[Array, Array]:
@@ -257,13 +261,13 @@ def _choose_rows(
     rows = jnp.asarray(_ROWS)[action]
     chosen = jnp.where(flip, rows[jnp.asarray([1, 0, 2, 3])], rows)[None]
     anything = jnp.floor(draws.row * jnp.asarray(_TABLE_SIZES)[None])
-    mixed = draws.mix < habit.mix
+    mixed = draws.mix < action_params.mix
     # Walking and jumping keep their leg rows, falls and cartwheels their trunk rows.
-    free_legs = (habit.gait == 0.0) & (habit.jump == 0.0)
+    free_legs = (action_params.gait == 0.0) & (action_params.jump == 0.0)
     free_trunk = rows[2] < _NUM_CALM_TRUNKS
     mixed = mixed & jnp.stack([True, True, free_trunk, free_legs])[None]
     chosen = jnp.where(mixed, anything.astype(jnp.int32), chosen)
-    rest = (draws.rest < params.rest) & (habit.gait == 0.0)
+    rest = (draws.rest < params.rest) & (action_params.gait == 0.0)
     return jnp.where(rest, jnp.asarray(_REST_ROWS)[None], chosen), mixed
 
 

@@ -47,10 +47,16 @@ def sample_motion(
     """
     draws = clip_sampling.draw(key, params.num_key_poses)
     action = clip_sampling.choose_action(draws.action, params)
-    habit = clip_sampling.choose_action_parameters(draws.habit, action, params)
-    habit = habit._replace(speed=habit.speed * shape.stature / 1.75)
-    timing = clip_sampling.choose_timing(draws.timing, habit, params)
-    arms, trunk, legs = clip_sampling.choose_key_poses(draws, action, habit, params)
+    action_params = clip_sampling.choose_action_parameters(
+        draws.action_params, action, params
+    )
+    action_params = action_params._replace(
+        speed=action_params.speed * shape.stature / 1.75
+    )
+    timing = clip_sampling.choose_timing(draws.timing, action_params, params)
+    arms, trunk, legs = clip_sampling.choose_key_poses(
+        draws, action, action_params, params
+    )
     weights, bump = curves.ring_weights(
         time / timing.interval + timing.start,
         params.num_key_poses,
@@ -67,13 +73,13 @@ def sample_motion(
         heel=jnp.zeros((*time.shape, 2)),
         gait=jnp.zeros_like(time),
         air=jnp.zeros_like(time),
-        root=layers.root_path(elapsed, habit, timing),
-        yaw=timing.yaw + habit.turn * elapsed,
+        root=layers.root_path(elapsed, action_params, timing),
+        yaw=timing.yaw + action_params.turn * elapsed,
     )
     pose = layers.add_lifts(pose, legs, bump)
-    pose = layers.add_gait(pose, time, habit, timing)
-    pose = layers.add_jump(pose, time, habit, timing)
-    pose = layers.add_rhythm(draws.rhythm, pose, time, habit, params)
+    pose = layers.add_gait(pose, time, action_params, timing)
+    pose = layers.add_jump(pose, time, action_params, timing)
+    pose = layers.add_rhythm(draws.rhythm, pose, time, action_params, params)
     pose = layers.add_sway(draws.sway, pose, time, params)
     return posture.joints_from_posture(shape, pose)
 

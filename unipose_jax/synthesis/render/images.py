@@ -131,7 +131,7 @@ def color_images(
 
 def room_colors(
     surroundings: room.Room,
-    looks: shading.Appearance,
+    appearance: shading.Appearance,
     cam_from_world: Float[Array, "4 4"],
     dirs: Float[Array, "height width 3"],
 ) -> tuple[Float[Array, "height width"], Float[Array, "height width 3"]]:
@@ -141,13 +141,13 @@ def room_colors(
     depth, surface, normal = room.cast(surroundings, world_from_cam[:3, 3], world_dirs)
     xyz = (dirs * depth[..., None]).reshape(-1, 3)
     xyz = transforms.apply(world_from_cam, xyz).reshape(dirs.shape)
-    albedo = shading.room_albedo(looks, surface, xyz)
+    albedo = shading.room_albedo(appearance, surface, xyz)
     views = _rotate_directions(world_from_cam, numerics.safe_normalize(dirs))
-    return depth, shading.shade(looks, albedo, normal, views)
+    return depth, shading.shade(appearance, albedo, normal, views)
 
 
 def shade_person(
-    looks: shading.Appearance,
+    appearance: shading.Appearance,
     person: raycast.Primitives,
     part: Int[Array, "height width"],
     depth: Float[Array, "height width"],
@@ -157,7 +157,7 @@ def shade_person(
     """Linear RGB of a person at the pixels that `raycast.cast` found.
 
     Args:
-        looks: colours and light.
+        appearance: colours and light.
         person: one person's parts, camera frame.
         part: index of the visible part, -1 for none; the colour is then arbitrary.
         depth: z of the visible surface, metres.
@@ -165,11 +165,13 @@ def shade_person(
         dirs: ray directions of the pixels, camera frame.
     """
     one = jax.tree.map(lambda leaf: leaf[None], person)
-    return _person_colors(looks, one, part[None], depth[None], cam_from_world, dirs)[0]
+    return _person_colors(
+        appearance, one, part[None], depth[None], cam_from_world, dirs
+    )[0]
 
 
 def _person_colors(
-    looks: shading.Appearance,
+    appearance: shading.Appearance,
     person: raycast.Primitives,
     part: Array,
     depth: Array,
@@ -180,9 +182,9 @@ def _person_colors(
     world_from_cam = transforms.invert(cam_from_world)
     xyz = dirs[None] * jnp.where(part >= 0, depth, 1.0)[..., None]
     normal, local = raycast.normals(person, part, xyz)
-    albedo = shading.person_albedo(looks, part, local)
+    albedo = shading.person_albedo(appearance, part, local)
     views = _rotate_directions(world_from_cam, numerics.safe_normalize(dirs))
     views = jnp.broadcast_to(views[None], normal.shape)
     return shading.shade(
-        looks, albedo, _rotate_directions(world_from_cam, normal), views
+        appearance, albedo, _rotate_directions(world_from_cam, normal), views
     )

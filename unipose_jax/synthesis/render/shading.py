@@ -59,7 +59,7 @@ def luminance(color: Float[Array, "*batch 3"]) -> Float[Array, "*batch"]:
 
 
 def shade(
-    looks: Appearance,
+    appearance: Appearance,
     albedo: Float[Array, "*batch 3"],
     normal: Float[Array, "*batch 3"],
     view_dirs: Float[Array, "*batch 3"],
@@ -67,39 +67,42 @@ def shade(
     """Linear RGB of matt surfaces under ambient light, a lamp and a weak headlight.
 
     Args:
-        looks: direction and ambient share of the light.
+        appearance: direction and ambient share of the light.
         albedo: linear RGB reflectance.
         normal: unit surface normals, world.
         view_dirs: unit directions from the camera to the surface, world.
     """
-    light = looks.light.reshape((1,) * (normal.ndim - 1) + (3,))
+    light = appearance.light.reshape((1,) * (normal.ndim - 1) + (3,))
     lamp = jnp.maximum(jnp.sum(normal * light, axis=-1), 0.0)
     head = jnp.maximum(-jnp.sum(normal * view_dirs, axis=-1), 0.0)
-    amount = looks.ambient * (0.6 + 0.4 * head) + 1.1 * (1.0 - looks.ambient) * lamp
+    amount = (
+        appearance.ambient * (0.6 + 0.4 * head)
+        + 1.1 * (1.0 - appearance.ambient) * lamp
+    )
     return albedo * amount[..., None]
 
 
 def person_albedo(
-    looks: Appearance,
+    appearance: Appearance,
     part: Int[Array, "*batch"],
     local: Float[Array, "*batch 3"],
 ) -> Float[Array, "*batch 3"]:
     """Reflectance of points on the body, with the stripes of the shirt.
 
     Args:
-        looks: colours.
+        appearance: colours.
         part: index into `body.PARTS`; -1 gives an arbitrary colour.
         local: local coordinates from `raycast.normals`, metres along the part.
     """
     material = jnp.asarray(body.PART_MATERIAL)[part]
     along = jnp.sum(local * jnp.asarray(_STRIPE_AXIS)[part], axis=-1)
-    band = jnp.floor(along / looks.stripe_width) % 2.0
-    dim = 1.0 - looks.stripes[material] * band
-    return looks.person[material] * dim[..., None]
+    band = jnp.floor(along / appearance.stripe_width) % 2.0
+    dim = 1.0 - appearance.stripes[material] * band
+    return appearance.person[material] * dim[..., None]
 
 
 def room_albedo(
-    looks: Appearance,
+    appearance: Appearance,
     surface: Int[Array, "*batch"],
     xyz_world: Float[Array, "*batch 3"],
 ) -> Float[Array, "*batch 3"]:
@@ -111,7 +114,7 @@ def room_albedo(
     skirting = jnp.where(y > -0.08, 0.6, 1.0)
     is_wall = (surface == 0) | (surface == 3)
     tone = jnp.where(surface == 1, tone, jnp.where(is_wall, skirting, 1.0))
-    return looks.surroundings[surface] * tone[..., None]
+    return appearance.surroundings[surface] * tone[..., None]
 
 
 def to_srgb(color: Float[Array, "*batch 3"]) -> Array:

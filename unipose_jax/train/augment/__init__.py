@@ -1,1 +1,1 @@
-"""Random views of clips, crops, pictures and poses, for training."""
+"""Data augmentation of clips, crops, images and keypoints."""

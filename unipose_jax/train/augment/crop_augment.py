@@ -1,10 +1,9 @@
-"""Views of a crop: turned, scaled, shifted or mirrored, with its camera matrix.
+"""Augmentation of crops: random affine views with their camera matrix, and noise.
 
 A view maps the pixels of a crop by an affine matrix A, and the crop's camera matrix P
-becomes A P, so a joint that projects on a pixel of the crop projects on the same spot
-of the view. Metric depth and joints stay as they are. Values are changed as a sensor
-would change them: erased rectangles, depth noise, colour jitter (augmentations as A2J,
-Xiong et al., ICCV 2019, uses them).
+becomes A P, so that projected joints move with the image. Metric depth and 3D joints do
+not change. Pixel values are augmented by erased rectangles, depth noise and colour
+jitter (as in A2J, Xiong et al., ICCV 2019).
 """
 
 import dataclasses
@@ -21,7 +20,7 @@ from unipose_jax.train import settings
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class CropTransform:
-    """Pixels of the view from pixels of the crop, and whether left is right there."""
+    """Affine map from pixels of the crop to pixels of the view."""
 
     matrix: Array  # (*batch, 3, 3), affine
     mirrored: Array  # (*batch,) bool
@@ -36,7 +35,7 @@ def sample_transform(
     translation: float,
     mirror: bool,
 ) -> CropTransform:
-    """Draws one view of a square crop.
+    """Samples an affine view of a square crop.
 
     Args:
         key: a `jax.random.key`.
@@ -76,7 +75,7 @@ def transform_matrix(
 def warp_depth(
     transform: CropTransform, depth: Float[Array, "size size"]
 ) -> Float[Array, "size size"]:
-    """A depth crop as the view has it: nearest pixels, metres; 0 beyond the crop."""
+    """Warps a depth crop to the view: nearest pixel, metres; 0 outside the crop."""
     return warp.affine(
         depth,
         jnp.linalg.inv(transform.matrix),
@@ -88,14 +87,14 @@ def warp_depth(
 def warp_color(
     transform: CropTransform, color: UInt8[Array, "size size 3"]
 ) -> UInt8[Array, "size size 3"]:
-    """A colour crop as the view has it: bilinear; black beyond the crop."""
-    seen = warp.affine(
+    """Warps a colour crop to the view: bilinear; black outside the crop."""
+    warped = warp.affine(
         color.astype(jnp.float32),
         jnp.linalg.inv(transform.matrix),
         size=(len(color), len(color)),
         method="linear",
     )
-    return jnp.round(seen).astype(jnp.uint8)
+    return jnp.round(warped).astype(jnp.uint8)
 
 
 def random_erasing_mask(
@@ -105,7 +104,7 @@ def random_erasing_mask(
     probability: float,
     area: tuple[float, float],
 ) -> Bool[Array, "size size"]:
-    """The pixels of a random rectangle, as an object before the person would hide.
+    """Mask of a random rectangle (random erasing), which simulates an occluder.
 
     Args:
         key: a `jax.random.key`.
@@ -129,7 +128,7 @@ def random_erasing_mask(
 def add_depth_noise(
     key: Key[Array, ""], depth: Float[Array, "size size"], *, std: float
 ) -> Float[Array, "size size"]:
-    """Depth with noise that grows with its square, where there is depth.
+    """Adds Gaussian noise whose standard deviation is `std` * depth^2.
 
     Args:
         key: a `jax.random.key`.
@@ -148,14 +147,15 @@ def color_jitter(
     brightness: float,
     tint: float,
 ) -> UInt8[Array, "size size 3"]:
-    """Colour under another light: contrast, brightness and a gain per channel.
+    """Colour jitter: random contrast, brightness and gain per channel.
 
     Args:
         key: a `jax.random.key`.
         color: RGB.
         contrast: factors about the mean, from [1 / (1 + contrast), 1 + contrast].
-        brightness: factors of the whole, likewise.
-        tint: factors of each channel, likewise.
+        brightness: factors of all channels, from
+            [1 / (1 + brightness), 1 + brightness].
+        tint: factors of each channel, from [1 / (1 + tint), 1 + tint].
     """
     keys = jax.random.split(key, 3)
 
@@ -176,12 +176,12 @@ def degrade_depth(
     depth: Float[Array, "size size"],
     config: settings.CropAugmentation,
 ) -> Float[Array, "size size"]:
-    """Depth from a worse sensor, with something before the person.
+    """Depth with sensor noise and an erased rectangle.
 
     Args:
         key: a `jax.random.key`.
         depth: metres, 0 where there is none.
-        config: `depth_noise`, metres at 1 m; `erase_prob` and `erase_area` as of
+        config: `depth_noise`, metres at 1 m; `erase_prob` and `erase_area`, see
             `random_erasing_mask`.
     """
     noise_key, erase_key = jax.random.split(key)
@@ -200,13 +200,13 @@ def degrade_color(
     color: UInt8[Array, "size size 3"],
     config: settings.CropAugmentation,
 ) -> UInt8[Array, "size size 3"]:
-    """Colour in another light, with something before the person.
+    """Colour with jitter and a rectangle of one random colour.
 
     Args:
         key: a `jax.random.key`.
         color: RGB.
-        config: `contrast`, `brightness` and `tint` as of `color_jitter`; `erase_prob`
-            and `erase_area` as of `random_erasing_mask`.
+        config: `contrast`, `brightness` and `tint`, see `color_jitter`; `erase_prob`
+            and `erase_area`, see `random_erasing_mask`.
     """
     jitter_key, erase_key, paint_key = jax.random.split(key, 3)
     color = color_jitter(
@@ -229,7 +229,7 @@ def degrade_color(
 def degrade_crops(
     key: Key[Array, ""], crops: Mapping[str, Array], config: settings.CropAugmentation
 ) -> dict[str, Array]:
-    """The crops of a clip (batch fields), all frames degraded alike."""
+    """Degrades the crops of a clip (batch fields); all frames use the same key."""
     change = {"depth_crop": degrade_depth, "color_crop": degrade_color}
     return {
         name: jax.vmap(lambda image, f=change[name]: f(key, image, config))(value)

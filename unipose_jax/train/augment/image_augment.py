@@ -1,4 +1,4 @@
-"""Random views of pictures of several people: mirrored, zoomed, in another light."""
+"""Augmentation of images of several people: mirroring, zoom, shift, contrast, tint."""
 
 from collections.abc import Mapping
 
@@ -17,16 +17,16 @@ def augment_image(
     config: settings.ImageAugmentation,
     skeleton: skeleton.Skeleton,
 ) -> dict[str, jax.Array]:
-    """One picture as a network is shown it; `vmap` over keys and examples for more.
+    """Augments one image; `vmap` over keys and examples for more.
 
-    Who is nearer does not change in a mirror, nor with the light.
+    The depth order of the people does not change.
 
     Args:
         key: random key.
-        example: `picture`, `people_uv`, `people_confidence`; perhaps `people_depth` and
-            `people_visible`, which go with their joints; and others, which stay.
-        config: `mirror`; largest changes: `zoom`, a factor beyond 1, `translation`, a
-            share of the sides, `contrast` and `tint`.
+        example: `image`, `people_uv`, `people_confidence`; optional `people_depth` and
+            `people_visible`, whose joints are permuted too; other fields do not change.
+        config: `mirror`; the largest changes: `zoom`, a factor minus 1; `translation`,
+            a share of the sides; `contrast` and `tint`.
         skeleton: of the people.
     """
     draw = jax.random.uniform(key, (8,))
@@ -64,7 +64,7 @@ def augment_image(
 def _zoom_and_shift(
     picture: jax.Array, uv: jax.Array, confidence: jax.Array, zoom, shift: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Scales about the middle, then shifts by shares of the sides; black beside."""
+    """Scales about the centre, then shifts by shares of the sides; black outside."""
     size = jnp.array(picture.shape[1::-1], jnp.float32)  # width, height
     move = (0.5 * (1.0 - zoom) + shift) * size
     picture = jax.image.scale_and_translate(

@@ -1,7 +1,7 @@
-"""Other views of clips of joints: other cameras, other places, mirrors, noise.
+"""Augmentation of clips of keypoints: rotated cameras, moved people, mirroring, noise.
 
-Where a 3D label is known the person can be seen from anywhere: the keypoints are those
-of the moved joints. Without it there is what any camera in the same place would see.
+With 3D labels the person can be moved: the keypoints are projections of the moved
+joints. Without labels only the camera rotates about its centre, which needs no depth.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def augment_clip(
     config: settings.KeypointAugmentation,
     skeleton: skeletons.Skeleton,
 ) -> dict[str, Array]:
-    """Another view of one clip.
+    """Augments one clip.
 
     Args:
         key: a `jax.random.key`.
@@ -68,7 +68,7 @@ def augment_clip(
 def _transform_camera(
     transform: point_augment.PointTransform, clip: Mapping[str, Array], skeleton
 ) -> dict:
-    """What a turned, or mirrored, camera in the same place sees."""
+    """Rotates or mirrors the camera about its centre."""
     swapped = jnp.array(skeleton.mirror)
 
     def named(value):
@@ -89,7 +89,7 @@ def _transform_camera(
 def _move_person(
     key, clip: Mapping[str, Array], *, max_rotation: float, max_scale: float
 ) -> dict:
-    """The person turned and at another distance, if each keypoint has a label."""
+    """Rotates the person and scales the distance, if all keypoints have a 3D label."""
     turn_key, move_key = jax.random.split(key)
     valid = clip["xyz_valid"]
     known = ~jnp.any((clip["confidence"] > 0) & ~valid)
@@ -117,7 +117,7 @@ def _move_person(
 def _add_detector_noise(
     key, clip: Mapping[str, Array], *, max_noise: float, probability: float
 ) -> dict:
-    """Keypoints as a detector finds them, in some of the clips."""
+    """Adds keypoint noise to a random share of clips."""
     gate_key, size_key, value_key = jax.random.split(key, 3)
     size = max_noise * jax.random.uniform(size_key)
     size = jnp.where(jax.random.bernoulli(gate_key, probability), size, 0.0)
@@ -127,5 +127,5 @@ def _add_detector_noise(
 def add_noise(
     key: Key[Array, ""], uv: Float[Array, "*batch 2"], size: Float[Array, ""] | float
 ) -> Float[Array, "*batch 2"]:
-    """Keypoints with independent Gaussian noise of deviation `size`, pixels."""
+    """Adds independent Gaussian noise of standard deviation `size`, pixels."""
     return uv + size * jax.random.normal(key, uv.shape)

@@ -1,8 +1,8 @@
-"""Views: the same clip as another camera, another size or a mirror would see it.
+"""Augmentation of point clouds: rotated cameras, scaling, mirroring, occlusion.
 
-Only the network's input is changed, and its output is changed back, so every loss keeps
-the original camera, keypoints and depth. Turning the cloud about the camera centre is
-exactly what panning, tilting or rolling the camera does.
+The network's input is transformed and its output transformed back, so that losses use
+the original camera, keypoints and depth. A rotation of the cloud about the camera
+centre is equivalent to panning, tilting or rolling the camera.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ def sample_transform(
     scale: float,
     mirror: bool,
 ) -> PointTransform:
-    """Draws one view.
+    """Samples a transform.
 
     Args:
         key: a `jax.random.key`.
@@ -58,7 +58,7 @@ def sample_transform(
 def transform_points(
     transform: PointTransform, xyz: Float[Array, "frames n 3"]
 ) -> Float[Array, "frames n 3"]:
-    """Points of the original camera frame, metres, in the frame of the view."""
+    """Transforms points, metres, from the original camera frame to that of the view."""
     return jnp.einsum("ij,tnj->tni", transform.matrix, xyz, precision="highest")
 
 
@@ -68,7 +68,7 @@ def invert_joints(
     *,
     mirror: tuple[int, ...],
 ) -> Float[Array, "frames joints 3"]:
-    """Joints predicted in the view, back in the original camera frame, metres.
+    """Transforms predicted joints, metres, back to the original camera frame.
 
     Args:
         transform: as drawn; `mirror` permutes its joints if it is mirrored.
@@ -98,9 +98,9 @@ def random_occlusion(
     probability: float,
     radius: tuple[float, float],
 ) -> Bool[Array, "frames n"]:
-    """Hides what an object before the person would hide: a ball around one point.
+    """Removes the points in a ball around a random point, which simulates an occluder.
 
-    The keypoints stay, so the network learns where a limb is that it cannot see.
+    The keypoints do not change, so the network learns to predict occluded limbs.
 
     Args:
         key: a `jax.random.key`.
@@ -126,46 +126,47 @@ def random_occlusion(
 def transform_crops(
     transform: PointTransform, crops: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """The crops of a clip, with the cameras that see the clip's view as they see it.
+    """Transforms the crops of a clip and their cameras to match the transformed points.
 
-    Pixels stay, but for mirrors: the image of a mirrored person is mirrored, so that
-    left hands look left. A point M p of the view, p in the original frame, lies on the
-    pixel of p: the camera matrix P becomes P M^-1 (depth), and the transform to the
-    colour camera [R | t] becomes [R M^-1 | t]. Depth grows as sizes do.
+    Images are mirrored if the transform mirrors and do not change otherwise. A point
+    M p of the view, p in the original frame, projects on the pixel of p: the camera
+    matrix P becomes P M^-1 (depth), and the transform to the colour camera [R | t]
+    becomes [R M^-1 | t]. Depth is multiplied by the scale of M.
 
     Args:
         transform: as drawn.
-        crops: batch fields of one clip (`schema`), of depth or colour or
-            both.
+        crops: batch fields of one clip (`schema`), of depth, colour or both.
 
     Returns:
-        The same fields. `depth_crop_matrix` is no longer of a pinhole camera that looks
-        along z, nor `cam_from_points` rigid: of use to networks that only project.
+        The same fields. `depth_crop_matrix` is then no pinhole matrix and
+        `cam_from_points` not rigid; they are valid for projection only.
     """
     inverse = jnp.linalg.inv(transform.matrix)
-    seen = dict(crops)
+    transformed = dict(crops)
     if "depth_crop" in crops:
         size = jnp.cbrt(jnp.abs(jnp.linalg.det(transform.matrix)))
         image, matrix = _flip_images(
             transform, crops["depth_crop"], crops["depth_crop_matrix"]
         )
-        seen["depth_crop"] = size * image
-        seen["depth_crop_matrix"] = jnp.matmul(matrix, inverse, precision="highest")
-        seen["reference_depth"] = size * crops["reference_depth"]
+        transformed["depth_crop"] = size * image
+        transformed["depth_crop_matrix"] = jnp.matmul(
+            matrix, inverse, precision="highest"
+        )
+        transformed["reference_depth"] = size * crops["reference_depth"]
     if "color_crop" in crops:
-        seen["color_crop"], seen["color_crop_matrix"] = _flip_images(
+        transformed["color_crop"], transformed["color_crop_matrix"] = _flip_images(
             transform, crops["color_crop"], crops["color_crop_matrix"]
         )
         undo = jnp.eye(4).at[:3, :3].set(inverse)
         pose = crops["cam_from_points"]
-        seen["cam_from_points"] = jnp.matmul(pose, undo, precision="highest")
-    return seen
+        transformed["cam_from_points"] = jnp.matmul(pose, undo, precision="highest")
+    return transformed
 
 
 def _flip_images(
     transform: PointTransform, images: Array, matrix: Array
 ) -> tuple[Array, Array]:
-    """Images (frames, size, size, ...) and camera matrices, flipped if the view is."""
+    """Images (frames, size, size, ...) and camera matrices, flipped if `mirrored`."""
     flip = jnp.diag(jnp.array([-1.0, 1.0, 1.0])).at[0, 2].set(images.shape[2])
     flipped = jnp.matmul(flip[None], matrix, precision="highest")
     return (

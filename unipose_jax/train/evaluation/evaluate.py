@@ -19,9 +19,9 @@ LABELS = ("xyz", "xyz_valid")
 VALIDATION_METRICS = ("mpjpe_mm", "pa_mpjpe_mm", "map_10cm")
 """Metrics that validation writes to the log while a network trains."""
 DISTANCE_EDGES = (1.5, 2.5, 3.5)
-"""Metres from the camera that part people who are measured apart."""
+"""Bounds of the groups of distance from the camera, metres."""
 YAW_EDGES = (45, 90, 135)
-"""Likewise degrees by which they turn away from the camera."""
+"""Bounds of the groups of the yaw away from the camera, degrees."""
 
 
 def make_predict(apply_fn: Callable, inputs: tuple[str, ...]) -> Callable:
@@ -32,7 +32,7 @@ def make_predict(apply_fn: Callable, inputs: tuple[str, ...]) -> Callable:
         inputs: the fields of a batch that the network takes.
 
     Returns:
-        A function whose results may not be there yet, and stay on the devices.
+        A function that returns without waiting; its results stay on the devices.
     """
 
     def apply(params, batch):
@@ -57,14 +57,14 @@ def predict_split(
     batch_size: int,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Predicts every clip of a source; hosts take turns, and all get all results.
+    """Predicts all clips of a source, shared among hosts; each host gets all results.
 
     Args:
         predict: from `make_predict`.
         params: replicated parameters.
         source: random access to examples (`len`, `[index]`).
         batch_size: clips at a time over all hosts; a multiple of the device count.
-        progress: called with the number of clips asked for, after each batch.
+        progress: called after each batch with the number of clips so far.
 
     Returns:
         `xyz` (clips, frames, joints, 3), metres, camera frame, and `confidence`.
@@ -89,7 +89,7 @@ def predict_split(
 
 
 def read_ground_truth(source) -> dict[str, np.ndarray]:
-    """What a split is scored by, stacked; not its points, which may fill the memory."""
+    """Ground truth of a split, stacked, without its points, which may be too large."""
     fields = ("xyz", "xyz_valid", "visible", "time")
     examples = (source[index] for index in range(len(source)))
     return collate({name: example[name] for name in fields} for example in examples)
@@ -104,10 +104,10 @@ def collate(examples: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarra
 def make_eval_step(
     recipe: Recipe, apply_fn: Callable, skeleton: definitions.Skeleton
 ) -> Callable:
-    """Builds `validate(replicated params, batch) -> (terms, metrics)`, all devices.
+    """Builds `validate(replicated params, batch) -> (terms, metrics)`, device sums.
 
     Args:
-        recipe: whose terms are computed, without augmentation.
+        recipe: defines the terms, computed without augmentation.
         apply_fn: of the network.
         skeleton: of the poses.
     """
@@ -140,7 +140,7 @@ def check_fields(
     data: str,
     consumer: str,
 ) -> None:
-    """Refuses data that lack what a network or its terms need.
+    """Checks that examples have the fields that a network or its terms need.
 
     Args:
         source: random access to examples.
@@ -149,8 +149,8 @@ def check_fields(
         consumer: name of what needs them, for the error.
 
     Raises:
-        errors.BadInput: names what is missing.
-        errors.MissingCrops: crops are.
+        errors.BadInput: fields are missing.
+        errors.MissingCrops: fields of crops are missing.
     """
     if missing := sorted(set(names) - source[0].keys()):
         crops = not set(missing).isdisjoint(schema.CROP_FIELDS)
@@ -162,9 +162,9 @@ def check_fields(
 def choose_batch_size(
     source, max_size: int, *, description: str = "the validation split"
 ) -> int:
-    """A batch that devices share and that leaves out as few clips as may be.
+    """Batch size, divisible by the device count, that leaves out the fewest clips.
 
-    Between half of `max_size` and all of it; a source that is smaller fills it.
+    It lies between half and all of `max_size`, or of the number of clips if smaller.
 
     Args:
         source: random access to examples.
@@ -194,10 +194,10 @@ def score_split(
     batch_size: int,
     custom_metrics: bool = False,
 ) -> dict[str, float]:
-    """The training objective on a split, and the errors where there is a 3D truth.
+    """The training objective on a split, and metrics where 3D ground truth exists.
 
-    `loss/total` is what ranks checkpoints, so weak supervision selects without 3D
-    labels; the errors are for people to look at. Only whole batches count.
+    Checkpoints are ranked by `loss/total`, so weak supervision needs no 3D labels to
+    select one. The metrics are logged only. Incomplete batches are omitted.
 
     Args:
         validate: from `make_eval_step`.
@@ -206,8 +206,8 @@ def score_split(
         skeleton: of the poses.
         weights: of the terms, by name.
         batch_size: clips at a time over all hosts, from `choose_batch_size`.
-        custom_metrics: whether the recipe has a `compute_metrics`, whose means are
-            given.
+        custom_metrics: whether the recipe has its own `metrics_fn`; its means are
+            returned instead.
 
     Returns:
         `loss/<term>`, `loss/total` and, with a truth, the metrics in
@@ -243,7 +243,7 @@ def compute_metrics(
 ) -> dict[str, dict[str, Any]]:
     """Every metric over all joints, visible joints and occluded joints.
 
-    Poses are aligned as a whole, so aligned errors of the three can be compared.
+    All joints are aligned together, so aligned errors of the groups are comparable.
 
     Args:
         predicted: `xyz` (clips, frames, joints, 3), metres.
@@ -264,16 +264,16 @@ def compute_metrics(
 def metrics_by_condition(
     predicted: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray], skeleton
 ) -> dict[str, dict[str, Any]]:
-    """Every metric by how far people are and by where they face.
+    """All metrics in groups of distance from the camera and of yaw.
 
     Args:
-        predicted: as of `compute_metrics`.
-        truth: likewise.
-        skeleton: likewise.
+        predicted: `xyz` (clips, frames, joints, 3), metres.
+        truth: of the same clips, from `read_ground_truth`.
+        skeleton: of both.
 
     Returns:
-        A summary by condition, such as "1.5 to 2.5 m" or "turned below 45°"; without
-        those that nobody meets.
+        A summary by condition, such as "1.5 to 2.5 m" or "turned below 45°"; empty
+        groups are omitted.
     """
     xyz, valid = jnp.asarray(truth["xyz"]), jnp.asarray(truth["xyz_valid"])
     groups = {}
@@ -305,7 +305,7 @@ def _summaries(
     groups: Mapping[str, Any],
     skeleton: definitions.Skeleton,
 ) -> dict[str, dict[str, Any]]:
-    """A summary of each group of joints that count."""
+    """Metrics of each group; a group is a mask of joints."""
     time = jnp.asarray(truth["time"])
     return {
         name: metrics.summary(

@@ -1,8 +1,9 @@
 """Self-supervised correction at test time (arXiv 1901.03798).
 
-For each sample, a few steps of Adam on the weights of the correction network alone make
-its poses agree with the keypoints it was given. Every sample starts with the trained
-weights and a fresh optimiser, so that samples neither meet nor leave a trace.
+For each sample, a few steps of Adam on the weights of the correction network reduce the
+distance between its projected poses and its keypoints. Other weights are fixed. Each
+sample starts with the trained weights and a new optimiser state, so that its result
+does not depend on other samples.
 """
 
 import dataclasses
@@ -48,9 +49,9 @@ def make_correction_steps(
     """Builds `apply(params, **inputs)`: estimates (batch, 1 + steps, ...).
 
     Args:
-        network: as of `make_corrected_apply`.
-        config: likewise.
-        skel: likewise.
+        network: a `models.PoseMachine`.
+        config: see `make_corrected_apply`.
+        skel: of the poses.
     """
     adam = optax.adam(config.learning_rate)
 
@@ -99,7 +100,7 @@ def consistency_loss(
     config: settings.CorrectionSettings,
     skel: skeleton.Skeleton,
 ) -> jax.Array:
-    """How far the poses of a sample are from their keypoints, on the plane."""
+    """Distance of the projected poses of a sample from their keypoints."""
     if config.kind not in KINDS:
         raise ValueError(f"unknown correction {config.kind!r}; choose from {KINDS}")
     found = lift.camera_projection if config.kind == "rays" else lift.network_projection
@@ -130,28 +131,28 @@ def bone_extent_term(
 
 
 def _mirror_inputs(inputs, skel: skeleton.Skeleton) -> dict:
-    """The keypoints of clips, and their crops, as a mirror would show them."""
+    """Mirrors keypoints and colour crops: left and right are swapped."""
     swapped = jnp.array(skel.mirror)
     u, v = jnp.moveaxis(inputs["uv"], -1, 0)
     center = inputs["intrinsics"][:, 2]
     flipped = jnp.stack([2.0 * center[:, None, None] - u, v], axis=-1)
-    seen = {
+    mirrored = {
         **inputs,
         "uv": flipped[:, :, swapped],
         "confidence": inputs["confidence"][:, :, swapped],
     }
     if "color_crop" in inputs:
-        seen["color_crop"] = inputs["color_crop"][:, :, :, ::-1]
-        seen["color_crop_matrix"] = _mirror_matrix(
+        mirrored["color_crop"] = inputs["color_crop"][:, :, :, ::-1]
+        mirrored["color_crop_matrix"] = _mirror_matrix(
             inputs["color_crop_matrix"], size=inputs["color_crop"].shape[3]
         )
-    return seen
+    return mirrored
 
 
 def _mirror_matrix(
     matrix: Float[Array, "batch frames 3 3"], *, size: int
 ) -> Float[Array, "batch frames 3 3"]:
-    """The camera of flipped crops that sees a mirrored person.
+    """Camera matrix of flipped crops, for a mirrored person.
 
     Where P maps (x / z, y / z, 1) to (u, v, 1), this maps (-x / z, y / z, 1) to
     (size - u, v, 1).
@@ -164,9 +165,9 @@ def _mirror_matrix(
 def _average_with_mirror(
     estimate: models.PoseEstimate, mirrored: models.PoseEstimate, skel
 ) -> models.PoseEstimate:
-    """The mean of poses of clips and of their mirror images.
+    """Mean of the poses of clips and of their mirror images.
 
-    Each goes through the correction by itself, which knows the network's own errors.
+    Both are corrected separately before the mean is taken.
     """
     flip = jnp.array([-1.0, 1.0, 1.0]).reshape(1, 1, 1, 1, 3)
 

@@ -188,25 +188,25 @@ def _make_transformed_predict(apply_fn, views, keys, skel, inputs: _Inputs) -> C
 
 def _augment_crops(views, keys, batch: Mapping, inputs: _Inputs) -> dict:
     """The transformed crops of a fusion, and which modalities are kept."""
-    looked_at = inputs.modalities
-    images = looked_at[1:]
+    modalities = inputs.modalities
+    images = modalities[1:]
     if not images:
         return {}
     crops = {
         name: batch[name] for group in images for name in models.CROP_FIELDS[group]
     }
 
-    def look(view, key, crops):
+    def augment_clip_crops(view, key, crops):
         degraded = augment_crops.degrade_crops(key, crops, inputs.crop_augment)
         return augment.transform_crops(view, degraded)
 
     def choose(key):
         gate_key, which_key = jax.random.split(jax.random.fold_in(key, 2))
-        dropped = jax.random.randint(which_key, (), 0, len(looked_at))
+        dropped = jax.random.randint(which_key, (), 0, len(modalities))
         some = jax.random.bernoulli(gate_key, inputs.augment.modality_dropout)
-        return ~some | (jnp.arange(len(looked_at)) != dropped)
+        return ~some | (jnp.arange(len(modalities)) != dropped)
 
     crop_keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, 3)
-    return jax.vmap(look)(views, crop_keys, crops) | {
+    return jax.vmap(augment_clip_crops)(views, crop_keys, crops) | {
         "modality_mask": jax.vmap(choose)(keys)
     }

@@ -212,7 +212,7 @@ def _augment_crop(key, seen: dict, name: str, config: settings.CropAugmentation)
     image, matrix = seen[name], seen[f"{name}_matrix"]
     through, change = _CROP_AUGMENTATIONS[name]
 
-    def look(index, image, matrix):
+    def augment_frame(index, image, matrix):
         frame_key = jax.random.fold_in(key, index)
         view_key, value_key = jax.random.split(frame_key)
         view = augment_crops.sample_transform(
@@ -226,7 +226,9 @@ def _augment_crop(key, seen: dict, name: str, config: settings.CropAugmentation)
         changed = change(value_key, through(view, image), config)
         return view, changed, augment_crops.transform_matrix(view, matrix)
 
-    views, images, matrices = jax.vmap(look)(jnp.arange(len(image)), image, matrix)
+    views, images, matrices = jax.vmap(augment_frame)(
+        jnp.arange(len(image)), image, matrix
+    )
     return views, seen | {name: images, f"{name}_matrix": matrices}
 
 

@@ -62,7 +62,7 @@ def test_variants_are_rejected(written):
         data_set.open_data_set(written, settings(variant="side"))
 
 
-SPOILT = {
+CORRUPTED = {
     "calibration": (
         f"calibration_{NAME}.json",
         b"{",
@@ -115,9 +115,9 @@ SPOILT = {
 }
 
 
-@pytest.mark.parametrize("case", SPOILT)
+@pytest.mark.parametrize("case", CORRUPTED)
 def test_an_invalid_file_is_named_and_skipped_only_if_allowed(copied, case):
-    path, content, message = SPOILT[case]
+    path, content, message = CORRUPTED[case]
     (copied / path).write_bytes(content)
     with pytest.raises(errors.BadInput, match=message) as caught:
         data_set.open_data_set(copied, settings())

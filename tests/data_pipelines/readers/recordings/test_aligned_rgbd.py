@@ -4,9 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from data_pipelines.readers.recordings import aligned_rgbd
+from data_pipelines.readers.recordings import aligned_rgbd, recording
 from unipose_jax import errors
-from data_pipelines.readers.recordings import recording
 
 # Column-major, as in Open3D.
 CAMERA = {
@@ -72,7 +71,9 @@ def test_frame_rate_and_depth_unit_have_defaults(source, tmp_path):
 
 @pytest.mark.parametrize("key", ["fps", "depth_scale"])
 @pytest.mark.parametrize("value", [0, -1.0, "30", None, float("inf"), float("nan")])
-def test_frame_rate_and_depth_unit_must_be_positive_numbers(source, tmp_path, key, value):
+def test_frame_rate_and_depth_unit_must_be_positive_numbers(
+    source, tmp_path, key, value
+):
     (source / "camera_intrinsic.json").write_text(json.dumps(CAMERA | {key: value}))
     with pytest.raises(errors.BadInput, match=f"{key} is .*, not a positive number"):
         aligned_rgbd.convert(source, tmp_path / "r")
@@ -85,10 +86,12 @@ def test_frame_rate_and_depth_unit_must_be_positive_numbers(source, tmp_path, ke
         ({"fps": 0.0}, "--fps=0 is not a positive number"),
         ({"fps": float("nan")}, "--fps=nan is not a positive number"),
         ({"depth_unit": -1.0}, "--depth_unit=-1 is not a positive number"),
-        ({"depth_unit": 1000.0}, "--depth_unit=1000: unit is metres per count"),
+        ({"depth_unit": 1000.0}, "--depth_unit=1000: its unit is metres per count"),
     ],
 )
-def test_frame_rate_and_depth_unit_of_the_user_are_checked(source, tmp_path, options, message):
+def test_frame_rate_and_depth_unit_of_the_user_are_checked(
+    source, tmp_path, options, message
+):
     with pytest.raises(errors.BadInput, match=message):
         aligned_rgbd.convert(source, tmp_path / "r", **options)
     assert not (tmp_path / "r").exists()
@@ -155,7 +158,9 @@ def depth_of(kind):
         ),
     ],
 )
-def test_an_invalid_source_is_one_line_and_leaves_no_files(source, tmp_path, spoil, message):
+def test_an_invalid_source_is_one_line_and_leaves_no_files(
+    source, tmp_path, spoil, message
+):
     spoil(source)
     with pytest.raises(errors.BadInput, match=message):
         aligned_rgbd.convert(source, tmp_path / "r", fps=30.0)

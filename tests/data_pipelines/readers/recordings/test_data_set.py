@@ -2,12 +2,11 @@ import numpy as np
 import pytest
 
 from configs import recording
+from data_pipelines.ground import schema
 from data_pipelines.keypoints import detections
+from data_pipelines.readers.recordings import data_set
 from tests import config_data
 from unipose_jax import errors
-from data_pipelines.readers.recordings import data_set
-from data_pipelines.ground import schema
-from data_pipelines.loading import sources
 
 
 def make_config(path, **changes):
@@ -67,7 +66,8 @@ def test_a_recording_without_keypoints_cannot_be_used_for_training(make_recordin
 
 
 def test_keypoints_must_have_the_joints_to_train(make_recording):
-    uv = np.full((20, 17, 2), 30.0)
+    uv = np.full((20, 17, 2), 66.0)  # on the torso, which walks to the right
+    uv[..., 0] = 80.0 + 5.6 * np.arange(20)[:, None]
     keypoints = detections.to_coco(uv, np.ones((20, 17)), "COCO17")
     path = make_recording(frames=20, joints=None, keypoints=keypoints)
     lacking = "no right_hand, left_hand, right_foot, left_foot of ITOP15"

@@ -5,10 +5,10 @@ import cv2
 import numpy as np
 import pytest
 
-from data_pipelines.keypoints import detections
-from unipose_jax import errors
 from data_pipelines.ground import pose_file
+from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
+from unipose_jax import errors
 
 
 def test_a_written_recording_is_read_back(make_recording, room):
@@ -94,6 +94,36 @@ def test_an_openpose_folder_can_replace_keypoints_json(make_recording):
     uv, found = recording.open_recording(path).keypoints("COCO17")
     np.testing.assert_allclose(uv[1, 0], [10.5, 20.5])
     np.testing.assert_allclose(found[:, 0], [0, 0.9, 0])
+
+
+def with_keypoints(path, entry):
+    """Writes an entry "keypoints" into camera.json."""
+    camera = json.loads((path / "camera.json").read_text())
+    (path / "camera.json").write_text(json.dumps(camera | {"keypoints": entry}))
+    return path
+
+
+def test_camera_json_says_how_keypoints_fit_the_frames(make_recording, capsys):
+    uv = np.full((3, 17, 2), 50.0) + np.arange(3)[:, None, None]
+    found = detections.to_coco(uv, np.ones((3, 17)), "COCO17", [1, 2, 3])
+    path = make_recording(keypoints=found)
+    uv_1 = recording.open_recording(path).keypoints("COCO17")[0]
+    np.testing.assert_allclose(uv_1[:, 0, 0], [np.nan, 50, 51])
+    lines = capsys.readouterr().err.splitlines()
+    (line,) = [line for line in lines if "keypoints.json" in line]
+    assert line.startswith(f"warning: {path}/keypoints.json: 1 of 3 keypoint frames")
+    with_keypoints(path, {"first_frame": 1, "size": [320, 240]})
+    uv_2 = recording.open_recording(path).keypoints("COCO17")[0]
+    np.testing.assert_allclose(uv_2[:, 0, 0], [25, 25.5, 26])
+    assert "scaled from 320x240" in capsys.readouterr().err
+
+
+def test_a_wrong_entry_on_keypoints_is_refused(make_recording):
+    path = make_recording(keypoints=[])
+    with pytest.raises(errors.BadInput, match="'keypoints' is not an object"):
+        recording.open_recording(with_keypoints(path, 3))
+    with pytest.raises(errors.BadInput, match="unknown key 'rate'"):
+        recording.open_recording(with_keypoints(path, {"rate": 3})).keypoints("COCO17")
 
 
 def refuse(path, message):

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from scipy import spatial
 
-from data_pipelines.loading import clip_source
-from data_pipelines.readers.recordings import recording
-from data_pipelines.readers.recordings import data_set
 from data_pipelines.ground import schema
+from data_pipelines.loading import clip_source
+from data_pipelines.readers.recordings import data_set, recording
 from data_pipelines.sequences import tracks
 from examples import make_sample_recordings
 
@@ -38,7 +37,9 @@ def test_all_twelve_recordings_are_readable(recordings):
     found = data_set.find_recordings(recordings)
     assert len(found) == 12
     read = [
-        tracks.read_track(recording.open_recording(p), skeleton="ITOP15", stored_points=512)
+        tracks.read_track(
+            recording.open_recording(p), skeleton="ITOP15", stored_points=512
+        )
         for p in found
         if p.name != "turning_person"
     ]

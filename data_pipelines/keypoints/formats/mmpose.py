@@ -12,17 +12,15 @@ demo/topdown_demo_with_mmdet.py and mmpose/structures/utils.py.
 """
 
 import pathlib
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from data_pipelines.keypoints import joint_orders
+from data_pipelines.keypoints.formats import parsed
 from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
-
-BY_COUNT = (skeletons.COCO17, joint_orders.HALPE26, joint_orders.WHOLEBODY133)
 
 # Joint names of MMPose that differ from those of this package. In all its data sets,
 # "head" is the top of the head.
@@ -32,6 +30,30 @@ _NAMES = {
     "hip": "pelvis",
     "root": "pelvis",
 }
+
+
+def parse(contents: Mapping[pathlib.Path, Any]) -> parsed.Parsed:
+    """Parses one file of a video, or one for each picture.
+
+    Raises:
+        errors.BadInput: names the file and frame that are wrong.
+    """
+    people: dict[int, list[np.ndarray]] = {}
+    order = None
+    for path, raw in contents.items():
+        choices = joint_choices(raw, path) if order is None else [order]
+        for frame, instances in frames(raw, path):
+            where = f"{path}: frame {frame}: 'keypoints'"
+            if frame in people:
+                raise errors.BadInput(f"{path}: frame {frame} occurs twice")
+            found = people[frame] = []
+            for instance in instances:
+                person, order = parsed.parse_keypoints(
+                    triples(instance), where, choices
+                )
+                choices = [order]
+                found.append(person)
+    return parsed.Parsed(order or skeletons.COCO17, people)
 
 
 def is_mmpose(raw: Any) -> bool:
@@ -51,7 +73,7 @@ def joint_choices(raw: Any, path: pathlib.Path) -> Sequence[skeletons.Skeleton]:
     meta = raw.get("meta_info") if isinstance(raw, dict) else None
     names = meta.get("keypoint_id2name") if isinstance(meta, dict) else None
     if not isinstance(meta, dict) or not isinstance(names, dict):
-        return BY_COUNT
+        return parsed.BY_COUNT
     if meta.get("dataset_name") == "h36m":
         return [skeletons.H36M17]  # its "foot" is the ankle
     try:
@@ -74,10 +96,7 @@ def frames(raw: Any, path: pathlib.Path) -> list[tuple[int, list]]:
     if not isinstance(entries, list):
         raise errors.BadInput(f"{path} has no list of MMPose instances")
     if not any(isinstance(entry, dict) and "instances" in entry for entry in entries):
-        digits = re.findall(r"\d+", path.stem)
-        if not digits:
-            raise errors.BadInput(f"{path}: no frame number in the file's name")
-        return [(int(digits[-1]), entries)]
+        return [(parsed.required_number(path.name, path), entries)]
     found = []
     for number, entry in enumerate(entries):
         entry = entry if isinstance(entry, dict) else {}

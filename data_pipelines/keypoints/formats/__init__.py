@@ -1,0 +1,1 @@
+"""Formats of 2D keypoint files, one module each; `reading.parse` recognises them."""

@@ -1,0 +1,104 @@
+"""People of a sequence without masks, found by the evidence of all of its frames."""
+
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+import numpy as np
+import tqdm
+
+from data_pipelines.segmentation import person_path, whole_recording
+from data_pipelines.segmentation import segmenter as segmentation
+from data_pipelines.sequences.sequence import Sequence
+from unipose_jax import errors
+
+
+class Keypoints(NamedTuple):
+    """2D keypoints of one person in a whole sequence."""
+
+    uv: np.ndarray  # float32 (frames, joints, 2), undistorted pixels
+    confidence: np.ndarray  # float32 (frames, joints)
+
+
+class People(NamedTuple):
+    """Who was found; `mask` cuts one of them out."""
+
+    bodies: whole_recording.WholeRecording
+    person: dict[int, int | None]  # body of the person by frame; None where hidden
+    everyone: list[dict[int, int | None]]  # the same of all people
+    notes: list[str]  # one line if the keypoints lie on nobody and are not used
+
+    def mask(
+        self, index: int, depth: np.ndarray, number: int | None = None
+    ) -> np.ndarray:
+        """Mask of one person in a frame: bool (height, width).
+
+        Args:
+            index: position of the frame.
+            depth: its depth map, metres.
+            number: position in `everyone`; None for the person who is meant.
+        """
+        who = self.person if number is None else self.everyone[number]
+        if index not in who:
+            return np.zeros(depth.shape, bool)
+        return self.bodies.segment(index, depth, who[index]).mask
+
+
+def find(
+    source: Sequence,
+    frames: Collection[int],
+    *,
+    keypoints: Keypoints | None = None,
+    on_error: Callable[[errors.BadInput], None],
+    progress: bool = False,
+) -> People:
+    """Reads frames and finds the person, or all people, in them.
+
+    Args:
+        source: any sequence.
+        frames: positions, ascending.
+        keypoints: of the person who is meant, if known.
+        on_error: called with the error of a frame that cannot be read.
+        progress: whether to show a progress bar if it takes more than two seconds.
+    """
+    bodies = whole_recording.WholeRecording(source.rays, source.depth_camera.intrinsics)
+    added = []
+    bar = tqdm.tqdm(
+        frames, "finding people", unit="frame", delay=2.0, disable=not progress
+    )
+    for index in bar:
+        try:
+            depth, mask = source.depth(index), source.mask(index)
+        except errors.BadInput as error:
+            on_error(error)
+            continue
+        if depth is not None:
+            time = float(source.time[index])
+            bodies.add(index, depth, time, _hint(source, keypoints, index), mask)
+            added.append(index)
+    tracks, fit = bodies.link()
+    person = person_path.one_person(tracks)
+    everyone = person_path.everyone(tracks)
+    note = (
+        f"{source.name}: most of the 2D keypoints lie on nobody, so they do not say "
+        "who is meant; are they of this camera, image size and time?"
+    )
+    return People(
+        bodies,
+        dict(zip(added, person, strict=True)),
+        [dict(zip(added, places, strict=True)) for places in everyone],
+        [] if fit else [note],
+    )
+
+
+def _hint(
+    source: Sequence, keypoints: Keypoints | None, index: int
+) -> segmentation.KeypointHint | None:
+    """Segmentation hint from the keypoints of a frame; None if it has none."""
+    if keypoints is None or not keypoints.confidence[index].any():
+        return None
+    return segmentation.KeypointHint(
+        keypoints.uv[index],
+        keypoints.confidence[index],
+        source.keypoint_camera.intrinsics,
+        source.color_from_depth,
+    )

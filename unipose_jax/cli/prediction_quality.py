@@ -1,0 +1,77 @@
+"""Which predicted joints and frames can be relied on."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from data_pipelines.cameras import calibration
+from data_pipelines.ground import pose_file
+from unipose_jax import pose_quality, skeleton
+from unipose_jax.physics import constraints
+
+UNSURE = 0.2  # a joint with a lower confidence that is not seen either is invalid
+_SMALL = 1.4  # metres; estimates for standing adults are 1.55 or more
+_SUPPORT = 0.2  # metres from the nearest point of the person, beyond which is unseen
+
+
+def reliable_joints(
+    xyz: np.ndarray,
+    confidence: np.ndarray,
+    points: np.ndarray,
+    camera: calibration.Camera,
+) -> np.ndarray:
+    """Mask of the joints that are seen or confident: bool (joints,).
+
+    A joint is not seen if it lies outside the picture, or far from all points of the
+    person: the legs of a person whose upper body is in the picture, for example.
+
+    Args:
+        xyz: (joints, 3), metres, depth-camera frame.
+        confidence: (joints,), in [0, 1].
+        points: (points, 3) of the person, metres, depth-camera frame.
+        camera: depth camera.
+    """
+    u, v = camera.distort_uv(camera.project(xyz)).T
+    inside = (u >= 0) & (v >= 0) & (u < camera.width) & (v < camera.height)
+    some = points[:: max(1, len(points) // 2000)]
+    distance = np.linalg.norm(xyz[:, None] - some[None], axis=-1).min(axis=1)
+    return (confidence >= UNSURE) | (inside & (distance < _SUPPORT))
+
+
+def quality(pose: pose_file.PoseFile) -> np.ndarray:
+    """Mean confidence over the joints of each frame: (frames,), 0 without a pose."""
+    known = np.isfinite(pose.xyz).all(axis=-1)
+    return np.where(known, pose.confidence, 0.0).mean(axis=1).astype(np.float32)
+
+
+def stature(pose: pose_file.PoseFile) -> float:
+    """Median stature over the frames with a pose, from bone lengths, metres."""
+    known = np.isfinite(pose.xyz).all(axis=-1) & pose.is_valid()
+    frames = known.any(axis=1)
+    estimates = constraints.estimate_stature(
+        jnp.asarray(np.nan_to_num(pose.xyz[frames])),
+        skeleton=skeleton.by_name(pose.skeleton),
+        weight=jnp.asarray(np.where(known, pose.confidence, 0.0)[frames]),
+    )
+    return float(np.median(estimates))
+
+
+def summary(pose: pose_file.PoseFile) -> str:
+    """One line: frames with a person, how many are doubtful, and likely causes."""
+    found = pose.is_valid().any(axis=1)
+    line = f"{found.sum()} of {len(pose)} frames show a person"
+    if found.any() and (height := stature(pose)) < _SMALL:
+        line += (
+            f", who seems to be {height:.2f} m tall: a child, or poses that are wrong, "
+            "as of adults seen from above or lying down"
+        )
+    if pose.quality is None:
+        return line
+    doubtful = found & (pose.quality < pose_quality.DOUBTFUL)
+    if not doubtful.any():
+        return line
+    return (
+        f"{line}; {doubtful.sum()} of them are doubtful (quality below "
+        f"{pose_quality.DOUBTFUL:g}): furniture or another object instead of a person, "
+        "a camera that is turned or looks from above, or a person who lies, is very "
+        "small or mostly outside the picture"
+    )
