@@ -228,8 +228,13 @@ def test_keypoints_are_labels_of_pixels_alone(config, clip):
     batch["uv"] = jnp.where(missed[..., None], jnp.nan, batch["uv"])
     batch["confidence"] = jnp.where(missed, 0.0, 0.5)
     keys = jax.random.split(jax.random.key(0), len(truth))
-    apply = perfect("rgb", batch | {"xyz": truth})
-    terms = recipe.train_terms(apply, jnp.zeros(()), batch, keys)
+
+    @jax.jit
+    def train_terms(batch, keys, truth):
+        apply = perfect("rgb", batch | {"xyz": truth})
+        return recipe.train_terms(apply, jnp.zeros(()), batch, keys)
+
+    terms = train_terms(batch, keys, truth)
     assert set(terms) == {"pseudo_pixel", "pseudo_anchor"}
     for term in terms.values():
         assert 0 < float(term.weight) <= 0.5 * (~missed).sum()
