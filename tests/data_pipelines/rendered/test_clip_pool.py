@@ -74,7 +74,7 @@ def test_another_detector_gives_another_pool(data):
 @pytest.fixture(scope="module")
 def cropped(data):
     """The same config with crops."""
-    return dataclasses.replace(data, crop_size=16)
+    return dataclasses.replace(data, crop_size=32)
 
 
 def test_crops_do_not_change_the_other_fields_of_clips(data, cropped):
@@ -90,8 +90,8 @@ def test_crops_do_not_change_the_other_fields_of_clips(data, cropped):
     )
     batch = next(open_train(cropped))
     schema.validate(batch)
-    assert batch["depth_crop"].shape == (4, 3, 16, 16)
-    assert batch["color_crop"].shape == (4, 3, 16, 16, 3)
+    assert batch["depth_crop"].shape == (4, 3, 32, 32)
+    assert batch["color_crop"].shape == (4, 3, 32, 32, 3)
 
 
 def test_unused_crops_are_not_rendered(cropped):
