@@ -1,4 +1,5 @@
 import contextlib
+import fcntl
 import importlib.metadata
 import io
 import os
@@ -29,6 +30,7 @@ from data_pipelines.rendered import cache, clip_pool
 from tests import config_data
 from unipose_jax.synthesis import pools as render
 from unipose_jax.synthesis import scene
+from unipose_jax.train import parallel
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
@@ -37,7 +39,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 # What takes long to compile is compiled once for all workers, files and later runs.
 jax.config.update("jax_compilation_cache_dir", str(ROOT / ".pytest_cache/compiled"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -72,6 +74,16 @@ def shared_folder(tmp_path_factory) -> pathlib.Path:
     return folder / "shared"
 
 
+@contextlib.contextmanager
+def made_once(folder: pathlib.Path):
+    """Yields whether `folder` is still to be made; other workers wait meanwhile."""
+    done = folder.with_suffix(".done")
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not done.exists()
+        done.touch()
+
+
 @pytest.fixture(scope="session")
 def pools(shared_folder) -> str:
     """`config.data.cache_dir`, so that equal clips are rendered once per test run."""
@@ -89,12 +101,13 @@ def rendered_people(shared_folder) -> dict[str, np.ndarray]:
         frames=12, fps=30.0, height=240, width=320, points=8, skeleton="BODY"
     )
     extras = ("depth", "mask", "color")
-    return cache.load_or_make(
-        str(shared_folder),
-        "people",
-        [repr(params), *extras],
-        lambda: render.render_pool(0, "test", 0, 6, params, extras=extras),
-    )
+    with made_once(shared_folder / "people"):
+        return cache.load_or_make(
+            str(shared_folder),
+            "people",
+            [repr(params), *extras],
+            lambda: render.render_pool(0, "test", 0, 6, params, extras=extras),
+        )
 
 
 class SmokeRun(NamedTuple):
@@ -106,16 +119,19 @@ class SmokeRun(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def smoke_run(pools, tmp_path_factory) -> SmokeRun:
+def smoke_run(pools, shared_folder) -> SmokeRun:
     """Training, evaluation and report, as `run.py` does them."""
     from tests.test_run import run
 
     config = unipose.get_config("smoke")
     config.data.cache_dir = pools
-    workdir = tmp_path_factory.mktemp("smoke") / "w"
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        assert run("train", config, workdir=workdir) == 0
-    return SmokeRun(config, workdir, printed.getvalue())
+    folder = shared_folder / "smoke"
+    with made_once(folder) as missing:
+        if missing:
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                assert run("train", config, workdir=folder / "w") == 0
+            (folder / "printed.txt").write_text(printed.getvalue())
+    return SmokeRun(config, folder / "w", (folder / "printed.txt").read_text())
 
 
 @pytest.fixture(scope="session")
@@ -147,3 +163,46 @@ def figures(monkeypatch):
     saved = []
     monkeypatch.setattr(canvas, "save", lambda fig, path: saved.append(fig))
     return saved
+
+
+@pytest.fixture
+def traced_only(monkeypatch):
+    """Programs of all devices are traced, which checks shapes, and never compiled.
+
+    Compiling takes most of the time of a short run. For tests of what happens around
+    the networks: a training step leaves the parameters as they are, and the joints that
+    a network finds are random.
+    """
+
+    def trace(mapped, arguments):
+        trees = []
+
+        def leaves(*arguments):
+            found, tree = jax.tree.flatten(mapped(*arguments))
+            trees.append(tree)
+            return found
+
+        rng = np.random.default_rng(0)
+        of_a_device = [
+            rng.uniform(1.0, 2.0, leaf.shape[1:]).astype(leaf.dtype)
+            for leaf in jax.eval_shape(leaves, *arguments)
+        ]
+        return jax.tree.unflatten(trees[0], parallel.replicate(of_a_device))
+
+    map_step, map_apply = parallel.map_step, parallel.map_apply
+
+    def trace_step(step):
+        mapped, found = map_step(lambda *fed: step(*fed)[1]), {}
+
+        def run(state, batch, key):
+            found.update(found or trace(mapped, (state, batch, key)))
+            return state.replace(step=state.step + 1), dict(found)
+
+        return run
+
+    def trace_apply(apply):
+        mapped = map_apply(apply)
+        return lambda params, batch: trace(mapped, (params, batch))
+
+    monkeypatch.setattr(parallel, "map_step", trace_step)
+    monkeypatch.setattr(parallel, "map_apply", trace_apply)

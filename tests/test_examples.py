@@ -1,7 +1,8 @@
 """The scripts of examples/ that no other test runs, at their smallest."""
 
+import functools
 import json
-import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -11,13 +12,17 @@ import pytest
 
 from configs import unipose
 from data_pipelines.ground import pose_file
+from data_pipelines.readers import registry
 from data_pipelines.readers.recordings import recording
 from data_pipelines.rendered import clip_pool
 from examples import check_on_real_data, export_weights, refine_kinect_clip
 from tests import config_data
-from tests.test_run import ROOT
-from unipose_jax import errors, estimator
-from unipose_jax.synthesis import pools
+from tests.test_run import ROOT, run
+from unipose_jax import errors, estimator, models
+from unipose_jax.synthesis import pools as render
+from unipose_jax.train.recipes import terms
+
+EXAMPLES = ROOT / "examples"
 
 CONFIGS = ("own_dataset", "own_loss", "own_network")  # used as --config of run.py
 SCRIPTS_WITH_ARGUMENTS = [
@@ -85,12 +90,12 @@ def test_requirements_install_the_package():
 
 
 @pytest.mark.slow
-def test_a_data_set_of_ones_own_is_trained_on(tmp_path):
-    render = unipose.get_config("smoke").data
-    render.skeleton = "COCO17"
-    render.frames, render.scene.height, render.scene.width = 12, 96, 128
-    params = clip_pool.scene_params(config_data.typed(render), "test")
-    clip = pools.render_pool(0, "test", 0, 1, params, extras=("depth",))
+def test_a_data_set_of_ones_own_is_trained_on(tmp_path, monkeypatch, traced_only):
+    scene = unipose.get_config("smoke").data
+    scene.skeleton = "COCO17"
+    scene.frames, scene.scene.height, scene.scene.width = 12, 96, 128
+    params = clip_pool.scene_params(config_data.typed(scene), "test")
+    clip = render.render_pool(0, "test", 0, 1, params, extras=("depth",))
     camera, xyz = clip["depth_intrinsics"][0], clip["xyz"][0]
     uv = xyz[..., :2] / xyz[..., 2:] * camera[:2] + camera[2:]
     keypoints = np.dstack([uv, clip["confidence"][0]])
@@ -101,50 +106,78 @@ def test_a_data_set_of_ones_own_is_trained_on(tmp_path):
         np.save(folder / "keypoints.npy", keypoints)
         np.save(folder / "intrinsics.npy", camera)
         np.save(folder / "time.npy", np.arange(12) / 15.0)
-    command = [
-        *(sys.executable, "run.py", "--config=examples/own_dataset.py:smoke"),
-        *(f"--workdir={tmp_path / 'w'}", f"--config.data.path={tmp_path / 'clips'}"),
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.setattr(registry, "READERS", dict(registry.READERS))
+    config = runpy.run_path(str(EXAMPLES / "own_dataset.py"))["get_config"]("smoke")
+    config.data.path = str(tmp_path / "clips")
+    assert run("train", config, workdir=tmp_path / "w") == 0
     record = json.loads((tmp_path / "w" / "metrics.json").read_text())
-    assert record["step"] == 4
-    assert len((ROOT / "examples/own_dataset.py").read_text().splitlines()) < 40
+    assert record["step"] > 0
+    assert len(loss_log(tmp_path / "w", "loss/point_to_ray")) == 6
+    batch = next(config_data.open_train(config))
+    assert np.isfinite(batch["points"]).all()
+    assert batch["points_valid"].any()
+    assert (batch["confidence"] > 0).any()
+    assert len((EXAMPLES / "own_dataset.py").read_text().splitlines()) < 40
 
 
-def run_own(name, *command):
-    """What a script or run.py prints with an example of one's own."""
-    source = ROOT / "examples" / f"{name}.py"
-    assert len(source.read_text().splitlines()) < 40
-    done = subprocess.run(
-        [sys.executable, *(command or [source])],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def loss_log(workdir, name):
+    """The values of a term in the log of a run."""
+    lines = (workdir / "log.jsonl").read_text().splitlines()
+    return [json.loads(line)[name] for line in lines]
 
 
-def test_a_loss_of_ones_own_is_trained_and_logged():
-    printed = [line.split() for line in run_own("own_loss").splitlines()]
+@pytest.fixture
+def run_script(monkeypatch, capsys, pools):
+    """`run_script(name)`: what an example prints as a script, without its arguments.
+
+    In this process: what it registers is forgotten, and it finds the rendered pools.
+    """
+    rendered_data = unipose.rendered_data
+
+    def with_pools():
+        data = rendered_data()
+        data.cache_dir = pools
+        return data
+
+    def call(name):
+        source = EXAMPLES / f"{name}.py"
+        assert len(source.read_text().splitlines()) < 40
+        runpy.run_path(str(source), run_name="__main__")
+        return capsys.readouterr().out.splitlines()
+
+    monkeypatch.setattr(unipose, "rendered_data", with_pools)
+    monkeypatch.setattr(terms, "_REGISTERED", dict(terms._REGISTERED))
+    monkeypatch.setattr(models, "NETWORKS", dict(models.NETWORKS))
+    return call
+
+
+def test_a_loss_of_ones_own_is_logged(run_script, traced_only):
+    printed = [line.split() for line in run_script("own_loss")]
     values = [float(value) for name, value in printed if name == "loss/upright"]
     assert len(values) == 6  # four steps and two validations
-    assert np.isfinite(values).all()
-    assert min(values) >= 0.0 < max(values)
 
 
 @pytest.mark.slow
-def test_a_loss_of_ones_own_is_trained_by_run_py(tmp_path):
-    config = "--config=examples/own_loss.py:smoke"
-    run_own("own_loss", "run.py", config, f"--workdir={tmp_path}")
-    assert "loss/upright" in (tmp_path / "log.jsonl").read_text()
-    assert json.loads((tmp_path / "metrics.json").read_text())["step"] == 4
+def test_a_loss_of_ones_own_is_trained_by_run_py(tmp_path, pools):
+    config = unipose.get_config("smoke")
+    command = [
+        *(sys.executable, "run.py", "--config=examples/own_loss.py:smoke"),
+        *(f"--workdir={tmp_path}", f"--config.data.cache_dir={pools}"),
+        # One other term, as each takes time to compile.
+        *(f"--config.loss_weights.{name}=0" for name in config.loss_weights),
+        "--config.loss_weights.point_to_ray=1",
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    values = loss_log(tmp_path, "loss/upright")
+    assert len(values) == 6
+    assert np.isfinite(values).all()
+    assert min(values) >= 0.0 < max(values)
+    assert json.loads((tmp_path / "metrics.json").read_text())["step"] > 0
 
 
-def test_a_network_of_ones_own_is_trained():
-    lines = run_own("own_network").splitlines()
+def test_a_network_of_ones_own_is_trained(run_script):
+    lines = run_script("own_network")
     losses = [json.loads(line)["loss/total"] for line in lines if line.startswith("{")]
     assert len(losses) == 6
     assert losses[3] < losses[0]
@@ -165,6 +198,7 @@ def test_scripts_run_from_the_repository_root(path):
     assert done.returncode == 1
 
 
+@functools.cache
 def installed() -> bool:
     """Whether the package can be imported from any folder."""
     command = [sys.executable, "-P", "-c", "import unipose_jax, data_pipelines"]

@@ -144,7 +144,7 @@ def test_pictures_are_not_drawn_into_the_recording(rendered_recording):
 
 
 @pytest.mark.slow
-def test_other_data_is_evaluated_beside_the_run(smoke_run, tmp_path):
+def test_other_data_is_evaluated_beside_the_run(smoke_run, tmp_path, traced_only):
     workdir = shutil.copytree(smoke_run.workdir, tmp_path / "w")
     config = smoke_run.config.copy_and_resolve_references()
     before = (workdir / "metrics.json").read_text()

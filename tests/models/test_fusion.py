@@ -13,7 +13,7 @@ CONFIG = {
     "name": "point_net",
     "num_patches": 8,
     "width": 16,
-    "num_blocks": 2,
+    "num_blocks": 1,
     "num_heads": 2,
     "fusion": "rgbd",
     "backbone": "small",

@@ -15,17 +15,31 @@ TIME = jnp.arange(60) / 15.0
 
 @pytest.fixture(scope="module")
 def refined():
-    """The compiled function `refined(xyz, valid)`."""
+    """The compiled function `refined(xyz, valid, confidence, person)`."""
 
     @jax.jit
-    def compiled(xyz, valid):
-        return refine.refine(xyz, skeleton=BODY, valid=valid, time=TIME)
+    def compiled(xyz, **given):
+        return refine.refine(xyz, skeleton=BODY, time=TIME, **given)
 
-    def call(xyz, valid=None):
-        valid = np.ones(xyz.shape[:2], bool) if valid is None else valid
-        return compiled(jnp.asarray(xyz, jnp.float32), jnp.asarray(valid))
+    def call(xyz, valid=None, confidence=None, person=None):
+        # What is not given has its default value, for one program in all tests.
+        given = {
+            "valid": np.ones((60, 15), bool) if valid is None else valid,
+            "confidence": np.ones((60, 15)) if confidence is None else confidence,
+            "person": np.zeros(60, int) if person is None else person,
+        }
+        given = {name: jnp.asarray(value) for name, value in given.items()}
+        return compiled(jnp.asarray(xyz, jnp.float32), **given)
 
     return call
+
+
+@pytest.fixture(scope="module")
+def with_keypoints():
+    """The compiled function `with_keypoints(xyz, keypoints)`."""
+    return jax.jit(
+        lambda xyz, seen: refine.refine(xyz, skeleton=BODY, time=TIME, keypoints=seen)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +88,7 @@ def test_left_right_swaps_are_corrected(refined, gentle, person):
     assert error(found.xyz[30:32], person[30:32]) < 0.02
 
 
-def test_confidence_is_swapped_with_its_joint(person):
+def test_confidence_is_swapped_with_its_joint(refined, person):
     observed = person.copy()
     observed[30] = person[30, list(BODY.mirror)]
     hand, other = BODY.index("left_hand"), BODY.index("right_hand")
@@ -82,16 +96,11 @@ def test_confidence_is_swapped_with_its_joint(person):
     doubted = np.ones(person.shape[:2], np.float32)
     doubted[30, other] = 0.01
     observed[45, 0], doubted[45, 0] = 0.0, 0.0  # lost: not observed
-    call = jax.jit(
-        lambda sure: refine.refine(
-            jnp.asarray(observed), skeleton=BODY, confidence=sure, time=TIME
-        )
-    )
-    found = call(jnp.asarray(doubted))
+    found = refined(observed, confidence=doubted)
     assert found.swapped[30, hand]
     wrong, unweighted = (
         np.linalg.norm(xyz[30, hand] - person[30, hand])
-        for xyz in (found.xyz, call(jnp.ones((60, 15))).xyz)
+        for xyz in (found.xyz, refined(observed).xyz)
     )
     assert wrong < 0.5 * unweighted
     np.testing.assert_allclose(found.xyz[45, 0], person[45, 0], atol=0.03)
@@ -153,7 +162,7 @@ def test_vmap_gives_the_same_results_as_single_calls(refined, gentle, person):
         np.testing.assert_allclose(one, refined(xyz).xyz, atol=1e-3)
 
 
-def test_keypoints_pull_joints_to_their_rays(refined, noisy, person):
+def test_keypoints_pull_joints_to_their_rays(refined, with_keypoints, noisy, person):
     fx, fy, cx, cy = intrinsics = jnp.array([285.7, 285.7, 160.0, 120.0])
     x, y, z = jnp.moveaxis(jnp.asarray(person), -1, 0)
     keypoints = refine.Keypoints(
@@ -162,9 +171,7 @@ def test_keypoints_pull_joints_to_their_rays(refined, noisy, person):
         intrinsics=intrinsics,
         cam_from_xyz=jnp.eye(4),
     )
-    with_rays = jax.jit(
-        lambda xyz, seen: refine.refine(xyz, skeleton=BODY, time=TIME, keypoints=seen)
-    )(jnp.asarray(noisy), keypoints)
+    with_rays = with_keypoints(jnp.asarray(noisy), keypoints)
     aside, without = (
         error(xyz[..., :2], person[..., :2])
         for xyz in (with_rays.xyz, refined(noisy).xyz)
@@ -172,7 +179,7 @@ def test_keypoints_pull_joints_to_their_rays(refined, noisy, person):
     assert aside < 0.7 * without
 
 
-def test_keypoints_may_come_from_another_camera(noisy, person):
+def test_keypoints_may_come_from_another_camera(with_keypoints, noisy, person):
     cam_from_xyz = transforms.from_rotation_translation(
         transforms.rotation_from_euler(jnp.array([0.0, 0.1, 0.0])),
         jnp.array([0.3, -0.1, 0.05]),
@@ -181,16 +188,11 @@ def test_keypoints_may_come_from_another_camera(noisy, person):
     uv = camera.uv_from_xyz(
         transforms.apply(cam_from_xyz, jnp.asarray(person)), intrinsics
     )
-    call = jax.jit(
-        lambda pose: (
-            refine.refine(
-                jnp.asarray(noisy),
-                skeleton=BODY,
-                time=TIME,
-                keypoints=refine.Keypoints(uv, jnp.ones((60, 15)), intrinsics, pose),
-            ).xyz
-        )
-    )
+
+    def call(pose):
+        seen = refine.Keypoints(uv, jnp.ones((60, 15)), intrinsics, pose)
+        return with_keypoints(jnp.asarray(noisy), seen).xyz
+
     beside, mistaken = (
         error(call(pose)[..., :2], person[..., :2])
         for pose in (cam_from_xyz, jnp.eye(4))
@@ -221,14 +223,12 @@ def test_the_surface_moves_joints_behind_it(person):
     assert moved[0.08] < -0.004  # the depth behind it is known to 6 cm only
 
 
-def test_each_person_has_separate_bone_lengths(gentle):
+def test_each_person_has_separate_bone_lengths(refined, gentle):
     person = np.repeat([0, 1], 30)
     xyz = gentle.copy()
     middle = np.float32([0.0, 0.0, 2.8])
     xyz[30:] = (xyz[30:] - middle) * np.float32(0.8) + middle
-    found = refine.refine(
-        jnp.asarray(xyz), skeleton=BODY, time=TIME, person=jnp.asarray(person)
-    )
+    found = refined(xyz, person=person)
     length = np.asarray(found.length)
     np.testing.assert_array_equal(length[:30], np.repeat(length[:1], 30, axis=0))
     # Medians over 30 frames with noise of 1 cm.

@@ -45,11 +45,8 @@ def test_online_refinement_equals_offline_refinement_of_the_window(live, person)
     newest = WINDOW + 9
     refined, _ = live(noisy[: newest + 1])
     seen = np.arange(newest + 1 - WINDOW, newest + 1)
-    window = offline.refine(
-        jnp.asarray(noisy[seen]),
-        skeleton=BODY,
-        time=jnp.asarray(seen / 15.0, jnp.float32),
-        schedule=online.ONLINE,
-    )
+    refine = functools.partial(offline.refine, skeleton=BODY, schedule=online.ONLINE)
+    time = jnp.asarray(seen / 15.0, jnp.float32)
+    window = jax.jit(refine)(jnp.asarray(noisy[seen]), time=time)
     # Compiled separately, so rounding differs.
     np.testing.assert_allclose(refined[newest], window.xyz[-1 - LAG], atol=1e-4)

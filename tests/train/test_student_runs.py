@@ -48,7 +48,7 @@ def test_every_stage_has_its_report_and_the_points_show_all(trained):
 
 
 def test_students_without_points_are_compared_under_their_own_names(
-    config, trained, tmp_path, capsys
+    config, trained, tmp_path, capsys, traced_only
 ):
     for modality in ("depth", "rgb"):
         shutil.copytree(trained / modality, tmp_path / modality)
@@ -57,7 +57,9 @@ def test_students_without_points_are_compared_under_their_own_names(
     assert rows_of(tmp_path / "depth") == ["depth", "rgb"]
 
 
-def test_points_are_scored_on_data_without_crops(config, trained, tmp_path, capsys):
+def test_points_are_scored_on_data_without_crops(
+    config, trained, tmp_path, capsys, traced_only
+):
     of_points, config = copy.deepcopy(config), copy.deepcopy(config)
     of_points.stages = ("points",)
     made = tmp_path / "prepared"
@@ -135,7 +137,16 @@ def test_networks_see_clips_as_they_were_trained_on_them(
         run("predict", other, modality="depth", **where)
 
 
-def test_a_teacher_that_stopped_early_is_said(config, trained, tmp_path, capsys):
+def test_a_teacher_that_stopped_early_is_said(
+    config, trained, tmp_path, capsys, monkeypatch
+):
+    class TaughtError(Exception):
+        pass
+
+    def teach(*arguments, teacher, **options):
+        assert teacher is not None
+        raise TaughtError
+
     config = copy.deepcopy(config)
     config.stages, config.num_train_steps = ("depth",), 400  # of the points
     shutil.copytree(trained / "checkpoints", tmp_path / "w" / "checkpoints")
@@ -145,7 +156,9 @@ def test_a_teacher_that_stopped_early_is_said(config, trained, tmp_path, capsys)
                 r'"num_train_steps": 4\b', '"num_train_steps": 400', path.read_text()
             )
         )
-    assert run("train", config, workdir=tmp_path / "w") == 0
+    monkeypatch.setattr(loop.sources, "open_train", teach)
+    with pytest.raises(TaughtError):
+        run("train", config, workdir=tmp_path / "w")
     said = capsys.readouterr().out
     assert f"the teacher in {tmp_path / 'w'} stopped at step 4 of 400" in said
 

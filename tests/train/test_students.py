@@ -108,7 +108,13 @@ def test_views_and_mirrors_do_not_move_the_target(
         numbers = jnp.arange(1.0, 4.0)[None]
         batch["reference_depth"] = jnp.broadcast_to(numbers, (4, 3))
     keys = jax.random.split(jax.random.key(0), len(clip["xyz"]))
-    terms = recipe.train_terms(perfect(modality, batch), jnp.zeros(()), batch, keys)
+
+    @jax.jit
+    def train_terms(batch, keys):
+        network = perfect(modality, batch)
+        return recipe.train_terms(network, jnp.zeros(()), batch, keys)
+
+    terms = train_terms(batch, keys)
     for name in stage2.PSEUDO_LABEL_TERMS:
         assert float(terms[name].weight) > 0
         np.testing.assert_allclose(float(terms[name].mean()), 0.0, atol=1e-3)
@@ -222,8 +228,13 @@ def test_keypoints_are_labels_of_pixels_alone(config, clip):
     batch["uv"] = jnp.where(missed[..., None], jnp.nan, batch["uv"])
     batch["confidence"] = jnp.where(missed, 0.0, 0.5)
     keys = jax.random.split(jax.random.key(0), len(truth))
-    apply = perfect("rgb", batch | {"xyz": truth})
-    terms = recipe.train_terms(apply, jnp.zeros(()), batch, keys)
+
+    @jax.jit
+    def train_terms(batch, keys, truth):
+        apply = perfect("rgb", batch | {"xyz": truth})
+        return recipe.train_terms(apply, jnp.zeros(()), batch, keys)
+
+    terms = train_terms(batch, keys, truth)
     assert set(terms) == {"pseudo_pixel", "pseudo_anchor"}
     for term in terms.values():
         assert 0 < float(term.weight) <= 0.5 * (~missed).sum()
@@ -322,9 +333,13 @@ def test_all_student_terms_can_be_weighed_together(config, clip):
     settings.loss_weights.update(weights)
     recipe = stages.recipe(settings)
     batch = {name: jnp.asarray(clip[name]) for name in recipe.fields}
-    estimate = perfect("depth", batch)(
-        jnp.zeros(()), **{name: batch[name] for name in recipe.inputs}
-    )
-    terms = recipe.validation_terms(estimate, batch)
+
+    @jax.jit
+    def validation_terms(batch):
+        inputs = {name: batch[name] for name in recipe.inputs}
+        estimate = perfect("depth", batch)(jnp.zeros(()), **inputs)
+        return recipe.validation_terms(estimate, batch)
+
+    terms = validation_terms(batch)
     assert set(terms) == set(weights)
     assert np.isfinite(float(objective.weighted_sum(terms, weights)))

@@ -72,6 +72,15 @@ class BlindPool(clip_pool.ClipPool):
         return example
 
 
+class Signalled(loader.Loader):
+    """SIGTERM arrives while batch 3 is read."""
+
+    def __next__(self):
+        if self.get_state()["step"] == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return super().__next__()
+
+
 def train_until_killed(config, workdir, monkeypatch, *, after: int) -> None:
     """Trains, and dies when batch number `after` + 1 is asked for."""
 
@@ -87,12 +96,20 @@ def train_until_killed(config, workdir, monkeypatch, *, after: int) -> None:
             loop.train(stages.stage(config, workdir))
 
 
-def test_resumed_run_equals_straight_run(
-    config, straight, tmp_path, monkeypatch, final_state
+def test_a_killed_and_a_stopped_run_end_as_a_straight_one(
+    config, straight, tmp_path, monkeypatch, final_state, capfd
 ):
     # Dies at step 3, after the checkpoint of step 2 and a logged, unsaved step.
     train_until_killed(config, tmp_path, monkeypatch, after=3)
+    assert checkpoint.latest_step(tmp_path) == 2
+    # Goes on, and SIGTERM while step 3 is made saves step 3 and ends the run.
+    with monkeypatch.context() as patch:
+        patch.setattr(loader, "Loader", Signalled)
+        assert not loop.train(stages.stage(config, tmp_path))
+    assert checkpoint.latest_step(tmp_path) == 3
+    assert "SIGTERM: the run is saved after this step" in capfd.readouterr().err
     assert loop.train(stages.stage(config, tmp_path))
+    assert "resumes from the checkpoint of step 3" in capfd.readouterr().out
     chex.assert_trees_all_equal(
         final_state(config, straight).checkpoint_tree(),
         final_state(config, tmp_path).checkpoint_tree(),
@@ -113,7 +130,8 @@ def test_weak_supervision_never_reads_3d_labels(config, straight, blind, final_s
 
 def test_supervision_does_read_3d_labels(config, tmp_path, monkeypatch):
     # The test above could not fail if labels never mattered.
-    config.loss_weights.joint_position = 1.0
+    for name in config.loss_weights:
+        config.loss_weights[name] = float(name == "joint_position")
     monkeypatch.setattr(clip_pool, "ClipPool", BlindPool)
     with pytest.raises(metric_writer.NonFiniteLoss, match="step 1: .*joint_position"):
         loop.train(stages.stage(config, tmp_path))
@@ -167,7 +185,7 @@ def test_run_is_not_continued_under_another_objective(config, straight):
 
 
 def test_a_run_is_lengthened_by_a_larger_number_of_steps(
-    config, straight, tmp_path, capsys
+    config, straight, tmp_path, capsys, traced_only
 ):
     workdir = shutil.copytree(straight, tmp_path / "run")
     before = log_of(straight)
@@ -216,29 +234,6 @@ def test_config_that_cannot_work_is_refused_before_training(
     with pytest.raises(errors.BadInput, match=message):
         loop.train(stages.stage(config, tmp_path))
     assert not (tmp_path / "checkpoints").exists()
-
-
-def test_sigterm_saves_and_ends(
-    config, straight, tmp_path, monkeypatch, final_state, capfd
-):
-    class Signalled(loader.Loader):
-        def __next__(self):
-            if self.get_state()["step"] == 2:
-                signal.raise_signal(signal.SIGTERM)
-            return super().__next__()
-
-    config.checkpoint_every = 100
-    with monkeypatch.context() as patch:
-        patch.setattr(loader, "Loader", Signalled)
-        assert not loop.train(stages.stage(config, tmp_path))
-    assert "SIGTERM: the run is saved after this step" in capfd.readouterr().err
-    assert checkpoint.Checkpoints(tmp_path).latest_step() == 3
-    assert loop.train(stages.stage(config, tmp_path))
-    assert "resumes from the checkpoint of step 3" in capfd.readouterr().out
-    chex.assert_trees_all_equal(
-        final_state(config, tmp_path).checkpoint_tree(),
-        final_state(config, straight).checkpoint_tree(),
-    )
 
 
 def test_newest_checkpoint_survives_a_better_one(config, tmp_path):
@@ -300,6 +295,7 @@ USED_WEIGHTS = {
 
 
 def test_four_devices_equal_one(config):
+    config.model.num_blocks = 1
     assert jax.device_count() == 4
     # A fresh network's bones are short: float32 has no digits left in their direction.
     with jax.enable_x64(True):

@@ -157,7 +157,7 @@ def test_validation_draws_the_same_pairs_on_any_number_of_devices():
             return jax.lax.psum(ranking, parallel.AXIS)
 
         split = jax.tree.map(shared, (depth, batch))
-        return jax.vmap(terms, axis_name=parallel.AXIS)(*split).mean()[0]
+        return jax.jit(jax.vmap(terms, axis_name=parallel.AXIS))(*split).mean()[0]
 
     # Sums in another order.
     np.testing.assert_allclose(cost(4), cost(1), rtol=1e-5)

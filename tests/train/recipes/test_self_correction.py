@@ -57,26 +57,29 @@ def plain_adam(weights, gradient, moments, step):
 
 def plain_loop(params, inputs, config):
     """Sample after sample, with the trained weights put back before each."""
+
+    @jax.jit
+    def forward(weights, alone):
+        used = {"params": params["params"] | {"correction": weights}}
+        return NETWORK.apply(used, **alone)
+
+    @jax.jit
+    @jax.grad
+    def gradient(weights, alone):
+        estimate = jax.tree.map(operator.itemgetter(0), forward(weights, alone))
+        return self_correction.consistency_loss(
+            estimate.lift, alone["confidence"][0], config, SKELETON
+        )
+
     poses = []
     for sample in range(len(inputs["uv"])):
         alone = {name: value[sample : sample + 1] for name, value in inputs.items()}
         current = params["params"]["correction"]
         moments = (jax.tree.map(jnp.zeros_like, current),) * 2
-
-        def forward(weights, alone=alone):
-            used = {"params": params["params"] | {"correction": weights}}
-            return NETWORK.apply(used, **alone)
-
-        def loss(weights, alone=alone, forward=forward):
-            estimate = jax.tree.map(operator.itemgetter(0), forward(weights))
-            return self_correction.consistency_loss(
-                estimate.lift, alone["confidence"][0], config, SKELETON
-            )
-
-        gradient = jax.jit(jax.grad(loss))
         for step in range(1, config.steps + 1):
-            current, moments = plain_adam(current, gradient(current), moments, step)
-        poses.append(forward(current).xyz[0])
+            slope = gradient(current, alone)
+            current, moments = plain_adam(current, slope, moments, step)
+        poses.append(forward(current, alone).xyz[0])
     return np.stack(poses)
 
 
