@@ -9,18 +9,14 @@ from ml_collections import config_flags
 MODES = "train evaluate predict refine score prepare convert keypoints lookup".split()
 
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "File in configs/, with a variant: configs/unipose.py:quick."
-)
+_CONFIG = config_flags.DEFINE_config_file("config", None, "configs/FILE.py:VARIANT")
 flags.DEFINE_string("workdir", None, "Folder of a training run.")
 flags.DEFINE_string("input", None, "Recording folder, or pose file (refine, score).")
 flags.DEFINE_string("output", None, "Pose file, or folder (convert), to write.")
 flags.DEFINE_string("truth", None, "Pose file with the truth (score).")
 flags.DEFINE_string("recording", None, "Recording of the poses' frames (refine).")
 flags.DEFINE_string("model", None, "ONNX network, or MoveNet's files (keypoints).")
-flags.DEFINE_string(
-    "skeleton", None, "Of keypoints (COCO17), of lookup (ITOP15), of poses without one."
-)
+flags.DEFINE_string("skeleton", None, "Of keypoints, of lookup, of poses without one.")
 flags.DEFINE_string("to_skeleton", None, "Skeleton of the converted poses (convert).")
 flags.DEFINE_enum("fill", None, ("bones",), "lookup: also joints without depth.")
 flags.DEFINE_float("fps", None, "Frames per second, if not as recorded (convert).")
@@ -28,17 +24,15 @@ flags.DEFINE_float("depth_unit", None, "Metres per count of depth, the same (con
 flags.DEFINE_bool("mirrored", False, "The images are mirrored (convert).")
 flags.DEFINE_string("source", None, "Original files of a data set (prepare).")
 flags.DEFINE_string("data_dir", None, "Prepared data sets; is config.data.data_dir.")
-flags.DEFINE_enum(
-    "modality", "points", ("points", "depth", "rgb"), "What predict looks at."
-)
-flags.DEFINE_enum("people", "one", ("one", "all"), "Whom predict follows.")
+MODALITIES, PEOPLE = ("points", "depth", "rgb"), ("one", "all")
+flags.DEFINE_enum("modality", "points", MODALITIES, "Input of predict's network.")
+flags.DEFINE_enum("people", "one", PEOPLE, "Whose poses predict writes.")
 flags.DEFINE_bool("pictures", True, "predict, refine: also draw, beside the output.")
 flags.DEFINE_string("coordinator", "", "Several hosts: host:port of process 0 or auto.")
 flags.DEFINE_integer("num_processes", 1, "Several hosts: how many.")
 flags.DEFINE_integer("process_id", 0, "Several hosts: this one's number from 0.")
-flags.DEFINE_string(
-    "compile_cache", "~/.cache/unipose_jax/compiled", "Folder; empty for none."
-)
+CACHE = "~/.cache/unipose_jax/compiled"
+flags.DEFINE_string("compile_cache", CACHE, "Of compiled programs; empty for none.")
 
 
 def main(argv: list[str]) -> int:

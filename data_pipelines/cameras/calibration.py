@@ -19,6 +19,7 @@ _MIN_VIEW, _MAX_VIEW = 8.0, 150.0
 _MAX_ANISOTROPY = 2.0
 # Resizing a picture without its K moves cx and cy by the same factor; a crop does not.
 _MIN_SHRINKAGE = 0.75  # |ideal (x/z, y/z)| / |observed|, of five coefficients
+_FAR_POINT = 0.08  # of the width or height; in depth cameras it is below 0.05
 _RESIZED, _SAME_FACTOR = 1.25, 0.04
 # Images of depth and colour cameras, pixels; K of one of them is used with another.
 _USUAL_SIZES = (
@@ -243,4 +244,9 @@ def _check_resolution(camera: Camera, where: str) -> None:
         raise errors.BadInput(
             f"{point} is outside the {width}x{height} image; are fx, fy, cx and cy "
             f"those of another image size?{advice}"
+        )
+    if max(abs(by_width - 1), abs(by_height - 1)) / 2 > _FAR_POINT:
+        errors.warn(
+            f"{point} is far from the middle of {width}x{height} for an image that is "
+            f"not cropped; are cx and cy right?{advice}"
         )

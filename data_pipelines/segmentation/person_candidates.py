@@ -242,7 +242,8 @@ def plausibility(
     spread = np.linalg.norm(flat - flat.mean(axis=0), axis=1)
     width = 2 * _quantiles(spread, 0.98)[0]
     offsets = points - points.mean(axis=0)
-    thickness = np.sqrt(np.linalg.eigvalsh(offsets.T @ offsets / len(points))[0])
+    variance = np.linalg.eigvalsh(offsets.T @ offsets / len(points))[0]
+    thickness = np.sqrt(max(variance, 0.0))  # rounding may make it negative
     sides, above, below = regions.border_contact[members].sum(axis=0)
     score = (
         _ramp(regions.area[members].sum(), 0.03, 0.15, 1.4, 2.4)

@@ -60,6 +60,8 @@ def test_small_people_are_mentioned_with_their_stature():
     assert abs(prediction_quality.stature(pose) - anthropometry.STATURE) < 0.1
     small = dataclasses.replace(pose, xyz=0.6 * pose.xyz)
     assert "who seems to be 1.0" in prediction_quality.summary(small)
+    tall = dataclasses.replace(pose, xyz=1.4 * pose.xyz)
+    assert "a wrong depth_unit" in prediction_quality.summary(tall)
 
 
 def test_the_pose_in_the_points_of_a_box_is_doubtful():

@@ -108,6 +108,7 @@ def test_a_killed_and_a_stopped_run_end_as_a_straight_one(
         assert not loop.train(stages.stage(config, tmp_path))
     assert "SIGTERM: the run is saved after this step" in capfd.readouterr().err
     assert checkpoint.latest_step(tmp_path) == 3
+    assert "SIGTERM: the run is saved after this step" in capfd.readouterr().err
     assert loop.train(stages.stage(config, tmp_path))
     assert "resumes from the checkpoint of step 3" in capfd.readouterr().out
     chex.assert_trees_all_equal(

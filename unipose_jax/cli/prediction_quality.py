@@ -6,10 +6,10 @@ import numpy as np
 from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
 from unipose_jax import pose_quality, skeleton
-from unipose_jax.physics import constraints
+from unipose_jax.physics import anthropometry, constraints
 
 UNSURE = 0.2  # a joint with a lower confidence that is not seen either is invalid
-_SMALL = 1.4  # metres; estimates for standing adults are 1.55 or more
+_SMALL, _TALL = 1.4, 2.15  # metres; estimates for standing adults are 1.55 to 2.05
 _SUPPORT = 0.2  # metres from the nearest point of the person, beyond which is unseen
 
 
@@ -59,10 +59,11 @@ def summary(pose: pose_file.PoseFile) -> str:
     """One line: frames with a person, how many are doubtful, and likely causes."""
     found = pose.is_valid().any(axis=1)
     line = f"{found.sum()} of {len(pose)} frames show a person"
-    if found.any() and (height := stature(pose)) < _SMALL:
+    height = stature(pose) if found.any() else anthropometry.STATURE
+    if not _SMALL < height < _TALL:
         line += (
-            f", who seems to be {height:.2f} m tall: a child, or poses that are wrong, "
-            "as of adults seen from above or lying down"
+            f", who seems to be {height:.2f} m tall: a child, a wrong depth_unit, fx "
+            "or fy, or poses that are wrong, as of adults seen from above or lying down"
         )
     if pose.quality is None:
         return line

@@ -16,6 +16,10 @@ _SAMPLES = 5  # frames that are looked at
 # counts near it; a wall, even a flat one, has counts on its sides.
 _FILLED, _APART = 0.02, 0.15
 _DISTINCT = 30  # counts of a depth map that a sensor measured; drawn ones have fewer
+# Values for "no depth" in use: the largest of so many bits. Inside the range of depth
+# they stand out of the counts around them.
+_RESERVED, _SPREAD = (1023, 2047, 4095, 8191, 16383, 32767), 50  # counts
+_RARE, _PROMINENT = 0.003, 5.0  # share of pixels; ratio to the next share around it
 _CLAMPED = 0.3  # share of every frame with one count: suspicious whatever its value
 
 
@@ -86,6 +90,16 @@ def _suspicious(shares: np.ndarray, where: str) -> tuple[int, ...]:
                 'keep it with "invalid": []'
             )
             return (int(value),)
+    for value in _RESERVED:
+        around = shares[:, value - _SPREAD : value + _SPREAD + 1].mean(axis=0)
+        around[_SPREAD] = 0.0
+        if least[value] > max(_RARE, _PROMINENT * around.max()):
+            errors.warn(
+                f"{where}: the count {value} fills {100 * least[value]:.1f} % of every "
+                'frame or more, those around it do not; if it means "no depth", add '
+                f'"invalid": [{value}] to camera.json, if not, "invalid": []'
+            )
+            return ()
     value = int(least.argmax())
     if least[value] > _CLAMPED:
         errors.warn(

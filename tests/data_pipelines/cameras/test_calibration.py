@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data_pipelines.cameras import calibration, camera_file
+from data_pipelines.cameras import calibration, camera_file, camera_keys
 from unipose_jax import errors
 from unipose_jax.geometry import camera as pinhole
 
@@ -191,3 +191,14 @@ def test_a_wrong_value_is_named_in_one_line(tmp_path, change, message):
     with pytest.raises(errors.BadInput, match=message) as caught:
         read(tmp_path, make_json(**change))
     assert "\n" not in str(caught.value)
+
+
+def test_a_principal_point_far_from_the_middle_is_said(capsys):
+    errors.warn.cache_clear()
+    entry = {"width": 320, "height": 240, "fx": 285.0, "fy": 285.0, "cy": 120.0}
+    camera_keys.read_camera(entry | {"cx": 170.0}, "a")
+    assert not capsys.readouterr().err
+    camera_keys.read_camera(entry | {"cx": 200.0}, "b")
+    assert "(200, 120) is far from the middle of 320x240" in capsys.readouterr().err
+    camera_keys.read_camera(entry | {"cx": 200.0, "cropped": True}, "c")
+    assert not capsys.readouterr().err

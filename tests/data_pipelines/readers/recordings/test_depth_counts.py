@@ -13,7 +13,8 @@ def holed(make_recording):
     """A recording of noisy depth with a count in a corner of every frame."""
 
     def holed(value, corner=(40, 40), **keys):
-        path = make_recording(mask=None, color=None, color_camera=None, joints=None)
+        options = {"mask": None, "color": None, "color_camera": None, "joints": None}
+        path = make_recording(f"recording_{value}", **options)
         rng = np.random.default_rng(0)
         for file in sorted((path / "depth").iterdir()):
             counts = rng.normal(3000, 300, (120, 160)).astype(np.uint16)
@@ -58,6 +59,14 @@ def test_a_count_that_fills_much_of_all_frames_is_said(holed, capsys):
     assert opened.depth(0)[0, 0] > 3
     (line,) = capsys.readouterr().err.splitlines()
     assert 'if it means "no depth", add "invalid": [3300]' in line
+
+
+def test_a_reserved_count_inside_the_range_of_depth_is_said(holed, capsys):
+    opened = recording.open_recording(holed(2047, corner=(15, 15)))
+    assert "the count 2047 fills 1." in capsys.readouterr().err
+    assert opened.depth(0)[:15, :15].any()  # a suspicion: it is kept
+    recording.open_recording(holed(2050, corner=(15, 15)))
+    assert not capsys.readouterr().err
 
 
 def test_depth_of_only_invalid_counts_is_empty(holed):

@@ -31,7 +31,7 @@ def upright(make_recording):
     color = [rng.integers(0, 255, (120, 160, 3), np.uint8)] * 2
     uv = rng.uniform(20, 100, (2, 17, 2))
     pose = pose_file.PoseFile(
-        xyz=rng.normal(size=(2, 15, 3)).astype(np.float32),
+        xyz=0.2 * rng.normal(size=(2, 15, 3)).astype(np.float32),
         confidence=np.ones((2, 15), np.float32),
         skeleton="ITOP15",
         time=np.arange(2) / 10,
