@@ -18,7 +18,7 @@ given = {
     "uv": jnp.ones((3, 5, 2)), "xy": jnp.ones((3, 5, 2)),
     "depth": jnp.ones((3, 5)), "distance": jnp.ones((3, 4, 5)),
     "frame_from_cam": jnp.eye(4), "where": jnp.ones((3, 5), bool),
-    "distortion": jnp.zeros(5),
+    "distortion": jnp.zeros(5), "skin_depth": jnp.zeros(5),
     "left_top": jnp.zeros((3, 2)), "side": jnp.ones(3), "size": 8,
 }
 modules = [getattr(geometry, name) for name in geometry.__all__] + [losses]
