@@ -171,7 +171,7 @@ def as_read(pose: PoseFile, where: str) -> PoseFile:
     except ValueError as error:
         raise errors.BadInput(f"{where}: {error}") from error
     length = units.limb_length(pose.xyz, skeleton=body, valid=known)
-    if length < units.MIN_LIMB:
+    if length < units.MIN_LIMB or length > units.MAX_LIMB:
         errors.warn(
             f"{where}: arms and legs are {length:.3g} m long (median of their"
             " bones): is this a person, in metres?"

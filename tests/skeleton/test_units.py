@@ -51,3 +51,11 @@ def test_depth_in_counts_or_millimetres_is_refused():
         units.check_depth_metres(np.array([0.0, 2500.0]), name="depth")
     with pytest.raises(ValueError, match="uint16; expected metres"):
         units.check_depth_metres(np.array([0, 2500], np.uint16), name="depth")
+
+
+def test_long_limbs_of_a_bad_network_are_not_taken_for_another_unit():
+    body = skeleton.ITOP15
+    person = np.asarray(anthropometry.standing_pose(body))
+    units.check_metres(4.0 * person, skeleton=body)
+    with pytest.raises(ValueError, match="as in centimetres"):
+        units.check_metres(100.0 * person, skeleton=body)

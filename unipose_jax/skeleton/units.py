@@ -7,7 +7,8 @@ from unipose_jax.skeleton import definitions
 
 # Metres. The median over arms and legs is 0.08 for a newborn and 0.45 for a person of
 # 2.1 m (0.15 to 0.27 H, Drillis & Contini), with room for the errors of a tracker.
-MIN_LIMB, MAX_LIMB = 0.04, 0.8
+# Poses of a bad network may have limbs of a metre; only other units have more than 5.
+MIN_LIMB, MAX_LIMB, OTHER_UNIT = 0.04, 0.8, 5.0
 # Seconds between frames. Even steps of more than 10 are milliseconds (of less than 100
 # frames a second); stills may be minutes apart, but not evenly.
 MAX_EVEN_STEP, MAX_STEP, MIN_STEP = 10.0, 1e4, 1e-3
@@ -61,7 +62,7 @@ def check_metres(
     skeleton: definitions.Skeleton,
     valid: Bool[np.ndarray, "*batch joints"] | None = None,
 ) -> None:
-    """Refuses joints whose limbs are too long for a person in metres.
+    """Refuses joints whose limbs are so long that they must be in another unit.
 
     Args:
         xyz: joints, metres, any frame.
@@ -72,7 +73,7 @@ def check_metres(
         ValueError: the message names the probable unit.
     """
     length = limb_length(xyz, skeleton=skeleton, valid=valid)
-    if not length > MAX_LIMB:
+    if not length > OTHER_UNIT:
         return
     factors = {"millimetres": 1e-3, "centimetres": 1e-2}
     units = [u for u, f in factors.items() if 0.08 <= f * length <= MAX_LIMB]
