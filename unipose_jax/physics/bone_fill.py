@@ -1,5 +1,6 @@
 """Joints whose depth is unknown, from their line of sight and the length of a bone."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -66,7 +67,9 @@ def fill_from_bones(
     xyz, valid = jnp.asarray(xyz), jnp.asarray(valid)
     lengths = stature * anthropometry.bone_ratios(skeleton)
     rigid = anthropometry.bone_rigidity(skeleton) > 0.5
-    for _ in range(skeleton.num_joints):  # one more bone away in each pass
+
+    def fill_neighbours(_, state):
+        xyz, valid = state
         before = valid
         for bone, ends in enumerate(skeleton.bones):
             for joint, other in (ends, ends[::-1]):
@@ -78,7 +81,11 @@ def fill_from_bones(
                 moved = jnp.where(new[..., None], place, xyz[..., joint, :])
                 xyz = xyz.at[..., joint, :].set(moved)
                 valid = valid.at[..., joint].set(valid[..., joint] | new)
-    return xyz, valid
+        return xyz, valid
+
+    # Each pass fills joints that are one more bone away from the known ones.
+    passes = skeleton.num_joints
+    return jax.lax.fori_loop(0, passes, fill_neighbours, (xyz, valid))
 
 
 def _on_ray(center: Array, direction: Array, length: Array) -> Array:
