@@ -16,7 +16,7 @@ from data_pipelines.segmentation import body_evidence
 FRAME_TIME = 1 / 30  # seconds between frames whose time is not known
 _JITTER = 0.35  # metres; the centre moves with limbs, occlusion and region borders
 _SPEED = 3.0  # m/s, a running person
-_REACH = 1.5  # metres; further away, it may be anybody
+_REACH = 1.5  # metres; a body further away is not linked
 _AREA_WEIGHT = 0.3  # of a change of visible area by a factor of e, in `_REACH`es
 _COASTING = 0.7  # seconds for which an unseen body keeps its velocity
 _SMOOTHING = 0.2  # seconds, of the velocity

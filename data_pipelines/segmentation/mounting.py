@@ -18,8 +18,8 @@ def suspected_up(
     """The side of the images that is up, where it does not seem to be the top.
 
     A camera is suspected to be turned if no frame shows a floor below, and most of them
-    show one on the same other side, with a standing person on it. A ceiling touches
-    nobody, and who leans on a wall is wider than high, seen from it.
+    show one on the same other side, with a standing person on it. A ceiling touches no
+    person, and a person who leans on a wall is wider along it than away from it.
 
     Args:
         frames: a few depth maps (height, width), metres, 0 where missing.

@@ -17,7 +17,7 @@ _MIN_FRAMES = 3  # a shorter track in a longer recording is no further person
 _LEAVE_SEEN = 30.0  # to another body while the one before is still seen
 _CHANGE = 0.3  # to another body after the one before has been lost
 _FAR = 3.0  # and if no person can have walked there in time
-_HIDDEN = 0.15  # to or from nobody
+_HIDDEN = 0.15  # to or from a frame without the person
 _PAUSE = 1.0  # seconds, in which the costs fade to 0.37
 
 Bodies = Sequence[list[body_evidence.Body]]  # of each frame
@@ -135,7 +135,7 @@ def _gain(tracks: Tracks, t: int, place: int) -> float:
 
 
 def _costs(tracks: Tracks, t: int) -> np.ndarray:
-    """Cost of each step from frame t - 1 to t; the last row and column are nobody."""
+    """Cost of each step from frame t - 1 to t; the last row and column: no person."""
     before, after = tracks.numbers[t - 1], tracks.numbers[t]
     cost = np.full((len(before) + 1, len(after) + 1), _HIDDEN)
     cost[-1, -1] = 0.0

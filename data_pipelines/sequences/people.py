@@ -25,7 +25,7 @@ class People(NamedTuple):
     bodies: whole_recording.WholeRecording
     person: dict[int, int | None]  # body of the person by frame; None where hidden
     everyone: list[dict[int, int | None]]  # the same of all people
-    notes: list[str]  # one line if the keypoints lie on nobody and are not used
+    notes: list[str]  # one line if no body has the keypoints, which are then not used
 
     def mask(
         self, index: int, depth: np.ndarray, number: int | None = None

@@ -60,7 +60,7 @@ def find_invalid(
         try:
             counts = image_files.read_image(path, cv2.IMREAD_UNCHANGED)
         except errors.BadInput:
-            continue  # is said when the frame is used
+            continue  # reported when the frame is used
         if counts.dtype == np.uint16 and counts.ndim == 2:
             histogram = np.bincount(counts.ravel(), minlength=_LARGEST + 1)
             histogram[[0, _LARGEST]] = 0

@@ -91,7 +91,7 @@ def check_masks(
         try:
             image = _read_image(path, camera.depth)
         except errors.BadInput:
-            continue  # is said when the frame is used
+            continue  # reported when the frame is used
         person = _person(image, path, camera.mask_values)
         seen += 1
         covers.append(_is_inverted(person))

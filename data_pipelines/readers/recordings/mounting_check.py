@@ -1,4 +1,4 @@
-"""Says where a camera seems to be turned and camera.json does not say so."""
+"""Warns if a camera seems to be turned and camera.json has no matching `up`."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ _SAMPLES = 4  # frames that are looked at
 def warn_if_turned(opened: recording.Recording) -> None:
     """Prints one line if the floor lies on another side than below.
 
-    Nothing is looked at where camera.json says "up": "top".
+    No frame is read if camera.json has "up": "top".
     """
     if opened.file.up_is_top:
         return
@@ -22,7 +22,7 @@ def warn_if_turned(opened: recording.Recording) -> None:
         try:
             frames.append(opened.depth(index))
         except errors.BadInput:
-            continue  # is said when the frame is used
+            continue  # reported when the frame is used
     up = mounting.suspected_up(frames, opened.depth_camera)
     if up is None:
         return
