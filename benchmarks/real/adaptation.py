@@ -23,7 +23,7 @@ from data_pipelines.readers import registry
 from data_pipelines.sequences import sequence
 from unipose_jax import errors, estimator
 from unipose_jax.train import loop, plan
-from unipose_jax.train.checkpoints import checkpoint, restore
+from unipose_jax.train.checkpoints import restore
 
 _READER = "frames_in_memory"
 _MOTION_TERMS = ("bone_constancy", "speed", "acceleration")
