@@ -64,10 +64,11 @@ def _report_length(before: int, saved: int, stage: Stage) -> None:
 def _train(stage: Stage, checkpoints: checkpoint.Checkpoints) -> bool:
     """Trains from the latest checkpoint, or from the start, to the end or a signal."""
     teacher = teachers.load(stage) if stage.needs_teacher else None
-    batches = _open_batches(stage, teacher)
+    labeler = teacher if stage.recipe.needs_teacher else None
+    batches = _open_batches(stage, labeler)
     state, is_new = _start(stage, checkpoints, batches, teacher)
     first_step, step = int(state.step), int(state.step)
-    run_step, validate = _make_steps(stage, state.apply_fn, teacher)
+    run_step, validate = _make_steps(stage, state.apply_fn, labeler)
     key = jax.random.key(stage.seed)
     one_host = jax.process_count() == 1
     with (
