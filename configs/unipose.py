@@ -69,6 +69,8 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.optimizer.clip_norm = 1.0
     config.optimizer.ema_decay = 0.998
 
+    # Weights to start from: "shipped", or a path that `estimator.export` wrote
+    config.init_weights = ""
     config.teacher = ml_collections.ConfigDict()  # of stage 1, for fine-tuning
     config.teacher.workdir = ""  # of a stage-1 run; "" is the weights that ship
     # Whether training starts from its parameters

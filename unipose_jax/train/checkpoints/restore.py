@@ -69,11 +69,18 @@ def restore_params(workdir: pathlib.Path) -> dict[str, Any]:
         return checkpoints.restore_partial(step, {"ema_params": empty})["ema_params"]
 
 
-def with_params(params, state: train_state.TrainState) -> train_state.TrainState:
+def with_params(
+    params, state: train_state.TrainState, *, setting: str
+) -> train_state.TrainState:
     """A fresh state with the parameters of a network that is the same or has less.
 
     Modules that only the new network has keep their initial values: an input, such as
     keypoints, or a head can be added to a trained network.
+
+    Args:
+        params: of the trained network.
+        state: of the new one.
+        setting: the setting that names the trained network, for errors.
 
     Raises:
         errors.BadInput: they are of another network.
@@ -83,13 +90,13 @@ def with_params(params, state: train_state.TrainState) -> train_state.TrainState
         there, here = (np.shape(tree.get(path)) for tree in (theirs, ours))
         if path not in ours or there != here:
             raise errors.BadInput(
-                "config.teacher.init_from_teacher: the teacher has another network "
-                f"than config.model: {'/'.join(path)} is {there} there and "
+                f"{setting}: the weights are of another network than config.model: "
+                f"{'/'.join(path)} is {there} there and "
                 f"{here if path in ours else 'missing'} here"
             )
     added = sorted({"/".join(path[:2]) for path in ours.keys() - theirs.keys()})
     if added and jax.process_index() == 0:
-        print(f"the teacher has no {', '.join(added)}; training starts them anew")
+        print(f"{setting}: no {', '.join(added)} there; training starts these anew")
     merged = traverse_util.unflatten_dict({**ours, **theirs})
     return state.replace(params=merged, ema_params=merged)
 
