@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from absl import app, flags
 
-from benchmarks.real import adaptation, columns, itop, recordings, rows, table
+from benchmarks.real import adaptation, columns, itop, rows, still, table, unlabelled
 from unipose_jax import errors, estimator
 from unipose_jax.cli import commands
 from unipose_jax.train.checkpoints import restore
@@ -40,7 +40,14 @@ _STEPS = flags.DEFINE_integer("steps", None, "Of an adaptation; None: the config
 _FRAMES = flags.DEFINE_integer("frames", None, "Most frames of an adaptation.")
 _MASKS = flags.DEFINE_bool("masks", False, "Use masks that come with recordings.")
 
-COLUMNS = {column.key: column for column in (columns.SIDE, recordings.TURNING)}
+COLUMNS = {
+    column.key: column
+    for column in (
+        *(columns.SIDE, columns.TOP, still.CELLO, still.TURNING),
+        *(unlabelled.PCL, unlabelled.DDRNET, unlabelled.UR_FALL),
+        unlabelled.ITOP_TRAIN,
+    )
+}
 
 
 def main(argv: list[str]) -> None:

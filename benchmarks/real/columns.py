@@ -73,6 +73,12 @@ def mean(values: np.ndarray) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
+def frames_found(poses: Sequence[np.ndarray]) -> int:
+    """Frames with a joint."""
+    found = [np.isfinite(xyz).all(axis=-1).any(axis=-1) for xyz in poses]
+    return int(np.concatenate(found).sum())
+
+
 def load_side(options: Options) -> list[cases.Case]:
     """ITOP's side view, each frame by itself."""
     frames = itop.side_frames(options.data)
@@ -93,6 +99,24 @@ def score_side(
     return table.Cell(text, {**found, "within_10cm": per_joint}, len(some))
 
 
+def load_top(options: Options) -> list[cases.Case]:
+    """ITOP's top view, each frame by itself; its 2D keypoints are not known."""
+    return [cases.Case(one) for one in itop.top_frames(options.data).sequences()]
+
+
+def score_top(
+    some: Sequence[cases.Case], poses: Sequence[np.ndarray], options: Options
+) -> table.Cell:
+    """mAP@10cm and MPJPE relative to the middle of neck and torso."""
+    root = (joint("neck"), joint("torso"))
+    xyz = scores.relative_to(np.concatenate(poses), root)
+    truth = scores.relative_to(itop.top_frames(options.data).xyz, root)
+    found = scores.position(xyz, truth)
+    per_joint = by_joint(scores.within_by_joint(xyz, truth))
+    text = f"{found['map_10cm']:.1f}, {number(found['mpjpe_mm'])}"
+    return table.Cell(text, {**found, "within_10cm": per_joint}, len(some))
+
+
 def choose(columns: Mapping[str, Column], wanted: Sequence[str]) -> list[Column]:
     """The columns of some keys.
 
@@ -105,4 +129,10 @@ def choose(columns: Mapping[str, Column], wanted: Sequence[str]) -> list[Column]
     return [columns[key] for key in wanted]
 
 
+TOP = Column(
+    "itop_top",
+    "ITOP top, relative to the root: mAP@10cm [%], MPJPE [mm]",
+    load_top,
+    score_top,
+)
 SIDE = Column("itop_side", "ITOP side: mAP@10cm [%], MPJPE [mm]", load_side, score_side)

@@ -16,8 +16,11 @@ from unipose_jax.geometry import camera
 
 SKELETON = "ITOP15"
 SIDE = pathlib.Path("itop", "side_test_frames_dev.npz")
+TOP = pathlib.Path("itop", "top_test_frames_dev.npz")
 # Pixels of the original maps of 320 x 240 by pixels of these frames.
 SCALE = 2.4
+FOCAL = 1 / 0.0035 / SCALE  # pixels of these frames
+CENTER = 120.5 / SCALE
 
 # Metres that the joints of ITOP lie below the visible surface: medians of its labels on
 # 123 test frames. They are numbers from 3D labels: name them where they are used.
@@ -89,6 +92,47 @@ def side_frames(data: pathlib.Path) -> Frames:
             xyz=file["xyz_m_y_up"].astype(np.float32) * np.float32([1, -1, 1]),
             intrinsics=file["intrinsics"],
         )
+
+
+def top_frames(data: pathlib.Path) -> Frames:
+    """The 64 development frames of the top view; joints are relative to the root.
+
+    The file has depth divided by its largest value in each frame. That value is the
+    only one between 2 and 4 m for which all depths are multiples of the spacing of
+    ITOP's 16-bit floats. The frames are cut from the maps as those of the side view.
+
+    Args:
+        data: folder of the sample data.
+
+    Raises:
+        errors.BadInput: there is no such file.
+    """
+    path = data / TOP
+    if not path.is_file():
+        raise errors.BadInput(f"no {path}")
+    with np.load(path, allow_pickle=False) as file:
+        scaled, joints = file["depth_scaled"], file["joints_centred"]
+    largest = np.array([largest_depth(one) for one in scaled], np.float32)
+    return Frames(
+        depth=scaled * largest[:, None, None],
+        xyz=joints.astype(np.float32) * np.float32([1, -1, 1]),
+        intrinsics=np.array([FOCAL, FOCAL, CENTER, CENTER]),
+    )
+
+
+def largest_depth(scaled: np.ndarray) -> float:
+    """Largest depth of a frame in metres, from its depths by the largest one.
+
+    Args:
+        scaled: depths of 16-bit floats in metres, divided by the largest of them.
+    """
+    levels = np.unique(scaled[scaled > 0]).astype(np.float64)
+    candidates = np.arange(1024, 2048) / 512.0  # the 16-bit floats from 2 to 4 m
+    depth = candidates[:, None] * levels
+    # In half precision, the spacing from 2 to 4 is 2 / 1024, and half below each 2^n.
+    spacing = 2.0 ** (np.floor(np.log2(depth)) - 10)
+    away = np.abs(depth / spacing - np.round(depth / spacing)).mean(axis=1)
+    return float(candidates[away.argmin()])
 
 
 def folds(count: int, number: int) -> list[np.ndarray]:
