@@ -59,6 +59,7 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.model.fusion = "none"  # or depth, rgb, rgbd: crops as a second input
     config.model.backbone = "small"  # of the crops, one of backbones.BACKBONES
     config.model.image_grid = 4  # tokens along each side of a crop
+    config.model.point_parts = False  # whether to estimate each point's body part
     config.model.dtype = "float32"
 
     config.optimizer = ml_collections.ConfigDict()
@@ -120,6 +121,7 @@ def rendered_data() -> ml_collections.ConfigDict:
     data.train_view = ml_collections.ConfigDict()  # overrides scene.view in training
     data.train_view.frontal_share = config_dict.placeholder(float)
     data.train_view.close_share = config_dict.placeholder(float)
+    data.part_labels = False  # whether points name the body part that they are on
     return data
 
 
@@ -172,6 +174,8 @@ def loss_weights() -> ml_collections.ConfigDict:
     weights.acceleration = 0.1
     weights.pseudo_position = 0.0  # to the teacher's joints, where no keypoint is known
     weights.joint_position = 0.0  # to true joints: only for the supervised ablation
+    # Nats; the body part of each point of rendered people (data.part_labels)
+    weights.point_part = 0.0
     return weights
 
 

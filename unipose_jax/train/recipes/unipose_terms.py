@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from unipose_jax import losses, reduction, skeleton
 from unipose_jax.geometry import depth, numerics, rays, transforms
 from unipose_jax.physics import anthropometry
+from unipose_jax.skeleton import body_parts
 from unipose_jax.train.recipes.terms import Context, Definition, Objective
 
 OBSERVATIONS = ("uv", "confidence", "intrinsics", "cam_from_points")
@@ -115,6 +116,15 @@ def _cross_modal(estimate, batch, context: Context):
         )
         term += reduction.weighted_mean(penalty, weights)
     return term
+
+
+def _point_part(estimate, batch, context: Context):
+    """Cross-entropy of the body part of each point, nats."""
+    labelled = batch["points_valid"] & (batch["points_part"] != body_parts.UNKNOWN)
+    penalty = losses.categorical_cross_entropy(
+        estimate.part_logits, batch["points_part"], where=labelled
+    )
+    return reduction.weighted_mean(penalty, where=labelled)
 
 
 def _joint_position(estimate, batch, context: Context):
@@ -265,6 +275,7 @@ TERMS = {
     "reprojection": Definition(_reprojection, OBSERVATIONS, "reprojection_delta"),
     "confidence": Definition(_confidence, OBSERVATIONS, "agreement_scale"),
     "cross_modal": Definition(_cross_modal, (), "agreement_scale"),
+    "point_part": Definition(_point_part, ("points_valid", "points_part")),
     "joint_position": Definition(_joint_position, LABELS, "position_delta"),
     "pseudo_position": Definition(
         _pseudo_position, (*_SEEN, *_CLOUD, *TEACHER_FIELDS), "position_delta"
