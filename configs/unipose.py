@@ -262,6 +262,9 @@ def loss_scales() -> ml_collections.ConfigDict:
     loss.reprojection_delta = 5.0  # pixels
     loss.surface_radius = 0.05  # metres
     loss.surface_scale = 0.1  # metres
+    # Points less probably on the body, by model.point_parts, are left out of the
+    # surface terms
+    loss.least_body_probability = 0.0
     loss.occlusion_margin = 0.15  # metres, least depth of a hidden joint below the skin
     loss.coverage_points = 128
     loss.agreement_scale = 0.05  # metres

@@ -43,6 +43,12 @@ def build(values: Mapping[str, Any], data: data_settings.DataSettings) -> Recipe
     _check(model, data)
     if values["loss_weights"].get("point_part"):
         _check_part_labels(model, data)
+    least = values["loss"].get("least_body_probability", 0.0)
+    if least and not model.get("point_parts", False):
+        raise errors.BadInput(
+            f"config.loss.least_body_probability is {least}; it needs "
+            "config.model.point_parts=True"
+        )
     skel = config_checks.data_skeleton(data)
     objective = terms.make_objective(
         unipose_terms.TERMS,

@@ -25,10 +25,30 @@ def compute(
     objective: Objective, estimate, batch: Mapping, skel: skeleton.Skeleton
 ) -> dict[str, reduction.WeightedMean]:
     """The terms of an objective for one batch, by name."""
+    on_body = points_on_body(
+        estimate, batch, least=objective.scales.get("least_body_probability", 0.0)
+    )
     surface = surface_targets(
-        estimate.xyz, batch, radius=objective.scales["surface_radius"]
+        estimate.xyz,
+        {**batch, "points_valid": on_body},
+        radius=objective.scales["surface_radius"],
     )
     return objective.compute(estimate, batch, skel, surface)
+
+
+def points_on_body(estimate, batch: Mapping, *, least: float) -> jax.Array:
+    """The valid points (batch, frames, points) that are probably on the body.
+
+    Args:
+        estimate: of a network; without `part_logits` all valid points count.
+        batch: with `points_valid`.
+        least: probability, of any body part, below which a point is left out; it is
+            on an object, furniture or floor. 0 keeps all points.
+    """
+    if not least or estimate.part_logits is None:
+        return batch["points_valid"]
+    share = jax.nn.softmax(estimate.part_logits, axis=-1)[..., body_parts.NONE]
+    return batch["points_valid"] & (1.0 - share >= least)
 
 
 def surface_targets(xyz, batch: Mapping, *, radius: float) -> dict:
@@ -36,7 +56,7 @@ def surface_targets(xyz, batch: Mapping, *, radius: float) -> dict:
 
     Args:
         xyz: joints (batch, frames, joints, 3), metres.
-        batch: with `SURFACE_FIELDS`.
+        batch: with `SURFACE_FIELDS`; only its valid points are used.
         radius: metres around a joint's line of sight.
     """
     cloud = {"points": batch["points"], "points_valid": batch["points_valid"]}
@@ -50,6 +70,7 @@ def surface_targets(xyz, batch: Mapping, *, radius: float) -> dict:
     return {
         "surface_depth": front,
         "on_surface": found,
+        "points_on_body": batch["points_valid"],
         "cloud_depth": (weight * in_keypoint_camera[..., 2]).sum(-1) / total,
     }
 
@@ -188,7 +209,7 @@ def _occlusion(estimate, batch, context: Context):
 
 def _coverage(estimate, batch, context: Context):
     """Distance of points of the cloud to the nearest bone's capsule, metres."""
-    points_valid = batch["points_valid"][:, :, : context.scale]
+    points_valid = context.surface["points_on_body"][:, :, : context.scale]
     penalty = losses.coverage(
         estimate.xyz,
         batch["points"][:, :, : context.scale],
