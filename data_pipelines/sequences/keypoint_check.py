@@ -169,14 +169,14 @@ class Silhouettes:
         )
 
 
-def share_near_points(
+def on_person(
     uv: np.ndarray,
     confidence: np.ndarray,
     xyz: np.ndarray,
     intrinsics: np.ndarray,
     cam_from_points: np.ndarray,
-) -> float | None:
-    """Share of the confident keypoints of one frame that lie on the person.
+) -> bool:
+    """Whether at least half of the confident keypoints of a frame lie on the person.
 
     Args:
         uv: (joints, 2), undistorted pixels; anything where `confidence` is 0.
@@ -186,19 +186,20 @@ def share_near_points(
         cam_from_points: (4, 4), from the points to that camera, metres.
 
     Returns:
-        The share, or None without keypoints.
+        True without keypoints.
     """
     known = (confidence > 0) & picture.sure(confidence)
     if not known.any():
-        return None
+        return True
     some = xyz[:: max(1, len(xyz) // _SOME_POINTS)]
     moved = some @ cam_from_points[:3, :3].T + cam_from_points[:3, 3]
     seen = pinhole.uv_from_xyz(moved[moved[:, 2] > 0], intrinsics)
     if not len(seen):
-        return 0.0
+        return False
     low, high = np.quantile(seen, [0.01, 0.99], axis=0)
     away = np.linalg.norm(uv[known][:, None] - seen, axis=-1).min(axis=1)
-    return float((away <= max(_REACH * (high - low).max(), _MIN_REACH)).mean())
+    near = away <= max(_REACH * (high - low).max(), _MIN_REACH)
+    return bool(near.mean() >= _MIN_SHARE)
 
 
 def silhouette(source: Sequence, xyz: np.ndarray) -> Silhouette:

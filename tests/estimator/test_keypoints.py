@@ -211,7 +211,8 @@ def test_keypoints_without_their_camera_or_network_are_refused(network):
     assert not plain.takes_keypoints
     with pytest.raises(ValueError, match="plain takes points, .* no 2D keypoints"):
         plain(
-            *clip.values(), keypoints=(UV[None, None], SURE[None, None], COLOR_CAMERA)
+            *list(clip.values())[:3],
+            keypoints=(UV[None, None], SURE[None, None], COLOR_CAMERA),
         )
     with pytest.raises(ValueError, match="no 2D keypoints"):
         live(plain)

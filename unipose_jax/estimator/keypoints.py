@@ -1,4 +1,4 @@
-"""2D keypoints as an input of a network, beside the points of the person."""
+"""2D keypoints as an input of a network, beside points or crops."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
@@ -37,8 +37,8 @@ class KeypointCamera(NamedTuple):
 
 
 def are_input(inputs: Collection[str]) -> bool:
-    """Whether a network with these input fields takes keypoints beside points."""
-    return {"points", *FIELDS} <= set(inputs)
+    """Whether a network with these input fields takes keypoints of any camera."""
+    return set(FIELDS) <= set(inputs)
 
 
 def require(inputs: Collection[str], name: str) -> None:

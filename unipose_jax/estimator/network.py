@@ -53,7 +53,7 @@ class Estimator:
 
     @property
     def takes_keypoints(self) -> bool:
-        """Whether 2D keypoints may be given beside the points."""
+        """Whether 2D keypoints may be given beside points or crops."""
         return keypoint_input.are_input(self.inputs)
 
     @functools.cached_property

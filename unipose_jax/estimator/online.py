@@ -16,7 +16,6 @@ from unipose_jax.geometry import camera
 from unipose_jax.skeleton import units
 
 _TIMES = 8  # successive times whose unit is checked
-_MIN_ON_PERSON = 0.5  # share of a frame's keypoints, below which they are not used
 
 
 class _Camera(NamedTuple):
@@ -71,7 +70,7 @@ class OnlineEstimator:
         self._segmenter = segmenter.Segmenter(rays, intrinsics)
         self._camera: _Camera | None = None
         if keypoint_camera is not None:
-            keypoint_input.require(estimator.inputs, "the network")
+            keypoint_input.require(estimator.inputs, estimator.model["name"])
             given = keypoint_input.KeypointCamera(*keypoint_camera)
             self._camera = _Camera(*keypoint_input.check_camera(given))
         self.used_keypoints = False  # of the newest frame
@@ -217,8 +216,7 @@ class OnlineEstimator:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The keypoints of a frame, with confidence 0 if most lie beside the person."""
         assert self._camera is not None
-        share = keypoint_check.share_near_points(*seen, xyz, *self._camera)
-        if share is None or share >= _MIN_ON_PERSON:
+        if keypoint_check.on_person(*seen, xyz, *self._camera):
             return seen
         errors.warn(
             "2D keypoints of a frame lie beside the person in depth; such frames are "
