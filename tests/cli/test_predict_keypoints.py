@@ -114,7 +114,7 @@ def test_keypoints_of_another_camera_are_not_used_and_this_is_said_once(
     pose = predict(source, tmp_path)
     assert np.ptp(pose.xyz[0], axis=0).max() < 1e-6
     said = capsys.readouterr()
-    lines = [line for line in said.err.splitlines() if "keypoints" in line]
+    lines = [line for line in said.err.splitlines() if "2D keypoints" in line]
     assert len(lines) == 1
     assert lines[0].startswith("warning: ")
     assert "are an input" not in said.out
