@@ -56,6 +56,7 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.model.width = 96
     config.model.num_blocks = 4
     config.model.num_heads = 2
+    config.model.keypoints = False  # whether 2D keypoints are an input
     config.model.fusion = "none"  # or depth, rgb, rgbd: crops as a second input
     config.model.backbone = "small"  # of the crops, one of backbones.BACKBONES
     config.model.image_grid = 4  # tokens along each side of a crop
@@ -68,6 +69,8 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.optimizer.clip_norm = 1.0
     config.optimizer.ema_decay = 0.998
 
+    # Weights to start from: "shipped", or a path that `estimator.export` wrote
+    config.init_weights = ""
     config.teacher = ml_collections.ConfigDict()  # of stage 1, for fine-tuning
     config.teacher.workdir = ""  # of a stage-1 run; "" is the weights that ship
     # Whether training starts from its parameters
@@ -134,6 +137,14 @@ def augmentation() -> ml_collections.ConfigDict:
     augment.occlusion_prob = 0.3  # share of clips with a hole in the cloud
     augment.occlusion_radius = (0.1, 0.3)  # metres
     augment.modality_dropout = 0.3  # share of clips without one input of a fusion
+    # Of keypoints as an input:
+    augment.keypoint_dropout = 0.5  # mean share of joints whose keypoint is withheld
+    augment.keypoint_noise = 0.0  # metres at the person, largest standard deviation
+    augment.no_keypoints_prob = 0.25  # share of clips without any keypoint
+    augment.no_points_prob = 0.1  # share of clips with keypoints alone
+    # Whether terms that compare with keypoints count withheld keypoints only. Otherwise
+    # a network copies the keypoints that it is given, with their errors.
+    augment.blind_spot = True
     return augment
 
 
@@ -171,7 +182,9 @@ def loss_weights() -> ml_collections.ConfigDict:
     weights.speed = 0.1
     weights.acceleration = 0.1
     weights.pseudo_position = 0.0  # to the teacher's joints, where no keypoint is known
-    weights.joint_position = 0.0  # to true joints: only for the supervised ablation
+    # From true joints: only for the supervised ablation and the weights that ship.
+    weights.joint_position = 0.0
+    weights.joint_confidence = 0.0  # nats
     return weights
 
 

@@ -4,6 +4,10 @@ docs/method.md. With `model.fusion`, crops of depth or color are further inputs;
 modality is dropped at random, so that one network serves any sensor. Only the term
 `joint_position` of the supervised ablation reads three-dimensional joints; while its
 weight is zero, they do not reach the training step.
+
+With `model.keypoints`, the 2D keypoints are an input as well as a target. Each is one
+or the other: the terms that compare with keypoints count those that were withheld from
+the network (`augment.blind_spot`), in training and in validation.
 """
 
 import dataclasses
@@ -12,15 +16,19 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from data_pipelines.ground import settings as data_settings
 from unipose_jax import errors, models, skeleton
-from unipose_jax.models import backbones
+from unipose_jax.models import backbones, keypoint_tokens
 from unipose_jax.train import settings
 from unipose_jax.train.augment import crop_augment as augment_crops
+from unipose_jax.train.augment import keypoint_inputs
 from unipose_jax.train.augment import point_augment as augment
 from unipose_jax.train.recipes import config_checks, terms, unipose_terms
 from unipose_jax.train.recipes.recipe import Recipe
+
+_FEWEST_KEYPOINTS = 6  # in each frame of a clip without points
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +36,7 @@ class _Inputs:
     """What augmentation reads: the modalities of the network and its settings."""
 
     modalities: tuple[str, ...]
+    keypoints: bool
     augment: settings.PointAugmentation
     crop_augment: settings.CropAugmentation
 
@@ -79,17 +88,34 @@ def make_recipe(
     """
     inputs = models.input_fields(model)
     seen = _Inputs(
-        models.modalities(model.get("fusion", "none")), augment, crop_augment
+        models.modalities(model.get("fusion", "none")),
+        bool(model.get("keypoints", False)),
+        augment,
+        crop_augment,
     )
     needed = (*inputs, *unipose_terms.SURFACE_FIELDS, *objective.fields)
+    blind = seen.keypoints and augment.blind_spot
 
     def train_terms(apply_fn, params, batch, keys):
         views = jax.vmap(lambda key: _sample_transform(key, augment))(keys)
+        fed = batch
+        if seen.keypoints:
+            fed, withheld = _sample_inputs(keys, batch, augment)
+            batch = _count_only(withheld, batch) if blind else batch
         predict = _make_transformed_predict(apply_fn, views, keys, skel, seen)
-        return unipose_terms.compute(objective, predict(params, batch), batch, skel)
+        return unipose_terms.compute(objective, predict(params, fed), batch, skel)
 
     def validation_terms(estimate, batch):
         return unipose_terms.compute(objective, estimate, batch, skel)
+
+    def validation_views(batch):
+        return [
+            (
+                batch | {"confidence": jnp.where(withheld, 0.0, batch["confidence"])},
+                _count_only(withheld, batch),
+            )
+            for withheld in keypoint_inputs.blind_spots(skel.num_joints)
+        ]
 
     return Recipe(
         network=models.build(model, num_joints=skel.num_joints),
@@ -98,6 +124,7 @@ def make_recipe(
         objective=objective,
         train_terms=train_terms,
         validation_terms=validation_terms,
+        validation_views=validation_views if blind else None,
         needs_teacher=not set(unipose_terms.TEACHER_FIELDS).isdisjoint(needed),
     )
 
@@ -144,6 +171,50 @@ def _sample_transform(
     )
 
 
+def _sample_inputs(
+    keys, batch: Mapping, config: settings.PointAugmentation
+) -> tuple[dict, Array]:
+    """A batch with inputs left out and noise added, and the withheld keypoints."""
+
+    def of_clip(key, clip):
+        kept = keypoint_inputs.sample_kept(
+            jax.random.fold_in(key, 4),
+            clip["uv"].shape[-2],
+            dropout=config.keypoint_dropout,
+            no_keypoints_prob=config.no_keypoints_prob,
+            no_points_prob=config.no_points_prob,
+        )
+        points_valid = clip["points_valid"]
+        distance = (points_valid * clip["points"][..., 2]).sum(-1)
+        uv = keypoint_inputs.add_noise(
+            jax.random.fold_in(key, 5),
+            clip["uv"],
+            clip["intrinsics"],
+            distance / jnp.maximum(points_valid.sum(-1), 1),
+            largest=config.keypoint_noise,
+        )
+        confidence = jnp.where(kept.keypoints, clip["confidence"], 0.0)
+        # Few keypoints do not tell the distance: such clips keep their points.
+        enough = (confidence > 0.0).sum(-1).min() >= _FEWEST_KEYPOINTS
+        points_valid &= kept.points | ~enough
+        changed = {
+            "uv": uv,
+            "confidence": confidence,
+            "points_valid": points_valid,
+        }
+        return changed, jnp.broadcast_to(~kept.keypoints, confidence.shape)
+
+    names = ("uv", "confidence", "intrinsics", "points", "points_valid")
+    changed, withheld = jax.vmap(of_clip)(keys, {name: batch[name] for name in names})
+    return {**batch, **changed}, withheld
+
+
+def _count_only(withheld, batch: Mapping) -> dict:
+    """A batch whose keypoints are targets only where they were withheld."""
+    target = jnp.where(withheld, batch["confidence"], 0.0)
+    return {**batch, "target_confidence": target}
+
+
 def _make_transformed_predict(apply_fn, views, keys, skel, inputs: _Inputs) -> Callable:
     """The network on transformed clips, with its joints transformed back."""
 
@@ -179,11 +250,27 @@ def _make_transformed_predict(apply_fn, views, keys, skel, inputs: _Inputs) -> C
             ),
             "time": batch["time"],
         }
-        return back(
-            apply_fn(params, **seen, **_augment_crops(views, keys, batch, inputs))
-        )
+        if inputs.keypoints:
+            seen |= _transform_keypoints(views, batch, skel)
+        crops = _augment_crops(views, keys, batch, inputs)
+        return back(apply_fn(params, **{**seen, **crops}))
 
     return predict
+
+
+def _transform_keypoints(views, batch: Mapping, skel: skeleton.Skeleton) -> dict:
+    """Keypoints and their camera as the transformed clips have them."""
+
+    def of_clip(view, uv, confidence, pose):
+        uv, confidence = keypoint_tokens.mirror(
+            uv, confidence, mirrored=view.mirrored, permutation=skel.mirror
+        )
+        pose = augment.transform_camera(view, pose)
+        return {"uv": uv, "confidence": confidence, "cam_from_points": pose}
+
+    names = ("uv", "confidence", "cam_from_points")
+    moved = jax.vmap(of_clip)(views, *(batch[name] for name in names))
+    return moved | {"intrinsics": batch["intrinsics"]}
 
 
 def _augment_crops(views, keys, batch: Mapping, inputs: _Inputs) -> dict:

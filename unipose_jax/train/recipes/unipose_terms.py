@@ -53,17 +53,22 @@ def surface_targets(xyz, batch: Mapping, *, radius: float) -> dict:
     }
 
 
+def _target_confidence(batch):
+    """Confidence of keypoints as targets: 0 where the network was given them."""
+    return batch.get("target_confidence", batch["confidence"])
+
+
 def _keypoint_arguments(batch):
     return {
         "uv": batch["uv"],
         "intrinsics": batch["intrinsics"][:, None],
-        "where": batch["confidence"] > 0,
+        "where": _target_confidence(batch) > 0,
         "cam_from_xyz": batch["cam_from_points"][:, None],
     }
 
 
 def _mean_over_keypoints(penalty, batch):
-    confidence = batch["confidence"]
+    confidence = _target_confidence(batch)
     return reduction.weighted_mean(penalty, confidence, confidence > 0)
 
 
@@ -92,11 +97,12 @@ def _confidence(estimate, batch, context: Context):
     agreement = rays.ray_agreement(
         estimate.xyz, **_keypoint_arguments(batch), scale=context.scale
     )
-    return reduction.weighted_mean(
-        losses.binary_cross_entropy(
-            estimate.confidence_logit, batch["confidence"] * agreement
-        )
+    entropy = losses.binary_cross_entropy(
+        estimate.confidence_logit, _target_confidence(batch) * agreement
     )
+    # A keypoint that the network was given is no target; a missing one is.
+    shown = (batch["confidence"] > 0) & ~(_target_confidence(batch) > 0)
+    return reduction.weighted_mean(entropy, where=~shown)
 
 
 def _cross_modal(estimate, batch, context: Context):
@@ -123,6 +129,20 @@ def _joint_position(estimate, batch, context: Context):
         estimate.xyz, batch["xyz"], where=batch["xyz_valid"], delta=context.scale
     )
     return reduction.weighted_mean(penalty, where=batch["xyz_valid"])
+
+
+def _joint_confidence(estimate, batch, context: Context):
+    """Cross-entropy of the confidence against the closeness to true joints, nats.
+
+    exp(-|r|^2 / 2 s^2) at distance r, as `rays.ray_agreement` at a distance from a ray.
+    """
+    known = batch["xyz_valid"]
+    residual = jax.lax.stop_gradient(estimate.xyz) - numerics.fill_masked(
+        batch["xyz"], known
+    )
+    closeness = jnp.exp(-0.5 * jnp.sum(residual**2, -1) / context.scale**2)
+    entropy = losses.binary_cross_entropy(estimate.confidence_logit, closeness)
+    return reduction.weighted_mean(entropy, where=known)
 
 
 def _pseudo_position(estimate, batch, context: Context):
@@ -266,6 +286,7 @@ TERMS = {
     "confidence": Definition(_confidence, OBSERVATIONS, "agreement_scale"),
     "cross_modal": Definition(_cross_modal, (), "agreement_scale"),
     "joint_position": Definition(_joint_position, LABELS, "position_delta"),
+    "joint_confidence": Definition(_joint_confidence, LABELS, "agreement_scale"),
     "pseudo_position": Definition(
         _pseudo_position, (*_SEEN, *_CLOUD, *TEACHER_FIELDS), "position_delta"
     ),
