@@ -216,3 +216,26 @@ def test_keypoints_without_their_camera_or_network_are_refused(network):
         )
     with pytest.raises(ValueError, match="no 2D keypoints"):
         live(plain)
+
+
+def test_a_frame_without_depth_needs_six_keypoints_and_starts_a_window():
+    fed = []
+
+    class Recorder(estimator.Estimator):
+        def from_fields(self, fields):
+            fed.append(fields)
+            return super().from_fields(fields)
+
+    made = keypoint_network.make(frames=2, calibration=(-20.0, *(0.0,) * 5))
+    stream = live(Recorder(**{k: v for k, v in vars(made).items() if k[0] != "_"}))
+    uv, confidence = on_person()
+    few = np.where(np.arange(15) < 5, confidence, 0.0)
+    assert stream(None, 0.0) is None
+    assert stream(None, 0.1, keypoints=(uv, few)) is None
+    stream.from_points(CLOUD, 0.2, keypoints=(uv, confidence))
+    xyz, sure = stream(None, 0.3, keypoints=(uv, confidence))
+    stream.from_points(CLOUD, 0.4)
+    assert xyz.shape == (15, 3)
+    assert sure.min() > 0.8  # of the network, not calibrated
+    measured = [f["points_valid"][0].any(axis=-1).tolist() for f in fed]
+    assert measured == [[True, True], [False, False], [True, True]]

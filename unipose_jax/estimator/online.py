@@ -16,6 +16,7 @@ from unipose_jax.geometry import camera
 from unipose_jax.skeleton import units
 
 _TIMES = 8  # successive times whose unit is checked
+_ENOUGH = 6  # keypoints; fewer do not tell the distance of a person without depth
 
 
 class _Camera(NamedTuple):
@@ -79,7 +80,7 @@ class OnlineEstimator:
 
     def __call__(
         self,
-        depth: np.ndarray,
+        depth: np.ndarray | None,
         time: float,
         *,
         keypoints: tuple[np.ndarray, np.ndarray] | None = None,
@@ -87,7 +88,8 @@ class OnlineEstimator:
         """Predicts the pose in a depth frame.
 
         Args:
-            depth: (height, width), metres; 0, NaN or infinite where missing.
+            depth: (height, width), metres; 0, NaN or infinite where missing. None for a
+                frame without depth, see `from_keypoints`.
             time: seconds.
             keypoints: of the person who is meant, if the frame has some: (joints, 2),
                 pixels of `keypoint_camera` without lens distortion, and confidence
@@ -102,6 +104,8 @@ class OnlineEstimator:
                 successive times are not in seconds, or keypoints have another shape,
                 are no pixels, or come without `keypoint_camera`.
         """
+        if depth is None:
+            return self.from_keypoints(keypoints or self._checked(None), time)
         depth = np.asarray(depth)
         if depth.shape != self._rays.shape[:2]:
             raise ValueError(
@@ -141,8 +145,8 @@ class OnlineEstimator:
             ValueError: points are not in metres, successive times not in seconds, or
                 keypoints are wrong as for a depth frame.
         """
-        self._check_time(time)
         seen = self._checked(keypoints)
+        self._check_time(time)
         self.used_keypoints = False
         if not len(xyz):
             self._window = []
@@ -157,11 +161,64 @@ class OnlineEstimator:
             seen = self._on_person(seen, xyz)
             frame |= {"uv": seen[0], "confidence": seen[1]}
             self.used_keypoints = bool(seen[1].any())
-        times = np.array([*(before["time"] for before in self._window), time])
+        self._add(frame | dict(crops or {}))
+        found, confidence = self._predict(cam_from_points)
+        return found, self._estimator.calibrated(
+            found, confidence, xyz, with_keypoints=self.used_keypoints
+        )
+
+    def from_keypoints(
+        self, keypoints: tuple[np.ndarray, np.ndarray], time: float
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Predicts the pose in a frame without depth, from its 2D keypoints alone.
+
+        The distance of the person follows from the apparent size, so the position along
+        the line of sight is much less accurate than with depth.
+
+        Args:
+            keypoints: as for a depth frame.
+            time: seconds.
+
+        Returns:
+            xyz (joints, 3), metres, depth-camera frame, and the confidence (joints,) of
+            the network, not calibrated; or None with less than six keypoints.
+
+        Raises:
+            ValueError: the keypoints are wrong as for a depth frame, or successive
+                times are not in seconds.
+        """
+        uv, confidence = self._checked(keypoints)
+        self._check_time(time)
+        self.used_keypoints = bool((confidence > 0).sum() >= _ENOUGH)
+        if not self.used_keypoints:
+            self._window = []
+            return None
+        count = self._estimator.num_points
+        frame = {
+            "points": np.zeros((count, 3), np.float32),
+            "points_valid": np.zeros(count, bool),
+            "time": np.asarray(time),
+        }
+        self._add(frame | {"uv": uv, "confidence": confidence})
+        return self._predict(None)
+
+    def _add(self, frame: dict[str, np.ndarray]) -> None:
+        """Adds a frame to the window, which starts anew after a gap.
+
+        It also does where depth starts or ends: networks learn from clips with points
+        in all frames or in none.
+        """
+        times = np.array([before["time"] for before in [*self._window, frame]])
         start, _ = sampling.segments(times, self._estimator.max_interval)[-1]
-        self._window = self._window[start:]
-        self._window = [*self._window, frame | dict(crops or {})]
-        self._window = self._window[-self._estimator.frames :]
+        measured = [f["points_valid"].any() for f in [*self._window, frame]]
+        while measured[start] != measured[-1]:
+            start += 1
+        self._window = [*self._window[start:], frame][-self._estimator.frames :]
+
+    def _predict(
+        self, cam_from_points: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Joints and confidence of the newest frame of the window."""
         missing = self._estimator.frames - len(self._window)
         window = [self._window[0]] * missing + self._window
         shared = set.intersection(*(set(fields) for fields in window))
@@ -172,9 +229,7 @@ class OnlineEstimator:
         if self._camera is not None:
             clip |= self._camera_fields(clip.get("cam_from_points"))
         found, confidence = self._estimator.from_fields(clip)
-        return found[0, -1], self._estimator.calibrated(
-            found[0, -1], confidence[0, -1], xyz, with_keypoints=self.used_keypoints
-        )
+        return found[0, -1], confidence[0, -1]
 
     def _camera_fields(self, of_crops: np.ndarray | None) -> dict[str, np.ndarray]:
         """Batch fields of the keypoints' camera, which is also that of colour crops."""
