@@ -288,13 +288,15 @@ def _joint_fields(
     world = jnp.where(has[None, :, None], world, 0.0)
     xyz = transforms.apply(view.cam_from_world, world)
     seen = transforms.apply(view.color_from_depth, xyz)
-    uv = camera.uv_from_xyz(seen, view.color_intrinsics)
     visible = joint_visibility(scene, seen, params) & has[None]
     detected, confidence = detectors.simulate(
         key,
-        uv,
+        seen,
         visible,
-        width=params.width,
+        intrinsics=view.color_intrinsics,
+        stature=scene.stature,
+        size=(params.height, params.width),
+        fps=params.fps,
         skeleton=target,
         params=params.detector,
     )
