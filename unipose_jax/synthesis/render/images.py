@@ -15,7 +15,7 @@ from unipose_jax.synthesis.render import (
     viewpoint,
 )
 from unipose_jax.synthesis.render import things as thing_models
-from unipose_jax.synthesis.sensing import person_points, sensor
+from unipose_jax.synthesis.sensing import mask_regions, person_points, sensor
 
 
 @jax.tree_util.register_dataclass
@@ -77,6 +77,12 @@ def depth_images(
         key_mask, measured, segmented, params=segmentation
     )
     mask = raycast.materialize(mask)
+    if segmentation.large_errors:
+        group = jnp.where(person, jnp.asarray(body.PART_GROUP)[part], -1)
+        mask = mask_regions.simulate(
+            jax.random.fold_in(key_mask, 1), mask, measured, group, params=segmentation
+        )
+        mask = raycast.materialize(mask)
     return {"true_depth": depth, "depth": measured, "mask": mask}
 
 
