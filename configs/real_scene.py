@@ -5,8 +5,9 @@
 `configs/unipose.py` renders whole people in front of a Kinect v1. `realistic_scene`
 adds what its networks fail on in real recordings: things that people hold, wear and
 stand beside, masks that lack limbs or take in the background, small children, people
-seen from behind, from the side, from above and at close range. The modes are those of `configs/unipose.py`. Not measured at its full
-length; `realistic_scene` serves any config of rendered clips.
+seen from behind, from the side, from above and at close range. The modes are those of
+`configs/unipose.py`. Not measured at its full length; `realistic_scene` serves any
+config of rendered clips.
 """
 
 import ml_collections
