@@ -101,11 +101,7 @@ def show(
     by = [key for key in COLUMNS if any(column == key for _, column in cells)]
     missing = table.skipped("not scored in this run")
     return table.to_markdown(
-        {
-            (row, column): cells.get((row, column), missing)
-            for row in given
-            for column in by
-        },
+        {key: cells.get(key, missing) for key in itertools.product(given, by)},
         {key: known[key].heading for key in given},
         {key: COLUMNS[key].heading for key in by},
         notes(),
