@@ -18,6 +18,7 @@ from unipose_jax.synthesis.motion import procedural as motions
 from unipose_jax.synthesis.render import (
     body,
     images,
+    part_labels,
     props,
     raycast,
     shading,
@@ -32,7 +33,7 @@ from unipose_jax.synthesis.sensing import sensor as sensors
 BODY = definitions.BODY
 SPLITS = ("train", "validation", "test")
 CROPS = ("depth_crop", "color_crop")
-EXTRAS = ("depth", "mask", "color", "true_depth", *CROPS)
+EXTRAS = ("depth", "mask", "color", "true_depth", "points_part", *CROPS)
 # Median distance in metres from the visible surface of the body to the joint behind it,
 # for a person of 1.80 m, measured on rendered people. A surface hides a joint if it is
 # nearer to the camera by more than this plus `hidden_margin`.
@@ -101,7 +102,8 @@ def make_clip(
         extras: images to add, of `EXTRAS`: "depth" (measured, metres, 0 = none),
             "mask" (segmented person), "color" (8-bit sRGB of the keypoint camera),
             "true_depth" (exact, metres), "depth_crop" and "color_crop" (the fields of
-            `image_crops`, with depth in uint16 millimetres to save memory).
+            `image_crops`, with depth in uint16 millimetres to save memory), and
+            "points_part" (`part_labels.label_points`).
 
     Returns:
         The fields of the batch schema for `params.skeleton`: points, points_valid,
@@ -170,6 +172,14 @@ def render_extras(
     if {"color", "color_crop"} & set(extras):
         size = {"height": params.height, "width": params.width}
         pictures["color"] = images.color_images(shot.scene, **size)
+    if "points_part" in extras:
+        view = shot.scene.view
+        pictures["points_part"] = part_labels.label_points(
+            shot.clip["points"],
+            raycast.transform(shot.scene.person, view.cam_from_world),
+            pictures["true_depth"],
+            view.intrinsics,
+        )
     fields = {name: pictures[name] for name in extras if name in pictures}
     return fields | _crop_fields(shot.clip, pictures, extras, params)
 
@@ -287,13 +297,15 @@ def _joint_fields(
     world = jnp.where(has[None, :, None], world, 0.0)
     xyz = transforms.apply(view.cam_from_world, world)
     seen = transforms.apply(view.color_from_depth, xyz)
-    uv = camera.uv_from_xyz(seen, view.color_intrinsics)
     visible = joint_visibility(scene, seen, params) & has[None]
     detected, confidence = detectors.simulate(
         key,
-        uv,
+        seen,
         visible,
-        width=params.width,
+        intrinsics=view.color_intrinsics,
+        stature=scene.stature,
+        size=(params.height, params.width),
+        fps=params.fps,
         skeleton=target,
         params=params.detector,
     )

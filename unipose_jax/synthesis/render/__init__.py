@@ -3,6 +3,7 @@
 from unipose_jax.synthesis.render import (
     body,
     images,
+    part_labels,
     props,
     raycast,
     room,
@@ -14,10 +15,11 @@ from unipose_jax.synthesis.render import (
 __all__ = [
     "body",
     "images",
-    "shading",
+    "part_labels",
+    "props",
     "raycast",
     "room",
+    "shading",
     "things",
-    "props",
     "viewpoint",
 ]
