@@ -1,7 +1,5 @@
 """The scores and the table of `python -m benchmarks.real`."""
 
-import json
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -213,12 +211,10 @@ def test_cells_without_figures_give_their_reason_below_the_table(tmp_path):
         *("", "- a note", "- [1] no data"),
     ]
     table.write(tmp_path, text, cells, {"seed": 0})
-    record = json.loads((tmp_path / "real.json").read_text())
-    assert record["cells"][0] == {
-        **{"row": "a", "column": "x", "count": 3},
-        "values": {"value": 1.5},
-    }
-    assert record["cells"][1]["reason"] == "no data"
+    assert table.read(tmp_path, {"seed": 0}) == {("a", "x"): cells["a", "x"]}
+    with pytest.raises(errors.BadInput, match="made with seed=0, not 1"):
+        table.read(tmp_path, {"seed": 1})
+    assert table.read(tmp_path / "other", {"seed": 1}) == {}
 
 
 def test_unknown_rows_and_columns_are_named():
