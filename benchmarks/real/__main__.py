@@ -12,6 +12,7 @@ of 320 x 240); those of recordings with colour are MoveNet's. Skin depths of the
 come from `physics.anthropometry`; a row with depths from labels says so.
 """
 
+import dataclasses
 import pathlib
 from collections.abc import Mapping
 
@@ -120,8 +121,9 @@ def all_rows() -> Mapping[str, rows.Row]:
         steps=_STEPS.value,
         seed=_SEED.value,
         frames=_FRAMES.value,
-        weights=_WORKDIR.value,
+        weights=_WORKDIR.value or _WEIGHTS.value,
     )
+    labels = dataclasses.replace(how, overrides={"loss.skin_depths": "ITOP"})
     found = [
         rows.lookup_row(
             "lookup",
@@ -157,6 +159,19 @@ def all_rows() -> Mapping[str, rows.Row]:
             folds=_FOLDS.value,
             keypoints=True,
         ),
+        rows.adapted_row(
+            "adapted_labels",
+            "adapted with ITOP's skin depths (from labels)",
+            labels,
+            folds=_FOLDS.value,
+        ),
+        rows.adapted_row(
+            "adapted_labels_keypoints",
+            "adapted with ITOP's skin depths (from labels), with keypoints",
+            labels,
+            folds=_FOLDS.value,
+            keypoints=True,
+        ),
     ]
     return {row.key: row for row in found}
 
@@ -175,10 +190,7 @@ def points_network() -> estimator.Estimator:
         return estimator.from_config(restore.read_config(folder), params)
     if not _WEIGHTS.value:
         return estimator.load_shipped("points")
-    try:
-        return estimator.load(_WEIGHTS.value)
-    except FileNotFoundError as error:
-        raise errors.BadInput(f"no weights at {_WEIGHTS.value}") from error
+    return adaptation.load_exported(pathlib.Path(_WEIGHTS.value).with_suffix(""))
 
 
 def settings() -> dict[str, object]:
