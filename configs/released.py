@@ -29,8 +29,9 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.augment.keypoint_dropout = 0.3
     config.augment.keypoint_noise = 0.03
     config.model.keypoints = True
+    # Which points are on the body, and on which part of it
     config.model.point_parts = config.data.part_labels = True
-    config.loss_weights.point_part = 0.01
+    config.loss_weights.point_part = 0.02
     config.student.teacher.kind = "truth"
     for weights in config.student.loss_weights.values():
         weights.confidence, weights.joint_confidence = 0.0, 0.01
