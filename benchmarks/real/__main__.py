@@ -15,7 +15,6 @@ come from `physics.anthropometry`; a row with depths from labels says so.
 
 import contextlib
 import dataclasses
-import itertools
 import pathlib
 import sys
 from collections.abc import Iterator, Mapping
