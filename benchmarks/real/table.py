@@ -106,7 +106,7 @@ def write(
 def read(
     folder: pathlib.Path, settings: Mapping[str, Any]
 ) -> dict[tuple[str, str], Cell]:
-    """The cells with figures that an earlier run wrote; {} without one.
+    """The cells that an earlier run wrote; {} without one.
 
     Args:
         folder: of `real.json`.
@@ -135,7 +135,7 @@ def read(
             f"{path} was made with {apart[0]}={theirs.get(apart[0])!r}, not "
             f"{settings[apart[0]]!r}; use another --output"
         )
-    return {key: cell for key, cell in cells.items() if cell.values}
+    return cells
 
 
 def _without_nan(value: Any) -> Any:
