@@ -134,8 +134,8 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     names = name.split(".")
     if unknown := [part for part in names if part not in ABLATIONS]:
         raise ValueError(
-            f"unknown ablation {unknown[0]!r}; use configs/ablations.py:NAME with one of "
-            f"{', '.join(sorted(ABLATIONS))}"
+            f"unknown ablation {unknown[0]!r}; use configs/ablations.py:NAME with one "
+            f"of {', '.join(sorted(ABLATIONS))}"
         )
     config = _BASES.get(names[0], unipose.stage_1)(mode or "quick")
     for part in names:
