@@ -3,18 +3,21 @@
     python -m benchmarks.real --data=../shared/data --output=runs/real
 
 Prints one table, each cell with its count, and writes it with all figures by joint to
-`real.md` and `real.json`. `--rows` and `--columns` choose; `--weights` (exported
-weights) or `--workdir` (a run) score other points than those that ship. Columns whose
-data are absent are left empty, with the reason below the table.
+`real.md` and `real.json` after each cell; cells that the same settings have given
+before stay in the table. `--rows` and `--columns` choose what is scored; `--weights`
+(exported weights) or `--workdir` (a run) score other points than those that ship.
+Columns whose data are absent are left empty, with the reason below the table.
 
 2D keypoints of ITOP are true projections with Gaussian noise (`--noise` pixels of maps
 of 320 x 240); those of recordings with colour are MoveNet's. Skin depths of the look-up
 come from `physics.anthropometry`; a row with depths from labels says so.
 """
 
+import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 
 import jax
 import numpy as np
@@ -74,43 +77,61 @@ def make_table() -> str:
     )
     if not options.data.is_dir():
         raise errors.BadInput(f"no sample data at {options.data}; use --data=FOLDER")
-    known = all_rows()
-    chosen_rows = rows.choose(known, _ROWS.value or list(known))
-    chosen = columns.choose(COLUMNS, _COLUMNS.value or list(COLUMNS))
-    cells: dict[tuple[str, str], table.Cell] = {}
-    for column in chosen:
-        cells |= score_column(column, chosen_rows, options)
-    text = table.to_markdown(
-        cells,
-        {row.key: row.heading for row in chosen_rows},
-        {column.key: column.heading for column in chosen},
+    folder = pathlib.Path(_OUTPUT.value)
+    with contextlib.redirect_stdout(sys.stderr):  # only the table is output
+        known = all_rows()
+        chosen_rows = rows.choose(known, _ROWS.value or list(known))
+        chosen = columns.choose(COLUMNS, _COLUMNS.value or list(COLUMNS))
+        cells = table.read(folder, settings())
+        text = ""
+        for column in chosen:
+            for key, cell in score_column(column, chosen_rows, options):
+                cells[key] = cell
+                text = show(cells, known)
+                table.write(folder, text, cells, settings())
+    return text
+
+
+def show(
+    cells: Mapping[tuple[str, str], table.Cell], known: Mapping[str, rows.Row]
+) -> str:
+    """The table of all cells so far, in the order of all rows and columns."""
+    given = [key for key in known if any(row == key for row, _ in cells)]
+    by = [key for key in COLUMNS if any(column == key for _, column in cells)]
+    missing = table.skipped("not scored in this run")
+    return table.to_markdown(
+        {
+            (row, column): cells.get((row, column), missing)
+            for row in given
+            for column in by
+        },
+        {key: known[key].heading for key in given},
+        {key: COLUMNS[key].heading for key in by},
         notes(),
     )
-    table.write(pathlib.Path(_OUTPUT.value), text, cells, settings())
-    return text
 
 
 def score_column(
     column: columns.Column, chosen: list[rows.Row], options: columns.Options
-) -> dict[tuple[str, str], table.Cell]:
-    """The cells of one column."""
+) -> Iterator[tuple[tuple[str, str], table.Cell]]:
+    """The cells of one column, by keys of row and column, one after another."""
     try:
         found = column.load(options)
     except errors.BadInput as error:
-        return {(row.key, column.key): table.skipped(str(error)) for row in chosen}
-    cells = {}
+        for row in chosen:
+            yield (row.key, column.key), table.skipped(str(error))
+        return
     for row in chosen:
         rows.log(f"{column.key}: {row.key}")
         if row.needs_keypoints and not any(case.has_keypoints for case in found):
-            cells[row.key, column.key] = table.skipped("no 2D keypoints")
+            yield (row.key, column.key), table.skipped("no 2D keypoints")
             continue
         try:
             cell = column.score(found, row.poses(found), options)
         except errors.BadInput as error:
             cell = table.skipped(str(error))
-        cells[row.key, column.key] = cell
         rows.log(f"{column.key}: {row.key}: {cell.shown}")
-    return cells
+        yield (row.key, column.key), cell
 
 
 def all_rows() -> Mapping[str, rows.Row]:

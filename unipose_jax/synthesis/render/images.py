@@ -15,7 +15,12 @@ from unipose_jax.synthesis.render import (
     viewpoint,
 )
 from unipose_jax.synthesis.render import things as thing_models
-from unipose_jax.synthesis.sensing import mask_regions, person_points, sensor
+from unipose_jax.synthesis.sensing import (
+    mask_regions,
+    person_points,
+    sensor,
+    sensor_kinds,
+)
 
 
 @jax.tree_util.register_dataclass
@@ -73,6 +78,11 @@ def depth_images(
         key_sensor, depth, albedo, view.intrinsics, params=sensor_params
     )
     measured = raycast.materialize(measured)
+    if sensor_params.mixed:
+        measured = sensor_kinds.replace(
+            jax.random.fold_in(key_sensor, 1), measured, depth, params=sensor_params
+        )
+        measured = raycast.materialize(measured)
     mask = person_points.simulate_segmentation(
         key_mask, measured, segmented, params=segmentation
     )

@@ -6,6 +6,14 @@ from unipose_jax.synthesis.sensing import (
     mask_regions,
     person_points,
     sensor,
+    sensor_kinds,
 )
 
-__all__ = ["person_points", "mask_regions", "image_crops", "detector", "sensor"]
+__all__ = [
+    "person_points",
+    "mask_regions",
+    "image_crops",
+    "detector",
+    "sensor",
+    "sensor_kinds",
+]

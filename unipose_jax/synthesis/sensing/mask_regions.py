@@ -34,7 +34,6 @@ _LOST = (
 )
 _LOST_TABLE = np.array([[group in row for group in GROUPS] for row in _LOST])
 _HOLE_CELL = 20  # pixels, size of the holes
-_TILE = 8  # pixels; background within one or two tiles of the person may leak in
 
 
 def simulate(
@@ -91,18 +90,9 @@ def _cut(draw: Array, mask: Array) -> Array:
 def _near_person(mask: Array, depth: Array, margin: float) -> Array:
     """Pixels within one or two tiles of the mask, at about the depth of the mask."""
     weight = (mask & (depth > 0.0)).astype(jnp.float32)
-    total, count = _around(weight * depth), _around(weight)
+    total, count = (
+        person_points.sum_around(weight * depth),
+        person_points.sum_around(weight),
+    )
     there = total / jnp.maximum(count, 1.0)
     return (count > 0.0) & (jnp.abs(depth - there) < margin)
-
-
-def _around(image: Array) -> Array:
-    """Sum over the 3 x 3 tiles around each pixel's tile, shaped as the image."""
-    _, height, width = image.shape
-    rows, columns = -(-height // _TILE), -(-width // _TILE)
-    padding = ((0, 0), (0, rows * _TILE - height), (0, columns * _TILE - width))
-    tiles = jnp.pad(image, padding).reshape(-1, rows, _TILE, columns, _TILE)
-    tiles = jnp.pad(tiles.sum(axis=(2, 4)), ((0, 0), (1, 1), (1, 1)))
-    tiles = tiles[:, :-2] + tiles[:, 1:-1] + tiles[:, 2:]
-    tiles = tiles[:, :, :-2] + tiles[:, :, 1:-1] + tiles[:, :, 2:]
-    return tiles.repeat(_TILE, axis=1).repeat(_TILE, axis=2)[:, :height, :width]

@@ -100,6 +100,20 @@ def _interpolate(field: Array, axis: int, size: int, cell: int) -> Array:
     return jnp.moveaxis(moved, 0, axis)
 
 
+def sum_around(
+    image: Float[Array, "frames height width"],
+) -> Float[Array, "frames height width"]:
+    """Sum over the 3 x 3 tiles around each pixel's tile of 8 pixels."""
+    _, height, width = image.shape
+    rows, columns = -(-height // _CELL), -(-width // _CELL)
+    padding = ((0, 0), (0, rows * _CELL - height), (0, columns * _CELL - width))
+    tiles = jnp.pad(image, padding).reshape(-1, rows, _CELL, columns, _CELL)
+    tiles = jnp.pad(tiles.sum(axis=(2, 4)), ((0, 0), (1, 1), (1, 1)))
+    tiles = tiles[:, :-2] + tiles[:, 1:-1] + tiles[:, 2:]
+    tiles = tiles[:, :, :-2] + tiles[:, :, 1:-1] + tiles[:, :, 2:]
+    return tiles.repeat(_CELL, axis=1).repeat(_CELL, axis=2)[:, :height, :width]
+
+
 def sample_points(
     key: jax.Array,
     depth: Float[Array, "frames height width"],
