@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-
 REFERENCE_POINTS = 1024
 """Points of a cloud to which its density is scaled."""
 
