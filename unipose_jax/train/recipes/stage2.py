@@ -6,6 +6,10 @@ teacher's confidence and by their distance to the rays of the 2D keypoints; ever
 of stage 1 can be added. With `teacher.kind = "keypoints"` the labels are the pixels of
 the 2D keypoints, without depth. True joints are read with `teacher.kind = "truth"` and
 by `joint_position` only; otherwise they do not reach the training step.
+
+A student with `model.keypoints` also sees the 2D keypoints, with the errors of
+`config.keypoint_augment`, without which it would rely on them. They are no labels, and
+the teacher does not see them, so they cannot be copied from input to output.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,14 +22,22 @@ from data_pipelines.ground import schema
 from data_pipelines.ground import settings as data_settings
 from unipose_jax import errors, losses, models, reduction, skeleton
 from unipose_jax.geometry import camera, rays, transforms
+from unipose_jax.models import anchor_head
 from unipose_jax.train import settings
 from unipose_jax.train.augment import crop_augment as augment_crops
+from unipose_jax.train.augment import keypoint_augment
 from unipose_jax.train.recipes import config_checks, terms, unipose_terms
 from unipose_jax.train.recipes.recipe import Recipe
 
 NETWORKS = ("depth_anchor_net", "color_anchor_net")
 
-PSEUDO_LABEL_TERMS = ("pseudo_pixel", "pseudo_anchor", "pseudo_depth", "pseudo_root")
+PSEUDO_LABEL_TERMS = (
+    "pseudo_pixel",
+    "pseudo_anchor",
+    "pseudo_depth",
+    "pseudo_root",
+    "pseudo_bins",
+)
 """Terms that compare with the teacher."""
 
 TEACHER_KINDS = ("network", "truth", "keypoints", "none")
@@ -36,7 +48,7 @@ _CROP_AUGMENTATIONS: dict[str, tuple[Callable, Callable]] = {
 }
 _CROP_MARGIN = 0.25  # of a crop's size; labels farther outside are ignored
 _NEEDS_FRAMES = ("bone_constancy", "speed", "acceleration")
-_NEEDS_DEPTH = ("pseudo_depth", "pseudo_root")
+_NEEDS_DEPTH = ("pseudo_depth", "pseudo_root", "pseudo_bins")
 
 
 def _from_labels(name: str) -> terms.Loss:
@@ -75,6 +87,11 @@ def build(values: Mapping[str, Any], data: data_settings.DataSettings) -> Recipe
         crop_augment=settings.parse(
             settings.CropAugmentation, values["crop_augment"], "student.crop_augment"
         ),
+        keypoint_errors=settings.parse(
+            settings.KeypointErrors,
+            values.get("keypoint_augment"),
+            "student.keypoint_augment",
+        ),
         single_frames=values["single_frames"],
     )
 
@@ -86,6 +103,7 @@ def make_recipe(
     *,
     teacher: settings.TeacherSettings,
     crop_augment: settings.CropAugmentation,
+    keypoint_errors: settings.KeypointErrors,
     single_frames: bool,
 ) -> Recipe:
     """The recipe of a network of crops.
@@ -96,6 +114,7 @@ def make_recipe(
         objective: the loss.
         teacher: where labels come from.
         crop_augment: of the crops.
+        keypoint_errors: added to the keypoints that the network sees.
         single_frames: whether a step takes one frame of each clip.
     """
     inputs = models.input_fields(model)
@@ -120,9 +139,12 @@ def make_recipe(
         views, seen = jax.vmap(lambda k, s: _augment_crop(k, s, crop, crop_augment))(
             keys, seen
         )
+        if "uv" in inputs:
+            seen |= _augment_keypoints(keys, seen, views, crop, keypoint_errors, skel)
         estimate = apply_fn(params, **seen)
         estimate = _undo_mirror(estimate, views.mirrored, skel)
-        return compute(estimate, batch | seen)
+        shown = {name: seen[name] for name in (crop, f"{crop}_matrix")}
+        return compute(estimate, batch | shown)
 
     return Recipe(
         network=models.build(model, num_joints=skel.num_joints),
@@ -168,7 +190,8 @@ def _check(
     config_checks.check_network("stage2", model, NETWORKS)
     kind, inputs = teacher.kind, models.input_fields(model)
     config_checks.check_choice("teacher.kind", kind, TEACHER_KINDS)
-    if inputs not in (models.CROP_FIELDS["depth"], models.CROP_FIELDS["rgb"]):
+    crops = (models.CROP_FIELDS["depth"], models.CROP_FIELDS["rgb"])
+    if not any(inputs[: len(fields)] == fields for fields in crops):
         raise errors.BadInput(
             f"recipe stage2 trains networks of crops; {model['name']} has the inputs "
             f"{', '.join(inputs)}"
@@ -183,6 +206,10 @@ def _check(
         raise errors.BadInput(
             f"config.loss_weights has {moving[0]}, which compares frames of a clip, "
             "but config.student.single_frames is True"
+        )
+    if "pseudo_bins" in objective and not model.get("depth_bins"):
+        raise errors.BadInput(
+            "config.loss_weights has pseudo_bins, but config.model.depth_bins is 0"
         )
     if model["name"] in NETWORKS:
         config_checks.check_backbone(model, {"crop_size": data.crop_size})
@@ -232,6 +259,41 @@ def _augment_crop(key, seen: dict, name: str, config: settings.CropAugmentation)
     return views, seen | {name: images, f"{name}_matrix": matrices}
 
 
+def _augment_keypoints(
+    keys,
+    seen: Mapping[str, jax.Array],
+    views: augment_crops.CropTransform,
+    crop: str,
+    config: settings.KeypointErrors,
+    skel: skeleton.Skeleton,
+) -> dict[str, jax.Array]:
+    """Keypoints with errors, named as in the views, which the crop's matrix moves."""
+    # Side of the crop in pixels of the keypoint camera.
+    focal = jnp.sqrt(seen["intrinsics"][:, 0] * seen["intrinsics"][:, 1])
+    matrix = seen[f"{crop}_matrix"]
+    scale = jnp.sqrt(jnp.abs(jnp.linalg.det(matrix)))
+    size = seen[crop].shape[2] * focal[:, None] / jnp.maximum(scale, 1e-6)
+    known = seen["confidence"] > 0.0
+    clean = jnp.where(known[..., None], seen["uv"], 0.0)
+
+    def add_errors(key, uv, confidence, size):
+        return keypoint_augment.add_errors(
+            jax.random.fold_in(key, 1),
+            uv,
+            confidence,
+            size=size,
+            config=config,
+            skeleton=skel,
+        )
+
+    uv, confidence = jax.vmap(add_errors)(keys, clean, seen["confidence"], size)
+    swapped, flag = jnp.array(skel.mirror), views.mirrored[..., None]
+    return {
+        "uv": jnp.where(flag[..., None], uv[:, :, swapped], uv),
+        "confidence": jnp.where(flag, confidence[:, :, swapped], confidence),
+    }
+
+
 def _undo_mirror(
     estimate: models.PoseEstimate, mirrored, skel: skeleton.Skeleton
 ) -> models.PoseEstimate:
@@ -274,6 +336,14 @@ def _pseudo_label_terms(
             estimate.crop.depth - whole, depth, where=valid
         ),
     }
+    logits = estimate.crop.depth_logits
+    if logits is not None:
+        reference = (share * jnp.where(valid, depth, 0.0)).sum(-1, keepdims=True)
+        if crop == "depth_crop":
+            reference = batch["reference_depth"][..., None]
+        penalties["pseudo_bins"] = losses.depth_bins(
+            logits, depth - reference, limit=anchor_head.BIN_LIMIT, where=valid
+        )
     terms = {
         name: reduction.weighted_mean(penalty, weight, valid)
         for name, penalty in penalties.items()
