@@ -203,7 +203,10 @@ def train(
     optimiser = optimizer.make_optimizer(config, steps)
     names = [name for name in recipe.fields if name in clips]
     first = {name: jnp.asarray(clips[name][:1]) for name in recipe.inputs}
-    params = jax.jit(recipe.network.init)(jax.random.key(seed), **unpacked(first))
+    # Compiling an initialisation takes longer than running it.
+    quick = {"xla_backend_optimization_level": 0}
+    init = jax.jit(recipe.network.init, compiler_options=quick)
+    params = init(jax.random.key(seed), **unpacked(first))
 
     @jax.jit
     def step(params, average, state, number, key, batch):

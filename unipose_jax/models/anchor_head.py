@@ -21,7 +21,7 @@ from unipose_jax.models.estimate import CropEstimate
 SPACING = 4  # pixels between anchors; the first ones lie at half of that
 _MASKED_LOGIT = -1e9  # a logit whose softmax weight is 0
 BIN_LIMIT = 1.0  # metres from the reference depth to the outer edges of the bins
-_OWN_LOGIT = 4.0  # initial weight logit of a joint at its own keypoint
+_OWN_LOGIT = 6.0  # initial weight logit of a joint at its own keypoint
 _DEPTH_UNIT = 0.2  # metres: typical distance of joints from the middle of a person
 
 
@@ -105,7 +105,8 @@ def expected_depth(
 ) -> Float[Array, "*batch"]:
     """Mean of the bins' middles under the softmax of their logits, metres."""
     share = jax.nn.softmax(logits.astype(jnp.float32), axis=-1)
-    return (share * bin_centers(logits.shape[-1])).sum(axis=-1)
+    centers = bin_centers(logits.shape[-1])
+    return jnp.einsum("...b,b->...", share, centers, precision="highest")
 
 
 def aggregate_votes(
@@ -128,6 +129,7 @@ def aggregate_votes(
     votes = Votes(*(vote.astype(jnp.float32) for vote in votes))
     share = jax.nn.softmax(votes.weight_logit, axis=-2)
     # Full precision: accelerators round the factors of matrix products by default.
+    anchor_uv = jnp.broadcast_to(anchor_uv, (*share.shape[:-1], 2))
     proposal = jnp.einsum("...aj,...ai->...ji", share, anchor_uv, precision="highest")
     offset = jnp.sum(share[..., None] * votes.offset, axis=-3)
     joints = CropEstimate(

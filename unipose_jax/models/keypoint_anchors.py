@@ -90,7 +90,7 @@ def _points_at(
     """
     along = transforms.rotate(crop_from_cam, rays)
     start = crop_from_cam[..., None, :3, 3]
-    depth = depth[..., None]
+    depth = jnp.broadcast_to(depth[..., None], known.shape)
     distance = numerics.safe_divide(depth - start[..., 2], along[..., 2])
     known = known & (distance > _NEAR) & (depth > _NEAR)
     points = start + along * distance[..., None]

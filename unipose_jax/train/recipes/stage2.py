@@ -24,8 +24,7 @@ from unipose_jax import errors, losses, models, reduction, skeleton
 from unipose_jax.geometry import camera, rays, transforms
 from unipose_jax.models import anchor_head
 from unipose_jax.train import settings
-from unipose_jax.train.augment import crop_augment as augment_crops
-from unipose_jax.train.augment import keypoint_augment
+from unipose_jax.train.augment import student_views
 from unipose_jax.train.recipes import config_checks, terms, unipose_terms
 from unipose_jax.train.recipes.recipe import Recipe
 
@@ -42,10 +41,6 @@ PSEUDO_LABEL_TERMS = (
 
 TEACHER_KINDS = ("network", "truth", "keypoints", "none")
 
-_CROP_AUGMENTATIONS: dict[str, tuple[Callable, Callable]] = {
-    "depth_crop": (augment_crops.warp_depth, augment_crops.degrade_depth),
-    "color_crop": (augment_crops.warp_color, augment_crops.degrade_color),
-}
 _CROP_MARGIN = 0.25  # of a crop's size; labels farther outside are ignored
 _NEEDS_FRAMES = ("bone_constancy", "speed", "acceleration")
 _NEEDS_DEPTH = ("pseudo_depth", "pseudo_root", "pseudo_bins")
@@ -136,13 +131,15 @@ def make_recipe(
         if single_frames:
             batch = jax.vmap(sample_frame)(keys, batch)
         seen = {name: batch[name] for name in inputs}
-        views, seen = jax.vmap(lambda k, s: _augment_crop(k, s, crop, crop_augment))(
-            keys, seen
-        )
+        views, seen = jax.vmap(
+            lambda k, s: student_views.augment_crop(k, s, crop, crop_augment)
+        )(keys, seen)
         if "uv" in inputs:
-            seen |= _augment_keypoints(keys, seen, views, crop, keypoint_errors, skel)
+            seen |= student_views.augment_keypoints(
+                keys, seen, views, crop, keypoint_errors, skel
+            )
         estimate = apply_fn(params, **seen)
-        estimate = _undo_mirror(estimate, views.mirrored, skel)
+        estimate = student_views.undo_mirror(estimate, views.mirrored, skel)
         shown = {name: seen[name] for name in (crop, f"{crop}_matrix")}
         return compute(estimate, batch | shown)
 
@@ -232,79 +229,6 @@ def _check_labels(kind: str, objective: terms.Objective) -> None:
             "config.teacher.kind is 'keypoints', which have no depth, but "
             f"config.loss_weights has {deep[0]}"
         )
-
-
-def _augment_crop(key, seen: dict, name: str, config: settings.CropAugmentation):
-    """A random transform of every frame of a clip, and the transformed inputs."""
-    image, matrix = seen[name], seen[f"{name}_matrix"]
-    through, change = _CROP_AUGMENTATIONS[name]
-
-    def augment_frame(index, image, matrix):
-        frame_key = jax.random.fold_in(key, index)
-        view_key, value_key = jax.random.split(frame_key)
-        view = augment_crops.sample_transform(
-            view_key,
-            size=image.shape[0],
-            rotation=config.rotation,
-            scale=config.scale,
-            translation=config.translation,
-            mirror=config.mirror,
-        )
-        changed = change(value_key, through(view, image), config)
-        return view, changed, augment_crops.transform_matrix(view, matrix)
-
-    views, images, matrices = jax.vmap(augment_frame)(
-        jnp.arange(len(image)), image, matrix
-    )
-    return views, seen | {name: images, f"{name}_matrix": matrices}
-
-
-def _augment_keypoints(
-    keys,
-    seen: Mapping[str, jax.Array],
-    views: augment_crops.CropTransform,
-    crop: str,
-    config: settings.KeypointErrors,
-    skel: skeleton.Skeleton,
-) -> dict[str, jax.Array]:
-    """Keypoints with errors, named as in the views, which the crop's matrix moves."""
-    # Side of the crop in pixels of the keypoint camera.
-    focal = jnp.sqrt(seen["intrinsics"][:, 0] * seen["intrinsics"][:, 1])
-    matrix = seen[f"{crop}_matrix"]
-    scale = jnp.sqrt(jnp.abs(jnp.linalg.det(matrix)))
-    size = seen[crop].shape[2] * focal[:, None] / jnp.maximum(scale, 1e-6)
-    known = seen["confidence"] > 0.0
-    clean = jnp.where(known[..., None], seen["uv"], 0.0)
-
-    def add_errors(key, uv, confidence, size):
-        return keypoint_augment.add_errors(
-            jax.random.fold_in(key, 1),
-            uv,
-            confidence,
-            size=size,
-            config=config,
-            skeleton=skel,
-        )
-
-    uv, confidence = jax.vmap(add_errors)(keys, clean, seen["confidence"], size)
-    swapped, flag = jnp.array(skel.mirror), views.mirrored[..., None]
-    return {
-        "uv": jnp.where(flag[..., None], uv[:, :, swapped], uv),
-        "confidence": jnp.where(flag, confidence[:, :, swapped], confidence),
-    }
-
-
-def _undo_mirror(
-    estimate: models.PoseEstimate, mirrored, skel: skeleton.Skeleton
-) -> models.PoseEstimate:
-    """Joints of mirrored views under the names that they have in the original."""
-    swapped = jnp.array(skel.mirror)
-
-    def back(value):  # (batch, frames, joints, ...)
-        flag = mirrored.reshape(*mirrored.shape, *(1,) * (value.ndim - 2))
-        return jnp.where(flag, value[:, :, swapped], value)
-
-    return jax.tree.map(back, estimate)
 
 
 def _pseudo_label_terms(
