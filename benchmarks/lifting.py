@@ -29,16 +29,15 @@ import numpy as np
 import optax
 from absl import app, flags
 
-from benchmarks import study
+from benchmarks import lifting_data, study
 from configs import pose_machine as pose_machine_config
 from data_pipelines.ground import settings as data_settings
 from data_pipelines.rendered import cache, clip_pool
 from unipose_jax import atomic, errors, skeleton
 from unipose_jax.cli import commands
-from unipose_jax.geometry import camera, transforms
+from unipose_jax.geometry import camera
 from unipose_jax.report import tables
 from unipose_jax.report.pages import run_page
-from unipose_jax.synthesis import scene
 from unipose_jax.synthesis.sensing import detector
 from unipose_jax.train import optimizer, plan, settings
 from unipose_jax.train import teacher as teachers
@@ -270,55 +269,15 @@ def score_levels(
 
     found: dict[str, dict[str, float]] = {}
     for level, changes in LEVELS.items():
-        seen = detections(clips, detector_of(changes, data), data, skel, seed=0)
+        seen = lifting_data.detections(
+            clips, lifting_data.detector_of(changes, data), data, skel, seed=0
+        )
         for name, value in errors_of(clips | seen).items():
             found.setdefault(name, {})[level] = value
     if "uv" in recipe.inputs:
         blind = {"confidence": np.zeros_like(clips["confidence"])}
         found["no_keypoints"] = errors_of(clips | blind)
     return found
-
-
-def detector_of(
-    changes: Mapping[str, float], data: data_settings.DataSettings
-) -> detector.DetectorParams:
-    """The detector of a level: the config's, with noise or shares of errors changed."""
-    usual = clip_pool.scene_params(data, "test").detector
-    values = {
-        name: value if name == "noise" else value * getattr(usual, name)
-        for name, value in changes.items()
-    }
-    return dataclasses.replace(usual, **values)
-
-
-def detections(
-    clips: Clips,
-    params: detector.DetectorParams,
-    data: data_settings.DataSettings,
-    skel: skeleton.Skeleton,
-    *,
-    seed: int,
-) -> Clips:
-    """Keypoints that another draw of the simulated detector finds."""
-    width = clip_pool.scene_params(data, "test").width
-    keys = jax.random.split(jax.random.key(seed), len(clips["xyz"]))
-
-    @jax.jit
-    @jax.vmap
-    def find(key, xyz, visible, intrinsics, pose):
-        uv = camera.uv_from_xyz(transforms.apply(pose, xyz), intrinsics)
-        return detector.simulate(
-            key, uv, visible, width=width, skeleton=skel, params=params
-        )
-
-    uv, confidence = find(
-        keys,
-        clips["xyz"],
-        clips["visible"],
-        clips["intrinsics"],
-        clips["cam_from_points"],
-    )
-    return {"uv": np.asarray(uv), "confidence": np.asarray(confidence)}
 
 
 def lifting_scores(kind: str, changes: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -340,10 +299,14 @@ def lifting_scores(kind: str, changes: Mapping[str, Any], seed: int) -> dict[str
         ),
         fields=(*recipe.fields, "visible"),
     )
-    clips = in_keypoint_camera(joint_clips(data, "train", _CLIPS.value))
+    clips = lifting_data.in_keypoint_camera(
+        lifting_data.joint_clips(data, "train", _CLIPS.value)
+    )
     rate = settings.OptimizerSettings(**config.optimizer)
     params = train(recipe, clips, rate, _LIFT_STEPS.value, seed)
-    test = in_keypoint_camera(joint_clips(data, "test", data.test_clips))
+    test = lifting_data.in_keypoint_camera(
+        lifting_data.joint_clips(data, "test", data.test_clips)
+    )
     return score_levels(recipe, params, test, data, skel)
 
 
@@ -358,7 +321,7 @@ def lifting_terms(recipe, augment, stage, data, apply_fn, params, batch, keys):
     # Without keypoints there is nothing to lift.
     added = dataclasses.replace(added, person_dropout=0.0)
     augment = dataclasses.replace(augment, keypoint_noise_prob=0.0)
-    params_ = detector_of({}, data)
+    params_ = lifting_data.detector_of({}, data)
     width = clip_pool.scene_params(data, "test").width
 
     def one(key, clip):
@@ -388,35 +351,6 @@ def lifting_terms(recipe, augment, stage, data, apply_fn, params, batch, keys):
     )
     estimate = apply_fn(params, **{name: batch[name] for name in recipe.inputs})
     return recipe.validation_terms(estimate, batch)
-
-
-def in_keypoint_camera(clips: Clips) -> Clips:
-    """Clips whose joints are in the frame of the keypoint camera, as lifting needs."""
-    xyz = transforms.apply(clips["cam_from_points"][:, None], clips["xyz"])
-    pose = np.broadcast_to(np.eye(4, dtype=np.float32), clips["cam_from_points"].shape)
-    return clips | {"xyz": np.asarray(xyz), "cam_from_points": pose}
-
-
-def joint_clips(data: data_settings.DataSettings, split: str, count: int) -> Clips:
-    """Joints and keypoints of rendered clips, without any image."""
-    names = (
-        *("uv", "confidence", "intrinsics", "cam_from_points"),
-        *("xyz", "xyz_valid", "visible"),
-    )
-    params = clip_pool.scene_params(data, split)
-
-    @jax.jit
-    def make(key):  # the images, which nothing reads, are not computed
-        clip = scene.make_clip(key, params)
-        return {name: clip[name] for name in names}
-
-    def render() -> Clips:
-        key = scene.split_key(data.seed, split)
-        made = [jax.device_get(make(jax.random.fold_in(key, i))) for i in range(count)]
-        return {name: np.stack([m[name] for m in made]) for name in names}
-
-    parts = ["joints", repr(params), str(data.seed)]
-    return cache.load_or_make(data.cache_dir, f"joints-{split}-{count}", parts, render)
 
 
 if __name__ == "__main__":

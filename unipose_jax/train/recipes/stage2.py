@@ -12,7 +12,7 @@ A student with `model.keypoints` also sees the 2D keypoints, with the errors of
 the teacher does not see them, so they cannot be copied from input to output.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
