@@ -56,9 +56,11 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.model.width = 96
     config.model.num_blocks = 4
     config.model.num_heads = 2
+    config.model.keypoints = False  # whether 2D keypoints are an input
     config.model.fusion = "none"  # or depth, rgb, rgbd: crops as a second input
     config.model.backbone = "small"  # of the crops, one of backbones.BACKBONES
     config.model.image_grid = 4  # tokens along each side of a crop
+    config.model.point_parts = False  # whether to estimate each point's body part
     config.model.dtype = "float32"
 
     config.optimizer = ml_collections.ConfigDict()
@@ -68,6 +70,8 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.optimizer.clip_norm = 1.0
     config.optimizer.ema_decay = 0.998
 
+    # Weights to start from: "shipped", or a path that `estimator.export` wrote
+    config.init_weights = ""
     config.teacher = ml_collections.ConfigDict()  # of stage 1, for fine-tuning
     config.teacher.workdir = ""  # of a stage-1 run; "" is the weights that ship
     # Whether training starts from its parameters
@@ -120,6 +124,7 @@ def rendered_data() -> ml_collections.ConfigDict:
     data.train_view = ml_collections.ConfigDict()  # overrides scene.view in training
     data.train_view.frontal_share = config_dict.placeholder(float)
     data.train_view.close_share = config_dict.placeholder(float)
+    data.part_labels = False  # whether points name the body part that they are on
     return data
 
 
@@ -134,6 +139,14 @@ def augmentation() -> ml_collections.ConfigDict:
     augment.occlusion_prob = 0.3  # share of clips with a hole in the cloud
     augment.occlusion_radius = (0.1, 0.3)  # metres
     augment.modality_dropout = 0.3  # share of clips without one input of a fusion
+    # Of keypoints as an input:
+    augment.keypoint_dropout = 0.5  # mean share of joints whose keypoint is withheld
+    augment.keypoint_noise = 0.0  # metres at the person, largest standard deviation
+    augment.no_keypoints_prob = 0.25  # share of clips without any keypoint
+    augment.no_points_prob = 0.1  # share of clips with keypoints alone
+    # Whether terms that compare with keypoints count withheld keypoints only. Otherwise
+    # a network copies the keypoints that it is given, with their errors.
+    augment.blind_spot = True
     return augment
 
 
@@ -184,7 +197,11 @@ def loss_weights() -> ml_collections.ConfigDict:
     weights.speed = 0.1
     weights.acceleration = 0.1
     weights.pseudo_position = 0.0  # to the teacher's joints, where no keypoint is known
-    weights.joint_position = 0.0  # to true joints: only for the supervised ablation
+    # From true joints: only for the supervised ablation and the weights that ship.
+    weights.joint_position = 0.0
+    weights.joint_confidence = 0.0  # nats
+    # Nats; the body part of each point of rendered people (data.part_labels)
+    weights.point_part = 0.0
     return weights
 
 
@@ -275,6 +292,9 @@ def loss_scales() -> ml_collections.ConfigDict:
     loss.reprojection_delta = 5.0  # pixels
     loss.surface_radius = 0.05  # metres
     loss.surface_scale = 0.1  # metres
+    # Points less probably on the body, by model.point_parts, are left out of the
+    # surface terms
+    loss.least_body_probability = 0.0
     loss.occlusion_margin = 0.15  # metres, least depth of a hidden joint below the skin
     loss.coverage_points = 128
     loss.agreement_scale = 0.05  # metres
