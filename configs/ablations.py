@@ -23,12 +23,14 @@ docs/wsp.md. Not measured with these settings: the ablations of single terms, pl
 physics_everywhere, no_random_occlusion and noise_6.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import ml_collections
 
 from configs import unipose, wsp_finetune
+from unipose_jax.synthesis.sensing import detector
 
 _BASE = unipose.stage_1("quick")
 
@@ -45,6 +47,10 @@ _PROJECTION = {
     # 1 m at 3 m is 48 px at 160 wide: the weight that gives both terms one gradient.
     "loss_weights.reprojection": 1.0 / 48.0,
     "loss.reprojection_delta": 2.4,  # pixels: 5 cm, as the ray term has
+}
+_IDEAL_DETECTOR = {
+    f"data.scene.detector.{name}": value
+    for name, value in dataclasses.asdict(detector.IDEAL).items()
 }
 _DEPTH_STUDENT = {"stages": ("depth",)}
 
@@ -77,10 +83,12 @@ ABLATIONS: dict[str, Mapping[str, Any]] = {
     "fusion_depth": {"model.fusion": "depth"},  # crops beside the points
     "fusion_rgb": {"model.fusion": "rgb"},
     "fusion_rgbd": {"model.fusion": "rgbd"},
-    # Noise of the simulated 2D detector, pixels at 320x240; the base has 3.
-    "noise_0": {"data.scene.detector.noise": 0.0},
-    "noise_6": {"data.scene.detector.noise": 6.0},
-    "noise_8": {"data.scene.detector.noise": 8.0},
+    # A simulated 2D detector with noise of 3 px at 320x240 for all people, in place of
+    # the errors of MoveNet on real pictures; the same with other noise, pixels.
+    "detector_ideal": _IDEAL_DETECTOR,
+    "noise_0": _IDEAL_DETECTOR | {"data.scene.detector.noise": 0.0},
+    "noise_6": _IDEAL_DETECTOR | {"data.scene.detector.noise": 6.0},
+    "noise_8": _IDEAL_DETECTOR | {"data.scene.detector.noise": 8.0},
     # Students: the terms of stage 1 on their own joints, without a teacher; true joints
     # as labels; all joints of the teacher weighted alike.
     "students_keypoints": _DEPTH_STUDENT

@@ -60,6 +60,7 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.model.fusion = "none"  # or depth, rgb, rgbd: crops as a second input
     config.model.backbone = "small"  # of the crops, one of backbones.BACKBONES
     config.model.image_grid = 4  # tokens along each side of a crop
+    config.model.point_parts = False  # whether to estimate each point's body part
     config.model.dtype = "float32"
 
     config.optimizer = ml_collections.ConfigDict()
@@ -123,6 +124,7 @@ def rendered_data() -> ml_collections.ConfigDict:
     data.train_view = ml_collections.ConfigDict()  # overrides scene.view in training
     data.train_view.frontal_share = config_dict.placeholder(float)
     data.train_view.close_share = config_dict.placeholder(float)
+    data.part_labels = False  # whether points name the body part that they are on
     return data
 
 
@@ -185,6 +187,8 @@ def loss_weights() -> ml_collections.ConfigDict:
     # From true joints: only for the supervised ablation and the weights that ship.
     weights.joint_position = 0.0
     weights.joint_confidence = 0.0  # nats
+    # Nats; the body part of each point of rendered people (data.part_labels)
+    weights.point_part = 0.0
     return weights
 
 
@@ -271,6 +275,9 @@ def loss_scales() -> ml_collections.ConfigDict:
     loss.reprojection_delta = 5.0  # pixels
     loss.surface_radius = 0.05  # metres
     loss.surface_scale = 0.1  # metres
+    # Points less probably on the body, by model.point_parts, are left out of the
+    # surface terms
+    loss.least_body_probability = 0.0
     loss.occlusion_margin = 0.15  # metres, least depth of a hidden joint below the skin
     loss.coverage_points = 128
     loss.agreement_scale = 0.05  # metres

@@ -201,7 +201,7 @@ def predict_recording(
             *result, cloud.xyz, opened.depth_camera
         )
         if found % every == 0:
-            shown[index] = cloud
+            shown[index] = _body_of(network, cloud)
         found += 1
         if len(shown) > pictures:  # keep every second frame, now and later
             shown, every = dict(list(shown.items())[::2]), 2 * every
@@ -224,6 +224,14 @@ def predict_recording(
 Look = Iterator[
     tuple[int, tracks.PersonCloud, tuple[np.ndarray, np.ndarray] | None, bool]
 ]
+
+
+def _body_of(
+    network: estimator.Estimator, cloud: tracks.PersonCloud
+) -> tracks.PersonCloud:
+    """The cloud without the points that are on no body part, for pictures."""
+    on_body = network.body_probability(cloud.xyz) >= 0.5
+    return cloud._replace(xyz=cloud.xyz[on_body]) if on_body.any() else cloud
 
 
 def _from_points(

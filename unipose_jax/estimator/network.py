@@ -12,7 +12,7 @@ import numpy as np
 from data_pipelines.ground import sampling
 from unipose_jax import errors, models, pose_quality, skeleton
 from unipose_jax.estimator import keypoints as keypoint_input
-from unipose_jax.skeleton import units
+from unipose_jax.skeleton import body_parts, units
 from unipose_jax.weights import store
 
 _MAX_STEP = 10.0  # seconds between frames of a clip, for the check of the unit
@@ -164,6 +164,44 @@ class Estimator:
         if self.takes_keypoints:
             fed = keypoint_input.all_or_none(fed)
         return jax.tree.map(np.asarray, self._apply(self._device_params, fed))
+
+    def body_probability(self, points: np.ndarray) -> np.ndarray:
+        """Probability of each point of a frame to lie on the body.
+
+        The other points are on an object, furniture or floor that the mask contains.
+
+        Args:
+            points: (points, 3), any number, metres, depth-camera frame.
+
+        Returns:
+            (points,) in [0, 1]; 1 if the network has no head `point_parts`.
+        """
+        found = np.ones(len(points), np.float32)
+        if not self.model.get("point_parts", False) or not len(points):
+            return found
+        order = np.random.default_rng(0).permutation(len(points))
+        for start in range(0, len(points), self.num_points):
+            chosen = order.take(range(start, start + self.num_points), mode="wrap")
+            shape = (1, self.frames, self.num_points)
+            fields = {
+                "points": np.broadcast_to(points[chosen], (*shape, 3)),
+                "points_valid": np.ones(shape, bool),
+                "time": np.zeros(shape[:2], np.float32),
+            }
+            found[chosen] = self._body_probability(self._device_params, fields)
+        return found
+
+    @functools.cached_property
+    def _body_probability(self):
+        joints = skeleton.by_name(self.skeleton).num_joints
+        network = models.build(self.model, num_joints=joints)
+
+        @jax.jit
+        def apply(params, fields):
+            logits = network.apply(params, **fields).part_logits[0, -1]
+            return 1.0 - jax.nn.softmax(logits, axis=-1)[:, body_parts.NONE]
+
+        return apply
 
     def calibrated(
         self,

@@ -41,6 +41,9 @@ class PoseEstimate:
     crop: CropEstimate | None = None  # only networks with crops as input
     lift: LiftEstimate | None = None  # only pose machines
     parts: dict[str, "PoseEstimate"] | None = None  # by modality, if there are several
+    # (*batch, frames, points, body parts), only networks with the head `point_parts`;
+    # 0 where a point is not valid
+    part_logits: Array | None = None
 
 
 @jax.tree_util.register_dataclass

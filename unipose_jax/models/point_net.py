@@ -19,6 +19,7 @@ from unipose_jax.models import (
     backbones,
     image_tokens,
     keypoint_tokens,
+    point_parts,
     point_patches,
     transformer,
 )
@@ -113,6 +114,7 @@ class PointNet(nn.Module):
         backbone: image network, one of `backbones.BACKBONES`.
         image_grid: tokens along a side of a crop.
         keypoints: whether 2D keypoints are an input.
+        point_parts: whether to estimate each point's body part (`part_logits`).
         dtype: of activations; parameters, coordinates and votes stay float32.
     """
 
@@ -125,6 +127,7 @@ class PointNet(nn.Module):
     backbone: str = "small"
     image_grid: int = 4
     keypoints: bool = False
+    point_parts: bool = False
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -210,7 +213,14 @@ class PointNet(nn.Module):
         sizes = {name: group.positions.shape[2] for name, group in groups.items()}
         everything = jax.tree.map(lambda *x: jnp.concatenate(x, 2), *groups.values())
         tokens = self._attend(everything, time)
-        return self._vote(tokens, centroid[:, :, 0, None, :], sizes)
+        estimate = self._vote(tokens, centroid[:, :, 0, None, :], sizes)
+        if not self.point_parts:
+            return estimate
+        patches = jax.tree.map(lambda x: x[:, :, : self.num_patches], tokens)
+        head = point_parts.PointParts(dtype=self.dtype, name="point_parts")
+        logits = head(points - centroid, patches.features, patches.positions)
+        logits = jnp.where(points_valid[..., None], logits, 0.0)
+        return dataclasses.replace(estimate, part_logits=logits)
 
     def _embed_patches(self, points, valid, centroid) -> TokenSet:
         """Tokens of the cloud."""

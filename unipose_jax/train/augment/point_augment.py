@@ -82,12 +82,12 @@ def invert_joints(
 
 def invert_scores(
     transform: PointTransform,
-    score: Float[Array, "frames joints"],
+    score: Float[Array, "*shape classes"],
     *,
     mirror: tuple[int, ...],
-) -> Float[Array, "frames joints"]:
-    """Per-joint scores predicted in the view, in the original order of joints."""
-    return jnp.where(transform.mirrored, score[:, jnp.array(mirror)], score)
+) -> Float[Array, "*shape classes"]:
+    """Scores of joints or body parts predicted in the view, in the original order."""
+    return jnp.where(transform.mirrored, score[..., jnp.array(mirror)], score)
 
 
 def random_occlusion(

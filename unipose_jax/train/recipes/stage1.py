@@ -21,6 +21,7 @@ from jaxtyping import Array
 from data_pipelines.ground import settings as data_settings
 from unipose_jax import errors, models, skeleton
 from unipose_jax.models import backbones, keypoint_tokens
+from unipose_jax.skeleton import body_parts
 from unipose_jax.train import settings
 from unipose_jax.train.augment import crop_augment as augment_crops
 from unipose_jax.train.augment import keypoint_inputs
@@ -49,6 +50,14 @@ def build(values: Mapping[str, Any], data: data_settings.DataSettings) -> Recipe
     """
     model = values["model"]
     _check(model, data)
+    if values["loss_weights"].get("point_part"):
+        _check_part_labels(model, data)
+    least = values["loss"].get("least_body_probability", 0.0)
+    if least and not model.get("point_parts", False):
+        raise errors.BadInput(
+            f"config.loss.least_body_probability is {least}; it needs "
+            "config.model.point_parts=True"
+        )
     skel = config_checks.data_skeleton(data)
     objective = terms.make_objective(
         unipose_terms.TERMS,
@@ -102,6 +111,7 @@ def make_recipe(
         if seen.keypoints:
             fed, withheld = _sample_inputs(keys, batch, augment)
             batch = _count_only(withheld, batch) if blind else batch
+        batch = _without_hidden_labels(keys, batch, fed, augment)
         predict = _make_transformed_predict(apply_fn, views, keys, skel, seen)
         return unipose_terms.compute(objective, predict(params, fed), batch, skel)
 
@@ -156,6 +166,21 @@ def _check(model: Mapping[str, Any], data: data_settings.DataSettings) -> None:
             f"config.data.crop_size is {size}; config.model.fusion={fusion} needs a "
             f"multiple of {cells}"
         )
+
+
+def _check_part_labels(
+    model: Mapping[str, Any], data: data_settings.DataSettings
+) -> None:
+    needed = {
+        "config.model.point_parts": model.get("point_parts", False),
+        "config.data.part_labels": data.part_labels and data.renders,
+    }
+    for setting, given in needed.items():
+        if not given:
+            raise errors.BadInput(
+                f"config.loss_weights.point_part needs {setting}=True and people that "
+                "are rendered in this run"
+            )
 
 
 def _sample_transform(
@@ -215,39 +240,57 @@ def _count_only(withheld, batch: Mapping) -> dict:
     return {**batch, "target_confidence": target}
 
 
-def _make_transformed_predict(apply_fn, views, keys, skel, inputs: _Inputs) -> Callable:
-    """The network on transformed clips, with its joints transformed back."""
+def _hide_points(keys, batch: Mapping, config: settings.PointAugmentation) -> jax.Array:
+    """`points_valid` that the network sees: without the points of an occluded ball."""
 
     def hide(key, points, valid):
         return augment.random_occlusion(
             jax.random.fold_in(key, 1),
             points,
             valid,
-            probability=inputs.augment.occlusion_prob,
-            radius=inputs.augment.occlusion_radius,
+            probability=config.occlusion_prob,
+            radius=config.occlusion_radius,
         )
 
-    def back(estimate: models.PoseEstimate) -> models.PoseEstimate:
-        def one_by_one(function, value):
-            return jax.vmap(lambda v, x: function(v, x, mirror=skel.mirror))(
-                views, value
-            )
+    return jax.vmap(hide)(keys, batch["points"], batch["points_valid"])
 
-        parts = estimate.parts
+
+def _without_hidden_labels(
+    keys, batch: Mapping, fed: Mapping, config: settings.PointAugmentation
+) -> Mapping:
+    """The batch, with the body part unknown of points that the network does not see."""
+    if "points_part" not in batch:
+        return batch
+    seen = _hide_points(keys, fed, config)
+    part = jnp.where(seen, batch["points_part"], body_parts.UNKNOWN)
+    return {**batch, "points_part": part}
+
+
+def _make_transformed_predict(apply_fn, views, keys, skel, inputs: _Inputs) -> Callable:
+    """The network on transformed clips, with its joints transformed back."""
+
+    def back(estimate: models.PoseEstimate) -> models.PoseEstimate:
+        def one_by_one(function, value, mirror=skel.mirror):
+            return jax.vmap(lambda v, x: function(v, x, mirror=mirror))(views, value)
+
+        parts, part_logits = estimate.parts, estimate.part_logits
+        if part_logits is not None:
+            part_logits = one_by_one(
+                augment.invert_scores, part_logits, body_parts.MIRROR
+            )
         return models.PoseEstimate(
             xyz=one_by_one(augment.invert_joints, estimate.xyz),
             confidence_logit=one_by_one(
                 augment.invert_scores, estimate.confidence_logit
             ),
             parts=parts and {name: back(part) for name, part in parts.items()},
+            part_logits=part_logits,
         )
 
     def predict(params, batch) -> models.PoseEstimate:
         seen = {
             "points": jax.vmap(augment.transform_points)(views, batch["points"]),
-            "points_valid": jax.vmap(hide)(
-                keys, batch["points"], batch["points_valid"]
-            ),
+            "points_valid": _hide_points(keys, batch, inputs.augment),
             "time": batch["time"],
         }
         if inputs.keypoints:

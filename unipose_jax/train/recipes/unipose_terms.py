@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from unipose_jax import losses, reduction, skeleton
 from unipose_jax.geometry import depth, numerics, rays, transforms
 from unipose_jax.physics import anthropometry
+from unipose_jax.skeleton import body_parts
 from unipose_jax.train.recipes.terms import Context, Definition, Objective
 
 OBSERVATIONS = ("uv", "confidence", "intrinsics", "cam_from_points")
@@ -24,10 +25,30 @@ def compute(
     objective: Objective, estimate, batch: Mapping, skel: skeleton.Skeleton
 ) -> dict[str, reduction.WeightedMean]:
     """The terms of an objective for one batch, by name."""
+    on_body = points_on_body(
+        estimate, batch, least=objective.scales.get("least_body_probability", 0.0)
+    )
     surface = surface_targets(
-        estimate.xyz, batch, radius=objective.scales["surface_radius"]
+        estimate.xyz,
+        {**batch, "points_valid": on_body},
+        radius=objective.scales["surface_radius"],
     )
     return objective.compute(estimate, batch, skel, surface)
+
+
+def points_on_body(estimate, batch: Mapping, *, least: float) -> jax.Array:
+    """The valid points (batch, frames, points) that are probably on the body.
+
+    Args:
+        estimate: of a network; without `part_logits` all valid points count.
+        batch: with `points_valid`.
+        least: probability, of any body part, below which a point is left out; it is
+            on an object, furniture or floor. 0 keeps all points.
+    """
+    if not least or estimate.part_logits is None:
+        return batch["points_valid"]
+    share = jax.nn.softmax(estimate.part_logits, axis=-1)[..., body_parts.NONE]
+    return batch["points_valid"] & (1.0 - share >= least)
 
 
 def surface_targets(xyz, batch: Mapping, *, radius: float) -> dict:
@@ -35,7 +56,7 @@ def surface_targets(xyz, batch: Mapping, *, radius: float) -> dict:
 
     Args:
         xyz: joints (batch, frames, joints, 3), metres.
-        batch: with `SURFACE_FIELDS`.
+        batch: with `SURFACE_FIELDS`; only its valid points are used.
         radius: metres around a joint's line of sight.
     """
     cloud = {"points": batch["points"], "points_valid": batch["points_valid"]}
@@ -49,6 +70,7 @@ def surface_targets(xyz, batch: Mapping, *, radius: float) -> dict:
     return {
         "surface_depth": front,
         "on_surface": found,
+        "points_on_body": batch["points_valid"],
         "cloud_depth": (weight * in_keypoint_camera[..., 2]).sum(-1) / total,
     }
 
@@ -121,6 +143,15 @@ def _cross_modal(estimate, batch, context: Context):
         )
         term += reduction.weighted_mean(penalty, weights)
     return term
+
+
+def _point_part(estimate, batch, context: Context):
+    """Cross-entropy of the body part of each point, nats."""
+    labelled = batch["points_valid"] & (batch["points_part"] != body_parts.UNKNOWN)
+    penalty = losses.categorical_cross_entropy(
+        estimate.part_logits, batch["points_part"], where=labelled
+    )
+    return reduction.weighted_mean(penalty, where=labelled)
 
 
 def _joint_position(estimate, batch, context: Context):
@@ -198,7 +229,7 @@ def _occlusion(estimate, batch, context: Context):
 
 def _coverage(estimate, batch, context: Context):
     """Distance of points of the cloud to the nearest bone's capsule, metres."""
-    points_valid = batch["points_valid"][:, :, : context.scale]
+    points_valid = context.surface["points_on_body"][:, :, : context.scale]
     penalty = losses.coverage(
         estimate.xyz,
         batch["points"][:, :, : context.scale],
@@ -285,6 +316,7 @@ TERMS = {
     "reprojection": Definition(_reprojection, OBSERVATIONS, "reprojection_delta"),
     "confidence": Definition(_confidence, OBSERVATIONS, "agreement_scale"),
     "cross_modal": Definition(_cross_modal, (), "agreement_scale"),
+    "point_part": Definition(_point_part, ("points_valid", "points_part")),
     "joint_position": Definition(_joint_position, LABELS, "position_delta"),
     "joint_confidence": Definition(_joint_confidence, LABELS, "agreement_scale"),
     "pseudo_position": Definition(
