@@ -33,3 +33,8 @@ def test_unknown_row_is_named_with_the_choices():
 
 def test_sideways_channels_exist():
     assert set(actions.SIDEWAYS) < set(actions.TRUNK_CHANNELS)
+
+
+def test_people_lie_and_crawl_only_where_a_config_asks_for_it():
+    named = {name for name, _ in actions.MotionParams().action_weights}
+    assert named == set(actions.ACTIONS) - set(actions.FLOOR_ACTIONS)

@@ -141,3 +141,26 @@ def test_vmap_agrees():
     many = jax.jit(jax.vmap(one))(keys)
     for a, b in zip(jax.tree.leaves(many), jax.tree.leaves(one(keys[1])), strict=True):
         np.testing.assert_allclose(a[1], b, rtol=1e-4, atol=1e-5)
+
+
+def test_ceiling_cameras_look_down_from_above_the_person():
+    turned = set()
+    for seed in range(12):
+        view, xyz = sample(seed, top_share=1.0, top_height=(2.3, 3.0))
+        axis = np.asarray(view.cam_from_world)[2, :3]
+        assert axis[1] > 0.85  # the optical axis; y points down
+        place = np.asarray(transforms.invert(view.cam_from_world))[:3, 3]
+        assert 2.29 < -place[1] < 3.01
+        pelvis = np.asarray(xyz[:, BODY.index("pelvis")].mean(axis=0))
+        assert np.linalg.norm((place - pelvis)[::2]) < 0.51
+        turned.add(bool(np.asarray(view.cam_from_world)[0, 0] > 0.0))
+    assert turned == {True, False}  # at any angle about the axis
+
+
+def test_side_cameras_do_not_depend_on_the_ceiling_cameras():
+    for seed in range(4):
+        alone, _ = sample(seed)
+        beside, _ = sample(seed, top_share=1e-6)
+        np.testing.assert_allclose(
+            alone.cam_from_world, beside.cam_from_world, atol=1e-6
+        )
