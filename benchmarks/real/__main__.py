@@ -15,6 +15,7 @@ come from `physics.anthropometry`; a row with depths from labels says so.
 
 import contextlib
 import dataclasses
+import itertools
 import pathlib
 import sys
 from collections.abc import Iterator, Mapping
@@ -24,9 +25,11 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks.real import adaptation, columns, itop, rows, still, table, unlabelled
+from data_pipelines.ground import file_io
 from unipose_jax import errors, estimator
 from unipose_jax.cli import commands
 from unipose_jax.train.checkpoints import restore
+from unipose_jax.weights import store
 
 _DATA = flags.DEFINE_string("data", "../shared/data", "Folder of the sample data.")
 _OUTPUT = flags.DEFINE_string("output", "runs/real", "Folder for real.md, real.json.")
@@ -100,11 +103,7 @@ def show(
     by = [key for key in COLUMNS if any(column == key for _, column in cells)]
     missing = table.skipped("not scored in this run")
     return table.to_markdown(
-        {
-            (row, column): cells.get((row, column), missing)
-            for row in given
-            for column in by
-        },
+        {key: cells.get(key, missing) for key in itertools.product(given, by)},
         {key: known[key].heading for key in given},
         {key: COLUMNS[key].heading for key in by},
         notes(),
@@ -223,8 +222,20 @@ def settings() -> dict[str, object]:
         "steps": _STEPS.value,
         "frames": _FRAMES.value,
         "masks": _MASKS.value,
-        "weights": _WEIGHTS.value or _WORKDIR.value or "shipped",
+        "weights": weights_name(),
     }
+
+
+def weights_name() -> str:
+    """The points that are scored, with the start of the digest of their file."""
+    if _WORKDIR.value:
+        with restore.open_checkpoints(pathlib.Path(_WORKDIR.value)) as checkpoints:
+            return f"step {checkpoints.best_step()} of {_WORKDIR.value}"
+    path = store.FOLDER / store.SHIPPED
+    if _WEIGHTS.value:
+        path = pathlib.Path(_WEIGHTS.value)
+    digest = file_io.digest([path.with_suffix(".npz")])
+    return f"{_WEIGHTS.value or 'those that ship'} ({digest[:8]})"
 
 
 def notes() -> list[str]:
@@ -233,11 +244,10 @@ def notes() -> list[str]:
         f"2D keypoints of ITOP are true projections with Gaussian noise of "
         f"{_NOISE.value:g} px at 320 x 240 (seed {_SEED.value}); those of recordings "
         "with colour are MoveNet's.",
-        f"Adapted rows on ITOP: {_FOLDS.value} folds of contiguous rows, trained on "
-        "the 2D keypoints of the other folds, the step chosen by held-out keypoints; "
-        "elsewhere on the keypoints of the same recording.",
-        "In brackets: frames. Weights: "
-        f"{_WEIGHTS.value or _WORKDIR.value or 'those that ship'}.",
+        f"Adapted rows: sets of single frames in {_FOLDS.value} folds of contiguous "
+        "frames, trained on the 2D keypoints of the other folds, the step chosen by "
+        "held-out keypoints; recordings on their own keypoints. No 3D label is read.",
+        f"In brackets: frames. Weights of points: {weights_name()}.",
     ]
 
 

@@ -1,5 +1,7 @@
 """The scores and the table of `python -m benchmarks.real`."""
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -86,7 +88,7 @@ def test_scatter_is_in_the_world_frame():
     poses = np.tile(np.eye(4), (3, 1, 1))
     poses[:, 0, 3] = [0.0, 0.1, 0.3]  # the camera moves to the right
     seen = person - poses[:, None, :3, 3]
-    moving = cases.dataclasses.replace(case.recorded, world_from_depth=poses)
+    moving = dataclasses.replace(case.recorded, world_from_depth=poses)
     np.testing.assert_allclose(scores.scatter_mm(still.in_world(moving, seen)), 0.0)
     assert scores.scatter_mm(seen)[0] > 90.0
     with pytest.raises(errors.BadInput, match="no world_from_depth"):
@@ -125,6 +127,8 @@ def test_bones_are_those_of_both_sides():
     assert text == "30/30 ± 0.0/10.0"
     (sides,) = values.values()
     np.testing.assert_allclose(sides, [[30.0, 0.0], [30.0, 10.0]])
+    missing = unlabelled.bones(np.full_like(xyz, np.nan), {"thigh": ("hip", "knee")})
+    assert missing == ("–", {})
 
 
 @pytest.mark.parametrize("person_only", [True, False])
@@ -211,10 +215,16 @@ def test_cells_without_figures_give_their_reason_below_the_table(tmp_path):
         *("", "- a note", "- [1] no data"),
     ]
     table.write(tmp_path, text, cells, {"seed": 0})
-    assert table.read(tmp_path, {"seed": 0}) == {("a", "x"): cells["a", "x"]}
+    assert table.read(tmp_path, {"seed": 0}) == cells
     with pytest.raises(errors.BadInput, match="made with seed=0, not 1"):
         table.read(tmp_path, {"seed": 1})
     assert table.read(tmp_path / "other", {"seed": 1}) == {}
+
+
+def test_figures_that_do_not_exist_are_null_in_json(tmp_path):
+    cells = {("a", "x"): table.Cell("–", {"by": [float("nan"), 2.0]}, 1)}
+    table.write(tmp_path, "", cells, {})
+    assert table.read(tmp_path, {})["a", "x"].values == {"by": [None, 2.0]}
 
 
 def test_unknown_rows_and_columns_are_named():
@@ -241,3 +251,40 @@ def test_the_look_up_of_itop_s_frames_has_their_axes_and_pixels(sample_data, tmp
     depth = np.array(itop.SKIN_DEPTHS_FROM_LABELS)
     found = [rows.looked_up(case, depth, True, 5.0) for case in some]
     assert scores.position(np.concatenate(found), truth)["map_10cm"] > 85.0
+
+
+def person(frame):
+    """A case of one frame of a body in front of a wall, without truth."""
+    depth = np.full((1, 60, 80), 4.0, np.float32)
+    depth[0, 5:55, 32 + frame : 46 + frame] = 2.0
+    keypoints = np.ones((1, 15, 3), np.float32)
+    keypoints[..., 0] = 39.0 + frame
+    keypoints[..., 1] = np.linspace(8.0, 52.0, 15)
+    one = arrays.from_arrays(
+        f"frame-{frame}",
+        depth=depth,
+        intrinsics=INTRINSICS,
+        time=np.zeros(1),
+        keypoints=keypoints,
+        skeleton="ITOP15",
+    )
+    return cases.Case(one)
+
+
+@pytest.mark.slow
+def test_a_network_adapts_to_single_frames_without_labels(traced_only):
+    how = adaptation.Adaptation(
+        steps=2,
+        overrides={
+            **{"model.width": 16, "model.num_blocks": 1, "model.num_heads": 2},
+            **{"model.num_patches": 8, "data.num_points": 32},
+            "teacher.init_from_teacher": False,
+            "loss_weights.pseudo_position": 0.0,
+            **{"global_batch_size": 4, "checkpoint_every": 2, "log_every": 1},
+        },
+    )
+    frames = [person(frame).with_keypoints for frame in range(8)]
+    network = adaptation.adapt_on(frames, dataclasses.replace(how, held_out=0.5))
+    assert network.skeleton == "ITOP15"
+    assert network.frames == 1
+    assert adaptation.registry.READERS.get("frames_in_memory") is None

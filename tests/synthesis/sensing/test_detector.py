@@ -172,7 +172,9 @@ def test_joints_outside_the_image_have_no_keypoint_in_it():
     uv[:, :, 2] = (-5.0, 100.0)
     visible = np.ones((CLIPS, FRAMES, 15), bool)
     visible[:, :, 2] = False
-    _, confidence = detect(uv=uv, visible=visible, hidden_report=1.0, outside_report=0)
+    _, confidence = detect(
+        uv=uv, visible=visible, hidden_report=1.0, outside_report=0.0
+    )
     np.testing.assert_array_equal(confidence[:, :, 2], 0.0)
     assert np.all(confidence[:, :, 3] > 0.0)
 

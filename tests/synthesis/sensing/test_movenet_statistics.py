@@ -51,6 +51,7 @@ FACE = np.array(
     [name.split("_")[-1] in ("nose", "eye", "ear") for name in COCO17.joints]
 )
 LIMB = ~FACE
+TORSO = np.array(["shoulder" in name or "hip" in name for name in COCO17.joints])
 
 
 def people(*, seed, turn):
@@ -58,7 +59,7 @@ def people(*, seed, turn):
     rng = np.random.default_rng(seed)
     rest = np.array([_BODY[definitions.without_side(name)] for name in COCO17.joints])
     rest[[name.startswith("left") for name in COCO17.joints], 0] *= -1.0
-    pose = rest + 0.06 * rng.standard_normal((CLIPS, 17, 3)) * LIMB[:, None]
+    pose = rest + 0.06 * rng.standard_normal((CLIPS, 17, 3)) * (LIMB & ~TORSO)[:, None]
     side = rng.integers(0, 4, CLIPS)  # front, right, back, left
     yaw = np.pi / 2 * side + rng.uniform(-np.pi / 6, np.pi / 6, CLIPS)
     right, forward = pose[..., 0], pose[..., 2]
@@ -107,8 +108,7 @@ def simulate(params=MOVENET, *, fps=15.0, all_visible=False, seed=0, turn=0.0):
     )
     uv, confidence = (np.asarray(x) for x in many(keys, xyz, visible))
     truth = np.asarray(camera.uv_from_xyz(xyz, INTRINSICS))
-    torso = ["shoulder" in name or "hip" in name for name in COCO17.joints]
-    height = STATURE * INTRINSICS[1] / xyz[:, :, torso, 2].mean(axis=-1)
+    height = STATURE * INTRINSICS[1] / xyz[:, :, TORSO, 2].mean(axis=-1)
     error = (uv - truth) / height[..., None, None]
     error = np.where(confidence[..., None] > 0.0, error, np.nan)
     return Detections(uv, confidence, error, truth, visible, from_side)
@@ -198,13 +198,14 @@ def test_errors_last(fps, least, most):
 
 def test_jitter_of_a_still_person():
     # Standard deviation of white noise with the same second differences, robustly.
-    # 0.05 to 0.15 % of H at 30 fps; 0.6 with `detector.IDEAL`.
+    # MoveNet has 0.05 to 0.15 % of H at 30 fps on two people whose errors are smaller
+    # than those above (0.5 % of H); independent errors have the noise itself.
     def jitter(params):
         found = simulate(params, fps=30.0, all_visible=True)
         change = np.diff(found.error, 2, axis=1) / np.sqrt(6.0)
         return 100.0 * np.nanmedian(np.abs(change)) / 0.6745
 
-    assert 0.05 < jitter(MOVENET) < 0.2
+    assert 0.05 < jitter(MOVENET) < 0.25
     assert jitter(detector.IDEAL) > 0.5
 
 
@@ -215,9 +216,11 @@ def test_a_constant_offset_is_part_of_the_error():
     np.testing.assert_allclose(error, error[:, :1].repeat(FRAMES, axis=1), atol=1e-4)
     size = 100.0 * np.median(np.linalg.norm(error, axis=-1), axis=(0, 1))
     of = dict(zip(COCO17.joints, size, strict=True))
-    np.testing.assert_allclose(of["left_elbow"], 1.1, atol=0.2)
-    np.testing.assert_allclose(of["right_hip"], 2.2, atol=0.4)
-    assert of["nose"] < 0.5
+    np.testing.assert_allclose(of["left_elbow"], 1.0, atol=0.25)
+    np.testing.assert_allclose(of["right_hip"], 2.0, atol=0.5)
+    assert 0.1 < of["nose"] < 0.5
+    # Left and right joints are moved up or down alike.
+    np.testing.assert_allclose(error[..., 1], error[:, :, MIRROR, 1], atol=2e-3)
 
 
 def test_the_offset_turns_with_the_person():
@@ -244,20 +247,3 @@ def test_noise_is_relative_to_the_person_above_a_floor():
     _, found = deviation(relative_noise=1e-6, noise_floor=0.5)
     pixels = np.std(found.uv - found.truth)
     np.testing.assert_allclose(pixels, 0.5, rtol=0.05)
-
-
-def test_a_single_frame_can_be_detected():
-    xyz, visible, _ = people(seed=0, turn=0.0)
-    uv, confidence = detector.simulate(
-        jax.random.key(0),
-        jnp.asarray(xyz[0, :1]),
-        jnp.asarray(visible[0, :1]),
-        intrinsics=jnp.asarray(INTRINSICS),
-        stature=STATURE,
-        size=SIZE,
-        fps=15.0,
-        skeleton=COCO17,
-        params=MOVENET,
-    )
-    assert np.all(np.isfinite(uv))
-    assert np.any(confidence > 0.0)
