@@ -59,6 +59,7 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.model.fusion = "none"  # or depth, rgb, rgbd: crops as a second input
     config.model.backbone = "small"  # of the crops, one of backbones.BACKBONES
     config.model.image_grid = 4  # tokens along each side of a crop
+    config.model.convention_head = ""  # skeleton whose joints move by learnt offsets
     config.model.dtype = "float32"
 
     config.optimizer = ml_collections.ConfigDict()
@@ -67,6 +68,8 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.optimizer.weight_decay = 1e-2
     config.optimizer.clip_norm = 1.0
     config.optimizer.ema_decay = 0.998
+    config.optimizer.head_steps = 0  # first steps, which train the offsets alone
+    config.optimizer.head_learning_rate = 3e-3  # of the offsets, metres per step
 
     config.teacher = ml_collections.ConfigDict()  # of stage 1, for fine-tuning
     config.teacher.workdir = ""  # of a stage-1 run; "" is the weights that ship
@@ -258,6 +261,9 @@ def loss_scales() -> ml_collections.ConfigDict:
     loss.reprojection_delta = 5.0  # pixels
     loss.surface_radius = 0.05  # metres
     loss.surface_scale = 0.1  # metres
+    # Depths of joints below the skin: "anatomy", "learnt" by a convention head, or
+    # those of the labels of a data set, "ITOP" (physics/skin_depths.py)
+    loss.skin_depths = "anatomy"
     loss.occlusion_margin = 0.15  # metres, least depth of a hidden joint below the skin
     loss.coverage_points = 128
     loss.agreement_scale = 0.05  # metres

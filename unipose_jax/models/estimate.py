@@ -41,6 +41,9 @@ class PoseEstimate:
     crop: CropEstimate | None = None  # only networks with crops as input
     lift: LiftEstimate | None = None  # only pose machines
     parts: dict[str, "PoseEstimate"] | None = None  # by modality, if there are several
+    # (*batch, frames, joints), metres: learnt depth below the skin, minus that of
+    # `physics.anthropometry`; only networks with a convention head
+    skin_shift: Array | None = None
 
 
 @jax.tree_util.register_dataclass

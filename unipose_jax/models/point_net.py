@@ -15,7 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, UInt8
 
-from unipose_jax.models import backbones, image_tokens, point_patches, transformer
+from unipose_jax.models import (
+    backbones,
+    convention,
+    image_tokens,
+    point_patches,
+    transformer,
+)
 from unipose_jax.models.estimate import PoseEstimate
 
 BANDWIDTHS = (0.08, 0.20)  # metres: a limb's thickness, and a limb
@@ -102,6 +108,8 @@ class PointNet(nn.Module):
         fusion: image modalities in addition to the points, one of `FUSIONS`.
         backbone: image network, one of `backbones.BACKBONES`.
         image_grid: tokens along a side of a crop.
+        convention_head: name of the skeleton, to move its joints by learnt offsets in
+            the body's frame (`convention.ConventionHead`); "" for none.
         dtype: of activations; parameters, coordinates and votes stay float32.
     """
 
@@ -113,6 +121,7 @@ class PointNet(nn.Module):
     fusion: str = "none"
     backbone: str = "small"
     image_grid: int = 4
+    convention_head: str = ""
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -171,7 +180,11 @@ class PointNet(nn.Module):
         sizes = {name: group.positions.shape[2] for name, group in groups.items()}
         everything = jax.tree.map(lambda *x: jnp.concatenate(x, 2), *groups.values())
         tokens = self._attend(everything, time)
-        return self._vote(tokens, centroid[:, :, 0, None, :], sizes)
+        estimate = self._vote(tokens, centroid[:, :, 0, None, :], sizes)
+        if not self.convention_head:
+            return estimate
+        head = convention.ConventionHead(self.convention_head, name=convention.NAME)
+        return head(estimate)
 
     def _embed_patches(self, points, valid) -> tuple[TokenSet, Array]:
         """Tokens of the cloud, and the centroid (batch, 1, 1, 3) of each clip."""

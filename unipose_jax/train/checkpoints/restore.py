@@ -5,9 +5,11 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax import traverse_util
 
 from data_pipelines.ground import schema, settings
 from unipose_jax import errors, skeleton
+from unipose_jax.models import convention
 from unipose_jax.train import optimizer
 from unipose_jax.train import state as train_state
 from unipose_jax.train.checkpoints import checkpoint
@@ -71,9 +73,12 @@ def restore_params(workdir: pathlib.Path) -> dict[str, Any]:
 def with_params(params, state: train_state.TrainState) -> train_state.TrainState:
     """A fresh state with other parameters.
 
+    A convention head that they lack stays as it is: at zero, it changes nothing.
+
     Raises:
         errors.BadInput: they are of another network.
     """
+    params = _with_head(params, state.params)
     theirs, ours = (
         {jax.tree_util.keystr(path): np.shape(leaf) for path, leaf in leaves}
         for leaves in map(jax.tree_util.tree_leaves_with_path, (params, state.params))
@@ -86,6 +91,17 @@ def with_params(params, state: train_state.TrainState) -> train_state.TrainState
             "here"
         )
     return state.replace(params=params, ema_params=params)
+
+
+def _with_head(params, initial):
+    """Parameters with the convention head of others, if those alone have one."""
+    theirs = traverse_util.flatten_dict(params)
+    head = {
+        names: value
+        for names, value in traverse_util.flatten_dict(initial).items()
+        if convention.NAME in names and names not in theirs
+    }
+    return traverse_util.unflatten_dict(theirs | head) if head else params
 
 
 def open_checkpoints(workdir: pathlib.Path) -> checkpoint.Checkpoints:
@@ -138,7 +154,11 @@ def _init_state(stage: Stage) -> train_state.TrainState:
     """The state before the first step."""
     return train_state.create(
         stage.recipe.network,
-        optimizer.make_optimizer(stage.optimizer, stage.num_steps),
+        optimizer.make_optimizer(
+            stage.optimizer,
+            stage.num_steps,
+            has_head=bool(stage.model.get("convention_head")),
+        ),
         dummy_inputs(stage.data, stage.recipe.inputs),
         jax.random.fold_in(jax.random.key(stage.seed), _INITIAL),
     )

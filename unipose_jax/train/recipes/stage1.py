@@ -7,6 +7,7 @@ weight is zero, they do not reach the training step.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -41,6 +42,7 @@ def build(values: Mapping[str, Any], data: data_settings.DataSettings) -> Recipe
     model = values["model"]
     _check(model, data)
     skel = config_checks.data_skeleton(data)
+    _check_convention(values, skel)
     objective = terms.make_objective(
         unipose_terms.TERMS,
         values["loss_weights"],
@@ -131,6 +133,33 @@ def _check(model: Mapping[str, Any], data: data_settings.DataSettings) -> None:
         )
 
 
+def _check_convention(values: Mapping[str, Any], skel: skeleton.Skeleton) -> None:
+    """Refuses a head of another skeleton, and skin depths that do not exist."""
+    head = values["model"].get("convention_head", "")
+    if head not in ("", skel.name):
+        raise errors.BadInput(
+            f"config.model.convention_head is {head!r}; use {skel.name}, the skeleton "
+            "of the joints, or '' for none"
+        )
+    steps = values["optimizer"].get("head_steps", 0)
+    if steps and not head:
+        raise errors.BadInput(
+            f"config.optimizer.head_steps is {steps}, but there is no convention head; "
+            f"give it with config.model.convention_head={skel.name}"
+        )
+    if not 0 <= steps < values["num_train_steps"]:
+        raise errors.BadInput(
+            f"config.optimizer.head_steps is {steps}; use 0 or more, below "
+            f"config.num_train_steps={values['num_train_steps']}"
+        )
+    rate = values["optimizer"].get("head_learning_rate", 0.0)
+    if head and not 0.0 < rate < math.inf:
+        raise errors.BadInput(
+            f"config.optimizer.head_learning_rate is {rate}; use a positive number"
+        )
+    config_checks.check_skin_depths(values["loss"], skel, learnt=bool(head))
+
+
 def _sample_transform(
     key, config: settings.PointAugmentation
 ) -> augment.PointTransform:
@@ -163,7 +192,8 @@ def _make_transformed_predict(apply_fn, views, keys, skel, inputs: _Inputs) -> C
             )
 
         parts = estimate.parts
-        return models.PoseEstimate(
+        return dataclasses.replace(
+            estimate,
             xyz=one_by_one(augment.invert_joints, estimate.xyz),
             confidence_logit=one_by_one(
                 augment.invert_scores, estimate.confidence_logit
