@@ -28,6 +28,7 @@ flags.DEFINE_string("data_dir", None, "Prepared data sets; is config.data.data_d
 MODALITIES, PEOPLE = ("points", "depth", "rgb"), ("one", "all")
 flags.DEFINE_enum("modality", "points", MODALITIES, "Input of predict's network.")
 flags.DEFINE_enum("people", "one", PEOPLE, "Whose poses predict writes.")
+flags.DEFINE_bool("keypoints", True, "predict: use the recording's 2D keypoints.")
 flags.DEFINE_bool("pictures", True, "predict, refine: also draw, beside the output.")
 flags.DEFINE_string("coordinator", "", "Several hosts: host:port of process 0 or auto.")
 flags.DEFINE_integer("num_processes", 1, "Several hosts: how many.")

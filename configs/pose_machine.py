@@ -49,7 +49,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
 
 def lifting_data(data: ml_collections.ConfigDict) -> None:
     """Changes the data to joints in 2D and 3D, without depth."""
-    for unused in ("scene", "train_view", "motion"):
+    for unused in ("scene", "train_view", "motion", "part_labels"):
         del data[unused]
     data.name, data.variant = "humaneva", "usual"
     data.skeleton = "HUMANEVA15"

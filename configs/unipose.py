@@ -56,10 +56,12 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.model.width = 96
     config.model.num_blocks = 4
     config.model.num_heads = 2
+    config.model.keypoints = False  # whether 2D keypoints are an input
     config.model.fusion = "none"  # or depth, rgb, rgbd: crops as a second input
     config.model.backbone = "small"  # of the crops, one of backbones.BACKBONES
     config.model.image_grid = 4  # tokens along each side of a crop
     config.model.convention_head = ""  # skeleton whose joints move by learnt offsets
+    config.model.point_parts = False  # whether to estimate each point's body part
     config.model.dtype = "float32"
 
     config.optimizer = ml_collections.ConfigDict()
@@ -71,6 +73,8 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.optimizer.head_steps = 0  # first steps, which train the offsets alone
     config.optimizer.head_learning_rate = 3e-3  # of the offsets, metres per step
 
+    # Weights to start from: "shipped", or a path that `estimator.export` wrote
+    config.init_weights = ""
     config.teacher = ml_collections.ConfigDict()  # of stage 1, for fine-tuning
     config.teacher.workdir = ""  # of a stage-1 run; "" is the weights that ship
     # Whether training starts from its parameters
@@ -123,6 +127,7 @@ def rendered_data() -> ml_collections.ConfigDict:
     data.train_view = ml_collections.ConfigDict()  # overrides scene.view in training
     data.train_view.frontal_share = config_dict.placeholder(float)
     data.train_view.close_share = config_dict.placeholder(float)
+    data.part_labels = False  # whether points name the body part that they are on
     return data
 
 
@@ -137,6 +142,14 @@ def augmentation() -> ml_collections.ConfigDict:
     augment.occlusion_prob = 0.3  # share of clips with a hole in the cloud
     augment.occlusion_radius = (0.1, 0.3)  # metres
     augment.modality_dropout = 0.3  # share of clips without one input of a fusion
+    # Of keypoints as an input:
+    augment.keypoint_dropout = 0.5  # mean share of joints whose keypoint is withheld
+    augment.keypoint_noise = 0.0  # metres at the person, largest standard deviation
+    augment.no_keypoints_prob = 0.25  # share of clips without any keypoint
+    augment.no_points_prob = 0.1  # share of clips with keypoints alone
+    # Whether terms that compare with keypoints count withheld keypoints only. Otherwise
+    # a network copies the keypoints that it is given, with their errors.
+    augment.blind_spot = True
     return augment
 
 
@@ -174,7 +187,11 @@ def loss_weights() -> ml_collections.ConfigDict:
     weights.speed = 0.1
     weights.acceleration = 0.1
     weights.pseudo_position = 0.0  # to the teacher's joints, where no keypoint is known
-    weights.joint_position = 0.0  # to true joints: only for the supervised ablation
+    # From true joints: only for the supervised ablation and the weights that ship.
+    weights.joint_position = 0.0
+    weights.joint_confidence = 0.0  # nats
+    # Nats; the body part of each point of rendered people (data.part_labels)
+    weights.point_part = 0.0
     return weights
 
 
@@ -264,6 +281,9 @@ def loss_scales() -> ml_collections.ConfigDict:
     # Depths of joints below the skin: "anatomy", "learnt" by a convention head, or
     # those of the labels of a data set, "ITOP" (physics/skin_depths.py)
     loss.skin_depths = "anatomy"
+    # Points less probably on the body, by model.point_parts, are left out of the
+    # surface terms
+    loss.least_body_probability = 0.0
     loss.occlusion_margin = 0.15  # metres, least depth of a hidden joint below the skin
     loss.coverage_points = 128
     loss.agreement_scale = 0.05  # metres

@@ -53,7 +53,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
 
 def crowd_data(data: ml_collections.ConfigDict) -> None:
     """Changes the data to pictures of several people with 2D keypoints."""
-    for unused in ("scene", "train_view", "motion"):
+    for unused in ("scene", "train_view", "motion", "part_labels"):
         del data[unused]
     data.name = "crowd"
     data.collections = "rendered"  # or "A.json@IMAGES=0.7,B.json=0.3", by weight

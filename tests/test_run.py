@@ -37,6 +37,7 @@ def run(mode: str, config=None, **options) -> int:
         "pictures": False,
         "modality": "points",
         "people": "one",
+        "keypoints": True,
         "coordinator": "",
         "num_processes": 1,
         "process_id": 0,

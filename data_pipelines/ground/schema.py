@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from unipose_jax import errors
+from unipose_jax.skeleton import body_parts
 
 
 class Field(NamedTuple):
@@ -48,8 +49,11 @@ OPTIONAL_FIELDS: dict[str, Field] = {
     "color_crop": Field(("T", "S", "S", 3), "uint8", "RGB, 0 where there is none"),
     "color_crop_matrix": Field(("T", 3, 3), "float32", "P of the keypoint camera"),
     "reference_depth": Field(("T",), "float32", "median z of the person, metres, or 0"),
+    "points_part": Field(
+        ("T", "N"), "int8", "truth: index in `body_parts.NAMES`, -1 where unknown"
+    ),
 }
-"""Optional fields. The point network does not use them.
+"""Optional fields. The point network does not use them as inputs.
 
 A crop is the square around the person. Colour crops include the background, depth crops
 do not. The crop matrix P maps (x / z, y / z, 1) in the camera frame to pixels of the
@@ -148,6 +152,7 @@ def _check_values(batch: dict[str, np.ndarray]) -> None:
         "...ji,...jk->...ik", transform[..., :3, :3], transform[..., :3, :3]
     )
     confidence = batch["confidence"]
+    parts = batch.get("points_part", np.zeros((), np.int8))
     problems = {
         "points": ~np.isfinite(batch["points"]).all(-1) & batch["points_valid"],
         "time": ~(np.diff(batch["time"], axis=-1) >= 0),
@@ -156,6 +161,7 @@ def _check_values(batch: dict[str, np.ndarray]) -> None:
         "intrinsics": ~(np.isfinite(fx_fy) & (fx_fy > 0)),
         "cam_from_points": ~(np.abs(gram - np.eye(3)) < 1e-3),
         "xyz": ~np.isfinite(batch["xyz"]).all(-1) & batch["xyz_valid"],
+        "points_part": (parts < body_parts.UNKNOWN) | (parts >= body_parts.COUNT),
     }
     reasons = {
         "points": "is not finite where points_valid is True",
@@ -165,6 +171,7 @@ def _check_values(batch: dict[str, np.ndarray]) -> None:
         "intrinsics": "has a focal length that is not positive",
         "cam_from_points": "has no rotation matrix in its upper left 3x3",
         "xyz": "is not finite where xyz_valid is True",
+        "points_part": f"is outside [-1, {body_parts.COUNT - 1}]",
     }
     for name, bad in problems.items():
         if bad.any():

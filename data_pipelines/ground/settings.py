@@ -99,6 +99,7 @@ class DataSettings:
     motion: str = ""
     scene: FrozenMapping = FrozenMapping({})  # fields of `scene.SceneParams`
     train_view: FrozenMapping = FrozenMapping({})
+    part_labels: bool = False
 
     # Images of several people (configs/wsp.py):
     collections: str = ""

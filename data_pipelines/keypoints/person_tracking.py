@@ -11,7 +11,7 @@ def viterbi(
     person_uv: np.ndarray | None,
 ) -> list[np.ndarray]:
     """Selects one person in each frame; see `detections.track_person`."""
-    sizes = [_person_size(found) for found in people]
+    sizes = [person_size(found) for found in people]
     largest = max((float(size.max()) for size in sizes), default=1.0)
     value = np.zeros(0)
     back: list[np.ndarray] = []
@@ -20,7 +20,7 @@ def viterbi(
         if person_uv is not None:
             away = (
                 np.linalg.norm(
-                    _person_center(found) - person_uv[frame_indices[t]], axis=-1
+                    person_center(found) - person_uv[frame_indices[t]], axis=-1
                 )
                 / sizes[t]
             )
@@ -40,7 +40,7 @@ def viterbi(
     return [found[i] for found, i in zip(people, reversed(path), strict=True)]
 
 
-def _person_size(people: np.ndarray) -> np.ndarray:
+def person_size(people: np.ndarray) -> np.ndarray:
     """Diagonal of the box around each person's keypoints, pixels, at least 1."""
     uv = people[..., :2]
     known = np.isfinite(uv)
@@ -50,7 +50,8 @@ def _person_size(people: np.ndarray) -> np.ndarray:
     return np.maximum(diagonal, 1.0)
 
 
-def _person_center(people: np.ndarray) -> np.ndarray:
+def person_center(people: np.ndarray) -> np.ndarray:
+    """Median of each person's keypoints, pixels: (people, 2)."""
     return _nanmedian(np.swapaxes(people[..., :2], -1, -2))
 
 

@@ -35,7 +35,7 @@ def render_batches(
             clip_pool.scene_params(data, "train"), points=data.num_points
         ),
         motion_clips=clip_pool.motion_pieces(data),
-        extras=clip_pool.crop_fields(data),
+        extras=clip_pool.extra_fields(data),
     )
 
     def make(numbers: np.ndarray) -> dict[str, jax.Array]:

@@ -60,7 +60,9 @@ class ClipPool:
         stored = example["points"].shape[-2]
         chosen = rng.permutation(stored)[: self.num_points]
         example["points"] = example["points"][:, chosen].astype(np.float32)
-        example["points_valid"] = example["points_valid"][:, chosen]
+        for name in ("points_valid", "points_part"):
+            if name in example:
+                example[name] = example[name][:, chosen]
         return schema.unpack(example)
 
 
@@ -194,16 +196,17 @@ def render(
             count,
             scene_params(data, split),
             motion_clips=motion_pieces(data),
-            extras=crop_fields(data),
+            extras=extra_fields(data),
             progress=lambda done: bar.update(done - bar.n),
         )
     return _schema_fields(clips)
 
 
-def crop_fields(data: settings.DataSettings) -> tuple[str, ...]:
-    """Names of the images of clips in addition to the schema's fields."""
+def extra_fields(data: settings.DataSettings) -> tuple[str, ...]:
+    """Names of what clips have in addition to the schema's fields: `scene.EXTRAS`."""
     kinds = dict(zip(("depth", "rgb"), scene.CROPS, strict=True))
-    return tuple(kinds[name] for name in data.crops) if data.crop_size else ()
+    crops = tuple(kinds[name] for name in data.crops) if data.crop_size else ()
+    return (*crops, "points_part") if data.part_labels else crops
 
 
 def _schema_fields(clips: Clips) -> Clips:
@@ -218,7 +221,8 @@ def _schema_fields(clips: Clips) -> Clips:
 
 def schema_fields_of(clips: Mapping[str, Any]) -> dict[str, Any]:
     """Selects the fields of rendered clips that are in the schema."""
-    names = [*schema.FIELDS, *(name for name in schema.CROP_FIELDS if name in clips)]
+    optional = (name for name in (*schema.CROP_FIELDS, "points_part") if name in clips)
+    names = [*schema.FIELDS, *optional]
     return {name: clips[name] for name in names}
 
 
@@ -226,7 +230,7 @@ def _cache_key(data: settings.DataSettings, split: str) -> list[str]:
     """Cache key: everything that the clips of a split depend on."""
     parts = [repr(scene_params(data, split)), str(data.seed), *_versions()]
     motion_file = [file_io.digest([motion_path(data)])] if data.motion else []
-    return [*parts, *crop_fields(data), *motion_file]
+    return [*parts, *extra_fields(data), *motion_file]
 
 
 def _versions() -> tuple[str, str]:

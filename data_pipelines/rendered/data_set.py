@@ -64,6 +64,7 @@ def read_track(
         clip.data,
         skeleton=skeleton,
         crop_size=crop_size,
+        part_labels=False,
         scene=settings.FrozenMapping({**clip.data.scene, "points": stored_points}),
     )
     rendered = clip_pool.render(data, clip.split, 1, clip.index)

@@ -1,43 +1,62 @@
-"""All people of a sequence, one after another."""
+"""The person who is meant, or all people, in a sequence whose frames are read twice."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 from data_pipelines.sequences import people, tracks
 from data_pipelines.sequences.sequence import Sequence
 from unipose_jax import errors
 
 
-def clouds_of_everyone(
-    source: Sequence, *, progress: bool = False
-) -> list[Iterator[tracks.PersonCloud]]:
-    """All people, the most evident first: each yields the person in each frame.
-
-    Masks of the sequence are not used, because they show one person. A frame where a
-    person is hidden has no points and an empty mask.
+def find(
+    source: Sequence,
+    keypoints: people.Keypoints | None = None,
+    *,
+    progress: bool = False,
+) -> people.People:
+    """Reads all frames and finds the people in them.
 
     Args:
         source: any sequence.
+        keypoints: of the person who is meant, if known.
         progress: see `tracks.person_clouds`.
 
     Raises:
         errors.BadInput: a frame cannot be read.
     """
-    frames = range(len(source))
-    found = people.find(source, frames, on_error=_fail, progress=progress)
-    return [_clouds(source, found, number) for number in range(len(found.everyone))]
+    return people.find(
+        source,
+        range(len(source)),
+        keypoints=keypoints,
+        on_error=_fail,
+        progress=progress,
+    )
 
 
-def _clouds(
-    source: Sequence, found: people.People, number: int
-) -> Iterator[tracks.PersonCloud]:
-    for index in range(len(source)):
+def clouds(
+    source: Sequence, found: people.People, number: int | None = None
+) -> Callable[[int], tracks.PersonCloud]:
+    """The cloud of one person as a function of the frame's position.
+
+    A frame where the person is hidden has no points and an empty mask. Masks of the
+    sequence, which show one person, are those of the person who is meant.
+
+    Args:
+        source: any sequence.
+        found: its people.
+        number: position in `People.everyone`; None for the person who is meant.
+    """
+
+    def cloud(index: int) -> tracks.PersonCloud:
         depth = source.depth(index)
         if depth is None:
-            yield tracks.EMPTY_CLOUD
-            continue
-        mask = found.mask(index, depth, number)
+            return tracks.EMPTY_CLOUD
+        mask = source.mask(index) if number is None else None
+        if mask is None:
+            mask = found.mask(index, depth, number)
         points = tracks.masked_points(mask, depth, source.rays)
-        yield tracks.PersonCloud(points, mask, depth)
+        return tracks.PersonCloud(points, mask, depth)
+
+    return cloud
 
 
 def _fail(error: errors.BadInput) -> None:

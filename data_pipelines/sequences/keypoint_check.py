@@ -12,6 +12,7 @@ import numpy as np
 from data_pipelines.keypoints import picture
 from data_pipelines.sequences.sequence import Sequence
 from unipose_jax import errors
+from unipose_jax.geometry import camera as pinhole
 
 _FRAMES = 24  # compared, equally spaced
 _CELLS = 80  # of the coarse silhouette along the longer side of the picture
@@ -21,6 +22,8 @@ _DOUBTFUL = 0.75  # below which a line is printed
 _RESIZED = 0.95  # a scale that puts as many of too small keypoints there is the cause
 _EXPLAINED = 0.8  # a suspicion is named if it puts as many on the person
 _MIN_KEYPOINTS = 8
+_SOME_POINTS = 800  # of the person, that keypoints of one frame are compared with
+_MIN_REACH = 2.0  # pixels
 # Size of the keypoints' box by the person's. True ones have 0.8 to 1, upper bodies 0.5.
 _SMALL, _LARGE = 0.6, 1.6
 
@@ -164,6 +167,39 @@ class Silhouettes:
             f"{shares[best]:.0%} would be, with the person's size, if they were of "
             f'a resized picture: "keypoints": {{"size": {size}}} in camera.json'
         )
+
+
+def on_person(
+    uv: np.ndarray,
+    confidence: np.ndarray,
+    xyz: np.ndarray,
+    intrinsics: np.ndarray,
+    cam_from_points: np.ndarray,
+) -> bool:
+    """Whether at least half of the confident keypoints of a frame lie on the person.
+
+    Args:
+        uv: (joints, 2), undistorted pixels; anything where `confidence` is 0.
+        confidence: (joints,), 0 where there is none.
+        xyz: (points, 3) of the person, metres.
+        intrinsics: (fx, fy, cx, cy) of the camera of the keypoints, pixels.
+        cam_from_points: (4, 4), from the points to that camera, metres.
+
+    Returns:
+        True without keypoints.
+    """
+    known = (confidence > 0) & picture.sure(confidence)
+    if not known.any():
+        return True
+    some = xyz[:: max(1, len(xyz) // _SOME_POINTS)]
+    moved = some @ cam_from_points[:3, :3].T + cam_from_points[:3, 3]
+    seen = pinhole.uv_from_xyz(moved[moved[:, 2] > 0], intrinsics)
+    if not len(seen):
+        return False
+    low, high = np.quantile(seen, [0.01, 0.99], axis=0)
+    away = np.linalg.norm(uv[known][:, None] - seen, axis=-1).min(axis=1)
+    near = away <= max(_REACH * (high - low).max(), _MIN_REACH)
+    return bool(near.mean() >= _MIN_SHARE)
 
 
 def silhouette(source: Sequence, xyz: np.ndarray) -> Silhouette:

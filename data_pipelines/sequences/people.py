@@ -25,6 +25,7 @@ class People(NamedTuple):
     bodies: whole_recording.WholeRecording
     person: dict[int, int | None]  # body of the person by frame; None where hidden
     everyone: list[dict[int, int | None]]  # the same of all people
+    centers: list[np.ndarray]  # of everyone: (frames, 3), metres; NaN where hidden
     notes: list[str]  # one line if no body has the keypoints, which are then not used
 
     def mask(
@@ -78,6 +79,11 @@ def find(
     tracks, fit = bodies.link()
     person = person_path.one_person(tracks)
     everyone = person_path.everyone(tracks)
+    centers = [np.full((len(source), 3), np.nan) for _ in everyone]
+    for center, places in zip(centers, everyone, strict=True):
+        for index, candidates, place in zip(added, tracks.seen, places, strict=True):
+            if place is not None:
+                center[index] = candidates[place].center
     note = (
         f"{source.name}: most of the 2D keypoints lie on nobody, so they do not say "
         "who is meant; are they of this camera, image size and time?"
@@ -86,6 +92,7 @@ def find(
         bodies,
         dict(zip(added, person, strict=True)),
         [dict(zip(added, places, strict=True)) for places in everyone],
+        centers,
         [] if fit else [note],
     )
 

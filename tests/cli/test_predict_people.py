@@ -18,6 +18,7 @@ class Network:
 
     inputs, skeleton, frames, num_points = ("points",), "ITOP15", 1, 64
     calibration, max_interval, crop_size = (), 0.15, 0
+    takes_keypoints = False
 
     def check_points(self):
         pass
@@ -26,7 +27,7 @@ class Network:
         middle = np.median(fields["points"], axis=2, keepdims=True)
         return middle.repeat(15, axis=2), np.ones((*middle.shape[:2], 15))
 
-    def calibrated(self, xyz, confidence, points):
+    def calibrated(self, xyz, confidence, points, *, with_keypoints):
         return confidence
 
 

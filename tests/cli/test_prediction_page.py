@@ -40,7 +40,7 @@ def pose(opened, rendered_recording):
 def test_captions_of_a_prediction_name_the_recordings_frames(opened, pose, tmp_path):
     clouds = dict(enumerate(tracks.person_clouds(opened)))
     page = prediction_page.report_people(
-        opened, [(pose, clouds)], tmp_path / "poses.npz"
+        opened, [(pose, prediction_page.Seen(clouds))], tmp_path / "poses.npz"
     ).read_text()
     assert "person, frame 18" in page
     assert "frame 2." not in page

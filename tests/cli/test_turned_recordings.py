@@ -9,7 +9,7 @@ from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
 from unipose_jax import estimator
-from unipose_jax.cli import predict, refine
+from unipose_jax.cli import predict, prediction_page, refine
 
 CAMERA = calibration.make_camera(12, 16, (20.0, 20.0, 5.0, 8.0))
 
@@ -41,10 +41,11 @@ CHANGE = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 
 
 def test_predict_writes_poses_as_recorded(turned, tmp_path, monkeypatch):
-    def predict_recording(network, opened, *, pictures):
+    def predict_recording(network, opened, *, pictures, use_keypoints):
         assert opened.depth(0).shape == (12, 16)
         intrinsics = opened.depth_camera.intrinsics
-        return dataclasses.replace(upright_pose(), intrinsics=intrinsics), {}
+        pose = dataclasses.replace(upright_pose(), intrinsics=intrinsics)
+        return pose, prediction_page.Seen({})
 
     monkeypatch.setattr(estimator, "load_shipped", lambda modality: None)
     monkeypatch.setattr(predict, "predict_recording", predict_recording)

@@ -99,6 +99,6 @@ def test_joints_without_keypoints_need_a_teacher_who_knows_them(
 
 def test_another_network_cannot_start_with_the_weights(config, tmp_path):
     config.model.width //= 2
-    with pytest.raises(errors.BadInput, match="teacher has another network .*there"):
+    with pytest.raises(errors.BadInput, match="weights are of another network .*there"):
         loop.train(stages.stage(config, tmp_path))
     assert not (tmp_path / "checkpoints").exists()

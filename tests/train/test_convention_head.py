@@ -69,7 +69,7 @@ def test_weights_without_a_head_start_with_one_of_zeros():
 
     plain, headed = state_of(""), state_of("ITOP15")
     marked = jax.tree.map(lambda value: value + 1.0, plain.params)
-    started = restore.with_params(marked, headed).params["params"]
+    started = restore.with_params(marked, headed, setting="x").params["params"]
     assert not any(leaf.any() for leaf in jax.tree.leaves(started.pop("convention")))
     chex.assert_trees_all_equal(started, marked["params"])
 

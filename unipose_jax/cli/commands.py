@@ -84,6 +84,7 @@ def _predict(config, options) -> int:
         modality=options.modality,
         pictures=options.pictures,
         people=options.people,
+        keypoints=options.keypoints,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from data_pipelines.ground import settings
 from data_pipelines.loading import sources
-from unipose_jax import errors
+from unipose_jax import errors, models
 from unipose_jax.train import metric_writer, parallel, plan
 from unipose_jax.train.checkpoints import checkpoint, restore
 from unipose_jax.train.evaluation import evaluate, lifting_study, ranking_study
@@ -37,12 +37,13 @@ def evaluate_plan(resolved: plan.Plan) -> int:
     first = resolved.stages[0]
     if first.method == "wsp":
         return _evaluate_ranking(first)
-    names = tuple(stage.name for stage in resolved.stages)
+    stages = (stage.name for stage in resolved.stages)
+    names = tuple(n for name in stages for n in (name, _with_keypoints(name)))
     results: dict[str, Any] = {}
     for stage in reversed(resolved.stages):
         others = {name: results[name] for name in names if name in results}
         try:
-            results[stage.name] = _evaluate_stage(stage, others=others)
+            results |= _evaluate_stage(stage, others=others)
         except errors.MissingCrops as error:
             if stage is first and not results:
                 raise
@@ -56,25 +57,45 @@ def evaluate_plan(resolved: plan.Plan) -> int:
     return 0
 
 
+def _with_keypoints(name: str) -> str:
+    """Row of the comparison for a network that also gets the 2D keypoints."""
+    return f"{name} and keypoints"
+
+
 def _evaluate_stage(stage: Stage, *, others) -> dict[str, Any]:
-    """Scores one network, writes its report and returns its results."""
+    """Scores one network, writes its report and returns its results by modality.
+
+    A network that takes 2D keypoints beside points is scored without and with them.
+    """
     recipe, state = stage.recipe, restore.restore_best(stage)
     target = _evaluation_folder(stage)
     test = sources.open_split(stage.data, "test")
     evaluate.check_fields(
         test, recipe.inputs, data=stage.data.name, consumer=stage.model["name"]
     )
-    predicted = evaluate.predict_split(
-        evaluate.make_predict(recipe.predict_fn or state.apply_fn, recipe.inputs),
-        parallel.replicate(state.ema_params),
-        test,
-        batch_size=stage.batch_size,
-    )
+    params = parallel.replicate(state.ema_params)
+
+    def predict(inputs: tuple[str, ...]) -> dict[str, Any]:
+        return evaluate.predict_split(
+            evaluate.make_predict(recipe.predict_fn or state.apply_fn, inputs),
+            params,
+            test,
+            batch_size=stage.batch_size,
+        )
+
+    takes_keypoints = bool(stage.model.get("keypoints", False))
+    plain = models.input_fields({**stage.model, "keypoints": False})
+    predicted = predict(plain if takes_keypoints else recipe.inputs)
+    informed = predict(recipe.inputs) if takes_keypoints else None
     if not parallel.is_main_process():
         return {}
     skel = stage.skeleton
     truth = evaluate.read_ground_truth(test)
     results = evaluate.compute_metrics(predicted, truth, skel)
+    with_keypoints = {}
+    if informed is not None:
+        name = _with_keypoints(stage.name)
+        with_keypoints[name] = evaluate.compute_metrics(informed, truth, skel)
     from unipose_jax.report import tables
     from unipose_jax.report.pages import run_page
 
@@ -94,13 +115,17 @@ def _evaluate_stage(stage: Stage, *, others) -> dict[str, Any]:
         log=stage.folder / "log.jsonl",
         images=_test_images(stage.data, min(run_page.NUM_CLIPS, len(test))),
         modality=stage.name,
-        others=others,
+        others=with_keypoints | others,
+        with_keypoints=with_keypoints.get(_with_keypoints(stage.name)),
         studied=studied,
         conditions=evaluate.metrics_by_condition(predicted, truth, skel),
     )
     if target == stage.folder:
         metric_writer.write_images(target, int(state.step), page.parent / "figures")
     print("\n".join(filter(None, [protocol, run_page.summary_text(results)])))
+    for name, informed_results in with_keypoints.items():
+        if text := run_page.summary_text(informed_results):
+            print(f"{stage.name} without 2D keypoints above, {name} here:\n{text}")
     for table in run_page.study_tables(studied).values():
         print(tables.to_text(table))
     if not results["all"]["num_frames"]:
@@ -108,7 +133,7 @@ def _evaluate_stage(stage: Stage, *, others) -> dict[str, Any]:
             "the test split has no 3D truth (joints.npz), so the report has no scores"
         )
     print(f"report: {page}")
-    return results
+    return {stage.name: results, **with_keypoints}
 
 
 def _test_images(data: settings.DataSettings, count: int) -> list[dict[str, Any]]:

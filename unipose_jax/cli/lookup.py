@@ -13,7 +13,7 @@ from data_pipelines.ground import file_io, pose_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import keypoint_check, tracks
 from unipose_jax import errors, skeleton
-from unipose_jax.cli import conventions
+from unipose_jax.cli import conventions, prediction_page
 from unipose_jax.geometry import camera, depth_lookup
 from unipose_jax.physics import bone_fill, skin_depths
 from unipose_jax.report import build
@@ -52,13 +52,11 @@ def look_up(
     file_io.check_writable(output)
     if pictures:
         build.check_folder(output.with_suffix(""))
-    pose, shown = poses_in_recording(opened, skeleton, fill=fill, convention=convention)
+    pose, seen = poses_in_recording(opened, skeleton, fill=fill, convention=convention)
     pose_file.write(output, opened.to_recorded(pose))
     print(f"{_summary(opened, pose)}; poses: {output}")
     if pictures:
-        from unipose_jax.cli import prediction_page
-
-        page = prediction_page.report_people(opened, [(pose, shown)], output)
+        page = prediction_page.report_people(opened, [(pose, seen)], output)
         print(f"pictures: {page}")
     return 0
 
@@ -69,7 +67,7 @@ def poses_in_recording(
     *,
     fill: str | None,
     convention: str = skin_depths.ANATOMY,
-) -> tuple[pose_file.PoseFile, dict[int, tracks.PersonCloud]]:
+) -> prediction_page.Found:
     """Poses of all frames, and the person in some of them for pictures.
 
     Args:
@@ -118,7 +116,7 @@ def poses_in_recording(
         valid=valid,
         frame=np.asarray(opened.frames, np.int64),
     )
-    return pose, shown
+    return pose, prediction_page.Seen(shown, keypoints)
 
 
 def _look_up_frame(

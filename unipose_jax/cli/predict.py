@@ -10,10 +10,10 @@ import numpy as np
 
 from data_pipelines.ground import file_io, pose_file
 from data_pipelines.readers.recordings import mounting_check, recording
-from data_pipelines.sequences import diagnosis, everyone, person_crops, tracks
+from data_pipelines.sequences import diagnosis, keypoint_check, person_crops, tracks
 from data_pipelines.sequences import people as people_lib
 from unipose_jax import errors, estimator, skeleton
-from unipose_jax.cli import prediction_quality
+from unipose_jax.cli import predicted_people, prediction_page, prediction_quality
 from unipose_jax.report import build
 from unipose_jax.train import plan
 from unipose_jax.train.checkpoints import restore
@@ -31,6 +31,7 @@ def predict(
     modality: str,
     pictures: bool,
     people: str = "one",
+    keypoints: bool = True,
 ) -> int:
     """Predicts the poses in a recording; writes a pose file and a report.
 
@@ -43,6 +44,8 @@ def predict(
         pictures: whether to draw.
         people: "one" for the person who is meant (see `tracks.person_clouds`), "all"
             for one pose file per person: OUTPUT-1.npz is the most evident.
+        keypoints: whether 2D keypoints of the recording are used: as evidence for the
+            person who is meant, and as input of a network that takes them.
 
     Raises:
         errors.BadInput: the recording cannot be used, or shows nobody.
@@ -66,21 +69,25 @@ def predict(
     else:
         network = _load_trained(config, workdir, modality)
     found = (
-        _everyone(network, opened)
+        _everyone(network, opened, use_keypoints=keypoints)
         if people == "all"
-        else [predict_recording(network, opened, pictures=MAX_PICTURES)]
+        else [
+            predict_recording(
+                network, opened, pictures=MAX_PICTURES, use_keypoints=keypoints
+            )
+        ]
     )
-    for path, (pose, _) in zip(_paths(output, found, people), found, strict=True):
+    for path, (pose, seen) in zip(_paths(output, found, people), found, strict=True):
         pose_file.write(path, opened.to_recorded(pose))
+        if line := _keypoint_line(opened, pose, seen):
+            print(line)
         print(f"{prediction_quality.summary(pose)}; poses: {path}")
     if pictures:
-        from unipose_jax.cli import prediction_page
-
         print(f"pictures: {prediction_page.report_people(opened, found, output)}")
     return 0
 
 
-Found = tuple[pose_file.PoseFile, dict[int, tracks.PersonCloud]]
+Found = prediction_page.Found
 
 
 def _paths(output: pathlib.Path, found: list[Found], people: str) -> list[pathlib.Path]:
@@ -91,12 +98,21 @@ def _paths(output: pathlib.Path, found: list[Found], people: str) -> list[pathli
     return [output.with_name(f"{output.stem}-{n}{output.suffix}") for n in numbers]
 
 
-def _everyone(network: estimator.Estimator, opened: recording.Recording) -> list[Found]:
+def _everyone(
+    network: estimator.Estimator, opened: recording.Recording, *, use_keypoints: bool
+) -> list[Found]:
     """Poses of all people, the most evident first."""
     found = []
-    for clouds in everyone.clouds_of_everyone(opened, progress=True):
+    everyone = predicted_people.everyone(network, opened, use_keypoints=use_keypoints)
+    for clouds, keypoints in everyone:
         person = predict_recording(
-            network, opened, pictures=MAX_PICTURES, clouds=clouds, required=False
+            network,
+            opened,
+            pictures=MAX_PICTURES,
+            clouds=clouds,
+            keypoints=keypoints,
+            use_keypoints=keypoints is not None,
+            required=False,
         )
         if person[0].is_valid().any():
             found.append(person)
@@ -111,33 +127,16 @@ def _nobody(opened: recording.Recording) -> errors.BadInput:
     return errors.BadInput(f"{opened.path}: no frame shows a person; {cause}")
 
 
-def _person(
-    network: estimator.Estimator, opened: recording.Recording
-) -> Iterator[tracks.PersonCloud]:
-    """The person who is meant; says where keypoints decide that."""
-    keypoints = _keypoints(network, opened)
-    notes: list[str] = []
-    yield from tracks.person_clouds(opened, keypoints, progress=True, notes=notes)
-    for note in notes:
-        errors.warn(note)
-
-
-def _keypoints(
-    network: estimator.Estimator, opened: recording.Recording
-) -> people_lib.Keypoints | None:
-    """2D keypoints of the recording, as evidence for who is meant, if there are any."""
-    if opened.mask(0) is not None:
-        return None
-    try:
-        keypoints = tracks.read_keypoints(opened, network.skeleton)
-    except errors.BadInput as error:
-        errors.warn(f"keypoints are not used: {error}")
-        return None
-    if keypoints is None or not keypoints.confidence.any():
-        return None
-    named = int(keypoints.confidence.any(axis=1).sum())
-    print(f"2D keypoints say who is meant in {named} of {len(opened)} frames")
-    return keypoints
+def _keypoint_line(
+    opened: recording.Recording, pose: pose_file.PoseFile, seen: prediction_page.Seen
+) -> str:
+    """How many frames had keypoints as input; empty without any."""
+    if seen.keypoints is None or seen.used is None:
+        return ""
+    found = np.isfinite(pose.xyz).all(axis=(1, 2))
+    return predicted_people.describe_keypoints(
+        opened, seen.keypoints, seen.used, found, pose.skeleton
+    )
 
 
 def _load_trained(
@@ -161,7 +160,9 @@ def predict_recording(
     *,
     pictures: int,
     clouds: Iterator[tracks.PersonCloud] | None = None,
+    keypoints: people_lib.Keypoints | None = None,
     required: bool = True,
+    use_keypoints: bool = True,
 ) -> Found:
     """Poses in a recording, and the segmented person in some of its frames.
 
@@ -170,7 +171,10 @@ def predict_recording(
         opened: the recording; read frame by frame, so it may be long.
         pictures: most frames to keep, equally spaced among those with a person.
         clouds: the person in each frame; by default the one who is meant.
+        keypoints: 2D keypoints of the person in `clouds`, for a network that takes
+            them; by default those of the recording.
         required: whether a person must be found.
+        use_keypoints: False ignores the recording's 2D keypoints.
 
     Raises:
         errors.BadInput: no frame shows a person, and one is required.
@@ -182,8 +186,14 @@ def predict_recording(
     valid = np.zeros((len(opened), joints), bool)
     shown: dict[int, tracks.PersonCloud] = {}
     found, every = 0, 1
-    clouds = _person(network, opened) if clouds is None else clouds
-    for index, cloud, result in look(network, opened, clouds):
+    if clouds is None:
+        person = predicted_people.one(network, opened, use_keypoints=use_keypoints)
+    else:
+        if keypoints is None and use_keypoints:
+            keypoints = predicted_people.read_keypoints(network, opened)
+        person = predicted_people.Person(clouds, keypoints)
+    used = np.zeros(len(opened), bool)
+    for index, cloud, result, used[index] in look(network, opened, person):
         if result is None:
             continue
         xyz[index], confidence[index] = result
@@ -191,7 +201,7 @@ def predict_recording(
             *result, cloud.xyz, opened.depth_camera
         )
         if found % every == 0:
-            shown[index] = cloud
+            shown[index] = _body_of(network, cloud)
         found += 1
         if len(shown) > pictures:  # keep every second frame, now and later
             shown, every = dict(list(shown.items())[::2]), 2 * every
@@ -208,34 +218,64 @@ def predict_recording(
     )
     if network.calibration:
         pose = dataclasses.replace(pose, quality=prediction_quality.quality(pose))
-    return pose, shown
+    return pose, prediction_page.Seen(shown, person.keypoints, used)
+
+
+Look = Iterator[
+    tuple[int, tracks.PersonCloud, tuple[np.ndarray, np.ndarray] | None, bool]
+]
+
+
+def _body_of(
+    network: estimator.Estimator, cloud: tracks.PersonCloud
+) -> tracks.PersonCloud:
+    """The cloud without the points that are on no body part, for pictures."""
+    on_body = network.body_probability(cloud.xyz) >= 0.5
+    return cloud._replace(xyz=cloud.xyz[on_body]) if on_body.any() else cloud
 
 
 def _from_points(
     network: estimator.Estimator,
     opened: recording.Recording,
-    clouds: Iterator[tracks.PersonCloud],
-) -> Iterator[tuple[int, tracks.PersonCloud, tuple[np.ndarray, np.ndarray] | None]]:
-    """(position, person, pose or None) of each frame, from clips of clouds."""
+    person: predicted_people.Person,
+) -> Look:
+    """(position, person, pose or None, whether keypoints were used) of each frame."""
+    camera = None
+    if person.keypoints is not None:
+        camera = estimator.KeypointCamera(
+            opened.keypoint_camera.intrinsics, opened.color_from_depth
+        )
     live = estimator.OnlineEstimator(
-        network, opened.rays, opened.depth_camera.intrinsics
+        network, opened.rays, opened.depth_camera.intrinsics, keypoint_camera=camera
     )
-    for index, cloud in enumerate(clouds):
+    for index, cloud in enumerate(person.clouds):
         seen = _crops(network, opened, index, cloud) if len(cloud.xyz) else {}
         time = float(opened.time[index])
-        pose = live.from_points(cloud.xyz, time, seen, opened.color_from_depth)
-        yield index, cloud, pose
+        given = _keypoints(person, index)
+        pose = live.from_points(
+            cloud.xyz, time, seen, opened.color_from_depth, keypoints=given
+        )
+        yield index, cloud, pose, live.used_keypoints
+
+
+def _keypoints(
+    person: predicted_people.Person, index: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Keypoints of a frame, if there are some."""
+    if person.keypoints is None:
+        return None
+    return person.keypoints.uv[index], person.keypoints.confidence[index]
 
 
 def _from_crops(
     network: estimator.Estimator,
     opened: recording.Recording,
-    clouds: Iterator[tracks.PersonCloud],
-) -> Iterator[tuple[int, tracks.PersonCloud, tuple[np.ndarray, np.ndarray] | None]]:
-    """(position, person, pose or None) of each frame, from crops around the person."""
-    for index, cloud in enumerate(clouds):
+    person: predicted_people.Person,
+) -> Look:
+    """As `_from_points`, from crops around the person."""
+    for index, cloud in enumerate(person.clouds):
         if not len(cloud.xyz):
-            yield index, cloud, None
+            yield index, cloud, None, False
             continue
         fields = _crops(network, opened, index, cloud)
         if "color_crop" in network.inputs and "color_crop" not in fields:
@@ -245,9 +285,31 @@ def _from_crops(
             raise errors.BadInput(f"{opened.path}: {what}, which --modality=rgb needs")
         clip = {name: np.asarray(value)[None, None] for name, value in fields.items()}
         clip["cam_from_points"] = np.asarray(opened.color_from_depth, np.float32)[None]
-        xyz, confidence = network.from_fields(clip)
-        pose = xyz[0, 0], network.calibrated(xyz[0, 0], confidence[0, 0], cloud.xyz)
-        yield index, cloud, pose
+        seen = _keypoint_fields(opened, _keypoints(person, index), cloud)
+        xyz, confidence = network.from_fields(clip | seen)
+        sure = network.calibrated(
+            xyz[0, 0], confidence[0, 0], cloud.xyz, with_keypoints=bool(seen)
+        )
+        yield index, cloud, (xyz[0, 0], sure), bool(seen)
+
+
+def _keypoint_fields(
+    opened: recording.Recording,
+    keypoints: tuple[np.ndarray, np.ndarray] | None,
+    cloud: tracks.PersonCloud,
+) -> dict[str, np.ndarray]:
+    """Batch fields of the keypoints of a frame; empty if they are not the person's."""
+    camera, pose = opened.keypoint_camera.intrinsics, opened.color_from_depth
+    if keypoints is None or not keypoints[1].any():
+        return {}
+    if not keypoint_check.on_person(*keypoints, cloud.xyz, camera, pose):
+        return {}
+    uv, confidence = keypoints
+    return {
+        "uv": np.nan_to_num(uv)[None, None],
+        "confidence": confidence[None, None],
+        "intrinsics": camera[None],
+    }
 
 
 def _crops(

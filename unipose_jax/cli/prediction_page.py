@@ -3,36 +3,44 @@
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
-from data_pipelines.sequences import tracks
+from data_pipelines.sequences import people, tracks
 from unipose_jax import errors
 from unipose_jax.report import build
 from unipose_jax.report.draw import clip_data
 
 
+class Seen(NamedTuple):
+    """What the poses of one person in a recording were found from."""
+
+    clouds: Mapping[int, tracks.PersonCloud]  # by frame position; these are drawn
+    keypoints: people.Keypoints | None = None
+    used: np.ndarray | None = None  # bool (frames,), keypoints used; None: all
+
+
+Found = tuple[pose_file.PoseFile, Seen]
+
+
 def report_people(
-    opened: recording.Recording,
-    people: Sequence[tuple[pose_file.PoseFile, Mapping[int, tracks.PersonCloud]]],
-    output: pathlib.Path,
+    opened: recording.Recording, everyone: Sequence[Found], output: pathlib.Path
 ) -> pathlib.Path:
     """Writes a report page of some frames into a folder next to the pose file.
 
     Args:
         opened: the recording.
-        people: of each person, the poses of all frames, and the segmented person by
-            frame position; these frames are drawn.
+        everyone: of each person, the poses of all frames, and what is drawn.
         output: the pose file; the folder has its name without the suffix.
 
     Returns:
         Path of the page.
     """
-    name, first = opened.path.name, people[0][0]
-    names = [f"{name}, person {n}" for n in range(1, len(people) + 1)]
+    name, first = opened.path.name, everyone[0][0]
+    names = [f"{name}, person {n}" for n in range(1, len(everyone) + 1)]
     return build.write_report(
         output.with_suffix(""),
         title=f"Poses in {name}",
@@ -40,21 +48,19 @@ def report_people(
         rendered=False,
         subtitle=f"{len(first)} frames",
         clips=[
-            _clip(opened, title, pose, clouds)
-            for title, (pose, clouds) in zip(
-                names if len(people) > 1 else [name], people, strict=True
+            _clip(opened, title, pose, seen)
+            for title, (pose, seen) in zip(
+                names if len(everyone) > 1 else [name], everyone, strict=True
             )
         ],
     )
 
 
 def _clip(
-    opened: recording.Recording,
-    name: str,
-    pose: pose_file.PoseFile,
-    clouds: Mapping[int, tracks.PersonCloud],
+    opened: recording.Recording, name: str, pose: pose_file.PoseFile, seen: Seen
 ) -> clip_data.Clip:
     """The frames of one person that are drawn."""
+    clouds = seen.clouds
     chosen = np.array(sorted(clouds))
     return clip_data.Clip(
         name=name,
@@ -68,8 +74,29 @@ def _clip(
             [opened.depth_camera.undistort_depth(clouds[i].depth) for i in chosen]
         ),
         intrinsics=opened.depth_camera.intrinsics,
-        **_colors(opened, chosen),
+        **(_colors(opened, chosen) | _keypoints(opened, seen, chosen)),
     )
+
+
+def _keypoints(
+    opened: recording.Recording, seen: Seen, frames: np.ndarray
+) -> dict[str, Any]:
+    """Keypoints that were used in some frames and their camera; empty if none were."""
+    if seen.keypoints is None:
+        return {}
+    confidence = seen.keypoints.confidence[frames]
+    if seen.used is not None:
+        confidence = confidence * seen.used[frames, None]
+    if not confidence.any():
+        return {}
+    fields: dict[str, Any] = {
+        "keypoints": seen.keypoints.uv[frames],
+        "keypoint_confidence": confidence,
+    }
+    if opened.color_camera is not None:
+        fields["color_intrinsics"] = opened.color_camera.intrinsics
+        fields["color_from_depth"] = opened.color_from_depth
+    return fields
 
 
 def _colors(opened: recording.Recording, frames: np.ndarray) -> dict[str, Any]:

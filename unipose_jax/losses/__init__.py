@@ -27,6 +27,7 @@ from unipose_jax.losses.motion import (
     speed,
     speed_weights,
 )
+from unipose_jax.losses.point_labels import categorical_cross_entropy
 from unipose_jax.losses.ranking import pairwise_ranking
 from unipose_jax.losses.surface import coverage, surface_distance, surface_hinge
 
@@ -40,6 +41,7 @@ __all__ = [
     "bone_ratio",
     "bone_vector",
     "bone_weights",
+    "categorical_cross_entropy",
     "coverage",
     "cross_modal",
     "hinge_weights",

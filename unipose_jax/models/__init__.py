@@ -47,7 +47,9 @@ class Network:
 
 def _point_net_inputs(config: Mapping[str, Any]) -> Fields:
     images = modalities(config.get("fusion", "none"))[1:]
-    return sum((CROP_FIELDS[name] for name in images), POINT_FIELDS)
+    fields = sum((CROP_FIELDS[name] for name in images), POINT_FIELDS)
+    rays = (*KEYPOINT_FIELDS, "cam_from_points") if config.get("keypoints") else ()
+    return tuple(dict.fromkeys((*fields, *rays)))
 
 
 def _pose_machine_inputs(config: Mapping[str, Any]) -> Fields:

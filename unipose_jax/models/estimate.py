@@ -44,6 +44,9 @@ class PoseEstimate:
     # (*batch, frames, joints), metres: learnt depth below the skin, minus that of
     # `physics.anthropometry`; only networks with a convention head
     skin_shift: Array | None = None
+    # (*batch, frames, points, body parts), only networks with the head `point_parts`;
+    # 0 where a point is not valid
+    part_logits: Array | None = None
 
 
 @jax.tree_util.register_dataclass

@@ -19,6 +19,8 @@ from unipose_jax.models import (
     backbones,
     convention,
     image_tokens,
+    keypoint_tokens,
+    point_parts,
     point_patches,
     transformer,
 )
@@ -98,6 +100,10 @@ class PointNet(nn.Module):
     each other, and all vote. The tokens of each modality also vote separately, which
     gives predictions for a consistency loss (`losses.cross_modal`).
 
+    With `keypoints`, each 2D keypoint is one more token on its ray. A network with
+    keypoints also works without them, frame by frame and joint by joint. Without a
+    cloud, the clip is centred at its keypoints instead.
+
     Attributes:
         num_joints: number of joints to predict.
         num_patches: tokens of the cloud per frame.
@@ -110,6 +116,8 @@ class PointNet(nn.Module):
         image_grid: tokens along a side of a crop.
         convention_head: name of the skeleton, to move its joints by learnt offsets in
             the body's frame (`convention.ConventionHead`); "" for none.
+        keypoints: whether 2D keypoints are an input.
+        point_parts: whether to estimate each point's body part (`part_logits`).
         dtype: of activations; parameters, coordinates and votes stay float32.
     """
 
@@ -122,6 +130,8 @@ class PointNet(nn.Module):
     backbone: str = "small"
     image_grid: int = 4
     convention_head: str = ""
+    keypoints: bool = False
+    point_parts: bool = False
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -137,6 +147,9 @@ class PointNet(nn.Module):
         color_crop: UInt8[Array, "batch frames size size 3"] | None = None,
         color_crop_matrix: Float[Array, "batch frames 3 3"] | None = None,
         cam_from_points: Float[Array, "batch 4 4"] | None = None,
+        uv: Float[Array, "batch frames joints 2"] | None = None,
+        confidence: Float[Array, "batch frames joints"] | None = None,
+        intrinsics: Float[Array, "batch 4"] | None = None,
         modality_mask: Bool[Array, "batch modalities"] | None = None,
     ) -> PoseEstimate:
         """Predicts joints.
@@ -152,10 +165,27 @@ class PointNet(nn.Module):
             color_crop: RGB; for a `fusion` with rgb.
             color_crop_matrix: P of the colour camera.
             cam_from_points: from the depth camera to the colour camera, metres.
+            uv: keypoints, pixels of the colour camera. A network that was initialised
+                with keypoints also works without them (None).
+            confidence: of the keypoints; 0 where there is none.
+            intrinsics: (fx, fy, cx, cy) of the colour camera, pixels.
             modality_mask: False masks the tokens of one of `modalities(fusion)`; None
                 uses all. Masked points still determine the centroid.
         """
-        patches, centroid = self._embed_patches(points, points_valid)
+        points = jnp.where(points_valid[..., None], points, 0.0)
+        centroid = _mean_point(points, points_valid)
+        rays = None
+        if self.keypoints and uv is not None:
+            rays = keypoint_tokens.normalize(
+                uv, confidence, intrinsics, cam_from_points
+            )
+            embed_rays = keypoint_tokens.KeypointTokens(
+                self.num_joints, self.width, self.dtype, name="keypoints"
+            )
+            empty = ~points_valid.any((1, 2))[:, None, None, None]
+            middle = embed_rays.middle(rays)[:, None, None]
+            centroid = jnp.where(empty, middle, centroid)
+        patches = self._embed_patches(points, points_valid, centroid)
         groups = {"points": patches}
         cameras = self._camera_inputs(
             depth_crop,
@@ -177,22 +207,33 @@ class PointNet(nn.Module):
                 name, images, camera, centroid, groups, seen
             )
 
+        if rays is not None:
+            features, places = embed_rays(rays, points, points_valid)
+            measured = points_valid.any(-1)[..., None]
+            active = groups["points"].active & measured
+            groups["points"] = groups["points"]._replace(active=active)
+            groups["keypoints"] = TokenSet(features, places - centroid, rays.found)
+
         sizes = {name: group.positions.shape[2] for name, group in groups.items()}
         everything = jax.tree.map(lambda *x: jnp.concatenate(x, 2), *groups.values())
         tokens = self._attend(everything, time)
         estimate = self._vote(tokens, centroid[:, :, 0, None, :], sizes)
-        if not self.convention_head:
+        if self.convention_head:
+            name = convention.NAME
+            estimate = convention.ConventionHead(self.convention_head, name=name)(
+                estimate
+            )
+        if not self.point_parts:
             return estimate
-        head = convention.ConventionHead(self.convention_head, name=convention.NAME)
-        return head(estimate)
+        patches = jax.tree.map(lambda x: x[:, :, : self.num_patches], tokens)
+        head = point_parts.PointParts(dtype=self.dtype, name="point_parts")
+        logits = head(points - centroid, patches.features, patches.positions)
+        logits = jnp.where(points_valid[..., None], logits, 0.0)
+        return dataclasses.replace(estimate, part_logits=logits)
 
-    def _embed_patches(self, points, valid) -> tuple[TokenSet, Array]:
-        """Tokens of the cloud, and the centroid (batch, 1, 1, 3) of each clip."""
+    def _embed_patches(self, points, valid, centroid) -> TokenSet:
+        """Tokens of the cloud."""
         batch, frames, count, _ = points.shape
-        points = jnp.where(valid[..., None], points, 0.0)
-        weight = valid.astype(points.dtype)[..., None]
-        total = jnp.maximum(weight.sum((1, 2), keepdims=True), 1.0)
-        centroid = points.sum((1, 2), keepdims=True) / total
         local = jnp.where(valid[..., None], points - centroid, 0.0)
         embed = PatchEmbedding(self.num_patches, self.width, self.dtype, name="patches")
         features, centers = embed(
@@ -200,12 +241,11 @@ class PointNet(nn.Module):
             valid.reshape(batch * frames, count),
         )
         shape = (batch, frames, self.num_patches)
-        patches = TokenSet(
+        return TokenSet(
             features=features.reshape(*shape, self.width),
             positions=centers.reshape(*shape, 3),
             active=jnp.ones(shape, bool),
         )
-        return patches, centroid
 
     def _attend(self, tokens: TokenSet, time) -> TokenSet:
         """Self-attention, alternately within a frame and over the clip."""
@@ -214,7 +254,8 @@ class PointNet(nn.Module):
         for index in range(self.num_blocks):
             span = frames * count if index % 2 else count
             active = tokens.active.reshape(-1, span)
-            seen = None if self.fusion == "none" else active
+            plain = self.fusion == "none" and not self.keypoints
+            seen = None if plain else active
             block = transformer.Block(self.num_heads, self.dtype)
             x = block(x.reshape(-1, span, self.width), seen)
         x = nn.LayerNorm(dtype=self.dtype)(x)
@@ -312,6 +353,12 @@ class PointNet(nn.Module):
             for (name, size), end in zip(sizes.items(), ends, strict=True)
         }
         return dataclasses.replace(whole, parts=parts)
+
+
+def _mean_point(points: Array, valid: Array) -> Array:
+    """Mean (batch, 1, 1, 3) of each clip's points; invalid ones must be 0."""
+    total = valid.astype(points.dtype)[..., None].sum((1, 2), keepdims=True)
+    return points.sum((1, 2), keepdims=True) / jnp.maximum(total, 1.0)
 
 
 def modalities(fusion: str) -> tuple[str, ...]:

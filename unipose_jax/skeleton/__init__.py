@@ -1,6 +1,13 @@
 """Named skeletons, conversion between them by joint names, and kinematics."""
 
-from unipose_jax.skeleton import definitions, kinematics, names, trackers, units
+from unipose_jax.skeleton import (
+    body_parts,
+    definitions,
+    kinematics,
+    names,
+    trackers,
+    units,
+)
 from unipose_jax.skeleton.definitions import (
     BODY,
     COCO17,
@@ -30,6 +37,7 @@ __all__ = [
     "PANOPTIC19",
     "Skeleton",
     "TRACKERS",
+    "body_parts",
     "by_name",
     "convert",
     "definitions",

@@ -15,7 +15,14 @@ from unipose_jax.geometry import camera, transforms
 from unipose_jax.skeleton import definitions
 from unipose_jax.synthesis.motion import body_shape as shapes
 from unipose_jax.synthesis.motion import procedural as motions
-from unipose_jax.synthesis.render import body, images, raycast, shading, viewpoint
+from unipose_jax.synthesis.render import (
+    body,
+    images,
+    part_labels,
+    raycast,
+    shading,
+    viewpoint,
+)
 from unipose_jax.synthesis.render import room as rooms
 from unipose_jax.synthesis.sensing import detector as detectors
 from unipose_jax.synthesis.sensing import image_crops, person_points
@@ -24,7 +31,7 @@ from unipose_jax.synthesis.sensing import sensor as sensors
 BODY = definitions.BODY
 SPLITS = ("train", "validation", "test")
 CROPS = ("depth_crop", "color_crop")
-EXTRAS = ("depth", "mask", "color", "true_depth", *CROPS)
+EXTRAS = ("depth", "mask", "color", "true_depth", "points_part", *CROPS)
 # Median distance in metres from the visible surface of the body to the joint behind it,
 # for a person of 1.80 m, measured on rendered people. A surface hides a joint if it is
 # nearer to the camera by more than this plus `hidden_margin`.
@@ -92,7 +99,8 @@ def make_clip(
         extras: images to add, of `EXTRAS`: "depth" (measured, metres, 0 = none),
             "mask" (segmented person), "color" (8-bit sRGB of the keypoint camera),
             "true_depth" (exact, metres), "depth_crop" and "color_crop" (the fields of
-            `image_crops`, with depth in uint16 millimetres to save memory).
+            `image_crops`, with depth in uint16 millimetres to save memory), and
+            "points_part" (`part_labels.label_points`).
 
     Returns:
         The fields of the batch schema for `params.skeleton`: points, points_valid,
@@ -161,6 +169,14 @@ def render_extras(
     if {"color", "color_crop"} & set(extras):
         size = {"height": params.height, "width": params.width}
         pictures["color"] = images.color_images(shot.scene, **size)
+    if "points_part" in extras:
+        view = shot.scene.view
+        pictures["points_part"] = part_labels.label_points(
+            shot.clip["points"],
+            raycast.transform(shot.scene.person, view.cam_from_world),
+            pictures["true_depth"],
+            view.intrinsics,
+        )
     fields = {name: pictures[name] for name in extras if name in pictures}
     return fields | _crop_fields(shot.clip, pictures, extras, params)
 

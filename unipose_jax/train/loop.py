@@ -64,10 +64,11 @@ def _report_length(before: int, saved: int, stage: Stage) -> None:
 def _train(stage: Stage, checkpoints: checkpoint.Checkpoints) -> bool:
     """Trains from the latest checkpoint, or from the start, to the end or a signal."""
     teacher = teachers.load(stage) if stage.needs_teacher else None
-    batches = _open_batches(stage, teacher)
+    labeler = teacher if stage.recipe.needs_teacher else None
+    batches = _open_batches(stage, labeler)
     state, is_new = _start(stage, checkpoints, batches, teacher)
     first_step, step = int(state.step), int(state.step)
-    run_step, validate = _make_steps(stage, state.apply_fn, teacher)
+    run_step, validate = _make_steps(stage, state.apply_fn, labeler)
     key = jax.random.key(stage.seed)
     one_host = jax.process_count() == 1
     with (
@@ -82,8 +83,8 @@ def _train(stage: Stage, checkpoints: checkpoint.Checkpoints) -> bool:
     ):
         saver = _Saver(stage, checkpoints, batches, validate, log)
         state = parallel.replicate(state)
-        if stage.starts_from_teacher and is_new:
-            saver.validate_and_save(0, state)  # training may not improve on the teacher
+        if is_new and (stage.starts_from_teacher or stage.init_weights):
+            saver.validate_and_save(0, state)  # training may not improve on it
         for step in range(first_step + 1, stage.num_steps + 1):
             batch = next(batches)
             fed = parallel.shard({name: batch[name] for name in stage.recipe.fields})
@@ -128,7 +129,8 @@ def _start(
 ) -> tuple[train_state.TrainState, bool]:
     """The state to train from, and whether it is new; sets the position of `batches`.
 
-    A new state has the parameters of the backbone or the teacher that it starts from.
+    A new state has the parameters of the weights, backbone or teacher that it starts
+    from.
     """
     state, position = restore.restore_or_init(stage, checkpoints)
     if position is not None:
@@ -138,8 +140,12 @@ def _start(
         return state, False
     if stage.init_backbone:
         state = pretrained.load_backbone(state, pathlib.Path(stage.init_backbone))
+    if stage.init_weights:
+        state = pretrained.load_weights(state, stage.init_weights, stage.name)
     if teacher and stage.starts_from_teacher:
-        state = restore.with_params(teacher.params, state)
+        state = restore.with_params(
+            teacher.params, state, setting="config.teacher.init_from_teacher"
+        )
     return state, True
 
 

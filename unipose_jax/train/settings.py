@@ -63,6 +63,11 @@ class PointAugmentation:
     occlusion_prob: float
     occlusion_radius: tuple[float, float]
     modality_dropout: float = 0.0
+    keypoint_dropout: float = 0.5
+    keypoint_noise: float = 0.0
+    no_keypoints_prob: float = 0.0
+    no_points_prob: float = 0.0
+    blind_spot: bool = True
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ class Stage:
         optimizer: learning rate, weight decay and so on.
         teacher: where pseudo-labels come from; None if the config has no teacher.
         init_backbone: workdir of the run whose backbone is the initial one, or "".
+        init_weights: exported weights that are the initial ones, or "".
         seed: of parameters, augmentation and the order of examples.
         num_steps: length of the run.
         batch_size: examples over all devices of all hosts.
@@ -44,6 +45,7 @@ class Stage:
     optimizer: settings.OptimizerSettings
     teacher: settings.TeacherSettings | None
     init_backbone: str
+    init_weights: str
     seed: int
     num_steps: int
     batch_size: int

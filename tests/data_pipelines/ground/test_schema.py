@@ -22,7 +22,8 @@ def make_example(batch=(), extras=()):
 
 @pytest.mark.parametrize("batch", [(), (4,), (2, 3)])
 @pytest.mark.parametrize(
-    "extras", [(), ("depth", "mask"), ("color",), schema.CROP_FIELDS]
+    "extras",
+    [(), ("depth", "mask"), ("color",), ("points_part",), schema.CROP_FIELDS],
 )
 def test_examples_and_batches_are_valid(batch, extras):
     schema.validate(make_example(batch, extras))
@@ -55,6 +56,14 @@ def test_a_wrong_size_is_named(name):
 def test_an_unknown_field_is_named():
     with pytest.raises(errors.BadInput, match="'velocity' is not in the schema"):
         schema.validate(make_example() | {"velocity": np.zeros(3)})
+
+
+@pytest.mark.parametrize("part", [-2, 11])
+def test_a_part_that_does_not_exist_is_named(part):
+    example = make_example(extras=("points_part",))
+    example["points_part"][0, 0] = part
+    with pytest.raises(errors.BadInput, match=r"'points_part' is outside \[-1, 10\]"):
+        schema.validate(example)
 
 
 def test_leading_axes_must_agree():

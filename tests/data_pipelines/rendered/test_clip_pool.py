@@ -10,6 +10,7 @@ from data_pipelines.loading import rendered_batches, sources
 from data_pipelines.rendered import clip_pool
 from tests import config_data
 from unipose_jax import errors, skeleton
+from unipose_jax.skeleton import body_parts
 from unipose_jax.synthesis.motion import body_shape
 
 
@@ -112,6 +113,34 @@ def test_fresh_clips_have_crops(cropped):
     torso = batch["xyz"][..., 8, 2]
     seen = batch["reference_depth"] > 0
     assert np.median(np.abs(batch["reference_depth"] - torso)[seen]) < 0.3
+
+
+def test_labels_of_points_follow_them_and_change_nothing_else(data):
+    plain = clip_pool.open_pool(data, "validation")
+    labelled = dataclasses.replace(data, part_labels=True)
+    pool = clip_pool.open_pool(labelled, "validation")
+    assert pool.clips.keys() - plain.clips.keys() == {"points_part"}
+    for name, value in plain.clips.items():
+        np.testing.assert_array_equal(pool.clips[name], value, err_msg=name)
+    example = pool.example(0, np.random.default_rng(5))
+    schema.validate(example)
+    stored = zip(
+        pool.clips["points"][0, 1], pool.clips["points_part"][0, 1], strict=True
+    )
+    parts = {tuple(xyz): part for xyz, part in stored}
+    drawn = zip(example["points"][1], example["points_part"][1], strict=True)
+    assert all(parts[tuple(xyz)] == part for xyz, part in drawn)
+    head = example["points"][example["points_part"] == body_parts.NAMES.index("head")]
+    place = example["xyz"][:, skeleton.ITOP15.index("head")].mean(axis=0)
+    assert np.linalg.norm(head - place, axis=-1).max() < 0.5
+
+
+def test_fresh_clips_have_the_labels_of_a_pool(data):
+    data = dataclasses.replace(data, part_labels=True, train_clips=0)
+    data = with_scene(data, points=data.num_points)
+    batch = next(open_train(data))
+    schema.validate(batch)
+    assert (batch["points_part"] != body_parts.UNKNOWN)[batch["points_valid"]].all()
 
 
 def test_fresh_clips_equal_those_of_a_pool(data):

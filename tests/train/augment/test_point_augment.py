@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from unipose_jax import skeleton
+from unipose_jax.skeleton import body_parts
 from unipose_jax.train.augment import point_augment as augment
 
 MIRROR = skeleton.ITOP15.mirror
@@ -54,6 +55,17 @@ def test_scores_swap_sides_in_a_mirror():
     swapped = augment.invert_scores(view, score, mirror=MIRROR)
     left, right = (skeleton.ITOP15.index(f"{side}_hand") for side in ("left", "right"))
     np.testing.assert_array_equal(swapped[:, left], score[:, right])
+
+
+def test_scores_of_points_swap_the_sides_of_body_parts_in_a_mirror():
+    score = jnp.arange(2.0 * 7 * body_parts.COUNT).reshape(2, 7, body_parts.COUNT)
+    view = augment.PointTransform(matrix=jnp.eye(3), mirrored=jnp.array(True))
+    swapped = augment.invert_scores(view, score, mirror=body_parts.MIRROR)
+    left, right, head = map(
+        body_parts.NAMES.index, ("left_thigh", "right_thigh", "head")
+    )
+    np.testing.assert_array_equal(swapped[..., left], score[..., right])
+    np.testing.assert_array_equal(swapped[..., head], score[..., head])
 
 
 def test_hole_is_a_ball_around_a_point():

@@ -46,6 +46,7 @@ def report_run(
     others: Mapping[str, Results] | None = None,
     studied: Mapping[str, Results] | None = None,
     conditions: Results | None = None,
+    with_keypoints: Results | None = None,
 ) -> pathlib.Path:
     """Writes `metrics.json`, tables, curves, pictures and `index.html` of a run.
 
@@ -65,6 +66,8 @@ def report_run(
         others: results of other modalities that were trained beside, by name.
         studied: from `train.evaluation.lifting_study`, for pose machines.
         conditions: from `train.evaluation.evaluate.metrics_by_condition`.
+        with_keypoints: results of the same network with 2D keypoints as input; those in
+            `results` are without.
 
     Returns:
         Path of the page.
@@ -76,6 +79,7 @@ def report_run(
         "protocol": protocol,
         "provenance": origin,
         "results": results,
+        **({"results_with_keypoints": with_keypoints} if with_keypoints else {}),
         **({"conditions": conditions} if conditions else {}),
         **({"study": studied} if studied else {}),
     }
@@ -166,9 +170,10 @@ def _modalities(results: Mapping[str, Results]) -> list[page.Section]:
     return [
         page.Section(
             "Modalities",
-            text="Networks that see points, the depth crop or the colour crop of the "
-            "same test clips. The latter two learnt from the joints that a network of "
-            "points finds; their reports are in the folders depth and rgb of the run.",
+            text="Networks that see points, points and 2D keypoints, the depth crop or "
+            "the colour crop of the same test clips. The crop networks learnt from the "
+            "joints that a network of points finds; their reports are in the folders "
+            "depth and rgb of the run.",
             numbers=[table] if (table := _comparison(results)).rows else [],
         )
     ]

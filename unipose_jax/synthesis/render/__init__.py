@@ -3,10 +3,19 @@
 from unipose_jax.synthesis.render import (
     body,
     images,
+    part_labels,
     raycast,
     room,
     shading,
     viewpoint,
 )
 
-__all__ = ["body", "images", "shading", "raycast", "room", "viewpoint"]
+__all__ = [
+    "body",
+    "images",
+    "part_labels",
+    "raycast",
+    "room",
+    "shading",
+    "viewpoint",
+]

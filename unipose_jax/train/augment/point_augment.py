@@ -82,12 +82,12 @@ def invert_joints(
 
 def invert_scores(
     transform: PointTransform,
-    score: Float[Array, "frames joints"],
+    score: Float[Array, "*shape classes"],
     *,
     mirror: tuple[int, ...],
-) -> Float[Array, "frames joints"]:
-    """Per-joint scores predicted in the view, in the original order of joints."""
-    return jnp.where(transform.mirrored, score[:, jnp.array(mirror)], score)
+) -> Float[Array, "*shape classes"]:
+    """Scores of joints or body parts predicted in the view, in the original order."""
+    return jnp.where(transform.mirrored, score[..., jnp.array(mirror)], score)
 
 
 def random_occlusion(
@@ -157,10 +157,21 @@ def transform_crops(
         transformed["color_crop"], transformed["color_crop_matrix"] = _flip_images(
             transform, crops["color_crop"], crops["color_crop_matrix"]
         )
-        undo = jnp.eye(4).at[:3, :3].set(inverse)
-        pose = crops["cam_from_points"]
-        transformed["cam_from_points"] = jnp.matmul(pose, undo, precision="highest")
+        transformed["cam_from_points"] = transform_camera(
+            transform, crops["cam_from_points"]
+        )
     return transformed
+
+
+def transform_camera(
+    transform: PointTransform, cam_from_points: Float[Array, "4 4"]
+) -> Float[Array, "4 4"]:
+    """Transform from the points of the view to an unchanged camera: A M^-1.
+
+    The result is not rigid. It is valid for projection, and for rays.
+    """
+    undo = jnp.eye(4).at[:3, :3].set(jnp.linalg.inv(transform.matrix))
+    return jnp.matmul(cam_from_points, undo, precision="highest")
 
 
 def _flip_images(

@@ -1,4 +1,4 @@
-"""A fresh network starts with the backbone of a trained one."""
+"""A fresh network starts with the weights of a trained one, or with its backbone."""
 
 import pathlib
 from collections.abc import Mapping
@@ -7,12 +7,41 @@ from typing import Any
 import numpy as np
 from flax import traverse_util
 
+from data_pipelines.ground import file_io
 from unipose_jax import errors
 from unipose_jax.train import optimizer
 from unipose_jax.train import state as train_state
 from unipose_jax.train.checkpoints import checkpoint, folders, restore
+from unipose_jax.weights import store
 
 ParamPath = tuple[str, ...]
+
+
+SHIPPED = "shipped"
+"""`config.init_weights` for the weights that come with the package."""
+
+
+def load_weights(
+    state: train_state.TrainState, path: str, modality: str
+) -> train_state.TrainState:
+    """A fresh state with exported weights (`estimator.export`).
+
+    Args:
+        state: of the network to train, which may have more modules.
+        path: of the weights, without suffix; `SHIPPED` for those of the package.
+        modality: of the stage, which names the weights that ship.
+
+    Raises:
+        errors.BadInput: there are no such weights, or they are of another network.
+    """
+    where = store.FOLDER / modality if path == SHIPPED else pathlib.Path(path)
+    try:
+        params, _ = store.load(where.expanduser())
+    except (OSError, ValueError, KeyError, *file_io.DAMAGED_NPZ) as error:
+        raise errors.BadInput(
+            f"config.init_weights: no weights at {where}: {error}"
+        ) from error
+    return restore.with_params(params, state, setting="config.init_weights")
 
 
 def load_backbone(

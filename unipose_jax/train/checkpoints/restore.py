@@ -9,7 +9,6 @@ from flax import traverse_util
 
 from data_pipelines.ground import schema, settings
 from unipose_jax import errors, skeleton
-from unipose_jax.models import convention
 from unipose_jax.train import optimizer
 from unipose_jax.train import state as train_state
 from unipose_jax.train.checkpoints import checkpoint
@@ -70,38 +69,36 @@ def restore_params(workdir: pathlib.Path) -> dict[str, Any]:
         return checkpoints.restore_partial(step, {"ema_params": empty})["ema_params"]
 
 
-def with_params(params, state: train_state.TrainState) -> train_state.TrainState:
-    """A fresh state with other parameters.
+def with_params(
+    params, state: train_state.TrainState, *, setting: str
+) -> train_state.TrainState:
+    """A fresh state with the parameters of a network that is the same or has less.
 
-    A convention head that they lack stays as it is: at zero, it changes nothing.
+    Modules that only the new network has keep their initial values: an input, such as
+    keypoints, or a head can be added to a trained network.
+
+    Args:
+        params: of the trained network.
+        state: of the new one.
+        setting: the setting that names the trained network, for errors.
 
     Raises:
         errors.BadInput: they are of another network.
     """
-    params = _with_head(params, state.params)
-    theirs, ours = (
-        {jax.tree_util.keystr(path): np.shape(leaf) for path, leaf in leaves}
-        for leaves in map(jax.tree_util.tree_leaves_with_path, (params, state.params))
-    )
-    if theirs != ours:
-        name = min(name for name in theirs | ours if theirs.get(name) != ours.get(name))
-        raise errors.BadInput(
-            "config.teacher.init_from_teacher: the teacher has another network than "
-            f"config.model: {name} is {theirs.get(name)} there and {ours.get(name)} "
-            "here"
-        )
-    return state.replace(params=params, ema_params=params)
-
-
-def _with_head(params, initial):
-    """Parameters with the convention head of others, if those alone have one."""
-    theirs = traverse_util.flatten_dict(params)
-    head = {
-        names: value
-        for names, value in traverse_util.flatten_dict(initial).items()
-        if convention.NAME in names and names not in theirs
-    }
-    return traverse_util.unflatten_dict(theirs | head) if head else params
+    theirs, ours = (traverse_util.flatten_dict(tree) for tree in (params, state.params))
+    for path in sorted(theirs):
+        there, here = (np.shape(tree.get(path)) for tree in (theirs, ours))
+        if path not in ours or there != here:
+            raise errors.BadInput(
+                f"{setting}: the weights are of another network than config.model: "
+                f"{'/'.join(path)} is {there} there and "
+                f"{here if path in ours else 'missing'} here"
+            )
+    added = sorted({"/".join(path[:2]) for path in ours.keys() - theirs.keys()})
+    if added and jax.process_index() == 0:
+        print(f"{setting}: no {', '.join(added)} there; training starts these anew")
+    merged = traverse_util.unflatten_dict({**ours, **theirs})
+    return state.replace(params=merged, ema_params=merged)
 
 
 def open_checkpoints(workdir: pathlib.Path) -> checkpoint.Checkpoints:

@@ -112,16 +112,22 @@ def make_eval_step(
         skeleton: of the poses.
     """
 
-    def apply(params, batch):
-        estimate = apply_fn(params, **{name: batch[name] for name in recipe.inputs})
+    def measure(params, fed, batch):
+        estimate = apply_fn(params, **{name: fed[name] for name in recipe.inputs})
         terms = recipe.validation_terms(estimate, batch)
         if recipe.metrics_fn is not None:
-            measured = recipe.metrics_fn(estimate, batch)
-        else:
-            measured = metrics.accumulate(
-                estimate.xyz, batch["xyz"], valid=batch["xyz_valid"], skeleton=skeleton
-            )
-        return jax.lax.psum((terms, measured), parallel.AXIS)
+            return terms, recipe.metrics_fn(estimate, batch)
+        return terms, metrics.accumulate(
+            estimate.xyz, batch["xyz"], valid=batch["xyz_valid"], skeleton=skeleton
+        )
+
+    def apply(params, batch):
+        views = [(batch, batch)]
+        if recipe.validation_views is not None:
+            views = recipe.validation_views(batch)
+        found = [measure(params, *view) for view in views]
+        total = jax.tree.map(lambda *parts: sum(parts), *found)
+        return jax.lax.psum(total, parallel.AXIS)
 
     mapped = parallel.map_apply(apply)
     labels = () if recipe.metrics_fn is not None else LABELS

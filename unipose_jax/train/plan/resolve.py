@@ -109,6 +109,7 @@ def make_stage(values: Any, folder: pathlib.Path, name: str = "points") -> Stage
         teacher=section
         and settings.parse(settings.TeacherSettings, section, "teacher"),
         init_backbone=values.get("init_backbone", ""),
+        init_weights=values.get("init_weights", ""),
         seed=values["seed"],
         num_steps=values["num_train_steps"],
         batch_size=values["global_batch_size"],

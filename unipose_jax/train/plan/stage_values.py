@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unipose_jax import errors, models
-from unipose_jax.train.checkpoints import checkpoint, folders
+from unipose_jax.train.checkpoints import checkpoint, folders, pretrained
 from unipose_jax.weights import store
 
 OWN_POINTS = ".."
@@ -67,6 +67,8 @@ def of_stage(
     stage = copy.deepcopy({k: v for k, v in config.items() if k not in _STAGE_KEYS})
     if stage.get("init_backbone", ""):
         stage["init_backbone"] = _absolute(stage["init_backbone"])
+    if stage.get("init_weights", "") not in ("", pretrained.SHIPPED):
+        stage["init_weights"] = _absolute(stage["init_weights"])
     data = stage["data"]
     fused = models.FUSIONS.get(stage["model"].get("fusion", "none"), ())
     if modality == "points":

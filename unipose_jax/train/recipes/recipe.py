@@ -23,6 +23,9 @@ class Recipe:
         train_terms: `(apply_fn, params, batch, keys) -> terms`, with augmentation;
             one key per example.
         validation_terms: `(estimate, batch) -> terms` of the network's output.
+        validation_views: `(batch) -> [(inputs, targets), ...]`, batches that validation
+            predicts from and compares with, one after the other; None is the batch
+            itself.
         needs_teacher: whether `fields` holds the joints of a teacher.
         predict_fn: `(params, **inputs) -> estimate`, which replaces the network in
             tests; None is the network.
@@ -37,6 +40,7 @@ class Recipe:
     objective: terms.Objective
     train_terms: Callable
     validation_terms: Callable
+    validation_views: Callable | None = None
     needs_teacher: bool = False
     predict_fn: Callable | None = None
     metrics_fn: Callable | None = None

@@ -4,6 +4,10 @@ docs/method.md. With `model.fusion`, crops of depth or color are further inputs;
 modality is dropped at random, so that one network serves any sensor. Only the term
 `joint_position` of the supervised ablation reads three-dimensional joints; while its
 weight is zero, they do not reach the training step.
+
+With `model.keypoints`, the 2D keypoints are an input as well as a target. Each is one
+or the other: the terms that compare with keypoints count those that were withheld from
+the network (`augment.blind_spot`), in training and in validation.
 """
 
 import dataclasses
@@ -13,15 +17,20 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from data_pipelines.ground import settings as data_settings
 from unipose_jax import errors, models, skeleton
-from unipose_jax.models import backbones
+from unipose_jax.models import backbones, keypoint_tokens
+from unipose_jax.skeleton import body_parts
 from unipose_jax.train import settings
 from unipose_jax.train.augment import crop_augment as augment_crops
+from unipose_jax.train.augment import keypoint_inputs
 from unipose_jax.train.augment import point_augment as augment
 from unipose_jax.train.recipes import config_checks, terms, unipose_terms
 from unipose_jax.train.recipes.recipe import Recipe
+
+_FEWEST_KEYPOINTS = 6  # in each frame of a clip without points
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +38,7 @@ class _Inputs:
     """What augmentation reads: the modalities of the network and its settings."""
 
     modalities: tuple[str, ...]
+    keypoints: bool
     augment: settings.PointAugmentation
     crop_augment: settings.CropAugmentation
 
@@ -41,6 +51,14 @@ def build(values: Mapping[str, Any], data: data_settings.DataSettings) -> Recipe
     """
     model = values["model"]
     _check(model, data)
+    if values["loss_weights"].get("point_part"):
+        _check_part_labels(model, data)
+    least = values["loss"].get("least_body_probability", 0.0)
+    if least and not model.get("point_parts", False):
+        raise errors.BadInput(
+            f"config.loss.least_body_probability is {least}; it needs "
+            "config.model.point_parts=True"
+        )
     skel = config_checks.data_skeleton(data)
     _check_convention(values, skel)
     objective = terms.make_objective(
@@ -81,17 +99,35 @@ def make_recipe(
     """
     inputs = models.input_fields(model)
     seen = _Inputs(
-        models.modalities(model.get("fusion", "none")), augment, crop_augment
+        models.modalities(model.get("fusion", "none")),
+        bool(model.get("keypoints", False)),
+        augment,
+        crop_augment,
     )
     needed = (*inputs, *unipose_terms.SURFACE_FIELDS, *objective.fields)
+    blind = seen.keypoints and augment.blind_spot
 
     def train_terms(apply_fn, params, batch, keys):
         views = jax.vmap(lambda key: _sample_transform(key, augment))(keys)
+        fed = batch
+        if seen.keypoints:
+            fed, withheld = _sample_inputs(keys, batch, augment)
+            batch = _count_only(withheld, batch) if blind else batch
+        batch = _without_hidden_labels(keys, batch, fed, augment)
         predict = _make_transformed_predict(apply_fn, views, keys, skel, seen)
-        return unipose_terms.compute(objective, predict(params, batch), batch, skel)
+        return unipose_terms.compute(objective, predict(params, fed), batch, skel)
 
     def validation_terms(estimate, batch):
         return unipose_terms.compute(objective, estimate, batch, skel)
+
+    def validation_views(batch):
+        return [
+            (
+                batch | {"confidence": jnp.where(withheld, 0.0, batch["confidence"])},
+                _count_only(withheld, batch),
+            )
+            for withheld in keypoint_inputs.blind_spots(skel.num_joints)
+        ]
 
     return Recipe(
         network=models.build(model, num_joints=skel.num_joints),
@@ -100,6 +136,7 @@ def make_recipe(
         objective=objective,
         train_terms=train_terms,
         validation_terms=validation_terms,
+        validation_views=validation_views if blind else None,
         needs_teacher=not set(unipose_terms.TEACHER_FIELDS).isdisjoint(needed),
     )
 
@@ -160,6 +197,21 @@ def _check_convention(values: Mapping[str, Any], skel: skeleton.Skeleton) -> Non
     config_checks.check_skin_depths(values["loss"], skel, learnt=bool(head))
 
 
+def _check_part_labels(
+    model: Mapping[str, Any], data: data_settings.DataSettings
+) -> None:
+    needed = {
+        "config.model.point_parts": model.get("point_parts", False),
+        "config.data.part_labels": data.part_labels and data.renders,
+    }
+    for setting, given in needed.items():
+        if not given:
+            raise errors.BadInput(
+                f"config.loss_weights.point_part needs {setting}=True and people that "
+                "are rendered in this run"
+            )
+
+
 def _sample_transform(
     key, config: settings.PointAugmentation
 ) -> augment.PointTransform:
@@ -173,25 +225,88 @@ def _sample_transform(
     )
 
 
-def _make_transformed_predict(apply_fn, views, keys, skel, inputs: _Inputs) -> Callable:
-    """The network on transformed clips, with its joints transformed back."""
+def _sample_inputs(
+    keys, batch: Mapping, config: settings.PointAugmentation
+) -> tuple[dict, Array]:
+    """A batch with inputs left out and noise added, and the withheld keypoints."""
+
+    def of_clip(key, clip):
+        kept = keypoint_inputs.sample_kept(
+            jax.random.fold_in(key, 4),
+            clip["uv"].shape[-2],
+            dropout=config.keypoint_dropout,
+            no_keypoints_prob=config.no_keypoints_prob,
+            no_points_prob=config.no_points_prob,
+        )
+        points_valid = clip["points_valid"]
+        distance = (points_valid * clip["points"][..., 2]).sum(-1)
+        uv = keypoint_inputs.add_noise(
+            jax.random.fold_in(key, 5),
+            clip["uv"],
+            clip["intrinsics"],
+            distance / jnp.maximum(points_valid.sum(-1), 1),
+            largest=config.keypoint_noise,
+        )
+        confidence = jnp.where(kept.keypoints, clip["confidence"], 0.0)
+        # Few keypoints do not tell the distance: such clips keep their points.
+        enough = (confidence > 0.0).sum(-1).min() >= _FEWEST_KEYPOINTS
+        points_valid &= kept.points | ~enough
+        changed = {
+            "uv": uv,
+            "confidence": confidence,
+            "points_valid": points_valid,
+        }
+        return changed, jnp.broadcast_to(~kept.keypoints, confidence.shape)
+
+    names = ("uv", "confidence", "intrinsics", "points", "points_valid")
+    changed, withheld = jax.vmap(of_clip)(keys, {name: batch[name] for name in names})
+    return {**batch, **changed}, withheld
+
+
+def _count_only(withheld, batch: Mapping) -> dict:
+    """A batch whose keypoints are targets only where they were withheld."""
+    target = jnp.where(withheld, batch["confidence"], 0.0)
+    return {**batch, "target_confidence": target}
+
+
+def _hide_points(keys, batch: Mapping, config: settings.PointAugmentation) -> jax.Array:
+    """`points_valid` that the network sees: without the points of an occluded ball."""
 
     def hide(key, points, valid):
         return augment.random_occlusion(
             jax.random.fold_in(key, 1),
             points,
             valid,
-            probability=inputs.augment.occlusion_prob,
-            radius=inputs.augment.occlusion_radius,
+            probability=config.occlusion_prob,
+            radius=config.occlusion_radius,
         )
 
-    def back(estimate: models.PoseEstimate) -> models.PoseEstimate:
-        def one_by_one(function, value):
-            return jax.vmap(lambda v, x: function(v, x, mirror=skel.mirror))(
-                views, value
-            )
+    return jax.vmap(hide)(keys, batch["points"], batch["points_valid"])
 
-        parts = estimate.parts
+
+def _without_hidden_labels(
+    keys, batch: Mapping, fed: Mapping, config: settings.PointAugmentation
+) -> Mapping:
+    """The batch, with the body part unknown of points that the network does not see."""
+    if "points_part" not in batch:
+        return batch
+    seen = _hide_points(keys, fed, config)
+    part = jnp.where(seen, batch["points_part"], body_parts.UNKNOWN)
+    return {**batch, "points_part": part}
+
+
+def _make_transformed_predict(apply_fn, views, keys, skel, inputs: _Inputs) -> Callable:
+    """The network on transformed clips, with its joints transformed back."""
+
+    def back(estimate: models.PoseEstimate) -> models.PoseEstimate:
+        def one_by_one(function, value, mirror=skel.mirror):
+            return jax.vmap(lambda v, x: function(v, x, mirror=mirror))(views, value)
+
+        parts, part_logits = estimate.parts, estimate.part_logits
+        if part_logits is not None:
+            part_logits = one_by_one(
+                augment.invert_scores, part_logits, body_parts.MIRROR
+            )
         return dataclasses.replace(
             estimate,
             xyz=one_by_one(augment.invert_joints, estimate.xyz),
@@ -199,21 +314,36 @@ def _make_transformed_predict(apply_fn, views, keys, skel, inputs: _Inputs) -> C
                 augment.invert_scores, estimate.confidence_logit
             ),
             parts=parts and {name: back(part) for name, part in parts.items()},
+            part_logits=part_logits,
         )
 
     def predict(params, batch) -> models.PoseEstimate:
         seen = {
             "points": jax.vmap(augment.transform_points)(views, batch["points"]),
-            "points_valid": jax.vmap(hide)(
-                keys, batch["points"], batch["points_valid"]
-            ),
+            "points_valid": _hide_points(keys, batch, inputs.augment),
             "time": batch["time"],
         }
-        return back(
-            apply_fn(params, **seen, **_augment_crops(views, keys, batch, inputs))
-        )
+        if inputs.keypoints:
+            seen |= _transform_keypoints(views, batch, skel)
+        crops = _augment_crops(views, keys, batch, inputs)
+        return back(apply_fn(params, **{**seen, **crops}))
 
     return predict
+
+
+def _transform_keypoints(views, batch: Mapping, skel: skeleton.Skeleton) -> dict:
+    """Keypoints and their camera as the transformed clips have them."""
+
+    def of_clip(view, uv, confidence, pose):
+        uv, confidence = keypoint_tokens.mirror(
+            uv, confidence, mirrored=view.mirrored, permutation=skel.mirror
+        )
+        pose = augment.transform_camera(view, pose)
+        return {"uv": uv, "confidence": confidence, "cam_from_points": pose}
+
+    names = ("uv", "confidence", "cam_from_points")
+    moved = jax.vmap(of_clip)(views, *(batch[name] for name in names))
+    return moved | {"intrinsics": batch["intrinsics"]}
 
 
 def _augment_crops(views, keys, batch: Mapping, inputs: _Inputs) -> dict:

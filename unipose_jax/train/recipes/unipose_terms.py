@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from unipose_jax import losses, reduction, skeleton
 from unipose_jax.geometry import depth, numerics, rays, transforms
 from unipose_jax.physics import anthropometry, skin_depths
+from unipose_jax.skeleton import body_parts
 from unipose_jax.train.recipes.terms import Context, Definition, Objective
 
 OBSERVATIONS = ("uv", "confidence", "intrinsics", "cam_from_points")
@@ -24,10 +25,30 @@ def compute(
     objective: Objective, estimate, batch: Mapping, skel: skeleton.Skeleton
 ) -> dict[str, reduction.WeightedMean]:
     """The terms of an objective for one batch, by name."""
+    on_body = points_on_body(
+        estimate, batch, least=objective.scales.get("least_body_probability", 0.0)
+    )
     surface = surface_targets(
-        estimate.xyz, batch, radius=objective.scales["surface_radius"]
+        estimate.xyz,
+        {**batch, "points_valid": on_body},
+        radius=objective.scales["surface_radius"],
     )
     return objective.compute(estimate, batch, skel, surface)
+
+
+def points_on_body(estimate, batch: Mapping, *, least: float) -> jax.Array:
+    """The valid points (batch, frames, points) that are probably on the body.
+
+    Args:
+        estimate: of a network; without `part_logits` all valid points count.
+        batch: with `points_valid`.
+        least: probability, of any body part, below which a point is left out; it is
+            on an object, furniture or floor. 0 keeps all points.
+    """
+    if not least or estimate.part_logits is None:
+        return batch["points_valid"]
+    share = jax.nn.softmax(estimate.part_logits, axis=-1)[..., body_parts.NONE]
+    return batch["points_valid"] & (1.0 - share >= least)
 
 
 def surface_targets(xyz, batch: Mapping, *, radius: float) -> dict:
@@ -35,7 +56,7 @@ def surface_targets(xyz, batch: Mapping, *, radius: float) -> dict:
 
     Args:
         xyz: joints (batch, frames, joints, 3), metres.
-        batch: with `SURFACE_FIELDS`.
+        batch: with `SURFACE_FIELDS`; only its valid points are used.
         radius: metres around a joint's line of sight.
     """
     cloud = {"points": batch["points"], "points_valid": batch["points_valid"]}
@@ -49,21 +70,27 @@ def surface_targets(xyz, batch: Mapping, *, radius: float) -> dict:
     return {
         "surface_depth": front,
         "on_surface": found,
+        "points_on_body": batch["points_valid"],
         "cloud_depth": (weight * in_keypoint_camera[..., 2]).sum(-1) / total,
     }
+
+
+def _target_confidence(batch):
+    """Confidence of keypoints as targets: 0 where the network was given them."""
+    return batch.get("target_confidence", batch["confidence"])
 
 
 def _keypoint_arguments(batch):
     return {
         "uv": batch["uv"],
         "intrinsics": batch["intrinsics"][:, None],
-        "where": batch["confidence"] > 0,
+        "where": _target_confidence(batch) > 0,
         "cam_from_xyz": batch["cam_from_points"][:, None],
     }
 
 
 def _mean_over_keypoints(penalty, batch):
-    confidence = batch["confidence"]
+    confidence = _target_confidence(batch)
     return reduction.weighted_mean(penalty, confidence, confidence > 0)
 
 
@@ -92,11 +119,12 @@ def _confidence(estimate, batch, context: Context):
     agreement = rays.ray_agreement(
         estimate.xyz, **_keypoint_arguments(batch), scale=context.scale
     )
-    return reduction.weighted_mean(
-        losses.binary_cross_entropy(
-            estimate.confidence_logit, batch["confidence"] * agreement
-        )
+    entropy = losses.binary_cross_entropy(
+        estimate.confidence_logit, _target_confidence(batch) * agreement
     )
+    # A keypoint that the network was given is no target; a missing one is.
+    shown = (batch["confidence"] > 0) & ~(_target_confidence(batch) > 0)
+    return reduction.weighted_mean(entropy, where=~shown)
 
 
 def _cross_modal(estimate, batch, context: Context):
@@ -117,12 +145,35 @@ def _cross_modal(estimate, batch, context: Context):
     return term
 
 
+def _point_part(estimate, batch, context: Context):
+    """Cross-entropy of the body part of each point, nats."""
+    labelled = batch["points_valid"] & (batch["points_part"] != body_parts.UNKNOWN)
+    penalty = losses.categorical_cross_entropy(
+        estimate.part_logits, batch["points_part"], where=labelled
+    )
+    return reduction.weighted_mean(penalty, where=labelled)
+
+
 def _joint_position(estimate, batch, context: Context):
     """Distance to the true joints, metres."""
     penalty = losses.joint_position(
         estimate.xyz, batch["xyz"], where=batch["xyz_valid"], delta=context.scale
     )
     return reduction.weighted_mean(penalty, where=batch["xyz_valid"])
+
+
+def _joint_confidence(estimate, batch, context: Context):
+    """Cross-entropy of the confidence against the closeness to true joints, nats.
+
+    exp(-|r|^2 / 2 s^2) at distance r, as `rays.ray_agreement` at a distance from a ray.
+    """
+    known = batch["xyz_valid"]
+    residual = jax.lax.stop_gradient(estimate.xyz) - numerics.fill_masked(
+        batch["xyz"], known
+    )
+    closeness = jnp.exp(-0.5 * jnp.sum(residual**2, -1) / context.scale**2)
+    entropy = losses.binary_cross_entropy(estimate.confidence_logit, closeness)
+    return reduction.weighted_mean(entropy, where=known)
 
 
 def _pseudo_position(estimate, batch, context: Context):
@@ -199,7 +250,7 @@ def _occlusion(estimate, batch, context: Context):
 
 def _coverage(estimate, batch, context: Context):
     """Distance of points of the cloud to the nearest bone's capsule, metres."""
-    points_valid = batch["points_valid"][:, :, : context.scale]
+    points_valid = context.surface["points_on_body"][:, :, : context.scale]
     penalty = losses.coverage(
         estimate.xyz,
         batch["points"][:, :, : context.scale],
@@ -286,7 +337,9 @@ TERMS = {
     "reprojection": Definition(_reprojection, OBSERVATIONS, "reprojection_delta"),
     "confidence": Definition(_confidence, OBSERVATIONS, "agreement_scale"),
     "cross_modal": Definition(_cross_modal, (), "agreement_scale"),
+    "point_part": Definition(_point_part, ("points_valid", "points_part")),
     "joint_position": Definition(_joint_position, LABELS, "position_delta"),
+    "joint_confidence": Definition(_joint_confidence, LABELS, "agreement_scale"),
     "pseudo_position": Definition(
         _pseudo_position, (*_SEEN, *_CLOUD, *TEACHER_FIELDS), "position_delta"
     ),

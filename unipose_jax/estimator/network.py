@@ -1,10 +1,4 @@
-"""Inference with a trained network: poses in the camera frame from point clouds.
-
-pose = estimator.load_shipped()
-xyz, confidence = pose(points, points_valid, time)   # clips of `pose.frames` frames
-live = estimator.OnlineEstimator(pose, rays, intrinsics)
-xyz, confidence = live(depth, time)                  # one depth frame after another
-"""
+"""A network with its parameters, as a function of clips."""
 
 import dataclasses
 import functools
@@ -16,20 +10,17 @@ import jax
 import numpy as np
 
 from data_pipelines.ground import sampling
-from data_pipelines.segmentation import segmenter
-from data_pipelines.sequences import tracks
 from unipose_jax import errors, models, pose_quality, skeleton
-from unipose_jax.geometry import camera
-from unipose_jax.skeleton import units
+from unipose_jax.estimator import keypoints as keypoint_input
+from unipose_jax.skeleton import body_parts, units
 from unipose_jax.weights import store
 
-_TIMES = 8  # successive times whose unit is checked
 _MAX_STEP = 10.0  # seconds between frames of a clip, for the check of the unit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Estimator:
-    """A network with its parameters; its inputs are points, crops, or both.
+    """A network with its parameters; its inputs are points, keypoints and crops.
 
     Attributes:
         params: parameters of the network.
@@ -41,6 +32,8 @@ class Estimator:
         max_interval: longest time between neighbouring frames of a clip, seconds.
         calibration: weights of `pose_quality.joint_probability`; () leaves the
             confidence as the network gives it.
+        calibration_with_keypoints: the same for predictions with 2D keypoints; () takes
+            `calibration` for these, too.
     """
 
     params: dict
@@ -51,11 +44,17 @@ class Estimator:
     crop_size: int = 0
     max_interval: float = sampling.MAX_INTERVAL
     calibration: tuple[float, ...] = ()
+    calibration_with_keypoints: tuple[float, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the input fields (see `schema`)."""
         return models.input_fields(self.model)
+
+    @property
+    def takes_keypoints(self) -> bool:
+        """Whether 2D keypoints may be given beside points or crops."""
+        return keypoint_input.are_input(self.inputs)
 
     @functools.cached_property
     def _device_params(self) -> dict:
@@ -75,7 +74,12 @@ class Estimator:
         return apply
 
     def __call__(
-        self, points: np.ndarray, points_valid: np.ndarray, time: np.ndarray
+        self,
+        points: np.ndarray,
+        points_valid: np.ndarray,
+        time: np.ndarray,
+        *,
+        keypoints: keypoint_input.Keypoints | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Predicts the joints of clips. Compiles once per batch size.
 
@@ -83,14 +87,17 @@ class Estimator:
             points: (clips, frames, points, 3), metres, camera frame.
             points_valid: (clips, frames, points).
             time: (clips, frames), seconds.
+            keypoints: 2D keypoints of the person, if known; frames and joints that have
+                none have confidence 0.
 
         Returns:
             xyz (clips, frames, joints, 3), metres, camera frame, and confidence
             (clips, frames, joints) in [0, 1].
 
         Raises:
-            ValueError: points are not an input of the network (see `from_fields`), have
-                another shape, or are not in metres and seconds.
+            ValueError: points or keypoints are not an input of the network (see
+                `from_fields`), have another shape, or are not in metres, pixels and
+                seconds.
         """
         self.check_points()
         points, points_valid, time = map(np.asarray, (points, points_valid, time))
@@ -115,6 +122,13 @@ class Estimator:
                 "seconds"
             )
         fields = {"points": points, "points_valid": points_valid, "time": time}
+        if keypoints is not None:
+            keypoint_input.require(self.inputs, self.model["name"])
+            fields |= keypoint_input.fields_of(
+                keypoint_input.Keypoints(*keypoints),
+                skeleton=self.skeleton,
+                lead=points.shape[:2],
+            )
         return self.from_fields(fields)
 
     def check_points(self) -> None:
@@ -134,7 +148,7 @@ class Estimator:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Predicts the joints of clips from the batch fields in `inputs`.
 
-        A network that fuses points with crops also works without the crops.
+        A network that takes keypoints or crops beside points also works without them.
 
         Args:
             fields: arrays by name as in `schema`, with a leading axis of clips.
@@ -142,12 +156,60 @@ class Estimator:
         Returns:
             xyz (clips, frames, joints, 3), metres, camera frame, and confidence
             (clips, frames, joints) in [0, 1].
+
+        Raises:
+            ValueError: there are keypoints (`uv`) without their confidence or camera.
         """
         fed = {name: fields[name] for name in self.inputs if name in fields}
+        if self.takes_keypoints:
+            fed = keypoint_input.all_or_none(fed)
         return jax.tree.map(np.asarray, self._apply(self._device_params, fed))
 
+    def body_probability(self, points: np.ndarray) -> np.ndarray:
+        """Probability of each point of a frame to lie on the body.
+
+        The other points are on an object, furniture or floor that the mask contains.
+
+        Args:
+            points: (points, 3), any number, metres, depth-camera frame.
+
+        Returns:
+            (points,) in [0, 1]; 1 if the network has no head `point_parts`.
+        """
+        found = np.ones(len(points), np.float32)
+        if not self.model.get("point_parts", False) or not len(points):
+            return found
+        order = np.random.default_rng(0).permutation(len(points))
+        for start in range(0, len(points), self.num_points):
+            chosen = order.take(range(start, start + self.num_points), mode="wrap")
+            shape = (1, self.frames, self.num_points)
+            fields = {
+                "points": np.broadcast_to(points[chosen], (*shape, 3)),
+                "points_valid": np.ones(shape, bool),
+                "time": np.zeros(shape[:2], np.float32),
+            }
+            found[chosen] = self._body_probability(self._device_params, fields)
+        return found
+
+    @functools.cached_property
+    def _body_probability(self):
+        joints = skeleton.by_name(self.skeleton).num_joints
+        network = models.build(self.model, num_joints=joints)
+
+        @jax.jit
+        def apply(params, fields):
+            logits = network.apply(params, **fields).part_logits[0, -1]
+            return 1.0 - jax.nn.softmax(logits, axis=-1)[:, body_parts.NONE]
+
+        return apply
+
     def calibrated(
-        self, xyz: np.ndarray, confidence: np.ndarray, points: np.ndarray
+        self,
+        xyz: np.ndarray,
+        confidence: np.ndarray,
+        points: np.ndarray,
+        *,
+        with_keypoints: bool = False,
     ) -> np.ndarray:
         """Confidence of the joints of a pose, given the points of the person.
 
@@ -155,16 +217,21 @@ class Estimator:
             xyz: (joints, 3), predicted joints, metres, depth-camera frame.
             confidence: (joints,), of the network.
             points: (points, 3), metres, depth-camera frame.
+            with_keypoints: whether the network had 2D keypoints of the frame.
 
         Returns:
             (joints,): the probability that each joint is within 10 cm, or the
             network's confidence if the estimator has no calibration.
         """
-        if not self.calibration:
+        weights = self.calibration
+        if with_keypoints and self.calibration_with_keypoints:
+            weights = self.calibration_with_keypoints
+        if not weights:
             return confidence
         rng = np.random.default_rng(0)
         some, _ = sampling.sample_points(points, QUALITY_POINTS, rng, repeat=True)
-        return np.asarray(self._probability(xyz, confidence, some))
+        weights = tuple(weights)  # JSON has lists
+        return np.asarray(self._probability(xyz, confidence, some, weights=weights))
 
     @functools.cached_property
     def _probability(self):
@@ -172,7 +239,6 @@ class Estimator:
             functools.partial(
                 pose_quality.joint_probability,
                 skeleton=skeleton.by_name(self.skeleton),
-                weights=self.calibration,
             )
         )
 
@@ -238,125 +304,6 @@ def export(path: str | pathlib.Path, estimator: Estimator, notes: dict) -> None:
 
 _META_KEYS = (
     *("model", "skeleton", "frames", "num_points", "crop_size"),
-    *("max_interval", "calibration"),
+    *("max_interval", "calibration", "calibration_with_keypoints"),
 )
 QUALITY_POINTS = 512  # of the person, from which the confidence is computed
-
-
-class OnlineEstimator:
-    """Poses from successive depth frames: segmentation, sampling and prediction.
-
-    The input of the network is a sliding window that ends at the newest frame. At the
-    start and after a gap in time (`Estimator.max_interval`), the first frame is
-    repeated to fill the window. Only the pose of the newest frame is returned, so a
-    recording and a live camera give the same poses.
-    """
-
-    def __init__(self, estimator: Estimator, rays: np.ndarray, intrinsics: np.ndarray):
-        """Sets the network and the depth camera.
-
-        Args:
-            estimator: the network; points must be among its inputs.
-            rays: (height, width, 2), x/z and y/z of every pixel.
-            intrinsics: (fx, fy, cx, cy), pixels.
-
-        Raises:
-            ValueError: points are not an input of the network, or rays or intrinsics
-                have another shape, such as a 3x3 matrix.
-        """
-        estimator.check_points()
-        rays, intrinsics = np.asarray(rays), np.asarray(intrinsics)
-        camera.check_intrinsics(intrinsics)
-        if rays.ndim != 3 or rays.shape[-1] != 2 or intrinsics.ndim != 1:
-            raise ValueError(
-                f"rays have shape {rays.shape}, expected (height, width, 2); intrinsics"
-                f" {intrinsics.shape}, expected (4,)"
-            )
-        self._estimator, self._rays = estimator, rays
-        self._segmenter = segmenter.Segmenter(rays, intrinsics)
-        self._times: list[float] = []
-        self._window: list[dict[str, np.ndarray]] = []
-
-    def __call__(
-        self, depth: np.ndarray, time: float
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Predicts the pose in a depth frame.
-
-        Args:
-            depth: (height, width), metres; 0, NaN or infinite where missing.
-            time: seconds.
-
-        Returns:
-            xyz (joints, 3), metres, camera frame, and confidence (joints,); or None if
-            no person is found.
-
-        Raises:
-            ValueError: the depth has another shape than the rays or is not in metres,
-                or successive times are not in seconds.
-        """
-        depth = np.asarray(depth)
-        if depth.shape != self._rays.shape[:2]:
-            raise ValueError(
-                f"depth has shape {depth.shape}, the rays {self._rays.shape[:2]}"
-            )
-        units.check_depth_metres(depth, name="depth")
-        depth = np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0)
-        mask = self._segmenter(depth, time=time).mask
-        return self.from_points(tracks.masked_points(mask, depth, self._rays), time)
-
-    def from_points(
-        self,
-        xyz: np.ndarray,
-        time: float,
-        crops: Mapping[str, np.ndarray] | None = None,
-        cam_from_points: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Predicts the pose in a frame from the points of the person.
-
-        Args:
-            xyz: (points, 3), metres, depth-camera frame; may be empty.
-            time: seconds.
-            crops: crop fields of this frame for a network that fuses points and crops;
-                those of a camera without an image are left out.
-            cam_from_points: (4, 4), from the depth camera to the colour camera.
-
-        Returns:
-            xyz (joints, 3), metres, camera frame, and confidence (joints,), see
-            `Estimator.calibrated`; or None if there are no points.
-
-        Raises:
-            ValueError: points are not in metres, or successive times not in seconds.
-        """
-        self._check_time(time)
-        if not len(xyz):
-            self._window = []
-            return None
-        units.check_depth_metres(np.asarray(xyz)[:, 2], name="points")
-        rng = np.random.default_rng(0)
-        points, valid = sampling.sample_points(
-            xyz, self._estimator.num_points, rng, repeat=True
-        )
-        frame = {"points": points, "points_valid": valid, "time": np.asarray(time)}
-        times = np.array([*(before["time"] for before in self._window), time])
-        start, _ = sampling.segments(times, self._estimator.max_interval)[-1]
-        self._window = self._window[start:]
-        self._window = [*self._window, frame | dict(crops or {})]
-        self._window = self._window[-self._estimator.frames :]
-        missing = self._estimator.frames - len(self._window)
-        window = [self._window[0]] * missing + self._window
-        shared = set.intersection(*(set(fields) for fields in window))
-        clip = {name: np.stack([f[name] for f in window])[None] for name in shared}
-        clip["time"] = (clip["time"] - clip["time"][:, :1]).astype(np.float32)
-        if "color_crop" in clip and cam_from_points is not None:
-            clip["cam_from_points"] = np.asarray(cam_from_points, np.float32)[None]
-        found, confidence = self._estimator.from_fields(clip)
-        return found[0, -1], self._estimator.calibrated(
-            found[0, -1], confidence[0, -1], xyz
-        )
-
-    def _check_time(self, time: float) -> None:
-        self._times = [*self._times, time][-_TIMES:]
-        try:
-            units.check_seconds(np.array(self._times))
-        except ValueError as error:
-            raise errors.BadInput(f"time of depth frames: {error}") from error

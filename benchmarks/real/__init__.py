@@ -1,0 +1,1 @@
+"""Scores of poses on real recordings: `python -m benchmarks.real`."""

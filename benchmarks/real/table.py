@@ -1,0 +1,103 @@
+"""The table: cells with their counts, as Markdown and JSON."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from unipose_jax import atomic
+
+NAME = "real"  # of the files
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """A figure or several of one method on one set of recordings.
+
+    Attributes:
+        text: as the table shows it; the reason in a cell without figures.
+        values: the figures by name; {} where there are none.
+        count: of frames, or other things that were scored.
+    """
+
+    text: str
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    count: int = 0
+
+    @property
+    def shown(self) -> str:
+        """The text with its count."""
+        return f"{self.text} ({self.count})" if self.values else f"– {self.text}"
+
+
+def skipped(reason: str) -> Cell:
+    """A cell without figures."""
+    return Cell(reason)
+
+
+def to_markdown(
+    cells: Mapping[tuple[str, str], Cell],
+    rows: Mapping[str, str],
+    columns: Mapping[str, str],
+    notes: Sequence[str],
+) -> str:
+    """The table, with a line per note below.
+
+    Reasons for which cells have no figure become numbered notes.
+
+    Args:
+        cells: by keys of row and column.
+        rows: heading by key.
+        columns: heading by key.
+        notes: what the figures are.
+    """
+    reasons: list[str] = []
+    lines = [
+        "| " + " | ".join(["", *columns.values()]) + " |",
+        "| " + " | ".join(["---"] * (len(columns) + 1)) + " |",
+    ]
+    for row, heading in rows.items():
+        shown = [heading]
+        for column in columns:
+            cell = cells[row, column]
+            if cell.values:
+                shown.append(cell.shown)
+                continue
+            if cell.text not in reasons:
+                reasons.append(cell.text)
+            shown.append(f"– [{reasons.index(cell.text) + 1}]")
+        lines.append("| " + " | ".join(shown) + " |")
+    lines.append("")
+    lines += [f"- {note}" for note in notes]
+    lines += [f"- [{number}] {reason}" for number, reason in enumerate(reasons, 1)]
+    return "\n".join(lines) + "\n"
+
+
+def write(
+    folder: pathlib.Path,
+    text: str,
+    cells: Mapping[tuple[str, str], Cell],
+    settings: Mapping[str, Any],
+) -> None:
+    """Writes `real.md` and `real.json`, each completely or not at all.
+
+    Args:
+        folder: of both files.
+        text: the Markdown.
+        cells: by keys of row and column.
+        settings: what the figures depend on.
+    """
+    entries = [
+        {
+            "row": row,
+            "column": column,
+            "count": cell.count,
+            "values": dict(cell.values),
+            **({} if cell.values else {"reason": cell.text}),
+        }
+        for (row, column), cell in cells.items()
+    ]
+    record = json.dumps({"settings": dict(settings), "cells": entries}, indent=1)
+    atomic.write_text(folder / f"{NAME}.md", text)
+    atomic.write_text(folder / f"{NAME}.json", record + "\n")

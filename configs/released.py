@@ -1,0 +1,55 @@
+r"""The weights that ship: points and 2D keypoints, with labels of rendered people.
+
+    python run.py --config=configs/released.py --workdir=runs/released
+
+The three-dimensional joints of rendered people cost nothing, so the weights that ship
+learn from them. What the method reaches without labels is the subject of
+`configs/unipose.py`. Training starts from the weights that ship, and withholds
+keypoints, single joints and points at random: one network then serves depth alone,
+depth with keypoints, and keypoints alone.
+
+`:quick`, for CPUs: single frames. `:smoke`, for tests. Score: docs/results.md.
+"""
+
+import ml_collections
+
+from configs import unipose
+from unipose_jax.weights import store
+
+
+def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
+    """Returns the config; `mode` is "quick", "full" or "smoke"."""
+    config = unipose.stage_1(mode)
+    for name in config.loss_weights:
+        config.loss_weights[name] = 0.0
+    config.loss_weights.joint_position = 1.0
+    config.loss_weights.joint_confidence = 0.01
+    config.augment.blind_spot = False  # true joints are the target
+    config.augment.keypoint_dropout = 0.3
+    config.augment.keypoint_noise = 0.03
+    config.model.keypoints = True
+    config.student.teacher.kind = "truth"
+    for weights in config.student.loss_weights.values():
+        weights.confidence, weights.joint_confidence = 0.0, 0.01
+    if mode == "smoke":
+        return config
+    config.stages = ("points", "depth")
+    config.student.models.depth.backbone = "tokens_large"
+    # More views than the main job has: from all sides, near and far, tilted cameras.
+    config.data.train_view.frontal_share = 0.4
+    config.data.train_view.close_share = 0.1
+    config.augment.tilt, config.augment.roll = 0.4, 0.3
+    if mode == "quick":
+        shipped = store.read_meta()
+        config.model.update(shipped["model"])
+        config.model.keypoints = True
+        config.init_weights = "shipped"
+        config.data.num_points = 512  # fewer than the weights use: training is faster
+        config.data.frames = 1
+        config.data.train_clips = 16_000
+        config.num_train_steps, config.global_batch_size = 2_000, 48
+        config.optimizer.learning_rate = 3e-3
+        config.optimizer.warmup_steps = 50
+        config.checkpoint_every = 250
+        config.student.num_train_steps = 2_000
+    return config
