@@ -6,8 +6,9 @@ Adapts points to the ITOP side-view development frames from 2D keypoints (true
 projections with Gaussian noise) and scores the frames that were left out:
 cross-validation over contiguous blocks of rows. A seed draws the noise of the keypoints
 and the order of the frames. The seeds take turns over the blocks, so that every frame
-is scored once; `--crossed` adapts to every block with every seed. Prints one table, and appends every adaptation to
-`runs/real_ablation.jsonl`; an adaptation that the file holds is not repeated.
+is scored once; `--crossed` adapts to every block with every seed. Prints one table, and
+appends every adaptation to `runs/real_ablation.jsonl`; what that file holds is not
+repeated.
 
 `--layers=output` (the default) trains the layer that votes for the joints, on stored
 tokens of the others (`output_layer`), in seconds. `--layers=all` is `adapt`, with all

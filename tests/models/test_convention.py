@@ -8,6 +8,7 @@ import pytest
 from unipose_jax import models, skeleton
 from unipose_jax.models import convention
 from unipose_jax.physics import anthropometry
+from unipose_jax.skeleton import body_offsets
 
 BODY = skeleton.ITOP15
 HEAD = convention.ConventionHead("ITOP15")
@@ -78,7 +79,7 @@ def test_the_frame_of_the_body_takes_no_gradient():
     offset = jnp.full((15, 3), 0.05)
 
     def total(xyz):
-        found = convention.offset_in_body_frame(xyz, offset, skeleton=BODY)
+        found = body_offsets.add_offsets(xyz, offset, skeleton=BODY)
         return (found * jnp.arange(45.0).reshape(15, 3)).sum()
 
     grad = jax.grad(total)(STANDING)
