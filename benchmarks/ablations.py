@@ -19,7 +19,8 @@ more threads.
 
 `--sweep` trains every config with each value of a setting, and draws `sweep.png`:
 
-    python -m benchmarks.ablations --configs=unipose,unipose+depth \
+    python -m benchmarks.ablations \
+        --configs=ablations:detector_ideal,ablations:detector_ideal+depth \
         --sweep=config.data.scene.detector.noise=0.0,3.0,8.0 --workdir=runs/noise
 """
 

@@ -6,14 +6,15 @@ The three-dimensional joints of rendered people cost nothing, so the weights tha
 learn from them. What the method reaches without labels is the subject of
 `configs/unipose.py`. Training starts from the weights that ship, and withholds
 keypoints, single joints and points at random: one network then serves depth alone,
-depth with keypoints, and keypoints alone.
+depth with keypoints, and keypoints alone. A second head learns which points lie on the
+body. People and scenes are those of `configs/real_scene.py`.
 
 `:quick`, for CPUs: single frames. `:smoke`, for tests. Score: docs/results.md.
 """
 
 import ml_collections
 
-from configs import unipose
+from configs import real_scene, unipose
 from unipose_jax.weights import store
 
 
@@ -28,6 +29,9 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.augment.keypoint_dropout = 0.3
     config.augment.keypoint_noise = 0.03
     config.model.keypoints = True
+    # Which points are on the body, and on which part of it
+    config.model.point_parts = config.data.part_labels = True
+    config.loss_weights.point_part = 0.02
     config.student.teacher.kind = "truth"
     for weights in config.student.loss_weights.values():
         weights.confidence, weights.joint_confidence = 0.0, 0.01
@@ -35,14 +39,12 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
         return config
     config.stages = ("points", "depth")
     config.student.models.depth.backbone = "tokens_large"
-    # More views than the main job has: from all sides, near and far, tilted cameras.
-    config.data.train_view.frontal_share = 0.4
-    config.data.train_view.close_share = 0.1
+    real_scene.realistic_scene(config)
     config.augment.tilt, config.augment.roll = 0.4, 0.3
     if mode == "quick":
         shipped = store.read_meta()
         config.model.update(shipped["model"])
-        config.model.keypoints = True
+        config.model.keypoints = config.model.point_parts = True
         config.init_weights = "shipped"
         config.data.num_points = 512  # fewer than the weights use: training is faster
         config.data.frames = 1

@@ -169,6 +169,19 @@ def crop_augmentation() -> ml_collections.ConfigDict:
     return augment
 
 
+def keypoint_errors() -> ml_collections.ConfigDict:
+    """Errors that training adds to keypoints that are an input of a student."""
+    augment = ml_collections.ConfigDict()
+    augment.person_dropout = 0.2  # share of frames without any keypoint
+    augment.joint_dropout = 0.1  # share of joints without a keypoint
+    augment.noise = 0.04  # of the crop's side, largest standard deviation
+    augment.noise_prob = 0.5  # share of frames with noise
+    augment.outlier_prob = 0.04  # share of joints
+    augment.outlier_noise = 0.25  # of the crop's side, standard deviation
+    augment.swap_prob = 0.08  # share of frames with left and right arms or legs swapped
+    return augment
+
+
 def loss_weights() -> ml_collections.ConfigDict:
     """Weights of all terms; each term is a mean, in metres unless noted."""
     weights = ml_collections.ConfigDict()
@@ -210,6 +223,7 @@ def student() -> ml_collections.ConfigDict:
     student.loss_weights.rgb = pseudo_weights(pixel=0.3, anchor=0.3)
     student.teacher = teacher()
     student.crop_augment = crop_augmentation()
+    student.keypoint_augment = keypoint_errors()
     student.ramp = ramp()
     return student
 
@@ -224,6 +238,7 @@ def pseudo_weights(*, pixel: float, anchor: float) -> ml_collections.ConfigDict:
     weights.pseudo_anchor = anchor  # crop pixels
     weights.pseudo_depth = 1.0  # metres, relative to the depth of the person
     weights.pseudo_root = 1.0  # metres
+    weights.pseudo_bins = 0.0  # nats, of model.depth_bins
     return weights
 
 
@@ -236,6 +251,8 @@ def anchor_net(
     model.backbone = backbone  # one of backbones.BACKBONES
     model.head_width = 32
     model.head_depth = head_depth  # layers of each branch of the head
+    model.keypoints = False  # whether 2D keypoints are an input, too
+    model.depth_bins = 0  # bins of the depth of a joint; 0: regression
     model.dtype = "float32"
     return model
 

@@ -101,9 +101,19 @@ def test_an_ablation_without_a_variant_is_quick():
     assert ablations.get_config("no_physics") == load("ablations:no_physics", "quick")
 
 
-@pytest.mark.parametrize("variant", ["", "no_gravity", ",smoke", "no_gravity,smoke"])
+def test_ablations_are_combined():
+    config = ablations.get_config("rays_alone.noise_8,smoke")
+    assert config.loss_weights.surface == 0.0
+    detector = config.data.scene.detector
+    assert (detector.noise, detector.relative_noise) == (8.0, 0.0)
+    assert config.num_train_steps == load("unipose", "smoke").num_train_steps
+
+
+@pytest.mark.parametrize(
+    "variant", ["", "no_gravity", "no_speed.no_gravity", ",smoke", "no_gravity,smoke"]
+)
 def test_an_unknown_ablation_is_one_line_with_the_choices(variant):
-    message = "use configs/ablations.py:NAME with one of fusion_depth, .*wsp_keypoints$"
+    message = "use configs/ablations.py:NAME with one of detector_.*, wsp_keypoints$"
     with pytest.raises(ValueError, match=message) as raised:
         ablations.get_config(variant)
     assert "\n" not in str(raised.value)

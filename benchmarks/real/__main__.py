@@ -3,26 +3,33 @@
     python -m benchmarks.real --data=../shared/data --output=runs/real
 
 Prints one table, each cell with its count, and writes it with all figures by joint to
-`real.md` and `real.json`. `--rows` and `--columns` choose; `--weights` (exported
-weights) or `--workdir` (a run) score other points than those that ship. Columns whose
-data are absent are left empty, with the reason below the table.
+`real.md` and `real.json` after each cell; cells that the same settings have given
+before stay in the table. `--rows` and `--columns` choose what is scored; `--weights`
+(exported weights) or `--workdir` (a run) score other points than those that ship.
+Columns whose data are absent are left empty, with the reason below the table.
 
 2D keypoints of ITOP are true projections with Gaussian noise (`--noise` pixels of maps
 of 320 x 240); those of recordings with colour are MoveNet's. Skin depths of the look-up
 come from `physics.anthropometry`; a row with depths from labels says so.
 """
 
+import contextlib
+import dataclasses
+import itertools
 import pathlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 
 import jax
 import numpy as np
 from absl import app, flags
 
 from benchmarks.real import adaptation, columns, itop, rows, still, table, unlabelled
+from data_pipelines.ground import file_io
 from unipose_jax import errors, estimator
 from unipose_jax.cli import commands
 from unipose_jax.train.checkpoints import restore
+from unipose_jax.weights import store
 
 _DATA = flags.DEFINE_string("data", "../shared/data", "Folder of the sample data.")
 _OUTPUT = flags.DEFINE_string("output", "runs/real", "Folder for real.md, real.json.")
@@ -73,43 +80,57 @@ def make_table() -> str:
     )
     if not options.data.is_dir():
         raise errors.BadInput(f"no sample data at {options.data}; use --data=FOLDER")
-    known = all_rows()
-    chosen_rows = rows.choose(known, _ROWS.value or list(known))
-    chosen = columns.choose(COLUMNS, _COLUMNS.value or list(COLUMNS))
-    cells: dict[tuple[str, str], table.Cell] = {}
-    for column in chosen:
-        cells |= score_column(column, chosen_rows, options)
-    text = table.to_markdown(
-        cells,
-        {row.key: row.heading for row in chosen_rows},
-        {column.key: column.heading for column in chosen},
+    folder = pathlib.Path(_OUTPUT.value)
+    with contextlib.redirect_stdout(sys.stderr):  # only the table is output
+        known = all_rows()
+        chosen_rows = rows.choose(known, _ROWS.value or list(known))
+        chosen = columns.choose(COLUMNS, _COLUMNS.value or list(COLUMNS))
+        cells = table.read(folder, settings())
+        text = ""
+        for column in chosen:
+            for key, cell in score_column(column, chosen_rows, options):
+                cells[key] = cell
+                text = show(cells, known)
+                table.write(folder, text, cells, settings())
+    return text
+
+
+def show(
+    cells: Mapping[tuple[str, str], table.Cell], known: Mapping[str, rows.Row]
+) -> str:
+    """The table of all cells so far, in the order of all rows and columns."""
+    given = [key for key in known if any(row == key for row, _ in cells)]
+    by = [key for key in COLUMNS if any(column == key for _, column in cells)]
+    missing = table.skipped("not scored in this run")
+    return table.to_markdown(
+        {key: cells.get(key, missing) for key in itertools.product(given, by)},
+        {key: known[key].heading for key in given},
+        {key: COLUMNS[key].heading for key in by},
         notes(),
     )
-    table.write(pathlib.Path(_OUTPUT.value), text, cells, settings())
-    return text
 
 
 def score_column(
     column: columns.Column, chosen: list[rows.Row], options: columns.Options
-) -> dict[tuple[str, str], table.Cell]:
-    """The cells of one column."""
+) -> Iterator[tuple[tuple[str, str], table.Cell]]:
+    """The cells of one column, by keys of row and column, one after another."""
     try:
         found = column.load(options)
     except errors.BadInput as error:
-        return {(row.key, column.key): table.skipped(str(error)) for row in chosen}
-    cells = {}
+        for row in chosen:
+            yield (row.key, column.key), table.skipped(str(error))
+        return
     for row in chosen:
         rows.log(f"{column.key}: {row.key}")
         if row.needs_keypoints and not any(case.has_keypoints for case in found):
-            cells[row.key, column.key] = table.skipped("no 2D keypoints")
+            yield (row.key, column.key), table.skipped("no 2D keypoints")
             continue
         try:
             cell = column.score(found, row.poses(found), options)
         except errors.BadInput as error:
             cell = table.skipped(str(error))
-        cells[row.key, column.key] = cell
         rows.log(f"{column.key}: {row.key}: {cell.shown}")
-    return cells
+        yield (row.key, column.key), cell
 
 
 def all_rows() -> Mapping[str, rows.Row]:
@@ -120,8 +141,9 @@ def all_rows() -> Mapping[str, rows.Row]:
         steps=_STEPS.value,
         seed=_SEED.value,
         frames=_FRAMES.value,
-        weights=_WORKDIR.value,
+        weights=_WORKDIR.value or _WEIGHTS.value,
     )
+    labels = dataclasses.replace(how, overrides={"loss.skin_depths": "ITOP"})
     found = [
         rows.lookup_row(
             "lookup",
@@ -157,6 +179,19 @@ def all_rows() -> Mapping[str, rows.Row]:
             folds=_FOLDS.value,
             keypoints=True,
         ),
+        rows.adapted_row(
+            "adapted_labels",
+            "adapted with ITOP's skin depths (from labels)",
+            labels,
+            folds=_FOLDS.value,
+        ),
+        rows.adapted_row(
+            "adapted_labels_keypoints",
+            "adapted with ITOP's skin depths (from labels), with keypoints",
+            labels,
+            folds=_FOLDS.value,
+            keypoints=True,
+        ),
     ]
     return {row.key: row for row in found}
 
@@ -175,10 +210,7 @@ def points_network() -> estimator.Estimator:
         return estimator.from_config(restore.read_config(folder), params)
     if not _WEIGHTS.value:
         return estimator.load_shipped("points")
-    try:
-        return estimator.load(_WEIGHTS.value)
-    except FileNotFoundError as error:
-        raise errors.BadInput(f"no weights at {_WEIGHTS.value}") from error
+    return adaptation.load_exported(pathlib.Path(_WEIGHTS.value).with_suffix(""))
 
 
 def settings() -> dict[str, object]:
@@ -190,8 +222,20 @@ def settings() -> dict[str, object]:
         "steps": _STEPS.value,
         "frames": _FRAMES.value,
         "masks": _MASKS.value,
-        "weights": _WEIGHTS.value or _WORKDIR.value or "shipped",
+        "weights": weights_name(),
     }
+
+
+def weights_name() -> str:
+    """The points that are scored, with the start of the digest of their file."""
+    if _WORKDIR.value:
+        with restore.open_checkpoints(pathlib.Path(_WORKDIR.value)) as checkpoints:
+            return f"step {checkpoints.best_step()} of {_WORKDIR.value}"
+    path = store.FOLDER / store.SHIPPED
+    if _WEIGHTS.value:
+        path = pathlib.Path(_WEIGHTS.value)
+    digest = file_io.digest([path.with_suffix(".npz")])
+    return f"{_WEIGHTS.value or 'those that ship'} ({digest[:8]})"
 
 
 def notes() -> list[str]:
@@ -200,11 +244,10 @@ def notes() -> list[str]:
         f"2D keypoints of ITOP are true projections with Gaussian noise of "
         f"{_NOISE.value:g} px at 320 x 240 (seed {_SEED.value}); those of recordings "
         "with colour are MoveNet's.",
-        f"Adapted rows on ITOP: {_FOLDS.value} folds of contiguous rows, trained on "
-        "the 2D keypoints of the other folds, the step chosen by held-out keypoints; "
-        "elsewhere on the keypoints of the same recording.",
-        "In brackets: frames. Weights: "
-        f"{_WEIGHTS.value or _WORKDIR.value or 'those that ship'}.",
+        f"Adapted rows: sets of single frames in {_FOLDS.value} folds of contiguous "
+        "frames, trained on the 2D keypoints of the other folds, the step chosen by "
+        "held-out keypoints; recordings on their own keypoints. No 3D label is read.",
+        f"In brackets: frames. Weights of points: {weights_name()}.",
     ]
 
 

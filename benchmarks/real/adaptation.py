@@ -38,7 +38,8 @@ class Adaptation:
             `{"loss_weights.surface": 0.0}`; they replace those of this class.
         steps: length of the run; None for that of the config.
         seed: of the order of the frames, the augmentation and what is held out.
-        weights: folder of a stage-1 run to start from; "" for the weights that ship.
+        weights: to start from: those of `estimator.export` (a path that ends in .npz)
+            or the folder of a stage-1 run; "" for the weights that ship.
         held_out: share of the frames that is not trained on; the step with the lowest
             loss on their keypoints is chosen. 0 chooses the last step.
         frames: most frames to use, equally spaced among those given; None for all.
@@ -104,7 +105,7 @@ def config_of(how: Adaptation) -> ml_collections.ConfigDict:
     config.data.frames = 1
     for name in _MOTION_TERMS:  # a single frame has no motion
         config.loss_weights[name] = 0.0
-    config.teacher.workdir = how.weights
+    _start_from(config, how.weights)
     if how.steps is not None:
         config.num_train_steps = how.steps
     with config.unlocked():
@@ -115,6 +116,40 @@ def config_of(how: Adaptation) -> ml_collections.ConfigDict:
     except (TypeError, ValueError) as error:
         raise errors.BadInput(f"an override of the adaptation: {error}") from error
     return config
+
+
+def _start_from(config: ml_collections.ConfigDict, weights: str) -> None:
+    """Sets the network to that of the weights to start from; see `Adaptation`.
+
+    Raises:
+        errors.BadInput: there are no such weights.
+    """
+    if not weights:
+        return
+    if weights.endswith(".npz"):
+        path = pathlib.Path(weights).with_suffix("")
+        network = load_exported(path)
+        config.init_weights = str(path)
+        config.teacher.init_from_teacher = False
+        model, num_points = network.model, network.num_points
+    else:
+        used = restore.read_config(pathlib.Path(weights))
+        config.teacher.workdir = weights
+        model, num_points = used["model"], used["data"]["num_points"]
+    config.model.update(model)
+    config.data.num_points = num_points
+
+
+def load_exported(path: pathlib.Path) -> estimator.Estimator:
+    """The network of exported weights.
+
+    Raises:
+        errors.BadInput: there are none.
+    """
+    try:
+        return estimator.load(path)
+    except FileNotFoundError as error:
+        raise errors.BadInput(f"no weights at {path}") from error
 
 
 def cross_validated(

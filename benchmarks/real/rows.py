@@ -63,11 +63,16 @@ def predicted(
         raise errors.BadInput(
             f"the table needs a network of {SKELETON}, not {network.skeleton}"
         )
-    if keypoints and "uv" not in network.inputs:
+    if keypoints and not network.takes_keypoints:
         raise errors.BadInput("keypoints are no input of this network")
     source = case.with_keypoints if keypoints else case.depth_only
     pose, _ = predict.predict_recording(
-        network, source, pictures=1, clouds=iter(case.clouds), required=False
+        network,
+        source,
+        pictures=1,
+        clouds=iter(case.clouds),
+        required=False,
+        use_keypoints=keypoints,
     )
     return pose.xyz
 

@@ -6,7 +6,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unipose_jax import atomic
+from data_pipelines.ground import file_io
+from unipose_jax import atomic, errors
 
 NAME = "real"  # of the files
 
@@ -89,15 +90,44 @@ def write(
         settings: what the figures depend on.
     """
     entries = [
-        {
-            "row": row,
-            "column": column,
-            "count": cell.count,
-            "values": dict(cell.values),
-            **({} if cell.values else {"reason": cell.text}),
-        }
+        {"row": row, "column": column, **dataclasses.asdict(cell)}
         for (row, column), cell in cells.items()
     ]
     record = json.dumps({"settings": dict(settings), "cells": entries}, indent=1)
     atomic.write_text(folder / f"{NAME}.md", text)
     atomic.write_text(folder / f"{NAME}.json", record + "\n")
+
+
+def read(
+    folder: pathlib.Path, settings: Mapping[str, Any]
+) -> dict[tuple[str, str], Cell]:
+    """The cells with figures that an earlier run wrote; {} without one.
+
+    Args:
+        folder: of `real.json`.
+        settings: of this run.
+
+    Raises:
+        errors.BadInput: the file is of other settings, or of something else.
+    """
+    path = folder / f"{NAME}.json"
+    if not path.is_file():
+        return {}
+    record = file_io.read_json(path)
+    try:
+        theirs, entries = record["settings"], record["cells"]
+        cells = {
+            (entry["row"], entry["column"]): Cell(
+                entry["text"], entry["values"], entry["count"]
+            )
+            for entry in entries
+        }
+    except (KeyError, TypeError) as error:
+        raise errors.BadInput(f"{path} is no table of this command") from error
+    apart = sorted(k for k in settings if theirs.get(k) != settings[k])
+    if apart:
+        raise errors.BadInput(
+            f"{path} was made with {apart[0]}={theirs.get(apart[0])!r}, not "
+            f"{settings[apart[0]]!r}; use another --output"
+        )
+    return {key: cell for key, cell in cells.items() if cell.values}

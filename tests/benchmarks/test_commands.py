@@ -71,3 +71,15 @@ def test_a_study_that_fails_leaves_nothing(tmp_path, arguments, message):
     assert line.startswith("error: ")
     assert message in line
     assert not list(tmp_path.iterdir())
+
+
+def test_real_recordings_are_scored(sample_data, tmp_path):
+    where = (f"--output={tmp_path}", f"--cache={tmp_path / 'cache'}")
+    chosen = ("--columns=itop_train", "--rows=lookup,points")
+    printed = command("real", f"--data={sample_data}", *where, *chosen)
+    assert "| points | " in printed
+    assert "(2) |" in printed
+    assert "- [1] no 2D keypoints" in printed
+    assert (tmp_path / "real.md").read_text() == printed
+    record = json.loads((tmp_path / "real.json").read_text())
+    assert [cell["row"] for cell in record["cells"]] == ["lookup", "points"]

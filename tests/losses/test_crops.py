@@ -112,3 +112,47 @@ def test_vmap_equals_batched_equals_jit(name):
     mapped = jax.jit(jax.vmap(lambda a, b: loss(name, a, b)))
     mapped = mapped(values(name), values(name, 1))
     chex.assert_trees_all_close(mapped, batched, rtol=1e-5)
+
+
+BINS = jax.jit(losses.depth_bins, static_argnames="limit")
+
+
+def test_loss_of_depth_bins_by_hand():
+    # Middles of 4 bins over 1 m: -0.375, -0.125, 0.125, 0.375. 0.0625 lies a quarter
+    # of a bin below the third one.
+    logits = jnp.log(jnp.array([[0.1, 0.2, 0.3, 0.4]]))
+    found = BINS(logits, jnp.array([0.0625]), limit=0.5)
+    expected = -(0.25 * np.log(0.2) + 0.75 * np.log(0.3))
+    np.testing.assert_allclose(found, [expected], rtol=1e-5)
+
+
+@pytest.mark.parametrize("target", [-0.37, -0.125, 0.0, 0.3])
+def test_depth_bins_are_best_where_their_mean_is_the_target(target):
+    label = np.maximum(1.0 - np.abs((target + 0.5) * 4 - 0.5 - np.arange(4)), 0.0)
+    np.testing.assert_allclose(
+        label @ [-0.375, -0.125, 0.125, 0.375], target, rtol=1e-5
+    )
+    logits = jnp.log(jnp.asarray(label[None], jnp.float32) + 1e-9)
+    slope = jax.grad(lambda x: BINS(x, jnp.array([target]), limit=0.5).sum())(logits)
+    np.testing.assert_allclose(slope, 0.0, atol=1e-6)
+
+
+def test_depth_beyond_the_bins_counts_as_the_outer_bin():
+    logits = jax.random.normal(jax.random.key(0), (1, 4))
+    outer = BINS(logits, jnp.array([0.375]), limit=0.5)
+    np.testing.assert_allclose(BINS(logits, jnp.array([9.0]), limit=0.5), outer)
+
+
+def test_unlabelled_depth_bins_change_nothing_even_if_nan():
+    logits = jax.random.normal(jax.random.key(0), (3, 4))
+    where = jnp.array([True, False, True])
+    dirty = logits.at[1].set(jnp.nan), jnp.array([0.1, jnp.nan, -0.2])
+
+    def total(logits):
+        return BINS(logits, dirty[1], limit=0.5, where=where).sum()
+
+    value, slope = jax.value_and_grad(total)(dirty[0])
+    known = BINS(logits[::2], dirty[1][::2], limit=0.5)
+    np.testing.assert_allclose(value, known.sum(), rtol=1e-6)
+    assert np.isfinite(slope).all()
+    assert (slope[1] == 0.0).all()

@@ -57,6 +57,14 @@ def test_order_of_points_does_not_matter(net, clip):
     np.testing.assert_allclose(shuffled.xyz, net(clip).xyz, atol=1e-5)
 
 
+def test_the_number_of_points_on_a_surface_does_not_matter(net, clip):
+    twice = {
+        name: jnp.concatenate([clip[name], clip[name]], axis=2)
+        for name in ("points", "points_valid")
+    }
+    np.testing.assert_allclose(net(clip, **twice).xyz, net(clip).xyz, atol=1e-4)
+
+
 def test_missing_points_do_not_matter_even_if_nan(net, clip):
     keep = jnp.broadcast_to(jnp.arange(96) < 70, (2, 3, 96))
     valid = clip["points_valid"] & keep
@@ -154,7 +162,8 @@ def test_patch_features_equal_an_explicit_sum():
         weight = np.exp(-((xyz - place) ** 2).sum(1) / 0.02) * valid
         waves = np.exp(1j * (xyz - place) @ frequencies)
         mean = (weight[:, None] * waves).sum(0) / (weight.sum() + 1e-6)
-        expected = np.concatenate([mean.real, mean.imag, [np.log(weight.sum())]])
+        share = point_patches.REFERENCE_POINTS * weight.sum() / valid.sum()
+        expected = np.concatenate([mean.real, mean.imag, [np.log(share)]])
         # float32 phases of a few radians, normalised by sums far below one.
         np.testing.assert_allclose(row, expected, rtol=1e-3, atol=1e-4)
 

@@ -73,6 +73,7 @@ def write(split, folder, monkeypatch):
         protocol=run_page.protocol(data, results, split.protocol),
         log=folder / "log.jsonl",
         others={"depth": results},
+        with_keypoints=results,
         studied={"actions": {"mean": {}}, "noise": {}},
         conditions=evaluate.metrics_by_condition(predicted, truth, body),
     )
@@ -84,6 +85,7 @@ def test_without_truth_there_are_no_tables_and_no_truth_to_draw(tmp_path, monkey
     assert f">{tables.MISSING}<" not in page
     assert "no 3D truth to score by" in page
     assert record["results"]["all"]["num_frames"] == 0
+    assert record["results_with_keypoints"] == record["results"]
     assert not (tmp_path / "report" / "tables").exists()
     for clip in shown:
         assert clip.truth is None

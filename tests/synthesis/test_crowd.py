@@ -11,8 +11,8 @@ from unipose_jax.perspective import order
 from unipose_jax.synthesis import crowd, scene
 from unipose_jax.synthesis.sensing import detector
 
-EXACT = detector.DetectorParams(
-    noise=0.0, outlier_share=0.0, swap_share=0.0, miss_share=0.0
+EXACT = dataclasses.replace(
+    detector.IDEAL, noise=0.0, outlier_share=0.0, swap_share=0.0, miss_share=0.0
 )
 PARAMS = crowd.CrowdParams(people=(2, 3), height=48, width=64, detector=EXACT)
 

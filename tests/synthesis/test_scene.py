@@ -10,7 +10,15 @@ from unipose_jax import skeleton
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.synthesis import pools, scene
 from unipose_jax.synthesis.motion import body_shape
-from unipose_jax.synthesis.render import body, images, room, shading, viewpoint
+from unipose_jax.synthesis.render import (
+    body,
+    images,
+    room,
+    shading,
+    things,
+    viewpoint,
+)
+from unipose_jax.synthesis.sensing import person_points, sensor
 
 SEED, COUNT = 3, 6
 PARAMS = scene.SceneParams(frames=3, height=60, width=80, points=128, crop_size=16)
@@ -293,3 +301,55 @@ def test_skeleton_of_the_output_can_be_chosen(name):
     params = dataclasses.replace(PARAMS, skeleton=name, frames=2)
     clip = jax.eval_shape(lambda key: scene.make_clip(key, params), jax.random.key(0))
     assert clip["uv"].shape == (2, skeleton.by_name(name).num_joints, 2)
+
+
+def test_things_hide_the_person_and_only_masked_ones_are_segmented():
+    key = jax.random.key(4)
+    clean = person_points.SegmentationParams(
+        dropped=0.0, contact_leak=0.0, far_leak=0.0
+    )
+    clip = scene.sample_scene(key, PARAMS)
+    pelvis = clip.xyz_world[:, BODY.index("pelvis")]
+    cameras = transforms.invert(clip.view.cam_from_world)[:3, 3]
+    cube = things.Things(
+        cones=jax.tree.map(lambda leaf: 0.0 * leaf[:, :1], clip.person),
+        box_center=0.7 * pelvis + 0.3 * cameras[None],
+        box_axes=jnp.broadcast_to(jnp.eye(3), (PARAMS.frames, 3, 3)),
+        box_half=jnp.full(3, 0.12),
+        in_mask=jnp.zeros(2, bool),
+    )
+    appearance = shading.sample_appearance(
+        key, surfaces=room.num_surfaces(clip.surroundings) + 2
+    )
+    alone = dataclasses.replace(clip, appearance=appearance)
+    held = dataclasses.replace(alone, things=cube)
+    masked = dataclasses.replace(
+        held, things=dataclasses.replace(cube, in_mask=jnp.ones(2, bool))
+    )
+    shoot = jax.jit(
+        lambda scene: images.depth_images(
+            key,
+            scene,
+            height=PARAMS.height,
+            width=PARAMS.width,
+            sensor_params=sensor.SensorParams(),
+            segmentation=clean,
+        )
+    )
+    before, behind, together = (shoot(s) for s in (alone, held, masked))
+    nearer = behind["true_depth"] < before["true_depth"] - 1e-4
+    assert nearer.sum() > 50
+    assert not np.any(behind["mask"] & nearer)
+    assert np.any(before["mask"] & nearer)
+    assert np.mean(together["mask"][nearer]) > 0.6  # the sensor loses some pixels
+    joint = transforms.apply(clip.view.cam_from_world, pelvis)[:, None]
+    dirs = joint / joint[..., 2:]
+    first = images.first_surface(held, clip.view.cam_from_world, dirs)
+    assert np.all(first < joint[..., 2] - 0.2)
+
+
+def test_without_shares_there_are_no_things():
+    other = dataclasses.replace(
+        PARAMS, things=dataclasses.replace(PARAMS.things, held_in_mask=0.1)
+    )
+    assert scene.sample_scene(jax.random.key(0), other).things is None

@@ -13,6 +13,8 @@ from data_pipelines.loading import sources
 from data_pipelines.rendered import clip_pool
 from tests import config_data, stages
 from unipose_jax import errors, models, skeleton
+from unipose_jax.geometry import camera, transforms
+from unipose_jax.models import keypoint_anchors
 from unipose_jax.train import loop, objective, teacher
 from unipose_jax.train.checkpoints import checkpoint, folders
 from unipose_jax.train.evaluation import evaluate
@@ -118,6 +120,72 @@ def test_views_and_mirrors_do_not_move_the_target(
     for name in stage2.PSEUDO_LABEL_TERMS:
         assert float(terms[name].weight) > 0
         np.testing.assert_allclose(float(terms[name].mean()), 0.0, atol=1e-3)
+
+
+@pytest.mark.parametrize("modality", STUDENTS)
+def test_keypoints_of_views_and_mirrors_are_those_of_the_joints(config, clip, modality):
+    """In every augmented view, true keypoints lie at the labels' pixels."""
+    config.student.models[modality].keypoints = True
+    config.student.keypoint_augment = {}
+    recipe = stages.recipe(student(config, modality, kind="truth"))
+    batch = {name: jnp.asarray(clip[name]) for name in recipe.fields}
+    # A person without extent in depth, so that the reference depth is that of all.
+    flat = batch["xyz"].at[..., 2].set(2.0)
+    pose = batch["cam_from_points"][:, None]
+    seen = transforms.apply(pose, flat)
+    batch |= {
+        "xyz": flat,
+        "uv": camera.uv_from_xyz(seen, batch["intrinsics"][:, None]),
+        "confidence": jnp.full(flat.shape[:-1], 0.9),
+    }
+    if modality == "depth":
+        batch["reference_depth"] = jnp.full_like(batch["reference_depth"], 2.0)
+    missed = jnp.zeros(flat.shape[:-1], bool).at[..., 3].set(True)
+    batch["uv"] = jnp.where(missed[..., None], jnp.nan, batch["uv"])
+    batch["confidence"] = jnp.where(missed, 0.0, batch["confidence"])
+
+    def apply(params, **given):
+        crop = "depth_crop" if modality == "depth" else "color_crop"
+        other = {}
+        if modality == "depth":
+            other = {
+                "cam_from_crop": given["cam_from_points"][:, None],
+                "depth": given["reference_depth"],
+            }
+        uv, known = keypoint_anchors.in_crop(
+            given["uv"],
+            given["confidence"],
+            given["intrinsics"][:, None],
+            given[f"{crop}_matrix"],
+            size=given[crop].shape[2],
+            **other,
+        )
+        uv = jnp.where(known[..., None] > 0, uv, params)
+        return models.PoseEstimate(
+            xyz=jnp.pad(uv, ((0, 0), (0, 0), (0, 0), (0, 1))),
+            confidence_logit=known,
+            crop=models.CropEstimate(uv=uv, depth=known, anchor_uv=uv),
+        )
+
+    keys = jax.random.split(jax.random.key(0), len(flat))
+    terms = jax.jit(lambda b: recipe.train_terms(apply, jnp.zeros(()), b, keys))(batch)
+    # One of fifteen joints is missed, and put into the corner of the crop.
+    labelled = float(terms["pseudo_pixel"].weight)
+    assert labelled > 0.5 * flat[..., 0].size
+    network = jnp.full((), 1e6)
+    other = jax.jit(lambda b: recipe.train_terms(apply, network, b, keys))(batch)
+    missed_only = float(other["pseudo_pixel"].total) / 1e6
+    assert missed_only < 0.1 * labelled  # the others are where their labels are
+    batch["confidence"] = jnp.full(flat.shape[:-1], 0.9)
+    batch["uv"] = camera.uv_from_xyz(seen, batch["intrinsics"][:, None])
+    exact = jax.jit(lambda b: recipe.train_terms(apply, jnp.zeros(()), b, keys))(batch)
+    np.testing.assert_allclose(float(exact["pseudo_pixel"].mean()), 0.0, atol=1e-3)
+
+
+def test_bins_without_bins_are_said(config):
+    config.student.loss_weights.depth.pseudo_bins = 0.1
+    with pytest.raises(errors.BadInput, match="pseudo_bins, but config.model.depth_b"):
+        stages.recipe(student(config, "depth"))
 
 
 def test_labels_are_believed_as_they_agree_with_rays(config):

@@ -201,7 +201,7 @@ def predict_recording(
             *result, cloud.xyz, opened.depth_camera
         )
         if found % every == 0:
-            shown[index] = _body_of(network, cloud)
+            shown[index] = body_of(network, cloud)
         found += 1
         if len(shown) > pictures:  # keep every second frame, now and later
             shown, every = dict(list(shown.items())[::2]), 2 * every
@@ -226,10 +226,15 @@ Look = Iterator[
 ]
 
 
-def _body_of(
+def body_of(
     network: estimator.Estimator, cloud: tracks.PersonCloud
 ) -> tracks.PersonCloud:
-    """The cloud without the points that are on no body part, for pictures."""
+    """The cloud without the points that are on no body part, for pictures.
+
+    Args:
+        network: tells which points are on the body.
+        cloud: all points of the mask; kept if none seems to be on the body.
+    """
     on_body = network.body_probability(cloud.xyz) >= 0.5
     return cloud._replace(xyz=cloud.xyz[on_body]) if on_body.any() else cloud
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 from unipose_jax.geometry import camera
 
@@ -42,14 +43,17 @@ def are_input(inputs: Collection[str]) -> bool:
 
 
 def require(inputs: Collection[str], name: str) -> None:
-    """Raises ValueError if a network does not take keypoints.
+    """Checks that a network takes keypoints.
 
     Args:
         inputs: its input fields.
         name: of the network, for the message.
+
+    Raises:
+        errors.BadInput: it does not.
     """
     if not are_input(inputs):
-        raise ValueError(
+        raise errors.BadInput(
             f"{name} takes {', '.join(inputs)}, no 2D keypoints; weights that do have "
             "model.keypoints=True"
         )

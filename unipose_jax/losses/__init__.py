@@ -13,7 +13,7 @@ from unipose_jax.losses.anatomy import (
     symmetry,
 )
 from unipose_jax.losses.confidence import binary_cross_entropy
-from unipose_jax.losses.crops import joint_depth, joint_pixel
+from unipose_jax.losses.crops import depth_bins, joint_depth, joint_pixel
 from unipose_jax.losses.joints import bone_vector, cross_modal, joint_position
 from unipose_jax.losses.keypoints import (
     bone_extent,
@@ -44,6 +44,7 @@ __all__ = [
     "categorical_cross_entropy",
     "coverage",
     "cross_modal",
+    "depth_bins",
     "hinge_weights",
     "joint_depth",
     "joint_limit",

@@ -67,6 +67,41 @@ def joint_depth(
     return error * jnp.sign(error)
 
 
+def depth_bins(
+    logits: Float[Array, "*batch joints bins"],
+    targets: Float[Array, "*batch joints"],
+    *,
+    limit: float,
+    where: Bool[Array, "*batch joints"] | None = None,
+) -> Float[Array, "*batch joints"]:
+    """Cross-entropy of a depth that is classified into bins of equal width.
+
+    The label is spread over the two bins whose middles enclose it, in proportion to its
+    distance from them, so that the mean of the bins under the label is the target.
+
+    Args:
+        logits: of the bins, which divide [-limit, limit].
+        targets: labels, metres; taken as constant. Those beyond the middles of the
+            outer bins count as these.
+        limit: metres.
+        where: joints that have a label; default: all. Others give 0, whatever they
+            hold, NaN included, and no gradient.
+
+    Returns:
+        Cross-entropy of each joint, nats.
+    """
+    count = logits.shape[-1]
+    targets = jax.lax.stop_gradient(numerics.fill_masked(targets, where))
+    place = (targets + limit) * count / (2.0 * limit) - 0.5  # in bins
+    place = jnp.clip(place, 0.0, count - 1.0)[..., None]
+    bins = jnp.arange(count).reshape((1,) * targets.ndim + (count,))
+    label = jnp.maximum(1.0 - jnp.abs(place - bins), 0.0)
+    if where is not None:
+        logits = jnp.where(where[..., None], logits, 0.0)
+        label = jnp.where(where[..., None], label, 0.0)
+    return -(label * jax.nn.log_softmax(logits, axis=-1)).sum(axis=-1)
+
+
 def _difference(values: Array, targets: Array, where: Array | None) -> Array:
     """Values minus constant targets; 0 outside `where`, also for the gradient."""
     values = numerics.fill_masked(values, where)

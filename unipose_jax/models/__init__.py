@@ -52,14 +52,23 @@ def _point_net_inputs(config: Mapping[str, Any]) -> Fields:
     return tuple(dict.fromkeys((*fields, *rays)))
 
 
+def _anchor_net_inputs(crop: str) -> Callable[[Mapping[str, Any]], Fields]:
+    def inputs(config: Mapping[str, Any]) -> Fields:
+        keypoints = (*KEYPOINT_FIELDS, "cam_from_points")
+        added = keypoints if config.get("keypoints", False) else ()
+        return tuple(dict.fromkeys((*CROP_FIELDS[crop], *added)))
+
+    return inputs
+
+
 def _pose_machine_inputs(config: Mapping[str, Any]) -> Fields:
     crops = ("color_crop", "color_crop_matrix")
     return KEYPOINT_FIELDS + (() if config["features"] == "keypoints" else crops)
 
 
 NETWORKS: dict[str, Network] = {
-    "color_anchor_net": Network(ColorAnchorNet, CROP_FIELDS["rgb"]),
-    "depth_anchor_net": Network(DepthAnchorNet, CROP_FIELDS["depth"]),
+    "color_anchor_net": Network(ColorAnchorNet, _anchor_net_inputs("rgb")),
+    "depth_anchor_net": Network(DepthAnchorNet, _anchor_net_inputs("depth")),
     "point_net": Network(PointNet, _point_net_inputs),
     "pose_machine": Network(PoseMachine, _pose_machine_inputs),
     "rank_net": Network(RankNet, IMAGE_FIELDS),

@@ -2,9 +2,11 @@
 
 A crop is covered by anchors, one every 4 pixels. For each joint, each anchor predicts a
 weight, an offset in pixels and a depth; the joint is the softmax-weighted sum of these
-votes.
+votes. Further anchors may follow the keypoints of a 2D pose (`keypoint_anchors`), and
+the depth of a joint may be classified into bins instead of regressed.
 """
 
+import dataclasses
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -18,6 +20,8 @@ from unipose_jax.models.estimate import CropEstimate
 
 SPACING = 4  # pixels between anchors; the first ones lie at half of that
 _MASKED_LOGIT = -1e9  # a logit whose softmax weight is 0
+BIN_LIMIT = 1.0  # metres from the reference depth to the outer edges of the bins
+_OWN_LOGIT = 6.0  # initial weight logit of a joint at its own keypoint
 _DEPTH_UNIT = 0.2  # metres: typical distance of joints from the middle of a person
 
 
@@ -28,6 +32,15 @@ class Votes(NamedTuple):
     offset: Array  # (*batch, anchors, joints, 2), pixels from the anchor to the joint
     depth: Array  # (*batch, anchors, joints), metres
     confidence_logit: Array  # (*batch, anchors, joints)
+
+
+class FollowingAnchors(NamedTuple):
+    """Anchors around 2D keypoints, and the tokens that vote from them."""
+
+    tokens: Array  # (crops, joints, width)
+    uv: Array  # (crops, joints, around, 2), pixels of the crop
+    depth: Array  # (crops, joints, around), metres from the reference depth
+    known: Array  # (crops, joints) bool: the joint has a keypoint
 
 
 def anchor_positions(
@@ -81,8 +94,23 @@ def depth_at_anchors(
     return mean.transpose(0, 1, 3, 2, 4).reshape(crops, -1)
 
 
+def bin_centers(count: int) -> Float[Array, " bins"]:
+    """Middles of `count` bins of equal width over `BIN_LIMIT` metres on either side."""
+    width = 2.0 * BIN_LIMIT / count
+    return jnp.asarray(width * (np.arange(count) + 0.5) - BIN_LIMIT, jnp.float32)
+
+
+def expected_depth(
+    logits: Float[Array, "*batch bins"],
+) -> Float[Array, "*batch"]:
+    """Mean of the bins' middles under the softmax of their logits, metres."""
+    share = jax.nn.softmax(logits.astype(jnp.float32), axis=-1)
+    centers = bin_centers(logits.shape[-1])
+    return jnp.einsum("...b,b->...", share, centers, precision="highest")
+
+
 def aggregate_votes(
-    votes: Votes, anchor_uv: Float[Array, "anchors 2"]
+    votes: Votes, anchor_uv: Float[Array, "*#batch anchors 2"]
 ) -> tuple[CropEstimate, Float[Array, "*batch joints"]]:
     r"""Joints as softmax-weighted sums of the anchors' votes (A2J).
 
@@ -101,7 +129,8 @@ def aggregate_votes(
     votes = Votes(*(vote.astype(jnp.float32) for vote in votes))
     share = jax.nn.softmax(votes.weight_logit, axis=-2)
     # Full precision: accelerators round the factors of matrix products by default.
-    proposal = jnp.einsum("...aj,ai->...ji", share, anchor_uv, precision="highest")
+    anchor_uv = jnp.broadcast_to(anchor_uv, (*share.shape[:-1], 2))
+    proposal = jnp.einsum("...aj,...ai->...ji", share, anchor_uv, precision="highest")
     offset = jnp.sum(share[..., None] * votes.offset, axis=-3)
     joints = CropEstimate(
         uv=proposal + offset,
@@ -114,8 +143,9 @@ def aggregate_votes(
 class AnchorHead(nn.Module):
     """Predicts the anchors' votes from features, and joints from the votes.
 
-    At initialisation all anchors have nearly the same weight: all joints start in the
-    middle of the crop, at the mean depth of the anchors.
+    At initialisation all anchors of the grid have nearly the same weight: all joints
+    start in the middle of the crop, or at their keypoint, at the mean depth of the
+    anchors.
 
     Attributes:
         num_joints: number of joints to predict.
@@ -123,6 +153,7 @@ class AnchorHead(nn.Module):
         width: channels of the branches.
         depth: layers of each branch before its output. With 0, a cell's votes are
             linear in its own features, which is enough for transformer tokens.
+        depth_bins: bins of the depth of a joint (`BIN_LIMIT`); 0 for regression.
         dtype: of activations; parameters, votes and joints stay float32.
     """
 
@@ -130,6 +161,7 @@ class AnchorHead(nn.Module):
     stride: int
     width: int = 256
     depth: int = 4
+    depth_bins: int = 0
     dtype: jnp.dtype = jnp.dtype("float32")
 
     @nn.compact
@@ -139,6 +171,7 @@ class AnchorHead(nn.Module):
         late: Float[Array, "crops rows columns c5"],
         anchor_depth: Float[Array, "crops anchors"] | None = None,
         active: Bool[Array, "crops rows columns"] | None = None,
+        following: FollowingAnchors | None = None,
     ) -> tuple[CropEstimate, Float[Array, "crops joints"]]:
         """Predicts joints.
 
@@ -146,16 +179,18 @@ class AnchorHead(nn.Module):
             early: features for the anchors' weights.
             late: features for the offsets and depths.
             anchor_depth: depth of each anchor, metres, from `depth_at_anchors`, to
-                which the predicted depth is added; None is 0.
+                which the predicted depth is added; None is 0. Bins are relative to
+                the reference depth itself.
             active: cells whose anchors vote; all do in a crop without an active cell.
+            following: anchors that follow keypoints; None for those of the grid alone.
 
         Returns:
             The result of `aggregate_votes`.
         """
         places = anchor_positions(*early.shape[1:3], stride=self.stride)
-        weight = self._branch("weights", early, values=1)
-        offset = self._branch("offsets", late, values=2)
-        depth = self._branch("depths", late, values=2)
+        _, weight = self._branch("weights", early, values=1)
+        _, offset = self._branch("offsets", late, values=2)
+        hidden, depth = self._branch("depths", late, values=2)
         base = 0.0 if anchor_depth is None else anchor_depth[..., None]
         weight = weight[..., 0]
         if active is not None:
@@ -170,10 +205,28 @@ class AnchorHead(nn.Module):
             depth=base + _DEPTH_UNIT * depth[..., 0],
             confidence_logit=depth[..., 1],
         )
-        return aggregate_votes(votes, places)
+        count = places.shape[0]
+        if following is not None:
+            votes, places = self._add_following(
+                votes, places, following, surface=anchor_depth is not None
+            )
+        joints, confidence = aggregate_votes(votes, places)
+        if self.depth_bins:
+            share = jax.nn.softmax(votes.weight_logit, axis=-2)
+            logits = self._bins("grid", share[:, :count], hidden)
+            if following is not None:
+                logits += self._bins("following", share[:, count:], following.tokens)
+            joints = dataclasses.replace(
+                joints, depth=expected_depth(logits), depth_logits=logits
+            )
+        return joints, confidence
 
-    def _branch(self, name: str, x: Array, *, values: int) -> Array:
-        """Values of each anchor for each joint: (crops, anchors, joints, values)."""
+    def _branch(self, name: str, x: Array, *, values: int) -> tuple[Array, Array]:
+        """Features, and values of each anchor for each joint.
+
+        Returns:
+            (crops, rows, columns, width) and (crops, anchors, joints, values).
+        """
         for index in range(self.depth):
             x = nn.Conv(
                 self.width,
@@ -185,12 +238,69 @@ class AnchorHead(nn.Module):
             )(x)
             x = nn.relu(backbones.group_norm(x, self.dtype))
         side = 3 if self.depth else 1
-        x = nn.Conv(
+        y = nn.Conv(
             (self.stride // SPACING) ** 2 * self.num_joints * values,
             (side, side),
             kernel_init=nn.initializers.variance_scaling(0.01, "fan_in", "normal"),
             dtype=self.dtype,
             name=f"{name}_out",
         )(x)
-        shape = (x.shape[0], -1, self.num_joints, values)
-        return x.reshape(shape).astype(jnp.float32)
+        shape = (y.shape[0], -1, self.num_joints, values)
+        return x, y.reshape(shape).astype(jnp.float32)
+
+    def _add_following(
+        self, votes: Votes, places: Array, following: FollowingAnchors, *, surface: bool
+    ) -> tuple[Votes, Array]:
+        """Appends the votes of the anchors around keypoints, and their places."""
+        crops, joints, around = following.uv.shape[:3]
+        values = nn.Dense(
+            around * joints * 5,
+            kernel_init=nn.initializers.variance_scaling(0.01, "fan_in", "normal"),
+            dtype=self.dtype,
+            name="following",
+        )(following.tokens)
+        values = values.astype(jnp.float32)
+        values = values.reshape(crops, joints * around, joints, 5)
+        # How much the anchors of one joint count for another.
+        affinity = self.param(
+            "affinity",
+            lambda key, shape: _OWN_LOGIT * jnp.eye(*shape),
+            (joints, joints),
+        )
+        own = jnp.repeat(affinity, around, axis=0)
+        known = jnp.repeat(following.known, around, axis=1)[..., None]
+        base = following.depth.reshape(crops, -1)[..., None] if surface else 0.0
+        added = Votes(
+            weight_logit=jnp.where(known, values[..., 0] + own[None], _MASKED_LOGIT),
+            offset=self.stride * values[..., 1:3],
+            depth=base + _DEPTH_UNIT * values[..., 3],
+            confidence_logit=values[..., 4],
+        )
+        both = Votes(
+            *(jnp.concatenate(p, axis=1) for p in zip(votes, added, strict=True))
+        )
+        grid = jnp.broadcast_to(places, (crops, *places.shape))
+        return both, jnp.concatenate([grid, following.uv.reshape(crops, -1, 2)], axis=1)
+
+    def _bins(self, name: str, share: Array, features: Array) -> Array:
+        """Logits of the bins of each joint: those of its anchors' features, averaged.
+
+        Args:
+            name: of the anchors.
+            share: (crops, anchors, joints), weights.
+            features: of the groups of neighbouring anchors, (crops, *groups, width).
+        """
+        features = features.reshape(len(features), -1, features.shape[-1])
+        groups = features.shape[1]
+        share = share.reshape(len(share), groups, -1, self.num_joints).sum(axis=2)
+        pooled = jnp.einsum(
+            "cgj,cgw->cjw", share, features.astype(jnp.float32), precision="highest"
+        )
+        pooled = jnp.concatenate([pooled, share.sum(axis=1)[..., None]], axis=-1)
+        kernel = self.param(
+            f"{name}_bins",
+            nn.initializers.normal(0.1 / np.sqrt(features.shape[-1])),
+            (pooled.shape[-1], self.num_joints * self.depth_bins),
+        )
+        kernel = kernel.reshape(-1, self.num_joints, self.depth_bins)
+        return jnp.einsum("cjw,wjb->cjb", pooled, kernel, precision="highest")

@@ -3,16 +3,21 @@
 A crop's camera is a matrix P: pixel = P (x / z, y / z, 1). Both networks predict joints
 in pixels of the crop, and their depth; P converts pixels to metres. A crop that is
 rotated, scaled, shifted or mirrored therefore only needs its own P.
+
+With `keypoints`, the networks also take the 2D keypoints of a detector, which have
+their own camera (`keypoint_anchors`).
 """
 
+import dataclasses
 import math
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
 from unipose_jax.geometry import numerics, transforms
-from unipose_jax.models import anchor_head, backbones
+from unipose_jax.models import anchor_head, backbones, keypoint_anchors
 from unipose_jax.models.estimate import CropEstimate, PoseEstimate
 from unipose_jax.models.patch_transformer import MaskedDepth
 
@@ -31,6 +36,8 @@ class AnchorCore(nn.Module):
         backbone: one of `backbones.BACKBONES`.
         head_width: channels of the head's branches.
         head_depth: layers of the head's branches.
+        keypoints: whether anchors follow 2D keypoints.
+        depth_bins: bins of the depth, 0 for regression.
         dtype: of activations.
     """
 
@@ -38,6 +45,8 @@ class AnchorCore(nn.Module):
     backbone: str
     head_width: int
     head_depth: int
+    keypoints: bool
+    depth_bins: int
     dtype: jnp.dtype
 
     @nn.compact
@@ -45,6 +54,7 @@ class AnchorCore(nn.Module):
         self,
         images: Float[Array, "batch frames size size channels"],
         surface: MaskedDepth | None = None,
+        keypoints: tuple[Array, Array] | None = None,
     ) -> tuple[
         CropEstimate,
         Float[Array, "batch frames joints"],
@@ -56,6 +66,8 @@ class AnchorCore(nn.Module):
             images: about zero mean and unit variance.
             surface: the person's depth relative to the reference depth. The predicted
                 depth is then added to the surface's depth at the anchors.
+            keypoints: pixels of the crop (batch, frames, joints, 2) and confidence;
+                None is confidence 0. Ignored without `self.keypoints`.
         """
         batch, frames, *image = images.shape
         images = images.reshape(batch * frames, *image)
@@ -66,25 +78,32 @@ class AnchorCore(nn.Module):
         early, late, active = backbones.Backbone(
             self.backbone, self.dtype, name="backbone"
         )(images, surface)
+        pooled = late.astype(jnp.float32).mean(axis=(1, 2))
+        following = None
+        if self.keypoints:
+            if keypoints is None:
+                empty = jnp.zeros((batch, frames, self.num_joints))
+                keypoints = (jnp.zeros((*empty.shape, 2)), empty)
+            uv, confidence = (x.reshape(-1, *x.shape[2:]) for x in keypoints)
+            following = keypoint_anchors.KeypointAnchors(
+                self.num_joints, stride, dtype=self.dtype, name="following"
+            )(late, uv, confidence, surface, active)
+            person = following.tokens.astype(jnp.float32).mean(axis=1)
+            pooled = jnp.concatenate([pooled, person], axis=-1)
         joints, confidence = anchor_head.AnchorHead(
             self.num_joints,
             stride,
             self.head_width,
             self.head_depth,
+            self.depth_bins,
             self.dtype,
             name="head",
-        )(early, late, base, active)
-        pooled = late.astype(jnp.float32).mean(axis=(1, 2))
-        shape = (batch, frames)
-        return (
-            CropEstimate(
-                uv=joints.uv.reshape(*shape, self.num_joints, 2),
-                depth=joints.depth.reshape(*shape, self.num_joints),
-                anchor_uv=joints.anchor_uv.reshape(*shape, self.num_joints, 2),
-            ),
-            confidence.reshape(*shape, self.num_joints),
-            pooled.reshape(*shape, -1),
+        )(early, late, base, active, following)
+        joints, confidence, pooled = jax.tree.map(
+            lambda x: x.reshape(batch, frames, *x.shape[1:]),
+            (joints, confidence, pooled),
         )
+        return joints, confidence, pooled
 
 
 class DepthAnchorNet(nn.Module):
@@ -99,6 +118,8 @@ class DepthAnchorNet(nn.Module):
         backbone: one of `backbones.BACKBONES`.
         head_width: channels of the head's branches.
         head_depth: layers of the head's branches.
+        keypoints: whether anchors follow 2D keypoints.
+        depth_bins: bins in which the depth of a joint is classified; 0: regression.
         dtype: of activations; parameters, pixels and metres stay float32.
     """
 
@@ -106,6 +127,8 @@ class DepthAnchorNet(nn.Module):
     backbone: str = "small"
     head_width: int = 64
     head_depth: int = 1
+    keypoints: bool = False
+    depth_bins: int = 0
     dtype: jnp.dtype = jnp.dtype("float32")
 
     @nn.compact
@@ -114,6 +137,10 @@ class DepthAnchorNet(nn.Module):
         depth_crop: Float[Array, "batch frames size size"],
         depth_crop_matrix: Float[Array, "batch frames 3 3"],
         reference_depth: Float[Array, "batch frames"],
+        uv: Float[Array, "batch frames joints 2"] | None = None,
+        confidence: Float[Array, "batch frames joints"] | None = None,
+        intrinsics: Float[Array, "batch 4"] | None = None,
+        cam_from_points: Float[Array, "batch 4 4"] | None = None,
     ) -> PoseEstimate:
         """Predicts joints in the frame of the depth camera.
 
@@ -122,16 +149,32 @@ class DepthAnchorNet(nn.Module):
             depth_crop_matrix: P of the depth camera, last row (0, 0, 1).
             reference_depth: depth of the person in each frame, metres; 0 without a
                 person, and the joints are then meaningless.
+            uv: keypoints, undistorted pixels; None for none. They are carried into the
+                crop at the reference depth.
+            confidence: in [0, 1]; 0 where there is no keypoint.
+            intrinsics: (fx, fy, cx, cy) of the keypoint camera, pixels.
+            cam_from_points: from the depth camera to the keypoint camera, metres.
         """
         reference = reference_depth[..., None]
         images = backbones.normalize_depth(depth_crop, reference_depth)
         relative = depth_crop - reference[..., None]
         seen = (depth_crop > 0.0) & (jnp.abs(relative) < _MAX_RELATIVE_DEPTH)
+        given = None
+        if uv is not None:
+            given = keypoint_anchors.in_crop(
+                uv,
+                _given(confidence, "confidence"),
+                _given(intrinsics, "intrinsics")[:, None],
+                depth_crop_matrix,
+                size=depth_crop.shape[2],
+                cam_from_crop=_given(cam_from_points, "cam_from_points")[:, None],
+                depth=reference_depth,
+            )
         core = _make_core(self)
-        joints, confidence, _ = core(images, MaskedDepth(relative, seen))
+        joints, score, _ = core(images, MaskedDepth(relative, seen), given)
         joints = _add_depth(joints, reference)
         xyz = xyz_from_crop(joints.uv, joints.depth, depth_crop_matrix)
-        return PoseEstimate(xyz=xyz, confidence_logit=confidence, crop=joints)
+        return PoseEstimate(xyz=xyz, confidence_logit=score, crop=joints)
 
 
 class ColorAnchorNet(nn.Module):
@@ -151,6 +194,8 @@ class ColorAnchorNet(nn.Module):
         backbone: one of `backbones.BACKBONES`.
         head_width: channels of the head's branches.
         head_depth: layers of the head's branches.
+        keypoints: whether anchors follow 2D keypoints.
+        depth_bins: bins in which the depth of a joint is classified; 0: regression.
         dtype: of activations; parameters, pixels and metres stay float32.
     """
 
@@ -158,6 +203,8 @@ class ColorAnchorNet(nn.Module):
     backbone: str = "small"
     head_width: int = 64
     head_depth: int = 1
+    keypoints: bool = False
+    depth_bins: int = 0
     dtype: jnp.dtype = jnp.dtype("float32")
 
     @nn.compact
@@ -166,6 +213,9 @@ class ColorAnchorNet(nn.Module):
         color_crop: UInt8[Array, "batch frames size size 3"],
         color_crop_matrix: Float[Array, "batch frames 3 3"],
         cam_from_points: Float[Array, "batch 4 4"],
+        uv: Float[Array, "batch frames joints 2"] | None = None,
+        confidence: Float[Array, "batch frames joints"] | None = None,
+        intrinsics: Float[Array, "batch 4"] | None = None,
     ) -> PoseEstimate:
         """Predicts joints in the frame of the depth camera.
 
@@ -173,9 +223,23 @@ class ColorAnchorNet(nn.Module):
             color_crop: RGB.
             color_crop_matrix: P of the colour camera, last row (0, 0, 1).
             cam_from_points: from the depth camera to the colour camera, metres.
+            uv: keypoints, undistorted pixels of the colour camera; None for none.
+            confidence: in [0, 1]; 0 where there is no keypoint.
+            intrinsics: (fx, fy, cx, cy) of the colour camera, pixels.
         """
+        given = None
+        if uv is not None:
+            given = keypoint_anchors.in_crop(
+                uv,
+                _given(confidence, "confidence"),
+                _given(intrinsics, "intrinsics")[:, None],
+                color_crop_matrix,
+                size=color_crop.shape[2],
+            )
         core = _make_core(self)
-        joints, confidence, pooled = core(backbones.normalize_color(color_crop))
+        joints, score, pooled = core(
+            backbones.normalize_color(color_crop), keypoints=given
+        )
         span = nn.Dense(
             1,
             kernel_init=nn.initializers.variance_scaling(0.01, "fan_in", "normal"),
@@ -190,7 +254,7 @@ class ColorAnchorNet(nn.Module):
         points_from_cam = transforms.invert(cam_from_points)[:, None]
         return PoseEstimate(
             xyz=transforms.apply(points_from_cam, xyz),
-            confidence_logit=confidence,
+            confidence_logit=score,
             crop=joints,
         )
 
@@ -226,6 +290,8 @@ def _make_core(network: DepthAnchorNet | ColorAnchorNet) -> AnchorCore:
         network.backbone,
         network.head_width,
         network.head_depth,
+        network.keypoints,
+        network.depth_bins,
         network.dtype,
         name="core",
     )
@@ -233,9 +299,18 @@ def _make_core(network: DepthAnchorNet | ColorAnchorNet) -> AnchorCore:
 
 def _add_depth(joints: CropEstimate, base: Array) -> CropEstimate:
     """Adds `base` to relative depths, which gives depths from the camera."""
-    return CropEstimate(
-        uv=joints.uv, depth=base + joints.depth, anchor_uv=joints.anchor_uv
-    )
+    return dataclasses.replace(joints, depth=base + joints.depth)
+
+
+def _given(value: Array | None, name: str) -> Array:
+    """An input that comes with keypoints.
+
+    Raises:
+        ValueError: it is missing.
+    """
+    if value is None:
+        raise ValueError(f"keypoints need {name}")
+    return value
 
 
 def _determinant(matrix: Array) -> Array:

@@ -14,6 +14,9 @@ class CropEstimate:
     uv: Array  # (*batch, frames, joints, 2), pixels of the crop
     depth: Array  # (*batch, frames, joints), z in the crop's camera, metres
     anchor_uv: Array  # (*batch, frames, joints, 2), pixels: mean of the chosen anchors
+    # (*batch, frames, joints, bins), logits of the depth relative to the person
+    # (anchor_head.bin_centers); None if depth is regressed
+    depth_logits: Array | None = None
 
 
 @jax.tree_util.register_dataclass

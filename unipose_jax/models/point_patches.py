@@ -8,6 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+REFERENCE_POINTS = 1024
+"""Points of a cloud to which its density is scaled."""
+
 
 def sample_farthest_points(
     xyz: Float[Array, "points 3"], valid: Bool[Array, " points"], *, count: int
@@ -58,7 +61,9 @@ def patch_features(
     r"""Features of the cloud around each centre: windowed characteristic functions.
 
     With weights w_n = exp(-|x_n - c|^2 / 2 s^2) for window s, the features are the
-    weighted mean over n of exp(i f.(x_n - c)) for each frequency f, and log sum w_n.
+    weighted mean over n of exp(i f.(x_n - c)) for each frequency f, and log sum w_n,
+    scaled to a cloud of `REFERENCE_POINTS`: twice as many points of the same surface
+    have the same features.
     This is the kernel mean embedding of the patch in random Fourier features (Rahimi
     and Recht, NIPS 2007). Since f.(x_n - c) = f.x_n - f.c, the sums over points are one
     matrix product, and the centre only multiplies the result by exp(-i f.c). There is
@@ -82,6 +87,7 @@ def patch_features(
     turn = jnp.matmul(centers, frequencies, precision="highest")
     waves = jnp.concatenate(_cos_sin(phase), axis=-1)
     cos_turn, sin_turn = _cos_sin(turn)
+    density = REFERENCE_POINTS / jnp.maximum(valid.sum(), 1)
     features = []
     for window in bandwidths:
         weight = jnp.exp(-sq_dist / (2.0 * window**2)) * valid[None, :]
@@ -91,7 +97,7 @@ def patch_features(
         features += [
             cosine * cos_turn + sine * sin_turn,
             sine * cos_turn - cosine * sin_turn,
-            jnp.log(total),
+            jnp.log(density * total),
         ]
     return jnp.concatenate(features, axis=-1)
 

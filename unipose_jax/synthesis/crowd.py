@@ -196,21 +196,24 @@ def _joint_fields(
     xyz = transforms.apply(crowd.view.cam_from_world, jnp.asarray(world))
     ahead = crowd.present[:, None] & (xyz[..., 2] > 0.1)
     xyz = jnp.where(ahead[..., None], xyz, jnp.array([0.0, 0.0, 1.0]).reshape(1, 1, 3))
-    uv = camera.uv_from_xyz(xyz, crowd.view.intrinsics)
     visible = joint_visibility(crowd, xyz, params) & ahead
 
-    def detect(key, uv, visible):
+    def detect(key, xyz, visible, stature):
         found = detectors.simulate(
             key,
-            uv[None],
+            xyz[None],
             visible[None],
-            width=params.width,
+            intrinsics=crowd.view.intrinsics,
+            stature=stature,
+            size=(params.height, params.width),
+            fps=1.0,  # of any value for a single image
             skeleton=target,
             params=params.detector,
         )
         return jax.tree.map(lambda value: value[0], found)
 
-    detected, confidence = jax.vmap(detect)(jax.random.split(key, len(uv)), uv, visible)
+    keys = jax.random.split(key, len(xyz))
+    detected, confidence = jax.vmap(detect)(keys, xyz, visible, crowd.stature)
     limit = jnp.array([params.width, params.height]).reshape(1, 1, 2)
     inside = ahead & jnp.all((detected >= 0.0) & (detected < limit), axis=-1)
     return {

@@ -19,11 +19,13 @@ from unipose_jax.synthesis.render import (
     body,
     images,
     part_labels,
+    props,
     raycast,
     shading,
     viewpoint,
 )
 from unipose_jax.synthesis.render import room as rooms
+from unipose_jax.synthesis.render import things as thing_models
 from unipose_jax.synthesis.sensing import detector as detectors
 from unipose_jax.synthesis.sensing import image_crops, person_points
 from unipose_jax.synthesis.sensing import sensor as sensors
@@ -56,6 +58,7 @@ class SceneParams:
     motion: motions.MotionParams = motions.MotionParams()
     view: viewpoint.ViewParams = viewpoint.ViewParams()
     room: rooms.RoomParams = rooms.RoomParams()
+    things: props.PropParams = props.PropParams()
     sensor: sensors.SensorParams = sensors.SensorParams()
     segmentation: person_points.SegmentationParams = person_points.SegmentationParams()
     detector: detectors.DetectorParams = detectors.DetectorParams()
@@ -231,7 +234,7 @@ def sample_scene(
     *,
     motion_clip: Float[Array, "clip_frames joints 3"] | None = None,
 ) -> images.Scene:
-    """Samples person, motion, room, cameras and colours of one clip.
+    """Samples person, motion, room, things, cameras and colours of one clip.
 
     The arguments are those of `make_clip`.
     """
@@ -252,9 +255,13 @@ def sample_scene(
     surroundings = rooms.sample_room(
         keys[4], xyz, place, stature=stature, params=params.room
     )
-    appearance = shading.sample_appearance(
-        keys[5], surfaces=rooms.num_surfaces(surroundings)
-    )
+    surfaces, things = rooms.num_surfaces(surroundings), None
+    if params.things.any_share:
+        things = props.sample_props(
+            jax.random.fold_in(keys[4], 1), xyz, stature=stature, params=params.things
+        )
+        surfaces += thing_models.count(things)
+    appearance = shading.sample_appearance(keys[5], surfaces=surfaces)
     frames = (params.frames,)
     primitives = body.primitives(
         xyz,
@@ -264,7 +271,9 @@ def sample_scene(
             appearance.looseness, (*frames, len(body.MATERIALS))
         ),
     )
-    return images.Scene(xyz, primitives, stature, surroundings, view, appearance)
+    return images.Scene(
+        xyz, primitives, stature, surroundings, view, appearance, things
+    )
 
 
 def _random_window(key: jax.Array, motion_clip: Array, frames: int) -> Array:
@@ -288,13 +297,15 @@ def _joint_fields(
     world = jnp.where(has[None, :, None], world, 0.0)
     xyz = transforms.apply(view.cam_from_world, world)
     seen = transforms.apply(view.color_from_depth, xyz)
-    uv = camera.uv_from_xyz(seen, view.color_intrinsics)
     visible = joint_visibility(scene, seen, params) & has[None]
     detected, confidence = detectors.simulate(
         key,
-        uv,
+        seen,
         visible,
-        width=params.width,
+        intrinsics=view.color_intrinsics,
+        stature=scene.stature,
+        size=(params.height, params.width),
+        fps=params.fps,
         skeleton=target,
         params=params.detector,
     )

@@ -87,6 +87,22 @@ class CropAugmentation:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class KeypointErrors:
+    """`config.student.keypoint_augment`: errors of the keypoints given to a student.
+
+    Lengths are shares of the crop's side.
+    """
+
+    person_dropout: float = 0.0
+    joint_dropout: float = 0.0
+    noise: float = 0.0
+    noise_prob: float = 0.0
+    outlier_prob: float = 0.0
+    outlier_noise: float = 0.0
+    swap_prob: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class KeypointAugmentation:
     """`config.augment` of clips of keypoints."""
 

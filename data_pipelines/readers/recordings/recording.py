@@ -348,7 +348,10 @@ def _depth_frames(folder: pathlib.Path) -> tuple[int, ...]:
                 f"{folder}/{name}.png: a depth file is named by six digits, 000000.png"
             )
     if not names:
-        raise errors.BadInput(f"{folder} has no depth frames (000000.png, ...)")
+        line = f"{folder} has no depth frames (000000.png, ...)"
+        if (folder.parent / "color").is_dir():
+            line += "; colour alone is for Python: OnlineEstimator.from_keypoints"
+        raise errors.BadInput(line)
     return tuple(sorted(int(name) for name in names))
 
 

@@ -66,6 +66,37 @@ def test_a_category_can_name_other_joints(tmp_path):
     assert confidence[0].sum() == 3
 
 
+def test_spine_and_head_of_itop_are_means_and_its_hands_and_feet_have_no_keypoint():
+    rng = np.random.default_rng(0)
+    uv, sure = rng.uniform(0, 100, (1, 17, 2)), rng.uniform(0.2, 1.0, (1, 17))
+    sure[0, skeleton.COCO17.index("right_ear")] = 0.0
+
+    def mean(*names):
+        places = [skeleton.COCO17.index(f"{side}_{n}") for n in names for side in LR]
+        return uv[0, places].mean(axis=0), sure[0, places].mean()
+
+    found, confidence = detections.convert_keypoints(
+        uv, sure, skeleton.COCO17, "ITOP15"
+    )
+    for joint, of in {
+        "neck": ("shoulder",),
+        "torso": ("shoulder", "hip"),
+    }.items():
+        index, (place, weight) = skeleton.ITOP15.index(joint), mean(*of)
+        np.testing.assert_allclose(found[0, index], place, atol=1e-4)
+        np.testing.assert_allclose(confidence[0, index], weight, atol=1e-6)
+    none = {
+        joint
+        for joint, known in zip(skeleton.ITOP15.joints, confidence[0], strict=True)
+        if not known
+    }
+    # One ear does not make a head.
+    assert none == {f"{side}_{n}" for side in LR for n in ("hand", "foot")} | {"head"}
+
+
+LR = ("left", "right")
+
+
 @pytest.mark.parametrize("name", ["COCO17", "ITOP15", "PANOPTIC19"])
 def test_to_coco_is_read_back(tmp_path, name):
     rng = np.random.default_rng(0)

@@ -4,7 +4,7 @@ import pytest
 from data_pipelines.cameras import calibration
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
-from data_pipelines.sequences import tracks
+from data_pipelines.sequences import keypoint_check, tracks
 from unipose_jax import errors
 
 
@@ -111,3 +111,27 @@ def test_the_colour_camera_may_be_another(make_recording, room):
         else:
             with pytest.raises(errors.BadInput, match=r"resized .*\[320, 240\]"):
                 visit(path)
+
+
+@pytest.mark.parametrize(
+    ("shift", "confidence", "expected"),
+    [
+        (0.0, [0.9] * 4, True),
+        (15.0, [0.9] * 4, True),  # less than 5 % of 400 pixels
+        (25.0, [0.9] * 4, False),
+        (25.0, [0.9, 0.9, 0.1, 0.1], False),
+        (25.0, [0.0] * 4, True),  # nothing to compare
+    ],
+)
+def test_keypoints_of_one_frame_are_compared_with_the_person(
+    shift, confidence, expected
+):
+    """A pole of 400 pixels' height; its camera is half a metre aside."""
+    y = np.linspace(-1.0, 1.0, 500)
+    pole = np.stack([np.zeros(500), y, np.full(500, 2.0)], axis=1)
+    camera, pose = np.array([400.0, 400.0, 200.0, 200.0]), np.eye(4)
+    pose[0, 3] = 0.5
+    uv = np.array([[300.0 + shift, v] for v in (20.0, 150.0, 260.0, 390.0)])
+    uv[np.array(confidence) == 0] = np.nan
+    found = keypoint_check.on_person(uv, np.array(confidence), pole, camera, pose)
+    assert found == expected

@@ -11,8 +11,13 @@ from unipose_jax.synthesis.sensing import detector
 
 SKELETON = skeleton.ITOP15
 CLIPS, FRAMES = 500, 8  # many samples
-PERFECT = detector.DetectorParams(
-    noise=0.0, outlier_share=0.0, swap_share=0.0, miss_share=0.0, correlation=0.0
+PERFECT = dataclasses.replace(
+    detector.IDEAL,
+    noise=0.0,
+    outlier_share=0.0,
+    swap_share=0.0,
+    miss_share=0.0,
+    correlation=0.0,
 )
 
 
@@ -34,8 +39,17 @@ def detect(*, visible=True, width=320, seed=0, uv=None, **changes):
 
 
 def run(key, uv, visible, *, width=320, params=PERFECT):
+    xyz = jnp.concatenate([uv, jnp.ones_like(uv[..., :1])], axis=-1)
     return detector.simulate(
-        key, uv, visible, width=width, skeleton=SKELETON, params=params
+        key,
+        xyz,
+        visible,
+        intrinsics=jnp.array([1.0, 1.0, 0.0, 0.0]),  # u = x / z
+        stature=1.7,
+        size=(3 * width // 4, width),
+        fps=15.0,
+        skeleton=SKELETON,
+        params=params,
     )
 
 
@@ -113,7 +127,7 @@ def test_a_swapped_joint_has_the_visibility_of_its_mirror_joint():
 
 def test_confident_keypoints_are_precise():
     visible = np.random.default_rng(1).random((CLIPS, FRAMES, 15)) < 0.8
-    params = dataclasses.asdict(detector.DetectorParams())
+    params = dataclasses.asdict(detector.IDEAL)
     uv, confidence = detect(visible=visible, **params)
     found = confidence > 0.0
     error = np.linalg.norm(uv - true_uv(), axis=-1)[found]
@@ -153,13 +167,45 @@ def test_nan_of_invisible_joints_does_not_reach_the_output():
     np.testing.assert_array_equal(confidence[:, :, 3], 0.0)
 
 
+def test_joints_outside_the_image_have_no_keypoint_in_it():
+    uv = true_uv().copy()
+    uv[:, :, 2] = (-5.0, 100.0)
+    visible = np.ones((CLIPS, FRAMES, 15), bool)
+    visible[:, :, 2] = False
+    _, confidence = detect(
+        uv=uv, visible=visible, hidden_report=1.0, outside_report=0.0
+    )
+    np.testing.assert_array_equal(confidence[:, :, 2], 0.0)
+    assert np.all(confidence[:, :, 3] > 0.0)
+
+
+def test_with_outside_report_0_no_keypoint_lies_outside_the_image():
+    uv = true_uv().copy()
+    uv[:, :, 3] = (319.0, 1.0)  # noise moves most keypoints of this joint outside
+    got, confidence = detect(uv=uv, noise=20.0, outside_report=0.0)
+    assert np.all((got >= 0.0) & (got < [320.0, 240.0]))
+    assert 0.1 < np.mean(confidence[:, :, 3] > 0.0) < 0.5
+
+
+@pytest.mark.parametrize("params", [detector.DetectorParams(), detector.IDEAL])
+def test_joints_without_a_position_have_no_keypoint(params):
+    uv = true_uv().copy()
+    uv[:, :, SKELETON.index("left_hip")] = np.nan
+    visible = np.isfinite(uv).all(axis=-1)
+    got, confidence = detect(uv=uv, visible=visible, **dataclasses.asdict(params))
+    assert np.all(np.isfinite(got))
+    assert np.all(np.isfinite(confidence))
+    assert np.all(confidence[~visible & ~visible[..., SKELETON.mirror]] == 0.0)
+    assert np.mean(confidence[visible] > 0.0) > 0.8
+
+
 def test_same_key_same_detections():
     np.testing.assert_array_equal(detect(noise=3.0)[0], detect(noise=3.0)[0])
     assert np.any(detect(noise=3.0)[0] != detect(noise=3.0, seed=1)[0])
 
 
 def test_compiled_and_single_clips_equal_batched_ones():
-    params = detector.DetectorParams()
+    params = detector.IDEAL
     many_uv, many = detect(width=160, **dataclasses.asdict(params))
     key = jax.random.split(jax.random.key(0), CLIPS)[1]
     visible = jnp.ones((FRAMES, 15), bool)

@@ -100,6 +100,9 @@ TRUNKS = {
     "any": _trunk((0.15, 0, 0, 0.15, 0, 0), (0.3, 0.12, 0.25, 0.3, 0.25, 0.3)),
     "fallen": _trunk((0.2, 0, 0, 0.2, 0, 0), _LOOSE, ((-0.1, 0.0), (1.2, 1.2))),
     "upside_down": _trunk((0, 0, 0, 0, 0, 0), _LOOSE, ((0.3, 2.4), (0.6, 0.7))),
+    "supine": _trunk((0.05, 0, 0, 0.05, 0, 0), _LOOSE, ((-1.5, 0.0), (0.12, 0.3))),
+    "prone": _trunk((0.0, 0, 0, 0.0, 0, 0), _LOOSE, ((1.5, 0.0), (0.12, 0.3))),
+    "all_fours": _trunk((0.1, 0, 0, 0.1, 0, 0), _LOOSE, ((1.25, 0.0), (0.15, 0.1))),
 }
 
 # Channels of the legs: pelvis height as a share of the maximum for the foot positions,
@@ -313,7 +316,12 @@ ACTIONS = {
     "cartwheel": Action(
         main="up", other="up", trunk="upside_down", legs="wide", pace=2.0
     ),
+    "lie": Action(main="any", trunk="supine", turn=0.0, pace=1.6),
+    "lie_prone": Action(main="bent", other="up", trunk="prone", turn=0.0, pace=1.6),
+    # Seated legs of a body that is turned forward: thighs down, shanks on the floor.
+    "crawl": Action("reach", "reach", trunk="all_fours", legs="sit", turn=0.2),
 }
+FLOOR_ACTIONS = ("lie", "lie_prone", "crawl")  # not among the default motions
 # Relative frequencies of actions; all others have 1.
 _EMPHASIS = {"walk": 3.0, "walk_and_gesture": 2.0, "run": 1.5, "explore": 3.0}
 _EMPHASIS |= {"improvise": 5.0, "stand": 1.5, "reach": 1.5, "point": 1.5}
@@ -329,7 +337,9 @@ class MotionParams:
     """
 
     action_weights: tuple[tuple[str, float], ...] = tuple(
-        (name, _EMPHASIS.get(name, 1.0)) for name in ACTIONS
+        (name, _EMPHASIS.get(name, 1.0))
+        for name in ACTIONS
+        if name not in FLOOR_ACTIONS
     )
     num_key_poses: int = 4  # in a clip's ring
     key_interval: tuple[float, float] = (0.65, 2.4)  # log-uniform

@@ -1,12 +1,14 @@
-"""Ray casting of bodies and rooms into depth, mask and colour images."""
+"""Ray casting of bodies, things and rooms into depth, mask and colour images."""
 
 from unipose_jax.synthesis.render import (
     body,
     images,
     part_labels,
+    props,
     raycast,
     room,
     shading,
+    things,
     viewpoint,
 )
 
@@ -14,8 +16,10 @@ __all__ = [
     "body",
     "images",
     "part_labels",
+    "props",
     "raycast",
     "room",
     "shading",
+    "things",
     "viewpoint",
 ]

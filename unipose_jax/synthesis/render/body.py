@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from unipose_jax.skeleton import definitions
 from unipose_jax.synthesis.render import raycast
+from unipose_jax.synthesis.sensing import mask_regions
 
 BODY = definitions.BODY
 MATERIALS = ("skin", "hair", "shirt", "sleeve", "trousers", "leg", "shoe")
@@ -167,6 +168,23 @@ PART_MATERIAL = np.array(
     [MATERIALS.index(limb.material) for limb in _CAPSULES.values()]
     + [MATERIALS.index(lump.material) for lump in _ELLIPSOIDS.values()]
 )
+
+
+# Group of a side's part, where its name is not that of the group.
+_GROUP_OF = {"thumb": "forearm", "hand": "forearm", "calf": "shank", "foot": "shank"}
+_HEAD_PARTS = ("neck", "cranium", "jaw", "nose", "hair")
+
+
+def _group(part: str) -> int:
+    """Index in `mask_regions.GROUPS` of the group that a part belongs to."""
+    side, _, name = part.partition("_")
+    group = f"{side}_{_GROUP_OF.get(name, name)}"
+    if group not in mask_regions.GROUPS:
+        group = "head" if part in _HEAD_PARTS else "trunk"
+    return mask_regions.GROUPS.index(group)
+
+
+PART_GROUP = np.array([_group(part) for part in PARTS])
 
 
 def primitives(

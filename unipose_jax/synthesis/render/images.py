@@ -7,14 +7,26 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, UInt8
 
 from unipose_jax.geometry import numerics, transforms
-from unipose_jax.synthesis.render import body, raycast, room, shading, viewpoint
-from unipose_jax.synthesis.sensing import person_points, sensor
+from unipose_jax.synthesis.render import (
+    body,
+    raycast,
+    room,
+    shading,
+    viewpoint,
+)
+from unipose_jax.synthesis.render import things as thing_models
+from unipose_jax.synthesis.sensing import (
+    mask_regions,
+    person_points,
+    sensor,
+    sensor_kinds,
+)
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """Person, room, cameras and colours of a clip, without simulated errors."""
+    """Person, room, things, cameras and colours of a clip, without simulated errors."""
 
     xyz_world: Array  # (frames, BODY joints, 3) metres
     person: raycast.Primitives  # (frames, parts), metres, world
@@ -22,6 +34,7 @@ class Scene:
     surroundings: room.Room
     view: viewpoint.CameraPair
     appearance: shading.Appearance
+    things: thing_models.Things | None = None
 
 
 def depth_images(
@@ -52,23 +65,34 @@ def depth_images(
     size = {"height": height, "width": width}
     seen = raycast.transform(scene.person, view.cam_from_world)
     front, part = raycast.cast(seen, view.intrinsics, **size)
-    dirs = raycast.pixel_dirs(view.intrinsics, **size)
-    behind, surface, _ = _cast_room(scene, view.cam_from_world, dirs)
+    behind, surface, masked = _cast_surroundings(scene, view.intrinsics, **size)
     flesh = shading.luminance(scene.appearance.person)[body.PART_MATERIAL]
     wall = shading.luminance(scene.appearance.surroundings)[surface]
-    person = front < behind[None]
-    albedo = jnp.where(person, flesh[part], wall[None])
-    depth, albedo, person = raycast.materialize(
-        (jnp.minimum(front, behind[None]), albedo, person)
+    person = front < _each_frame(behind)
+    albedo = jnp.where(person, flesh[part], _each_frame(wall))
+    segmented = person if masked is None else person | masked
+    depth, albedo, segmented = raycast.materialize(
+        (jnp.minimum(front, _each_frame(behind)), albedo, segmented)
     )
     measured = sensor.simulate(
         key_sensor, depth, albedo, view.intrinsics, params=sensor_params
     )
     measured = raycast.materialize(measured)
+    if sensor_params.mixed:
+        measured = sensor_kinds.replace(
+            jax.random.fold_in(key_sensor, 1), measured, depth, params=sensor_params
+        )
+        measured = raycast.materialize(measured)
     mask = person_points.simulate_segmentation(
-        key_mask, measured, person, params=segmentation
+        key_mask, measured, segmented, params=segmentation
     )
     mask = raycast.materialize(mask)
+    if segmentation.large_errors:
+        group = jnp.where(person, jnp.asarray(body.PART_GROUP)[part], -1)
+        mask = mask_regions.simulate(
+            jax.random.fold_in(key_mask, 1), mask, measured, group, params=segmentation
+        )
+        mask = raycast.materialize(mask)
     return {"true_depth": depth, "depth": measured, "mask": mask}
 
 
@@ -82,10 +106,10 @@ def first_surface(
     cam_from_world: Float[Array, "4 4"],
     dirs: Float[Array, "frames rays 3"],
 ) -> Float[Array, "frames rays"]:
-    """First surface of person or room along rays of one camera; suits few rays.
+    """First surface of person, things or room along rays of one camera, few of them.
 
     Args:
-        scene: person and room.
+        scene: person, things and room.
         cam_from_world: pose of the camera.
         dirs: ray directions in the camera frame.
 
@@ -95,7 +119,40 @@ def first_surface(
     """
     person = raycast.transform(scene.person, cam_from_world)
     flesh = raycast.cast_rays(person, dirs).min(axis=-1)
-    return jnp.minimum(flesh, _cast_room(scene, cam_from_world, dirs)[0])
+    first = jnp.minimum(flesh, _cast_room(scene, cam_from_world, dirs)[0])
+    if scene.things is None:
+        return first
+    things = thing_models.transform(scene.things, cam_from_world)
+    return jnp.minimum(first, thing_models.cast_rays(things, dirs))
+
+
+def _cast_surroundings(
+    scene: Scene, intrinsics: Array, *, height: int, width: int
+) -> tuple[Array, Array, Array | None]:
+    """Depth and surface of room and things in the image of the depth camera.
+
+    Both are (height, width) without things, else (frames, height, width); then the
+    third says whether the segmented mask contains the thing seen there.
+    """
+    size = {"height": height, "width": width}
+    dirs = raycast.pixel_dirs(intrinsics, **size)
+    depth, surface, _ = _cast_room(scene, scene.view.cam_from_world, dirs)
+    if scene.things is None:
+        return depth, surface, None
+    things = thing_models.transform(scene.things, scene.view.cam_from_world)
+    near, thing = thing_models.cast(things, intrinsics, **size)
+    is_thing = near < depth[None]
+    first = room.num_surfaces(scene.surroundings)
+    return (
+        jnp.minimum(near, depth[None]),
+        jnp.where(is_thing, first + thing, surface[None]),
+        is_thing & things.in_mask[thing],
+    )
+
+
+def _each_frame(image: Array) -> Array:
+    """An image (height, width) of all frames, or images of each, with frames first."""
+    return image if image.ndim == 3 else image[None]
 
 
 def _cast_room(
@@ -125,8 +182,35 @@ def color_images(
     person = raycast.transform(scene.person, cam_from_world)
     depth, part = raycast.cast(person, intrinsics, height=height, width=width)
     front = _person_colors(scene.appearance, person, part, depth, cam_from_world, dirs)
-    is_person = depth < behind[None]
-    return shading.to_srgb(jnp.where(is_person[..., None], front, back[None]))
+    if scene.things is not None:
+        behind, back = _add_things(scene, behind, back, cam_from_world, dirs)
+    is_person = (depth < _each_frame(behind))[..., None]
+    back = back if back.ndim == 4 else back[None]
+    return shading.to_srgb(jnp.where(is_person, front, back))
+
+
+def _add_things(
+    scene: Scene, behind: Array, back: Array, cam_from_world: Array, dirs: Array
+) -> tuple[Array, Array]:
+    """Depth and linear RGB of room and things in front of those of the room alone."""
+    things = thing_models.transform(scene.things, cam_from_world)
+    height, width = dirs.shape[:2]
+    depth, index = thing_models.cast(
+        things, scene.view.color_intrinsics, height=height, width=width
+    )
+    nearer = depth < behind[None]
+    world_from_cam = transforms.invert(cam_from_world)
+    xyz = dirs[None] * jnp.where(nearer, depth, 1.0)[..., None]
+    normal = _rotate_directions(
+        world_from_cam, thing_models.normals(things, index, xyz)
+    )
+    first = room.num_surfaces(scene.surroundings)
+    albedo = scene.appearance.surroundings[first + jnp.maximum(index, 0)]
+    views = _rotate_directions(world_from_cam, numerics.safe_normalize(dirs))
+    views = jnp.broadcast_to(views[None], normal.shape)
+    color = shading.shade(scene.appearance, albedo, normal, views)
+    color = jnp.where(nearer[..., None], color, back[None])
+    return jnp.minimum(depth, behind[None]), color
 
 
 def room_colors(

@@ -35,6 +35,7 @@ class RoomParams:
     furniture_height: tuple[float, float] = (0.3, 1.9)  # metres
     occluder_share: float = 0.08  # share of clips with a table, pole or chair in front
     seat_share: float = 0.85  # share of sitting people with a seat
+    upright_seats: bool = False  # whether only people with an upright trunk get a seat
 
 
 @jax.tree_util.register_dataclass
@@ -217,6 +218,9 @@ def _seat(
     height = -jnp.max(pelvis[:, 1])
     sits = (-jnp.min(pelvis[:, 1]) < 0.42 * stature) & (height > 0.2 * stature)
     present = sits & (draw[0] < params.seat_share)
+    if params.upright_seats:
+        rise = pelvis[:, 1] - xyz_world[:, BODY.index("thorax"), 1]
+        present &= jnp.min(rise) > 0.15 * stature
     top = jnp.maximum(height - 0.065 * stature, 0.1)
     wide = scale_to_range(draw[1:3], (0.16, 0.26))
     middle = pelvis.mean(axis=0)

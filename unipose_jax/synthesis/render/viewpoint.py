@@ -30,6 +30,9 @@ class ViewParams:
     close_distance: tuple[float, float] = (0.9, 1.6)  # metres; shows the upper body
     close_share: float = 0.05  # share of clips at the close distance
     camera_height: tuple[float, float] = (0.8, 2.2)  # metres
+    top_share: float = 0.0  # share of clips whose camera looks down from the ceiling
+    top_height: tuple[float, float] = (2.3, 3.2)  # metres above the floor
+    top_aside: float = 0.5  # metres, largest distance from above the person
     roll: float = 0.05  # radians, standard deviation
     aim_jitter: tuple[float, float] = (0.25, 0.15)  # metres, sd, sideways and vertical
     frontal_share: float = 0.8  # share of people who roughly face the camera
@@ -99,6 +102,11 @@ def sample_cameras(
     draw = jax.random.uniform(key_uniform, (12,))
     normal = jax.random.normal(key_normal, (9,))
     cam_from_world = _camera_pose(draw[:4], normal[:3], xyz_world, params)
+    if params.top_share > 0.0:
+        extra = jax.random.uniform(jax.random.fold_in(key, 1), (8,))
+        above = _ceiling_pose(extra[1:], xyz_world, params)
+        from_top = extra[0] < params.top_share
+        cam_from_world = jnp.where(from_top, above, cam_from_world)
     intrinsics = _intrinsics(draw[4:8], height, width, params)
     color_intrinsics, color_from_depth = _color_camera(
         draw[8:], normal[3:], intrinsics, params
@@ -124,6 +132,25 @@ def _camera_pose(
     target = jnp.where(close, chest.mean(axis=0), pelvis.mean(axis=0))
     target = target + jnp.pad(jitter, (0, 1))
     return _look_at(place, target, params.roll * normal[2])
+
+
+def _ceiling_pose(draw: Array, xyz_world: Array, params: ViewParams) -> Array:
+    """Pose of a camera under the ceiling that looks down at the person.
+
+    It stays at least 40 cm above the person, at any angle about its axis.
+    """
+    pelvis = xyz_world[:, BODY.index("pelvis")].mean(axis=0)
+    tall = -jnp.min(xyz_world[..., 1])
+    height = scale_to_range(draw[0], params.top_height)
+    height = jnp.maximum(height, tall + 0.4)
+    angle, away = 2.0 * jnp.pi * draw[1], params.top_aside * jnp.sqrt(draw[2])
+    aside = jnp.stack([jnp.cos(angle), 0.0 * angle, jnp.sin(angle)])
+    # The camera looks past the middle of the body by up to 0.2 m. An exact look down
+    # has no upright direction, which a millimetre avoids.
+    place = jnp.stack([pelvis[0], -height, pelvis[2]]) + (away + 1e-3) * aside
+    miss = 0.4 * draw[3:5] - 0.2
+    target = pelvis + jnp.stack([miss[0], 0.0 * angle, miss[1]])
+    return _look_at(place, target, 2.0 * jnp.pi * draw[5])
 
 
 def _look_at(place: Array, target: Array, roll: Array) -> Array:

@@ -1,5 +1,19 @@
 """Simulated errors of depth cameras and 2D detectors; points and crops for networks."""
 
-from unipose_jax.synthesis.sensing import detector, image_crops, person_points, sensor
+from unipose_jax.synthesis.sensing import (
+    detector,
+    image_crops,
+    mask_regions,
+    person_points,
+    sensor,
+    sensor_kinds,
+)
 
-__all__ = ["person_points", "image_crops", "detector", "sensor"]
+__all__ = [
+    "person_points",
+    "mask_regions",
+    "image_crops",
+    "detector",
+    "sensor",
+    "sensor_kinds",
+]

@@ -1,9 +1,14 @@
-"""Simulated 2D keypoint detector: jitter, misses, swaps and a calibrated confidence.
+"""Simulated 2D keypoint detector: localisation errors, swaps, misses, confidence.
 
 Kinds of error follow Ronchi and Perona, "Benchmarking and Error Diagnosis in
 Multi-Instance Pose Estimation" (ICCV 2017): *jitter* (small), *miss* (far from any
 right place), *inversion* (left taken for right); their *swap* needs a second person.
-The detections depend on depth only through the visibility of the joints.
+The detections depend on depth only through the visibility of the joints, the direction
+from which the person is seen, and the person's height H in the image: that of a
+standing person at this distance, stature x focal length / depth, pixels.
+
+`DetectorParams()` has the errors of MoveNet SinglePose Thunder v4 on real pictures, and
+`IDEAL` errors that depend on neither person nor view.
 """
 
 import dataclasses
@@ -14,9 +19,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from unipose_jax.skeleton import definitions
+from unipose_jax.geometry import camera
+from unipose_jax.skeleton import definitions, kinematics
 
-_REFERENCE_WIDTH = 320.0  # pixels; errors are given for images of this width
+_REFERENCE_WIDTH = 320.0  # pixels; pixel noise is given for images of this width
+_REFERENCE_FPS = 15.0  # frames per second for which correlations are given
+_MIN_DEPTH = 0.3  # metres; H is not computed for people closer than this
+_TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 # Standard deviation of COCO annotators relative to person scale (the OKS constants of
 # cocodataset.org). Hands, feet and spine joints, which COCO lacks, have the value of
@@ -42,52 +51,127 @@ _OKS = {
     "ankle": 0.089,
     "foot": 0.089,
 }
+# Constant offset relative to most joints, as measured (see `DetectorParams`).
+_OFFSETS = {"hip": 2.0, "pelvis": 2.0, "torso": 2.0}
+_OFFSETS |= dict.fromkeys(("nose", "eye", "ear"), 0.3)
 _ARM = ("shoulder", "elbow", "wrist", "hand", "hand_tip", "thumb")
 _LEG = ("hip", "knee", "ankle", "foot")
 
 
 @dataclasses.dataclass(frozen=True)
 class DetectorParams:
-    """Errors of a 2D detector; pixels are those of an image 320 wide.
+    """Errors of a 2D detector; H is the person's height in the image, pixels.
 
-    Shares of misses and inversions lie in the range that Ronchi and Perona report for
-    detectors on COCO (a few per cent each). We chose the other values ourselves.
+    Standard deviations are per axis and, unless noted, root mean squares over visible
+    joints. The defaults were fitted to statistics of MoveNet on real pictures of few
+    people: docs/detector.md lists them beside those of the simulation. Shares of
+    outliers and misses lie in the range that Ronchi and Perona report for detectors on
+    COCO.
     """
 
-    noise: float = 3.0  # px, standard deviation per axis over visible joints
-    joint_contrast: float = 0.5  # power of the OKS constants that scales joint noise
-    spread: float = 0.5  # log-normal spread of the noise scale from joint to joint
-    hidden_noise: float = 2.5  # factor of the noise of hidden joints
+    noise: float = 0.0  # px at 320 wide, lasting noise that does not depend on H
+    relative_noise: float = 0.0117  # of H, lasting noise
+    noise_floor: float = 0.5  # px of the image, least lasting noise of a joint
+    fresh_noise: float = 0.0005  # of H, noise that is independent from frame to frame
+    offset: float = 0.010  # of H along each axis of the body, constant in a clip
+    joint_contrast: float = 0.9  # power of the OKS constants that scales joint noise
+    spread: float = 0.3  # log-normal spread of the noise scale from joint to joint
+    hidden_noise: float = 5.1  # factor of the lasting noise of hidden joints
     outlier_share: float = 0.04  # visible joints that land far away
-    outlier_noise: float = 30.0  # px, standard deviation per axis of outliers
-    swap_share: float = 0.03  # pairs of limbs with left and right swapped, per frame
+    outlier_noise: float = 30.0  # px at 320 wide, of outliers
+    swap_share: float = 0.0  # pairs of limbs with left and right swapped, per frame
+    side_swap_share: float = 0.01  # further pairs of limbs, seen from the side
+    hidden_swap_share: float = 0.19  # hidden joints seen from the side that are
+    # reported at the same joint of the other side
     miss_share: float = 0.02  # visible joints without a keypoint
-    hidden_report: float = 0.2  # hidden joints that still get a keypoint
-    correlation: float = 0.6  # of all errors between consecutive frames
-    confidence_noise: float = 0.35  # log-normal noise of the confidence
+    hidden_report: float = 1.0  # hidden joints in the image that have a keypoint
+    outside_report: float = 0.0  # joints outside the image that have a keypoint; with
+    # 0, no keypoint lies outside the image
+    correlation: float = 0.85  # of lasting errors over 1/15 s
+    confidence_correlation: float = 0.85  # of the confidence's noise over 1/15 s
+    confidence_scale: float = 0.59  # times the relative noise, 1 at confidence 0.5
+    confidence_power: float = 1.5  # of the noise in the odds of the confidence
+    confidence_noise: float = 0.6  # log-normal noise of the confidence
+    confidence_hidden_noise: float = 1.85  # `hidden_noise` as the confidence shows it
+    max_confidence: float = 0.97
+    min_confidence: float = 0.25  # a joint below it has no keypoint
     overconfident_share: float = 0.35  # outliers and swaps that keep a high confidence
+
+
+IDEAL = DetectorParams(
+    noise=3.0,
+    relative_noise=0.0,
+    noise_floor=0.0,
+    fresh_noise=0.0,
+    offset=0.0,
+    joint_contrast=0.5,
+    spread=0.5,
+    hidden_noise=2.5,
+    outlier_share=0.04,
+    outlier_noise=30.0,
+    swap_share=0.03,
+    side_swap_share=0.0,
+    hidden_swap_share=0.0,
+    miss_share=0.02,
+    hidden_report=0.2,
+    outside_report=0.2,
+    correlation=0.6,
+    confidence_correlation=0.0,
+    confidence_scale=0.6,
+    confidence_power=2.0,
+    confidence_noise=0.35,
+    confidence_hidden_noise=2.5,
+    max_confidence=1.0,
+    min_confidence=0.0,
+    overconfident_share=0.35,
+)
+"""Errors of one size in pixels for all people, which hardly last from frame to frame.
+
+Swaps do not depend on the view, most hidden joints have no keypoint, and the confidence
+tells more about the error than MoveNet's. We chose these values ourselves.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Person:
+    """What the errors of a clip depend on."""
+
+    scale: Array  # (frames, 2) pixels of one stature at the person's depth, along u, v
+    axes: Array  # (frames, 3, 3) rows: right, down, forward of the body; 0 if unknown
+    from_side: Array  # (frames,) bool, seen from the left or the right
 
 
 def simulate(
     key: jax.Array,
-    uv: Float[Array, "frames joints 2"],
+    xyz: Float[Array, "frames joints 3"],
     visible: Bool[Array, "frames joints"],
     *,
-    width: int,
+    intrinsics: Float[Array, " 4"],
+    stature: Float[Array, ""] | float,
+    size: tuple[int, int],
+    fps: float,
     skeleton: definitions.Skeleton,
     params: DetectorParams,
 ) -> tuple[Float[Array, "frames joints 2"], Float[Array, "frames joints"]]:
     """Simulates the keypoints and confidences of a 2D detector.
 
-    The noise scale of a joint is log-normal around the mean of its joint type. The
+    The error of a keypoint is the sum of an offset that is constant in the clip, of
+    lasting noise (first-order autoregressive) and of noise that is new in each frame.
+    The offset stands for the places where annotators put joints: it is fixed in the
+    body's frame, with left and right alike, so that it turns with the person. The scale
+    of the lasting noise of a joint is log-normal around the mean of its joint type. The
     confidence decreases with the noise scale, so that confident keypoints are precise.
-    Misses, inversions and outliers persist over frames according to `correlation`.
+    Misses, inversions and outliers persist over frames as the lasting noise does.
 
     Args:
         key: random key.
-        uv: exact pixels of the joints; NaN (behind the camera) must not be `visible`.
+        xyz: exact joints, metres, camera frame. A joint that is NaN or behind the
+            camera must not be `visible`; it has no keypoint.
         visible: False where the joint is occluded or outside the image.
-        width: image width, pixels; errors scale with it.
+        intrinsics: (fx, fy, cx, cy), pixels.
+        stature: height of the person, metres.
+        size: height and width of the image, pixels.
+        fps: frames per second.
         skeleton: names of the joints.
         params: the detector's errors.
 
@@ -95,40 +179,68 @@ def simulate(
         uv in pixels and confidence in [0, 1]. Both are 0 for a missing keypoint.
     """
     key_lasting, key_own = jax.random.split(key)
+    key_offset, key_fresh, key_hidden = jax.random.split(jax.random.fold_in(key, 2), 3)
     frames, joints = visible.shape
-    lasting = correlated_normal(key_lasting, (frames, 6, joints), params.correlation)
-    own = jax.random.normal(key_own, (2, frames, joints))
+    steps = _REFERENCE_FPS / fps
+    correlation = params.correlation**steps
+    lasting = correlated_normal(key_lasting, (frames, 6, joints), correlation)
     noise, (far, ease, report, swap) = (
         lasting[:, :2],
         jnp.moveaxis(lasting[:, 2:], 1, 0),
     )
-    swapped = _per_group(swap, skeleton) < quantile(params.swap_share)
+    own = jnp.moveaxis(jax.random.normal(key_own, (2, frames, joints)), 1, 0)
+    own = _correlate(own, params.confidence_correlation**steps)
+    hidden = correlated_normal(key_hidden, (frames, joints), correlation)
+    fresh = jax.random.normal(key_fresh, (frames, joints, 2))
+
+    person = _person(xyz, intrinsics, stature, skeleton)
+    uv = camera.uv_from_xyz(xyz, intrinsics)
+    uv = uv + _offset(key_offset, person, skeleton, params)
+    swapped = _swapped(swap, hidden, person, visible, skeleton, params)
     mirror = np.array(skeleton.mirror)
     uv = jnp.where(swapped[..., None], uv[:, mirror], uv)
     seen = jnp.where(swapped, visible[:, mirror], visible)
-    uv = jnp.where(jnp.isfinite(uv), uv, 0.0)
+    finite = jnp.all(jnp.isfinite(uv), axis=-1)
+    inside = _inside(uv, size)
+    uv = jnp.where(finite[..., None], uv, 0.0)
+
     outlier = far < quantile(params.outlier_share)
-    scale = _noise_scale(ease, seen, skeleton, params)
-    spread = jnp.where(outlier, params.outlier_noise, params.noise * scale)
-    spread = spread * (width / _REFERENCE_WIDTH)
+    scale = _noise_scale(ease, skeleton, params)
+    pixel = size[1] / _REFERENCE_WIDTH
+    height = person.scale[:, 1:]
+    mean = jnp.hypot(params.noise * pixel, params.relative_noise * height)
+    spread = mean * scale * jnp.where(seen, 1.0, params.hidden_noise)
+    spread = jnp.maximum(spread, params.noise_floor)
+    spread = jnp.where(outlier, params.outlier_noise * pixel, spread)
     uv = uv + jnp.swapaxes(noise, 1, 2) * spread[..., None]
+    uv = uv + params.fresh_noise * height[..., None] * fresh
+
+    scale = scale * jnp.where(seen, 1.0, params.confidence_hidden_noise)
     confidence = _confidence(own, scale, outlier | swapped, params)
-    limit = jnp.where(
-        seen, quantile(1.0 - params.miss_share), quantile(params.hidden_report)
+    hidden_limit = jnp.where(
+        inside, quantile(params.hidden_report), quantile(params.outside_report)
     )
-    confidence = jnp.where(report < limit, confidence, 0.0)
-    return jnp.where(confidence[..., None] > 0.0, uv, 0.0), confidence
+    limit = jnp.where(seen, quantile(1.0 - params.miss_share), hidden_limit)
+    found = (report < limit) & finite & (confidence >= params.min_confidence)
+    if params.outside_report == 0.0:
+        found &= _inside(uv, size)
+    confidence = jnp.where(found, confidence, 0.0)
+    return jnp.where(found[..., None], uv, 0.0), confidence
 
 
 def correlated_normal(
     key: jax.Array, shape: tuple[int, ...], correlation: float
 ) -> Float[Array, "..."]:
     """Standard normal noise, first-order autoregressive along the first axis."""
-    steps = np.arange(shape[0])
+    return _correlate(jax.random.normal(key, shape), correlation)
+
+
+def _correlate(normal: Array, correlation: float) -> Array:
+    """Makes independent normal values autoregressive along the first axis."""
+    steps = np.arange(normal.shape[0])
     lag = steps[:, None] - steps[None, :]
     decay = np.where(lag >= 0, float(correlation) ** np.maximum(lag, 0), 0.0)
     decay[:, 1:] *= np.sqrt(1.0 - correlation**2)
-    normal = jax.random.normal(key, shape)
     weights = jnp.asarray(decay, normal.dtype)
     return jnp.einsum("ts,s...->t...", weights, normal, precision="highest")
 
@@ -137,14 +249,9 @@ def joint_noise(
     skeleton: definitions.Skeleton, *, contrast: float
 ) -> Float[np.ndarray, " joints"]:
     """Relative noise of each joint, root mean square 1, from the OKS constants."""
-    names = [_kind(name) for name in skeleton.joints]
+    names = [definitions.without_side(name) for name in skeleton.joints]
     scale = np.array([_OKS[name] for name in names]) ** contrast
     return (scale / np.sqrt(np.mean(scale**2))).astype(np.float32)
-
-
-def _kind(name: str) -> str:
-    """Joint name without its side."""
-    return name.removeprefix("left_").removeprefix("right_")
 
 
 def quantile(share: float) -> float:
@@ -156,22 +263,83 @@ def quantile(share: float) -> float:
 
 def _per_group(values: Array, skeleton: definitions.Skeleton) -> Array:
     """Copies the value of each group's first joint to the group: arms, legs, rest."""
-    kinds = [_kind(name) for name in skeleton.joints]
+    kinds = [definitions.without_side(name) for name in skeleton.joints]
     group = [0 if kind in _ARM else 1 if kind in _LEG else 2 for kind in kinds]
     return values[:, np.array([group.index(g) for g in group])]
 
 
-def _noise_scale(
-    normal: Array,
+def _person(xyz: Array, intrinsics: Array, stature: Array | float, skeleton) -> _Person:
+    """Height, body axes and view of a person; only finite joints count."""
+    torso = xyz[:, np.array([skeleton.index(name) for name in _TORSO])]
+    known = jnp.isfinite(torso).all(axis=-1, keepdims=True)
+    middle = jnp.sum(jnp.where(known, torso, 0.0), axis=1)
+    middle = middle / jnp.maximum(jnp.sum(known, axis=1), 1)
+    depth = jnp.maximum(middle[:, 2:], _MIN_DEPTH)
+    axes = kinematics.body_frame(xyz, skeleton=skeleton)
+    axes = jnp.where(jnp.isfinite(axes), axes, 0.0)
+    right, _, forward = jnp.moveaxis(jnp.sum(axes * middle[:, None], axis=-1), -1, 0)
+    return _Person(
+        scale=stature * intrinsics[None, :2] / depth,
+        axes=axes,
+        from_side=jnp.abs(right) > jnp.abs(forward),
+    )
+
+
+def _offset(key: jax.Array, person: _Person, skeleton, params: DetectorParams) -> Array:
+    """Constant offset of each joint in the body's frame, projected, pixels."""
+    mirror = np.array(skeleton.mirror)
+    joints = np.arange(len(mirror))
+    kinds = [definitions.without_side(name) for name in skeleton.joints]
+    scale = np.array([_OFFSETS.get(kind, 1.0) for kind in kinds], np.float32)
+    # Left and right joints are mirror images; those on the midline stay on it.
+    normal = jax.random.normal(key, (len(mirror), 3))[np.minimum(joints, mirror)]
+    sense = np.ones((len(mirror), 3), np.float32)
+    sense[:, 0] = np.sign(joints - mirror)
+    offset = params.offset * scale[:, None] * sense * normal
+    moved = jnp.einsum("ja,tax->tjx", offset, person.axes, precision="highest")
+    return moved[..., :2] * person.scale[:, None]
+
+
+def _swapped(
+    swap: Array,
+    hidden: Array,
+    person: _Person,
     visible: Array,
-    skeleton: definitions.Skeleton,
+    skeleton,
     params: DetectorParams,
 ) -> Array:
-    """Noise of each joint relative to the mean noise of visible joints."""
+    """Joints that are reported at the place of the same joint of the other side.
+
+    Args:
+        swap: standard normal value per joint, for pairs of limbs.
+        hidden: the same, for hidden joints.
+        person: whether the person is seen from the side.
+        visible: of the joints.
+        skeleton: of the joints.
+        params: shares.
+    """
+    from_side = person.from_side[:, None]
+    limit = jnp.where(
+        from_side,
+        quantile(params.swap_share + params.side_swap_share),
+        quantile(params.swap_share),
+    )
+    pair = _per_group(swap, skeleton) < limit
+    jump = _per_group(hidden, skeleton) < quantile(params.hidden_swap_share)
+    return pair | (jump & from_side & ~visible)
+
+
+def _inside(uv: Array, size: tuple[int, int]) -> Array:
+    """Whether pixels lie in an image of this height and width; NaN does not."""
+    limit = jnp.array(size[::-1]).reshape(1, 1, 2)
+    return jnp.all((uv >= 0.0) & (uv < limit), axis=-1)
+
+
+def _noise_scale(normal: Array, skeleton, params: DetectorParams) -> Array:
+    """Lasting noise of each joint, if visible, relative to the mean."""
     kind = joint_noise(skeleton, contrast=params.joint_contrast)[None]
     # exp(s n - s^2) has mean square 1.
-    scale = jnp.asarray(kind) * jnp.exp(params.spread * normal - params.spread**2)
-    return scale * jnp.where(visible, 1.0, params.hidden_noise)
+    return jnp.asarray(kind) * jnp.exp(params.spread * normal - params.spread**2)
 
 
 def _confidence(
@@ -180,12 +348,13 @@ def _confidence(
     """Confidence that decreases with the noise scale and is lower for most errors.
 
     Args:
-        normal: two independent standard normal values per joint.
+        normal: (frames, 2, joints), independent standard normal values.
         scale: noise relative to the mean.
         wrong: outliers and inversions.
         params: noise of the confidence and share of overconfident errors.
     """
-    sure = normal[0] < quantile(params.overconfident_share)
+    sure = normal[:, 0] < quantile(params.overconfident_share)
     scale = scale * jnp.where(wrong & ~sure, 3.0, 1.0)
-    scale = scale * jnp.exp(params.confidence_noise * normal[1])
-    return jnp.clip(1.0 / (1.0 + (0.6 * scale) ** 2), 0.02, 1.0)
+    scale = scale * jnp.exp(params.confidence_noise * normal[:, 1])
+    odds = (params.confidence_scale * scale) ** params.confidence_power
+    return jnp.clip(1.0 / (1.0 + odds), 0.02, params.max_confidence)

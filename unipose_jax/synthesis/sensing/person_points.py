@@ -22,6 +22,19 @@ class SegmentationParams:
     contact_leak: float = 0.5  # share of such pixels at the silhouette in the mask
     far_leak: float = 0.01  # share of other background pixels at the silhouette
     min_pixels: int = 24  # frames with fewer mask pixels have no points
+    lost_share: float = 0.0  # share of clips whose mask lacks limbs, head or shirt
+    cut_share: float = 0.0  # share of clips whose mask ends at a line
+    hole_share: float = 0.0  # share of clips with large holes
+    hole_area: float = 0.25  # of the image of such clips
+    leak_share: float = 0.0  # share of clips with background near the person
+    leak_area: float = 0.4  # of the background within one or two tiles of 8 pixels
+    leak_depth: float = 0.4  # metres between such background and the person
+
+    @property
+    def large_errors(self) -> bool:
+        """Whether some clips have errors of `mask_regions`."""
+        shares = self.lost_share, self.cut_share, self.hole_share, self.leak_share
+        return max(shares) > 0.0
 
 
 def simulate_segmentation(
@@ -44,7 +57,7 @@ def simulate_segmentation(
         params: the errors.
     """
     key_drop, key_leak = jax.random.split(key)
-    dropped = _blobs(key_drop, depth.shape, params.dropped)
+    dropped = blobs(key_drop, depth.shape, params.dropped)
     beside = jnp.where(person, depth, 0.0)
     for _ in range(2):
         beside = sensor.neighbourhood_range(beside)[1]
@@ -55,19 +68,28 @@ def simulate_segmentation(
     return kept & (depth > 0.0)
 
 
-def _blobs(key: jax.Array, shape: tuple[int, ...], share: float) -> Array:
-    """Smooth random blobs that cover about the given share of each image."""
+def blobs(
+    key: jax.Array, shape: tuple[int, ...], share: float, *, cell: int = _CELL
+) -> Bool[Array, "frames height width"]:
+    """Smooth random blobs that cover about the given share of each image.
+
+    Args:
+        key: random key; frames are independent.
+        shape: (frames, height, width).
+        share: of the area.
+        cell: size of the blobs, pixels.
+    """
     frames, height, width = shape
-    grid = (frames, height // _CELL + 2, width // _CELL + 2)
+    grid = (frames, height // cell + 2, width // cell + 2)
     field = jax.random.normal(key, grid)
     for axis, size in ((1, height), (2, width)):
-        field = _interpolate(field, axis, size)
+        field = _interpolate(field, axis, size, cell)
     return field < detector.quantile(share)
 
 
-def _interpolate(field: Array, axis: int, size: int) -> Array:
+def _interpolate(field: Array, axis: int, size: int, cell: int) -> Array:
     """Interpolates a coarse field along an axis and preserves its variance."""
-    place = np.arange(size) / _CELL
+    place = np.arange(size) / cell
     start = place.astype(int)
     weights = np.zeros((size, field.shape[axis]), np.float32)
     fraction = place - start
@@ -76,6 +98,20 @@ def _interpolate(field: Array, axis: int, size: int) -> Array:
     weights[np.arange(size), start + 1] = fraction / norm
     moved = jnp.tensordot(weights, field, axes=(1, axis), precision="highest")
     return jnp.moveaxis(moved, 0, axis)
+
+
+def sum_around(
+    image: Float[Array, "frames height width"],
+) -> Float[Array, "frames height width"]:
+    """Sum over the 3 x 3 tiles around each pixel's tile of 8 pixels."""
+    _, height, width = image.shape
+    rows, columns = -(-height // _CELL), -(-width // _CELL)
+    padding = ((0, 0), (0, rows * _CELL - height), (0, columns * _CELL - width))
+    tiles = jnp.pad(image, padding).reshape(-1, rows, _CELL, columns, _CELL)
+    tiles = jnp.pad(tiles.sum(axis=(2, 4)), ((0, 0), (1, 1), (1, 1)))
+    tiles = tiles[:, :-2] + tiles[:, 1:-1] + tiles[:, 2:]
+    tiles = tiles[:, :, :-2] + tiles[:, :, 1:-1] + tiles[:, :, 2:]
+    return tiles.repeat(_CELL, axis=1).repeat(_CELL, axis=2)[:, :height, :width]
 
 
 def sample_points(

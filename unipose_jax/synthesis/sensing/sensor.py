@@ -35,6 +35,14 @@ class SensorParams:
     dark_albedo: float = 0.12  # pixels are lost below this reflectance
     dark_loss: float = 0.5  # share of pixels lost on a black surface at 4 m
     speckle_loss: float = 0.003  # share of pixels lost anywhere
+    tof_share: float = 0.0  # share of clips with a time-of-flight camera,
+    stereo_share: float = 0.0  # with a stereo camera,
+    lidar_share: float = 0.0  # and with a lidar (`sensor_kinds`)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether some clips have another kind of camera."""
+        return self.tof_share + self.stereo_share + self.lidar_share > 0.0
 
 
 def simulate(

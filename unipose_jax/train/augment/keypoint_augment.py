@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from unipose_jax import skeleton as skeletons
@@ -15,6 +16,7 @@ from unipose_jax.geometry import camera, transforms
 from unipose_jax.train import settings
 from unipose_jax.train.augment import point_augment
 
+_LEG = ("hip", "knee", "ankle", "foot", "toe")
 _MIN_DEPTH = 0.5  # metres; the smallest depth of a moved person
 
 
@@ -122,6 +124,55 @@ def _add_detector_noise(
     size = max_noise * jax.random.uniform(size_key)
     size = jnp.where(jax.random.bernoulli(gate_key, probability), size, 0.0)
     return {**clip, "uv": add_noise(value_key, clip["uv"], size)}
+
+
+def add_errors(
+    key: Key[Array, ""],
+    uv: Float[Array, "frames joints 2"],
+    confidence: Float[Array, "frames joints"],
+    *,
+    size: Float[Array, " frames"],
+    config: settings.KeypointErrors,
+    skeleton: skeletons.Skeleton,
+) -> tuple[Float[Array, "frames joints 2"], Float[Array, "frames joints"]]:
+    """Adds errors of a 2D detector to keypoints, independently in each frame.
+
+    The confidence does not know of them, so a network has to notice bad keypoints by
+    the image and by the other joints.
+
+    Args:
+        key: a `jax.random.key`.
+        uv: keypoints, pixels.
+        confidence: 0 where there is no keypoint.
+        size: the length that the errors are relative to, pixels.
+        config: `person_dropout`, the share of frames without any keypoint;
+            `joint_dropout`, of joints without one; `noise`, the largest standard
+            deviation per axis, in a share `noise_prob` of frames; `outlier_noise`, the
+            standard deviation of a share `outlier_prob` of joints; `swap_prob`, the
+            share of frames in which left and right arms are exchanged, and of those in
+            which legs are.
+        skeleton: of the joints.
+
+    Returns:
+        Keypoints and their confidences.
+    """
+    keys = jax.random.split(key, 8)
+    frames, joints = confidence.shape
+    mirror = np.array(skeleton.mirror)
+    legs = np.array([name.endswith(_LEG) for name in skeleton.joints])
+    exchanged = jax.random.bernoulli(keys[0], config.swap_prob, (2, frames, 1))
+    swapped = jnp.where(legs[None], exchanged[0], exchanged[1])
+    uv = jnp.where(swapped[..., None], uv[:, mirror], uv)
+    confidence = jnp.where(swapped, confidence[:, mirror], confidence)
+    noise = config.noise * jax.random.uniform(keys[1], (frames, 1))
+    noisy = jax.random.bernoulli(keys[2], config.noise_prob, (frames, 1))
+    far = jax.random.bernoulli(keys[3], config.outlier_prob, (frames, joints))
+    spread = jnp.where(far, config.outlier_noise, jnp.where(noisy, noise, 0.0))
+    spread = (spread * size[:, None])[..., None]
+    uv = uv + spread * jax.random.normal(keys[4], uv.shape)
+    alone = jax.random.bernoulli(keys[5], config.joint_dropout, (frames, joints))
+    nobody = jax.random.bernoulli(keys[6], config.person_dropout, (frames, 1))
+    return uv, jnp.where(alone | nobody, 0.0, confidence)
 
 
 def add_noise(

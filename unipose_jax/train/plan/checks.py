@@ -16,7 +16,7 @@ from unipose_jax.train.stage import Stage
 
 _COUNTS = ("num_train_steps", "global_batch_size", "log_every", "checkpoint_every")
 _DATA_COUNTS = ("frames", "frame_step")
-_MAY_BE_ZERO = ("head_depth",)  # layers
+_MAY_BE_ZERO = ("head_depth", "depth_bins")
 
 
 def check_numbers(values: Mapping[str, Any]) -> None:

@@ -82,6 +82,7 @@ def of_stage(
         raise errors.BadInput(f"a {config['recipe']} has no network for {modality}")
     student = copy.deepcopy(config["student"])
     data["crop_size"] = student.pop("crop_size")
+    data.pop("part_labels", None)  # only the points learn from them
     student["model"] = student.pop("models")[modality]
     student["loss_weights"] = student["loss_weights"][modality]
     stage |= student | {"recipe": "stage2"}

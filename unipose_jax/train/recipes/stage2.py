@@ -6,9 +6,13 @@ teacher's confidence and by their distance to the rays of the 2D keypoints; ever
 of stage 1 can be added. With `teacher.kind = "keypoints"` the labels are the pixels of
 the 2D keypoints, without depth. True joints are read with `teacher.kind = "truth"` and
 by `joint_position` only; otherwise they do not reach the training step.
+
+A student with `model.keypoints` also sees the 2D keypoints, with the errors of
+`config.keypoint_augment`, without which it would rely on them. They are no labels, and
+the teacher does not see them, so they cannot be copied from input to output.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -18,25 +22,28 @@ from data_pipelines.ground import schema
 from data_pipelines.ground import settings as data_settings
 from unipose_jax import errors, losses, models, reduction, skeleton
 from unipose_jax.geometry import camera, rays, transforms
+from unipose_jax.models import anchor_head
 from unipose_jax.train import settings
-from unipose_jax.train.augment import crop_augment as augment_crops
+from unipose_jax.train.augment import student_views
 from unipose_jax.train.recipes import config_checks, terms, unipose_terms
 from unipose_jax.train.recipes.recipe import Recipe
 
 NETWORKS = ("depth_anchor_net", "color_anchor_net")
 
-PSEUDO_LABEL_TERMS = ("pseudo_pixel", "pseudo_anchor", "pseudo_depth", "pseudo_root")
+PSEUDO_LABEL_TERMS = (
+    "pseudo_pixel",
+    "pseudo_anchor",
+    "pseudo_depth",
+    "pseudo_root",
+    "pseudo_bins",
+)
 """Terms that compare with the teacher."""
 
 TEACHER_KINDS = ("network", "truth", "keypoints", "none")
 
-_CROP_AUGMENTATIONS: dict[str, tuple[Callable, Callable]] = {
-    "depth_crop": (augment_crops.warp_depth, augment_crops.degrade_depth),
-    "color_crop": (augment_crops.warp_color, augment_crops.degrade_color),
-}
 _CROP_MARGIN = 0.25  # of a crop's size; labels farther outside are ignored
 _NEEDS_FRAMES = ("bone_constancy", "speed", "acceleration")
-_NEEDS_DEPTH = ("pseudo_depth", "pseudo_root")
+_NEEDS_DEPTH = ("pseudo_depth", "pseudo_root", "pseudo_bins")
 
 
 def _from_labels(name: str) -> terms.Loss:
@@ -77,6 +84,11 @@ def build(values: Mapping[str, Any], data: data_settings.DataSettings) -> Recipe
         crop_augment=settings.parse(
             settings.CropAugmentation, values["crop_augment"], "student.crop_augment"
         ),
+        keypoint_errors=settings.parse(
+            settings.KeypointErrors,
+            values.get("keypoint_augment"),
+            "student.keypoint_augment",
+        ),
         single_frames=values["single_frames"],
     )
 
@@ -88,6 +100,7 @@ def make_recipe(
     *,
     teacher: settings.TeacherSettings,
     crop_augment: settings.CropAugmentation,
+    keypoint_errors: settings.KeypointErrors,
     single_frames: bool,
 ) -> Recipe:
     """The recipe of a network of crops.
@@ -98,6 +111,7 @@ def make_recipe(
         objective: the loss.
         teacher: where labels come from.
         crop_augment: of the crops.
+        keypoint_errors: added to the keypoints that the network sees.
         single_frames: whether a step takes one frame of each clip.
     """
     inputs = models.input_fields(model)
@@ -119,12 +133,17 @@ def make_recipe(
         if single_frames:
             batch = jax.vmap(sample_frame)(keys, batch)
         seen = {name: batch[name] for name in inputs}
-        views, seen = jax.vmap(lambda k, s: _augment_crop(k, s, crop, crop_augment))(
-            keys, seen
-        )
+        views, seen = jax.vmap(
+            lambda k, s: student_views.augment_crop(k, s, crop, crop_augment)
+        )(keys, seen)
+        if "uv" in inputs:
+            seen |= student_views.augment_keypoints(
+                keys, seen, views, crop, keypoint_errors, skel
+            )
         estimate = apply_fn(params, **seen)
-        estimate = _undo_mirror(estimate, views.mirrored, skel)
-        return compute(estimate, batch | seen)
+        estimate = student_views.undo_mirror(estimate, views.mirrored, skel)
+        shown = {name: seen[name] for name in (crop, f"{crop}_matrix")}
+        return compute(estimate, batch | shown)
 
     return Recipe(
         network=models.build(model, num_joints=skel.num_joints),
@@ -170,7 +189,8 @@ def _check(
     config_checks.check_network("stage2", model, NETWORKS)
     kind, inputs = teacher.kind, models.input_fields(model)
     config_checks.check_choice("teacher.kind", kind, TEACHER_KINDS)
-    if inputs not in (models.CROP_FIELDS["depth"], models.CROP_FIELDS["rgb"]):
+    crops = (models.CROP_FIELDS["depth"], models.CROP_FIELDS["rgb"])
+    if not any(inputs[: len(fields)] == fields for fields in crops):
         raise errors.BadInput(
             f"recipe stage2 trains networks of crops; {model['name']} has the inputs "
             f"{', '.join(inputs)}"
@@ -185,6 +205,10 @@ def _check(
         raise errors.BadInput(
             f"config.loss_weights has {moving[0]}, which compares frames of a clip, "
             "but config.student.single_frames is True"
+        )
+    if "pseudo_bins" in objective and not model.get("depth_bins"):
+        raise errors.BadInput(
+            "config.loss_weights has pseudo_bins, but config.model.depth_bins is 0"
         )
     if model["name"] in NETWORKS:
         config_checks.check_backbone(model, {"crop_size": data.crop_size})
@@ -207,44 +231,6 @@ def _check_labels(kind: str, objective: terms.Objective) -> None:
             "config.teacher.kind is 'keypoints', which have no depth, but "
             f"config.loss_weights has {deep[0]}"
         )
-
-
-def _augment_crop(key, seen: dict, name: str, config: settings.CropAugmentation):
-    """A random transform of every frame of a clip, and the transformed inputs."""
-    image, matrix = seen[name], seen[f"{name}_matrix"]
-    through, change = _CROP_AUGMENTATIONS[name]
-
-    def augment_frame(index, image, matrix):
-        frame_key = jax.random.fold_in(key, index)
-        view_key, value_key = jax.random.split(frame_key)
-        view = augment_crops.sample_transform(
-            view_key,
-            size=image.shape[0],
-            rotation=config.rotation,
-            scale=config.scale,
-            translation=config.translation,
-            mirror=config.mirror,
-        )
-        changed = change(value_key, through(view, image), config)
-        return view, changed, augment_crops.transform_matrix(view, matrix)
-
-    views, images, matrices = jax.vmap(augment_frame)(
-        jnp.arange(len(image)), image, matrix
-    )
-    return views, seen | {name: images, f"{name}_matrix": matrices}
-
-
-def _undo_mirror(
-    estimate: models.PoseEstimate, mirrored, skel: skeleton.Skeleton
-) -> models.PoseEstimate:
-    """Joints of mirrored views under the names that they have in the original."""
-    swapped = jnp.array(skel.mirror)
-
-    def back(value):  # (batch, frames, joints, ...)
-        flag = mirrored.reshape(*mirrored.shape, *(1,) * (value.ndim - 2))
-        return jnp.where(flag, value[:, :, swapped], value)
-
-    return jax.tree.map(back, estimate)
 
 
 def _pseudo_label_terms(
@@ -276,6 +262,14 @@ def _pseudo_label_terms(
             estimate.crop.depth - whole, depth, where=valid
         ),
     }
+    logits = estimate.crop.depth_logits
+    if logits is not None:
+        reference = (share * jnp.where(valid, depth, 0.0)).sum(-1, keepdims=True)
+        if crop == "depth_crop":
+            reference = batch["reference_depth"][..., None]
+        penalties["pseudo_bins"] = losses.depth_bins(
+            logits, depth - reference, limit=anchor_head.BIN_LIMIT, where=valid
+        )
     terms = {
         name: reduction.weighted_mean(penalty, weight, valid)
         for name, penalty in penalties.items()
