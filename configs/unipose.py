@@ -70,7 +70,7 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.optimizer.weight_decay = 1e-2
     config.optimizer.clip_norm = 1.0
     config.optimizer.ema_decay = 0.998
-    config.optimizer.head_steps = 0  # first steps, which train the offsets alone
+    config.optimizer.head_steps = 0  # first steps, in which the offsets alone learn
     config.optimizer.head_learning_rate = 3e-3  # of the offsets, metres per step
 
     # Weights to start from: "shipped", or a path that `estimator.export` wrote

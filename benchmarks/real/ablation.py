@@ -10,6 +10,9 @@ is scored once; `--crossed` adapts to every block with every seed. Prints one ta
 appends every adaptation to `runs/real_ablation.jsonl`; what that file holds is not
 repeated.
 
+The row "offsets" trains nothing: `skeleton.body_offsets.fit_to_rays` moves the joints
+of the network by offsets in the body's frame.
+
 `--layers=output` (the default) trains the layer that votes for the joints, on stored
 tokens of the others (`output_layer`), in seconds. `--layers=all` is `adapt`, with all
 weights (`adaptation.adapt_on`): minutes each on two CPU cores.
@@ -21,6 +24,7 @@ import pathlib
 import sys
 from collections.abc import Callable, Sequence
 
+import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
@@ -28,6 +32,7 @@ from benchmarks.real import adaptation, itop, output_layer, scores
 from unipose_jax import errors, estimator
 from unipose_jax.cli import commands
 from unipose_jax.physics import skin_depths
+from unipose_jax.skeleton import body_offsets
 
 _DATA = flags.DEFINE_string("data", "../shared/data", "Folder of the sample data.")
 _OUTPUT = flags.DEFINE_string(
@@ -51,30 +56,34 @@ DATA_TERMS = {
 DEPTH = {"surface": 0.5, "surface_hinge": 0.5}
 PHYSICS = {"symmetry": 0.05, "bone_ratio": 0.1, "joint_limit": 0.01}
 EXTRA_TERMS = {
-    "nothing": {},
+    "": {},
     "physics": PHYSICS,
     "depth": DEPTH,
-    "depth and physics": DEPTH | PHYSICS,
+    "depth + physics": DEPTH | PHYSICS,
 }
 ALL = DATA_TERMS["rays"] | DEPTH | PHYSICS
 
 
 def all_cells() -> dict[str, output_layer.Cell]:
-    """What is compared, by name: first the terms, then the conventions."""
+    """What is compared, by name: terms, then conventions with all terms and rays."""
     cell = output_layer.Cell
     cells = {
-        f"{data}, {extra}": cell(weights=DATA_TERMS[data] | EXTRA_TERMS[extra])
+        " + ".join(filter(None, (data, extra))): cell(
+            weights=DATA_TERMS[data] | EXTRA_TERMS[extra]
+        )
         for data, extra in itertools.product(DATA_TERMS, EXTRA_TERMS)
     }
-    for skin in (skin_depths.ANATOMY, skin_depths.LEARNT, "ITOP"):
-        for head in (False, True):
-            name = f"all terms, skin {skin}, {'head' if head else 'no head'}"
-            if skin == skin_depths.LEARNT and not head:
-                continue
-            if skin != skin_depths.ANATOMY or head:
-                cells[name] = cell(weights=ALL, skin=skin, head=head)
-    cells["rays, nothing, head"] = cell(weights=DATA_TERMS["rays"], head=True)
-    return cells
+    itop_skin, learnt = "ITOP", skin_depths.LEARNT
+    return cells | {
+        "rays + head": cell(weights=DATA_TERMS["rays"], head=True),
+        "all + head": cell(weights=ALL, head=True),
+        "all + head + learnt skin": cell(weights=ALL, skin=learnt, head=True),
+        "all + ITOP skin": cell(weights=ALL, skin=itop_skin),
+        "all + head + ITOP skin": cell(weights=ALL, skin=itop_skin, head=True),
+    }
+
+
+OFFSETS = "offsets"
 
 
 def overrides(cell: output_layer.Cell) -> dict[str, object]:
@@ -121,13 +130,14 @@ def run_study() -> str:
         errors.BadInput: a flag does not fit.
     """
     cells = all_cells()
-    names = _CELLS.value or list(cells)
-    if unknown := sorted(set(names) - set(cells)):
-        raise errors.BadInput(f"--cells: no {unknown[0]!r}; use {'; '.join(cells)}")
+    known = [*cells, OFFSETS]
+    names = _CELLS.value or known
+    if unknown := sorted(set(names) - set(known)):
+        raise errors.BadInput(f"--cells: no {unknown[0]!r}; use {'; '.join(known)}")
     frames = itop.side_frames(pathlib.Path(_DATA.value))
     path = pathlib.Path(_OUTPUT.value)
     path.parent.mkdir(parents=True, exist_ok=True)
-    adapt = _backend(frames)
+    adapt, before = _backend(frames)
     blocks = itop.folds(len(frames), _FOLDS.value)
     # Cells are innermost: a study that is stopped early still compares all of them.
     places = list(itertools.product(_SEEDS.value, range(_FOLDS.value)))
@@ -143,12 +153,35 @@ def run_study() -> str:
         held = blocks[fold]
         rows = training_rows(len(frames), held, int(count))
         keypoints = frames.keypoints(noise=float(noise), seed=int(seed))
-        xyz = adapt(cells[name], rows, keypoints, int(seed))
+        if name == OFFSETS:
+            xyz = with_offsets(before, rows, keypoints, frames.intrinsics)
+        else:
+            xyz = adapt(cells[name], rows, keypoints, int(seed))
         done[key] = _scores(xyz[held], frames.xyz[held])
         with path.open("a") as file:
             file.write(json.dumps([*key, done[key]]) + "\n")
         print(f"{key}: {done[key]}", file=sys.stderr, flush=True)
     return table(done, names)
+
+
+def with_offsets(xyz, rows, keypoints, intrinsics) -> np.ndarray:
+    """Joints moved by the offsets that rays of some frames give, metres.
+
+    Args:
+        xyz: (frames, joints, 3), of a network, metres.
+        rows: the frames whose keypoints are known.
+        keypoints: (frames, joints, 3): u, v and confidence.
+        intrinsics: (fx, fy, cx, cy), pixels.
+    """
+    body = output_layer.BODY
+    offset = body_offsets.fit_to_rays(
+        jnp.asarray(xyz[rows]),
+        jnp.asarray(keypoints[rows, :, :2]),
+        jnp.asarray(intrinsics, jnp.float32),
+        confidence=jnp.asarray(keypoints[rows, :, 2]),
+        skeleton=body,
+    )
+    return np.asarray(body_offsets.add_offsets(jnp.asarray(xyz), offset, skeleton=body))
 
 
 def _scores(xyz: np.ndarray, truth: np.ndarray) -> dict[str, list[float]]:
@@ -167,18 +200,23 @@ def _read(path: pathlib.Path) -> Record:
     return {tuple(key): value for *key, value in rows}
 
 
-def _backend(
-    frames: itop.Frames,
-) -> Callable[[output_layer.Cell, np.ndarray, np.ndarray, int], np.ndarray]:
-    """The adaptation that `--layers` names."""
+Adapt = Callable[[output_layer.Cell, np.ndarray, np.ndarray, int], np.ndarray]
+
+
+def _backend(frames: itop.Frames) -> tuple[Adapt, np.ndarray]:
+    """The adaptation that `--layers` names, and the joints before any."""
     shipped = not _WEIGHTS.value
     network = estimator.load_shipped() if shipped else estimator.load(_WEIGHTS.value)
+    tokens = output_layer.tokens_of(frames, network)
+    adapter = output_layer.Adapter(tokens, network, frames.intrinsics)
+    before = adapter.zero_shot()
+    print(f"before: {scores.position(before, frames.xyz)}", file=sys.stderr)
     if _LAYERS.value == "output":
-        tokens = output_layer.tokens_of(frames, network)
-        adapter = output_layer.Adapter(tokens, network, frames.intrinsics)
-        before = scores.position(adapter.zero_shot(), frames.xyz)
-        print(f"before: {before}", file=sys.stderr)
-        return lambda cell, rows, uv, seed: adapter(cell, rows, uv[..., :2], seed)[0]
+
+        def adapt_output(cell, rows, keypoints, seed):
+            return adapter(cell, rows, keypoints[..., :2], seed)[0]
+
+        return adapt_output, before
 
     def adapt(cell, rows, keypoints, seed):
         given = frames.sequences(keypoints)
@@ -189,7 +227,7 @@ def _backend(
         tokens = output_layer.tokens_of(frames, adapted)
         return output_layer.Adapter(tokens, adapted, frames.intrinsics).zero_shot()
 
-    return adapt
+    return adapt, before
 
 
 def table(record: Record, names: Sequence[str]) -> str:

@@ -33,9 +33,9 @@ BODY = skeleton.ITOP15
 POINTS = 1024
 VIEWS = 4  # of each frame; the first is not augmented
 BATCH = 16  # views per step
-STEPS = 120
-HEAD_STEPS = 30  # the first steps, which train the convention head alone
-RATE, HEAD_RATE = 1e-3, 3e-3
+STEPS = 140
+HEAD_STEPS = 50  # the first steps, which train the convention head alone
+RATE, HEAD_RATE = 1e-3, 4e-3
 TERMS = (
     *("point_to_ray", "reprojection", "surface", "surface_hinge"),
     *("symmetry", "bone_ratio", "joint_limit"),
@@ -204,7 +204,8 @@ class Adapter:
             share = jnp.maximum(step - head_steps, 0) / (STEPS - head_steps)
             body = RATE * 0.5 * (1.0 + jnp.cos(jnp.pi * share))
             body = jnp.where(step < head_steps, 0.0, body)
-            head = HEAD_RATE * 0.5 * (1.0 + jnp.cos(jnp.pi * step / STEPS))
+            early = jnp.minimum(step / HEAD_STEPS, 1.0)
+            head = HEAD_RATE * 0.5 * (1.0 + jnp.cos(jnp.pi * early))
             return {
                 "votes": {"kernel": body, "bias": body},
                 "offset": head * choice["head"],
@@ -270,7 +271,10 @@ class Adapter:
         )
         skin = estimate.skin_shift + choice["shift"][None, None]
         return dataclasses.replace(
-            estimate, xyz=back(views, estimate.xyz), skin_shift=skin
+            estimate,
+            xyz=back(views, estimate.xyz),
+            fixed_offset_xyz=back(views, estimate.fixed_offset_xyz),
+            skin_shift=skin,
         )
 
     def _all_frames(self, params, tokens, choice):

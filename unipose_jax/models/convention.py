@@ -8,6 +8,7 @@ all three of its components.
 import dataclasses
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -26,7 +27,9 @@ class ConventionHead(nn.Module):
     zero at the start, where they change nothing.
 
     A second parameter is how much deeper joints of the torso lie below the visible skin
-    than `physics.anthropometry` says (`PoseEstimate.skin_shift`).
+    than `physics.anthropometry` says (`PoseEstimate.skin_shift`). Terms of the surface
+    learn it at the place that the rays give the joints: they use `fixed_offset_xyz`,
+    since together with the offsets it would be arbitrary.
 
     Attributes:
         skeleton: name of the skeleton of the joints.
@@ -45,10 +48,13 @@ class ConventionHead(nn.Module):
         skin = skin * body_offsets.moves_with_torso(body)
 
         def moved(estimate: PoseEstimate) -> PoseEstimate:
-            parts = estimate.parts
+            parts, fixed = estimate.parts, jax.lax.stop_gradient(offset)
             return dataclasses.replace(
                 estimate,
                 xyz=body_offsets.add_offsets(estimate.xyz, offset, skeleton=body),
+                fixed_offset_xyz=body_offsets.add_offsets(
+                    estimate.xyz, fixed, skeleton=body
+                ),
                 skin_shift=jnp.broadcast_to(skin, estimate.xyz.shape[:-1]),
                 parts=parts and {name: moved(part) for name, part in parts.items()},
             )

@@ -47,6 +47,8 @@ class PoseEstimate:
     # (*batch, frames, joints), metres: learnt depth below the skin, minus that of
     # `physics.anthropometry`; only networks with a convention head
     skin_shift: Array | None = None
+    # The same as `xyz`, without gradient to the offsets of the convention head
+    fixed_offset_xyz: Array | None = None
     # (*batch, frames, points, body parts), only networks with the head `point_parts`;
     # 0 where a point is not valid
     part_logits: Array | None = None

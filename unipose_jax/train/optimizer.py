@@ -22,8 +22,9 @@ def make_optimizer(
     Muon (Jordan et al., 2024) orthogonalises the momentum of matrices, convolutions
     among them, and leaves the rest to AdamW.
 
-    A convention head (`models.convention`) has an Adam of its own, whose rate decays to
-    zero over the whole run. The other parameters wait for `head_steps`.
+    A convention head (`models.convention`) has an Adam of its own. With `head_steps` it
+    learns in these first steps alone and is constant afterwards; without, its rate
+    decays over the whole run.
 
     Args:
         config: the settings; `backbone_lr_multiplier` scales the updates of the
@@ -33,7 +34,8 @@ def make_optimizer(
     """
     if not has_head:
         return _make_body_optimizer(config, num_steps, wait=0)
-    rate = optax.cosine_decay_schedule(config.head_learning_rate, num_steps)
+    length = config.head_steps or num_steps
+    rate = optax.cosine_decay_schedule(config.head_learning_rate, length)
     parts = {
         "head": optax.adam(rate),
         "body": _make_body_optimizer(

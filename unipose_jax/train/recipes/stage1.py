@@ -303,6 +303,7 @@ def _make_transformed_predict(apply_fn, views, keys, skel, inputs: _Inputs) -> C
             return jax.vmap(lambda v, x: function(v, x, mirror=mirror))(views, value)
 
         parts, part_logits = estimate.parts, estimate.part_logits
+        fixed = estimate.fixed_offset_xyz
         if part_logits is not None:
             part_logits = one_by_one(
                 augment.invert_scores, part_logits, body_parts.MIRROR
@@ -314,6 +315,9 @@ def _make_transformed_predict(apply_fn, views, keys, skel, inputs: _Inputs) -> C
                 augment.invert_scores, estimate.confidence_logit
             ),
             parts=parts and {name: back(part) for name, part in parts.items()},
+            fixed_offset_xyz=fixed
+            if fixed is None
+            else one_by_one(augment.invert_joints, fixed),
             part_logits=part_logits,
         )
 

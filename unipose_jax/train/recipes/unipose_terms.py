@@ -187,6 +187,12 @@ def _pseudo_position(estimate, batch, context: Context):
     return reduction.weighted_mean(penalty, weights, found)
 
 
+def _surface_xyz(estimate):
+    """Joints as terms of the surface take them: a convention head learns from rays."""
+    fixed = estimate.fixed_offset_xyz
+    return estimate.xyz if fixed is None else fixed
+
+
 def _skin_depth(estimate, context: Context):
     """Depth below the skin, of joints or of each frame's joints, metres."""
     name = context.scales.get("skin_depths", skin_depths.ANATOMY)
@@ -212,7 +218,7 @@ def _surface(estimate, batch, context: Context):
     """Distance of joints to their typical depth below the surface, metres."""
     on_surface = context.surface["on_surface"]
     penalty = losses.surface_distance(
-        estimate.xyz,
+        _surface_xyz(estimate),
         context.surface["surface_depth"],
         skin_depth=_skin_depth(estimate, context),
         where=on_surface,
@@ -223,7 +229,7 @@ def _surface(estimate, batch, context: Context):
 
 def _hinge(estimate, context: Context, min_skin_depth, where):
     penalty = losses.surface_hinge(
-        estimate.xyz,
+        _surface_xyz(estimate),
         context.surface["surface_depth"],
         min_skin_depth=min_skin_depth,
         where=where,
