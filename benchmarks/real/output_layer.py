@@ -183,7 +183,8 @@ class Adapter:
         params = self._fit(
             self._start,
             self._tokens,
-            jnp.asarray(rows),
+            jnp.asarray(np.resize(rows, self._tokens.points.shape[0])),
+            jnp.asarray(len(rows)),
             jnp.asarray(uv, jnp.float32),
             choice,
             jax.random.key(seed),
@@ -196,7 +197,7 @@ class Adapter:
         nothing = {"shift": jnp.zeros(BODY.num_joints)}
         return np.asarray(self._predict(self._start, self._tokens, nothing))
 
-    def _adapt(self, start, tokens, rows, uv, choice, key):
+    def _adapt(self, start, tokens, rows, count, uv, choice, key):
         head_steps = jnp.where(choice["head"] > 0, HEAD_STEPS, 0)
         adam = optax.scale_by_adam()
 
@@ -214,16 +215,15 @@ class Adapter:
 
         def loss(params, step, key):
             row_key, view_key = jax.random.split(key)
-            row = rows[jax.random.randint(row_key, (BATCH,), 0, rows.shape[0])]
+            row = rows[jax.random.randint(row_key, (BATCH,), 0, count)]
             view = jax.random.randint(view_key, (BATCH,), 0, VIEWS)
             estimate = self._estimate(params, tokens, row, view, choice)
-            count = uv.shape[1]
             batch = {
                 "points": tokens.points[row][:, None],
                 "points_valid": tokens.points_valid[row][:, None],
                 "cam_from_points": jnp.broadcast_to(jnp.eye(4), (BATCH, 4, 4)),
                 "uv": uv[row][:, None],
-                "confidence": jnp.ones((BATCH, 1, count)),
+                "confidence": jnp.ones((BATCH, 1, BODY.num_joints)),
                 "intrinsics": jnp.broadcast_to(self._intrinsics, (BATCH, 4)),
                 "time": jnp.zeros((BATCH, 1)),
             }

@@ -86,6 +86,17 @@ def test_the_frame_of_the_body_takes_no_gradient():
     np.testing.assert_allclose(grad, np.arange(45.0).reshape(15, 3), rtol=1e-5)
 
 
+def test_terms_of_the_surface_give_the_offsets_no_gradient():
+    def total(offset, name):
+        params = {"params": {"offset": offset, "skin": jnp.zeros(15)}}
+        return getattr(HEAD.apply(params, ESTIMATE), name).sum()
+
+    offset = jnp.full((15, 3), 0.02)
+    assert jnp.abs(jax.grad(total)(offset, "xyz")).max() > 0.5
+    assert not jax.grad(total)(offset, "fixed_offset_xyz").any()
+    assert total(offset, "xyz") == total(offset, "fixed_offset_xyz")
+
+
 def test_parts_of_a_fusion_move_as_the_whole():
     part = models.PoseEstimate(
         xyz=ESTIMATE.xyz + 0.1, confidence_logit=jnp.zeros((1, 1, 15))

@@ -46,12 +46,19 @@ def test_the_first_steps_change_the_head_alone():
     # Adam's first step is its rate: 3 mm against the gradient.
     offset = frozen[0]["convention"]["offset"]
     np.testing.assert_allclose(offset, -0.003, rtol=1e-4)
-    assert first["convention"]["skin"].max() < frozen[-1]["convention"]["skin"].min()
+    assert frozen[1]["convention"]["skin"].max() < -0.003
+    for after in (first, free):
+        chex.assert_trees_all_equal(after["convention"], frozen[-1]["convention"])
 
 
 def test_without_such_steps_everything_learns_at_once():
-    before, after = train(1, head_steps=0)
-    assert jnp.abs(after["votes"]["bias"] - before["votes"]["bias"]).min() > 1e-3
+    before, after, later = train(2, head_steps=0)
+    for name in ("votes", "convention"):
+        for one, two in ((before, after), (after, later)):
+            moved = jax.tree.map(
+                lambda a, b: jnp.abs(a - b).max(), one[name], two[name]
+            )
+            assert min(jax.tree.leaves(moved)) > 1e-3
 
 
 def small_config(**loss):
