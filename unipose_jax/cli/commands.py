@@ -98,6 +98,7 @@ def _refine(config, options) -> int:
         pictures=options.pictures,
         skeleton_name=options.skeleton,
         fps=options.fps,
+        convention=options.convention,
     )
 
 
@@ -145,6 +146,7 @@ def _lookup(config, options) -> int:
         skeleton=options.skeleton or "ITOP15",
         fill=options.fill,
         pictures=options.pictures,
+        convention=options.convention,
     )
 
 

@@ -8,6 +8,7 @@ import jax
 from data_pipelines.ground import settings
 from unipose_jax import errors, models, skeleton
 from unipose_jax.models import backbones
+from unipose_jax.physics import skin_depths
 
 _DTYPES = ("float32", "bfloat16", "float16")
 
@@ -37,6 +38,33 @@ def check_choice(key: str, value: object, known: Collection[str]) -> None:
         raise errors.BadInput(
             f"config.{key} is {value!r}; use one of {', '.join(known)}"
         )
+
+
+def check_skin_depths(
+    scales: Mapping[str, Any], skel: skeleton.Skeleton, *, learnt: bool
+) -> None:
+    """Refuses a convention of skin depths that does not exist or lacks a joint.
+
+    Args:
+        scales: `config.loss`.
+        skel: of the joints.
+        learnt: whether the network has a convention head, which can learn them.
+
+    Raises:
+        errors.BadInput: names the setting.
+    """
+    name = scales.get("skin_depths", skin_depths.ANATOMY)
+    if name == skin_depths.LEARNT and learnt:
+        return
+    if name == skin_depths.LEARNT:
+        raise errors.BadInput(
+            f"config.loss.skin_depths is {name!r}, which needs a network with a "
+            f"convention head: config.model.convention_head={skel.name}"
+        )
+    try:
+        skin_depths.typical(skel, convention=name)
+    except ValueError as error:
+        raise errors.BadInput(f"config.loss.skin_depths: {error}") from error
 
 
 def check_dtype(model: Mapping[str, Any]) -> None:

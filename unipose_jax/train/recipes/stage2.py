@@ -74,9 +74,11 @@ def build(values: Mapping[str, Any], data: data_settings.DataSettings) -> Recipe
         settings.parse(settings.RampSettings, values["ramp"], "student.ramp"),
     )
     _check(model, teacher, objective, data, single_frames=values["single_frames"])
+    skel = config_checks.data_skeleton(data)
+    config_checks.check_skin_depths(values["loss"], skel, learnt=True)
     return make_recipe(
         model,
-        config_checks.data_skeleton(data),
+        skel,
         objective,
         teacher=teacher,
         crop_augment=settings.parse(
