@@ -29,6 +29,7 @@ import ml_collections
 from ml_collections import config_dict
 
 from unipose_jax.synthesis import scene
+from unipose_jax.train.recipes import unipose_terms
 
 
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
@@ -309,6 +310,13 @@ def loss_scales() -> ml_collections.ConfigDict:
     loss.physics_weight_on_keypoints = 0.3
     loss.position_delta = 0.1  # metres
     return loss
+
+
+def leave_out_motion(config: ml_collections.ConfigDict) -> None:
+    """Sets the weights of terms to 0 that compare more frames than clips have."""
+    for name, least in unipose_terms.LEAST_FRAMES.items():
+        if config.data.frames < least:
+            config.loss_weights[name] = 0.0
 
 
 def enlarge(config: ml_collections.ConfigDict) -> None:

@@ -332,7 +332,7 @@ def test_what_keypoints_cannot_teach_is_said(config, modality, message):
                 c.update(single_frames=True),
                 c.loss_weights.update(speed=1.0),
             ),
-            "has speed, which compares frames of a clip, but .* is True",
+            "has speed, which compares 2 frames of a clip, but .* is True",
         ),
         (lambda c: c.data.update(crop_size=0), "tokens needs a multiple of 4"),
         (lambda c: c.data.update(crop_size=62), "tokens needs a multiple of 4"),

@@ -1,6 +1,6 @@
 """Checks of settings that several recipes share; each error names the setting."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -9,6 +9,7 @@ from data_pipelines.ground import settings
 from unipose_jax import errors, models, skeleton
 from unipose_jax.models import backbones
 from unipose_jax.physics import skin_depths
+from unipose_jax.train.recipes import unipose_terms
 
 _DTYPES = ("float32", "bfloat16", "float16")
 
@@ -117,4 +118,23 @@ def check_backbone(model: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
         if size < stride or size % stride:
             raise errors.BadInput(
                 f"{name} is {size}; {model['backbone']} needs a multiple of {stride}"
+            )
+
+
+def check_frames(names: Iterable[str], frames: int, setting: str) -> None:
+    """Refuses terms that compare more frames than a clip has.
+
+    Args:
+        names: of the terms that have a weight.
+        frames: of a clip.
+        setting: that sets `frames`, with its value, for the error.
+
+    Raises:
+        errors.BadInput: names the first such term.
+    """
+    for name in names:
+        if (least := unipose_terms.LEAST_FRAMES.get(name, 1)) > frames:
+            raise errors.BadInput(
+                f"config.loss_weights has {name}, which compares {least} frames of a "
+                f"clip, but {setting}"
             )

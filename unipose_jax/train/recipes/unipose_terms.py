@@ -17,6 +17,8 @@ from unipose_jax.train.recipes.terms import Context, Definition, Objective
 OBSERVATIONS = ("uv", "confidence", "intrinsics", "cam_from_points")
 LABELS = ("xyz", "xyz_valid")
 TEACHER_FIELDS = ("teacher_xyz", "teacher_confidence")
+LEAST_FRAMES = {"bone_constancy": 2, "speed": 2, "acceleration": 3}
+"""Frames that a clip needs for the terms that compare them."""
 SURFACE_FIELDS = ("points", "points_valid", "cam_from_points")
 """Batch fields that `surface_targets` reads."""
 
