@@ -8,8 +8,10 @@ from jaxtyping import Array, Float
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.skeleton import definitions, kinematics
 
-_LIMBS = ("elbow", "wrist", "hand", "thumb", "knuckle", "knee", "ankle", "foot")
-_LIMBS += ("heel", "toe")
+_LIMBS = (
+    *("elbow", "wrist", "hand", "thumb", "knuckle"),
+    *("knee", "ankle", "foot", "heel", "toe"),
+)
 _MIRRORED = ((-1.0, 1.0, 1.0),)  # right, down, forward of the other side
 _STEPS = 20  # of iteratively reweighted least squares
 
