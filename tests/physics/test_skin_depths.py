@@ -45,3 +45,21 @@ def test_a_convention_that_does_not_know_a_joint_says_which():
 def test_an_unknown_convention_lists_the_known_ones(call):
     with pytest.raises(ValueError, match="unknown convention 'itop'.*anatomy, ITOP"):
         call(BODY, convention="itop")
+
+
+def test_converted_joints_keep_their_pixels_and_differ_in_depth():
+    xyz = np.random.default_rng(0).uniform(0.5, 3.0, (4, 15, 3))
+    moved = skin_depths.convert(xyz, skeleton="ITOP15", target="ITOP")
+    depth = skin_depths.typical("ITOP15", convention="ITOP") - skin_depths.typical(
+        "ITOP15"
+    )
+    np.testing.assert_allclose(
+        moved[..., 2] - xyz[..., 2], np.broadcast_to(depth, (4, 15)), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        moved[..., :2] / moved[..., 2:], xyz[..., :2] / xyz[..., 2:], atol=1e-5
+    )
+    back = skin_depths.convert(
+        moved, skeleton="ITOP15", source="ITOP", target="anatomy"
+    )
+    np.testing.assert_allclose(back, xyz, atol=1e-5)

@@ -85,6 +85,7 @@ def _predict(config, options) -> int:
         pictures=options.pictures,
         people=options.people,
         keypoints=options.keypoints,
+        convention=options.convention,
     )
 
 

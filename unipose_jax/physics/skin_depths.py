@@ -14,6 +14,7 @@ convention is a table of depths below the skin:
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from unipose_jax.geometry import arrays
 from unipose_jax.physics import anthropometry
 from unipose_jax.skeleton import definitions
 
@@ -85,3 +86,33 @@ def least(
     if convention == ANATOMY:
         return anthropometry.min_skin_depths(skeleton)
     return anthropometry.MIN_SKIN_SHARE * typical(skeleton, convention=convention)
+
+
+@definitions.accepts_name
+def convert(
+    xyz: Float[arrays.AnyArray, "*batch joints 3"],
+    *,
+    skeleton: definitions.Skeleton,
+    source: str = ANATOMY,
+    target: str,
+) -> Float[arrays.AnyArray, "*batch joints 3"]:
+    """Moves joints along their lines of sight from one convention to another.
+
+    Args:
+        xyz: joints, metres, camera frame.
+        skeleton: names the joints.
+        source: convention of `xyz`, one of `CONVENTIONS`.
+        target: convention of the result.
+
+    Returns:
+        Joints whose depth differs by that of the two typical depths below the skin, at
+        the same pixels, metres.
+
+    Raises:
+        ValueError: see `typical`.
+    """
+    deeper = typical(skeleton, convention=target) - typical(skeleton, convention=source)
+    xp = arrays.namespace(xyz)
+    z = xyz[..., 2:]
+    moved = z + xp.asarray(deeper).reshape(*(1,) * (z.ndim - 2), -1, 1)
+    return xyz * (moved / xp.where(xp.abs(z) > 0.0, z, 1.0))
