@@ -43,6 +43,7 @@ def adapt(config: ml_collections.ConfigDict) -> None:
     config.data.num_points = shipped["num_points"]
     config.data.frames = shipped["frames"]
     config.model.update(shipped["model"])
+    unipose.leave_out_motion(config)
     config.teacher.init_from_teacher = True
     config.loss_weights.pseudo_position = 0.5
     # Hands and feet have no keypoint in COCO17, which does not mean occlusion.

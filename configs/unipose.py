@@ -29,6 +29,7 @@ import ml_collections
 from ml_collections import config_dict
 
 from unipose_jax.synthesis import scene
+from unipose_jax.train.recipes import unipose_terms
 
 
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
@@ -60,6 +61,7 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.model.fusion = "none"  # or depth, rgb, rgbd: crops as a second input
     config.model.backbone = "small"  # of the crops, one of backbones.BACKBONES
     config.model.image_grid = 4  # tokens along each side of a crop
+    config.model.convention_head = ""  # skeleton whose joints move by learnt offsets
     config.model.point_parts = False  # whether to estimate each point's body part
     config.model.dtype = "float32"
 
@@ -69,6 +71,8 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.optimizer.weight_decay = 1e-2
     config.optimizer.clip_norm = 1.0
     config.optimizer.ema_decay = 0.998
+    config.optimizer.head_steps = 0  # first steps, in which the offsets alone learn
+    config.optimizer.head_learning_rate = 3e-3  # of the offsets, metres per step
 
     # Weights to start from: "shipped", or a path that `estimator.export` wrote
     config.init_weights = ""
@@ -292,6 +296,9 @@ def loss_scales() -> ml_collections.ConfigDict:
     loss.reprojection_delta = 5.0  # pixels
     loss.surface_radius = 0.05  # metres
     loss.surface_scale = 0.1  # metres
+    # Depths of joints below the skin: "anatomy", "learnt" by a convention head, or
+    # those of the labels of a data set, "ITOP" (physics/skin_depths.py)
+    loss.skin_depths = "anatomy"
     # Points less probably on the body, by model.point_parts, are left out of the
     # surface terms
     loss.least_body_probability = 0.0
@@ -303,6 +310,13 @@ def loss_scales() -> ml_collections.ConfigDict:
     loss.physics_weight_on_keypoints = 0.3
     loss.position_delta = 0.1  # metres
     return loss
+
+
+def leave_out_motion(config: ml_collections.ConfigDict) -> None:
+    """Sets the weights of terms to 0 that compare more frames than clips have."""
+    for name, least in unipose_terms.LEAST_FRAMES.items():
+        if config.data.frames < least:
+            config.loss_weights[name] = 0.0
 
 
 def enlarge(config: ml_collections.ConfigDict) -> None:

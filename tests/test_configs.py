@@ -119,12 +119,13 @@ def test_an_unknown_ablation_is_one_line_with_the_choices(variant):
     assert "\n" not in str(raised.value)
 
 
-def test_only_the_main_job_and_the_released_weights_train_points_and_a_student():
+def test_only_the_main_job_and_its_variants_train_points_and_a_student():
     trained = {
         name: stage_values.requested_stages(load(name, "quick").to_dict())
         for name in NAMES
     }
-    assert trained.pop("unipose") == trained.pop("released") == ("points", "depth")
+    for name in ("unipose", "released", "real_scene"):
+        assert trained.pop(name) == ("points", "depth")
     alone = [n for n in trained if "students_" in n or "wsp_" in n]
     assert all(len(trained[name]) == 1 for name in alone)
     others = {trained[name] for name in trained if name not in alone}

@@ -47,6 +47,7 @@ def run(mode: str, config=None, **options) -> int:
         "fps": None,
         "depth_unit": None,
         "mirrored": False,
+        "convention": "anatomy",
     }
     flags |= {
         key: str(v) if key in defaults and v is not None else v

@@ -143,6 +143,8 @@ def all_rows() -> Mapping[str, rows.Row]:
         frames=_FRAMES.value,
         weights=_WORKDIR.value or _WEIGHTS.value,
     )
+    networks: rows.Networks = {}
+    shared = {"folds": _FOLDS.value, "networks": networks}
     labels = dataclasses.replace(how, overrides={"loss.skin_depths": "ITOP"})
     found = [
         rows.lookup_row(
@@ -167,29 +169,42 @@ def all_rows() -> Mapping[str, rows.Row]:
             window=5.0,
         ),
         rows.network_row("points", "points", points),
+        rows.network_row(
+            "points_labels",
+            "points, moved to ITOP's skin depths (from labels)",
+            points,
+            convention="ITOP",
+        ),
         rows.network_row("depth", "depth", estimator.load_shipped("depth")),
         rows.network_row(
             "points_keypoints", "points with keypoints", points, keypoints=True
         ),
-        rows.adapted_row("adapted", "adapted", how, folds=_FOLDS.value),
+        rows.network_row(
+            "points_keypoints_labels",
+            "points with keypoints, moved to ITOP's skin depths (from labels)",
+            points,
+            keypoints=True,
+            convention="ITOP",
+        ),
+        rows.adapted_row("adapted", "adapted", how, **shared),
         rows.adapted_row(
             "adapted_keypoints",
             "adapted, with keypoints",
             how,
-            folds=_FOLDS.value,
+            **shared,
             keypoints=True,
         ),
         rows.adapted_row(
             "adapted_labels",
             "adapted with ITOP's skin depths (from labels)",
             labels,
-            folds=_FOLDS.value,
+            **shared,
         ),
         rows.adapted_row(
             "adapted_labels_keypoints",
             "adapted with ITOP's skin depths (from labels), with keypoints",
             labels,
-            folds=_FOLDS.value,
+            **shared,
             keypoints=True,
         ),
     ]

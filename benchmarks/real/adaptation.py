@@ -158,6 +158,10 @@ def cross_validated(
     number: int,
     predict: Callable[[estimator.Estimator, sequence.Sequence], np.ndarray],
     tested: Sequence[sequence.Sequence] | None = None,
+    *,
+    adapt: Callable[
+        [Sequence[sequence.Sequence], Adaptation], estimator.Estimator
+    ] = adapt_on,
 ) -> np.ndarray:
     """Poses of each frame by a network that was adapted to the other folds.
 
@@ -167,6 +171,7 @@ def cross_validated(
         number: of the folds: contiguous blocks of frames.
         predict: joints (joints, 3), metres, of a sequence of one frame.
         tested: the same frames as they are predicted; by default `frames`.
+        adapt: adapts a network to frames.
 
     Returns:
         (frames, joints, 3), metres.
@@ -176,7 +181,7 @@ def cross_validated(
     for fold, held in enumerate(itop.folds(len(frames), number)):
         print(f"fold {fold + 1} of {number}", file=sys.stderr, flush=True)
         left = [frames[i] for i in range(len(frames)) if i not in set(held.tolist())]
-        network = adapt_on(left, how)
+        network = adapt(left, how)
         found |= {int(i): predict(network, tested[i]) for i in held}
     return np.stack([found[i] for i in range(len(frames))])
 

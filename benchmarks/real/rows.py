@@ -11,9 +11,13 @@ from data_pipelines.sequences import sequence
 from unipose_jax import errors, estimator, skeleton
 from unipose_jax.cli import lookup, predict
 from unipose_jax.geometry import depth_lookup
-from unipose_jax.physics import anthropometry
+from unipose_jax.physics import anthropometry, skin_depths
 
 SKELETON = itop.SKELETON
+
+
+Networks = dict[tuple[str, tuple[str, ...]], estimator.Estimator]
+"""Adapted networks, by their settings and the names of their frames."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,11 +46,24 @@ def network_row(
     network: estimator.Estimator,
     *,
     keypoints: bool = False,
+    convention: str = skin_depths.ANATOMY,
 ) -> Row:
-    """Predictions of a network, as `run.py --mode=predict` makes them."""
+    """Predictions of a network, as `run.py --mode=predict` makes them.
+
+    Args:
+        key: of the row.
+        heading: of the row.
+        network: predicts.
+        keypoints: whether they are an input.
+        convention: of the depth of joints below the skin, to which they are moved.
+    """
 
     def poses(some: Sequence[cases.Case]) -> list[np.ndarray]:
-        return [predicted(network, case, keypoints=keypoints) for case in some]
+        found = [predicted(network, case, keypoints=keypoints) for case in some]
+        return [
+            np.asarray(skin_depths.convert(xyz, skeleton=SKELETON, target=convention))
+            for xyz in found
+        ]
 
     return Row(key, heading, poses, needs_keypoints=keypoints)
 
@@ -83,13 +100,30 @@ def adapted_row(
     how: adaptation.Adaptation,
     *,
     folds: int,
+    networks: Networks,
     keypoints: bool = False,
 ) -> Row:
     """A network adapted to the keypoints of the cases.
 
     Cases of one frame each are cross-validated. Otherwise the network is adapted to
     all frames and predicts them: it has read no truth.
+
+    Args:
+        key: of the row.
+        heading: of the row.
+        how: settings.
+        folds: their number.
+        networks: those that were adapted before, to which new ones are added.
+        keypoints: whether they are an input of predictions.
     """
+
+    def adapt(
+        frames: Sequence[sequence.Sequence], how: adaptation.Adaptation
+    ) -> estimator.Estimator:
+        named = repr(how), tuple(frame.name for frame in frames)
+        if named not in networks:
+            networks[named] = adaptation.adapt_on(frames, how)
+        return networks[named]
 
     def poses(some: Sequence[cases.Case]) -> list[np.ndarray]:
         sources = [case.with_keypoints for case in some]
@@ -102,9 +136,9 @@ def adapted_row(
                 case = by_source[id(source)]
                 return predicted(network, case, keypoints=keypoints)[0]
 
-            found = adaptation.cross_validated(sources, how, folds, one)
+            found = adaptation.cross_validated(sources, how, folds, one, adapt=adapt)
             return [xyz[None] for xyz in found]
-        network = adaptation.adapt_on(_single_frames(sources), how)
+        network = adapt(_single_frames(sources), how)
         return [predicted(network, case, keypoints=keypoints) for case in some]
 
     return Row(key, heading, poses, needs_keypoints=True, adapts=True)

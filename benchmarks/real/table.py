@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -93,7 +94,11 @@ def write(
         {"row": row, "column": column, **dataclasses.asdict(cell)}
         for (row, column), cell in cells.items()
     ]
-    record = json.dumps({"settings": dict(settings), "cells": entries}, indent=1)
+    record = json.dumps(
+        _without_nan({"settings": dict(settings), "cells": entries}),
+        indent=1,
+        allow_nan=False,
+    )
     atomic.write_text(folder / f"{NAME}.md", text)
     atomic.write_text(folder / f"{NAME}.json", record + "\n")
 
@@ -101,7 +106,7 @@ def write(
 def read(
     folder: pathlib.Path, settings: Mapping[str, Any]
 ) -> dict[tuple[str, str], Cell]:
-    """The cells with figures that an earlier run wrote; {} without one.
+    """The cells that an earlier run wrote; {} without one.
 
     Args:
         folder: of `real.json`.
@@ -130,4 +135,13 @@ def read(
             f"{path} was made with {apart[0]}={theirs.get(apart[0])!r}, not "
             f"{settings[apart[0]]!r}; use another --output"
         )
-    return {key: cell for key, cell in cells.items() if cell.values}
+    return cells
+
+
+def _without_nan(value: Any) -> Any:
+    """Nested dicts and lists with None in place of NaN, which JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(entry) for entry in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -159,10 +159,13 @@ def bones(
             )
             for side in ("right", "left")
         ]
-        lengths = "/".join(columns.number(mean) for mean, _ in sides)
-        spreads = "/".join(f"{spread:.1f}" for _, spread in sides)
-        texts.append(f"{lengths} ± {spreads}")
-        values[f"{name} right, left: mean, sd [cm]"] = [list(side) for side in sides]
+        found = [side for side in sides if np.isfinite(side).all()]
+        lengths = "/".join(f"{mean:.0f}" for mean, _ in found)
+        spreads = "/".join(f"{spread:.1f}" for _, spread in found)
+        texts.append(f"{lengths} ± {spreads}" if len(found) == 2 else "–")
+        if found:
+            named = f"{name} right, left: mean, sd [cm]"
+            values[named] = [list(side) for side in sides]
     return ", ".join(texts), values
 
 

@@ -127,6 +127,8 @@ def test_bones_are_those_of_both_sides():
     assert text == "30/30 ± 0.0/10.0"
     (sides,) = values.values()
     np.testing.assert_allclose(sides, [[30.0, 0.0], [30.0, 10.0]])
+    missing = unlabelled.bones(np.full_like(xyz, np.nan), {"thigh": ("hip", "knee")})
+    assert missing == ("–", {})
 
 
 @pytest.mark.parametrize("person_only", [True, False])
@@ -213,10 +215,16 @@ def test_cells_without_figures_give_their_reason_below_the_table(tmp_path):
         *("", "- a note", "- [1] no data"),
     ]
     table.write(tmp_path, text, cells, {"seed": 0})
-    assert table.read(tmp_path, {"seed": 0}) == {("a", "x"): cells["a", "x"]}
+    assert table.read(tmp_path, {"seed": 0}) == cells
     with pytest.raises(errors.BadInput, match="made with seed=0, not 1"):
         table.read(tmp_path, {"seed": 1})
     assert table.read(tmp_path / "other", {"seed": 1}) == {}
+
+
+def test_figures_that_do_not_exist_are_null_in_json(tmp_path):
+    cells = {("a", "x"): table.Cell("–", {"by": [float("nan"), 2.0]}, 1)}
+    table.write(tmp_path, "", cells, {})
+    assert table.read(tmp_path, {})["a", "x"].values == {"by": [None, 2.0]}
 
 
 def test_unknown_rows_and_columns_are_named():

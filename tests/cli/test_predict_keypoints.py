@@ -192,3 +192,43 @@ def test_the_example_plays_a_recording_with_its_keypoints(make, monkeypatch, cap
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[0] for line in lines] == [f"0.{t}0 s" for t in range(4)]
     assert all(line.endswith(" m, 88%") for line in lines)  # sigmoid(2), with keypoints
+
+
+class Crops:
+    """A network of depth crops and keypoints that keeps what it is given."""
+
+    inputs = (*models.CROP_FIELDS["depth"], *keypoint_network.INPUTS[3:])
+    skeleton, frames, num_points, crop_size = "ITOP15", 1, 64, 16
+    calibration, takes_keypoints = (), True
+
+    def __init__(self):
+        self.given = []
+
+    def from_fields(self, fields):
+        self.given.append(fields)
+        return np.full((1, 1, 15, 3), [0.0, 0.0, Z]), np.ones((1, 1, 15))
+
+    def calibrated(self, xyz, confidence, points, *, with_keypoints):
+        return np.full(15, 0.8 if with_keypoints else 0.4)
+
+    def body_probability(self, points):
+        return np.ones(len(points))
+
+
+def test_networks_of_crops_get_the_keypoints_of_frames_that_have_some(
+    make, tmp_path, monkeypatch, capsys
+):
+    made, confidence = Crops(), np.full((FRAMES, 17), 0.9)
+    confidence[1] = 0.0
+    monkeypatch.setattr(estimator, "load_shipped", lambda modality: made)
+    pose = predict(make(confidence=confidence), tmp_path, modality="depth")
+    given = ["uv" in fields for fields in made.given]
+    assert given == [True, False, True, True]
+    np.testing.assert_allclose(pose.confidence[:, 0], np.where(given, 0.8, 0.4))
+    first = made.given[0]
+    assert first["intrinsics"].shape == (1, 4)
+    np.testing.assert_allclose(first["cam_from_points"][0], POSE, atol=1e-6)
+    knee, own = ITOP.index("left_knee"), skeleton.COCO17.index("left_knee")
+    ideal = COLOR.undistort(recorded_uv(BODY))[own]
+    np.testing.assert_allclose(first["uv"][0, 0, knee], ideal, atol=0.01)
+    assert "are an input in 3 of 4 frames" in capsys.readouterr().out

@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 
 import jax
@@ -221,6 +222,10 @@ def test_the_surface_moves_joints_behind_it(person):
         moved[shift] = np.median(np.asarray(call(off, clouds) - call(off, None)))
     assert moved[-0.15] > 0.01  # joints must be behind the observed surface
     assert moved[0.08] < -0.004  # the depth behind it is known to 6 cm only
+    # Joints of another convention lie deeper: they move back.
+    deep = dataclasses.replace(clouds, skin_depth=skin[0] + 0.1)
+    off = body + jnp.asarray(noise, jnp.float32)
+    assert np.median(np.asarray(call(off, deep) - call(off, clouds))) > 0.004
 
 
 def test_each_person_has_separate_bone_lengths(refined, gentle):

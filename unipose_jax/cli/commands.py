@@ -85,6 +85,7 @@ def _predict(config, options) -> int:
         pictures=options.pictures,
         people=options.people,
         keypoints=options.keypoints,
+        convention=options.convention,
     )
 
 
@@ -98,6 +99,7 @@ def _refine(config, options) -> int:
         pictures=options.pictures,
         skeleton_name=options.skeleton,
         fps=options.fps,
+        convention=options.convention,
     )
 
 
@@ -145,6 +147,7 @@ def _lookup(config, options) -> int:
         skeleton=options.skeleton or "ITOP15",
         fill=options.fill,
         pictures=options.pictures,
+        convention=options.convention,
     )
 
 

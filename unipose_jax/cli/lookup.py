@@ -13,9 +13,9 @@ from data_pipelines.ground import file_io, pose_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import keypoint_check, tracks
 from unipose_jax import errors, skeleton
-from unipose_jax.cli import prediction_page
+from unipose_jax.cli import conventions, prediction_page
 from unipose_jax.geometry import camera, depth_lookup
-from unipose_jax.physics import anthropometry, bone_fill
+from unipose_jax.physics import bone_fill, skin_depths
 from unipose_jax.report import build
 
 MIN_CONFIDENCE = 0.3  # of a keypoint; detectors give hidden and missing joints less
@@ -30,6 +30,7 @@ def look_up(
     skeleton: str,
     fill: str | None,
     pictures: bool,
+    convention: str = skin_depths.ANATOMY,
 ) -> int:
     """Writes the poses that depth gives at the keypoints, and pictures beside.
 
@@ -39,18 +40,19 @@ def look_up(
         skeleton: name of the skeleton of the poses.
         fill: "bones" also puts joints without depth on their rays, by bone lengths.
         pictures: whether to draw.
+        convention: one of `skin_depths.CONVENTIONS`: how deep joints lie.
 
     Raises:
         errors.BadInput: no keypoints, or the recording cannot be used.
     """
-    _check_skeleton(skeleton)
+    _check_names(skeleton, convention)
     if output.suffix != ".npz":
         raise errors.BadInput(f"a pose file must end in .npz, got {output}")
     opened = recording.open_recording(source)
     file_io.check_writable(output)
     if pictures:
         build.check_folder(output.with_suffix(""))
-    pose, seen = poses_in_recording(opened, skeleton, fill=fill)
+    pose, seen = poses_in_recording(opened, skeleton, fill=fill, convention=convention)
     pose_file.write(output, opened.to_recorded(pose))
     print(f"{_summary(opened, pose)}; poses: {output}")
     if pictures:
@@ -60,7 +62,11 @@ def look_up(
 
 
 def poses_in_recording(
-    opened: recording.Recording, name: str, *, fill: str | None
+    opened: recording.Recording,
+    name: str,
+    *,
+    fill: str | None,
+    convention: str = skin_depths.ANATOMY,
 ) -> prediction_page.Found:
     """Poses of all frames, and the person in some of them for pictures.
 
@@ -68,6 +74,7 @@ def poses_in_recording(
         opened: recording with keypoints.
         name: of the skeleton.
         fill: see `look_up`.
+        convention: see `look_up`.
 
     Raises:
         errors.BadInput: no keypoints, or they miss the person, or no joint is found.
@@ -79,6 +86,7 @@ def poses_in_recording(
         )
     body, frames = skeleton.by_name(name), len(opened)
     known = keypoints.confidence >= MIN_CONFIDENCE
+    below = np.asarray(conventions.skin_depths_of(body, convention))
     xyz = np.zeros((frames, body.num_joints, 3), np.float32)
     valid = np.zeros((frames, body.num_joints), bool)
     seen = keypoint_check.Silhouettes(opened)
@@ -89,7 +97,7 @@ def poses_in_recording(
         if not len(cloud.xyz):
             continue
         xyz[index], valid[index] = _look_up_frame(
-            opened, cloud.xyz, keypoints.uv[index], known[index], body
+            opened, cloud.xyz, keypoints.uv[index], known[index], below
         )
         if index % every == 0 and valid[index].any():
             shown[index] = cloud
@@ -116,7 +124,7 @@ def _look_up_frame(
     points: np.ndarray,
     uv: np.ndarray,
     known: np.ndarray,
-    body: skeleton.Skeleton,
+    skin_depth: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joints of a frame in the frame of the keypoints' camera, and which are valid."""
     own = opened.keypoint_camera.intrinsics
@@ -126,7 +134,7 @@ def _look_up_frame(
         uv,
         own,
         _moved(points, opened.color_from_depth),
-        skin_depth=np.asarray(anthropometry.skin_depths(body)),
+        skin_depth=skin_depth,
         where=known,
         window=window,
     )
@@ -158,11 +166,12 @@ def _moved(xyz: np.ndarray, transform: np.ndarray) -> np.ndarray:
     return (xyz @ transform[:3, :3].T + transform[:3, 3]).astype(np.float32)
 
 
-def _check_skeleton(name: str) -> None:
+def _check_names(name: str, convention: str) -> None:
     if name not in skeleton.NAMES:
         raise errors.BadInput(
             f"unknown skeleton {name!r}; use one of {', '.join(skeleton.NAMES)}"
         )
+    conventions.skin_depths_of(skeleton.by_name(name), convention)
 
 
 def _summary(opened: recording.Recording, pose: pose_file.PoseFile) -> str:

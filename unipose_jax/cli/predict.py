@@ -13,7 +13,13 @@ from data_pipelines.readers.recordings import mounting_check, recording
 from data_pipelines.sequences import diagnosis, keypoint_check, person_crops, tracks
 from data_pipelines.sequences import people as people_lib
 from unipose_jax import errors, estimator, skeleton
-from unipose_jax.cli import predicted_people, prediction_page, prediction_quality
+from unipose_jax.cli import (
+    conventions,
+    predicted_people,
+    prediction_page,
+    prediction_quality,
+)
+from unipose_jax.physics import skin_depths
 from unipose_jax.report import build
 from unipose_jax.train import plan
 from unipose_jax.train.checkpoints import restore
@@ -32,6 +38,7 @@ def predict(
     pictures: bool,
     people: str = "one",
     keypoints: bool = True,
+    convention: str = skin_depths.ANATOMY,
 ) -> int:
     """Predicts the poses in a recording; writes a pose file and a report.
 
@@ -46,6 +53,8 @@ def predict(
             for one pose file per person: OUTPUT-1.npz is the most evident.
         keypoints: whether 2D keypoints of the recording are used: as evidence for the
             person who is meant, and as input of a network that takes them.
+        convention: of the depth of joints below the skin, to which joints are moved,
+            one of `skin_depths.CONVENTIONS`.
 
     Raises:
         errors.BadInput: the recording cannot be used, or shows nobody.
@@ -68,6 +77,7 @@ def predict(
         network = estimator.load_shipped(modality)
     else:
         network = _load_trained(config, workdir, modality)
+    _check_convention(config, network, convention)
     found = (
         _everyone(network, opened, use_keypoints=keypoints)
         if people == "all"
@@ -77,6 +87,7 @@ def predict(
             )
         ]
     )
+    found = [(_in_convention(pose, convention), seen) for pose, seen in found]
     for path, (pose, seen) in zip(_paths(output, found, people), found, strict=True):
         pose_file.write(path, opened.to_recorded(pose))
         if line := _keypoint_line(opened, pose, seen):
@@ -85,6 +96,31 @@ def predict(
     if pictures:
         print(f"pictures: {prediction_page.report_people(opened, found, output)}")
     return 0
+
+
+def _check_convention(
+    config: Any, network: estimator.Estimator, convention: str
+) -> None:
+    """Refuses a convention that does not fit the joints of a network.
+
+    Raises:
+        errors.BadInput: names the reason.
+    """
+    conventions.skin_depths_of(skeleton.by_name(network.skeleton), convention)
+    learnt = config.loss.get("skin_depths", skin_depths.ANATOMY) if config else None
+    if convention != skin_depths.ANATOMY and learnt not in (None, skin_depths.ANATOMY):
+        raise errors.BadInput(
+            f"--convention={convention} moves joints from those of anatomy, but this "
+            f"network was trained with config.loss.skin_depths={learnt}"
+        )
+
+
+def _in_convention(pose: pose_file.PoseFile, convention: str) -> pose_file.PoseFile:
+    """A pose whose joints lie as deep below the skin as those of a convention."""
+    if convention == skin_depths.ANATOMY:
+        return pose
+    xyz = skin_depths.convert(pose.xyz, skeleton=pose.skeleton, target=convention)
+    return dataclasses.replace(pose, xyz=np.asarray(xyz, np.float32))
 
 
 Found = prediction_page.Found

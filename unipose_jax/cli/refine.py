@@ -12,6 +12,8 @@ from data_pipelines.readers.poses import any_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
 from unipose_jax import errors, refine, skeleton
+from unipose_jax.cli import conventions
+from unipose_jax.physics import skin_depths
 from unipose_jax.refine import person_ids, segments, swaps
 from unipose_jax.report import build
 from unipose_jax.report.pages import refinement_page as report
@@ -27,6 +29,7 @@ def refine_file(
     pictures: bool = True,
     skeleton_name: str | None = None,
     fps: float | None = None,
+    convention: str = skin_depths.ANATOMY,
 ) -> int:
     """Refines a pose file; writes the result and a report of before and after.
 
@@ -39,6 +42,7 @@ def refine_file(
         pictures: whether to draw.
         skeleton_name: of the joints, where the file does not name it.
         fps: frames per second, where the file has no times.
+        convention: one of `skin_depths.CONVENTIONS`, for the depth of the recording.
 
     Raises:
         errors.BadInput: the poses cannot be refined, or belong to another recording.
@@ -52,7 +56,7 @@ def refine_file(
     opened = recording.open_recording(recording_path) if recording_path else None
     if opened is not None:
         poses = opened.from_recorded(poses)
-    refined = refine_poses(poses, opened)
+    refined = refine_poses(poses, opened, convention)
     after = to_pose_file(poses, refined)
     recorded = after if opened is None else opened.to_recorded(after)
     notes = any_file.write(output, recorded)
@@ -65,13 +69,16 @@ def refine_file(
 
 
 def refine_poses(
-    poses: pose_file.PoseFile, opened: recording.Recording | None = None
+    poses: pose_file.PoseFile,
+    opened: recording.Recording | None = None,
+    convention: str = skin_depths.ANATOMY,
 ) -> refine.Refined:
     """Refined poses of a file, from all available keypoints and depth.
 
     Args:
         poses: three frames or more; several people are distinguished by bone lengths.
         opened: recording of the same frames.
+        convention: one of `skin_depths.CONVENTIONS`.
 
     Raises:
         errors.BadInput: the recording lacks a frame of the poses, or cannot be read.
@@ -90,6 +97,8 @@ def refine_poses(
     keypoints, clouds = _own_keypoints(poses), None
     if opened is not None:
         keypoints, clouds = _evidence(poses, opened, keypoints)
+        below = conventions.skin_depths_of(body, convention)
+        clouds = dataclasses.replace(clouds, skin_depth=below)
     compiled = jax.jit(refine.refine, static_argnames="skeleton")
     return compiled(
         jnp.asarray(xyz),

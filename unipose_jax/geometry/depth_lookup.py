@@ -2,7 +2,7 @@
 
 The classical baseline of 3D pose from RGB-D, for NumPy and JAX arrays alike. A joint
 lies below the skin that the sensor measures, so a typical depth below the skin is added
-along the line of sight (`physics.anthropometry.skin_depths`).
+along the line of sight (`physics.skin_depths`).
 """
 
 from jaxtyping import Bool, Float

@@ -13,7 +13,7 @@ def surface_distance(
     xyz: Float[Array, "*batch joints 3"],
     surface_depth: Float[Array, "*batch joints"],
     *,
-    skin_depth: Float[Array, " joints"],
+    skin_depth: Float[Array, "*#batch joints"],
     where: Bool[Array, "*batch joints"] | None = None,
     delta: float = 0.10,
 ) -> Float[Array, "*batch joints"]:
@@ -28,7 +28,7 @@ def surface_distance(
         surface_depth: s, observed depth at the joint's own pixel, metres; taken as
             constant (see `geometry.depth.surface_depth`).
         skin_depth: t, how far joints lie below the skin, metres
-            (`physics.anthropometry.skin_depths`); may be learned.
+            (`physics.skin_depths.typical`); may be learned.
         where: joints with an observed surface; default: all. Others give 0, whatever
             they and `surface_depth` hold, NaN included, and no gradient.
         delta: error at half the full penalty, metres.
@@ -47,7 +47,7 @@ def surface_hinge(
     xyz: Float[Array, "*batch joints 3"],
     surface_depth: Float[Array, "*batch joints"],
     *,
-    min_skin_depth: Float[Array, " joints"],
+    min_skin_depth: Float[Array, "*#batch joints"],
     where: Bool[Array, "*batch joints"] | None = None,
     delta: float = 0.05,
 ) -> Float[Array, "*batch joints"]:
@@ -59,7 +59,7 @@ def surface_hinge(
         xyz: predicted joints, metres, depth-camera frame.
         surface_depth: s, observed depth at the joint's own pixel, metres; taken as
             constant (see `geometry.depth.surface_depth`).
-        min_skin_depth: t_min, metres (`physics.anthropometry.min_skin_depths`).
+        min_skin_depth: t_min, metres (`physics.skin_depths.least`).
         where: joints with an observed surface; default: all. Others give 0, whatever
             they and `surface_depth` hold, NaN included, and no gradient.
         delta: transition from quadratic to linear, metres.

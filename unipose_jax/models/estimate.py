@@ -44,6 +44,11 @@ class PoseEstimate:
     crop: CropEstimate | None = None  # only networks with crops as input
     lift: LiftEstimate | None = None  # only pose machines
     parts: dict[str, "PoseEstimate"] | None = None  # by modality, if there are several
+    # (*batch, frames, joints), metres: learnt depth below the skin, minus that of
+    # `physics.anthropometry`; only networks with a convention head
+    skin_shift: Array | None = None
+    # The same as `xyz`, without gradient to the offsets of the convention head
+    fixed_offset_xyz: Array | None = None
     # (*batch, frames, points, body parts), only networks with the head `point_parts`;
     # 0 where a point is not valid
     part_logits: Array | None = None

@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, UInt8
 
 from unipose_jax.models import (
     backbones,
+    convention,
     image_tokens,
     keypoint_tokens,
     point_parts,
@@ -113,6 +114,8 @@ class PointNet(nn.Module):
         fusion: image modalities in addition to the points, one of `FUSIONS`.
         backbone: image network, one of `backbones.BACKBONES`.
         image_grid: tokens along a side of a crop.
+        convention_head: name of the skeleton, to move its joints by learnt offsets in
+            the body's frame (`convention.ConventionHead`); "" for none.
         keypoints: whether 2D keypoints are an input.
         point_parts: whether to estimate each point's body part (`part_logits`).
         dtype: of activations; parameters, coordinates and votes stay float32.
@@ -126,6 +129,7 @@ class PointNet(nn.Module):
     fusion: str = "none"
     backbone: str = "small"
     image_grid: int = 4
+    convention_head: str = ""
     keypoints: bool = False
     point_parts: bool = False
     dtype: jnp.dtype = jnp.float32
@@ -214,6 +218,11 @@ class PointNet(nn.Module):
         everything = jax.tree.map(lambda *x: jnp.concatenate(x, 2), *groups.values())
         tokens = self._attend(everything, time)
         estimate = self._vote(tokens, centroid[:, :, 0, None, :], sizes)
+        if self.convention_head:
+            name = convention.NAME
+            estimate = convention.ConventionHead(self.convention_head, name=name)(
+                estimate
+            )
         if not self.point_parts:
             return estimate
         patches = jax.tree.map(lambda x: x[:, :, : self.num_patches], tokens)

@@ -6,6 +6,7 @@ from unipose_jax.physics import (
     capsules,
     constraints,
     finite_differences,
+    skin_depths,
 )
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "capsules",
     "constraints",
     "finite_differences",
+    "skin_depths",
 ]

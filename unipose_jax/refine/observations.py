@@ -30,3 +30,5 @@ class Clouds:
 
     points: Array  # (time, points, 3), metres; ignored, even if NaN, where not valid
     valid: Array  # (time, points), bool
+    # (joints,), metres, of joints below the surface; None: those of `anthropometry`
+    skin_depth: Array | None = None

@@ -137,8 +137,14 @@ def _surface(xyz, problem, skeleton):
     points, points_valid = problem.clouds.points, problem.clouds.valid
     front, known = depth.surface_depth(xyz, points, points_valid=points_valid)
     z = jnp.where(known, xyz[..., 2], 0.0)
-    hidden = front + anthropometry.min_skin_depths(skeleton)[None] - z
-    behind = z - front - anthropometry.skin_depths(skeleton)[None]
+    below = problem.clouds.skin_depth
+    least = anthropometry.min_skin_depths(skeleton)
+    if below is None:
+        below = anthropometry.skin_depths(skeleton)
+    else:
+        least = anthropometry.MIN_SKIN_SHARE * below
+    hidden = front + least[None] - z
+    behind = z - front - below[None]
     weight = known.astype(z.dtype)
     return {
         "in_front": (jnp.maximum(hidden, 0.0)[..., None] / IN_FRONT_STD, weight),

@@ -1,6 +1,7 @@
 """Named skeletons, conversion between them by joint names, and kinematics."""
 
 from unipose_jax.skeleton import (
+    body_offsets,
     body_parts,
     definitions,
     kinematics,
@@ -37,6 +38,7 @@ __all__ = [
     "PANOPTIC19",
     "Skeleton",
     "TRACKERS",
+    "body_offsets",
     "body_parts",
     "by_name",
     "convert",

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 import optax.contrib
 
+from unipose_jax.models import convention
 from unipose_jax.train import settings
 from unipose_jax.train.recipes import terms
 
@@ -14,22 +15,57 @@ BACKBONE = "backbone"
 
 
 def make_optimizer(
-    config: settings.OptimizerSettings, num_steps: int
+    config: settings.OptimizerSettings, num_steps: int, *, has_head: bool = False
 ) -> optax.GradientTransformation:
     """Muon with clipped gradients, linear warm-up and cosine decay to zero.
 
     Muon (Jordan et al., 2024) orthogonalises the momentum of matrices, convolutions
     among them, and leaves the rest to AdamW.
 
+    A convention head (`models.convention`) has an Adam of its own. With `head_steps` it
+    learns in these first steps alone and is constant afterwards; without, its rate
+    decays over the whole run.
+
     Args:
         config: the settings; `backbone_lr_multiplier` scales the updates of the
             backbone, its weight decay included.
         num_steps: length of the whole run.
+        has_head: whether the network has a convention head.
     """
-    warmup = min(config.warmup_steps, num_steps // 4)
+    if not has_head:
+        return _make_body_optimizer(config, num_steps, wait=0)
+    length = config.head_steps or num_steps
+    rate = optax.cosine_decay_schedule(config.head_learning_rate, length)
+    parts = {
+        "head": optax.adam(rate),
+        "body": _make_body_optimizer(
+            config, num_steps, wait=min(config.head_steps, num_steps - 1)
+        ),
+    }
+    return optax.partition(parts, _labels)
+
+
+def _labels(params):
+    """Which parameters belong to a convention head, as a tree of names."""
+
+    def label(path, _):
+        names = [getattr(entry, "key", None) for entry in path]
+        return "head" if convention.NAME in names else "body"
+
+    return jax.tree_util.tree_map_with_path(label, params)
+
+
+def _make_body_optimizer(
+    config: settings.OptimizerSettings, num_steps: int, *, wait: int
+) -> optax.GradientTransformation:
+    """The optimiser of all but a convention head; its rate is 0 for `wait` steps."""
+    left = num_steps - wait
     rate = optax.warmup_cosine_decay_schedule(
-        0.0, config.learning_rate, warmup, num_steps, end_value=0.0
+        *(0.0, config.learning_rate, min(config.warmup_steps, left // 4), left),
+        end_value=0.0,
     )
+    if wait:
+        rate = optax.join_schedules([optax.constant_schedule(0.0), rate], [wait])
     parts = [
         optax.clip_by_global_norm(config.clip_norm),
         optax.contrib.muon(

@@ -26,6 +26,8 @@ class OptimizerSettings:
     clip_norm: float = 1.0
     ema_decay: float = 0.998
     backbone_lr_multiplier: float = 1.0
+    head_steps: int = 0  # first steps, which train a convention head alone
+    head_learning_rate: float = 0.0  # of that head, metres per step
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

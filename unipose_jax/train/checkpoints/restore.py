@@ -151,7 +151,11 @@ def _init_state(stage: Stage) -> train_state.TrainState:
     """The state before the first step."""
     return train_state.create(
         stage.recipe.network,
-        optimizer.make_optimizer(stage.optimizer, stage.num_steps),
+        optimizer.make_optimizer(
+            stage.optimizer,
+            stage.num_steps,
+            has_head=bool(stage.model.get("convention_head")),
+        ),
         dummy_inputs(stage.data, stage.recipe.inputs),
         jax.random.fold_in(jax.random.key(stage.seed), _INITIAL),
     )

@@ -1,6 +1,6 @@
 """Checks of settings that several recipes share; each error names the setting."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -8,6 +8,8 @@ import jax
 from data_pipelines.ground import settings
 from unipose_jax import errors, models, skeleton
 from unipose_jax.models import backbones
+from unipose_jax.physics import skin_depths
+from unipose_jax.train.recipes import unipose_terms
 
 _DTYPES = ("float32", "bfloat16", "float16")
 
@@ -37,6 +39,33 @@ def check_choice(key: str, value: object, known: Collection[str]) -> None:
         raise errors.BadInput(
             f"config.{key} is {value!r}; use one of {', '.join(known)}"
         )
+
+
+def check_skin_depths(
+    scales: Mapping[str, Any], skel: skeleton.Skeleton, *, learnt: bool
+) -> None:
+    """Refuses a convention of skin depths that does not exist or lacks a joint.
+
+    Args:
+        scales: `config.loss`.
+        skel: of the joints.
+        learnt: whether the network has a convention head, which can learn them.
+
+    Raises:
+        errors.BadInput: names the setting.
+    """
+    name = scales.get("skin_depths", skin_depths.ANATOMY)
+    if name == skin_depths.LEARNT and learnt:
+        return
+    if name == skin_depths.LEARNT:
+        raise errors.BadInput(
+            f"config.loss.skin_depths is {name!r}, which needs a network with a "
+            f"convention head: config.model.convention_head={skel.name}"
+        )
+    try:
+        skin_depths.typical(skel, convention=name)
+    except ValueError as error:
+        raise errors.BadInput(f"config.loss.skin_depths: {error}") from error
 
 
 def check_dtype(model: Mapping[str, Any]) -> None:
@@ -89,4 +118,23 @@ def check_backbone(model: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
         if size < stride or size % stride:
             raise errors.BadInput(
                 f"{name} is {size}; {model['backbone']} needs a multiple of {stride}"
+            )
+
+
+def check_frames(names: Iterable[str], frames: int, setting: str) -> None:
+    """Refuses terms that compare more frames than a clip has.
+
+    Args:
+        names: of the terms that have a weight.
+        frames: of a clip.
+        setting: that sets `frames`, with its value, for the error.
+
+    Raises:
+        errors.BadInput: names the first such term.
+    """
+    for name in names:
+        if (least := unipose_terms.LEAST_FRAMES.get(name, 1)) > frames:
+            raise errors.BadInput(
+                f"config.loss_weights has {name}, which compares {least} frames of a "
+                f"clip, but {setting}"
             )

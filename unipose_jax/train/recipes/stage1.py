@@ -11,6 +11,7 @@ the network (`augment.blind_spot`), in training and in validation.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -59,11 +60,17 @@ def build(values: Mapping[str, Any], data: data_settings.DataSettings) -> Recipe
             "config.model.point_parts=True"
         )
     skel = config_checks.data_skeleton(data)
+    _check_convention(values, skel)
     objective = terms.make_objective(
         unipose_terms.TERMS,
         values["loss_weights"],
         values["loss"],
         settings.parse(settings.RampSettings, values["ramp"], "ramp"),
+    )
+    config_checks.check_frames(
+        (term.name for term in objective.terms),
+        data.frames,
+        f"config.data.frames is {data.frames}",
     )
     return make_recipe(
         model,
@@ -166,6 +173,33 @@ def _check(model: Mapping[str, Any], data: data_settings.DataSettings) -> None:
             f"config.data.crop_size is {size}; config.model.fusion={fusion} needs a "
             f"multiple of {cells}"
         )
+
+
+def _check_convention(values: Mapping[str, Any], skel: skeleton.Skeleton) -> None:
+    """Refuses a head of another skeleton, and skin depths that do not exist."""
+    head = values["model"].get("convention_head", "")
+    if head not in ("", skel.name):
+        raise errors.BadInput(
+            f"config.model.convention_head is {head!r}; use {skel.name}, the skeleton "
+            "of the joints, or '' for none"
+        )
+    steps = values["optimizer"].get("head_steps", 0)
+    if steps and not head:
+        raise errors.BadInput(
+            f"config.optimizer.head_steps is {steps}, but there is no convention head; "
+            f"give it with config.model.convention_head={skel.name}"
+        )
+    if not 0 <= steps < values["num_train_steps"]:
+        raise errors.BadInput(
+            f"config.optimizer.head_steps is {steps}; use 0 or more, below "
+            f"config.num_train_steps={values['num_train_steps']}"
+        )
+    rate = values["optimizer"].get("head_learning_rate", 0.0)
+    if head and not 0.0 < rate < math.inf:
+        raise errors.BadInput(
+            f"config.optimizer.head_learning_rate is {rate}; use a positive number"
+        )
+    config_checks.check_skin_depths(values["loss"], skel, learnt=bool(head))
 
 
 def _check_part_labels(
@@ -274,16 +308,21 @@ def _make_transformed_predict(apply_fn, views, keys, skel, inputs: _Inputs) -> C
             return jax.vmap(lambda v, x: function(v, x, mirror=mirror))(views, value)
 
         parts, part_logits = estimate.parts, estimate.part_logits
+        fixed = estimate.fixed_offset_xyz
         if part_logits is not None:
             part_logits = one_by_one(
                 augment.invert_scores, part_logits, body_parts.MIRROR
             )
-        return models.PoseEstimate(
+        return dataclasses.replace(
+            estimate,
             xyz=one_by_one(augment.invert_joints, estimate.xyz),
             confidence_logit=one_by_one(
                 augment.invert_scores, estimate.confidence_logit
             ),
             parts=parts and {name: back(part) for name, part in parts.items()},
+            fixed_offset_xyz=fixed
+            if fixed is None
+            else one_by_one(augment.invert_joints, fixed),
             part_logits=part_logits,
         )
 

@@ -42,7 +42,6 @@ PSEUDO_LABEL_TERMS = (
 TEACHER_KINDS = ("network", "truth", "keypoints", "none")
 
 _CROP_MARGIN = 0.25  # of a crop's size; labels farther outside are ignored
-_NEEDS_FRAMES = ("bone_constancy", "speed", "acceleration")
 _NEEDS_DEPTH = ("pseudo_depth", "pseudo_root", "pseudo_bins")
 
 
@@ -74,9 +73,11 @@ def build(values: Mapping[str, Any], data: data_settings.DataSettings) -> Recipe
         settings.parse(settings.RampSettings, values["ramp"], "student.ramp"),
     )
     _check(model, teacher, objective, data, single_frames=values["single_frames"])
+    skel = config_checks.data_skeleton(data)
+    config_checks.check_skin_depths(values["loss"], skel, learnt=True)
     return make_recipe(
         model,
-        config_checks.data_skeleton(data),
+        skel,
         objective,
         teacher=teacher,
         crop_augment=settings.parse(
@@ -198,12 +199,13 @@ def _check(
             "config.teacher.kind is 'keypoints', which are of the color camera; only "
             f"color_anchor_net sees its pixels, not {model['name']}"
         )
-    moving = [name for name in _NEEDS_FRAMES if name in objective]
-    if single_frames and moving:
-        raise errors.BadInput(
-            f"config.loss_weights has {moving[0]}, which compares frames of a clip, "
-            "but config.student.single_frames is True"
-        )
+    config_checks.check_frames(
+        (term.name for term in objective.terms),
+        1 if single_frames else data.frames,
+        "config.student.single_frames is True"
+        if single_frames
+        else f"config.data.frames is {data.frames}",
+    )
     if "pseudo_bins" in objective and not model.get("depth_bins"):
         raise errors.BadInput(
             "config.loss_weights has pseudo_bins, but config.model.depth_bins is 0"

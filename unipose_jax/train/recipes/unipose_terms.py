@@ -10,13 +10,15 @@ import jax.numpy as jnp
 
 from unipose_jax import losses, reduction, skeleton
 from unipose_jax.geometry import depth, numerics, rays, transforms
-from unipose_jax.physics import anthropometry
+from unipose_jax.physics import anthropometry, skin_depths
 from unipose_jax.skeleton import body_parts
 from unipose_jax.train.recipes.terms import Context, Definition, Objective
 
 OBSERVATIONS = ("uv", "confidence", "intrinsics", "cam_from_points")
 LABELS = ("xyz", "xyz_valid")
 TEACHER_FIELDS = ("teacher_xyz", "teacher_confidence")
+LEAST_FRAMES = {"bone_constancy": 2, "speed": 2, "acceleration": 3}
+"""Frames that a clip needs for the terms that compare them."""
 SURFACE_FIELDS = ("points", "points_valid", "cam_from_points")
 """Batch fields that `surface_targets` reads."""
 
@@ -187,13 +189,40 @@ def _pseudo_position(estimate, batch, context: Context):
     return reduction.weighted_mean(penalty, weights, found)
 
 
+def _surface_xyz(estimate):
+    """Joints as terms of the surface take them: a convention head learns from rays."""
+    fixed = estimate.fixed_offset_xyz
+    return estimate.xyz if fixed is None else fixed
+
+
+def _skin_depth(estimate, context: Context):
+    """Depth below the skin, of joints or of each frame's joints, metres."""
+    name = context.scales.get("skin_depths", skin_depths.ANATOMY)
+    if name != skin_depths.LEARNT:
+        return skin_depths.typical(context.skeleton, convention=name)
+    below, shift = skin_depths.typical(context.skeleton), estimate.skin_shift
+    return below if shift is None else jnp.broadcast_to(below, shift.shape) + shift
+
+
+def _least_skin_depth(estimate, context: Context):
+    """The smallest depth below the skin, metres; takes no gradient."""
+    name = context.scales.get("skin_depths", skin_depths.ANATOMY)
+    if name != skin_depths.LEARNT:
+        return skin_depths.least(context.skeleton, convention=name)
+    least, shift = skin_depths.least(context.skeleton), estimate.skin_shift
+    if shift is None:
+        return least
+    deeper = anthropometry.MIN_SKIN_SHARE * jax.lax.stop_gradient(shift)
+    return jnp.broadcast_to(least, shift.shape) + deeper
+
+
 def _surface(estimate, batch, context: Context):
     """Distance of joints to their typical depth below the surface, metres."""
     on_surface = context.surface["on_surface"]
     penalty = losses.surface_distance(
-        estimate.xyz,
+        _surface_xyz(estimate),
         context.surface["surface_depth"],
-        skin_depth=anthropometry.skin_depths(context.skeleton),
+        skin_depth=_skin_depth(estimate, context),
         where=on_surface,
         delta=context.scale,
     )
@@ -202,7 +231,7 @@ def _surface(estimate, batch, context: Context):
 
 def _hinge(estimate, context: Context, min_skin_depth, where):
     penalty = losses.surface_hinge(
-        estimate.xyz,
+        _surface_xyz(estimate),
         context.surface["surface_depth"],
         min_skin_depth=min_skin_depth,
         where=where,
@@ -212,7 +241,7 @@ def _hinge(estimate, context: Context, min_skin_depth, where):
 
 def _surface_hinge(estimate, batch, context: Context):
     """Distance by which joints lie in front of the surface, metres."""
-    least = anthropometry.min_skin_depths(context.skeleton)
+    least = _least_skin_depth(estimate, context)
     return _hinge(estimate, context, least, context.surface["on_surface"])
 
 
@@ -223,7 +252,7 @@ def _occlusion(estimate, batch, context: Context):
     """
     seen = batch["confidence"] > 0
     occluded = ~seen & seen.any(axis=-1, keepdims=True)
-    behind = anthropometry.skin_depths(context.skeleton) + context.scale
+    behind = jax.lax.stop_gradient(_skin_depth(estimate, context)) + context.scale
     return _hinge(estimate, context, behind, context.surface["on_surface"] & occluded)
 
 
