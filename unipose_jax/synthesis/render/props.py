@@ -118,8 +118,10 @@ def _stack(cones: list[_Cone]) -> raycast.Primitives:
 def _held(draw: Array, xyz: Array, side: str, params: PropParams) -> _Cone:
     """A stick, bottle, bag or ball in one hand."""
     kind = (4.0 * draw[0]).astype(jnp.int32)
-    length = scale_to_range(draw[1], jnp.asarray(_HELD_LENGTH)[kind])
-    radius = scale_to_range(draw[2], jnp.asarray(_HELD_RADIUS)[kind])
+    shortest, longest = jnp.asarray(_HELD_LENGTH)[kind]
+    thinnest, thickest = jnp.asarray(_HELD_RADIUS)[kind]
+    length = shortest + (longest - shortest) * draw[1]
+    radius = thinnest + (thickest - thinnest) * draw[2]
     hand = _joint(xyz, f"{side}_hand")
     along = _joint(xyz, f"{side}_hand_tip") - _joint(xyz, f"{side}_wrist")
     across = _joint(xyz, f"{side}_thumb") - _joint(xyz, f"{side}_wrist")
