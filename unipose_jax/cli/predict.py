@@ -106,9 +106,11 @@ def _check_convention(
     Raises:
         errors.BadInput: names the reason.
     """
+    if convention == skin_depths.ANATOMY:
+        return
     conventions.skin_depths_of(skeleton.by_name(network.skeleton), convention)
     learnt = config.loss.get("skin_depths", skin_depths.ANATOMY) if config else None
-    if convention != skin_depths.ANATOMY and learnt not in (None, skin_depths.ANATOMY):
+    if learnt not in (None, skin_depths.ANATOMY):
         raise errors.BadInput(
             f"--convention={convention} moves joints from those of anatomy, but this "
             f"network was trained with config.loss.skin_depths={learnt}"
