@@ -46,6 +46,7 @@ def adapt(config: ml_collections.ConfigDict) -> None:
     unipose.leave_out_motion(config)
     config.teacher.init_from_teacher = True
     config.loss_weights.pseudo_position = 0.5
+    config.augment.no_points_prob = 0.0  # depth is what it is adapted to
     # Hands and feet have no keypoint in COCO17, which does not mean occlusion.
     config.loss_weights.occlusion = 0.0
     config.num_train_steps, config.checkpoint_every = 300, 50

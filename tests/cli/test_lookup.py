@@ -165,12 +165,13 @@ def test_keypoints_of_other_tools_give_the_pose(sample_data, tmp_path, case):
 
 
 def test_a_convention_says_how_deep_joints_lie(board, tmp_path, capsys):
-    look_up(board(), tmp_path / "p.npz", skeleton="ITOP15", convention="ITOP")
+    recorded = board()
+    look_up(recorded, tmp_path / "p.npz", skeleton="ITOP15", convention="ITOP")
     pose = pose_file.read(tmp_path / "p.npz")
     hip = skeleton.ITOP15.index("left_hip")
     u, v = (UV[0, skeleton.COCO17.index("left_hip")] - (80, 60)) / 140
     away = np.linalg.norm(pose.xyz[0, hip] - 2.0 * np.array([u, v, 1.0]))
     np.testing.assert_allclose(away, 0.080, atol=2e-3)  # float PNG
     with pytest.raises(errors.BadInput, match="--convention=ITOP: .* no skin depth"):
-        look_up(board(), tmp_path / "q.npz", convention="ITOP")
+        look_up(recorded, tmp_path / "q.npz", convention="ITOP")
     assert not (tmp_path / "q.npz").exists()
