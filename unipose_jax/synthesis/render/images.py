@@ -183,17 +183,22 @@ def color_images(
     depth, part = raycast.cast(person, intrinsics, height=height, width=width)
     front = _person_colors(scene.appearance, person, part, depth, cam_from_world, dirs)
     if scene.things is not None:
-        behind, back = _add_things(scene, behind, back, cam_from_world, dirs)
+        moved = thing_models.transform(scene.things, cam_from_world)
+        behind, back = _add_things(scene, moved, behind, back, cam_from_world, dirs)
     is_person = (depth < _each_frame(behind))[..., None]
     back = back if back.ndim == 4 else back[None]
     return shading.to_srgb(jnp.where(is_person, front, back))
 
 
 def _add_things(
-    scene: Scene, behind: Array, back: Array, cam_from_world: Array, dirs: Array
+    scene: Scene,
+    things: thing_models.Things,
+    behind: Array,
+    back: Array,
+    cam_from_world: Array,
+    dirs: Array,
 ) -> tuple[Array, Array]:
-    """Depth and linear RGB of room and things in front of those of the room alone."""
-    things = thing_models.transform(scene.things, cam_from_world)
+    """Adds things, in the camera frame, to depth and linear RGB of the room."""
     height, width = dirs.shape[:2]
     depth, index = thing_models.cast(
         things, scene.view.color_intrinsics, height=height, width=width
