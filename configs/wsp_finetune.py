@@ -47,4 +47,5 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
         config.data.frames = 1
     elif mode == "smoke":
         config.data.labeled_fraction = 0.5
+    unipose.leave_out_motion(config)
     return config

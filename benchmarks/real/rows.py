@@ -14,6 +14,7 @@ from unipose_jax.geometry import depth_lookup
 from unipose_jax.physics import anthropometry, skin_depths
 
 SKELETON = itop.SKELETON
+BODY = skeleton.by_name(SKELETON)
 
 
 Networks = dict[tuple[str, tuple[str, ...]], estimator.Estimator]
@@ -61,7 +62,7 @@ def network_row(
     def poses(some: Sequence[cases.Case]) -> list[np.ndarray]:
         found = [predicted(network, case, keypoints=keypoints) for case in some]
         return [
-            np.asarray(skin_depths.convert(xyz, skeleton=SKELETON, target=convention))
+            np.asarray(skin_depths.convert(xyz, skeleton=BODY, target=convention))
             for xyz in found
         ]
 

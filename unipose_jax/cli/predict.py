@@ -121,7 +121,8 @@ def _in_convention(pose: pose_file.PoseFile, convention: str) -> pose_file.PoseF
     """A pose whose joints lie as deep below the skin as those of a convention."""
     if convention == skin_depths.ANATOMY:
         return pose
-    xyz = skin_depths.convert(pose.xyz, skeleton=pose.skeleton, target=convention)
+    body = skeleton.by_name(pose.skeleton)
+    xyz = skin_depths.convert(pose.xyz, skeleton=body, target=convention)
     return dataclasses.replace(pose, xyz=np.asarray(xyz, np.float32))
 
 
