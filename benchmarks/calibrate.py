@@ -1,6 +1,6 @@
 """Fits the confidence of the weights that ship (`unipose_jax.pose_quality`).
 
-    python -m benchmarks.calibrate --people=600
+    python -m benchmarks.calibrate --people=600 [--weights=points_keypoints]
 
 About six minutes on 2 cores. The clouds are rendered people: as they are, turned about
 the optical axis by 90 and 180 degrees, lying, as small as small children, cropped, with
@@ -29,6 +29,9 @@ from unipose_jax.synthesis import pools
 from unipose_jax.weights import store
 
 _PEOPLE = flags.DEFINE_integer("people", 600, "Rendered people; a third is held out.")
+_WEIGHTS = flags.DEFINE_string(
+    "weights", store.SHIPPED, "Name of the weights; predicts without keypoints."
+)
 _WRITE = flags.DEFINE_bool("write", True, "Store the result with the weights.")
 _SEED = 7  # of people that no other figure uses
 _BATCH = 60  # clouds
@@ -48,33 +51,37 @@ def main(argv: list[str]) -> None:
     del argv
     commands.silence_library_logs()
     with errors.exit_on_bad_input():
-        calibrate(_PEOPLE.value, write=_WRITE.value)
+        calibrate(_PEOPLE.value, write=_WRITE.value, name=_WEIGHTS.value)
 
 
-def calibrate(people: int, *, write: bool) -> dict[str, dict[str, float]]:
+def calibrate(
+    people: int, *, write: bool, name: str = store.SHIPPED
+) -> dict[str, dict[str, float]]:
     """Fits the weights on two thirds of the people; returns the figures of the rest.
 
     Args:
         people: how many are rendered.
-        write: whether the weights are stored with the weights that ship.
+        write: whether the result is stored with the weights that ship.
+        name: of the weights that ship.
     """
-    network = estimator.load_shipped()
+    network = estimator.load_shipped(name)
     fitted, held_out = {}, {}
-    for name, clouds in kinds_of_clouds(people, np.random.default_rng(0)):
+    for kind, clouds in kinds_of_clouds(people, np.random.default_rng(0)):
         values, right = _examples(network, clouds)
         cut = 2 * people // 3
         weight = np.full(right[:cut].shape, clouds.weight, np.float32)
-        fitted[name] = values[:cut], right[:cut], weight
-        held_out[name] = values[cut:], right[cut:]
+        fitted[kind] = values[:cut], right[:cut], weight
+        held_out[kind] = values[cut:], right[cut:]
     parts = zip(*fitted.values(), strict=True)
     weights = fit(*(np.concatenate(part) for part in parts))
-    rows = {name: _figures(*part, weights) for name, part in held_out.items()}
+    rows = {kind: _figures(*part, weights) for kind, part in held_out.items()}
     print(dict(zip(pose_quality.FEATURES, weights.round(3).tolist(), strict=True)))
-    for name, row in rows.items():
-        print(name, *(f"{key} {value:.3f}" for key, value in row.items()))
+    for kind, row in rows.items():
+        print(kind, *(f"{key} {value:.3f}" for key, value in row.items()))
     if write:
-        for modality in ("points", "depth"):  # it holds for both, see docs/results
-            path = store.FOLDER / modality
+        # That of the points holds for depth, too: docs/results.
+        shared = ("points", "depth") if name == store.SHIPPED else (name,)
+        for path in (store.FOLDER / each for each in shared):
             notes = {"calibration": weights.round(4).tolist()}
             store.write_meta(path, store.read_meta(path) | notes)
     return rows

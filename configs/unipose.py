@@ -74,7 +74,8 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.optimizer.head_steps = 0  # first steps, in which the offsets alone learn
     config.optimizer.head_learning_rate = 3e-3  # of the offsets, metres per step
 
-    # Weights to start from: "shipped", or a path that `estimator.export` wrote
+    # Weights to start from: "shipped", the name of weights that ship, such as
+    # "points_keypoints", or a path that `estimator.export` wrote
     config.init_weights = ""
     config.teacher = ml_collections.ConfigDict()  # of stage 1, for fine-tuning
     config.teacher.workdir = ""  # of a stage-1 run; "" is the weights that ship

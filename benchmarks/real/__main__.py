@@ -40,6 +40,8 @@ _ROWS = flags.DEFINE_list("rows", [], "Rows, by key; all by default.")
 _COLUMNS = flags.DEFINE_list("columns", [], "Columns, by key; all by default.")
 _WEIGHTS = flags.DEFINE_string("weights", "", "Exported weights (.npz) of points.")
 _WORKDIR = flags.DEFINE_string("workdir", "", "Run whose points are scored.")
+# Adapted rows start from these, which serve with keypoints and without.
+_ADAPTED_WEIGHTS = str(store.FOLDER / f"{store.WITH_KEYPOINTS}.npz")
 _NOISE = flags.DEFINE_float("noise", 3.0, "Of ITOP's keypoints, px at 320 x 240.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of the noise and the adaptation.")
 _FOLDS = flags.DEFINE_integer("folds", 4, "Of the cross-validation.")
@@ -136,12 +138,12 @@ def score_column(
 def all_rows() -> Mapping[str, rows.Row]:
     """All rows by key."""
     skin = rows.package_skin_depths()
-    points = points_network()
+    points, informed = points_network(), keypoint_network()
     how = adaptation.Adaptation(
         steps=_STEPS.value,
         seed=_SEED.value,
         frames=_FRAMES.value,
-        weights=_WORKDIR.value or _WEIGHTS.value,
+        weights=_WORKDIR.value or _WEIGHTS.value or _ADAPTED_WEIGHTS,
     )
     networks: rows.Networks = {}
     shared = {"folds": _FOLDS.value, "networks": networks}
@@ -177,12 +179,12 @@ def all_rows() -> Mapping[str, rows.Row]:
         ),
         rows.network_row("depth", "depth", estimator.load_shipped("depth")),
         rows.network_row(
-            "points_keypoints", "points with keypoints", points, keypoints=True
+            "points_keypoints", "points with keypoints", informed, keypoints=True
         ),
         rows.network_row(
             "points_keypoints_labels",
             "points with keypoints, moved to ITOP's skin depths (from labels)",
-            points,
+            informed,
             keypoints=True,
             convention="ITOP",
         ),
@@ -226,6 +228,17 @@ def points_network() -> estimator.Estimator:
     if not _WEIGHTS.value:
         return estimator.load_shipped("points")
     return adaptation.load_exported(pathlib.Path(_WEIGHTS.value).with_suffix(""))
+
+
+def keypoint_network() -> estimator.Estimator:
+    """The points with keypoints that are scored.
+
+    Raises:
+        errors.BadInput: there are no such weights.
+    """
+    if _WEIGHTS.value or _WORKDIR.value:
+        return points_network()
+    return estimator.load_shipped(store.WITH_KEYPOINTS)
 
 
 def settings() -> dict[str, object]:

@@ -23,6 +23,7 @@ from unipose_jax.physics import skin_depths
 from unipose_jax.report import build
 from unipose_jax.train import plan
 from unipose_jax.train.checkpoints import restore
+from unipose_jax.weights import store
 
 MAX_PICTURES = 24  # frames drawn of a prediction
 _METHODS = ("stage1", "stage2")  # recipes whose networks take recorded images
@@ -74,7 +75,8 @@ def predict(
     if pictures:
         build.check_folder(output.with_suffix(""))
     if config is None or workdir is None:
-        network = estimator.load_shipped(modality)
+        informed = keypoints and modality == store.SHIPPED and _has_keypoints(opened)
+        network = estimator.load_shipped(store.WITH_KEYPOINTS if informed else modality)
     else:
         network = _load_trained(config, workdir, modality)
     _check_convention(config, network, convention)
@@ -96,6 +98,14 @@ def predict(
     if pictures:
         print(f"pictures: {prediction_page.report_people(opened, found, output)}")
     return 0
+
+
+def _has_keypoints(opened: recording.Recording) -> bool:
+    """Whether a recording comes with 2D keypoints that can be read."""
+    try:
+        return opened.keypoint_detections() is not None
+    except errors.BadInput:
+        return False  # the reader of the keypoints says why
 
 
 def _check_convention(

@@ -278,7 +278,8 @@ def load_shipped(modality: str = store.SHIPPED) -> Estimator:
     """Loads an estimator whose weights are part of the package.
 
     Args:
-        modality: input of the network: "points", "depth" or "rgb".
+        modality: input of the network: "points", "points_keypoints" (points and 2D
+            keypoints), "depth" or "rgb".
 
     Raises:
         errors.BadInput: the package has no weights for this modality.

@@ -17,6 +17,8 @@ from unipose_jax import atomic
 
 FOLDER = pathlib.Path(__file__).parent
 SHIPPED = "points"
+WITH_KEYPOINTS = "points_keypoints"
+"""Of a point network that takes 2D keypoints, too."""
 
 
 def save(path: str | os.PathLike, params, meta: dict[str, Any]) -> None:

@@ -21,6 +21,11 @@ SHIPPED = "shipped"
 """`config.init_weights` for the weights that come with the package."""
 
 
+def is_shipped(path: str) -> bool:
+    """Whether `config.init_weights` names weights that come with the package."""
+    return path in (SHIPPED, *(each.stem for each in store.FOLDER.glob("*.npz")))
+
+
 def load_weights(
     state: train_state.TrainState, path: str, modality: str
 ) -> train_state.TrainState:
@@ -28,13 +33,16 @@ def load_weights(
 
     Args:
         state: of the network to train, which may have more modules.
-        path: of the weights, without suffix; `SHIPPED` for those of the package.
-        modality: of the stage, which names the weights that ship.
+        path: of the weights, without suffix; the name of weights that come with the
+            package; or `SHIPPED` for those of the stage.
+        modality: of the stage.
 
     Raises:
         errors.BadInput: there are no such weights, or they are of another network.
     """
-    where = store.FOLDER / modality if path == SHIPPED else pathlib.Path(path)
+    where = pathlib.Path(path)
+    if is_shipped(path):
+        where = store.FOLDER / (modality if path == SHIPPED else path)
     try:
         params, _ = store.load(where.expanduser())
     except (OSError, ValueError, KeyError, *file_io.DAMAGED_NPZ) as error:

@@ -67,8 +67,9 @@ def of_stage(
     stage = copy.deepcopy({k: v for k, v in config.items() if k not in _STAGE_KEYS})
     if stage.get("init_backbone", ""):
         stage["init_backbone"] = _absolute(stage["init_backbone"])
-    if stage.get("init_weights", "") not in ("", pretrained.SHIPPED):
-        stage["init_weights"] = _absolute(stage["init_weights"])
+    given = stage.get("init_weights", "")
+    if given and not pretrained.is_shipped(given):
+        stage["init_weights"] = _absolute(given)
     data = stage["data"]
     fused = models.FUSIONS.get(stage["model"].get("fusion", "none"), ())
     if modality == "points":
