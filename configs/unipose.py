@@ -7,7 +7,8 @@ on depth images with the point network as its teacher (stage 2). All scores: 500
 rendered test clips, all ITOP15 joints, absolute positions, seed 0.
 
 `:quick` (the default), two CPU cores (AMD EPYC), jax 0.10.2, caa3f3b: 11 min 4 s with
-rendering, testing and report. Scores at 8d27999:
+rendering, testing and report. Scores at 8d27999, with the detector of that commit
+(`configs/ablations.py:detector_ideal`); not measured yet with the present one:
 
     points  86.8 % mAP@10cm, 63 mm MPJPE
     depth   77.0 % mAP@10cm, 90 mm MPJPE
