@@ -34,19 +34,42 @@ from unipose_jax.cli import commands
 from unipose_jax.physics import skin_depths
 from unipose_jax.skeleton import body_offsets
 
-_DATA = flags.DEFINE_string("data", "../shared/data", "Folder of the sample data.")
-_OUTPUT = flags.DEFINE_string(
-    "output", "runs/real_ablation.jsonl", "Record of all adaptations."
+# Other commands have flags of the same names; tests import several in one process.
+_FLAGS = flags.FLAGS if __name__ == "__main__" else flags.FlagValues()
+_DATA = flags.DEFINE_string(
+    "data", "../shared/data", "Folder of the sample data.", flag_values=_FLAGS
 )
-_CELLS = flags.DEFINE_list("cells", [], "Rows of the table, by name; all by default.")
-_LAYERS = flags.DEFINE_enum("layers", "output", ("output", "all"), "What is trained.")
-_WEIGHTS = flags.DEFINE_string("weights", "", "Exported weights (.npz) of points.")
-_FRAMES = flags.DEFINE_list("frames", ["54"], "Training frames.")
-_NOISE = flags.DEFINE_list("noise", ["3"], "Of keypoints, px at 320 x 240.")
-_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of each cell.")
-_FOLDS = flags.DEFINE_integer("folds", 8, "Blocks of the cross-validation.")
-_CROSSED = flags.DEFINE_bool("crossed", False, "Every block with every seed.")
-_STEPS = flags.DEFINE_integer("steps", 150, "Of an adaptation of all layers.")
+_OUTPUT = flags.DEFINE_string(
+    "output",
+    "runs/real_ablation.jsonl",
+    "Record of all adaptations.",
+    flag_values=_FLAGS,
+)
+_CELLS = flags.DEFINE_list(
+    "cells", [], "Rows of the table, by name; all by default.", flag_values=_FLAGS
+)
+_LAYERS = flags.DEFINE_enum(
+    "layers", "output", ("output", "all"), "What is trained.", flag_values=_FLAGS
+)
+_WEIGHTS = flags.DEFINE_string(
+    "weights", "", "Exported weights (.npz) of points.", flag_values=_FLAGS
+)
+_FRAMES = flags.DEFINE_list("frames", ["54"], "Training frames.", flag_values=_FLAGS)
+_NOISE = flags.DEFINE_list(
+    "noise", ["3"], "Of keypoints, px at 320 x 240.", flag_values=_FLAGS
+)
+_SEEDS = flags.DEFINE_list(
+    "seeds", ["0", "1", "2"], "Seeds of each cell.", flag_values=_FLAGS
+)
+_FOLDS = flags.DEFINE_integer(
+    "folds", 8, "Blocks of the cross-validation.", flag_values=_FLAGS
+)
+_CROSSED = flags.DEFINE_bool(
+    "crossed", False, "Every block with every seed.", flag_values=_FLAGS
+)
+_STEPS = flags.DEFINE_integer(
+    "steps", 150, "Of an adaptation of all layers.", flag_values=_FLAGS
+)
 
 DATA_TERMS = {
     "rays": {"point_to_ray": 1.0},

@@ -395,10 +395,9 @@ def test_a_students_checkpoint_is_known_by_its_network(config, tmp_path):
 def test_all_student_terms_can_be_weighed_together(config, clip):
     """Every stage-1 term works on a student's joints, and gradients add up."""
     settings = student(config, "depth", kind="truth")
-    weights = {name: 1.0 for name in settings.loss_weights}
-    weights["reprojection"] = 1.0
+    weights = {name: 1.0 for name in settings.loss_weights} | {"reprojection": 1.0}
     del weights["pseudo_position"]  # there is no network to learn from here
-    del weights["pseudo_bins"]  # and no bins
+    del weights["pseudo_bins"], weights["point_part"]  # and no bins or points
     settings.loss_weights.update(weights)
     recipe = stages.recipe(settings)
     batch = {name: jnp.asarray(clip[name]) for name in recipe.fields}

@@ -12,6 +12,7 @@ from unipose_jax import errors, models
 from unipose_jax.train import teacher as teachers
 from unipose_jax.train.checkpoints import checkpoint
 from unipose_jax.train.evaluation import evaluate
+from unipose_jax.train.recipes import config_checks
 from unipose_jax.train.stage import Stage
 
 _COUNTS = ("num_train_steps", "global_batch_size", "log_every", "checkpoint_every")
@@ -64,6 +65,10 @@ def check_training(stage: Stage, points: Stage | None) -> None:
     Raises:
         errors.BadInput: its data lack fields, or its teacher does not fit.
     """
+    if stage.method in ("stage1", "stage2"):
+        frames = stage.data.frames
+        names = (term.name for term in stage.recipe.objective.terms)
+        config_checks.check_frames(names, frames, f"config.data.frames is {frames}")
     if stage.data.renders:
         clip_pool.check_counts(stage.data)
     needed = set(stage.recipe.fields) - set(teachers.FIELDS)

@@ -67,11 +67,6 @@ def build(values: Mapping[str, Any], data: data_settings.DataSettings) -> Recipe
         values["loss"],
         settings.parse(settings.RampSettings, values["ramp"], "ramp"),
     )
-    config_checks.check_frames(
-        (term.name for term in objective.terms),
-        data.frames,
-        f"config.data.frames is {data.frames}",
-    )
     return make_recipe(
         model,
         skel,

@@ -199,13 +199,16 @@ def _check(
             "config.teacher.kind is 'keypoints', which are of the color camera; only "
             f"color_anchor_net sees its pixels, not {model['name']}"
         )
-    config_checks.check_frames(
-        (term.name for term in objective.terms),
-        1 if single_frames else data.frames,
-        "config.student.single_frames is True"
-        if single_frames
-        else f"config.data.frames is {data.frames}",
-    )
+    if single_frames:
+        config_checks.check_frames(
+            (term.name for term in objective.terms),
+            1,
+            "config.student.single_frames is True",
+        )
+    if "point_part" in objective:
+        raise errors.BadInput(
+            "config.loss_weights has point_part, but networks of crops have no points"
+        )
     if "pseudo_bins" in objective and not model.get("depth_bins"):
         raise errors.BadInput(
             "config.loss_weights has pseudo_bins, but config.model.depth_bins is 0"
