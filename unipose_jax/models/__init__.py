@@ -48,17 +48,18 @@ class Network:
 def _point_net_inputs(config: Mapping[str, Any]) -> Fields:
     images = modalities(config.get("fusion", "none"))[1:]
     fields = sum((CROP_FIELDS[name] for name in images), POINT_FIELDS)
-    rays = (*KEYPOINT_FIELDS, "cam_from_points") if config.get("keypoints") else ()
-    return tuple(dict.fromkeys((*fields, *rays)))
+    return _with_keypoints(fields, config)
 
 
 def _anchor_net_inputs(crop: str) -> Callable[[Mapping[str, Any]], Fields]:
-    def inputs(config: Mapping[str, Any]) -> Fields:
-        keypoints = (*KEYPOINT_FIELDS, "cam_from_points")
-        added = keypoints if config.get("keypoints", False) else ()
-        return tuple(dict.fromkeys((*CROP_FIELDS[crop], *added)))
+    return lambda config: _with_keypoints(CROP_FIELDS[crop], config)
 
-    return inputs
+
+def _with_keypoints(fields: Fields, config: Mapping[str, Any]) -> Fields:
+    """The fields, and those of 2D keypoints if the network takes them."""
+    if not config.get("keypoints"):
+        return fields
+    return tuple(dict.fromkeys((*fields, *KEYPOINT_FIELDS, "cam_from_points")))
 
 
 def _pose_machine_inputs(config: Mapping[str, Any]) -> Fields:

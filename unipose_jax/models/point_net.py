@@ -185,8 +185,7 @@ class PointNet(nn.Module):
             empty = ~points_valid.any((1, 2))[:, None, None, None]
             middle = embed_rays.middle(rays)[:, None, None]
             centroid = jnp.where(empty, middle, centroid)
-        patches = self._embed_patches(points, points_valid, centroid)
-        groups = {"points": patches}
+        groups = {"points": self._embed_patches(points, points_valid, centroid)}
         cameras = self._camera_inputs(
             depth_crop,
             depth_crop_matrix,
@@ -195,22 +194,10 @@ class PointNet(nn.Module):
             color_crop_matrix,
             cam_from_points,
         )
-        if modality_mask is not None:
-            groups["points"] = _mask_tokens(patches, modality_mask[:, 0])
-        for name, (images, camera) in cameras.items():
-            seen = (
-                None
-                if modality_mask is None
-                else modality_mask[:, modalities(self.fusion).index(name)]
-            )
-            groups = self._add_image_tokens(
-                name, images, camera, centroid, groups, seen
-            )
-
+        groups = self._add_crops(groups, cameras, centroid, modality_mask)
         if rays is not None:
             features, places = embed_rays(rays, points, points_valid)
-            measured = points_valid.any(-1)[..., None]
-            active = groups["points"].active & measured
+            active = groups["points"].active & points_valid.any(-1)[..., None]
             groups["points"] = groups["points"]._replace(active=active)
             groups["keypoints"] = TokenSet(features, places - centroid, rays.found)
 
@@ -219,17 +206,20 @@ class PointNet(nn.Module):
         tokens = self._attend(everything, time)
         estimate = self._vote(tokens, centroid[:, :, 0, None, :], sizes)
         if self.convention_head:
-            name = convention.NAME
-            estimate = convention.ConventionHead(self.convention_head, name=name)(
-                estimate
-            )
-        if not self.point_parts:
-            return estimate
+            estimate = convention.ConventionHead(
+                self.convention_head, name=convention.NAME
+            )(estimate)
+        if self.point_parts:
+            logits = self._classify_points(points - centroid, points_valid, tokens)
+            estimate = dataclasses.replace(estimate, part_logits=logits)
+        return estimate
+
+    def _classify_points(self, points, valid, tokens: TokenSet) -> Array:
+        """Logits of each point's body part, 0 for points that do not exist."""
         patches = jax.tree.map(lambda x: x[:, :, : self.num_patches], tokens)
         head = point_parts.PointParts(dtype=self.dtype, name="point_parts")
-        logits = head(points - centroid, patches.features, patches.positions)
-        logits = jnp.where(points_valid[..., None], logits, 0.0)
-        return dataclasses.replace(estimate, part_logits=logits)
+        logits = head(points, patches.features, patches.positions)
+        return jnp.where(valid[..., None], logits, 0.0)
 
     def _embed_patches(self, points, valid, centroid) -> TokenSet:
         """Tokens of the cloud."""
@@ -274,6 +264,19 @@ class PointNet(nn.Module):
             camera = jnp.matmul(color_matrix, pose[:, None, :3], precision="highest")
             found["rgb"] = backbones.normalize_color(color), camera
         return found
+
+    def _add_crops(self, groups, cameras, centroid, mask) -> dict[str, TokenSet]:
+        """Adds the tokens of all crops, and masks those that `mask` leaves out."""
+        names = modalities(self.fusion)
+        seen = dict.fromkeys(names)
+        if mask is not None:
+            seen = {name: mask[:, index] for index, name in enumerate(names)}
+            groups = {"points": _mask_tokens(groups["points"], seen["points"])}
+        for name, (images, camera) in cameras.items():
+            groups = self._add_image_tokens(
+                name, images, camera, centroid, groups, seen[name]
+            )
+        return groups
 
     def _add_image_tokens(
         self, name, images, camera, centroid, groups, seen
