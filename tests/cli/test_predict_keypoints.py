@@ -90,6 +90,18 @@ def test_joints_lie_on_the_rays_of_undistorted_colour_keypoints(make, tmp_path, 
     ) in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("used", [True, False])
+def test_recordings_with_keypoints_get_the_weights_that_take_them(
+    make, tmp_path, monkeypatch, network, used
+):
+    names = []
+    monkeypatch.setattr(
+        estimator, "load_shipped", lambda name: names.append(name) or network
+    )
+    predict(make(), tmp_path, keypoints=used)
+    assert names == ["points_keypoints" if used else "points"]
+
+
 def test_keypoints_can_be_left_out(make, tmp_path, capsys):
     pose = predict(make(), tmp_path, keypoints=False)
     assert np.ptp(pose.xyz[0], axis=0).max() < 1e-6

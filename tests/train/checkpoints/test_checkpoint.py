@@ -96,3 +96,12 @@ def refusal(workdir, state, name, read) -> str:
         kernel = found.params["params"]["kernel"]
         np.testing.assert_array_equal(kernel, state.params["params"]["kernel"])
     return ""
+
+
+def test_a_model_may_have_settings_that_older_runs_do_not_know():
+    saved = {"config": {"model": {"width": 4}}}
+    new = {"model": {"width": 4, "keypoints": False}}
+    assert not checkpoint.config_difference(saved, new, ("model.",))
+    new["model"]["keypoints"] = True
+    message = checkpoint.config_difference(saved, new, ("model.",))
+    assert message == "model.keypoints is None there and True in the config"

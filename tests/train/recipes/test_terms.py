@@ -8,7 +8,7 @@ import pytest
 from configs import unipose
 from tests import stages
 from unipose_jax import models, skeleton
-from unipose_jax.train.recipes import unipose_terms
+from unipose_jax.train.recipes import terms, unipose_terms
 
 SHAPE = (2, 3, 15)  # clips, frames, joints
 
@@ -66,3 +66,23 @@ def test_modalities_that_are_not_looked_at_agree_to_nothing(agree):
     far = {"depth": positions(away=1.0)}
     assert agree(positions(away=0.0), far, confidence_logit=-200.0) == 0.0
     assert agree(positions(away=0.0), far) > 0.1
+
+
+def test_confidence_is_that_of_a_true_joint_as_near_as_that():
+    """At the scale's distance, exp(-1/2) is the confidence with the least loss."""
+    term = unipose_terms.TERMS["joint_confidence"]
+    context = terms.Context(0.05, {}, skeleton.ITOP15)
+    batch = {"xyz": positions(away=0.05), "xyz_valid": jnp.ones(SHAPE, bool)}
+    batch["xyz"] = batch["xyz"].at[:, :, 3].set(jnp.nan)
+    batch["xyz_valid"] = batch["xyz_valid"].at[:, :, 3].set(False)
+
+    def loss(logit, place=0.0):
+        estimate = models.PoseEstimate(positions(away=place), jnp.full(SHAPE, logit))
+        return term.loss(estimate, batch, context).mean()
+
+    closeness = np.exp(-0.5)
+    best = np.log(closeness / (1.0 - closeness))
+    np.testing.assert_allclose(jax.grad(loss)(best), 0.0, atol=1e-6)
+    assert float(jax.grad(loss)(best + 1.0)) > 0.1
+    # The confidence does not move the joint.
+    assert float(jax.grad(loss, argnums=1)(best + 1.0, 0.02)) == 0.0

@@ -26,6 +26,28 @@ def is_shipped(path: str) -> bool:
     return path in (SHIPPED, *(each.stem for each in store.FOLDER.glob("*.npz")))
 
 
+def weights_path(path: str, modality: str) -> pathlib.Path:
+    """Where the weights that `config.init_weights` names are, without suffix.
+
+    Args:
+        path: of the weights, without suffix; the name of weights that come with the
+            package; or `SHIPPED` for those of the stage.
+        modality: of the stage.
+
+    Raises:
+        errors.BadInput: there are none.
+    """
+    where = pathlib.Path(path).expanduser()
+    if is_shipped(path):
+        where = store.FOLDER / (modality if path == SHIPPED else path)
+    for suffix in (".npz", ".json"):
+        if not where.with_name(where.name + suffix).is_file():
+            raise errors.BadInput(
+                f"config.init_weights is {path!r}, but there is no {where}{suffix}"
+            )
+    return where
+
+
 def load_weights(
     state: train_state.TrainState, path: str, modality: str
 ) -> train_state.TrainState:
@@ -33,21 +55,19 @@ def load_weights(
 
     Args:
         state: of the network to train, which may have more modules.
-        path: of the weights, without suffix; the name of weights that come with the
-            package; or `SHIPPED` for those of the stage.
+        path: see `weights_path`.
         modality: of the stage.
 
     Raises:
-        errors.BadInput: there are no such weights, or they are of another network.
+        errors.BadInput: there are no such weights, they cannot be read, or they are of
+            another network.
     """
-    where = pathlib.Path(path)
-    if is_shipped(path):
-        where = store.FOLDER / (modality if path == SHIPPED else path)
+    where = weights_path(path, modality)
     try:
-        params, _ = store.load(where.expanduser())
-    except (OSError, ValueError, KeyError, *file_io.DAMAGED_NPZ) as error:
+        params, _ = store.load(where)
+    except (OSError, ValueError, *file_io.DAMAGED_NPZ) as error:
         raise errors.BadInput(
-            f"config.init_weights: no weights at {where}: {error}"
+            f"config.init_weights: {where}.npz cannot be read: {error}"
         ) from error
     return restore.with_params(params, state, setting="config.init_weights")
 

@@ -10,7 +10,7 @@ from data_pipelines.loading import sources
 from data_pipelines.rendered import clip_pool
 from unipose_jax import errors, models
 from unipose_jax.train import teacher as teachers
-from unipose_jax.train.checkpoints import checkpoint
+from unipose_jax.train.checkpoints import checkpoint, pretrained
 from unipose_jax.train.evaluation import evaluate
 from unipose_jax.train.recipes import config_checks
 from unipose_jax.train.stage import Stage
@@ -63,12 +63,15 @@ def check_training(stage: Stage, points: Stage | None) -> None:
             `stage`; None if its teacher exists already.
 
     Raises:
-        errors.BadInput: its data lack fields, or its teacher does not fit.
+        errors.BadInput: its data lack fields, its teacher does not fit, or there are
+            no weights to start from.
     """
     if stage.method in ("stage1", "stage2"):
         frames = stage.data.frames
         names = (term.name for term in stage.recipe.objective.terms)
         config_checks.check_frames(names, frames, f"config.data.frames is {frames}")
+    if stage.init_weights:
+        pretrained.weights_path(stage.init_weights, stage.name)
     if stage.data.renders:
         clip_pool.check_counts(stage.data)
     needed = set(stage.recipe.fields) - set(teachers.FIELDS)
