@@ -24,10 +24,11 @@ import jax
 import numpy as np
 from absl import app, flags
 
-from benchmarks.real import adaptation, columns, itop, rows, still, table, unlabelled
+from benchmarks.real import adaptation, columns, rows, still, table, unlabelled
 from data_pipelines.ground import file_io
 from unipose_jax import errors, estimator
 from unipose_jax.cli import commands
+from unipose_jax.physics import skin_depths
 from unipose_jax.train.checkpoints import restore
 from unipose_jax.weights import store
 
@@ -85,8 +86,8 @@ def make_table() -> str:
     folder = pathlib.Path(_OUTPUT.value)
     with contextlib.redirect_stdout(sys.stderr):  # only the table is output
         known = all_rows()
-        chosen_rows = rows.choose(known, _ROWS.value or list(known))
-        chosen = columns.choose(COLUMNS, _COLUMNS.value or list(COLUMNS))
+        chosen_rows = rows.choose("row", known, _ROWS.value or list(known))
+        chosen = rows.choose("column", COLUMNS, _COLUMNS.value or list(COLUMNS))
         cells = table.read(folder, settings())
         text = ""
         for column in chosen:
@@ -137,80 +138,89 @@ def score_column(
 
 def all_rows() -> Mapping[str, rows.Row]:
     """All rows by key."""
-    skin = rows.package_skin_depths()
-    points, informed = points_network(), keypoint_network()
-    how = adaptation.Adaptation(
-        steps=_STEPS.value,
-        seed=_SEED.value,
-        frames=_FRAMES.value,
-        weights=_WORKDIR.value or _WEIGHTS.value or _ADAPTED_WEIGHTS,
-    )
-    networks: rows.Networks = {}
-    shared = {"folds": _FOLDS.value, "networks": networks}
-    labels = dataclasses.replace(how, overrides={"loss.skin_depths": "ITOP"})
-    found = [
+    found = [*lookup_rows(), *network_rows(), *adapted_rows()]
+    return {row.key: row for row in found}
+
+
+def lookup_rows() -> list[rows.Row]:
+    """Depth at the keypoints."""
+    anatomy = np.asarray(skin_depths.typical(rows.BODY))
+    labels = np.asarray(skin_depths.typical(rows.BODY, convention="ITOP"))
+    in_mask = {"person_only": True, "window": 5.0}
+    return [
         rows.lookup_row(
             "lookup",
             "look-up (3x3 median of the depth map)",
-            np.zeros_like(skin),
+            np.zeros_like(anatomy),
             person_only=False,
             window=3.0,
         ),
         rows.lookup_row(
             "lookup_skin",
             "look-up in the person's mask + skin (`--mode=lookup`)",
-            skin,
-            person_only=True,
-            window=5.0,
+            anatomy,
+            **in_mask,
         ),
         rows.lookup_row(
             "lookup_labels",
             "the same with ITOP's skin depths (from labels)",
-            np.asarray(itop.SKIN_DEPTHS_FROM_LABELS),
-            person_only=True,
-            window=5.0,
-        ),
-        rows.network_row("points", "points", points),
-        rows.network_row(
-            "points_labels",
-            "points, moved to ITOP's skin depths (from labels)",
-            points,
-            convention="ITOP",
-        ),
-        rows.network_row("depth", "depth", estimator.load_shipped("depth")),
-        rows.network_row(
-            "points_keypoints", "points with keypoints", informed, keypoints=True
-        ),
-        rows.network_row(
-            "points_keypoints_labels",
-            "points with keypoints, moved to ITOP's skin depths (from labels)",
-            informed,
-            keypoints=True,
-            convention="ITOP",
-        ),
-        rows.adapted_row("adapted", "adapted", how, **shared),
-        rows.adapted_row(
-            "adapted_keypoints",
-            "adapted, with keypoints",
-            how,
-            **shared,
-            keypoints=True,
-        ),
-        rows.adapted_row(
-            "adapted_labels",
-            "adapted with ITOP's skin depths (from labels)",
             labels,
-            **shared,
-        ),
-        rows.adapted_row(
-            "adapted_labels_keypoints",
-            "adapted with ITOP's skin depths (from labels), with keypoints",
-            labels,
-            **shared,
-            keypoints=True,
+            **in_mask,
         ),
     ]
-    return {row.key: row for row in found}
+
+
+def network_rows() -> list[rows.Row]:
+    """Networks as they ship, or as `--weights` and `--workdir` say."""
+    points, informed = points_network(), keypoint_network()
+    labels = {"convention": "ITOP"}
+    moved = "moved to ITOP's skin depths (from labels)"
+    with_keypoints = "points with keypoints"
+    return [
+        rows.network_row("points", "points", points),
+        rows.network_row("points_labels", f"points, {moved}", points, **labels),
+        rows.network_row("depth", "depth", estimator.load_shipped("depth")),
+        rows.network_row("points_keypoints", with_keypoints, informed, keypoints=True),
+        rows.network_row(
+            "points_keypoints_labels",
+            f"{with_keypoints}, {moved}",
+            informed,
+            keypoints=True,
+            **labels,
+        ),
+    ]
+
+
+def adapted_rows() -> list[rows.Row]:
+    """Networks adapted to the keypoints of the cases, tested without and with them."""
+    how = adaptation.Adaptation(
+        steps=_STEPS.value,
+        seed=_SEED.value,
+        frames=_FRAMES.value,
+        weights=_WORKDIR.value or _WEIGHTS.value or _ADAPTED_WEIGHTS,
+    )
+    settings = {
+        "adapted": ("adapted", how),
+        "adapted_labels": (
+            "adapted with ITOP's skin depths (from labels)",
+            dataclasses.replace(how, overrides={"loss.skin_depths": "ITOP"}),
+        ),
+    }
+    networks: rows.Networks = {}
+    shared = {"folds": _FOLDS.value, "networks": networks}
+    found = []
+    for key, (heading, used) in settings.items():
+        found += [
+            rows.adapted_row(key, heading, used, **shared),
+            rows.adapted_row(
+                f"{key}_keypoints",
+                f"{heading}, with keypoints",
+                used,
+                keypoints=True,
+                **shared,
+            ),
+        ]
+    return found
 
 
 def points_network() -> estimator.Estimator:

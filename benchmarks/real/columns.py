@@ -2,13 +2,13 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from benchmarks.real import cases, itop, scores, table
-from unipose_jax import errors, skeleton
+from unipose_jax import skeleton
 
 BODY = skeleton.by_name(itop.SKELETON)
 
@@ -115,18 +115,6 @@ def score_top(
     per_joint = by_joint(scores.within_by_joint(xyz, truth))
     text = f"{found['map_10cm']:.1f}, {number(found['mpjpe_mm'])}"
     return table.Cell(text, {**found, "within_10cm": per_joint}, len(some))
-
-
-def choose(columns: Mapping[str, Column], wanted: Sequence[str]) -> list[Column]:
-    """The columns of some keys.
-
-    Raises:
-        errors.BadInput: there is no such column.
-    """
-    unknown = [key for key in wanted if key not in columns]
-    if unknown:
-        raise errors.BadInput(f"no column {unknown[0]!r}; use {', '.join(columns)}")
-    return [columns[key] for key in wanted]
 
 
 TOP = Column(

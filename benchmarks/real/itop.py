@@ -21,13 +21,7 @@ TOP = pathlib.Path("itop", "top_test_frames_dev.npz")
 SCALE = 2.4
 FOCAL = 1 / 0.0035 / SCALE  # pixels of these frames
 CENTER = 120.5 / SCALE
-
-# Metres that the joints of ITOP lie below the visible surface: medians of its labels on
-# 123 test frames. They are numbers from 3D labels: name them where they are used.
-SKIN_DEPTHS_FROM_LABELS = (
-    *(0.088, 0.045, 0.018, 0.006, 0.006, 0.011, 0.004, 0.010),
-    *(0.087, 0.078, 0.082, 0.048, 0.046, 0.041, 0.047),
-)
+_Y_DOWN = np.float32([1, -1, 1])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,13 +77,10 @@ def side_frames(data: pathlib.Path) -> Frames:
     Raises:
         errors.BadInput: there is no such file.
     """
-    path = data / SIDE
-    if not path.is_file():
-        raise errors.BadInput(f"no {path}")
-    with np.load(path, allow_pickle=False) as file:
+    with _open(data / SIDE) as file:
         return Frames(
             depth=file["depth_mm"].astype(np.float32) * np.float32(1e-3),
-            xyz=file["xyz_m_y_up"].astype(np.float32) * np.float32([1, -1, 1]),
+            xyz=file["xyz_m_y_up"].astype(np.float32) * _Y_DOWN,
             intrinsics=file["intrinsics"],
         )
 
@@ -107,17 +98,21 @@ def top_frames(data: pathlib.Path) -> Frames:
     Raises:
         errors.BadInput: there is no such file.
     """
-    path = data / TOP
-    if not path.is_file():
-        raise errors.BadInput(f"no {path}")
-    with np.load(path, allow_pickle=False) as file:
+    with _open(data / TOP) as file:
         scaled, joints = file["depth_scaled"], file["joints_centred"]
     largest = np.array([largest_depth(one) for one in scaled], np.float32)
     return Frames(
         depth=scaled * largest[:, None, None],
-        xyz=joints.astype(np.float32) * np.float32([1, -1, 1]),
+        xyz=joints.astype(np.float32) * _Y_DOWN,
         intrinsics=np.array([FOCAL, FOCAL, CENTER, CENTER]),
     )
+
+
+def _open(path: pathlib.Path):
+    """A file of arrays, without pickle."""
+    if not path.is_file():
+        raise errors.BadInput(f"no {path}")
+    return np.load(path, allow_pickle=False)
 
 
 def largest_depth(scaled: np.ndarray) -> float:

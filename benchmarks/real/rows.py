@@ -3,6 +3,7 @@
 import dataclasses
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,12 +12,13 @@ from data_pipelines.sequences import sequence
 from unipose_jax import errors, estimator, skeleton
 from unipose_jax.cli import lookup, predict
 from unipose_jax.geometry import depth_lookup
-from unipose_jax.physics import anthropometry, skin_depths
+from unipose_jax.physics import skin_depths
 
 SKELETON = itop.SKELETON
 BODY = skeleton.by_name(SKELETON)
 
 
+Choice = TypeVar("Choice")
 Networks = dict[tuple[str, tuple[str, ...]], estimator.Estimator]
 """Adapted networks, by their settings and the names of their frames."""
 
@@ -210,11 +212,6 @@ def looked_up(
     return xyz
 
 
-def package_skin_depths() -> np.ndarray:
-    """Depths of the joints below the skin of `physics.anthropometry`, metres."""
-    return np.asarray(anthropometry.skin_depths(SKELETON))
-
-
 def _all_points(source: sequence.Sequence, depth: np.ndarray) -> np.ndarray:
     """All points of a depth map: (points, 3), metres."""
     seen = depth > 0
@@ -244,13 +241,20 @@ def log(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def choose(rows: Mapping[str, Row], wanted: Sequence[str]) -> list[Row]:
-    """The rows of some keys.
+def choose(
+    what: str, known: Mapping[str, Choice], wanted: Sequence[str]
+) -> list[Choice]:
+    """The rows or columns of some keys.
+
+    Args:
+        what: "row" or "column", for the error.
+        known: all of them by key.
+        wanted: keys.
 
     Raises:
-        errors.BadInput: there is no such row.
+        errors.BadInput: there is none of a key.
     """
-    unknown = [key for key in wanted if key not in rows]
+    unknown = [key for key in wanted if key not in known]
     if unknown:
-        raise errors.BadInput(f"no row {unknown[0]!r}; use {', '.join(rows)}")
-    return [rows[key] for key in wanted]
+        raise errors.BadInput(f"no {what} {unknown[0]!r}; use {', '.join(known)}")
+    return [known[key] for key in wanted]

@@ -19,6 +19,7 @@ from benchmarks.real import (
 )
 from data_pipelines.sequences import arrays
 from unipose_jax import errors, metrics
+from unipose_jax.physics import skin_depths
 
 INTRINSICS = np.array([100.0, 100.0, 40.0, 30.0])
 
@@ -229,9 +230,9 @@ def test_figures_that_do_not_exist_are_null_in_json(tmp_path):
 
 def test_unknown_rows_and_columns_are_named():
     with pytest.raises(errors.BadInput, match="no row 'y'; use x"):
-        rows.choose({"x": None}, ["y"])
+        rows.choose("row", {"x": None}, ["y"])
     with pytest.raises(errors.BadInput, match="no column 'y'; use x"):
-        columns.choose({"x": None}, ["y"])
+        rows.choose("column", {"x": None}, ["y"])
 
 
 def test_absent_data_are_named(tmp_path):
@@ -248,7 +249,7 @@ def test_the_look_up_of_itop_s_frames_has_their_axes_and_pixels(sample_data, tmp
     options = columns.Options(sample_data, tmp_path, noise=0.0)
     some = columns.load_side(options)[:8]
     truth = itop.side_frames(sample_data).xyz[:8]
-    depth = np.array(itop.SKIN_DEPTHS_FROM_LABELS)
+    depth = np.array(skin_depths.typical(itop.SKELETON, convention="ITOP"))
     found = [rows.looked_up(case, depth, True, 5.0) for case in some]
     assert scores.position(np.concatenate(found), truth)["map_10cm"] > 85.0
 

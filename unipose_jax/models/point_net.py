@@ -268,10 +268,10 @@ class PointNet(nn.Module):
     def _add_crops(self, groups, cameras, centroid, mask) -> dict[str, TokenSet]:
         """Adds the tokens of all crops, and masks those that `mask` leaves out."""
         names = modalities(self.fusion)
-        seen = dict.fromkeys(names)
+        seen: dict[str, Array | None] = dict.fromkeys(names)
         if mask is not None:
-            seen = {name: mask[:, index] for index, name in enumerate(names)}
-            groups = {"points": _mask_tokens(groups["points"], seen["points"])}
+            seen |= {name: mask[:, index] for index, name in enumerate(names)}
+            groups = {"points": _mask_tokens(groups["points"], mask[:, 0])}
         for name, (images, camera) in cameras.items():
             groups = self._add_image_tokens(
                 name, images, camera, centroid, groups, seen[name]

@@ -68,7 +68,7 @@ def test_modalities_that_are_not_looked_at_agree_to_nothing(agree):
     assert agree(positions(away=0.0), far) > 0.1
 
 
-def test_confidence_is_that_of_a_true_joint_as_near_as_that():
+def test_joint_confidence_follows_the_distance_to_the_true_joint():
     """At the scale's distance, exp(-1/2) is the confidence with the least loss."""
     term = unipose_terms.TERMS["joint_confidence"]
     context = terms.Context(0.05, {}, skeleton.ITOP15)
