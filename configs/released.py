@@ -1,15 +1,17 @@
-r"""The weights that ship: points and 2D keypoints, with labels of rendered people.
+"""Points with 2D keypoints as an input, trained with labels of rendered people.
 
     python run.py --config=configs/released.py --workdir=runs/released
 
-The three-dimensional joints of rendered people cost nothing, so the weights that ship
-learn from them. What the method reaches without labels is the subject of
-`configs/unipose.py`. Training starts from the weights that ship, and withholds
-keypoints, single joints and points at random: one network then serves depth alone,
-depth with keypoints, and keypoints alone. A second head learns which points lie on the
-body. People and scenes are those of `configs/real_scene.py`.
+This is how `weights/points_keypoints` was trained, in two runs of other lengths (see
+unipose_jax/weights/MODEL_CARD.md). The 3D joints of rendered people cost nothing, so it
+learns from them; `configs/unipose.py` shows what the method reaches without labels.
+Training starts from the weights that ship and leaves out keypoints, single joints and
+points at random: one network then serves depth, depth with keypoints, and keypoints. A
+second head learns which points lie on the body. People and scenes are those of
+`configs/real_scene.py`. `config.stages` also trains the network on depth images.
 
-`:quick`, for CPUs: single frames. `:smoke`, for tests. Score: docs/results.md.
+`:quick`, for CPUs, trains on single frames: about 2 s a step on two cores. `:smoke`,
+for tests. Scores on real recordings: docs/results/real_data.md.
 """
 
 import ml_collections

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.models import networks
 from unipose_jax import models, skeleton
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.models import keypoint_tokens
@@ -52,15 +53,7 @@ def clip():
 
 @pytest.fixture(scope="module")
 def params(clip):
-    network = models.build(CONFIG, num_joints=JOINTS)
-    params = jax.jit(network.init)(jax.random.key(1), **clip)
-    leaves, tree = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(2), len(leaves))
-    moved = [
-        x + 0.1 * jax.random.normal(k, x.shape)
-        for x, k in zip(leaves, keys, strict=True)
-    ]
-    return jax.tree.unflatten(tree, moved)
+    return networks.initialize(CONFIG, JOINTS, clip)[1]
 
 
 @pytest.fixture(scope="module")

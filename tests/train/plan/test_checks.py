@@ -56,7 +56,7 @@ def test_what_a_later_stage_lacks_is_said_before_the_first_trains(
         ),
         ({"student.models.depth.backbone": "vgg"}, "model.backbone is 'vgg'; use one"),
         ({"data.frames": 2}, "acceleration, which compares 3 frames .*frames is 2"),
-        ({"init_weights": "nowhere"}, "init_weights is .*, but there is no .*nowhere"),
+        ({"init_weights": "nowhere"}, "init_weights: there is no .*nowhere.npz; those"),
         ({"student.teacher.kind": "none"}, "no teacher, but"),
         ({"student.teacher.workdir": "nowhere"}, "no checkpoint in .*nowhere"),
         (

@@ -21,9 +21,14 @@ SHIPPED = "shipped"
 """`config.init_weights` for the weights that come with the package."""
 
 
+def shipped_names() -> list[str]:
+    """Names of the weights that come with the package."""
+    return sorted(each.stem for each in store.FOLDER.glob("*.npz"))
+
+
 def is_shipped(path: str) -> bool:
     """Whether `config.init_weights` names weights that come with the package."""
-    return path in (SHIPPED, *(each.stem for each in store.FOLDER.glob("*.npz")))
+    return path in (SHIPPED, *shipped_names())
 
 
 def weights_path(path: str, modality: str) -> pathlib.Path:
@@ -43,7 +48,8 @@ def weights_path(path: str, modality: str) -> pathlib.Path:
     for suffix in (".npz", ".json"):
         if not where.with_name(where.name + suffix).is_file():
             raise errors.BadInput(
-                f"config.init_weights is {path!r}, but there is no {where}{suffix}"
+                f"config.init_weights: there is no {where}{suffix}; those that ship "
+                f"are {SHIPPED}, {', '.join(shipped_names())}"
             )
     return where
 
