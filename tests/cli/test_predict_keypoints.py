@@ -186,8 +186,8 @@ def test_the_page_draws_the_keypoints_that_were_used(make, tmp_path, monkeypatch
 
 
 def test_the_example_plays_a_recording_with_its_keypoints(make, monkeypatch, capsys):
-    made = keypoint_network.make()
-    monkeypatch.setattr(estimator, "load_shipped", lambda: made)
+    shipped = {"points_keypoints": keypoint_network.make()}
+    monkeypatch.setattr(estimator, "load_shipped", shipped.__getitem__)
     live_keypoints.main(make(mask=None))
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[0] for line in lines] == [f"0.{t}0 s" for t in range(4)]
