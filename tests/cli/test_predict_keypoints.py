@@ -96,12 +96,12 @@ def test_keypoints_can_be_left_out(make, tmp_path, capsys):
     assert "2D keypoints" not in capsys.readouterr().out
 
 
-def test_without_masks_keypoints_name_the_person_and_are_an_input(
+def test_without_masks_keypoints_choose_the_person_and_are_an_input(
     make, tmp_path, capsys
 ):
     pose = predict(make(mask=None), tmp_path)
     printed = capsys.readouterr().out
-    assert "2D keypoints say who is meant in 4 of 4 frames" in printed
+    assert "2D keypoints choose the person in 4 of 4 frames" in printed
     assert "are an input in 4 of 4 frames" in printed
     assert np.ptp(pose.xyz[0], axis=0).max() > 0.3
 
