@@ -101,11 +101,12 @@ def predict(
 
 
 def _has_keypoints(opened: recording.Recording) -> bool:
-    """Whether a recording comes with 2D keypoints that can be read."""
+    """Whether a recording comes with 2D keypoints that can be read; else warns."""
     try:
         return opened.keypoint_detections() is not None
-    except errors.BadInput:
-        return False  # the reader of the keypoints says why
+    except errors.BadInput as error:
+        predicted_people.warn_unused(error)
+        return False
 
 
 def _check_convention(

@@ -59,7 +59,7 @@ def everyone(
         try:
             keypoints = person_keypoints.of_everyone(opened, found, network.skeleton)
         except errors.BadInput as error:
-            _warn_unused(error)
+            warn_unused(error)
     people = []
     for number, own in enumerate(keypoints):
         cloud = everyone_lib.clouds(opened, found, number)
@@ -121,11 +121,12 @@ def _read(
     try:
         keypoints = tracks.read_keypoints(opened, network.skeleton)
     except errors.BadInput as error:
-        _warn_unused(error)
+        warn_unused(error)
         return None
     known = keypoints is not None and keypoints.confidence.any()
     return keypoints if known else None
 
 
-def _warn_unused(error: errors.BadInput) -> None:
+def warn_unused(error: errors.BadInput) -> None:
+    """Prints one line about keypoints that cannot be read, once."""
     errors.warn(f"keypoints are not used: {error}")
