@@ -3,7 +3,8 @@
     python examples/live_keypoints.py RECORDING [WEIGHTS]
 
 RECORDING has 2D keypoints (`--mode=keypoints` finds some). WEIGHTS are exported ones (a
-path without a suffix); those that ship by default. A frame may lack keypoints.
+path without a suffix); by default those of the package that take points and keypoints.
+A frame may lack keypoints.
 """
 
 import pathlib
@@ -16,7 +17,10 @@ from unipose_jax import errors, estimator, skeleton
 def main(path: pathlib.Path, weights: str | None = None) -> None:
     """Prints where the first joint (of ITOP15, the head) is in each frame."""
     opened = recording.open_recording(path)
-    pose = estimator.load(weights) if weights else estimator.load_shipped()
+    if weights:
+        pose = estimator.load(weights)
+    else:
+        pose = estimator.load_shipped("points_keypoints")
     keypoints = opened.keypoints(pose.skeleton)
     if keypoints is None:
         raise errors.BadInput(

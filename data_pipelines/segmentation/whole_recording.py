@@ -66,8 +66,8 @@ class WholeRecording:
             index: number by which the frame is asked for later.
             depth: (height, width), metres; 0, NaN or infinite where missing.
             time: seconds.
-            hint: keypoints of the person who is meant, if known.
-            mask: bool (height, width), the person who is meant, if known.
+            hint: keypoints of the person to follow, if known.
+            mask: bool (height, width), the person to follow, if known.
         """
         view = self._segmenter.analyze(depth)
         shares = None

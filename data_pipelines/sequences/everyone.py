@@ -1,4 +1,4 @@
-"""The person who is meant, or all people, in a sequence whose frames are read twice."""
+"""The person to follow, or all people, in a sequence whose frames are read twice."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def find(
 
     Args:
         source: any sequence.
-        keypoints: of the person who is meant, if known.
+        keypoints: of the person to follow, if known.
         progress: see `tracks.person_clouds`.
 
     Raises:
@@ -38,12 +38,12 @@ def clouds(
     """The cloud of one person as a function of the frame's position.
 
     A frame where the person is hidden has no points and an empty mask. Masks of the
-    sequence, which show one person, are those of the person who is meant.
+    sequence, which show one person, are those of the person to follow.
 
     Args:
         source: any sequence.
         found: its people.
-        number: position in `People.everyone`; None for the person who is meant.
+        number: position in `People.everyone`; None for the person to follow.
     """
 
     def cloud(index: int) -> tracks.PersonCloud:

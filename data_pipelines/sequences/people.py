@@ -36,7 +36,7 @@ class People(NamedTuple):
         Args:
             index: position of the frame.
             depth: its depth map, metres.
-            number: position in `everyone`; None for the person who is meant.
+            number: position in `everyone`; None for the person to follow.
         """
         who = self.person if number is None else self.everyone[number]
         if index not in who:
@@ -57,7 +57,7 @@ def find(
     Args:
         source: any sequence.
         frames: positions, ascending.
-        keypoints: of the person who is meant, if known.
+        keypoints: of the person to follow, if known.
         on_error: called with the error of a frame that cannot be read.
         progress: whether to show a progress bar if it takes more than two seconds.
     """
@@ -85,8 +85,8 @@ def find(
             if place is not None:
                 center[index] = candidates[place].center
     note = (
-        f"{source.name}: most of the 2D keypoints lie on nobody, so they do not say "
-        "who is meant; are they of this camera, image size and time?"
+        f"{source.name}: most of the 2D keypoints lie on no person and do not choose "
+        "the person to follow; are they of this camera, image size and time?"
     )
     return People(
         bodies,

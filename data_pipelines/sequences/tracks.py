@@ -156,7 +156,7 @@ def person_clouds(
 
     Args:
         source: any sequence.
-        keypoints: of the person who is meant, if known.
+        keypoints: of the person to follow, if known.
         progress: whether to show a progress bar while the person is chosen.
         notes: list to which one line is added if the keypoints cannot be used.
 
@@ -356,7 +356,7 @@ def _find_people(
     skipped: list[str] | None,
     progress: bool,
 ) -> people.People:
-    """People in all frames of a sequence; masks of some frames say who is meant."""
+    """People in all frames of a sequence; masks of some frames choose the person."""
     return people.find(
         source,
         range(len(source)),

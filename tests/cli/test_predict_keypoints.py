@@ -28,13 +28,16 @@ NO_KEYPOINT = ["right_hand", "left_hand", "right_foot", "left_foot"]
 
 @pytest.fixture(autouse=True)
 def network(monkeypatch):
-    """`predict` uses the network of `keypoint_network` with single frames."""
+    """`predict` uses `keypoint_network` with single frames; modalities it loads."""
     monkeypatch.setattr(models, "NETWORKS", dict(models.NETWORKS))
     keypoint_network.register()
     made = keypoint_network.make()
-    monkeypatch.setattr(estimator, "load_shipped", lambda modality: made)
+    loaded = []
+    monkeypatch.setattr(
+        estimator, "load_shipped", lambda modality: loaded.append(modality) or made
+    )
     errors.warn.cache_clear()
-    return made
+    return loaded
 
 
 def recorded_uv(xyz):
@@ -90,32 +93,35 @@ def test_joints_lie_on_the_rays_of_undistorted_colour_keypoints(make, tmp_path, 
     ) in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("used", [True, False])
-def test_recordings_with_keypoints_get_the_weights_that_take_them(
-    make, tmp_path, monkeypatch, network, used
-):
-    names = []
-    monkeypatch.setattr(
-        estimator, "load_shipped", lambda name: names.append(name) or network
-    )
-    predict(make(), tmp_path, keypoints=used)
-    assert names == ["points_keypoints" if used else "points"]
-
-
-def test_keypoints_can_be_left_out(make, tmp_path, capsys):
-    pose = predict(make(), tmp_path, keypoints=False)
+def test_keypoints_can_be_left_out(make, tmp_path, capsys, network):
+    source = make()
+    predict(source, tmp_path)
+    capsys.readouterr()
+    (tmp_path / "p.npz").unlink()
+    pose = predict(source, tmp_path, keypoints=False)
+    assert network == ["points_keypoints", "points"]
     assert np.ptp(pose.xyz[0], axis=0).max() < 1e-6
     assert "2D keypoints" not in capsys.readouterr().out
 
 
-def test_without_masks_keypoints_name_the_person_and_are_an_input(
+def test_without_masks_keypoints_choose_the_person_and_are_an_input(
     make, tmp_path, capsys
 ):
     pose = predict(make(mask=None), tmp_path)
     printed = capsys.readouterr().out
-    assert "2D keypoints say who is meant in 4 of 4 frames" in printed
+    assert "2D keypoints choose the person in 4 of 4 frames" in printed
     assert "are an input in 4 of 4 frames" in printed
     assert np.ptp(pose.xyz[0], axis=0).max() > 0.3
+
+
+@pytest.mark.parametrize("masks", [True, False])
+def test_unreadable_keypoints_are_reported_once(make, tmp_path, capsys, network, masks):
+    source = make(**({} if masks else {"mask": None}))
+    (source / "keypoints.json").write_text("[{}]")
+    # The shipped network without keypoints.
+    predict(source, tmp_path)
+    assert network == ["points"]
+    assert capsys.readouterr().err.count("warning: keypoints are not used: ") == 1
 
 
 @pytest.mark.parametrize("masks", [True, False])
@@ -198,8 +204,8 @@ def test_the_page_draws_the_keypoints_that_were_used(make, tmp_path, monkeypatch
 
 
 def test_the_example_plays_a_recording_with_its_keypoints(make, monkeypatch, capsys):
-    made = keypoint_network.make()
-    monkeypatch.setattr(estimator, "load_shipped", lambda: made)
+    shipped = {"points_keypoints": keypoint_network.make()}
+    monkeypatch.setattr(estimator, "load_shipped", shipped.__getitem__)
     live_keypoints.main(make(mask=None))
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[0] for line in lines] == [f"0.{t}0 s" for t in range(4)]

@@ -1,4 +1,4 @@
-"""Whom `predict` follows: the person who is meant, or everyone."""
+"""Whom `predict` follows: one person, or everyone."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_the_person_whom_keypoints_name_is_followed(
 ):
     assert run(crossing, tmp_path / "p.npz", monkeypatch) == 0
     out = capsys.readouterr().out
-    assert "2D keypoints say who is meant in 6 of 6 frames" in out
+    assert "2D keypoints choose the person in 6 of 6 frames" in out
     pose = pose_file.read(tmp_path / "p.npz")
     seen = pose.is_valid()[:, 0]
     assert seen.sum() >= 4

@@ -73,20 +73,7 @@ def _evaluate_stage(stage: Stage, *, others) -> dict[str, Any]:
     evaluate.check_fields(
         test, recipe.inputs, data=stage.data.name, consumer=stage.model["name"]
     )
-    params = parallel.replicate(state.ema_params)
-
-    def predict(inputs: tuple[str, ...]) -> dict[str, Any]:
-        return evaluate.predict_split(
-            evaluate.make_predict(recipe.predict_fn or state.apply_fn, inputs),
-            params,
-            test,
-            batch_size=stage.batch_size,
-        )
-
-    takes_keypoints = bool(stage.model.get("keypoints", False))
-    plain = models.input_fields({**stage.model, "keypoints": False})
-    predicted = predict(plain if takes_keypoints else recipe.inputs)
-    informed = predict(recipe.inputs) if takes_keypoints else None
+    predicted, informed = _predict(stage, state, test)
     if not parallel.is_main_process():
         return {}
     skel = stage.skeleton
@@ -134,6 +121,26 @@ def _evaluate_stage(stage: Stage, *, others) -> dict[str, Any]:
         )
     print(f"report: {page}")
     return {stage.name: results, **with_keypoints}
+
+
+def _predict(
+    stage: Stage, state: Any, test: Any
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Predictions without and with 2D keypoints; None for a network without them."""
+    recipe, params = stage.recipe, parallel.replicate(state.ema_params)
+
+    def predict(inputs: tuple[str, ...]) -> dict[str, Any]:
+        return evaluate.predict_split(
+            evaluate.make_predict(recipe.predict_fn or state.apply_fn, inputs),
+            params,
+            test,
+            batch_size=stage.batch_size,
+        )
+
+    if not stage.model.get("keypoints", False):
+        return predict(recipe.inputs), None
+    plain = models.input_fields({**stage.model, "keypoints": False})
+    return predict(plain), predict(recipe.inputs)
 
 
 def _test_images(data: settings.DataSettings, count: int) -> list[dict[str, Any]]:

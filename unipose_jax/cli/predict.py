@@ -50,10 +50,10 @@ def predict(
         output: pose file to write.
         modality: input of the network, one of `folders.MODALITIES`.
         pictures: whether to draw.
-        people: "one" for the person who is meant (see `tracks.person_clouds`), "all"
+        people: "one" for the person to follow (see `tracks.person_clouds`), "all"
             for one pose file per person: OUTPUT-1.npz is the most evident.
         keypoints: whether 2D keypoints of the recording are used: as evidence for the
-            person who is meant, and as input of a network that takes them.
+            person to follow, and as input of a network that takes them.
         convention: of the depth of joints below the skin, to which joints are moved,
             one of `skin_depths.CONVENTIONS`.
 
@@ -101,11 +101,12 @@ def predict(
 
 
 def _has_keypoints(opened: recording.Recording) -> bool:
-    """Whether a recording comes with 2D keypoints that can be read."""
+    """Whether a recording comes with 2D keypoints that can be read; else warns."""
     try:
         return opened.keypoint_detections() is not None
-    except errors.BadInput:
-        return False  # the reader of the keypoints says why
+    except errors.BadInput as error:
+        predicted_people.warn_unused(error)
+        return False
 
 
 def _check_convention(
@@ -219,7 +220,7 @@ def predict_recording(
         network: predicts the joints.
         opened: the recording; read frame by frame, so it may be long.
         pictures: most frames to keep, equally spaced among those with a person.
-        clouds: the person in each frame; by default the one who is meant.
+        clouds: the person in each frame; by default the person to follow.
         keypoints: 2D keypoints of the person in `clouds`, for a network that takes
             them; by default those of the recording.
         required: whether a person must be found.

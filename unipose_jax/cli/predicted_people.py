@@ -1,4 +1,4 @@
-"""Whom `predict` follows in a recording, and their 2D keypoints."""
+"""The people that `predict` follows in a recording, and their 2D keypoints."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -22,7 +22,7 @@ class Person(NamedTuple):
 def one(
     network: estimator.Estimator, opened: recording.Recording, *, use_keypoints: bool
 ) -> Person:
-    """The person who is meant: by masks, keypoints, or the evidence of all frames.
+    """The person to follow, chosen by masks, keypoints, or the depth of all frames.
 
     Args:
         network: its skeleton is that of the keypoints, if it takes some.
@@ -38,7 +38,7 @@ def one(
     keypoints = _read(network, opened) if use_keypoints else None
     if keypoints is not None:
         named = int(keypoints.confidence.any(axis=1).sum())
-        print(f"2D keypoints say who is meant in {named} of {len(opened)} frames")
+        print(f"2D keypoints choose the person in {named} of {len(opened)} frames")
     found = everyone_lib.find(opened, keypoints, progress=True)
     for note in found.notes:
         errors.warn(note)
@@ -59,7 +59,7 @@ def everyone(
         try:
             keypoints = person_keypoints.of_everyone(opened, found, network.skeleton)
         except errors.BadInput as error:
-            _warn_unused(error)
+            warn_unused(error)
     people = []
     for number, own in enumerate(keypoints):
         cloud = everyone_lib.clouds(opened, found, number)
@@ -71,9 +71,9 @@ def everyone(
 def read_keypoints(
     network: estimator.Estimator, opened: recording.Recording
 ) -> people_lib.Keypoints | None:
-    """2D keypoints of the person who is meant, if the network takes them.
+    """2D keypoints of the person to follow, if the network takes them.
 
-    Those of the masks are checked against them.
+    If the recording has masks, the keypoints are compared with the masked person.
 
     Args:
         network: its skeleton is that of the keypoints.
@@ -117,15 +117,16 @@ def describe_keypoints(
 def _read(
     network: estimator.Estimator, opened: recording.Recording
 ) -> people_lib.Keypoints | None:
-    """2D keypoints of the person who is meant; None, and a warning, if unreadable."""
+    """2D keypoints of the person to follow; None, and a warning, if unreadable."""
     try:
         keypoints = tracks.read_keypoints(opened, network.skeleton)
     except errors.BadInput as error:
-        _warn_unused(error)
+        warn_unused(error)
         return None
     known = keypoints is not None and keypoints.confidence.any()
     return keypoints if known else None
 
 
-def _warn_unused(error: errors.BadInput) -> None:
+def warn_unused(error: errors.BadInput) -> None:
+    """Prints one line about keypoints that cannot be read, once."""
     errors.warn(f"keypoints are not used: {error}")

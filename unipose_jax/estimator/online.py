@@ -91,7 +91,7 @@ class OnlineEstimator:
             depth: (height, width), metres; 0, NaN or infinite where missing. None for a
                 frame without depth, see `from_keypoints`.
             time: seconds.
-            keypoints: of the person who is meant, if the frame has some: (joints, 2),
+            keypoints: of the person to follow, if the frame has some: (joints, 2),
                 pixels of `keypoint_camera` without lens distortion, and confidence
                 (joints,) in [0, 1], 0 where there is none.
 
@@ -260,7 +260,7 @@ class OnlineEstimator:
     def _hint(
         self, keypoints: tuple[np.ndarray, np.ndarray] | None
     ) -> segmenter.KeypointHint | None:
-        """Keypoints as evidence for the person who is meant."""
+        """Keypoints as evidence for the person to follow."""
         uv, confidence = self._checked(keypoints)
         if self._camera is None or not confidence.any():
             return None

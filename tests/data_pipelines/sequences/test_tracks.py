@@ -222,7 +222,7 @@ def test_depth_is_decoded_once_per_pass(make_recording, monkeypatch, masks):
     opened = recording.open_recording(path)
     decoded = counting_depth(opened, monkeypatch)
     tracks.read_track(opened, skeleton="ITOP15", stored_points=64, crop_size=8)
-    # Without masks, a first pass finds who is meant, and a second one segments.
+    # Without masks, a first pass chooses the person, and a second one segments.
     assert decoded == ([1] * 3 if masks == "all" else [2] * 3)
 
 
@@ -240,7 +240,7 @@ def test_frames_without_mask_are_segmented_with_the_keypoints(
     track = tracks.read_track(opened, skeleton="COCO17", stored_points=64)
     middle = [np.median(xyz[:, 2]) for xyz in track.points]
     np.testing.assert_allclose(middle, 3.3, atol=0.1)  # the nearer person is at 2.3 m
-    assert decoded == [2, 2, 2]  # the masks, too, say who is meant
+    assert decoded == [2, 2, 2]  # the masks, too, choose the person
 
 
 @pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf])

@@ -55,7 +55,7 @@ def joints():
 
 
 def test_every_primitive_of_the_body_has_a_part_of_its_side():
-    for name, part in zip(body.PARTS, part_labels.PART_OF_PRIMITIVE, strict=True):
+    for name, part in zip(body.PARTS, body.BODY_PART, strict=True):
         side = name.partition("_")[0]
         own = body_parts.NAMES[part]
         assert own != "none"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from unipose_jax import skeleton
-from unipose_jax.synthesis.sensing import detector
+from unipose_jax.synthesis.sensing import detector, normal_noise
 
 SKELETON = skeleton.ITOP15
 CLIPS, FRAMES = 500, 8  # many samples
@@ -147,7 +147,7 @@ def test_confidence_is_lower_where_hidden():
 
 @pytest.mark.parametrize("correlation", [0.0, 0.6, 0.95])
 def test_normals_are_standard_and_correlated_in_time(correlation):
-    values = detector.correlated_normal(jax.random.key(0), (6, 20_000), correlation)
+    values = normal_noise.correlated(jax.random.key(0), (6, 20_000), correlation)
     np.testing.assert_allclose(jnp.std(values, axis=1), 1.0, atol=0.03)
     lagged = jnp.mean(values[1:] * values[:-1], axis=1)
     np.testing.assert_allclose(lagged, correlation, atol=0.03)

@@ -41,6 +41,12 @@ def test_stereo_has_holes_and_a_lidar_has_none():
     assert np.all(simulate(lidar_share=1.0) > 0.0)
 
 
+def test_stereo_widens_near_surfaces():
+    beside = simulate(stereo_share=1.0)[:, 14:26, 40]  # the wall next to the square
+    share = np.mean(np.abs(beside[beside > 0.0] - NEAR) < 0.1)
+    assert 0.3 < share < 0.7
+
+
 def test_time_of_flight_sees_corners_too_far_and_mixes_depths_at_edges():
     depth = simulate(tof_share=1.0)
     corner, open_wall = depth[:, 14:26, 42:44], depth[:, 2:38, 2:6]

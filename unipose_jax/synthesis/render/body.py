@@ -14,9 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from unipose_jax.skeleton import definitions
+from unipose_jax.skeleton import body_parts, definitions
 from unipose_jax.synthesis.render import raycast
-from unipose_jax.synthesis.sensing import mask_regions
 
 BODY = definitions.BODY
 MATERIALS = ("skin", "hair", "shirt", "sleeve", "trousers", "leg", "shoe")
@@ -170,21 +169,22 @@ PART_MATERIAL = np.array(
 )
 
 
-# Group of a side's part, where its name is not that of the group.
-_GROUP_OF = {"thumb": "forearm", "hand": "forearm", "calf": "shank", "foot": "shank"}
+# Limb that a primitive of a side belongs to, where it has another name.
+_LIMB_OF = {"thumb": "forearm", "hand": "forearm", "calf": "shank", "foot": "shank"}
 _HEAD_PARTS = ("neck", "cranium", "jaw", "nose", "hair")
 
 
-def _group(part: str) -> int:
-    """Index in `mask_regions.GROUPS` of the group that a part belongs to."""
-    side, _, name = part.partition("_")
-    group = f"{side}_{_GROUP_OF.get(name, name)}"
-    if group not in mask_regions.GROUPS:
-        group = "head" if part in _HEAD_PARTS else "trunk"
-    return mask_regions.GROUPS.index(group)
+def _body_part(primitive: str) -> int:
+    """Index in `body_parts.NAMES` of the part that one of `PARTS` belongs to."""
+    side, _, name = primitive.partition("_")
+    part = f"{side}_{_LIMB_OF.get(name, name)}"
+    if part not in body_parts.NAMES:
+        part = "head" if primitive in _HEAD_PARTS else "torso"
+    return body_parts.NAMES.index(part)
 
 
-PART_GROUP = np.array([_group(part) for part in PARTS])
+BODY_PART = np.array([_body_part(primitive) for primitive in PARTS], np.int8)
+"""Index in `body_parts.NAMES` of each of `PARTS`."""
 
 
 def primitives(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, UInt8
 
 from unipose_jax.geometry import numerics, transforms
+from unipose_jax.skeleton import body_parts
 from unipose_jax.synthesis.render import (
     body,
     raycast,
@@ -88,9 +89,9 @@ def depth_images(
     )
     mask = raycast.materialize(mask)
     if segmentation.large_errors:
-        group = jnp.where(person, jnp.asarray(body.PART_GROUP)[part], -1)
+        seen = jnp.where(person, jnp.asarray(body.BODY_PART)[part], body_parts.NONE)
         mask = mask_regions.simulate(
-            jax.random.fold_in(key_mask, 1), mask, measured, group, params=segmentation
+            jax.random.fold_in(key_mask, 1), mask, measured, seen, params=segmentation
         )
         mask = raycast.materialize(mask)
     return {"true_depth": depth, "depth": measured, "mask": mask}

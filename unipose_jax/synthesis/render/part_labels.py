@@ -1,7 +1,6 @@
 """Labels of the points of a rendered cloud: the body part that each was measured on."""
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from unipose_jax.skeleton import body_parts
@@ -11,30 +10,6 @@ from unipose_jax.synthesis.render import body, raycast
 # 1/m (times z^2, as sensor errors grow): farther points are flying pixels.
 _MARGIN, _MARGIN_GROWTH = 0.08, 0.005
 _SAME_SURFACE = 0.002  # metres between two renderings of one surface
-
-_LIMBS = {
-    "upper_arm": "upper_arm",
-    "forearm": "forearm",
-    "thumb": "forearm",
-    "hand": "forearm",
-    "thigh": "thigh",
-    "shank": "shank",
-    "calf": "shank",
-    "foot": "shank",
-}
-_HEAD = ("neck", "cranium", "jaw", "nose", "hair")
-
-
-def _part_of(primitive: str) -> int:
-    """Body part of one of `body.PARTS`."""
-    side, _, kind = primitive.partition("_")
-    if kind in _LIMBS:
-        return body_parts.NAMES.index(f"{side}_{_LIMBS[kind]}")
-    return body_parts.NAMES.index("head" if primitive in _HEAD else "torso")
-
-
-PART_OF_PRIMITIVE = np.array([_part_of(name) for name in body.PARTS], np.int8)
-"""Index in `body_parts.NAMES` of each of `body.PARTS`."""
 
 
 def label_points(
@@ -68,6 +43,6 @@ def label_points(
     primitive = primitive[frame, row, column]
     seen = (primitive >= 0) & (body_z <= scene_z + _SAME_SURFACE)
     near = jnp.abs(z - body_z) < _MARGIN + _MARGIN_GROWTH * z**2
-    part = jnp.asarray(PART_OF_PRIMITIVE)[jnp.maximum(primitive, 0)]
+    part = jnp.asarray(body.BODY_PART)[jnp.maximum(primitive, 0)]
     part = jnp.where(seen & near, part, body_parts.NONE)
     return jnp.where(z > 0.0, part, body_parts.UNKNOWN).astype(jnp.int8)

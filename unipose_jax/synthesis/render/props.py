@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from unipose_jax.geometry import numerics
 from unipose_jax.skeleton import definitions
 from unipose_jax.synthesis.render import raycast
 from unipose_jax.synthesis.render.things import Things
@@ -130,7 +131,7 @@ def _held(draw: Array, xyz: Array, side: str, params: PropParams) -> _Cone:
     axis = jnp.einsum("fij,j->fi", grip, mixed, precision="highest")
     down = jnp.broadcast_to(jnp.array([0.0, 1.0, 0.0]).reshape(1, 3), axis.shape)
     is_bag = kind == _BAG
-    axis = _unit(jnp.where(is_bag, down, axis))
+    axis = numerics.safe_normalize(jnp.where(is_bag, down, axis))
     # A hand holds a stick near its end or its middle; a bag hangs below the hand.
     back = jnp.where(is_bag, -0.05 - radius, 0.6 * draw[5] * length)
     palm = jnp.where(kind == 3, 0.8 * radius, 0.02) * grip[..., 2]
@@ -153,7 +154,7 @@ def _cello(
     size = scale_to_range(draw[0], (0.6, 1.1))
     ahead = scale_to_range(draw[1], (0.22, 0.38))
     lean, turn = 0.5 * draw[2] - 0.35, 0.5 * draw[3] - 0.25
-    axis = _unit(up + lean * forward + turn * left)
+    axis = numerics.safe_normalize(up + lean * forward + turn * left)
     foot = _joint(xyz, "pelvis") + ahead * forward + (0.3 * draw[4] - 0.25) * up
     foot = foot + (0.2 * draw[5] - 0.1) * left
     axes = _axes(axis, left)
@@ -195,12 +196,12 @@ def _head_wear(draw: Array, xyz: Array, stature: Array, params: PropParams) -> _
     """Long hair that falls from the head, or a hat or helmet."""
     scale = stature / _REFERENCE_STATURE
     head, top, neck = (_joint(xyz, name) for name in ("head", "head_top", "neck"))
-    up = _unit(top - neck)
+    up = numerics.safe_normalize(top - neck)
     ears = _joint(xyz, "left_ear") - _joint(xyz, "right_ear")
     head_axes = _axes(up, ears)  # up, left, back or forward
-    ahead = _unit(jnp.cross(_unit(ears), up))
+    ahead = numerics.safe_normalize(jnp.cross(numerics.safe_normalize(ears), up))
     down = jnp.array([0.0, 1.0, 0.0]).reshape(1, 3)
-    fall = _unit(0.6 * down - up)
+    fall = numerics.safe_normalize(0.6 * down - up)
     is_hat = draw[0] < 0.4
     hair = head - scale * (0.03 * ahead - 0.02 * up)
     hat = top - scale * (0.03 + 0.05 * draw[1]) * up
@@ -257,7 +258,7 @@ def _near(draw: Array, xyz: Array, params: PropParams) -> _Cone:
     place = place.at[1].min(-radius)
     place = jnp.broadcast_to(place[None], (xyz.shape[0], 3))
     axis = 2.0 * draw[6:9] - 1.0 - jnp.array([0.0, 1.0, 0.0])
-    axis = jnp.broadcast_to(_unit(axis)[None], place.shape)
+    axis = jnp.broadcast_to(numerics.safe_normalize(axis)[None], place.shape)
     return _Cone(
         center=place,
         axes=_axes(axis, aside[None] + 0.1),
@@ -278,16 +279,11 @@ def _trunk_axes(xyz: Array) -> Array:
 
 def _axes(first: Array, second: Array) -> Array:
     """Orthonormal columns: `first`, what of `second` is across it, and their cross."""
-    first = _unit(first)
+    first = numerics.safe_normalize(first)
     across = second - jnp.sum(second * first, axis=-1, keepdims=True) * first
-    across = _unit(across)
+    across = numerics.safe_normalize(across)
     return jnp.stack([first, across, jnp.cross(first, across)], axis=-1)
 
 
 def _joint(xyz: Array, name: str) -> Array:
     return xyz[:, BODY.index(name)]
-
-
-def _unit(vector: Array) -> Array:
-    squared = jnp.sum(vector**2, axis=-1, keepdims=True)
-    return vector / jnp.sqrt(jnp.maximum(squared, 1e-12))

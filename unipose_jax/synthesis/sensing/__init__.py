@@ -4,6 +4,7 @@ from unipose_jax.synthesis.sensing import (
     detector,
     image_crops,
     mask_regions,
+    normal_noise,
     person_points,
     sensor,
     sensor_kinds,
@@ -12,6 +13,7 @@ from unipose_jax.synthesis.sensing import (
 __all__ = [
     "person_points",
     "mask_regions",
+    "normal_noise",
     "image_crops",
     "detector",
     "sensor",

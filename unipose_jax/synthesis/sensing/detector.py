@@ -12,7 +12,7 @@ standing person at this distance, stature x focal length / depth, pixels.
 """
 
 import dataclasses
-import statistics
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from jaxtyping import Array, Bool, Float
 
 from unipose_jax.geometry import camera
 from unipose_jax.skeleton import definitions, kinematics
+from unipose_jax.synthesis.sensing import normal_noise
 
 _REFERENCE_WIDTH = 320.0  # pixels; pixel noise is given for images of this width
 _REFERENCE_FPS = 15.0  # frames per second for which correlations are given
@@ -141,6 +142,20 @@ class _Person:
     from_side: Array  # (frames,) bool, seen from the left or the right
 
 
+class _Draws(NamedTuple):
+    """Standard normal values; all but `offset` and `fresh` last over frames."""
+
+    lasting: Array  # (frames, 2, joints), noise along u and v
+    far: Array  # (frames, joints), outliers
+    ease: Array  # (frames, joints), noise scale
+    report: Array  # (frames, joints), misses
+    swap: Array  # (frames, joints), inversions of pairs of limbs
+    hidden: Array  # (frames, joints), inversions of hidden joints
+    own: Array  # (frames, 2, joints), confidence
+    offset: Array  # (joints, 3)
+    fresh: Array  # (frames, joints, 2)
+
+
 def simulate(
     key: jax.Array,
     xyz: Float[Array, "frames joints 3"],
@@ -178,25 +193,11 @@ def simulate(
     Returns:
         uv in pixels and confidence in [0, 1]. Both are 0 for a missing keypoint.
     """
-    key_lasting, key_own = jax.random.split(key)
-    key_offset, key_fresh, key_hidden = jax.random.split(jax.random.fold_in(key, 2), 3)
-    frames, joints = visible.shape
-    steps = _REFERENCE_FPS / fps
-    correlation = params.correlation**steps
-    lasting = correlated_normal(key_lasting, (frames, 6, joints), correlation)
-    noise, (far, ease, report, swap) = (
-        lasting[:, :2],
-        jnp.moveaxis(lasting[:, 2:], 1, 0),
-    )
-    own = jnp.moveaxis(jax.random.normal(key_own, (2, frames, joints)), 1, 0)
-    own = _correlate(own, params.confidence_correlation**steps)
-    hidden = correlated_normal(key_hidden, (frames, joints), correlation)
-    fresh = jax.random.normal(key_fresh, (frames, joints, 2))
-
+    draws = _draw(key, visible.shape, _REFERENCE_FPS / fps, params)
     person = _person(xyz, intrinsics, stature, skeleton)
     uv = camera.uv_from_xyz(xyz, intrinsics)
-    uv = uv + _offset(key_offset, person, skeleton, params)
-    swapped = _swapped(swap, hidden, person, visible, skeleton, params)
+    uv = uv + _offset(draws.offset, person, skeleton, params)
+    swapped = _swapped(draws, person, visible, skeleton, params)
     mirror = np.array(skeleton.mirror)
     uv = jnp.where(swapped[..., None], uv[:, mirror], uv)
     seen = jnp.where(swapped, visible[:, mirror], visible)
@@ -204,45 +205,21 @@ def simulate(
     inside = _inside(uv, size)
     uv = jnp.where(finite[..., None], uv, 0.0)
 
-    outlier = far < quantile(params.outlier_share)
-    scale = _noise_scale(ease, skeleton, params)
-    pixel = size[1] / _REFERENCE_WIDTH
-    height = person.scale[:, 1:]
-    mean = jnp.hypot(params.noise * pixel, params.relative_noise * height)
-    spread = mean * scale * jnp.where(seen, 1.0, params.hidden_noise)
-    spread = jnp.maximum(spread, params.noise_floor)
-    spread = jnp.where(outlier, params.outlier_noise * pixel, spread)
-    uv = uv + jnp.swapaxes(noise, 1, 2) * spread[..., None]
-    uv = uv + params.fresh_noise * height[..., None] * fresh
+    outlier = draws.far < normal_noise.quantile(params.outlier_share)
+    scale = _noise_scale(draws.ease, skeleton, params)
+    pixel, height = size[1] / _REFERENCE_WIDTH, person.scale[:, 1:]
+    deviation = _deviation(scale, seen, outlier, height, pixel, params)
+    uv = uv + jnp.swapaxes(draws.lasting, 1, 2) * deviation[..., None]
+    uv = uv + params.fresh_noise * height[..., None] * draws.fresh
 
     scale = scale * jnp.where(seen, 1.0, params.confidence_hidden_noise)
-    confidence = _confidence(own, scale, outlier | swapped, params)
-    hidden_limit = jnp.where(
-        inside, quantile(params.hidden_report), quantile(params.outside_report)
-    )
-    limit = jnp.where(seen, quantile(1.0 - params.miss_share), hidden_limit)
-    found = (report < limit) & finite & (confidence >= params.min_confidence)
+    confidence = _confidence(draws.own, scale, outlier | swapped, params)
+    found = _reported(draws.report, seen, inside, params) & finite
+    found &= confidence >= params.min_confidence
     if params.outside_report == 0.0:
         found &= _inside(uv, size)
     confidence = jnp.where(found, confidence, 0.0)
     return jnp.where(found[..., None], uv, 0.0), confidence
-
-
-def correlated_normal(
-    key: jax.Array, shape: tuple[int, ...], correlation: float
-) -> Float[Array, "..."]:
-    """Standard normal noise, first-order autoregressive along the first axis."""
-    return _correlate(jax.random.normal(key, shape), correlation)
-
-
-def _correlate(normal: Array, correlation: float) -> Array:
-    """Makes independent normal values autoregressive along the first axis."""
-    steps = np.arange(normal.shape[0])
-    lag = steps[:, None] - steps[None, :]
-    decay = np.where(lag >= 0, float(correlation) ** np.maximum(lag, 0), 0.0)
-    decay[:, 1:] *= np.sqrt(1.0 - correlation**2)
-    weights = jnp.asarray(decay, normal.dtype)
-    return jnp.einsum("ts,s...->t...", weights, normal, precision="highest")
 
 
 def joint_noise(
@@ -254,11 +231,35 @@ def joint_noise(
     return (scale / np.sqrt(np.mean(scale**2))).astype(np.float32)
 
 
-def quantile(share: float) -> float:
-    """Quantile of the standard normal distribution for a `share` in [0, 1]."""
-    if share in (0.0, 1.0):
-        return float("inf") if share else float("-inf")
-    return statistics.NormalDist().inv_cdf(share)
+def _draw(
+    key: jax.Array, shape: tuple[int, int], steps: float, params: DetectorParams
+) -> _Draws:
+    """Draws the values of a clip.
+
+    Args:
+        key: random key.
+        shape: (frames, joints).
+        steps: time between frames, in steps of the correlations of `params`.
+        params: correlations.
+    """
+    key_lasting, key_own = jax.random.split(key)
+    key_offset, key_fresh, key_hidden = jax.random.split(jax.random.fold_in(key, 2), 3)
+    frames, joints = shape
+    correlation = params.correlation**steps
+    lasting = normal_noise.correlated(key_lasting, (frames, 6, joints), correlation)
+    far, ease, report, swap = jnp.moveaxis(lasting[:, 2:], 1, 0)
+    own = jnp.moveaxis(jax.random.normal(key_own, (2, frames, joints)), 1, 0)
+    return _Draws(
+        lasting=lasting[:, :2],
+        far=far,
+        ease=ease,
+        report=report,
+        swap=swap,
+        hidden=normal_noise.correlated(key_hidden, shape, correlation),
+        own=normal_noise.correlate(own, params.confidence_correlation**steps),
+        offset=jax.random.normal(key_offset, (joints, 3)),
+        fresh=jax.random.normal(key_fresh, (frames, joints, 2)),
+    )
 
 
 def _per_group(values: Array, skeleton: definitions.Skeleton) -> Array:
@@ -285,14 +286,14 @@ def _person(xyz: Array, intrinsics: Array, stature: Array | float, skeleton) -> 
     )
 
 
-def _offset(key: jax.Array, person: _Person, skeleton, params: DetectorParams) -> Array:
+def _offset(normal: Array, person: _Person, skeleton, params: DetectorParams) -> Array:
     """Constant offset of each joint in the body's frame, projected, pixels."""
     mirror = np.array(skeleton.mirror)
     joints = np.arange(len(mirror))
     kinds = [definitions.without_side(name) for name in skeleton.joints]
     scale = np.array([_OFFSETS.get(kind, 1.0) for kind in kinds], np.float32)
     # Left and right joints are mirror images; those on the midline stay on it.
-    normal = jax.random.normal(key, (len(mirror), 3))[np.minimum(joints, mirror)]
+    normal = normal[np.minimum(joints, mirror)]
     sense = np.ones((len(mirror), 3), np.float32)
     sense[:, 0] = np.sign(joints - mirror)
     offset = params.offset * scale[:, None] * sense * normal
@@ -301,8 +302,7 @@ def _offset(key: jax.Array, person: _Person, skeleton, params: DetectorParams) -
 
 
 def _swapped(
-    swap: Array,
-    hidden: Array,
+    draws: _Draws,
     person: _Person,
     visible: Array,
     skeleton,
@@ -311,8 +311,7 @@ def _swapped(
     """Joints that are reported at the place of the same joint of the other side.
 
     Args:
-        swap: standard normal value per joint, for pairs of limbs.
-        hidden: the same, for hidden joints.
+        draws: values of pairs of limbs and of hidden joints.
         person: whether the person is seen from the side.
         visible: of the joints.
         skeleton: of the joints.
@@ -321,11 +320,13 @@ def _swapped(
     from_side = person.from_side[:, None]
     limit = jnp.where(
         from_side,
-        quantile(params.swap_share + params.side_swap_share),
-        quantile(params.swap_share),
+        normal_noise.quantile(params.swap_share + params.side_swap_share),
+        normal_noise.quantile(params.swap_share),
     )
-    pair = _per_group(swap, skeleton) < limit
-    jump = _per_group(hidden, skeleton) < quantile(params.hidden_swap_share)
+    pair = _per_group(draws.swap, skeleton) < limit
+    jump = _per_group(draws.hidden, skeleton) < normal_noise.quantile(
+        params.hidden_swap_share
+    )
     return pair | (jump & from_side & ~visible)
 
 
@@ -342,6 +343,44 @@ def _noise_scale(normal: Array, skeleton, params: DetectorParams) -> Array:
     return jnp.asarray(kind) * jnp.exp(params.spread * normal - params.spread**2)
 
 
+def _deviation(
+    scale: Array,
+    seen: Array,
+    outlier: Array,
+    height: Array,
+    pixel: float,
+    params: DetectorParams,
+) -> Array:
+    """Standard deviation of the lasting noise of each joint, pixels.
+
+    Args:
+        scale: noise of the joints, if visible, relative to the mean.
+        seen: whether the joint at the reported place is visible.
+        outlier: joints that land far away.
+        height: H in each frame, (frames, 1), pixels.
+        pixel: pixels of the image per pixel at 320 wide.
+        params: sizes of the noise.
+    """
+    mean = jnp.hypot(params.noise * pixel, params.relative_noise * height)
+    deviation = mean * scale * jnp.where(seen, 1.0, params.hidden_noise)
+    deviation = jnp.maximum(deviation, params.noise_floor)
+    return jnp.where(outlier, params.outlier_noise * pixel, deviation)
+
+
+def _reported(
+    normal: Array, seen: Array, inside: Array, params: DetectorParams
+) -> Array:
+    """Joints that are not missed, by visibility and place in the image."""
+    hidden_limit = jnp.where(
+        inside,
+        normal_noise.quantile(params.hidden_report),
+        normal_noise.quantile(params.outside_report),
+    )
+    return normal < jnp.where(
+        seen, normal_noise.quantile(1.0 - params.miss_share), hidden_limit
+    )
+
+
 def _confidence(
     normal: Array, scale: Array, wrong: Array, params: DetectorParams
 ) -> Array:
@@ -353,7 +392,7 @@ def _confidence(
         wrong: outliers and inversions.
         params: noise of the confidence and share of overconfident errors.
     """
-    sure = normal[:, 0] < quantile(params.overconfident_share)
+    sure = normal[:, 0] < normal_noise.quantile(params.overconfident_share)
     scale = scale * jnp.where(wrong & ~sure, 3.0, 1.0)
     scale = scale * jnp.exp(params.confidence_noise * normal[:, 1])
     odds = (params.confidence_scale * scale) ** params.confidence_power

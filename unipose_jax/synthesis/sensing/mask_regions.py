@@ -10,29 +10,26 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from unipose_jax.skeleton import body_parts
 from unipose_jax.synthesis.sensing import person_points
 from unipose_jax.synthesis.uniform_ranges import scale_to_range
 
-GROUPS = (
-    *("trunk", "head"),
-    *("left_upper_arm", "left_forearm", "right_upper_arm", "right_forearm"),
-    *("left_thigh", "left_shank", "right_thigh", "right_shank"),
-)
-_LEFT_ARM, _RIGHT_ARM = GROUPS[2:4], GROUPS[4:6]
-_LEFT_LEG, _RIGHT_LEG = GROUPS[6:8], GROUPS[8:10]
-# Groups that are lost together.
+_LEFT_ARM = ("left_upper_arm", "left_forearm")
+_RIGHT_ARM = ("right_upper_arm", "right_forearm")
+_LEFT_LEG, _RIGHT_LEG = ("left_thigh", "left_shank"), ("right_thigh", "right_shank")
+# Body parts that are lost together.
 _LOST = (
     ("head",),
     *(_LEFT_ARM, _RIGHT_ARM, _LEFT_LEG, _RIGHT_LEG),
     *(("left_forearm", "right_forearm"), ("left_shank", "right_shank")),
     (*_LEFT_LEG, *_RIGHT_LEG),
     (*_LEFT_ARM, *_RIGHT_ARM),
-    ("trunk", "left_upper_arm", "right_upper_arm"),  # a black shirt
-    ("trunk", *_LEFT_ARM, *_RIGHT_ARM),
+    ("torso", "left_upper_arm", "right_upper_arm"),  # a black shirt
+    ("torso", *_LEFT_ARM, *_RIGHT_ARM),
     (*_LEFT_ARM, *_LEFT_LEG),
     (*_RIGHT_ARM, *_RIGHT_LEG),
 )
-_LOST_TABLE = np.array([[group in row for group in GROUPS] for row in _LOST])
+_LOST_TABLE = np.array([[name in row for name in body_parts.NAMES] for row in _LOST])
 _HOLE_CELL = 20  # pixels, size of the holes
 
 
@@ -40,7 +37,7 @@ def simulate(
     key: jax.Array,
     mask: Bool[Array, "frames height width"],
     depth: Float[Array, "frames height width"],
-    group: Int[Array, "frames height width"],
+    part: Int[Array, "frames height width"],
     *,
     params: person_points.SegmentationParams,
 ) -> Bool[Array, "frames height width"]:
@@ -50,14 +47,13 @@ def simulate(
         key: random key.
         mask: segmented person, with what else is taken for the person.
         depth: measured z-depth, metres, 0 where missing.
-        group: index in `GROUPS` of the body part at each pixel, -1 where there is none.
+        part: body part at each pixel, an index in `body_parts.NAMES`.
         params: shares of clips with each kind of error.
     """
     key_draw, key_hole, key_leak = jax.random.split(key, 3)
     draw = jax.random.uniform(key_draw, (10,))
     rows = jnp.asarray(_LOST_TABLE)[(len(_LOST) * draw[0]).astype(jnp.int32)]
-    gone = rows[jnp.maximum(group, 0)] & (group >= 0)
-    lost = gone & (draw[1] < params.lost_share)
+    lost = rows[part] & (draw[1] < params.lost_share)
     lost |= _cut(draw[2:4], mask) & (draw[4] < params.cut_share)
     holes = person_points.blobs(key_hole, mask.shape, params.hole_area, cell=_HOLE_CELL)
     lost |= holes & (draw[5] < params.hole_share)
@@ -65,7 +61,7 @@ def simulate(
         key_leak, mask.shape, params.leak_area, cell=_HOLE_CELL
     )
     leaks &= draw[6] < params.leak_share
-    return ((mask & ~lost) | (leaks & (group < 0))) & (depth > 0.0)
+    return ((mask & ~lost) | (leaks & (part == body_parts.NONE))) & (depth > 0.0)
 
 
 def _cut(draw: Array, mask: Array) -> Array:

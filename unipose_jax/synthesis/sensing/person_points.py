@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from unipose_jax.synthesis.sensing import detector, sensor
+from unipose_jax.synthesis.sensing import normal_noise, sensor
 
 _CELL = 8  # pixels, size of the blobs that the segmentation misses
 _GOLDEN = 0.6180339887498949
@@ -84,7 +84,7 @@ def blobs(
     field = jax.random.normal(key, grid)
     for axis, size in ((1, height), (2, width)):
         field = _interpolate(field, axis, size, cell)
-    return field < detector.quantile(share)
+    return field < normal_noise.quantile(share)
 
 
 def _interpolate(field: Array, axis: int, size: int, cell: int) -> Array:
