@@ -76,14 +76,20 @@ def network() -> ml_collections.ConfigDict:
 
 
 def augmentation() -> ml_collections.ConfigDict:
-    """Augmentation of clips; `turn` and `approach` need 3D labels."""
+    """Augmentation of clips; people change only where there are 3D labels."""
     augment = ml_collections.ConfigDict()
     augment.pan, augment.tilt, augment.roll = 0.2, 0.05, 0.03  # radians
+    augment.camera_height = 0.0  # metres, largest change
     augment.mirror = True
     augment.keypoint_noise = 5.0  # pixels, largest noise of keypoints
     augment.keypoint_noise_prob = 0.3  # share of clips with noise
+    augment.missing_prob = 0.3  # share of clips with missing keypoints
+    augment.missing_joints = 0.2  # largest share of single joints
+    augment.missing_run = 0.5  # longest run of frames, share of the clip
     augment.person_rotation = 0.5  # radians, largest rotation of the person
     augment.distance_scale = 0.2  # largest factor of the distance, less 1
+    augment.person_scale = 0.15  # the same of the person's size
+    augment.bone_scale = 0.05  # and of each pair of bones
     return augment
 
 
