@@ -34,13 +34,25 @@ from unipose_jax.train.evaluation import lifting_study
 from unipose_jax.train.recipes import pose_machine, self_correction
 from unipose_jax.train.recipes.recipe import Recipe
 
-_DATA = flags.DEFINE_string("data", None, "File or folder of HumanEva-I.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study.")
-_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of each network.")
-_STEPS = flags.DEFINE_integer("steps", 500, "Training steps.")
-_BATCH = flags.DEFINE_integer("batch", 32, "Clips of a step.")
-_NETWORKS = flags.DEFINE_list("networks", None, "Networks to train; default: all.")
-_SET = flags.DEFINE_multi_string("set", [], "Override: config.key=value.")
+# Other commands have flags of the same names; tests import several in one process.
+_FLAGS = flags.FLAGS if __name__ == "__main__" else flags.FlagValues()
+_DATA = flags.DEFINE_string(
+    "data", None, "File or folder of HumanEva-I.", flag_values=_FLAGS
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the study.", flag_values=_FLAGS
+)
+_SEEDS = flags.DEFINE_list(
+    "seeds", ["0", "1", "2"], "Seeds of each network.", flag_values=_FLAGS
+)
+_STEPS = flags.DEFINE_integer("steps", 500, "Training steps.", flag_values=_FLAGS)
+_BATCH = flags.DEFINE_integer("batch", 32, "Clips of a step.", flag_values=_FLAGS)
+_NETWORKS = flags.DEFINE_list(
+    "networks", None, "Networks to train; default: all.", flag_values=_FLAGS
+)
+_SET = flags.DEFINE_multi_string(
+    "set", [], "Override: config.key=value.", flag_values=_FLAGS
+)
 
 _CORRECTIONS = (0, 2, 10)  # steps
 _TEST_BATCH = 32
@@ -314,26 +326,30 @@ def _stack(examples: list[Clips]) -> Clips:
 
 def to_markdown(records: Mapping[str, list[dict[str, Any]]]) -> str:
     """The table, and what it is about."""
-    steps = [str(number) for number in _CORRECTIONS]
-    titles = [f"{number} steps" for number in steps]
-    lines = [f"| test | {' | '.join(titles)} | P-MPJPE | absolute |"]
-    lines.append("| --- |" + " --- |" * (len(steps) + 2))
-    for row, found in records.items():
-        start = np.array([scores["root_mpjpe_mm"]["0"] for scores in found])
-        cells = [_cell(start)]
-        for number in steps[1:]:
-            after = np.array([scores["root_mpjpe_mm"][number] for scores in found])
-            cells.append(f"{_cell(after - start, sign='+')}")
-        for name in ("pa_mpjpe_mm", "mpjpe_mm"):
-            cells.append(_cell(np.array([scores[name] for scores in found])))
-        lines.append(f"| {row} | {' | '.join(cells)} |")
-    return "\n".join(lines) + f"""
-
+    return f"""{table_of(records)}
 MPJPE [mm] relative to the root, mean over actions; after steps of correction the change
 against 0 steps. P-MPJPE and the error in the camera's frame without correction. Mean ±
 standard deviation over {max(map(len, records.values()))} seeds. {_STEPS.value} training
 steps of {_BATCH.value} clips. Overrides: {" ".join(_SET.value) or "none"}.
 """
+
+
+def table_of(records: Mapping[str, list[dict[str, Any]]]) -> str:
+    """Millimetres by row and steps of correction."""
+    first, *more = [str(number) for number in _CORRECTIONS]
+    titles = [f"{number} steps" for number in (first, *more)]
+    lines = [f"| test | {' | '.join(titles)} | P-MPJPE | absolute |"]
+    lines.append("| --- |" + " --- |" * (len(titles) + 2))
+    for row, found in records.items():
+        start = np.array([scores["root_mpjpe_mm"][first] for scores in found])
+        cells = [_cell(start)]
+        for number in more:
+            after = np.array([scores["root_mpjpe_mm"][number] for scores in found])
+            cells.append(_cell(after - start, sign="+"))
+        for name in ("pa_mpjpe_mm", "mpjpe_mm"):
+            cells.append(_cell(np.array([scores[name] for scores in found])))
+        lines.append(f"| {row} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _cell(values: np.ndarray, *, sign: str = "") -> str:

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tests.train.augment import test_keypoint_augment as clips
+from tests import keypoint_clips as clips
 from unipose_jax.train.augment import missing_keypoints
 
 SKELETON = clips.SKELETON

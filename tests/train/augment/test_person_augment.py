@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.train.augment import test_keypoint_augment as clips
+from tests import keypoint_clips as clips
 from unipose_jax.skeleton import kinematics
 from unipose_jax.train.augment import person_augment
 
@@ -32,9 +32,7 @@ def lengths(clip):
 @pytest.mark.parametrize("seed", range(3))
 def test_people_of_other_sizes_stand_on_the_same_floor(seed):
     before, found = clips.make_clip(), changed(seed, person_scale=0.3, bone_scale=0.1)
-    np.testing.assert_allclose(
-        heights(found).min(1), heights(before).min(1), atol=1e-4
-    )
+    np.testing.assert_allclose(heights(found).min(1), heights(before).min(1), atol=1e-4)
     ratio = lengths(found) / lengths(before)
     np.testing.assert_allclose(ratio, np.broadcast_to(ratio[:1], (3, 14)), rtol=1e-3)
     assert np.ptp(ratio[0]) > 0.02
