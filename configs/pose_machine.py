@@ -49,7 +49,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
 
 def lifting_data(data: ml_collections.ConfigDict) -> None:
     """Changes the data to joints in 2D and 3D, without depth."""
-    for unused in ("scene", "train_view", "motion", "part_labels"):
+    for unused in ("scene", "train_view", "part_labels"):
         del data[unused]
     data.name, data.variant = "humaneva", "usual"
     data.skeleton = "HUMANEVA15"
@@ -60,6 +60,10 @@ def lifting_data(data: ml_collections.ConfigDict) -> None:
     data.labeled_subjects = ""
     # Whether the others train with their 2D keypoints
     data.use_unlabeled_keypoints = True
+    # Clips of rendered motion under the cameras of the data set, added to training;
+    # half of them from the motion capture in the file `motion`, if it is given
+    data.added_people = 0
+    data.motion = ""
 
 
 def network() -> ml_collections.ConfigDict:
