@@ -95,6 +95,7 @@ def augmentation() -> ml_collections.ConfigDict:
     augment.distance_scale = 0.2  # largest factor of the distance, less 1
     augment.person_scale = 0.15  # the same of the person's size
     augment.bone_scale = 0.05  # and of each pair of bones
+    augment.person_scale_prob = 1.0  # share of clips with another size
     return augment
 
 

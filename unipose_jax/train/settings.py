@@ -116,6 +116,7 @@ class KeypointAugmentation:
     keypoint_noise_prob: float
     person_scale: float = 0.0
     bone_scale: float = 0.0
+    person_scale_prob: float = 1.0
     camera_height: float = 0.0
     missing_prob: float = 0.0
     missing_joints: float = 0.0

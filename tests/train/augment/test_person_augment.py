@@ -13,12 +13,14 @@ UP = jnp.array([0.0, -np.cos(TILT), -np.sin(TILT)], jnp.float32)
 FLOOR = jnp.append(UP, 1.5)  # the camera is 1.5 m above it
 
 
+CHANGE = jax.jit(person_augment.change_person, static_argnames=("config", "skeleton"))
+
+
 def changed(seed=0, floor=FLOOR, clip=None, **changes):
     clip = dict(clips.make_clip() if clip is None else clip)
     clip["floor"] = floor
-    return person_augment.change_person(
-        jax.random.key(seed), clip, config=clips.config(**changes), skeleton=SKELETON
-    )
+    config = clips.config(**changes)
+    return CHANGE(jax.random.key(seed), clip, config=config, skeleton=SKELETON)
 
 
 def heights(clip):
@@ -105,6 +107,16 @@ def test_without_the_joints_between_a_person_keeps_its_size():
     found = changed(clip=clip, person_scale=0.3)
     known = np.asarray(clip["xyz_valid"])
     np.testing.assert_allclose(found["xyz"][known], clip["xyz"][known], atol=1e-5)
+
+
+def test_a_share_of_people_keeps_its_size():
+    before = lengths(clips.make_clip())
+    found = [
+        lengths(changed(seed, person_scale=0.3, person_scale_prob=0.5))
+        for seed in range(10)
+    ]
+    same = [np.allclose(one, before, atol=1e-5) for one in found]
+    assert 2 <= sum(same) <= 8
 
 
 def test_nobody_comes_too_near():

@@ -35,24 +35,24 @@ def change_person(
             the y axis of the camera is taken for the vertical, and people move along
             the line of sight.
         config: `person_scale` and `bone_scale`, the largest factors, less 1, of the
-            person and of each pair of bones; `person_rotation`, radians, about the
-            vertical through the middle of the clip; `distance_scale`, the largest
-            factor of the distance, less 1; `camera_height`, the largest change of the
-            camera's height, metres.
+            person and of each pair of bones, in a share `person_scale_prob` of clips;
+            `person_rotation`, radians, about the vertical through the middle of the
+            clip; `distance_scale`, the largest factor of the distance, less 1;
+            `camera_height`, the largest change of the camera's height, metres.
         skeleton: of the joints.
 
     Returns:
         The same fields. Clips without labels, and people who would come nearer than
         0.5 m, do not change.
     """
-    size_key, turn_key, move_key, rise_key = jax.random.split(key, 4)
+    size_key, turn_key, move_key, rise_key, gate_key = jax.random.split(key, 5)
     valid = clip["xyz_valid"]
     known = ~jnp.any((clip["confidence"] > 0) & ~valid)
     xyz = jnp.where(valid[..., None], clip["xyz"], 0.0)
     floor = clip.get("floor", jnp.full((4,), jnp.nan))
     has_floor = jnp.isfinite(floor).all()
     up = jnp.where(has_floor, floor[:3], jnp.array([0.0, -1.0, 0.0]))
-    xyz = resize(
+    resized = resize(
         size_key,
         xyz,
         valid,
@@ -61,6 +61,8 @@ def change_person(
         bone_scale=config.bone_scale,
         skeleton=skeleton,
     )
+    chosen = jax.random.bernoulli(gate_key, config.person_scale_prob)
+    xyz = jnp.where(chosen, resized, xyz)
     count = jnp.maximum(valid.sum(), 1)
     middle = jnp.where(valid[..., None], xyz, 0.0).sum((0, 1)) / count
     angle = _symmetric(turn_key, config.person_rotation)
