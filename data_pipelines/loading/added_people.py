@@ -5,14 +5,12 @@ stood, and projected by the same cameras. There are no images: 2D joints are exa
 projections of the 3D joints.
 """
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from data_pipelines.ground import file_io, settings
+from data_pipelines.ground import settings
 from data_pipelines.loading import clip_source
 from data_pipelines.rendered import clip_pool
 from data_pipelines.sequences import tracks
@@ -20,7 +18,6 @@ from unipose_jax import errors
 from unipose_jax import skeleton as skeletons
 from unipose_jax.geometry import camera
 from unipose_jax.skeleton import definitions
-from unipose_jax.synthesis.motion import body_shape, procedural, retargeting
 
 SUBJECT = "added"
 _MIN_DEPTH = 0.5  # metres; people who come nearer are left out
@@ -51,10 +48,14 @@ def make_tracks(
     rng = np.random.default_rng([data.seed, data.added_people])
     frames = data.frames * data.frame_step
     fps = _frame_rate(standing)
-    motions = _captured(data, frames, fps)
-    count = data.added_people // 2 if motions else 0
-    bodies = [motions[rng.integers(len(motions))] for _ in range(count)]
-    bodies += list(_procedural(data.added_people - count, frames, fps, data.seed))
+    rate: dict[str, Any] = {"fps": fps, "length": frames}
+    bodies: list[np.ndarray] = []
+    if data.motion:
+        pieces = clip_pool.captured_motion(clip_pool.motion_path(data), **rate)
+        chosen = rng.integers(len(pieces), size=data.added_people // 2)
+        bodies += list(pieces[chosen])
+    rest = data.added_people - len(bodies)
+    bodies += list(clip_pool.procedural_motion(rest, **rate, seed=data.seed))
     made = [
         _place(xyz, standing[rng.integers(len(standing))], fps, data.skeleton, rng)
         for xyz in bodies
@@ -70,54 +71,6 @@ def _has_floor(track: clip_source.Track) -> bool:
 def _frame_rate(recorded: Sequence[clip_source.Track]) -> float:
     steps = np.concatenate([np.diff(track.time) for track in recorded])
     return round(float(1.0 / np.median(steps)), 3)
-
-
-def _captured(data: settings.DataSettings, frames: int, fps: float) -> list[np.ndarray]:
-    """Pieces of captured motion: BODY joints (frames, joints, 3), floor at y = 0."""
-    if not data.motion:
-        return []
-    path = clip_pool.motion_path(data)
-    try:
-        clips = retargeting.load_clips(path).values()
-        bodies = [_resample(retargeting.to_body(c), c.fps, fps) for c in clips]
-    except (TypeError, OSError, *file_io.DAMAGED_NPZ) as error:
-        raise errors.BadInput(f"{path} has no motion clips: {error}") from error
-    return [
-        body[start : start + frames]
-        for body in bodies
-        for start in range(0, len(body) - frames + 1, frames)
-    ]
-
-
-def _resample(xyz: np.ndarray, own: float, wanted: float) -> np.ndarray:
-    """Linear interpolation in time."""
-    time = np.arange(0.0, len(xyz) - 1, own / wanted)
-    first = time.astype(int)
-    share = (time - first)[:, None, None]
-    return (1.0 - share) * xyz[first] + share * xyz[first + 1]
-
-
-def _procedural(count: int, frames: int, fps: float, seed: int) -> np.ndarray:
-    """Procedural motions of random bodies: BODY joints, floor at y = 0."""
-    keys = jax.random.split(jax.random.key(seed), count)
-    return np.asarray(_sampler(frames, fps)(keys))
-
-
-@functools.cache
-def _sampler(frames: int, fps: float) -> Callable:
-    """Builds a jitted function from keys to motions."""
-    time = jnp.arange(frames, dtype=jnp.float32) / fps
-
-    @jax.jit
-    @jax.vmap
-    def make(key):
-        shape_key, motion_key = jax.random.split(key)
-        person = body_shape.sample_shape(shape_key, body_shape.ShapeParams())
-        return procedural.sample_motion(
-            motion_key, person, time, procedural.MotionParams()
-        )
-
-    return make
 
 
 def _place(
