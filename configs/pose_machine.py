@@ -25,7 +25,7 @@ from configs import unipose
 
 
 def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
-    """Returns the config; `mode` is "quick", "people", "full" or "smoke"."""
+    """Returns the config; `mode` is "people", "quick", "full" or "smoke"."""
     config = unipose.stage_1("quick")
     for unused in ("student", "crop_augment"):
         del config[unused]
@@ -51,7 +51,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
         shrink(config)
     elif mode != "quick":
         raise ValueError(
-            f"unknown mode {mode!r}; use 'quick', 'people', 'full' or 'smoke'"
+            f"unknown mode {mode!r}; use 'people', 'quick', 'full' or 'smoke'"
         )
     return config
 
