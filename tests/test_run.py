@@ -62,6 +62,23 @@ def test_smoke_run_writes_metrics_pictures_and_page(smoke_run, tmp_path):
     assert again["results"] == record["results"]
 
 
+@pytest.mark.slow
+def test_the_config_of_a_run_is_in_its_workdir(
+    smoke_run, rendered_recording, tmp_path, traced_only
+):
+    workdir = shutil.copytree(smoke_run.workdir, tmp_path / "w")
+    (workdir / "metrics.json").unlink()
+    assert run("evaluate", workdir=workdir) == 0
+    assert (workdir / "metrics.json").exists()
+    where = {"workdir": workdir, "input": rendered_recording}
+    assert run("predict", output=tmp_path / "a.npz", **where) == 0
+    assert run("predict", smoke_run.config, output=tmp_path / "b.npz", **where) == 0
+    poses = [pose_file.read(tmp_path / f"{name}.npz").xyz for name in "ab"]
+    np.testing.assert_array_equal(*poses)
+    with pytest.raises(errors.BadInput, match="no network for depth, but for points"):
+        run("predict", output=tmp_path / "c.npz", modality="depth", **where)
+
+
 @pytest.mark.parametrize("modality", ["points", "depth"])
 def test_shipped_weights_predict_a_recording(rendered_recording, tmp_path, modality):
     output = tmp_path / "poses.npz"

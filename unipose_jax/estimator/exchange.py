@@ -4,6 +4,7 @@ The network becomes a function of arrays with its weights inside; `describe` say
 goes in and what comes out.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +45,8 @@ def to_onnx(estimator: network.Estimator) -> bytes:
         errors.BadInput: jax2onnx or onnxruntime are not installed, or the network has
             an operation that jax2onnx cannot convert, or converts wrongly.
     """
+    for library in ("jax2onnx", "onnx_ir"):  # many lines on plugins that are not used
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
         import jax2onnx
         import onnxruntime
