@@ -1,7 +1,7 @@
 """Parses the command line: mode, config and flags, with every mistake in one line."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from absl import flags
@@ -55,7 +55,7 @@ def define(argv: Sequence[str]) -> flags.FlagValues:
     config_flags.DEFINE_config_file(
         "config", None, "", flag_values=values, sys_argv=list(argv)
     )
-    makers = {
+    makers: dict[str, Callable[..., Any]] = {
         "string": flags.DEFINE_string,
         "float": flags.DEFINE_float,
         "integer": flags.DEFINE_integer,

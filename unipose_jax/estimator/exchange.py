@@ -102,7 +102,7 @@ def sample_inputs(estimator: network.Estimator, clips: int = 1) -> list[np.ndarr
         clips: how many.
     """
     rng = np.random.default_rng(0)
-    values = {
+    values: dict[str, Any] = {
         "points": (0.0, 0.0, 3.0),
         "points_valid": True,
         "time": np.arange(estimator.frames) / 15.0,
