@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -44,7 +44,7 @@ def predict(
     """Predicts the poses in a recording; writes a pose file and a report.
 
     Args:
-        config: of the run in `workdir`; None for the weights that ship.
+        config: of the run in `workdir`; None for that of its checkpoint.
         workdir: of a run; None for the weights that ship.
         source: recording folder.
         output: pose file to write.
@@ -60,8 +60,6 @@ def predict(
     Raises:
         errors.BadInput: the recording cannot be used, or shows nobody.
     """
-    if workdir is not None and config is None:
-        raise errors.BadInput("--workdir needs the --config that it was trained with")
     if config is not None and workdir is None:
         raise errors.BadInput(
             "--config needs the --workdir of its run; without both, the weights that "
@@ -74,12 +72,13 @@ def predict(
     file_io.check_writable(output)
     if pictures:
         build.check_folder(output.with_suffix(""))
-    if config is None or workdir is None:
+    values: Mapping[str, Any] = {}
+    if workdir is None:
         informed = keypoints and modality == store.SHIPPED and _has_keypoints(opened)
         network = estimator.load_shipped(store.WITH_KEYPOINTS if informed else modality)
     else:
-        network = _load_trained(config, workdir, modality)
-    _check_convention(config, network, convention)
+        network, values = load_trained(config, workdir, modality)
+    _check_convention(values, network, convention)
     found = (
         _everyone(network, opened, use_keypoints=keypoints)
         if people == "all"
@@ -110,7 +109,7 @@ def _has_keypoints(opened: recording.Recording) -> bool:
 
 
 def _check_convention(
-    config: Any, network: estimator.Estimator, convention: str
+    config: Mapping[str, Any], network: estimator.Estimator, convention: str
 ) -> None:
     """Refuses a convention that does not fit the joints of a network.
 
@@ -120,7 +119,7 @@ def _check_convention(
     if convention == skin_depths.ANATOMY:
         return
     conventions.skin_depths_of(skeleton.by_name(network.skeleton), convention)
-    learnt = config.loss.get("skin_depths", skin_depths.ANATOMY) if config else None
+    learnt = config.get("loss", {}).get("skin_depths", skin_depths.ANATOMY)
     if learnt not in (None, skin_depths.ANATOMY):
         raise errors.BadInput(
             f"--convention={convention} moves joints from those of anatomy, but this "
@@ -189,11 +188,23 @@ def _keypoint_line(
     )
 
 
-def _load_trained(
+def load_trained(
     config: Any, workdir: pathlib.Path, modality: str
-) -> estimator.Estimator:
-    """The network of a modality that a run has trained, with its clip length."""
-    stage = plan.resolve_stage(config, workdir, modality)
+) -> tuple[estimator.Estimator, dict[str, Any]]:
+    """The network of a modality that a run has trained, and the run's config.
+
+    Args:
+        config: of the run; None for that of its checkpoint.
+        workdir: of the run.
+        modality: one of `folders.MODALITIES`.
+
+    Raises:
+        errors.BadInput: there is no such network, or it takes no depth recordings.
+    """
+    if config is None:
+        stage = plan.stage_of_run(workdir, modality)
+    else:
+        stage = plan.resolve_stage(config, workdir, modality)
     if stage.method not in _METHODS:
         raise errors.BadInput(
             "predict needs a network that uses depth recordings; "
@@ -201,7 +212,7 @@ def _load_trained(
         )
     state = restore.restore_best(stage)
     used = restore.read_config(stage.folder)
-    return estimator.from_config(used, jax.device_get(state.ema_params))
+    return estimator.from_config(used, jax.device_get(state.ema_params)), used
 
 
 def predict_recording(
