@@ -19,6 +19,7 @@ from unipose_jax.cli import (
     prediction_page,
     prediction_quality,
 )
+from unipose_jax.estimator import reliability
 from unipose_jax.physics import skin_depths
 from unipose_jax.report import build
 from unipose_jax.train import plan
@@ -247,7 +248,7 @@ def predict_recording(
         if result is None:
             continue
         xyz[index], confidence[index] = result
-        valid[index] = prediction_quality.reliable_joints(
+        valid[index] = reliability.reliable_joints(
             *result, cloud.xyz, opened.depth_camera
         )
         if found % every == 0:
