@@ -6,7 +6,9 @@ import sys
 from absl import app, flags
 from ml_collections import config_flags
 
-MODES = "train evaluate predict refine score prepare convert keypoints lookup".split()
+MODES = (
+    "train evaluate predict live refine score prepare convert keypoints lookup".split()
+)
 
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
 _CONFIG = config_flags.DEFINE_config_file("config", None, "configs/FILE.py:VARIANT")
@@ -27,8 +29,16 @@ flags.DEFINE_string("source", None, "Original files of a data set (prepare).")
 flags.DEFINE_string("data_dir", None, "Prepared data sets; is config.data.data_dir.")
 flags.DEFINE_enum("modality", "points", ("points", "depth", "rgb"), "Of predict.")
 flags.DEFINE_enum("people", "one", ("one", "all"), "Whose poses predict writes.")
-flags.DEFINE_bool("keypoints", True, "predict: use the recording's 2D keypoints.")
+flags.DEFINE_bool(
+    "keypoints", None, "predict: the recording's (default). live: detect."
+)
 flags.DEFINE_bool("pictures", True, "predict, refine: also draw, beside the output.")
+flags.DEFINE_string("camera", None, "live: realsense, azure, ..., recording:FOLDER.")
+flags.DEFINE_string("record", None, "live: recording folder to write, of all frames.")
+flags.DEFINE_bool("stream", False, "live: print one JSON object per frame.")
+flags.DEFINE_bool("view", False, "live: show frames and poses in a window.")
+flags.DEFINE_bool("poses", True, "live: predict; --noposes only records or shows.")
+flags.DEFINE_bool("realtime", True, "live: play a recording at its own rate.")
 flags.DEFINE_string("coordinator", "", "Several hosts: host:port of process 0 or auto.")
 flags.DEFINE_integer("num_processes", 1, "Several hosts: how many.")
 flags.DEFINE_integer("process_id", 0, "Several hosts: this one's number from 0.")

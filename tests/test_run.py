@@ -30,14 +30,19 @@ def run(mode: str, config=None, **options) -> int:
     defaults = dict.fromkeys(
         [
             *("workdir", "input", "output", "truth", "source", "data_dir", "model"),
-            "recording",
+            *("recording", "record"),
         ]
     )
     flags = defaults | {
         "pictures": False,
         "modality": "points",
         "people": "one",
-        "keypoints": True,
+        "keypoints": None,
+        "camera": None,
+        "stream": False,
+        "view": False,
+        "poses": True,
+        "realtime": True,
         "coordinator": "",
         "num_processes": 1,
         "process_id": 0,

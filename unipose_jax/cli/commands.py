@@ -84,8 +84,29 @@ def _predict(config, options) -> int:
         modality=options.modality,
         pictures=options.pictures,
         people=options.people,
-        keypoints=options.keypoints,
+        keypoints=options.keypoints is not False,
         convention=options.convention,
+    )
+
+
+def _live(config, options) -> int:
+    if not options.camera:
+        raise errors.BadInput("--camera is missing; see --help")
+    module = _mode("live")
+    return module.live(
+        config,
+        paths.optional(options, "workdir"),
+        options.camera,
+        module.Options(
+            poses=options.poses,
+            keypoints=bool(options.keypoints),
+            model=paths.optional(options, "model"),
+            view=options.view,
+            record=paths.optional(options, "record"),
+            output=paths.optional(options, "output"),
+            stream=options.stream,
+            realtime=options.realtime,
+        ),
     )
 
 
@@ -155,6 +176,7 @@ MODES: dict[str, Callable[[Any, Any], int]] = {
     "train": _train,
     "evaluate": _evaluate,
     "predict": _predict,
+    "live": _live,
     "refine": _refine,
     "score": _score,
     "prepare": _prepare,

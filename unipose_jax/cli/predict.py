@@ -5,7 +5,6 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-import jax
 import numpy as np
 
 from data_pipelines.ground import file_io, pose_file
@@ -15,6 +14,7 @@ from data_pipelines.sequences import people as people_lib
 from unipose_jax import errors, estimator, skeleton
 from unipose_jax.cli import (
     conventions,
+    networks,
     predicted_people,
     prediction_page,
     prediction_quality,
@@ -22,12 +22,9 @@ from unipose_jax.cli import (
 from unipose_jax.estimator import reliability
 from unipose_jax.physics import skin_depths
 from unipose_jax.report import build
-from unipose_jax.train import plan
-from unipose_jax.train.checkpoints import restore
 from unipose_jax.weights import store
 
 MAX_PICTURES = 24  # frames drawn of a prediction
-_METHODS = ("stage1", "stage2")  # recipes whose networks take recorded images
 
 
 def predict(
@@ -61,13 +58,7 @@ def predict(
     Raises:
         errors.BadInput: the recording cannot be used, or shows nobody.
     """
-    if workdir is not None and config is None:
-        raise errors.BadInput("--workdir needs the --config that it was trained with")
-    if config is not None and workdir is None:
-        raise errors.BadInput(
-            "--config needs the --workdir of its run; without both, the weights that "
-            "ship with the package are used"
-        )
+    networks.check(config, workdir)
     if output.suffix != ".npz":
         raise errors.BadInput(f"a pose file must end in .npz, got {output}")
     opened = recording.open_recording(source)
@@ -75,11 +66,12 @@ def predict(
     file_io.check_writable(output)
     if pictures:
         build.check_folder(output.with_suffix(""))
-    if config is None or workdir is None:
-        informed = keypoints and modality == store.SHIPPED and _has_keypoints(opened)
-        network = estimator.load_shipped(store.WITH_KEYPOINTS if informed else modality)
+    informed = keypoints and modality == store.SHIPPED
+    if config is None and informed and _has_keypoints(opened):
+        shipped = store.WITH_KEYPOINTS
     else:
-        network = _load_trained(config, workdir, modality)
+        shipped = modality
+    network = networks.load(config, workdir, modality, shipped=shipped)
     _check_convention(config, network, convention)
     found = (
         _everyone(network, opened, use_keypoints=keypoints)
@@ -188,21 +180,6 @@ def _keypoint_line(
     return predicted_people.describe_keypoints(
         opened, seen.keypoints, seen.used, found, pose.skeleton
     )
-
-
-def _load_trained(
-    config: Any, workdir: pathlib.Path, modality: str
-) -> estimator.Estimator:
-    """The network of a modality that a run has trained, with its clip length."""
-    stage = plan.resolve_stage(config, workdir, modality)
-    if stage.method not in _METHODS:
-        raise errors.BadInput(
-            "predict needs a network that uses depth recordings; "
-            f"{stage.model['name']} does not"
-        )
-    state = restore.restore_best(stage)
-    used = restore.read_config(stage.folder)
-    return estimator.from_config(used, jax.device_get(state.ema_params))
 
 
 def predict_recording(

@@ -1,0 +1,194 @@
+"""Poses from a depth camera as its frames arrive: `run.py --mode=live`."""
+
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import Callable, Generator
+from typing import Any
+
+from data_pipelines import devices
+from data_pipelines.ground import file_io
+from data_pipelines.readers.recordings import recorder
+from data_pipelines.sequences import keypoint_following as following
+from unipose_jax import errors, estimator
+from unipose_jax.cli import live_output, live_status, live_view, networks
+from unipose_jax.detector import files, movenet
+from unipose_jax.estimator import keypoints as keypoint_input
+from unipose_jax.weights import store
+
+Follow = Callable[[devices.Frame], estimator.Pose | None]
+Take = Callable[[devices.Frame, estimator.Pose | None], None]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """What `live` does with the frames.
+
+    Attributes:
+        poses: False predicts nothing, only records or shows.
+        keypoints: whether 2D keypoints are found in colour and given to the network.
+        model: the files of MoveNet; None for the cache folder.
+        view: whether a window shows the frames.
+        record: recording folder to write, with all frames of the camera.
+        output: pose file to write at the end.
+        stream: whether poses are printed, one JSON object per frame.
+        realtime: False takes every frame of a recording, as fast as possible.
+    """
+
+    poses: bool = True
+    keypoints: bool = False
+    model: pathlib.Path | None = None
+    view: bool = False
+    record: pathlib.Path | None = None
+    output: pathlib.Path | None = None
+    stream: bool = False
+    realtime: bool = True
+
+
+def live(config: Any, workdir: pathlib.Path | None, name: str, options: Options) -> int:
+    """Predicts the pose in the newest frame until the camera ends or Ctrl-C.
+
+    Args:
+        config: of the run in `workdir`; None for the weights that ship.
+        workdir: of a run; None for the weights that ship.
+        name: of the camera, see `devices.open_camera`.
+        options: what is predicted, shown and written.
+
+    Raises:
+        errors.BadInput: the camera, a package or a display is missing, a file exists or
+            cannot be written, or no frame showed a person for `output`.
+    """
+    networks.check(config, workdir)
+    _check(options)
+    with contextlib.ExitStack() as stack:
+        write = stack.enter_context(live_output.lines()) if options.stream else None
+        realtime = options.realtime or not name.startswith("recording:")
+        camera = stack.enter_context(devices.open_camera(name, realtime=realtime))
+        takers: list[Take] = []
+        follow: Follow = _nobody
+        found: live_output.Poses | None = None
+        if options.poses:
+            network = _network(config, workdir, options.keypoints)
+            follow = _follow(camera, network, options)
+            found = live_output.Poses(camera, network, write)
+            takers.append(found.add)
+        if options.view:
+            window = live_view.Window(camera, found.skeleton if found else None)
+            takers.append(stack.enter_context(window).show)
+        saved = None if options.record is None else _recorder(options.record, camera)
+        status = live_status.Status()
+        frames = _frames(camera, saved, realtime)
+        try:
+            _run(frames, follow, [*takers, status.add])
+        finally:
+            status.end()
+            if saved is not None:
+                saved.close()
+                print(f"recording: {saved.path}, {len(saved)} frames")
+            if found is not None and options.output is not None:
+                found.save(options.output)
+    if found is not None and options.output is not None and not found.somebody:
+        raise errors.BadInput(f"{name}: no frame showed a person; no poses are written")
+    return 0
+
+
+def _check(options: Options) -> None:
+    """Checks the options before anything is opened."""
+    given = {"keypoints": options.keypoints, "stream": options.stream}
+    given["output"] = options.output is not None
+    if not options.poses and (unused := [name for name, used in given.items() if used]):
+        raise errors.BadInput(f"--noposes predicts nothing for --{unused[0]}")
+    if options.output is not None:
+        if options.output.suffix != ".npz":
+            raise errors.BadInput(f"a pose file must end in .npz, got {options.output}")
+        file_io.check_writable(options.output)
+    if options.record is not None:
+        file_io.check_absent(options.record)
+    if options.view:
+        live_view.check_display()
+
+
+def _network(
+    config: Any, workdir: pathlib.Path | None, keypoints: bool
+) -> estimator.Estimator:
+    shipped = store.WITH_KEYPOINTS if keypoints else store.SHIPPED
+    network = networks.load(config, workdir, store.SHIPPED, shipped=shipped)
+    if keypoints:
+        keypoint_input.require(network.inputs, network.model["name"])
+    return network
+
+
+def _nobody(frame: devices.Frame) -> estimator.Pose | None:
+    """The pose where none is predicted."""
+    return None
+
+
+def _follow(
+    camera: devices.Device, network: estimator.Estimator, options: Options
+) -> Follow:
+    """Makes the function from a frame to the pose; compiles its programs."""
+    track = estimator.Tracker(camera, network=network)
+    detect = None
+    if options.keypoints:
+        if camera.color_camera is None:
+            raise errors.BadInput(f"--keypoints: {camera.name} has no colour images")
+        detect = following.Follower(
+            camera, movenet.load(files.find(options.model), batch=1)
+        )
+        detect.warm_up()
+    track.warm_up(keypoints=options.keypoints)
+
+    def follow(frame: devices.Frame) -> estimator.Pose | None:
+        keypoints = None
+        if detect is not None and frame.color is not None:
+            seen = detect(frame.color, track.person)
+            keypoints = seen[:, :2], seen[:, 2]
+        return track(frame.depth, frame.time, keypoints=keypoints)
+
+    return follow
+
+
+def _recorder(path: pathlib.Path, camera: devices.Device) -> recorder.Recorder:
+    if camera.to_recorded is not None:
+        raise errors.BadInput(
+            f"--record: {camera.name} is turned or mirrored; copy its folder"
+        )
+    return recorder.Recorder(
+        path,
+        depth_camera=camera.depth_camera,
+        depth_unit=camera.depth_unit,
+        rate=camera.rate,
+        color_camera=camera.color_camera,
+        color_from_depth=camera.color_from_depth,
+    )
+
+
+def _frames(
+    camera: devices.Device, saved: recorder.Recorder | None, realtime: bool
+) -> Generator[devices.Frame, None, None]:
+    """The frames that are predicted; all frames of the camera are recorded."""
+
+    def record(frame: devices.Frame) -> None:
+        if saved is not None:
+            saved.add(frame.number, frame.time, frame.depth, frame.color)
+
+    if realtime:
+        yield from devices.newest(camera, each=record)
+        return
+    for frame in camera:
+        record(frame)
+        yield frame
+
+
+def _run(
+    frames: Generator[devices.Frame, None, None], follow: Follow, takers: list[Take]
+) -> None:
+    """Takes frames until the last one, Ctrl-C, or the end of the window."""
+    with (
+        contextlib.suppress(KeyboardInterrupt, live_view.Closed),
+        contextlib.closing(frames),
+    ):
+        for frame in frames:
+            pose = follow(frame)
+            for take in takers:
+                take(frame, pose)
