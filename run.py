@@ -34,6 +34,7 @@ flags.DEFINE_bool(
 )
 flags.DEFINE_bool("pictures", True, "predict, refine: also draw, beside the output.")
 flags.DEFINE_string("camera", None, "live: realsense, azure, ..., recording:FOLDER.")
+flags.DEFINE_string("up", "top", "live: side of the camera that is up in the scene.")
 flags.DEFINE_string("record", None, "live: recording folder to write, of all frames.")
 flags.DEFINE_bool("stream", False, "live: print one JSON object per frame.")
 flags.DEFINE_bool("view", False, "live: show frames and poses in a window.")

@@ -39,6 +39,7 @@ def run(mode: str, config=None, **options) -> int:
         "people": "one",
         "keypoints": None,
         "camera": None,
+        "up": "top",
         "stream": False,
         "view": False,
         "poses": True,

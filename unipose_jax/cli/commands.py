@@ -98,6 +98,7 @@ def _live(config, options) -> int:
         paths.optional(options, "workdir"),
         options.camera,
         module.Options(
+            up=options.up,
             poses=options.poses,
             keypoints=bool(options.keypoints),
             model=paths.optional(options, "model"),

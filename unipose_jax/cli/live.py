@@ -25,6 +25,7 @@ class Options:
     """What `live` does with the frames.
 
     Attributes:
+        up: side of the camera's images that is up in the scene.
         poses: False predicts nothing, only records or shows.
         keypoints: whether 2D keypoints are found in colour and given to the network.
         model: the files of MoveNet; None for the cache folder.
@@ -35,6 +36,7 @@ class Options:
         realtime: False takes every frame of a recording, as fast as possible.
     """
 
+    up: str = "top"
     poses: bool = True
     keypoints: bool = False
     model: pathlib.Path | None = None
@@ -63,7 +65,8 @@ def live(config: Any, workdir: pathlib.Path | None, name: str, options: Options)
     with contextlib.ExitStack() as stack:
         write = stack.enter_context(live_output.lines()) if options.stream else None
         realtime = options.realtime or not name.startswith("recording:")
-        camera = stack.enter_context(devices.open_camera(name, realtime=realtime))
+        camera = devices.open_camera(name, realtime=realtime, up=options.up)
+        stack.enter_context(camera)
         takers: list[Take] = []
         follow: Follow = _nobody
         found: live_output.Poses | None = None

@@ -30,9 +30,9 @@ def lines() -> Iterator[Callable[[str], None]]:
     kept = os.dup(1)
     os.dup2(2, 1)
     try:
-        yield lambda line: _write(kept, line)
+        with contextlib.redirect_stdout(sys.stderr):
+            yield lambda line: _write(kept, line)
     finally:
-        sys.stdout.flush()
         os.dup2(kept, 1)
         os.close(kept)
 

@@ -1,6 +1,6 @@
 """A window of OpenCV with the frames and poses of `--mode=live`."""
 
-import os
+import subprocess
 import sys
 from typing import Any
 
@@ -34,10 +34,12 @@ def check_display() -> None:
             "--view needs an OpenCV with windows, and this one has none: pip uninstall "
             "-y opencv-python-headless && pip install opencv-python"
         )
-    # Qt ends the process where it finds no display.
-    displays = ("DISPLAY", "WAYLAND_DISPLAY")
-    if sys.platform.startswith("linux") and not any(map(os.environ.get, displays)):
-        raise errors.BadInput("--view: no display (the variable DISPLAY is not set)")
+    # In a process of its own: Qt ends the one where it finds no display.
+    program = [sys.executable, "-c", "import cv2; cv2.namedWindow('unipose_jax')"]
+    if subprocess.run(program, capture_output=True).returncode:
+        raise errors.BadInput(
+            "--view: no window can be opened; is there a display (variable DISPLAY)?"
+        )
 
 
 class Window:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from data_pipelines import devices
+from data_pipelines.cameras import orientation
 from tests.data_pipelines.devices import fakes
 from unipose_jax import errors
 
@@ -51,6 +52,34 @@ def test_frames_are_in_metres_and_seconds_with_the_devices_cameras(plug, name):
     if name != "realsense":
         assert depth.distortion[0] == np.float32(0.1)
     assert camera.depth_unit == pytest.approx(0.001)
+
+
+@pytest.mark.parametrize("up", ["bottom", "left", "right"])
+def test_a_camera_that_is_not_upright_is_turned(plug, up):
+    plug("realsense")
+    with devices.open_camera("realsense") as camera:
+        mounted, frame = camera, camera.read()
+    plug("realsense")
+    with devices.open_camera("realsense", up=up) as camera:
+        turned = camera.read()
+    quarters = {"bottom": 2, "left": 3, "right": 1}[up]
+    np.testing.assert_array_equal(turned.depth, np.rot90(frame.depth, quarters))
+    assert turned.color.shape[:2] == np.rot90(frame.color, quarters).shape[:2]
+    # What both cameras of the device see of a point stays the same pixel.
+    xyz = np.array([[0.2, 0.1, 2.0]])
+    change = orientation.Orientation(up).upright_from_recorded
+    for name in ("depth_camera", "color_camera"):
+        u, v = getattr(mounted, name).project(_moved(xyz, mounted, name))[0]
+        w, h = getattr(mounted, name).width, getattr(mounted, name).height
+        expected = {"bottom": (w - u, h - v), "left": (h - v, u), "right": (v, w - u)}
+        found = getattr(camera, name).project(_moved(xyz @ change.T, camera, name))[0]
+        np.testing.assert_allclose(found, expected[up], atol=1e-3)  # float32
+
+
+def _moved(xyz, camera, name):
+    """Points in the frame of one camera of a device."""
+    pose = camera.color_from_depth if name == "color_camera" else np.eye(4)
+    return xyz @ pose[:3, :3].T + pose[:3, 3]
 
 
 @pytest.mark.parametrize("name", SDKS)
