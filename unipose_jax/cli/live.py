@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from data_pipelines import devices
@@ -62,14 +62,14 @@ def live(config: Any, workdir: pathlib.Path | None, name: str, options: Options)
     """
     networks.check(config, workdir)
     _check(options)
+    realtime = options.realtime or not name.startswith("recording:")
     with contextlib.ExitStack() as stack:
         write = stack.enter_context(live_output.lines()) if options.stream else None
-        realtime = options.realtime or not name.startswith("recording:")
         camera = devices.open_camera(name, realtime=realtime, up=options.up)
         stack.enter_context(camera)
-        takers: list[Take] = []
         follow: Follow = _nobody
         found: live_output.Poses | None = None
+        takers: list[Take] = []
         if options.poses:
             network = _network(config, workdir, options.keypoints)
             follow = _follow(camera, network, options)
@@ -78,20 +78,10 @@ def live(config: Any, workdir: pathlib.Path | None, name: str, options: Options)
         if options.view:
             window = live_view.Window(camera, found.skeleton if found else None)
             takers.append(stack.enter_context(window).show)
-        saved = None if options.record is None else _recorder(options.record, camera)
-        status = live_status.Status()
-        frames = _frames(camera, saved, realtime)
-        try:
-            _run(frames, follow, [*takers, status.add])
-        finally:
-            status.end()
-            if saved is not None:
-                saved.close()
-                print(f"recording: {saved.path}, {len(saved)} frames")
-            if found is not None and options.output is not None:
-                found.save(options.output)
-    if found is not None and options.output is not None and not found.somebody:
-        raise errors.BadInput(f"{name}: no frame showed a person; no poses are written")
+        with _recording(options.record, camera) as record:
+            frames = _frames(camera, record, realtime)
+            with _saving(found, options.output):
+                _run(frames, follow, takers)
     return 0
 
 
@@ -151,12 +141,19 @@ def _follow(
     return follow
 
 
-def _recorder(path: pathlib.Path, camera: devices.Device) -> recorder.Recorder:
+@contextlib.contextmanager
+def _recording(
+    path: pathlib.Path | None, camera: devices.Device
+) -> Iterator[Callable[[devices.Frame], None]]:
+    """Context manager: what writes each frame to the recording folder, if any."""
+    if path is None:
+        yield lambda frame: None
+        return
     if camera.to_recorded is not None:
         raise errors.BadInput(
             f"--record: {camera.name} is turned or mirrored; copy its folder"
         )
-    return recorder.Recorder(
+    made = recorder.Recorder(
         path,
         depth_camera=camera.depth_camera,
         depth_unit=camera.depth_unit,
@@ -164,17 +161,40 @@ def _recorder(path: pathlib.Path, camera: devices.Device) -> recorder.Recorder:
         color_camera=camera.color_camera,
         color_from_depth=camera.color_from_depth,
     )
+    try:
+        yield lambda frame: made.add(frame.number, frame.time, frame.depth, frame.color)
+    finally:
+        made.close()
+        print(f"recording: {path}, {len(made)} frames")
+
+
+@contextlib.contextmanager
+def _saving(
+    found: live_output.Poses | None, output: pathlib.Path | None
+) -> Iterator[None]:
+    """Context manager: writes the pose file at the end, whatever the end is.
+
+    Raises:
+        errors.BadInput: no frame showed a person.
+    """
+    if found is None or output is None:
+        yield
+        return
+    try:
+        yield
+    finally:
+        if found.somebody:
+            found.save(output)
+    if not found.somebody:
+        raise errors.BadInput(f"no frame showed a person; {output} is not written")
 
 
 def _frames(
-    camera: devices.Device, saved: recorder.Recorder | None, realtime: bool
+    camera: devices.Device,
+    record: Callable[[devices.Frame], None],
+    realtime: bool,
 ) -> Generator[devices.Frame, None, None]:
     """The frames that are predicted; all frames of the camera are recorded."""
-
-    def record(frame: devices.Frame) -> None:
-        if saved is not None:
-            saved.add(frame.number, frame.time, frame.depth, frame.color)
-
     if realtime:
         yield from devices.newest(camera, each=record)
         return
@@ -187,11 +207,15 @@ def _run(
     frames: Generator[devices.Frame, None, None], follow: Follow, takers: list[Take]
 ) -> None:
     """Takes frames until the last one, Ctrl-C, or the end of the window."""
-    with (
-        contextlib.suppress(KeyboardInterrupt, live_view.Closed),
-        contextlib.closing(frames),
-    ):
-        for frame in frames:
-            pose = follow(frame)
-            for take in takers:
-                take(frame, pose)
+    status = live_status.Status()
+    try:
+        with (
+            contextlib.suppress(KeyboardInterrupt, live_view.Closed),
+            contextlib.closing(frames),
+        ):
+            for frame in frames:
+                pose = follow(frame)
+                for take in (status.add, *takers):
+                    take(frame, pose)
+    finally:
+        status.end()

@@ -85,9 +85,7 @@ class Poses:
             self._write(to_json(row))
 
     def save(self, path: pathlib.Path) -> None:
-        """Writes the pose file, unless no frame showed a person."""
-        if not self.somebody:
-            return
+        """Writes the pose file, and a line about it."""
         joined: dict[str, Any] = {
             name: np.concatenate([getattr(row, name) for row in self._rows])
             for name in ("xyz", "confidence", "time", "valid", "frame")
