@@ -20,45 +20,17 @@ from data_pipelines.readers.recordings import recording
 from data_pipelines.rendered import clip_pool
 from tests import config_data
 from unipose_jax import errors, estimator
-from unipose_jax.cli import commands, prepare
+from unipose_jax.cli import commands, modes, prepare
 from unipose_jax.synthesis import pools
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def run(mode: str, config=None, **options) -> int:
-    defaults = dict.fromkeys(
-        [
-            *("workdir", "input", "output", "truth", "source", "data_dir", "model"),
-            *("recording", "record"),
-        ]
-    )
-    flags = defaults | {
-        "pictures": False,
-        "modality": "points",
-        "people": "one",
-        "keypoints": None,
-        "camera": None,
-        "up": "top",
-        "stream": False,
-        "view": False,
-        "poses": True,
-        "realtime": True,
-        "coordinator": "",
-        "num_processes": 1,
-        "process_id": 0,
-        "compile_cache": "",
-        "skeleton": None,
-        "to_skeleton": None,
-        "fps": None,
-        "depth_unit": None,
-        "mirrored": False,
-        "convention": "anatomy",
-    }
-    flags |= {
-        key: str(v) if key in defaults and v is not None else v
-        for key, v in options.items()
-    }
+    flags = modes.defaults() | {"pictures": False, "compile_cache": ""}
+    for name, value in options.items():
+        is_path = isinstance(value, pathlib.PurePath)
+        flags[name] = str(value) if is_path else value
     return commands.run(mode, config, types.SimpleNamespace(**flags))
 
 

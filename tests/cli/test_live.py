@@ -184,7 +184,7 @@ def test_poses_of_a_mirrored_recording_lie_on_its_files(make, tmp_path, depth):
     [
         ({"poses": False, "stream": True}, "--noposes predicts nothing for --stream"),
         ({"output": "p.csv"}, r"must end in \.npz"),
-        ({"camera": None}, "--camera is missing"),
+        ({"camera": None}, "--camera is missing: realsense, azure"),
         ({"camera": "webcam"}, "unknown camera 'webcam'"),
         ({"up": "below"}, "the side 'below' cannot be up; use one of top"),
         ({"up": "left"}, '"up" is a key of its camera.json'),

@@ -51,7 +51,7 @@ def live(config: Any, workdir: pathlib.Path | None, name: str, options: Options)
     """Predicts the pose in the newest frame until the camera ends or Ctrl-C.
 
     Args:
-        config: of the run in `workdir`; None for the weights that ship.
+        config: of the run in `workdir`; None for that of its checkpoint.
         workdir: of a run; None for the weights that ship.
         name: of the camera, see `devices.open_camera`.
         options: what is predicted, shown and written.
@@ -104,8 +104,11 @@ def _check(options: Options) -> None:
 def _network(
     config: Any, workdir: pathlib.Path | None, keypoints: bool
 ) -> estimator.Estimator:
-    shipped = store.WITH_KEYPOINTS if keypoints else store.SHIPPED
-    network = networks.load(config, workdir, store.SHIPPED, shipped=shipped)
+    if workdir is None:
+        shipped = store.WITH_KEYPOINTS if keypoints else store.SHIPPED
+        network = estimator.load_shipped(shipped)
+    else:
+        network, _ = networks.load_trained(config, workdir, store.SHIPPED)
     if keypoints:
         keypoint_input.require(network.inputs, network.model["name"])
     return network

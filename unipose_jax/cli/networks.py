@@ -1,4 +1,4 @@
-"""The network that `predict` and `live` use: of a run, or one that ships."""
+"""The networks of runs, for the modes that use one."""
 
 import pathlib
 from typing import Any
@@ -13,13 +13,11 @@ _METHODS = ("stage1", "stage2")  # recipes whose networks take recorded images
 
 
 def check(config: Any, workdir: pathlib.Path | None) -> None:
-    """Checks that a run is named by both of its flags, or not at all.
+    """Checks that a config comes with its run.
 
     Raises:
-        errors.BadInput: one flag is missing.
+        errors.BadInput: it does not.
     """
-    if workdir is not None and config is None:
-        raise errors.BadInput("--workdir needs the --config that it was trained with")
     if config is not None and workdir is None:
         raise errors.BadInput(
             "--config needs the --workdir of its run; without both, the weights that "
@@ -27,23 +25,23 @@ def check(config: Any, workdir: pathlib.Path | None) -> None:
         )
 
 
-def load(
-    config: Any, workdir: pathlib.Path | None, modality: str, *, shipped: str
-) -> estimator.Estimator:
-    """Loads the network.
+def load_trained(
+    config: Any, workdir: pathlib.Path, modality: str
+) -> tuple[estimator.Estimator, dict[str, Any]]:
+    """The network of a modality that a run has trained, and the run's config.
 
     Args:
-        config: of the run in `workdir`; None for the weights that ship.
-        workdir: of a run; None for the weights that ship.
-        modality: input of the run's network, one of `folders.MODALITIES`.
-        shipped: name of the weights that ship, see `estimator.load_shipped`.
+        config: of the run; None for that of its checkpoint.
+        workdir: of the run.
+        modality: one of `folders.MODALITIES`.
 
     Raises:
-        errors.BadInput: there are no such weights, or they take no depth recordings.
+        errors.BadInput: there is no such network, or it takes no depth recordings.
     """
-    if config is None or workdir is None:
-        return estimator.load_shipped(shipped)
-    stage = plan.resolve_stage(config, workdir, modality)
+    if config is None:
+        stage = plan.stage_of_run(workdir, modality)
+    else:
+        stage = plan.resolve_stage(config, workdir, modality)
     if stage.method not in _METHODS:
         raise errors.BadInput(
             "predict needs a network that uses depth recordings; "
@@ -51,4 +49,4 @@ def load(
         )
     state = restore.restore_best(stage)
     used = restore.read_config(stage.folder)
-    return estimator.from_config(used, jax.device_get(state.ema_params))
+    return estimator.from_config(used, jax.device_get(state.ema_params)), used

@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ def predict(
     """Predicts the poses in a recording; writes a pose file and a report.
 
     Args:
-        config: of the run in `workdir`; None for the weights that ship.
+        config: of the run in `workdir`; None for that of its checkpoint.
         workdir: of a run; None for the weights that ship.
         source: recording folder.
         output: pose file to write.
@@ -66,13 +66,13 @@ def predict(
     file_io.check_writable(output)
     if pictures:
         build.check_folder(output.with_suffix(""))
-    informed = keypoints and modality == store.SHIPPED
-    if config is None and informed and _has_keypoints(opened):
-        shipped = store.WITH_KEYPOINTS
+    values: Mapping[str, Any] = {}
+    if workdir is None:
+        informed = keypoints and modality == store.SHIPPED and _has_keypoints(opened)
+        network = estimator.load_shipped(store.WITH_KEYPOINTS if informed else modality)
     else:
-        shipped = modality
-    network = networks.load(config, workdir, modality, shipped=shipped)
-    _check_convention(config, network, convention)
+        network, values = networks.load_trained(config, workdir, modality)
+    _check_convention(values, network, convention)
     found = (
         _everyone(network, opened, use_keypoints=keypoints)
         if people == "all"
@@ -103,7 +103,7 @@ def _has_keypoints(opened: recording.Recording) -> bool:
 
 
 def _check_convention(
-    config: Any, network: estimator.Estimator, convention: str
+    config: Mapping[str, Any], network: estimator.Estimator, convention: str
 ) -> None:
     """Refuses a convention that does not fit the joints of a network.
 
@@ -113,7 +113,7 @@ def _check_convention(
     if convention == skin_depths.ANATOMY:
         return
     conventions.skin_depths_of(skeleton.by_name(network.skeleton), convention)
-    learnt = config.loss.get("skin_depths", skin_depths.ANATOMY) if config else None
+    learnt = config.get("loss", {}).get("skin_depths", skin_depths.ANATOMY)
     if learnt not in (None, skin_depths.ANATOMY):
         raise errors.BadInput(
             f"--convention={convention} moves joints from those of anatomy, but this "
