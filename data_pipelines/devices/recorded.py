@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from data_pipelines.devices import device
-from data_pipelines.readers.recordings import recording
+from data_pipelines.readers.recordings import mounting_check, recording
 
 
 def open_camera(which: str, *, realtime: bool = True) -> device.Device:
@@ -22,6 +22,7 @@ def open_camera(which: str, *, realtime: bool = True) -> device.Device:
         errors.BadInput: the recording cannot be read.
     """
     opened = recording.open_recording(which)
+    mounting_check.warn_if_turned(opened)
     frames = _play(opened, realtime)
     steps = np.diff(opened.time)
     return device.Device(

@@ -99,22 +99,19 @@ def _predict(config, options) -> int:
 
 
 def _live(config, options) -> int:
-    module = _mode("live")
-    return module.live(
+    return _mode("live").live(
         config,
         paths.optional(options, "workdir"),
         options.camera,
-        module.Options(
-            up=options.up,
-            poses=options.poses,
-            keypoints=bool(options.keypoints),
-            model=paths.optional(options, "model"),
-            view=options.view,
-            record=paths.optional(options, "record"),
-            output=paths.optional(options, "output"),
-            stream=options.stream,
-            realtime=options.realtime,
-        ),
+        up=options.up,
+        poses=options.poses,
+        keypoints=bool(options.keypoints),
+        model=paths.optional(options, "model"),
+        view=options.view,
+        record=paths.optional(options, "record"),
+        output=paths.optional(options, "output"),
+        stream=options.stream,
+        realtime=options.realtime,
     )
 
 

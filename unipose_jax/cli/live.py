@@ -1,7 +1,6 @@
 """Poses from a depth camera as its frames arrive: `run.py --mode=live`."""
 
 import contextlib
-import dataclasses
 import pathlib
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
@@ -11,7 +10,13 @@ from data_pipelines.ground import file_io
 from data_pipelines.readers.recordings import recorder
 from data_pipelines.sequences import keypoint_following as following
 from unipose_jax import errors, estimator
-from unipose_jax.cli import live_output, live_status, live_view, networks
+from unipose_jax.cli import (
+    live_mounting,
+    live_output,
+    live_status,
+    live_view,
+    networks,
+)
 from unipose_jax.detector import files, movenet
 from unipose_jax.estimator import keypoints as keypoint_input
 from unipose_jax.weights import store
@@ -20,11 +25,27 @@ Follow = Callable[[devices.Frame], estimator.Pose | None]
 Take = Callable[[devices.Frame, estimator.Pose | None], None]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Options:
-    """What `live` does with the frames.
+def live(
+    config: Any,
+    workdir: pathlib.Path | None,
+    name: str,
+    *,
+    up: str,
+    poses: bool,
+    keypoints: bool,
+    model: pathlib.Path | None,
+    view: bool,
+    record: pathlib.Path | None,
+    output: pathlib.Path | None,
+    stream: bool,
+    realtime: bool,
+) -> int:
+    """Predicts the pose in the newest frame until the camera ends or Ctrl-C.
 
-    Attributes:
+    Args:
+        config: of the run in `workdir`; None for that of its checkpoint.
+        workdir: of a run; None for the weights that ship.
+        name: of the camera, see `devices.open_camera`.
         up: side of the camera's images that is up in the scene.
         poses: False predicts nothing, only records or shows.
         keypoints: whether 2D keypoints are found in colour and given to the network.
@@ -34,71 +55,50 @@ class Options:
         output: pose file to write at the end.
         stream: whether poses are printed, one JSON object per frame.
         realtime: False takes every frame of a recording, as fast as possible.
-    """
-
-    up: str = "top"
-    poses: bool = True
-    keypoints: bool = False
-    model: pathlib.Path | None = None
-    view: bool = False
-    record: pathlib.Path | None = None
-    output: pathlib.Path | None = None
-    stream: bool = False
-    realtime: bool = True
-
-
-def live(config: Any, workdir: pathlib.Path | None, name: str, options: Options) -> int:
-    """Predicts the pose in the newest frame until the camera ends or Ctrl-C.
-
-    Args:
-        config: of the run in `workdir`; None for that of its checkpoint.
-        workdir: of a run; None for the weights that ship.
-        name: of the camera, see `devices.open_camera`.
-        options: what is predicted, shown and written.
 
     Raises:
         errors.BadInput: the camera, a package or a display is missing, a file exists or
             cannot be written, or no frame showed a person for `output`.
     """
     networks.check(config, workdir)
-    _check(options)
-    realtime = options.realtime or not name.startswith("recording:")
+    wanted = {"keypoints": keypoints, "stream": stream, "output": bool(output)}
+    if not poses and (unused := [flag for flag, given in wanted.items() if given]):
+        raise errors.BadInput(f"--noposes predicts nothing for --{unused[0]}")
+    _check_places(output, record)
+    if view:
+        live_view.check_display()
+    recorded = name.startswith("recording:")
+    realtime = realtime or not recorded
     with contextlib.ExitStack() as stack:
-        write = stack.enter_context(live_output.lines()) if options.stream else None
-        camera = devices.open_camera(name, realtime=realtime, up=options.up)
+        write = stack.enter_context(live_output.lines()) if stream else None
+        camera = devices.open_camera(name, realtime=realtime, up=up)
         stack.enter_context(camera)
         follow: Follow = _nobody
         found: live_output.Poses | None = None
         takers: list[Take] = []
-        if options.poses:
-            network = _network(config, workdir, options.keypoints)
-            follow = _follow(camera, network, options)
+        if poses:
+            network = _network(config, workdir, keypoints)
+            follow = _follow(camera, network, keypoints=keypoints, model=model)
             found = live_output.Poses(camera, network, write)
             takers.append(found.add)
-        if options.view:
+            if not recorded:
+                takers.append(live_mounting.Mounting(camera, up).add)
+        if view:
             window = live_view.Window(camera, found.skeleton if found else None)
             takers.append(stack.enter_context(window).show)
-        with _recording(options.record, camera) as record:
-            frames = _frames(camera, record, realtime)
-            with _saving(found, options.output):
-                _run(frames, follow, takers)
+        with _recording(record, camera) as each, _saving(found, output):
+            _run(_frames(camera, each, realtime), follow, takers)
     return 0
 
 
-def _check(options: Options) -> None:
-    """Checks the options before anything is opened."""
-    given = {"keypoints": options.keypoints, "stream": options.stream}
-    given["output"] = options.output is not None
-    if not options.poses and (unused := [name for name, used in given.items() if used]):
-        raise errors.BadInput(f"--noposes predicts nothing for --{unused[0]}")
-    if options.output is not None:
-        if options.output.suffix != ".npz":
-            raise errors.BadInput(f"a pose file must end in .npz, got {options.output}")
-        file_io.check_writable(options.output)
-    if options.record is not None:
-        file_io.check_absent(options.record)
-    if options.view:
-        live_view.check_display()
+def _check_places(output: pathlib.Path | None, record: pathlib.Path | None) -> None:
+    """Checks what will be written before anything is opened."""
+    if output is not None:
+        if output.suffix != ".npz":
+            raise errors.BadInput(f"a pose file must end in .npz, got {output}")
+        file_io.check_writable(output)
+    if record is not None:
+        file_io.check_absent(record)
 
 
 def _network(
@@ -120,26 +120,28 @@ def _nobody(frame: devices.Frame) -> estimator.Pose | None:
 
 
 def _follow(
-    camera: devices.Device, network: estimator.Estimator, options: Options
+    camera: devices.Device,
+    network: estimator.Estimator,
+    *,
+    keypoints: bool,
+    model: pathlib.Path | None,
 ) -> Follow:
     """Makes the function from a frame to the pose; compiles its programs."""
     track = estimator.Tracker(camera, network=network)
     detect = None
-    if options.keypoints:
+    if keypoints:
         if camera.color_camera is None:
             raise errors.BadInput(f"--keypoints: {camera.name} has no colour images")
-        detect = following.Follower(
-            camera, movenet.load(files.find(options.model), batch=1)
-        )
+        detect = following.Follower(camera, movenet.load(files.find(model), batch=1))
         detect.warm_up()
-    track.warm_up(keypoints=options.keypoints)
+    track.warm_up(keypoints=keypoints)
 
     def follow(frame: devices.Frame) -> estimator.Pose | None:
-        keypoints = None
+        found = None
         if detect is not None and frame.color is not None:
             seen = detect(frame.color, track.person)
-            keypoints = seen[:, :2], seen[:, 2]
-        return track(frame.depth, frame.time, keypoints=keypoints)
+            found = seen[:, :2], seen[:, 2]
+        return track(frame.depth, frame.time, keypoints=found)
 
     return follow
 
