@@ -107,7 +107,8 @@ def _draw_skeleton(image: np.ndarray, uv: np.ndarray, skeleton: str) -> None:
         body.bones, palette.bone_colors(body), strict=True
     ):
         begin, end = places[child], places[parent]
-        if begin is not None and end is not None:
+        if begin is not None and end is not None:  # with a white edge
+            cv2.line(image, begin, end, (255, 255, 255), width + 2, cv2.LINE_AA)
             cv2.line(image, begin, end, _rgb(color), width, cv2.LINE_AA)
     for place, color in zip(places, palette.joint_colors(body), strict=True):
         if place is not None:
