@@ -93,8 +93,25 @@ def _predict(config, options) -> int:
         modality=options.modality,
         pictures=options.pictures,
         people=options.people,
-        keypoints=options.keypoints,
+        keypoints=options.keypoints is not False,
         convention=options.convention,
+    )
+
+
+def _live(config, options) -> int:
+    return _mode("live").live(
+        config,
+        paths.optional(options, "workdir"),
+        options.camera,
+        up=options.up,
+        poses=options.poses,
+        keypoints=bool(options.keypoints),
+        model=paths.optional(options, "model"),
+        view=options.view,
+        record=paths.optional(options, "record"),
+        output=paths.optional(options, "output"),
+        stream=options.stream,
+        realtime=options.realtime,
     )
 
 
@@ -179,6 +196,7 @@ MODES: dict[str, Callable[[Any, Any], int]] = {
     "train": _train,
     "evaluate": _evaluate,
     "predict": _predict,
+    "live": _live,
     "refine": _refine,
     "score": _score,
     "prepare": _prepare,

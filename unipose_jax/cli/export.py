@@ -9,7 +9,7 @@ import jax
 import unipose_jax
 from data_pipelines.ground import file_io
 from unipose_jax import atomic, errors, estimator
-from unipose_jax.cli import predict
+from unipose_jax.cli import networks
 from unipose_jax.estimator import exchange
 from unipose_jax.weights import store
 
@@ -55,7 +55,7 @@ def export_file(
     if workdir is None:
         network = _load(weights or store.SHIPPED)
     else:
-        network, _ = predict.load_trained(config, workdir, modality)
+        network, _ = networks.load_trained(config, workdir, modality)
     if file_format == "onnx":
         data = exchange.to_onnx(network)
     else:

@@ -65,7 +65,7 @@ def _flag_lines(flags: Iterable[tuple[str, str]]) -> list[str]:
     for name, meaning in flags:
         flag = modes.FLAGS[name]
         shown = f"--{name}" + (f"={flag.value}" if flag.value else "")
-        if flag.kind == "bool" and flag.default:
+        if flag.kind == "bool" and flag.default is not False:
             shown = f"--[no]{name}"
         elif flag.default not in (None, "", False) and name != "compile_cache":
             meaning = f"{meaning} (default {flag.default})"

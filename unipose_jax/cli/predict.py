@@ -5,7 +5,6 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from data_pipelines.ground import file_io, pose_file
@@ -15,18 +14,17 @@ from data_pipelines.sequences import people as people_lib
 from unipose_jax import errors, estimator, skeleton
 from unipose_jax.cli import (
     conventions,
+    networks,
     predicted_people,
     prediction_page,
     prediction_quality,
 )
+from unipose_jax.estimator import reliability
 from unipose_jax.physics import skin_depths
 from unipose_jax.report import build
-from unipose_jax.train import plan
-from unipose_jax.train.checkpoints import restore
 from unipose_jax.weights import store
 
 MAX_PICTURES = 24  # frames drawn of a prediction
-_METHODS = ("stage1", "stage2")  # recipes whose networks take recorded images
 
 
 def predict(
@@ -60,11 +58,7 @@ def predict(
     Raises:
         errors.BadInput: the recording cannot be used, or shows nobody.
     """
-    if config is not None and workdir is None:
-        raise errors.BadInput(
-            "--config needs the --workdir of its run; without both, the weights that "
-            "ship with the package are used"
-        )
+    networks.check(config, workdir)
     if output.suffix != ".npz":
         raise errors.BadInput(f"a pose file must end in .npz, got {output}")
     opened = recording.open_recording(source)
@@ -77,7 +71,7 @@ def predict(
         informed = keypoints and modality == store.SHIPPED and _has_keypoints(opened)
         network = estimator.load_shipped(store.WITH_KEYPOINTS if informed else modality)
     else:
-        network, values = load_trained(config, workdir, modality)
+        network, values = networks.load_trained(config, workdir, modality)
     _check_convention(values, network, convention)
     found = (
         _everyone(network, opened, use_keypoints=keypoints)
@@ -188,33 +182,6 @@ def _keypoint_line(
     )
 
 
-def load_trained(
-    config: Any, workdir: pathlib.Path, modality: str
-) -> tuple[estimator.Estimator, dict[str, Any]]:
-    """The network of a modality that a run has trained, and the run's config.
-
-    Args:
-        config: of the run; None for that of its checkpoint.
-        workdir: of the run.
-        modality: one of `folders.MODALITIES`.
-
-    Raises:
-        errors.BadInput: there is no such network, or it takes no depth recordings.
-    """
-    if config is None:
-        stage = plan.stage_of_run(workdir, modality)
-    else:
-        stage = plan.resolve_stage(config, workdir, modality)
-    if stage.method not in _METHODS:
-        raise errors.BadInput(
-            "predict needs a network that uses depth recordings; "
-            f"{stage.model['name']} does not"
-        )
-    state = restore.restore_best(stage)
-    used = restore.read_config(stage.folder)
-    return estimator.from_config(used, jax.device_get(state.ema_params)), used
-
-
 def predict_recording(
     network: estimator.Estimator,
     opened: recording.Recording,
@@ -258,7 +225,7 @@ def predict_recording(
         if result is None:
             continue
         xyz[index], confidence[index] = result
-        valid[index] = prediction_quality.reliable_joints(
+        valid[index] = reliability.reliable_joints(
             *result, cloud.xyz, opened.depth_camera
         )
         if found % every == 0:
