@@ -240,6 +240,25 @@ def test_each_person_has_separate_bone_lengths(refined, gentle):
     np.testing.assert_allclose(length[-1], 0.8 * length[0], rtol=0.05)
 
 
+def test_a_prior_pulls_joints_by_its_standard_deviation(gentle):
+    """A precise prior wins, an imprecise one and an absent one change little."""
+    aside = jnp.asarray(gentle + np.float32([0.02, 0.0, 0.0]))
+    call = jax.jit(
+        lambda sd: refine.refine(
+            jnp.asarray(gentle),
+            skeleton=BODY,
+            time=TIME,
+            prior=refine.Prior(aside, jnp.full((60, 15), sd)),
+        ).xyz
+    )
+    without = call(jnp.inf)
+    near, far = (
+        float(jnp.median((call(sd) - without)[..., 0])) for sd in (0.003, 1.0)
+    )
+    assert near > 0.01
+    assert abs(far) < 1e-3
+
+
 @pytest.mark.parametrize(
     ("shape", "message"),
     [((2, 15, 3), "at least three frames"), ((9, 14, 3), "skeleton ITOP15 has 15")],

@@ -16,12 +16,13 @@ from unipose_jax.refine import (
     solver,
     swaps,
 )
-from unipose_jax.refine.observations import Clouds, Keypoints
+from unipose_jax.refine.observations import Clouds, Keypoints, Prior
 from unipose_jax.refine.offline import Refined, SolverSchedule, refine
 
 __all__ = [
     "Clouds",
     "Keypoints",
+    "Prior",
     "Refined",
     "SolverSchedule",
     "noise",

@@ -85,6 +85,7 @@ def refine(
     person: Int[Array, " time"] | None = None,
     keypoints: observations.Keypoints | None = None,
     clouds: observations.Clouds | None = None,
+    prior: observations.Prior | None = None,
     schedule: SolverSchedule = OFFLINE,
 ) -> Refined:
     r"""Refines a sequence of poses by robust least squares over all frames.
@@ -113,6 +114,7 @@ def refine(
             `person_ids.assign_person_ids`.
         keypoints: observed 2D keypoints.
         clouds: points on the visible surface of the person.
+        prior: joints predicted by a model of human motion.
         schedule: solver steps.
 
     Raises:
@@ -132,6 +134,7 @@ def refine(
 
     track = _analyze(xyz, valid, time, person, skeleton)
     problem = _make_problem(track, confidence, keypoints, clouds, skeleton)
+    problem = dataclasses.replace(problem, prior=prior)
     start, cg_steps = _replace_outliers(track), schedule.cg_steps
     expected = _solve(start, problem, skeleton, schedule.before_swaps, cg_steps)
     swapped = _find_swaps(expected, track, skeleton)

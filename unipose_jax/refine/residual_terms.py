@@ -44,6 +44,7 @@ class Problem:
     keypoints: observations.Keypoints | None = None
     uv_noise: Array | None = None  # (joints,), pixels
     clouds: observations.Clouds | None = None
+    prior: observations.Prior | None = None
 
 
 @definitions.accepts_name
@@ -65,7 +66,7 @@ def evaluate(
     """
     width, slack = settings
     found, expected = {}, {}
-    for term in (_position, _acceleration, _bones, _hinges, _keypoints, _surface):
+    for term in _TERMS:
         for name, (residual, sure) in term(xyz, problem, skeleton).items():
             found[name], expected[name] = residual, sure
     found["bones"] = found["bones"] / slack
@@ -131,6 +132,16 @@ def _keypoints(xyz, problem, skeleton):
     return {"ray": (pixels / problem.uv_noise[None, :, None], seen.confidence)}
 
 
+def _prior(xyz, problem, skeleton):
+    if problem.prior is None:
+        return {}
+    mean, sd = problem.prior.prior_xyz, problem.prior.prior_sd
+    known = jnp.isfinite(mean).all(axis=-1) & jnp.isfinite(sd) & (sd > 0.0)
+    mean = jnp.where(known[..., None], mean, 0.0)
+    residual = (xyz - mean) / jnp.where(known, sd, 1.0)[..., None]
+    return {"prior": (residual, known.astype(xyz.dtype))}
+
+
 def _surface(xyz, problem, skeleton):
     if problem.clouds is None:
         return {}
@@ -166,3 +177,6 @@ def _coverage(xyz, clouds, skeleton):
     number = jnp.maximum(jnp.sum(clouds.valid, axis=-1, keepdims=True), 1)
     sure = counted * (skeleton.num_joints / number)
     return excess[..., None] / COVERAGE_STD, sure
+
+
+_TERMS = (_position, _acceleration, _bones, _hinges, _keypoints, _surface, _prior)
