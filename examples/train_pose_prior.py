@@ -281,9 +281,9 @@ def main(argv: list[str]) -> None:
         held_starts[chosen],
         held_lasts[chosen],
     )
-    check = jax.jit(lambda p: loss_terms(network, p, held_batch))
+    check = jax.jit(functools.partial(loss_terms, network))
     one = jax.tree.map(lambda x: x[0], held_batch[0])
-    params = network.init(jax.random.key(_SEED.value), *one)
+    params = jax.jit(network.init)(jax.random.key(_SEED.value), *one)
     params = jax.tree.map(jnp.asarray, params)
     state, average, first = optimizer.init(params), params, 0
     saved = output.with_suffix(".state")
@@ -309,7 +309,7 @@ def main(argv: list[str]) -> None:
         )
         stop = used >= 1.0
         if number % 100 == 99 or stop or number == _STEPS.value - 1:
-            held_loss, held_logs = check(average)
+            held_loss, held_logs = check(average, held_batch)
             line = {k: round(float(v), 3) for k, v in logs.items()}
             line |= {f"held_{k}": round(float(v), 3) for k, v in held_logs.items()}
             print(number + 1, f"{clock.monotonic() - begun:.0f}s", line,

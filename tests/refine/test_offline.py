@@ -244,17 +244,17 @@ def test_a_prior_pulls_joints_by_its_standard_deviation(gentle):
     """A precise prior wins, an imprecise one and an absent one change little."""
     aside = jnp.asarray(gentle + np.float32([0.02, 0.0, 0.0]))
     call = jax.jit(
-        lambda sd: refine.refine(
-            jnp.asarray(gentle),
-            skeleton=BODY,
-            time=TIME,
-            prior=refine.Prior(aside, jnp.full((60, 15), sd)),
-        ).xyz
+        lambda sd: (
+            refine.refine(
+                jnp.asarray(gentle),
+                skeleton=BODY,
+                time=TIME,
+                prior=refine.Prior(aside, jnp.full((60, 15), sd)),
+            ).xyz
+        )
     )
     without = call(jnp.inf)
-    near, far = (
-        float(jnp.median((call(sd) - without)[..., 0])) for sd in (0.003, 1.0)
-    )
+    near, far = (float(jnp.median((call(sd) - without)[..., 0])) for sd in (0.003, 1.0))
     assert near > 0.01
     assert abs(far) < 1e-3
 

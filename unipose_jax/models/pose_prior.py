@@ -7,6 +7,7 @@ the person's path and heading. It returns a mean and a scale for each joint, bec
 knows trunks better than hands, and steady poses better than wild ones.
 """
 
+import functools
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -112,12 +113,14 @@ def steps_in_time(
     """Finds the frames around each frame."""
     step = jnp.diff(time)
     step = jnp.where((step > 0.0) & (step < 10.0), step, 1.0)
-    even = jnp.concatenate([jnp.zeros(1), jnp.cumsum(step)])
-    first = jnp.searchsorted(segment, segment, side="left")
-    last = jnp.searchsorted(segment, segment, side="right") - 1
+    even = running_sum(step)
+    method = "compare_all" if len(time) <= _SHORT else "scan"
+    find = functools.partial(jnp.searchsorted, method=method)
+    first = find(segment, segment, side="left")
+    last = find(segment, segment, side="right") - 1
 
     def at(offset):
-        right = jnp.clip(jnp.searchsorted(even, even + offset), 1, len(even) - 1)
+        right = jnp.clip(find(even, even + offset), 1, len(even) - 1)
         nearer = even + offset - even[right - 1] < even[right] - even - offset
         return jnp.clip(jnp.where(nearer, right - 1, right), first, last)
 
@@ -129,11 +132,25 @@ def steps_in_time(
     )
 
 
-def rows(x: Float[Array, "frames width"], index: Int[Array, " frames"]) -> Array:
+def running_sum(values: Float[Array, "frames ..."]) -> Float[Array, "sums ..."]:
+    """Sums of the first 0, 1, ... values; for short sequences a matrix product.
+
+    The compiler takes long for `jnp.cumsum`, and longer for its gradient.
+    """
+    number = len(values)
+    if number > _SHORT:
+        ends = ((1, 0),) + ((0, 0),) * (values.ndim - 1)
+        return jnp.pad(jnp.cumsum(values, axis=0), ends)
+    before = np.tri(number + 1, number, k=-1, dtype=np.float32)
+    return jnp.tensordot(jnp.asarray(before), values, 1, precision="highest")
+
+
+def rows(x: Float[Array, "frames width"], index: Int[Array, " wanted"]) -> Array:
     """x[index]; for short sequences a matrix product, whose gradient is faster."""
     if len(x) > _SHORT:
         return x[index]
-    return jax.nn.one_hot(index, len(x), dtype=x.dtype) @ x
+    chosen = jax.nn.one_hot(index, len(x), dtype=x.dtype)
+    return jnp.matmul(chosen, x, precision="highest")
 
 
 def local_mean(values: Array, weight: Array, span: tuple[Array, Array]) -> Array:
@@ -145,13 +162,13 @@ def local_mean(values: Array, weight: Array, span: tuple[Array, Array]) -> Array
         span: first and last frame of each span.
     """
     # Sums of differences from the overall mean keep float32 exact in long sequences.
-    total = jnp.sum(weight, axis=0)
-    middle = jnp.sum(weight * values, axis=0) / jnp.maximum(total, 1e-6)
+    total = jnp.sum(weight, axis=0, keepdims=True)
+    middle = jnp.sum(weight * values, axis=0, keepdims=True) / jnp.maximum(total, 1e-6)
     apart = jnp.where(weight > 0.0, values - middle, 0.0)
 
     def over(part):
-        sums = jnp.pad(jnp.cumsum(part, axis=0), ((1, 0), (0, 0)))
-        return sums[span[1] + 1] - sums[span[0]]
+        sums = running_sum(part)
+        return rows(sums, span[1] + 1) - rows(sums, span[0])
 
     count = over(weight)
     mean = over(weight * apart) / jnp.maximum(count, 1e-6)
