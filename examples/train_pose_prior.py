@@ -4,13 +4,12 @@
     python examples/train_pose_prior.py --output=W/pose_prior --mocap=clips.npz
 
 Learns to undo simulated errors (`synthesis.sensing.pose_errors`) of procedural motion
-and, with `--mocap`, of motion capture, half and half. A run that was stopped continues
-from its last state. Writes W/pose_prior.npz and .json for `refine.prior.load`.
+and, with `--mocap`, of motion capture (60 % of the windows). A run that was stopped
+continues from its last state. Writes W/pose_prior.npz and .json for `prior.load`.
 """
 
 import dataclasses
 import functools
-import json
 import pathlib
 import time as clock
 
@@ -23,7 +22,6 @@ from flax import serialization
 
 from unipose_jax import atomic, skeleton
 from unipose_jax.models import pose_prior
-from unipose_jax.physics import anthropometry
 from unipose_jax.skeleton import definitions, kinematics
 from unipose_jax.synthesis.motion import body_shape, procedural, retargeting
 from unipose_jax.synthesis.sensing import pose_errors
@@ -87,10 +85,10 @@ class Bank:
     """Clips one after the other, and the frames at which windows may start."""
 
     def __init__(self, clips: list[np.ndarray], share: float, seconds: float = 1.0):
+        """Clips of `BODY` at `FPS`, and the share of windows that come from them."""
         self.xyz = np.concatenate(clips).astype(np.float32)
-        last = np.concatenate([np.full(len(c), len(c)) for c in clips]).cumsum() * 0
-        ends = np.cumsum([len(c) for c in clips])
-        last = np.repeat(ends, [len(c) for c in clips]) - 1
+        lengths = [len(clip) for clip in clips]
+        last = np.repeat(np.cumsum(lengths), lengths) - 1
         start = np.arange(len(self.xyz))
         start = start[last - start >= seconds * FPS]
         self.start, self.last, self.share = start, last[start], share
@@ -110,14 +108,14 @@ def merge(banks: list[Bank]):
 
 
 def window(key, xyz, start, last):
-    """A window at a random frame rate: joints, times and the frames inside the clip."""
+    """A window at a random frame rate: joints, times, which frames are in the clip."""
     u = jax.random.uniform(key, (4,))
     keys = jax.random.split(key, 3)
     fps = 10.0 * 6.0 ** u[0]
     step = jnp.where(u[1] < 0.2, 1.0, 0.0) * jax.random.uniform(keys[0], (FRAMES,))
     step = (1.0 + step) / fps
     time = jnp.cumsum(step) - step[0]
-    place = start + jnp.minimum(u[2] * 1.0, 0.999) + FPS * time
+    place = start + 0.999 * u[2] + FPS * time
     inside = place <= last
     place = jnp.minimum(place, last.astype(place.dtype))
     below = jnp.minimum(jnp.floor(place).astype(int), last - 1)
@@ -125,13 +123,18 @@ def window(key, xyz, start, last):
     around = jnp.clip(below[:, None] + jnp.arange(-1, 3)[None], start, last)
     p0, p1, p2, p3 = jnp.moveaxis(xyz[around], 1, 0)
     slope, bend = p2 - p0, 2 * p0 - 5 * p1 + 4 * p2 - p3
-    xyz = p1 + 0.5 * share * (slope + share * (bend + share * (p3 - p0 + 3 * (p1 - p2))))
+    xyz = p1 + 0.5 * share * (
+        slope + share * (bend + share * (p3 - p0 + 3 * (p1 - p2)))
+    )
     return xyz, time, inside
 
 
 def vary(key, xyz):
-    """Another person in another camera: turned, tilted, mirrored, scaled, with other
-    bone lengths and other definitions of the joints."""
+    """Another person before another camera.
+
+    Turned, tilted, mirrored, scaled, with other bone lengths and other definitions of
+    the joints of trunk and head.
+    """
     keys = jax.random.split(key, 6)
     frame = kinematics.body_frame(xyz, skeleton=BODY)
     normal = jax.random.normal(keys[0], (BODY.num_joints, 4))
@@ -312,13 +315,23 @@ def main(argv: list[str]) -> None:
             held_loss, held_logs = check(average, held_batch)
             line = {k: round(float(v), 3) for k, v in logs.items()}
             line |= {f"held_{k}": round(float(v), 3) for k, v in held_logs.items()}
-            print(number + 1, f"{clock.monotonic() - begun:.0f}s", line,
-                  f"held_loss {held_loss:.3f}", flush=True)
+            print(
+                number + 1,
+                f"{clock.monotonic() - begun:.0f}s",
+                line,
+                f"held_loss {held_loss:.3f}",
+                flush=True,
+            )
             values = serialization.to_state_dict((params, state, average))
             kept = {"step": number + 1, "values": values}
             atomic.write_bytes(saved, serialization.msgpack_serialize(kept))
-            meta = {"width": _WIDTH.value, "depth": 6, "seed": _SEED.value,
-                    "steps": number + 1, "held_out": _HELD_OUT.value}
+            meta = {
+                "width": _WIDTH.value,
+                "depth": 6,
+                "seed": _SEED.value,
+                "steps": number + 1,
+                "held_out": _HELD_OUT.value,
+            }
             store.save(output, average["params"], meta)
         if stop:
             break
