@@ -1,4 +1,4 @@
-"""Observations of a sequence in addition to its 3D joints: keypoints, clouds, a prior."""
+"""Observations of a sequence besides its 3D joints: keypoints, clouds, a prior."""
 
 import dataclasses
 
