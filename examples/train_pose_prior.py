@@ -243,7 +243,7 @@ def loss_terms(network, params, batch):
 def main(argv: list[str]) -> None:
     """Trains."""
     del argv
-    output = pathlib.Path(_OUTPUT.value)
+    output = pathlib.Path(_OUTPUT.value or "")
     output.parent.mkdir(parents=True, exist_ok=True)
     banks = [Bank(procedural_clips(_SEED.value, _CLIPS.value), 0.4)]
     held = []

@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 
 import jax
@@ -5,7 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from unipose_jax import skeleton
+from data_pipelines.ground import pose_file
+from unipose_jax import errors, skeleton
+from unipose_jax.cli import refine as refine_mode
 from unipose_jax.models import pose_prior
 from unipose_jax.physics import anthropometry
 from unipose_jax.refine import prior
@@ -71,13 +74,11 @@ def test_lost_joints_are_ignored_whatever_they_hold():
 def test_calibration_multiplies_deviations():
     xyz = standing(skeleton.ITOP15)
     found = [
-        prior.predict(
-            prior.Network(untrained().params, calibration, width=8, depth=2),
+        predict(
+            dataclasses.replace(untrained(), calibration=calibration),
             xyz,
             jnp.ones(xyz.shape[:2]),
-            TIME,
-            skeleton="ITOP15",
-            segment=jnp.zeros(FRAMES, jnp.int32),
+            skeleton=skeleton.ITOP15,
         )[1]
         for calibration in (1.0, 1.5)
     ]
@@ -94,3 +95,39 @@ def test_weights_are_read_as_they_were_written(tmp_path):
         network.params,
         untrained().params,
     )
+
+
+@pytest.fixture
+def poses():
+    xyz = np.asarray(standing(skeleton.ITOP15)) + np.float32([0.0, 0.0, 2.5])
+    confidence = np.ones(xyz.shape[:2], np.float32)
+    time = np.asarray(TIME, np.float64)
+    return pose_file.PoseFile(
+        xyz=xyz, confidence=confidence, skeleton="ITOP15", time=time
+    )
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """The priors that the solver is given."""
+    found = []
+
+    def solve(xyz, *, skeleton, prior, **others):
+        found.append(prior)
+        return xyz
+
+    monkeypatch.setattr(refine_mode.refine, "refine", solve)
+    return found
+
+
+def test_the_command_uses_the_weights_it_is_given(poses, given, tmp_path):
+    store.save(tmp_path / "mine", untrained().params, {"width": 8, "depth": 2})
+    refine_mode.refine_poses(poses, prior=str(tmp_path / "mine"))
+    refine_mode.refine_poses(poses, prior="none")
+    assert given[0].prior_xyz.shape == poses.xyz.shape
+    assert given[1] is None
+
+
+def test_weights_that_do_not_exist_are_refused(poses):
+    with pytest.raises(errors.BadInput, match=r"--prior: no weights .*nowhere\.npz"):
+        refine_mode.refine_poses(poses, prior="nowhere")

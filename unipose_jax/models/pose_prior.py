@@ -81,7 +81,8 @@ class PosePrior(nn.Module):
         """
         walk = steps_in_time(time, segment)
         local, frame, centre = follow(xyz, known, walk)
-        x = nn.Dense(self.width)(features(local, known, centre, frame, walk))
+        small, large = features(local, known, centre, frame, walk)
+        x = nn.Dense(self.width)(jnp.concatenate([small, large], axis=-1))
         for layer in range(self.depth):
             before, after = walk.taps[layer % len(walk.taps)]
             y = nn.LayerNorm()(x)
@@ -89,8 +90,13 @@ class PosePrior(nn.Module):
             x = x + nn.Dense(self.width)(nn.gelu(nn.Dense(self.width)(y)))
         x = nn.LayerNorm()(x)
         joints = BODY.num_joints
-        out = nn.Dense(joints * 4, kernel_init=nn.initializers.normal(0.01))(x)
-        correction = _CORRECTION * out[:, : 3 * joints].reshape(-1, joints, 3)
+        little = nn.initializers.normal(0.01)
+        out = nn.Dense(joints * 4, kernel_init=little)(x)
+        # Much of the correction is linear in the deviations from recent places and
+        # usual bones; a direct path learns this within few steps.
+        direct = nn.Dense(joints * 3, use_bias=False, kernel_init=little)(small)
+        correction = _CORRECTION * (out[:, : 3 * joints] + direct)
+        correction = correction.reshape(-1, joints, 3)
         place = nn.Dense(joints * 3)(x).reshape(-1, joints, 3)
         mean = jnp.where(known[..., None], local + correction, place)
         mean = jnp.einsum("tji,tik->tjk", mean, frame, precision="highest")
@@ -206,21 +212,28 @@ def follow(xyz: Array, known: Array, walk: Walk) -> tuple[Array, Array, Array]:
 
 def features(
     local: Array, known: Array, centre: Array, frame: Array, walk: Walk
-) -> Float[Array, "frames features"]:
-    """What the network reads of each frame."""
+) -> tuple[Float[Array, "frames small"], Float[Array, "frames large"]]:
+    """What the network reads of each frame: deviations; and pose, bones and motion."""
+    flat, number = local.reshape(len(local), -1), len(local)
+    seen = jnp.repeat(known, 3, axis=1).astype(local.dtype)
     both = kinematics.both_ends(known, skeleton=BODY).astype(local.dtype)
-    length = kinematics.bone_lengths(local, skeleton=BODY)
+    vectors = kinematics.bone_vectors(local, skeleton=BODY)
+    length = jnp.sqrt(jnp.sum(vectors**2, axis=-1) + 1e-8)
     usual = jnp.where(both > 0.0, local_mean(length, both, walk.body), 0.0)
     strayed = jnp.where(both > 0.0, length - usual, 0.0)
+    along = vectors * (strayed / length)[..., None]
     before, after = walk.taps[0]
+    around = seen * rows(seen, before) * rows(seen, after)
+    bend = around * (flat - 0.5 * (rows(flat, before) + rows(flat, after)))
+    apart = seen * (flat - local_mean(flat, seen, walk.path))
     elapsed = jnp.maximum(walk.time[after] - walk.time[before], 1e-3)[:, None]
     velocity = (centre[after] - centre[before]) / elapsed
     velocity = jnp.einsum("ti,tki->tk", velocity, frame, precision="highest")
-    step = jnp.gradient(walk.time)[:, None]
-    flat = local.reshape(len(local), -1)
-    parts = (2.0 * flat, known, 3.0 * usual, 10.0 * strayed, velocity)
-    parts = (*parts, jnp.log(15.0 * jnp.maximum(step, 1e-3)))
-    return jnp.concatenate([jnp.asarray(part, local.dtype) for part in parts], axis=-1)
+    step = jnp.log(15.0 * jnp.maximum(jnp.gradient(walk.time), 1e-3))[:, None]
+    small = jnp.concatenate([bend, apart, along.reshape(number, -1)], axis=-1)
+    large = (2.0 * flat, known, 3.0 * usual, 10.0 * strayed, velocity, step)
+    large = [jnp.asarray(part, local.dtype) for part in large]
+    return 10.0 * small, jnp.concatenate(large, axis=-1)
 
 
 def negative_log_likelihood(

@@ -85,10 +85,10 @@ def predict(
         observed[..., None].astype(clean.dtype), skeleton, definitions.BODY
     )
     module = pose_prior.PosePrior(width=network.width, depth=network.depth)
-    estimate = module.apply(
+    estimate: Any = module.apply(
         {"params": network.params},
-        jnp.where(has[:, None], body, 0.0),
-        has & (known[..., 0] > 0.5),
+        jnp.where(has[None, :, None], body, 0.0),
+        has[None] & (known[..., 0] > 0.5),
         time,
         segment,
     )
@@ -98,4 +98,5 @@ def predict(
     )
     # exp(-|error| / b) in three dimensions has the deviation 2 b per coordinate.
     deviation = 2.0 * network.calibration * scale[..., 0]
-    return mean, jnp.where(kept, deviation, jnp.inf)
+    deviation = jnp.where(kept[None], deviation, jnp.inf)
+    return jnp.asarray(mean), deviation
