@@ -20,6 +20,7 @@ flags.DEFINE_string("skeleton", None, "Of keypoints, of lookup, of poses without
 flags.DEFINE_string("to_skeleton", None, "Skeleton of the converted poses (convert).")
 flags.DEFINE_enum("fill", None, ("bones",), "lookup: also joints without depth.")
 flags.DEFINE_string("convention", "anatomy", "Skin depths of joints, or: ITOP.")
+flags.DEFINE_string("prior", "", "refine: learnt prior, path of weights, or none.")
 flags.DEFINE_float("fps", None, "Frames per second, if not as recorded (convert).")
 flags.DEFINE_float("depth_unit", None, "Metres per count of depth, the same (convert).")
 flags.DEFINE_bool("mirrored", False, "The images are mirrored (convert).")

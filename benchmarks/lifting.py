@@ -21,7 +21,7 @@ import json
 import pathlib
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -45,15 +45,24 @@ from unipose_jax.train.augment import keypoint_augment
 from unipose_jax.train.evaluation import lifting_study
 from unipose_jax.train.recipes import pose_machine
 
-ROWS: dict[str, tuple[str, Mapping[str, Any]]] = {
-    "colour crop and keypoints": ("rgb", {"keypoints": True}),
-    "colour crop": ("rgb", {}),
-    "depth crop and keypoints": ("depth", {"keypoints": True}),
-    "depth crop": ("depth", {}),
-    "pose machine, single frames": ("lifting", {"frames": 1}),
-    "pose machine, clips": ("lifting", {"frames": 9}),
+
+class Row(NamedTuple):
+    """A network: its heading, its kind, and settings that differ from the config's."""
+
+    heading: str
+    kind: str  # of the student, or "lifting"
+    changes: Mapping[str, Any]
+
+
+ROWS = {
+    "colour_keypoints": Row("colour crop and keypoints", "rgb", {"keypoints": True}),
+    "colour": Row("colour crop", "rgb", {}),
+    "depth_keypoints": Row("depth crop and keypoints", "depth", {"keypoints": True}),
+    "depth": Row("depth crop", "depth", {}),
+    "lifting_frames": Row("pose machine, single frames", "lifting", {"frames": 1}),
+    "lifting_clips": Row("pose machine, clips", "lifting", {"frames": 9}),
 }
-"""Networks: their input, and settings that differ from the config's."""
+"""Networks that are compared, by key."""
 
 LEVELS: dict[str, Mapping[str, float] | None] = {
     "0 px": {"noise": 0.0},
@@ -66,7 +75,7 @@ LEVELS: dict[str, Mapping[str, float] | None] = {
 }
 """Changes of `detector.IDEAL`; None is the detector of the config, as in training."""
 
-_ROWS = flags.DEFINE_list("rows", list(ROWS), "Networks to train.")
+_ROWS = flags.DEFINE_list("rows", list(ROWS), "Networks to train, by key.")
 _SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of each network.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study.")
 _TEACHER = flags.DEFINE_enum(
@@ -107,7 +116,7 @@ def result(row: str, seed: int, workdir: pathlib.Path) -> dict[str, Any]:
     made = {"steps": _STEPS.value, "lift_steps": _LIFT_STEPS.value}
     made |= {"clips": _CLIPS.value, "batch": _BATCH.value, "set": list(_SET.value)}
     made |= {"teacher": _TEACHER.value}
-    folder = workdir / f"{row.replace(', ', '-').replace(' ', '_')}-{seed}"
+    folder = workdir / f"{row}-{seed}"
     record = folder / "scores.json"
     if record.exists():
         found = json.loads(record.read_text())
@@ -115,9 +124,9 @@ def result(row: str, seed: int, workdir: pathlib.Path) -> dict[str, Any]:
             raise errors.BadInput(f"{folder} has other settings; use another --workdir")
         return found
     start = time.perf_counter()
-    kind, changes = ROWS[row]
-    score = lifting_scores if kind == "lifting" else crop_scores
-    scores = score(kind, changes, seed) | run_page.provenance()
+    network = ROWS[row]
+    score = lifting_scores if network.kind == "lifting" else crop_scores
+    scores = score(network, seed) | run_page.provenance()
     scores |= {"settings": made, "seconds": time.perf_counter() - start}
     folder.mkdir(parents=True, exist_ok=True)
     atomic.write_text(record, json.dumps(tables.plain(scores), indent=1))
@@ -146,13 +155,13 @@ def table_of(records: Mapping[str, Mapping[str, list[float]]]) -> str:
             lost = np.mean(values - np.array(levels["0 px"]))
             spread = f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else ""
             cells.append(f"{values.mean():.1f}{spread} ({lost:+.1f})")
-        lines.append(f"| {row} | " + " | ".join(cells) + " |")
+        lines.append(f"| {ROWS[row].heading} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def crop_scores(kind: str, changes: Mapping[str, Any], seed: int) -> dict[str, Any]:
+def crop_scores(row: Row, seed: int) -> dict[str, Any]:
     """Trains a stage-2 network and scores it."""
-    stage = crop_stage(kind, changes, seed)
+    stage = crop_stage(row.kind, row.changes, seed)
     clips = dict(clip_pool.open_pool(stage.data, "train").clips)
     clips["points"] = clips["points"][:, :, : stage.data.num_points]
     clips["points_valid"] = clips["points_valid"][:, :, : stage.data.num_points]
@@ -286,10 +295,9 @@ def score_levels(
     return found
 
 
-def lifting_scores(kind: str, changes: Mapping[str, Any], seed: int) -> dict[str, Any]:
+def lifting_scores(row: Row, seed: int) -> dict[str, Any]:
     """Trains a pose machine on keypoints alone and scores it."""
-    del kind
-    frames = changes["frames"]
+    frames = row.changes["frames"]
     config = pose_machine_config.get_config()
     data = crop_stage("rgb", {}, seed).data
     data = dataclasses.replace(data, frames=frames, crop_size=0, crops=())

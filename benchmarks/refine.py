@@ -34,6 +34,7 @@ _FRAMES = flags.DEFINE_integer("frames", 10_000, "Frames of the sequence to time
 _SEEDS = flags.DEFINE_list("seeds", ["0", "1"], "Draws of the errors.")
 _SETS = flags.DEFINE_list("sets", ["ITOP", "CMU", "MSR"], "Data sets.")
 _TIMES = flags.DEFINE_bool("times", True, "Whether to measure the speed.")
+_PRIOR = flags.DEFINE_string("prior", "", "Learnt prior, as --prior of run.py.")
 _CACHE = flags.DEFINE_string(
     "compile_cache", "~/.cache/unipose_jax/compiled", "Folder; empty for none."
 )
@@ -115,7 +116,7 @@ def accuracy_rows(truth: Poses, seeds: list[int]) -> list[list]:
 def refined(poses: Poses) -> Poses:
     """Poses as `--mode=refine` refines them."""
     return dataclasses.replace(
-        poses, xyz=np.asarray(refine_mode.refine_poses(poses).xyz)
+        poses, xyz=np.asarray(refine_mode.refine_poses(poses, prior=_PRIOR.value).xyz)
     )
 
 

@@ -7,11 +7,11 @@ on depth images with the point network as its teacher (stage 2). All scores: 500
 rendered test clips, all ITOP15 joints, absolute positions, seed 0.
 
 `:quick` (the default), two CPU cores (AMD EPYC), jax 0.10.2, caa3f3b: 11 min 4 s with
-rendering, testing and report. Scores at 8d27999, with the detector of that commit
-(`configs/ablations.py:detector_ideal`); not measured yet with the present one:
+rendering, testing and report. Scores at 52f68a7 (with the detector of
+`configs/ablations.py:detector_ideal` at 8d27999: 86.8 and 77.0 %, 63 and 90 mm):
 
-    points  86.8 % mAP@10cm, 63 mm MPJPE
-    depth   77.0 % mAP@10cm, 90 mm MPJPE
+    points  84.6 % mAP@10cm, 68 mm MPJPE
+    depth   74.8 % mAP@10cm, 96 mm MPJPE
 
 `:full`, for an accelerator, which renders new people for every batch: not measured at
 its full length. About 90 seconds of each stage on one H200, jax 0.11.2, 5d4d1dc, gave

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarni
 def test_the_table_shows_what_is_lost_against_no_noise():
     values = dict.fromkeys(lifting.LEVELS, [60.0, 62.0])
     record = values | {"0 px": [50.0, 54.0]}
-    table = lifting.table_of({"colour crop": record})
+    table = lifting.table_of({"colour": record})
     first, rule, row = table.splitlines()
     assert first.count("|") == rule.count("|") == row.count("|")
     assert "| 52.0 ± 2.8 (+0.0) |" in row
