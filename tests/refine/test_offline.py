@@ -91,16 +91,17 @@ def test_left_right_swaps_are_corrected(refined, gentle, person):
 
 def test_confidence_is_swapped_with_its_joint(refined, person):
     observed = person.copy()
-    observed[30] = person[30, list(BODY.mirror)]
+    burst = slice(30, 36)
+    observed[burst] = person[burst][:, list(BODY.mirror)]
     hand, other = BODY.index("left_hand"), BODY.index("right_hand")
-    observed[30, other] += np.float32([0.0, 0.15, 0.0])  # the left joint, wrong
+    observed[burst, other] += np.float32([0.0, 0.15, 0.0])  # the left joint, wrong
     doubted = np.ones(person.shape[:2], np.float32)
-    doubted[30, other] = 0.01
+    doubted[burst, other] = 0.01
     observed[45, 0], doubted[45, 0] = 0.0, 0.0  # lost: not observed
     found = refined(observed, confidence=doubted)
-    assert found.swapped[30, hand]
+    assert found.swapped[burst, hand].all()
     wrong, unweighted = (
-        np.linalg.norm(xyz[30, hand] - person[30, hand])
+        error(xyz[burst, hand], person[burst, hand])
         for xyz in (found.xyz, refined(observed).xyz)
     )
     assert wrong < 0.5 * unweighted
