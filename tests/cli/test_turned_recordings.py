@@ -64,7 +64,7 @@ def test_refine_sees_upright_poses_and_writes_them_as_recorded(
     pose_file.write(tmp_path / "p.npz", recorded)
     seen = []
     monkeypatch.setattr(
-        refine, "refine_poses", lambda poses, opened, depths: seen.append(poses)
+        refine, "refine_poses", lambda poses, opened, depths, prior: seen.append(poses)
     )
     monkeypatch.setattr(refine, "to_pose_file", lambda poses, refined: poses)
     monkeypatch.setattr(refine, "_summary", lambda *_: "")

@@ -91,16 +91,17 @@ def test_left_right_swaps_are_corrected(refined, gentle, person):
 
 def test_confidence_is_swapped_with_its_joint(refined, person):
     observed = person.copy()
-    observed[30] = person[30, list(BODY.mirror)]
+    burst = slice(30, 36)
+    observed[burst] = person[burst][:, list(BODY.mirror)]
     hand, other = BODY.index("left_hand"), BODY.index("right_hand")
-    observed[30, other] += np.float32([0.0, 0.15, 0.0])  # the left joint, wrong
+    observed[burst, other] += np.float32([0.0, 0.15, 0.0])  # the left joint, wrong
     doubted = np.ones(person.shape[:2], np.float32)
-    doubted[30, other] = 0.01
+    doubted[burst, other] = 0.01
     observed[45, 0], doubted[45, 0] = 0.0, 0.0  # lost: not observed
     found = refined(observed, confidence=doubted)
-    assert found.swapped[30, hand]
+    assert found.swapped[burst, hand].all()
     wrong, unweighted = (
-        np.linalg.norm(xyz[30, hand] - person[30, hand])
+        error(xyz[burst, hand], person[burst, hand])
         for xyz in (found.xyz, refined(observed).xyz)
     )
     assert wrong < 0.5 * unweighted
@@ -238,6 +239,25 @@ def test_each_person_has_separate_bone_lengths(refined, gentle):
     np.testing.assert_array_equal(length[:30], np.repeat(length[:1], 30, axis=0))
     # Medians over 30 frames with noise of 1 cm.
     np.testing.assert_allclose(length[-1], 0.8 * length[0], rtol=0.05)
+
+
+def test_a_prior_pulls_joints_by_its_standard_deviation(gentle):
+    """A precise prior wins, an imprecise one and an absent one change little."""
+    aside = jnp.asarray(gentle + np.float32([0.02, 0.0, 0.0]))
+    call = jax.jit(
+        lambda sd: (
+            refine.refine(
+                jnp.asarray(gentle),
+                skeleton=BODY,
+                time=TIME,
+                prior=refine.Prior(aside, jnp.full((60, 15), sd)),
+            ).xyz
+        )
+    )
+    without = call(jnp.inf)
+    near, far = (float(jnp.median((call(sd) - without)[..., 0])) for sd in (0.003, 1.0))
+    assert near > 0.01
+    assert abs(far) < 1e-3
 
 
 @pytest.mark.parametrize(

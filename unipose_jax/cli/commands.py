@@ -126,6 +126,7 @@ def _refine(config, options) -> int:
         skeleton_name=options.skeleton,
         fps=options.fps,
         convention=options.convention,
+        prior=options.prior,
     )
 
 

@@ -69,6 +69,7 @@ FLAGS: dict[str, Flag] = {
     "to_skeleton": Flag("NAME"),
     "fill": choice("bones"),
     "convention": Flag("NAME", "anatomy"),
+    "prior": Flag("PATH", ""),
     "fps": Flag("NUMBER", kind="float"),
     "depth_unit": Flag("METRES", kind="float"),
     "mirrored": Flag(default=False, kind="bool"),
@@ -227,6 +228,7 @@ TABLE: dict[str, Mode] = {
         {"input": _POSES, "output": _OUTPUT},
         {
             "recording": "recording of the same frames, for depth and 2D keypoints",
+            "prior": "weights of a learnt prior of motion, or none",
             "skeleton": _JOINTS,
             "fps": _FPS,
             "convention": _DEPTH,

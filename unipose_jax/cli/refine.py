@@ -15,8 +15,10 @@ from unipose_jax import errors, refine, skeleton
 from unipose_jax.cli import conventions
 from unipose_jax.physics import skin_depths
 from unipose_jax.refine import person_ids, segments, swaps
+from unipose_jax.refine import prior as learnt_prior
 from unipose_jax.report import build
 from unipose_jax.report.pages import refinement_page as report
+from unipose_jax.weights import store
 
 POINTS = 128  # sampled on the surface of the person, per frame
 
@@ -30,6 +32,7 @@ def refine_file(
     skeleton_name: str | None = None,
     fps: float | None = None,
     convention: str = skin_depths.ANATOMY,
+    prior: str = "",
 ) -> int:
     """Refines a pose file; writes the result and a report of before and after.
 
@@ -43,6 +46,7 @@ def refine_file(
         skeleton_name: of the joints, where the file does not name it.
         fps: frames per second, where the file has no times.
         convention: one of `skin_depths.CONVENTIONS`, for the depth of the recording.
+        prior: as in `refine_poses`.
 
     Raises:
         errors.BadInput: the poses cannot be refined, or belong to another recording.
@@ -56,7 +60,7 @@ def refine_file(
     opened = recording.open_recording(recording_path) if recording_path else None
     if opened is not None:
         poses = opened.from_recorded(poses)
-    refined = refine_poses(poses, opened, convention)
+    refined = refine_poses(poses, opened, convention, prior=prior)
     after = to_pose_file(poses, refined)
     recorded = after if opened is None else opened.to_recorded(after)
     notes = any_file.write(output, recorded)
@@ -72,6 +76,8 @@ def refine_poses(
     poses: pose_file.PoseFile,
     opened: recording.Recording | None = None,
     convention: str = skin_depths.ANATOMY,
+    *,
+    prior: str = "",
 ) -> refine.Refined:
     """Refined poses of a file, from all available keypoints and depth.
 
@@ -79,6 +85,8 @@ def refine_poses(
         poses: three frames or more; several people are distinguished by bone lengths.
         opened: recording of the same frames.
         convention: one of `skin_depths.CONVENTIONS`.
+        prior: weights of a learnt prior, a path without suffix; "none" for none; ""
+            for those of the package, if it has any.
 
     Raises:
         errors.BadInput: the recording lacks a frame of the poses, or cannot be read.
@@ -94,11 +102,25 @@ def refine_poses(
     person = person_ids.assign_person_ids(
         xyz, np.asarray(segment), valid=valid, skeleton=body
     )
+    network = _open_prior(prior)
     keypoints, clouds = _own_keypoints(poses), None
     if opened is not None:
         keypoints, clouds = _evidence(poses, opened, keypoints)
         below = conventions.skin_depths_of(body, convention)
         clouds = dataclasses.replace(clouds, skin_depth=below)
+    expected = None
+    if network is not None:
+        predict = jax.jit(learnt_prior.predict, static_argnames="skeleton")
+        confidence = jnp.asarray(np.where(valid, poses.confidence, 0.0), jnp.float32)
+        found = predict(
+            network,
+            jnp.asarray(xyz),
+            confidence,
+            jnp.asarray(time),
+            skeleton=body,
+            segment=segment,
+        )
+        expected = refine.Prior(*found)
     compiled = jax.jit(refine.refine, static_argnames="skeleton")
     return compiled(
         jnp.asarray(xyz),
@@ -109,7 +131,20 @@ def refine_poses(
         person=jnp.asarray(person),
         keypoints=keypoints,
         clouds=clouds,
+        prior=expected,
     )
+
+
+def _open_prior(name: str) -> learnt_prior.Network | None:
+    """The learnt prior of `refine_poses`."""
+    path = pathlib.Path(name) if name else learnt_prior.SHIPPED
+    if name == "none" or (not name and not store.exists(path)):
+        return None
+    if not store.exists(path):
+        raise errors.BadInput(
+            f"--prior: no weights {path}.npz and .json; use none to refine without"
+        )
+    return learnt_prior.load(path)
 
 
 def to_pose_file(

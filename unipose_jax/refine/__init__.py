@@ -5,6 +5,8 @@ without learned parameters.
 """
 
 from unipose_jax.refine import (
+    bone_statistics,
+    lasting_errors,
     noise,
     observations,
     offline,
@@ -13,17 +15,22 @@ from unipose_jax.refine import (
     residual_terms,
     robust,
     segments,
+    side_sequences,
     solver,
     swaps,
+    tracks,
 )
-from unipose_jax.refine.observations import Clouds, Keypoints
+from unipose_jax.refine.observations import Clouds, Keypoints, Prior
 from unipose_jax.refine.offline import Refined, SolverSchedule, refine
 
 __all__ = [
     "Clouds",
     "Keypoints",
+    "Prior",
     "Refined",
     "SolverSchedule",
+    "bone_statistics",
+    "lasting_errors",
     "noise",
     "observations",
     "offline",
@@ -33,6 +40,8 @@ __all__ = [
     "residual_terms",
     "robust",
     "segments",
+    "side_sequences",
     "solver",
     "swaps",
+    "tracks",
 ]

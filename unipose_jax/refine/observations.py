@@ -1,4 +1,4 @@
-"""Observations of a sequence in addition to its 3D joints: keypoints and clouds."""
+"""Observations of a sequence besides its 3D joints: keypoints, clouds, a prior."""
 
 import dataclasses
 
@@ -32,3 +32,13 @@ class Clouds:
     valid: Array  # (time, points), bool
     # (joints,), metres, of joints below the surface; None: those of `anthropometry`
     skin_depth: Array | None = None
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Prior:
+    """Joints as a model of human motion predicts them from the observed ones."""
+
+    prior_xyz: Array  # (time, joints, 3), metres, frame of the joints
+    # (time, joints), metres per coordinate; not finite where nothing is predicted
+    prior_sd: Array

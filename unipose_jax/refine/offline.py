@@ -1,36 +1,32 @@
 """Refinement of a whole sequence of poses."""
 
 import dataclasses
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from unipose_jax.refine import noise as noises
+from unipose_jax.geometry import camera
 from unipose_jax.refine import (
+    bone_statistics,
+    lasting_errors,
     observations,
     residual_terms,
     robust,
-    segments,
+    side_sequences,
     solver,
     swaps,
+    tracks,
 )
-from unipose_jax.skeleton import definitions, kinematics, units
+from unipose_jax.refine import noise as noises
+from unipose_jax.skeleton import definitions, units
 
-# A joint is an outlier if its distance from the medoid of neighbouring frames exceeds
-# what noise and motion explain by this factor.
-_OUTLIER_RATIO = 3.0
-_MEDOID_RADIUS = 3  # frames on each side for the medoid
-# Metres: least standard deviation of a bone length, and standard deviation of the
-# difference between left and right (ITOP's upper arms: 3.2 cm, partly noise).
-_MIN_LENGTH_STD, _LEFT_RIGHT_STD = 0.001, 0.02
+# Metres: least standard deviation of a bone length.
+_MIN_LENGTH_STD = 0.001
 # Variation of bone lengths beyond the noise is a slow error of the joints. This share
 # of it is accepted, because the definition of a joint also drifts.
 _LENGTH_VARIATION_SHARE = 0.3
-# Metres: largest noise that is added to a joint for such slow errors.
-_MAX_SLOW_ERROR = 0.005
 # Pixels: least noise of keypoints, and noise where there are too few to estimate it.
 _UV_NOISE, _UV_UNKNOWN = 0.25, 2.0
 _FPS = 30.0
@@ -85,6 +81,7 @@ def refine(
     person: Int[Array, " time"] | None = None,
     keypoints: observations.Keypoints | None = None,
     clouds: observations.Clouds | None = None,
+    prior: observations.Prior | None = None,
     schedule: SolverSchedule = OFFLINE,
 ) -> Refined:
     r"""Refines a sequence of poses by robust least squares over all frames.
@@ -113,6 +110,7 @@ def refine(
             `person_ids.assign_person_ids`.
         keypoints: observed 2D keypoints.
         clouds: points on the visible surface of the person.
+        prior: joints predicted by a model of human motion.
         schedule: solver steps.
 
     Raises:
@@ -130,84 +128,119 @@ def refine(
     time = jnp.arange(count, dtype=xyz.dtype) / _FPS if time is None else time
     person = jnp.zeros(count, jnp.int32) if person is None else person
 
-    track = _analyze(xyz, valid, time, person, skeleton)
+    track = tracks.analyze(
+        xyz, valid=valid, time=time, person=person, skeleton=skeleton
+    )
+    sides = side_sequences.find(track, keypoints, skeleton=skeleton)
+    track = sides.undo(track, skeleton=skeleton)
+    keypoints = sides.undo_keypoints(keypoints, skeleton=skeleton)
+    confidence = sides.undo_values(confidence, skeleton=skeleton)
     problem = _make_problem(track, confidence, keypoints, clouds, skeleton)
-    start, cg_steps = _replace_outliers(track), schedule.cg_steps
+    problem = dataclasses.replace(problem, prior=prior)
+    start, cg_steps = _start(track, problem), schedule.cg_steps
     expected = _solve(start, problem, skeleton, schedule.before_swaps, cg_steps)
-    swapped = _find_swaps(expected, track, skeleton)
+    swapped = _find_swaps(expected, track, problem, skeleton)
     problem = _undo_swaps(expected, swapped, track, problem, skeleton)
     return Refined(
         xyz=_solve(expected, problem, skeleton, schedule.after_swaps, cg_steps),
         valid=track.known,
-        noise=track.level.noise,
+        noise=problem.noise,
         segment=track.segment,
-        swapped=swapped,
+        swapped=swapped ^ sides.swapped,
         length=problem.length,
     )
 
 
-class _Track(NamedTuple):
-    """A sequence with short gaps filled, and the estimates of `noise` and `segments`.
-
-    Attributes:
-        filled: (time, joints, 3), metres.
-        valid: (time, joints), bool: observed.
-        known: (time, joints), bool: observed, or interpolated in a short gap.
-        time: (time,), seconds.
-        person: (time,), number of the person.
-        segment: (time,), number of the segment between cuts.
-        level: of noise and motion.
-        motion: (time, joints), metres.
-    """
-
-    filled: Array
-    valid: Array
-    known: Array
-    time: Array
-    person: Array
-    segment: Array
-    level: noises.NoiseLevels
-    motion: Array
-
-
-def _analyze(xyz, valid, time, person, skeleton) -> _Track:
-    """Divides the sequence into segments, estimates its noise and fills short gaps."""
-    valid = valid & jnp.isfinite(xyz).all(axis=-1)
-    xyz = jnp.where(valid[..., None], xyz, 0.0)
-    segment = segments.find_segments(xyz, time, valid=valid, skeleton=skeleton)
-    level = noises.estimate_levels(xyz, valid=valid, segment=segment)
-    motion = noises.local_motion(xyz, levels=level, valid=valid, segment=segment)
-    filled, known = segments.interpolate_gaps(
-        xyz, valid=valid, segment=segment, time=time
-    )
-    return _Track(filled, valid, known, time, person, segment, level, motion)
-
-
 def _make_problem(track, confidence, keypoints, clouds, skeleton):
     """The observations, and how much each of the residuals may vary."""
+    levels = _error_levels(track, keypoints, skeleton)
     lengths = _bone_lengths(track.filled, track, skeleton)
+    noise = bone_statistics.add_slow_errors(
+        levels.noise, lengths.excess, skeleton=skeleton
+    )
     same_segment = track.segment[1:] == track.segment[:-1]
-    return residual_terms.Problem(
+    problem = residual_terms.Problem(
         observed=track.filled,
-        weight=_relative_confidence(confidence, track.valid),
-        noise=_add_slow_errors(track.level.noise, lengths["excess"], skeleton),
+        weight=tracks.relative_confidence(confidence, track.valid),
+        noise=noise,
         motion=track.motion,
         acceleration_weight=_acceleration_weight(track.known, track.segment),
         time=track.time,
         step=robust.masked_median(jnp.diff(track.time), same_segment, axis=0),
-        length=lengths["length"],
+        length=lengths.length,
         length_noise=jnp.maximum(
-            _LENGTH_VARIATION_SHARE * lengths["excess"], _MIN_LENGTH_STD
+            _LENGTH_VARIATION_SHARE * lengths.excess, _MIN_LENGTH_STD
         ),
-        keypoints=keypoints,
-        uv_noise=_uv_noise(keypoints, track.segment),
         clouds=clouds,
+    )
+    if keypoints is None:
+        return problem
+    seen = keypoints.confidence > 0.0
+    relative = tracks.relative_confidence(keypoints.confidence, seen)
+
+    def per_frame(correlation, valid):
+        return lasting_errors.at_frames(
+            correlation,
+            valid=valid,
+            segment=track.segment,
+            time=track.time,
+            step=problem.step,
+        )
+
+    return dataclasses.replace(
+        problem,
+        keypoints=dataclasses.replace(keypoints, confidence=relative),
+        uv_noise=levels.uv_noise,
+        correlation=per_frame(levels.correlation, track.valid),
+        uv_correlation=per_frame(levels.uv_correlation, seen),
     )
 
 
-def _find_swaps(expected, track, skeleton):
+def _error_levels(track, keypoints, skeleton):
+    """Errors of the joints, and of the keypoints if there are any."""
+    noise = track.level.noise
+    if keypoints is None:
+        nothing = jnp.zeros_like(noise)
+        return lasting_errors.ErrorLevels(noise, nothing, nothing, nothing)
+    camera.check_intrinsics(keypoints.intrinsics)
+    return lasting_errors.from_keypoints(
+        track.filled,
+        keypoints,
+        valid=track.valid,
+        segment=track.segment,
+        noise=noise,
+        uv_noise=_uv_noise(keypoints, track.segment),
+        skeleton=skeleton,
+    )
+
+
+def _bone_lengths(xyz, track, skeleton):
+    return bone_statistics.estimate_lengths(
+        xyz,
+        valid=track.valid,
+        person=track.person,
+        noise=track.level.noise,
+        skeleton=skeleton,
+    )
+
+
+def _start(track, problem):
+    """Initial poses: moved to the keypoints, without outliers."""
+    xyz = track.filled
+    if problem.keypoints is not None:
+        xyz = lasting_errors.fuse(
+            xyz,
+            problem.keypoints,
+            valid=track.valid,
+            noise=problem.noise,
+            uv_noise=problem.uv_noise,
+        )
+    return tracks.replace_outliers(xyz, track)
+
+
+def _find_swaps(expected, track, problem, skeleton):
     """Where left and right are swapped, compared with `expected`: (time, joints)."""
-    around = jnp.sqrt(track.level.noise[None] ** 2 + track.motion**2)
+    around = jnp.sqrt(problem.noise[None] ** 2 + track.motion**2)
     return swaps.detect_swaps(
         track.filled, expected, valid=track.valid, noise=around, skeleton=skeleton
     )
@@ -219,7 +252,7 @@ def _undo_swaps(expected, swapped, track, problem, skeleton):
         problem,
         observed=swaps.swap_sides(track.filled, swapped, skeleton=skeleton),
         weight=swaps.swap_sides(problem.weight, swapped, skeleton=skeleton),
-        length=_bone_lengths(expected, track, skeleton)["length"],
+        length=_bone_lengths(expected, track, skeleton).length,
     )
 
 
@@ -277,79 +310,8 @@ def _acceleration_weight(known, segment):
     return three.astype(jnp.float32)
 
 
-def _relative_confidence(confidence, valid):
-    """Confidence divided by its median over all valid joints, in [0, 3]."""
-    if confidence is None:
-        return valid.astype(jnp.float32)
-    everything = valid.reshape(-1)
-    median = robust.masked_median(confidence.reshape(-1), everything, axis=0)
-    relative = confidence / jnp.where(median > 0.0, median, 1.0)
-    return jnp.where(valid, jnp.clip(relative, 0.0, 3.0), 0.0)
-
-
-def _replace_outliers(track):
-    """Initial poses: replaces outliers by the medoid of neighbouring frames."""
-    xyz, valid, segment = track.filled, track.valid, track.segment
-    around = robust.temporal_neighbors(xyz, radius=_MEDOID_RADIUS)
-    used = robust.temporal_neighbors(valid, radius=_MEDOID_RADIUS)
-    used &= (
-        robust.temporal_neighbors(segment, radius=_MEDOID_RADIUS, fill=-1)
-        == segment[None]
-    )[..., None]
-    distance = jnp.sqrt(jnp.sum((around[:, None] - around[None]) ** 2, axis=-1))
-    distance = jnp.sum(jnp.where(used[None], distance, 0.0), axis=1)
-    best = jnp.argmin(jnp.where(used, distance, jnp.inf), axis=0)
-    medoid = jnp.take_along_axis(around, best[None, ..., None], axis=0)[0]
-    sq = jnp.sum((xyz - medoid) ** 2, axis=-1)
-    usual_sq = 3.0 * track.level.noise[None] ** 2 + 2.0 * track.motion**2
-    wild = valid & (sq > _OUTLIER_RATIO**2 * usual_sq)
-    return jnp.where(wild[..., None], medoid, xyz)
-
-
-def _bone_lengths(xyz, track, skeleton):
-    """Bone lengths of each person, and their variation beyond the noise, metres."""
-    child, parent = skeleton.bone_ends
-    valid, person, noise = track.valid, track.person, track.level.noise
-    measured = kinematics.bone_lengths(xyz, skeleton=skeleton)
-    known = valid[:, child] & valid[:, parent]
-    by_bone = jax.vmap(robust.grouped_median, in_axes=(1, 1, None), out_axes=1)
-    median, number = by_bone(measured, known, person)
-    strayed = jnp.abs(measured - median[person])
-    spread = 1.4826 * robust.masked_median(strayed, known, axis=0)
-    noise_sq = noise[child] ** 2 + noise[parent] ** 2
-    excess = jnp.sqrt(jnp.maximum(spread**2 - noise_sq, 0.0))
-    pooled = _pool_left_right(median, number, spread, skeleton)
-    return {"length": pooled[person], "excess": excess}
-
-
-def _add_slow_errors(noise, excess, skeleton):
-    """Raises the noise of joints whose bones vary in length (slow errors)."""
-    each_end = jnp.minimum(excess / np.sqrt(2.0), _MAX_SLOW_ERROR)
-    for end in np.asarray(skeleton.bones, np.int32).T:
-        noise = noise.at[end].max(each_end)
-    return noise
-
-
-def _pool_left_right(median, number, spread, skeleton):
-    """Averages left and right bone lengths, weighted by their inverse variances."""
-    if not skeleton.bone_pairs:
-        return median
-    left, right = np.asarray(skeleton.bone_pairs, np.int32).T
-    partner = np.arange(median.shape[1])
-    partner[left], partner[right] = right, left
-    other, other_number = median[:, partner], number[:, partner]
-    error_sq = spread[None] ** 2 / jnp.maximum(number, 1)
-    other_sq = (
-        spread[None, partner] ** 2 / jnp.maximum(other_number, 1) + _LEFT_RIGHT_STD**2
-    )
-    own = jnp.where(number > 0, other_sq / (error_sq + other_sq), 0.0)
-    own = jnp.where(other_number > 0, own, 1.0)
-    return own * median + (1.0 - own) * other
-
-
 def _uv_noise(keypoints, segment):
-    if keypoints is None:
-        return None
+    """White noise of the keypoints, pixels."""
     known = keypoints.confidence > 0.0
     uv = jnp.where(known[..., None], keypoints.uv, 0.0)
     return noises.estimate_levels(

@@ -23,6 +23,8 @@ BONE_DEGREES_OF_FREEDOM = 30.0
 JOINT_LIMIT_STD = 0.1  # radians, of violations of elbow and knee limits
 SURFACE_STD = 0.06  # metres, of the depth of joints below the skin
 IN_FRONT_STD = 0.02  # metres, of a joint in front of the observed surface
+# Standard deviations per coordinate at which an error counts half as an outlier.
+_OUTLIER = 3.0
 COVERAGE_STD = 0.05  # metres, of the distance of a point from its capsule
 
 
@@ -43,7 +45,12 @@ class Problem:
     length_noise: Array  # (bones,), metres
     keypoints: observations.Keypoints | None = None
     uv_noise: Array | None = None  # (joints,), pixels
+    # (time, joints): correlation of the error with that of the frame before, in [0, 1);
+    # None: 0. And the same for keypoints.
+    correlation: Array | None = None
+    uv_correlation: Array | None = None
     clouds: observations.Clouds | None = None
+    prior: observations.Prior | None = None
 
 
 @definitions.accepts_name
@@ -65,16 +72,25 @@ def evaluate(
     """
     width, slack = settings
     found, expected = {}, {}
-    for term in (_position, _acceleration, _bones, _hinges, _keypoints, _surface):
+    for term in _TERMS:
         for name, (residual, sure) in term(xyz, problem, skeleton).items():
             found[name], expected[name] = residual, sure
     found["bones"] = found["bones"] / slack
+    # Fast motion also increases the distance of a joint from its observation.
+    moving = 1.0 + (problem.motion / (width * problem.noise[None])) ** 2
+    distance_sq = {}
+    for name, factor, correlation in (
+        ("position", moving, problem.correlation),
+        ("ray", 1.0, problem.uv_correlation),
+    ):
+        if name in found:
+            sq = jnp.sum(found[name] ** 2, axis=-1) / factor
+            found[name] = innovations(found[name], sq / width**2, correlation)
+            fresh_sq = jnp.sum(found[name] ** 2, axis=-1) / factor
+            distance_sq[name] = jnp.maximum(sq, fresh_sq)
     weights = {}
     for name, residual in found.items():
-        sq = jnp.sum(residual**2, axis=-1)
-        if name == "position":  # fast motion also increases the distance
-            motion_factor = 1.0 + (problem.motion / (width * problem.noise[None])) ** 2
-            sq = sq / motion_factor
+        sq = distance_sq.get(name, jnp.sum(residual**2, axis=-1))
         robustly = robust.student_t_weight(
             sq / width**2,
             degrees_of_freedom=BONE_DEGREES_OF_FREEDOM
@@ -89,6 +105,31 @@ def evaluate(
 def _position(xyz, problem, skeleton):
     residual = (xyz - problem.observed) / problem.noise[None, :, None]
     return {"position": (residual, problem.weight)}
+
+
+def innovations(
+    error: Float[Array, "time joints d"],
+    distance_sq: Float[Array, "time joints"],
+    correlation: Float[Array, "time joints"] | None,
+) -> Float[Array, "time joints d"]:
+    r"""Parts of errors that those of the frame before do not predict.
+
+    For errors e of unit variance with correlation p in successive frames (AR(1)), the
+    values (e(t) - p e(t-1)) / sqrt(1 - p^2) are independent of each other. An outlier
+    says nothing about the next frame, so p is 0 on both sides of it.
+
+    Args:
+        error: in units of its standard deviation.
+        distance_sq: squared length of the error, by which outliers are told.
+        correlation: with the error of the frame before. None: 0.
+    """
+    if correlation is None:
+        return error
+    ordinary = 1.0 / (1.0 + (distance_sq / (3.0 * _OUTLIER**2)) ** 2)
+    both = jnp.sqrt(ordinary[1:] * ordinary[:-1])
+    kept = jax.lax.stop_gradient(correlation[1:] * both)[..., None]
+    fresh = (error[1:] - kept * error[:-1]) / jnp.sqrt(1.0 - kept**2)
+    return jnp.concatenate([error[:1], fresh])
 
 
 def _acceleration(xyz, problem, skeleton):
@@ -131,6 +172,16 @@ def _keypoints(xyz, problem, skeleton):
     return {"ray": (pixels / problem.uv_noise[None, :, None], seen.confidence)}
 
 
+def _prior(xyz, problem, skeleton):
+    if problem.prior is None:
+        return {}
+    mean, sd = problem.prior.prior_xyz, problem.prior.prior_sd
+    known = jnp.isfinite(mean).all(axis=-1) & jnp.isfinite(sd) & (sd > 0.0)
+    mean = jnp.where(known[..., None], mean, 0.0)
+    residual = (xyz - mean) / jnp.where(known, sd, 1.0)[..., None]
+    return {"prior": (residual, known.astype(xyz.dtype))}
+
+
 def _surface(xyz, problem, skeleton):
     if problem.clouds is None:
         return {}
@@ -166,3 +217,6 @@ def _coverage(xyz, clouds, skeleton):
     number = jnp.maximum(jnp.sum(clouds.valid, axis=-1, keepdims=True), 1)
     sure = counted * (skeleton.num_joints / number)
     return excess[..., None] / COVERAGE_STD, sure
+
+
+_TERMS = (_position, _acceleration, _bones, _hinges, _keypoints, _surface, _prior)

@@ -59,6 +59,11 @@ def read_meta(path: str | os.PathLike = FOLDER / SHIPPED) -> dict[str, Any]:
     return json.loads(_paths(path)[1].read_text())
 
 
+def exists(path: str | os.PathLike) -> bool:
+    """Whether both files of `path` exist."""
+    return all(each.is_file() for each in _paths(path))
+
+
 def _paths(path: str | os.PathLike) -> tuple[pathlib.Path, pathlib.Path]:
     """Paths of the two files; a dot in the name, as in "v1.2", is kept."""
     path = pathlib.Path(path)

@@ -6,12 +6,14 @@ from unipose_jax.synthesis.sensing import (
     mask_regions,
     normal_noise,
     person_points,
+    pose_errors,
     sensor,
     sensor_kinds,
 )
 
 __all__ = [
     "person_points",
+    "pose_errors",
     "mask_regions",
     "normal_noise",
     "image_crops",

@@ -25,6 +25,13 @@ def correlate(normal: Float[Array, "..."], correlation: float) -> Float[Array, "
     return jnp.einsum("ts,s...->t...", weights, normal, precision="highest")
 
 
+def from_uniform(uniform: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Standard normal values from uniform ones in [0, 1), up to 4.9 deviations."""
+    return 2.0**0.5 * jax.lax.erf_inv(
+        jnp.clip(2.0 * uniform - 1.0, -1 + 1e-6, 1 - 1e-6)
+    )
+
+
 def quantile(share: float) -> float:
     """Quantile of the standard normal distribution for a `share` in [0, 1]."""
     if share in (0.0, 1.0):
