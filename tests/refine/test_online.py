@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from unipose_jax import skeleton
+from unipose_jax.geometry import camera
 from unipose_jax.refine import offline, online
 
 BODY, WINDOW, LAG = skeleton.ITOP15, 24, 4
@@ -50,3 +51,40 @@ def test_online_refinement_equals_offline_refinement_of_the_window(live, person)
     window = jax.jit(refine)(jnp.asarray(noisy[seen]), time=time)
     # Compiled separately, so rounding differs.
     np.testing.assert_allclose(refined[newest], window.xyz[-1 - LAG], atol=1e-4)
+
+
+def test_live_keypoints_pull_joints_to_their_rays(person):
+    intrinsics = jnp.array([285.7, 285.7, 160.0, 120.0])
+    uv = camera.uv_from_xyz(jnp.asarray(person), intrinsics)
+    rng = np.random.default_rng(2)
+    noisy = person + 0.03 * rng.normal(size=person.shape)
+    push = jax.jit(functools.partial(online.update, skeleton=BODY, lag=0))
+    wrong = {}
+    for name, missing in (("with", ()), ("without", range(60))):
+        history = online.init(skeleton=BODY, window=WINDOW, intrinsics=intrinsics)
+        found = []
+        for frame, xyz in enumerate(noisy[:40]):
+            history, xyz, known = push(
+                history,
+                jnp.asarray(xyz, jnp.float32),
+                jnp.float32(frame / 15.0),
+                uv=uv[frame],
+                uv_confidence=jnp.full(15, 0.0 if frame in missing else 1.0),
+            )
+            assert known.all() or frame < 3
+            found.append(xyz)
+        offset = (np.stack(found) - person[:40])[WINDOW:, :, :2]
+        wrong[name] = np.linalg.norm(offset, axis=-1).mean()
+    assert wrong["with"] < 0.7 * wrong["without"]
+
+
+def test_live_keypoints_need_a_camera(person):
+    history = online.init(skeleton=BODY, window=WINDOW)
+    with pytest.raises(ValueError, match="intrinsics"):
+        online.update(
+            history,
+            jnp.asarray(person[0]),
+            jnp.float32(0.0),
+            skeleton=BODY,
+            uv=jnp.zeros((15, 2)),
+        )

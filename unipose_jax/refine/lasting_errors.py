@@ -99,11 +99,11 @@ def _offsets(xyz, keypoints, valid):
     in_camera = transforms.apply(keypoints.cam_from_xyz, xyz)
     z = in_camera[..., 2]
     known = valid & (keypoints.confidence > 0.0) & (z > 0.1)
-    safe = jnp.where(known[..., None], in_camera, jnp.array([0.0, 0.0, 1.0]))
+    safe = jnp.where(known[..., None], in_camera, jnp.array([[[0.0, 0.0, 1.0]]]))
     uv = jnp.where(known[..., None], keypoints.uv, 0.0)
     focal = keypoints.intrinsics[:2]
     difference = uv - camera.uv_from_xyz(safe, keypoints.intrinsics)
-    offset = difference * safe[..., 2:] / focal
+    offset = difference * safe[..., 2:] / focal[None, None]
     pixels = jnp.mean(focal) / jnp.maximum(robust.masked_median(z, known, axis=0), 0.1)
     return jnp.where(known[..., None], offset, 0.0), pixels, known
 

@@ -85,7 +85,7 @@ def evaluate(
     ):
         if name in found:
             sq = jnp.sum(found[name] ** 2, axis=-1) / factor
-            found[name] = _innovation(found[name], sq / width**2, correlation)
+            found[name] = innovations(found[name], sq / width**2, correlation)
             fresh_sq = jnp.sum(found[name] ** 2, axis=-1) / factor
             distance_sq[name] = jnp.maximum(sq, fresh_sq)
     weights = {}
@@ -107,12 +107,21 @@ def _position(xyz, problem, skeleton):
     return {"position": (residual, problem.weight)}
 
 
-def _innovation(error, distance_sq, correlation):
-    r"""Part of the errors that those of the frame before do not predict.
+def innovations(
+    error: Float[Array, "time joints d"],
+    distance_sq: Float[Array, "time joints"],
+    correlation: Float[Array, "time joints"] | None,
+) -> Float[Array, "time joints d"]:
+    r"""Parts of errors that those of the frame before do not predict.
 
     For errors e of unit variance with correlation p in successive frames (AR(1)), the
     values (e(t) - p e(t-1)) / sqrt(1 - p^2) are independent of each other. An outlier
     says nothing about the next frame, so p is 0 on both sides of it.
+
+    Args:
+        error: in units of its standard deviation.
+        distance_sq: squared length of the error, by which outliers are told.
+        correlation: with the error of the frame before. None: 0.
     """
     if correlation is None:
         return error

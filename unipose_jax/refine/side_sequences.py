@@ -10,7 +10,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from unipose_jax.geometry import camera, transforms
 from unipose_jax.refine import noise as noises
@@ -56,7 +56,10 @@ class Sides:
         return swaps.swap_sides(values, self.swapped, skeleton=skeleton)
 
     def undo_keypoints(
-        self, keypoints: observations.Keypoints | None, *, skeleton
+        self,
+        keypoints: observations.Keypoints | None,
+        *,
+        skeleton: definitions.Skeleton,
     ) -> observations.Keypoints | None:
         """Returns the keypoints with exchanged ones back on their sides."""
         if keypoints is None:
@@ -103,7 +106,9 @@ def find(
             path, states = _most_probable(steps, distance, members)
             for kind in range(len(steps)):
                 parts = jnp.asarray(states[:, kind], bool)[path]
-                lower, upper = parts[:, :1] & members[0], parts[:, 1:] & members[1]
+                lower, upper = (
+                    parts[:, part, None] & members[part][None] for part in (0, 1)
+                )
                 exchanged[kind] |= lower | upper
     return Sides(exchanged[0], exchanged[1] if keypoints is not None else None)
 
@@ -143,7 +148,7 @@ def _step_costs(values, known, segment, noise, skeleton):
     usual = robust.masked_median(around, used, axis=0)
     usual = usual / noises.MEDIAN_LENGTH[values.shape[-1]]
     usual = jnp.maximum(usual, usual[:, mirror])
-    scale_sq = usual**2 + 2.0 * noise**2
+    scale_sq = usual**2 + 2.0 * noise[None] ** 2
     costs = jnp.stack([_cost(step / scale_sq), _cost(crossed / scale_sq)], axis=-1)
     return jnp.pad(jnp.where(both[..., None], costs, 0.0), ((1, 0), (0, 0), (0, 0)))
 
@@ -153,7 +158,7 @@ def _distance_costs(xyz, known, uv, seen, keypoints, skeleton):
     mirror = np.asarray(skeleton.mirror)
     in_camera = transforms.apply(keypoints.cam_from_xyz, xyz)
     known = known & (in_camera[..., 2] > 0.1)
-    safe = jnp.where(known[..., None], in_camera, jnp.array([0.0, 0.0, 1.0]))
+    safe = jnp.where(known[..., None], in_camera, jnp.array([[[0.0, 0.0, 1.0]]]))
     projected = camera.uv_from_xyz(safe, keypoints.intrinsics)
     same, crossed = (
         jnp.sum((projected - other) ** 2, axis=-1) for other in (uv, uv[:, mirror])
@@ -162,7 +167,7 @@ def _distance_costs(xyz, known, uv, seen, keypoints, skeleton):
     both &= both[:, mirror]
     usual = robust.masked_median(jnp.sqrt(jnp.minimum(same, crossed)), both, axis=0)
     usual = jnp.maximum(usual, usual[mirror]) / noises.MEDIAN_LENGTH[2]
-    scale_sq = usual**2 + _UV_STEP**2
+    scale_sq = usual[None] ** 2 + _UV_STEP**2
     costs = jnp.stack([_cost(same / scale_sq), _cost(crossed / scale_sq)], axis=-1)
     return jnp.where(both[..., None], costs, 0.0)
 
@@ -180,7 +185,7 @@ def _most_probable(steps, distance, members):
         [jnp.sum(cost * mask[None, :, None], axis=1) for mask in members]
         for cost in steps
     ]
-    pair = jnp.zeros((len(steps[0]), number, number)) + switch + stay
+    pair = jnp.broadcast_to(switch + stay[None], (len(steps[0]), number, number))
     for kind, parts in enumerate(moves):
         for part, cost in enumerate(parts):
             differs = states[:, None, kind, part] ^ states[None, :, kind, part]
@@ -189,11 +194,16 @@ def _most_probable(steps, distance, members):
         for part, mask in enumerate(members):
             cost = jnp.sum(distance * mask[None, :, None], axis=1)
             pair = pair + cost[:, states[:, 0, part] ^ states[:, 1, part]][:, None]
-    return _viterbi(pair), states
+    return viterbi(pair), states
 
 
-def _viterbi(pair: Float[Array, "time states states"]):
-    """States of least total cost; `pair` is the cost from the state before."""
+def viterbi(pair: Float[Array, "time states states"]) -> Int[Array, " time"]:
+    """States of least total cost (dynamic programming).
+
+    Args:
+        pair: cost of each state (last axis) after the state of the frame before. Any
+            state may come before the first frame.
+    """
 
     def forward(total, cost):
         through = total[:, None] + cost

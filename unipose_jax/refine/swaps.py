@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Shaped
 
 from unipose_jax.refine import residual_terms
 from unipose_jax.skeleton import definitions
@@ -47,11 +47,11 @@ def detect_swaps(
 
 @definitions.accepts_name
 def swap_sides(
-    values: Float[Array, "time joints ..."],
+    values: Shaped[Array, "time joints ..."],
     swapped: Bool[Array, "time joints"],
     *,
     skeleton: definitions.Skeleton,
-) -> Float[Array, "time joints ..."]:
+) -> Shaped[Array, "time joints ..."]:
     """Exchanges left and right values where `swapped`."""
     mirrored = values[:, np.asarray(skeleton.mirror)]
     mask = swapped.reshape(swapped.shape + (1,) * (values.ndim - 2))
