@@ -216,7 +216,7 @@ def features(
     """What the network reads of each frame: deviations; and pose, bones and motion."""
     flat, number = local.reshape(len(local), -1), len(local)
     seen = jnp.repeat(known, 3, axis=1).astype(local.dtype)
-    both = kinematics.both_ends(known, skeleton=BODY).astype(local.dtype)
+    both = jnp.asarray(kinematics.both_ends(known, skeleton=BODY), local.dtype)
     vectors = kinematics.bone_vectors(local, skeleton=BODY)
     length = jnp.sqrt(jnp.sum(vectors**2, axis=-1) + 1e-8)
     usual = jnp.where(both > 0.0, local_mean(length, both, walk.body), 0.0)
@@ -227,12 +227,13 @@ def features(
     bend = around * (flat - 0.5 * (rows(flat, before) + rows(flat, after)))
     apart = seen * (flat - local_mean(flat, seen, walk.path))
     elapsed = jnp.maximum(walk.time[after] - walk.time[before], 1e-3)[:, None]
-    velocity = (centre[after] - centre[before]) / elapsed
+    velocity = (rows(centre, after) - rows(centre, before)) / elapsed
     velocity = jnp.einsum("ti,tki->tk", velocity, frame, precision="highest")
-    step = jnp.log(15.0 * jnp.maximum(jnp.gradient(walk.time), 1e-3))[:, None]
+    step = jnp.asarray(jnp.gradient(walk.time))[:, None]
+    step = jnp.log(15.0 * jnp.maximum(step, 1e-3))
     small = jnp.concatenate([bend, apart, along.reshape(number, -1)], axis=-1)
-    large = (2.0 * flat, known, 3.0 * usual, 10.0 * strayed, velocity, step)
-    large = [jnp.asarray(part, local.dtype) for part in large]
+    seen_joints = known.astype(local.dtype)
+    large = (2.0 * flat, seen_joints, 3.0 * usual, 10.0 * strayed, velocity, step)
     return 10.0 * small, jnp.concatenate(large, axis=-1)
 
 
