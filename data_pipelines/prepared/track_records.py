@@ -200,7 +200,7 @@ def open_tracks(
                 f"config.data.crop_size is {data.crop_size}; prepare it again into "
                 "another --data_dir"
             )
-        constant = {
+        constant: dict[str, np.ndarray] = {
             name: np.array(entry[name], np.float32)
             for name in ("intrinsics", "cam_from_points", "floor")
             if name in entry

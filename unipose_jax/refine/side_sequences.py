@@ -62,8 +62,8 @@ class Sides:
         skeleton: definitions.Skeleton,
     ) -> observations.Keypoints | None:
         """Returns the keypoints with exchanged ones back on their sides."""
-        if keypoints is None:
-            return None
+        if keypoints is None or self.uv_swapped is None:
+            return keypoints
         uv, confidence = (
             swaps.swap_sides(value, self.uv_swapped, skeleton=skeleton)
             for value in (keypoints.uv, keypoints.confidence)

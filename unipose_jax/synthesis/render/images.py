@@ -89,9 +89,9 @@ def depth_images(
     )
     mask = raycast.materialize(mask)
     if segmentation.large_errors:
-        seen = jnp.where(person, jnp.asarray(body.BODY_PART)[part], body_parts.NONE)
+        parts = jnp.where(person, jnp.asarray(body.BODY_PART)[part], body_parts.NONE)
         mask = mask_regions.simulate(
-            jax.random.fold_in(key_mask, 1), mask, measured, seen, params=segmentation
+            jax.random.fold_in(key_mask, 1), mask, measured, parts, params=segmentation
         )
         mask = raycast.materialize(mask)
     return {"true_depth": depth, "depth": measured, "mask": mask}

@@ -193,7 +193,8 @@ def simulate(
     Returns:
         uv in pixels and confidence in [0, 1]. Both are 0 for a missing keypoint.
     """
-    draws = _draw(key, visible.shape, _REFERENCE_FPS / fps, params)
+    frames, joints = visible.shape
+    draws = _draw(key, (frames, joints), _REFERENCE_FPS / fps, params)
     person = _person(xyz, intrinsics, stature, skeleton)
     uv = camera.uv_from_xyz(xyz, intrinsics)
     uv = uv + _offset(draws.offset, person, skeleton, params)
