@@ -18,14 +18,14 @@ from unipose_jax.cli import (
     predicted_people,
     prediction_page,
     prediction_quality,
+    recorded_scene,
 )
 from unipose_jax.physics import skin_depths
-from unipose_jax.report import build
+from unipose_jax.report import page
 from unipose_jax.train import plan
 from unipose_jax.train.checkpoints import restore
 from unipose_jax.weights import store
 
-MAX_PICTURES = 24  # frames drawn of a prediction
 _METHODS = ("stage1", "stage2")  # recipes whose networks take recorded images
 
 
@@ -73,7 +73,7 @@ def predict(
     mounting_check.warn_if_turned(opened)
     file_io.check_writable(output)
     if pictures:
-        build.check_folder(output.with_suffix(""))
+        page.check_free(prediction_page.page_of(output))
     if config is None or workdir is None:
         informed = keypoints and modality == store.SHIPPED and _has_keypoints(opened)
         network = estimator.load_shipped(store.WITH_KEYPOINTS if informed else modality)
@@ -81,11 +81,11 @@ def predict(
         network = _load_trained(config, workdir, modality)
     _check_convention(config, network, convention)
     found = (
-        _everyone(network, opened, use_keypoints=keypoints)
+        _everyone(network, opened, pictures=pictures, use_keypoints=keypoints)
         if people == "all"
         else [
             predict_recording(
-                network, opened, pictures=MAX_PICTURES, use_keypoints=keypoints
+                network, opened, pictures=pictures, use_keypoints=keypoints
             )
         ]
     )
@@ -96,7 +96,7 @@ def predict(
             print(line)
         print(f"{prediction_quality.summary(pose)}; poses: {path}")
     if pictures:
-        print(f"pictures: {prediction_page.report_people(opened, found, output)}")
+        print(f"page: {prediction_page.report_people(opened, found, output)}")
     return 0
 
 
@@ -149,7 +149,11 @@ def _paths(output: pathlib.Path, found: list[Found], people: str) -> list[pathli
 
 
 def _everyone(
-    network: estimator.Estimator, opened: recording.Recording, *, use_keypoints: bool
+    network: estimator.Estimator,
+    opened: recording.Recording,
+    *,
+    pictures: bool,
+    use_keypoints: bool,
 ) -> list[Found]:
     """Poses of all people, the most evident first."""
     found = []
@@ -158,7 +162,7 @@ def _everyone(
         person = predict_recording(
             network,
             opened,
-            pictures=MAX_PICTURES,
+            pictures=pictures,
             clouds=clouds,
             keypoints=keypoints,
             use_keypoints=keypoints is not None,
@@ -208,7 +212,7 @@ def predict_recording(
     network: estimator.Estimator,
     opened: recording.Recording,
     *,
-    pictures: int,
+    pictures: bool,
     clouds: Iterator[tracks.PersonCloud] | None = None,
     keypoints: people_lib.Keypoints | None = None,
     required: bool = True,
@@ -219,7 +223,7 @@ def predict_recording(
     Args:
         network: predicts the joints.
         opened: the recording; read frame by frame, so it may be long.
-        pictures: most frames to keep, equally spaced among those with a person.
+        pictures: whether points of the person are kept, to be drawn.
         clouds: the person in each frame; by default the person to follow.
         keypoints: 2D keypoints of the person in `clouds`, for a network that takes
             them; by default those of the recording.
@@ -234,8 +238,8 @@ def predict_recording(
     confidence = np.zeros((len(opened), joints), np.float32)
     look = _from_points if "points" in network.inputs else _from_crops
     valid = np.zeros((len(opened), joints), bool)
-    shown: dict[int, tracks.PersonCloud] = {}
-    found, every = 0, 1
+    drawn = recorded_scene.shown_frames(len(opened))
+    shown: dict[int, np.ndarray] = {}
     if clouds is None:
         person = predicted_people.one(network, opened, use_keypoints=use_keypoints)
     else:
@@ -250,11 +254,8 @@ def predict_recording(
         valid[index] = prediction_quality.reliable_joints(
             *result, cloud.xyz, opened.depth_camera
         )
-        if found % every == 0:
-            shown[index] = body_of(network, cloud)
-        found += 1
-        if len(shown) > pictures:  # keep every second frame, now and later
-            shown, every = dict(list(shown.items())[::2]), 2 * every
+        if pictures and index in drawn:
+            shown[index] = recorded_scene.sampled(body_of(network, cloud).xyz)
     if required and not valid.any():
         raise _nobody(opened)
     pose = pose_file.PoseFile(
