@@ -129,3 +129,11 @@ def test_joints_lie_on_their_pixels_of_the_picture(board):
         pictures.camera.height,
         pictures.camera.width,
     )
+
+
+def test_points_near_the_pose_are_the_default(corridor, board):
+    again = scene.Scene(name="again", people=[board.people[0]])
+    found = recorded_scene.add_recording(again, corridor[0], range(6))
+    for cloud in found.people[0].clouds:
+        assert len(cloud.xyz) > 20
+        np.testing.assert_allclose(cloud.xyz[:, 2], 2.0, atol=1e-3)

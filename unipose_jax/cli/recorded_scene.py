@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from data_pipelines.cameras import calibration
-from data_pipelines.readers.recordings import recording
 from data_pipelines.segmentation import planes
-from unipose_jax import errors
+from data_pipelines.sequences import sequence
+from unipose_jax import errors, skeleton
 from unipose_jax.report.viewer import data, scene
 
 MAX_SHOWN = 300  # frames with points and a picture
@@ -20,9 +20,8 @@ MAX_POINTS = 4000  # of a person in a frame
 _SURVEYED = 9  # frames from which the room is found
 _ROOM_COLUMNS = 320  # of the depth map of the room
 _REACH = 3.0  # metres around the people in which the room is drawn
-_EDGE = (
-    0.04  # change of depth between neighbours, as share, from which both are left out
-)
+_NEAR = 0.22  # metres from a joint or the middle of a bone, which is the person
+_EDGE = 0.04  # share by which depth changes at an edge, between neighbours
 _UNSEEN = np.array((140, 150, 160), np.uint8)  # of points outside the colour image
 
 
@@ -52,35 +51,38 @@ def camera_of(
 
 def add_recording(
     poses: scene.Scene,
-    opened: recording.Recording,
+    opened: sequence.Sequence,
     places: Sequence[int],
     clouds: Sequence[Mapping[int, np.ndarray]] = (),
 ) -> scene.Scene:
     """A scene of poses with what a recording shows; some frames of a long one.
 
-    Without colour images, or if one is missing, pictures are depth maps.
+    Pictures are depth maps if a colour image is missing.
 
     Args:
         poses: of people, in the frame of the depth camera.
         opened: the recording.
         places: position in the recording of each frame.
-        clouds: of each person, points (n, 3) in metres, by frame.
+        clouds: of each person, points (n, 3) in metres, by frame; by default the points
+            near the joints and bones.
+
+    Raises:
+        errors.BadInput: a frame cannot be read.
     """
-    shown = shown_frames(poses.num_frames)
-    colored = all(opened.has_color(places[frame]) for frame in shown)
-    try:
-        return _assembled(_Source(opened, colored), poses, places, clouds)
-    except errors.BadInput as error:
-        if not colored:
-            raise
-        print(f"pictures have no colour: {error}", file=sys.stderr)
-        return _assembled(_Source(opened, False), poses, places, clouds)
+    if not clouds:
+        clouds = [_near(person, opened, places) for person in poses.people]
+    if opened.color_camera is not None:
+        try:
+            return _assembled(_Source(opened, True), poses, places, clouds)
+        except errors.BadInput as error:
+            print(f"pictures have no colour: {error}", file=sys.stderr)
+    return _assembled(_Source(opened, False), poses, places, clouds)
 
 
 class _Source(NamedTuple):
     """A recording, and whether its colour images are used."""
 
-    opened: recording.Recording
+    opened: sequence.Sequence
     colored: bool
 
     @property
@@ -95,8 +97,13 @@ class _Source(NamedTuple):
 
     def picture(self, place: int) -> np.ndarray:
         """Colour image or depth map of a frame, as recorded."""
-        image = self.opened.color(place) if self.colored else None
-        return self.opened.depth(place) if image is None else image
+        if not self.colored:
+            return _depth(self.opened, place)
+        image = self.opened.color(place)
+        if image is None:
+            number = self.opened.frames[place]
+            raise errors.BadInput(f"frame {number} has no colour image")
+        return image
 
     def project(self, xyz: np.ndarray) -> np.ndarray:
         """Pixels of the pictures without distortion."""
@@ -143,6 +150,36 @@ def _assembled(
         room=room,
         floor=floor,
     )
+
+
+def _depth(opened: sequence.Sequence, place: int) -> np.ndarray:
+    depth = opened.depth(place)
+    if depth is None:
+        raise errors.BadInput(f"frame {opened.frames[place]} has no depth map")
+    return depth
+
+
+def _near(
+    person: scene.Person, opened: sequence.Sequence, places: Sequence[int]
+) -> Mapping[int, np.ndarray]:
+    """Points near the joints and bones of a person, by frame."""
+    child, parent = skeleton.by_name(person.skeleton).bone_ends
+    step = max(1, opened.depth_camera.width // _ROOM_COLUMNS)
+    rays = opened.rays[::step, ::step]
+    found = {}
+    for frame in shown_frames(len(person.poses[0].xyz)):
+        joints = person.poses[0].xyz[frame]
+        marks = np.concatenate([joints, 0.5 * (joints[child] + joints[parent])])
+        marks = marks[np.isfinite(marks).all(axis=1)]
+        if not len(marks):
+            continue
+        depth = _depth(opened, places[frame])[::step, ::step]
+        xyz = np.concatenate([rays * depth[..., None], depth[..., None]], axis=-1)
+        low, high = marks.min(axis=0) - _NEAR, marks.max(axis=0) + _NEAR
+        xyz = xyz[((xyz > low) & (xyz < high)).all(axis=-1)].astype(np.float32)
+        apart = np.linalg.norm(xyz[:, None] - marks.astype(np.float32), axis=-1)
+        found[frame] = xyz[apart.min(axis=1, initial=np.inf) < _NEAR]
+    return found
 
 
 class _Lens(NamedTuple):
@@ -215,7 +252,7 @@ def _room(
     chosen = [places[i] for i in np.linspace(0, len(places) - 1, _SURVEYED).astype(int)]
     chosen = sorted(set(chosen))
     step = max(1, opened.depth_camera.width // _ROOM_COLUMNS)
-    maps = np.stack([_without_edges(opened.depth(p))[::step, ::step] for p in chosen])
+    maps = np.stack([_without_edges(_depth(opened, p))[::step, ::step] for p in chosen])
     known = maps > 0
     values = np.sort(np.where(known, maps, np.inf), axis=0)
     middle = np.maximum(known.sum(axis=0) - 1, 0) // 2
