@@ -323,11 +323,13 @@ def _scene(
         intrinsics=clip["intrinsics"],
         cam_from_scene=clip["cam_from_points"],
     )
-    pictures = None if color is None else scene.Pictures(images=color, camera=camera)
+    pictures = (
+        None if color is None else scene.Pictures(images=list(color), camera=camera)
+    )
     if pictures is None and depth is not None:
         height, width = depth.shape[1:]
         seen = scene.Camera(width=width, height=height, intrinsics=images["intrinsics"])
-        pictures = scene.Pictures(images=depth, camera=seen)
+        pictures = scene.Pictures(images=list(depth), camera=seen)
     person = scene.Person(
         name=name,
         skeleton=skeleton,
