@@ -20,39 +20,17 @@ from data_pipelines.readers.recordings import recording
 from data_pipelines.rendered import clip_pool
 from tests import config_data
 from unipose_jax import errors, estimator
-from unipose_jax.cli import commands, prepare
+from unipose_jax.cli import commands, modes, prepare
 from unipose_jax.synthesis import pools
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def run(mode: str, config=None, **options) -> int:
-    defaults = dict.fromkeys(
-        [
-            *("workdir", "input", "output", "truth", "source", "data_dir", "model"),
-            "recording",
-        ]
-    )
-    flags = defaults | {
-        "pictures": False,
-        "modality": "points",
-        "people": "one",
-        "keypoints": True,
-        "coordinator": "",
-        "num_processes": 1,
-        "process_id": 0,
-        "compile_cache": "",
-        "skeleton": None,
-        "to_skeleton": None,
-        "fps": None,
-        "depth_unit": None,
-        "mirrored": False,
-        "convention": "anatomy",
-    }
-    flags |= {
-        key: str(v) if key in defaults and v is not None else v
-        for key, v in options.items()
-    }
+    flags = modes.defaults() | {"pictures": False, "compile_cache": ""}
+    for name, value in options.items():
+        is_path = isinstance(value, pathlib.PurePath)
+        flags[name] = str(value) if is_path else value
     return commands.run(mode, config, types.SimpleNamespace(**flags))
 
 
@@ -82,6 +60,23 @@ def test_smoke_run_writes_metrics_pictures_and_page(smoke_run, tmp_path):
     assert run("evaluate", smoke_run.config, workdir=workdir) == 0
     again = json.loads((workdir / "metrics.json").read_text())
     assert again["results"] == record["results"]
+
+
+@pytest.mark.slow
+def test_the_config_of_a_run_is_in_its_workdir(
+    smoke_run, rendered_recording, tmp_path, traced_only
+):
+    workdir = shutil.copytree(smoke_run.workdir, tmp_path / "w")
+    (workdir / "metrics.json").unlink()
+    assert run("evaluate", workdir=workdir) == 0
+    assert (workdir / "metrics.json").exists()
+    where = {"workdir": workdir, "input": rendered_recording}
+    assert run("predict", output=tmp_path / "a.npz", **where) == 0
+    assert run("predict", smoke_run.config, output=tmp_path / "b.npz", **where) == 0
+    poses = [pose_file.read(tmp_path / f"{name}.npz").xyz for name in "ab"]
+    np.testing.assert_array_equal(*poses)
+    with pytest.raises(errors.BadInput, match="no network for depth, but for points"):
+        run("predict", output=tmp_path / "c.npz", modality="depth", **where)
 
 
 @pytest.mark.parametrize("modality", ["points", "depth"])

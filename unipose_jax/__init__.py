@@ -1,15 +1,16 @@
 """Weakly supervised 3D human pose from RGB-D, in JAX.
 
 Submodules are imported when they are first used: `import unipose_jax` alone loads
-neither JAX nor a network.
+neither JAX nor a network. `Tracker` (of `estimator`) gives poses of camera frames.
 """
 
 import importlib
-import types
+from typing import Any
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Tracker",
     "__version__",
     "estimator",
     "geometry",
@@ -25,9 +26,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> types.ModuleType:
+def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "Tracker":
+        return importlib.import_module(f"{__name__}.estimator").Tracker
     return importlib.import_module(f"{__name__}.{name}")
 
 

@@ -87,6 +87,38 @@ def follow(
         yield Block(found, crop)
 
 
+class Follower:
+    """Keypoints of the person in successive colour images of a camera."""
+
+    def __init__(self, source: onnx_pose.Cameras, network: crops.Network):
+        """Takes the cameras and the keypoint network."""
+        self._source, self._network = source, network
+        self._crop: crops.Square | None = None
+
+    def warm_up(self) -> None:
+        """Compiles the network before the first image."""
+        size = self._network.size
+        self._network(np.zeros((1, size, size, 3), np.uint8))
+
+    def __call__(self, image: np.ndarray, xyz: np.ndarray) -> np.ndarray:
+        """Detects the keypoints in the next image.
+
+        Args:
+            image: uint8 RGB (height, width, 3).
+            xyz: (points, 3) of the person, metres, depth-camera frame, as last seen;
+                may be empty.
+
+        Returns:
+            float32 (17, 3): u and v, pixels as recorded, and the confidence, 0 for a
+            joint that is not seen; COCO17.
+        """
+        frame = _Frame.of(self._source, image, xyz)
+        _detect([frame], self._network, self._crop)
+        self._crop = frame.next_crop()
+        best = frame.best()
+        return best.person if best.is_person() else np.zeros_like(best.person)
+
+
 class _Area:
     """The pixels of a person in the colour image, on a coarse grid."""
 
@@ -141,8 +173,13 @@ class _Frame:
     ) -> "_Frame | None":
         """Reads a frame; None if it has no colour image."""
         image = source.color(index)
-        if image is None:
-            return None
+        return None if image is None else cls.of(source, image, xyz)
+
+    @classmethod
+    def of(
+        cls, source: onnx_pose.Cameras, image: np.ndarray, xyz: np.ndarray
+    ) -> "_Frame":
+        """A colour image, and the area of the person's points in it."""
         uv = onnx_pose.pixels_of(xyz, source)
         return cls(image, _Area(uv, image.shape) if len(uv) else None)
 

@@ -9,11 +9,12 @@ i W / w (`CELLS` has other conventions); bin b is at the centre of input pixel b
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
+from data_pipelines.cameras import calibration
 from data_pipelines.keypoints import detections
 from data_pipelines.sequences import sequence, tracks
 from unipose_jax import errors
@@ -187,7 +188,7 @@ def person_box(xyz: np.ndarray, source: sequence.Sequence) -> Box | None:
 
     Args:
         xyz: (points, 3), metres, depth-camera frame.
-        source: sequence with the cameras.
+        source: the cameras.
 
     Returns:
         Box in pixels as recorded; None if no point is inside the image.
@@ -199,12 +200,24 @@ def person_box(xyz: np.ndarray, source: sequence.Sequence) -> Box | None:
     return float(left), float(top), float(right), float(bottom)
 
 
-def pixels_of(xyz: np.ndarray, source: sequence.Sequence) -> np.ndarray:
+class Cameras(Protocol):
+    """A depth camera with the camera of the keypoints: a sequence, or a device."""
+
+    @property
+    def keypoint_camera(self) -> calibration.Camera:
+        """Camera of the colour images, or of depth without colour."""
+
+    @property
+    def color_from_depth(self) -> np.ndarray:
+        """From the depth camera to the colour camera: (4, 4), metres."""
+
+
+def pixels_of(xyz: np.ndarray, source: Cameras) -> np.ndarray:
     """Projects points into the image of the colour camera; drops those outside.
 
     Args:
         xyz: (points, 3), metres, depth-camera frame.
-        source: sequence with the cameras.
+        source: the cameras.
 
     Returns:
         (points inside, 2), pixels as recorded.

@@ -7,7 +7,6 @@ from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
-from examples import live_keypoints
 from tests import keypoint_network
 from tests.data_pipelines import conftest as rooms
 from tests.test_run import run
@@ -199,15 +198,6 @@ def test_the_page_draws_the_keypoints_that_were_used(make, tmp_path, monkeypatch
     np.testing.assert_allclose(
         keypoints.uv[0, knee], ideal[skeleton.COCO17.index("left_knee")], atol=0.01
     )
-
-
-def test_the_example_plays_a_recording_with_its_keypoints(make, monkeypatch, capsys):
-    shipped = {"points_keypoints": keypoint_network.make()}
-    monkeypatch.setattr(estimator, "load_shipped", shipped.__getitem__)
-    live_keypoints.main(make(mask=None))
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(": ")[0] for line in lines] == [f"0.{t}0 s" for t in range(4)]
-    assert all(line.endswith(" m, 88%") for line in lines)  # sigmoid(2), with keypoints
 
 
 class Crops:

@@ -25,21 +25,6 @@ def poses(confidence):
     )
 
 
-def test_a_joint_is_invalid_only_if_it_is_neither_seen_nor_confident():
-    points = np.array([[0.0, 0.0, 2.0], [0.1, 0.0, 2.0]])
-    xyz = np.array(
-        [
-            [0.0, 0.0, 2.1],  # near a point
-            [0.5, 0.0, 2.0],  # inside the picture, far from all points
-            [0.0, 1.2, 2.0],  # below the picture
-            [0.0, 1.2, 2.0],
-        ]
-    )
-    confidence = np.array([0.1, 0.1, 0.1, 0.3])
-    reliable = prediction_quality.reliable_joints(xyz, confidence, points, CAMERA)
-    np.testing.assert_array_equal(reliable, [True, False, False, True])
-
-
 def test_quality_is_the_mean_confidence_and_zero_without_a_pose():
     pose = poses(np.full((2, 15), 0.6))
     pose.xyz[1] = np.nan

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from unipose_jax import errors
-from unipose_jax.cli import paths
+from unipose_jax.cli import modes, paths
 from unipose_jax.train import parallel
 
 
@@ -30,8 +30,13 @@ def run(mode: str, config: Any, options) -> int:
         if options.data_dir:
             config.data.data_dir = options.data_dir
         paths.check_config(config.to_dict())
-    elif mode in ("train", "evaluate", "prepare"):
+    elif "config" in modes.TABLE[mode].needs:
         raise errors.BadInput(f"--mode={mode} needs --config=configs/<name>.py")
+    for name, meaning in modes.TABLE[mode].needs.items():
+        if name != "config" and not getattr(options, name):
+            raise errors.BadInput(
+                f"--{name} is missing: {meaning}; see --mode={mode} --help"
+            )
     return MODES[mode](config, options)
 
 
@@ -67,11 +72,15 @@ def _train(config, options) -> int:
 
 
 def _evaluate(config, options) -> int:
-    return _mode("evaluate").evaluate_run(config, _start(options))
+    workdir = _start(options)
+    return _mode("evaluate").evaluate_run(config, workdir, data_dir=options.data_dir)
 
 
 def _prepare(config, options) -> int:
-    return _mode("prepare").prepare_run(config, options)
+    source = paths.optional(options, "source")
+    return _mode("prepare").prepare_run(
+        config, source, host=options.process_id, hosts=options.num_processes
+    )
 
 
 def _predict(config, options) -> int:
@@ -84,8 +93,25 @@ def _predict(config, options) -> int:
         modality=options.modality,
         pictures=options.pictures,
         people=options.people,
-        keypoints=options.keypoints,
+        keypoints=options.keypoints is not False,
         convention=options.convention,
+    )
+
+
+def _live(config, options) -> int:
+    return _mode("live").live(
+        config,
+        paths.optional(options, "workdir"),
+        options.camera,
+        up=options.up,
+        poses=options.poses,
+        keypoints=bool(options.keypoints),
+        model=paths.optional(options, "model"),
+        view=options.view,
+        record=paths.optional(options, "record"),
+        output=paths.optional(options, "output"),
+        stream=options.stream,
+        realtime=options.realtime,
     )
 
 
@@ -107,7 +133,11 @@ def _score(config, options) -> int:
     predicted = paths.required(options, "input")
     truth = paths.required(options, "truth")
     return _mode("score").score(
-        predicted, truth, skeleton_name=options.skeleton, fps=options.fps
+        predicted,
+        truth,
+        skeleton_name=options.skeleton,
+        fps=options.fps,
+        json_alone=options.json,
     )
 
 
@@ -128,6 +158,17 @@ def _convert(config, options) -> int:
         fps=options.fps,
         depth_unit=options.depth_unit,
         mirrored=options.mirrored,
+    )
+
+
+def _export(config, options) -> int:
+    return _mode("export").export_file(
+        config,
+        paths.optional(options, "workdir"),
+        paths.required(options, "output"),
+        file_format=options.format,
+        weights=options.weights,
+        modality=options.modality,
     )
 
 
@@ -155,10 +196,12 @@ MODES: dict[str, Callable[[Any, Any], int]] = {
     "train": _train,
     "evaluate": _evaluate,
     "predict": _predict,
+    "live": _live,
     "refine": _refine,
     "score": _score,
     "prepare": _prepare,
     "convert": _convert,
+    "export": _export,
     "keypoints": _keypoints,
     "lookup": _lookup,
 }

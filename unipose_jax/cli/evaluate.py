@@ -15,8 +15,18 @@ from unipose_jax.train.evaluation import evaluate, lifting_study, ranking_study
 from unipose_jax.train.stage import Stage
 
 
-def evaluate_run(config: Any, workdir: pathlib.Path) -> int:
-    """Scores the best checkpoints of the run in a workdir; see `evaluate_plan`."""
+def evaluate_run(
+    config: Any, workdir: pathlib.Path, *, data_dir: str | None = None
+) -> int:
+    """Scores the best checkpoints of a run; see `evaluate_plan`.
+
+    Args:
+        config: with the data to score on; None for the config of the run.
+        workdir: of the run.
+        data_dir: folder of prepared data sets, in place of that of the run's config.
+    """
+    if config is None:
+        return evaluate_plan(plan.of_run(workdir, data_dir=data_dir or ""))
     return evaluate_plan(plan.resolve(config, workdir, training=False))
 
 

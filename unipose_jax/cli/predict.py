@@ -2,10 +2,9 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from data_pipelines.ground import file_io, pose_file
@@ -15,18 +14,16 @@ from data_pipelines.sequences import people as people_lib
 from unipose_jax import errors, estimator, skeleton
 from unipose_jax.cli import (
     conventions,
+    networks,
     predicted_people,
     prediction_page,
     prediction_quality,
     recorded_scene,
 )
+from unipose_jax.estimator import reliability
 from unipose_jax.physics import skin_depths
 from unipose_jax.report import page
-from unipose_jax.train import plan
-from unipose_jax.train.checkpoints import restore
 from unipose_jax.weights import store
-
-_METHODS = ("stage1", "stage2")  # recipes whose networks take recorded images
 
 
 def predict(
@@ -44,7 +41,7 @@ def predict(
     """Predicts the poses in a recording; writes a pose file and a report.
 
     Args:
-        config: of the run in `workdir`; None for the weights that ship.
+        config: of the run in `workdir`; None for that of its checkpoint.
         workdir: of a run; None for the weights that ship.
         source: recording folder.
         output: pose file to write.
@@ -60,13 +57,7 @@ def predict(
     Raises:
         errors.BadInput: the recording cannot be used, or shows nobody.
     """
-    if workdir is not None and config is None:
-        raise errors.BadInput("--workdir needs the --config that it was trained with")
-    if config is not None and workdir is None:
-        raise errors.BadInput(
-            "--config needs the --workdir of its run; without both, the weights that "
-            "ship with the package are used"
-        )
+    networks.check(config, workdir)
     if output.suffix != ".npz":
         raise errors.BadInput(f"a pose file must end in .npz, got {output}")
     opened = recording.open_recording(source)
@@ -74,12 +65,13 @@ def predict(
     file_io.check_writable(output)
     if pictures:
         page.check_free(prediction_page.page_of(output))
-    if config is None or workdir is None:
+    values: Mapping[str, Any] = {}
+    if workdir is None:
         informed = keypoints and modality == store.SHIPPED and _has_keypoints(opened)
         network = estimator.load_shipped(store.WITH_KEYPOINTS if informed else modality)
     else:
-        network = _load_trained(config, workdir, modality)
-    _check_convention(config, network, convention)
+        network, values = networks.load_trained(config, workdir, modality)
+    _check_convention(values, network, convention)
     found = (
         _everyone(network, opened, pictures=pictures, use_keypoints=keypoints)
         if people == "all"
@@ -110,7 +102,7 @@ def _has_keypoints(opened: recording.Recording) -> bool:
 
 
 def _check_convention(
-    config: Any, network: estimator.Estimator, convention: str
+    config: Mapping[str, Any], network: estimator.Estimator, convention: str
 ) -> None:
     """Refuses a convention that does not fit the joints of a network.
 
@@ -120,7 +112,7 @@ def _check_convention(
     if convention == skin_depths.ANATOMY:
         return
     conventions.skin_depths_of(skeleton.by_name(network.skeleton), convention)
-    learnt = config.loss.get("skin_depths", skin_depths.ANATOMY) if config else None
+    learnt = config.get("loss", {}).get("skin_depths", skin_depths.ANATOMY)
     if learnt not in (None, skin_depths.ANATOMY):
         raise errors.BadInput(
             f"--convention={convention} moves joints from those of anatomy, but this "
@@ -193,21 +185,6 @@ def _keypoint_line(
     )
 
 
-def _load_trained(
-    config: Any, workdir: pathlib.Path, modality: str
-) -> estimator.Estimator:
-    """The network of a modality that a run has trained, with its clip length."""
-    stage = plan.resolve_stage(config, workdir, modality)
-    if stage.method not in _METHODS:
-        raise errors.BadInput(
-            "predict needs a network that uses depth recordings; "
-            f"{stage.model['name']} does not"
-        )
-    state = restore.restore_best(stage)
-    used = restore.read_config(stage.folder)
-    return estimator.from_config(used, jax.device_get(state.ema_params))
-
-
 def predict_recording(
     network: estimator.Estimator,
     opened: recording.Recording,
@@ -251,7 +228,7 @@ def predict_recording(
         if result is None:
             continue
         xyz[index], confidence[index] = result
-        valid[index] = prediction_quality.reliable_joints(
+        valid[index] = reliability.reliable_joints(
             *result, cloud.xyz, opened.depth_camera
         )
         if pictures and index in drawn:

@@ -9,16 +9,20 @@ from data_pipelines.readers import registry
 from data_pipelines.readers.mocap import joint_clips
 from data_pipelines.sequences import sequence
 from unipose_jax import errors
-from unipose_jax.cli import keypoint_sheet, paths
+from unipose_jax.cli import keypoint_sheet
 from unipose_jax.train.plan import stage_values
 
 
-def prepare_run(config: Any, options) -> int:
+def prepare_run(
+    config: Any, source: pathlib.Path | None, *, host: int, hosts: int
+) -> int:
     """Prepares the data of a config.
 
     Args:
         config: as the files in `configs/` build it.
-        options: the flags of `run.py`, as attributes.
+        source: folder of the original files, which rendered people do not have.
+        host: number of this machine among those that share the work.
+        hosts: how many there are.
 
     Raises:
         errors.BadInput: nowhere to write, or the files cannot be used.
@@ -26,10 +30,11 @@ def prepare_run(config: Any, options) -> int:
     values = config.to_dict()
     crop_size = stage_values.shared_crop_size(values)
     data = settings.DataSettings.from_config(values["data"] | {"crop_size": crop_size})
-    # Rendered people have no original files.
-    source = pathlib.Path() if data.is_synthetic else paths.required(options, "source")
-    hosts = {"host": options.process_id, "hosts": options.num_processes}
-    return prepare_data(data, source, **hosts)
+    if source is None:
+        if not data.is_synthetic:
+            raise errors.BadInput(f"--source is missing: the files of {data.name}")
+        source = pathlib.Path()
+    return prepare_data(data, source, host=host, hosts=hosts)
 
 
 def prepare_data(

@@ -1,14 +1,17 @@
-"""Inference with a trained network: poses in the camera frame from point clouds.
+"""Inference with a trained network: poses in the camera frame.
 
-pose = estimator.load_shipped()
-xyz, confidence = pose(points, points_valid, time)   # clips of `pose.frames` frames
-live = estimator.OnlineEstimator(pose, rays, intrinsics)
-xyz, confidence = live(depth, time)                  # one depth frame after another
+track = estimator.Tracker(camera)        # depth frames of a camera, with its cameras
+pose = track(depth, time)                # or track(depth, time, keypoints=...)
 
-Networks that take 2D keypoints (`pose.takes_keypoints`) also work without them:
+network = estimator.load_shipped()
+xyz, confidence = network(points, points_valid, time)  # clips of `network.frames`
+live = estimator.OnlineEstimator(network, rays, intrinsics)
+xyz, confidence = live(depth, time)      # one depth frame after another
+
+Networks that take 2D keypoints (`network.takes_keypoints`) also work without them:
 
 live = estimator.OnlineEstimator(
-    pose, rays, intrinsics, keypoint_camera=estimator.KeypointCamera(color_intrinsics)
+    network, rays, intrinsics, keypoint_camera=estimator.KeypointCamera(intrinsics)
 )
 xyz, confidence = live(depth, time, keypoints=(uv, confidence))
 """
@@ -23,6 +26,7 @@ from unipose_jax.estimator.network import (
     load_shipped,
 )
 from unipose_jax.estimator.online import OnlineEstimator
+from unipose_jax.estimator.tracker import Pose, Tracker
 
 __all__ = [
     "QUALITY_POINTS",
@@ -30,6 +34,8 @@ __all__ = [
     "KeypointCamera",
     "Keypoints",
     "OnlineEstimator",
+    "Pose",
+    "Tracker",
     "export",
     "from_config",
     "load",

@@ -75,6 +75,7 @@ class OnlineEstimator:
             given = keypoint_input.KeypointCamera(*keypoint_camera)
             self._camera = _Camera(*keypoint_input.check_camera(given))
         self.used_keypoints = False  # of the newest frame
+        self.person = np.zeros((0, 3), np.float32)  # its points, metres, of that frame
         self._times: list[float] = []
         self._window: list[dict[str, np.ndarray]] = []
 
@@ -147,7 +148,7 @@ class OnlineEstimator:
         """
         seen = self._checked(keypoints)
         self._check_time(time)
-        self.used_keypoints = False
+        self.used_keypoints, self.person = False, np.asarray(xyz)
         if not len(xyz):
             self._window = []
             return None
@@ -189,6 +190,7 @@ class OnlineEstimator:
         """
         uv, confidence = self._checked(keypoints)
         self._check_time(time)
+        self.person = np.zeros((0, 3), np.float32)
         self.used_keypoints = bool((confidence > 0).sum() >= _ENOUGH)
         if not self.used_keypoints:
             self._window = []
@@ -201,6 +203,16 @@ class OnlineEstimator:
         }
         self._add(frame | {"uv": uv, "confidence": confidence})
         return self._predict(None)
+
+    def warm_up(self) -> None:
+        """Compiles the programs, so that the first frame is as quick as the others.
+
+        For use before the first frame: the window is empty afterwards.
+        """
+        somebody = np.random.default_rng(0).normal((0.0, 0.0, 2.5), 0.2, (500, 3))
+        self.from_points(somebody.astype(np.float32), 0.0)
+        self.person = np.zeros((0, 3), np.float32)
+        self._window, self._times = [], []
 
     def _add(self, frame: dict[str, np.ndarray]) -> None:
         """Adds a frame to the window, which starts anew after a gap.

@@ -195,7 +195,9 @@ class AnchorHead(nn.Module):
         weight = weight[..., 0]
         if active is not None:
             counts = jnp.repeat(
-                active.reshape(len(active), -1), (self.stride // SPACING) ** 2, axis=1
+                active.reshape(active.shape[0], -1),
+                (self.stride // SPACING) ** 2,
+                axis=1,
             )
             counts |= ~counts.any(axis=1, keepdims=True)
             weight = jnp.where(counts[..., None], weight, _MASKED_LOGIT)
@@ -290,9 +292,9 @@ class AnchorHead(nn.Module):
             share: (crops, anchors, joints), weights.
             features: of the groups of neighbouring anchors, (crops, *groups, width).
         """
-        features = features.reshape(len(features), -1, features.shape[-1])
+        features = features.reshape(features.shape[0], -1, features.shape[-1])
         groups = features.shape[1]
-        share = share.reshape(len(share), groups, -1, self.num_joints).sum(axis=2)
+        share = share.reshape(share.shape[0], groups, -1, self.num_joints).sum(axis=2)
         pooled = jnp.einsum(
             "cgj,cgw->cjw", share, features.astype(jnp.float32), precision="highest"
         )

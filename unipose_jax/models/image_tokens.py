@@ -67,7 +67,7 @@ class ImageTokens(nn.Module):
         side = cells // self.grid
         pooled = nn.avg_pool(features, (side, side), strides=(side, side))
         tokens = nn.Dense(self.width, dtype=self.dtype, name="tokens")(
-            pooled.reshape(len(pooled), self.grid**2, -1)
+            pooled.reshape(pooled.shape[0], self.grid**2, -1)
         )
         tokens = nn.LayerNorm(dtype=self.dtype)(tokens)
         centers = depth.pixel_centers(self.grid, self.grid) * (side * stride)

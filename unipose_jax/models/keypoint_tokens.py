@@ -205,7 +205,15 @@ def _on_rays(rays: Array, away: Array) -> Array:
 def _to_points(keypoints: Keypoints, xyz: Array) -> Array:
     """From the keypoint camera to the frame of the points: A^-1 (x - t)."""
     pose = keypoints.cam_from_points
-    inverse = jnp.linalg.inv(pose[:, :3, :3])
+    inverse = _inverse(pose[:, :3, :3])
     return jnp.einsum(
         "bij,btnj->btni", inverse, xyz - pose[:, None, None, :3, 3], precision="highest"
     )
+
+
+def _inverse(matrix: Float[Array, "batch 3 3"]) -> Float[Array, "batch 3 3"]:
+    """Inverse of 3x3 matrices: adjugate by determinant, without a factorisation."""
+    a, b, c = (matrix[:, row] for row in range(3))
+    columns = jnp.stack([jnp.cross(b, c), jnp.cross(c, a), jnp.cross(a, b)], axis=-1)
+    determinant = (a * columns[..., 0]).sum(-1)
+    return columns / determinant[:, None, None]

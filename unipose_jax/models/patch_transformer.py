@@ -96,10 +96,12 @@ class PatchTransformer(nn.Module):
 
         def grid(tokens):
             tokens = tokens if active is None else tokens * active[..., None]
-            empty = jnp.zeros((batch, rows * columns, *tokens.shape[2:]), tokens.dtype)
+            width = tokens.shape[2]
+            empty = jnp.zeros((batch * rows * columns, width), tokens.dtype)
+            place = cells + rows * columns * jnp.arange(batch)[:, None]
             # Each cell has at most one token.
-            spread = jax.vmap(lambda e, c, t: e.at[c].set(t))(empty, cells, tokens)
-            return spread.reshape(batch, rows, columns, *tokens.shape[2:])
+            spread = empty.at[place.reshape(-1)].set(tokens.reshape(-1, width))
+            return spread.reshape(batch, rows, columns, width)
 
         seen = None if active is None else grid(active[..., None])[..., 0]
         return FeatureGrids(grid(norm(early)), grid(norm(x)), seen)

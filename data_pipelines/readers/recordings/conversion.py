@@ -73,7 +73,7 @@ def write(source: Source, output: str | os.PathLike) -> int:
             raise errors.BadInput("the recording has no frames")
         if unit is None or not stored:
             unit = _MILLIMETRE
-        content = _camera_json(source, unit)
+        content = camera_json(source, unit)
         file_io.write_json(folder / "camera.json", content)
     return count
 
@@ -133,7 +133,13 @@ def _save(path: pathlib.Path, image: np.ndarray) -> None:
         raise errors.BadInput(f"cannot write {path}; is the disk full?")
 
 
-def _camera_json(source: Source, depth_unit: float) -> dict[str, Any]:
+def camera_json(source: Source, depth_unit: float) -> dict[str, Any]:
+    """Content of camera.json.
+
+    Args:
+        source: the recording.
+        depth_unit: metres per stored count.
+    """
     content = {
         "depth": calibration.to_json(source.depth_camera),
         "depth_unit": depth_unit,

@@ -8,11 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from data_pipelines.cameras import calibration
+from data_pipelines.cameras import calibration, k4a_calibration
 from data_pipelines.readers.recordings import conversion
 from unipose_jax import errors
 
-_PIXEL_CENTER = 0.5  # both SDKs: first pixel centre at (0, 0)
 _MILLIMETRE = 0.001
 
 
@@ -70,34 +69,12 @@ def _captures(playback: Any) -> Iterator[tuple[int, Any, Any]]:
         yield capture.depth_timestamp_usec, capture.depth, color
 
 
-def _k4a_cameras(
-    found: Any, kinds: Any, rows: list
-) -> tuple[calibration.Camera, calibration.Camera | None, np.ndarray | None]:
-    """Depth camera, colour camera and color_from_depth of a recording."""
+def _k4a_cameras(found: Any, kinds: Any, rows: list) -> k4a_calibration.Cameras:
+    """Cameras of a recording."""
     if not rows:
         raise errors.BadInput("the recording has no depth")
-
-    def camera(kind: Any, image: np.ndarray) -> calibration.Camera:
-        matrix = np.asarray(found.get_camera_matrix(kind), np.float64)
-        focal, center = matrix[[0, 1], [0, 1]], matrix[:2, 2] + _PIXEL_CENTER
-        lens = np.asarray(found.get_distortion_coefficients(kind), np.float64)[:8]
-        height, width = image.shape[:2]
-        return calibration.make_camera(width, height, [*focal, *center], lens)
-
-    depth_camera = camera(kinds.DEPTH, rows[0][1])
     color = next((color for _, _, color in rows if color is not None), None)
-    if color is None:
-        return depth_camera, None, None
-    # Millimetres; the images of the origin and of the axes give the transform.
-    points = [(0.0, 0.0, 0.0), (1000.0, 0.0, 0.0), (0.0, 1000.0, 0.0)]
-    points.append((0.0, 0.0, 1000.0))
-    ends = np.array(
-        [found.convert_3d_to_3d(p, kinds.DEPTH, kinds.COLOR) for p in points]
-    )
-    pose = np.eye(4)
-    pose[:3, :3] = (ends[1:] - ends[0]).T / 1000.0
-    pose[:3, 3] = ends[0] / 1000.0
-    return depth_camera, camera(kinds.COLOR, color), pose
+    return k4a_calibration.read(found, kinds, rows[0][1], color)
 
 
 def read_oni(path: pathlib.Path) -> conversion.Source:

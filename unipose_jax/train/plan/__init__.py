@@ -1,5 +1,19 @@
 """The plan of a run: its stages, resolved and checked once."""
 
-from unipose_jax.train.plan.resolve import Plan, make_stage, resolve, resolve_stage
+from unipose_jax.train.plan.resolve import (
+    Plan,
+    make_stage,
+    of_run,
+    resolve,
+    resolve_stage,
+    stage_of_run,
+)
 
-__all__ = ["Plan", "make_stage", "resolve", "resolve_stage"]
+__all__ = [
+    "Plan",
+    "make_stage",
+    "of_run",
+    "resolve",
+    "resolve_stage",
+    "stage_of_run",
+]

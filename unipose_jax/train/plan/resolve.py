@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from data_pipelines.ground import settings as data_settings
+from unipose_jax import errors, models
 from unipose_jax.train import recipes, settings
 from unipose_jax.train.checkpoints import checkpoint, folders
 from unipose_jax.train.plan import checks, stage_values
@@ -59,6 +60,52 @@ def resolve(config: Any, workdir: pathlib.Path, *, training: bool) -> Plan:
             checks.check_training(plan.stage(name), _teacher_stage(plan, name))
         checks.make_workdir(workdir)
     return plan
+
+
+def of_run(workdir: pathlib.Path, *, data_dir: str = "") -> Plan:
+    """The plan of a run from the configs in its checkpoints.
+
+    Args:
+        workdir: of the run.
+        data_dir: folder of prepared data sets, if not that of the training.
+
+    Raises:
+        errors.BadInput: no checkpoint, or the network is not one of the package.
+    """
+    names = folders.trained_stages(workdir) or ("points",)
+    stages = tuple(stage_of_run(workdir, name, data_dir=data_dir) for name in names)
+    return Plan(workdir, stages, ())
+
+
+def stage_of_run(workdir: pathlib.Path, name: str, *, data_dir: str = "") -> Stage:
+    """One stage of a run, see `of_run`.
+
+    Args:
+        workdir: of the run.
+        name: one of `folders.MODALITIES`.
+        data_dir: folder of prepared data sets, if not that of the training.
+
+    Raises:
+        errors.BadInput: no checkpoint, or the network is not one of the package.
+    """
+    folder = folders.folder_of(workdir, name)
+    meta = checkpoint.latest_meta(folder)
+    if meta is None:
+        if trained := folders.trained_stages(workdir):
+            raise errors.BadInput(
+                f"the run in {workdir} has no network for {name}, but for "
+                f"{', '.join(trained)}"
+            )
+        raise errors.BadInput(f"no checkpoint in {folder}; train there first")
+    values = meta["config"]
+    if (network := values["model"]["name"]) not in models.NETWORKS:
+        raise errors.BadInput(
+            f"the run in {workdir} has the network {network!r}, which is not of the "
+            "package; give the --config=FILE that registers it"
+        )
+    if data_dir:
+        values = {**values, "data": {**values["data"], "data_dir": data_dir}}
+    return make_stage(values, folder, name)
 
 
 def resolve_stage(
