@@ -1,5 +1,6 @@
 """Pages of poses in a recording show what the recording has."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -137,3 +138,11 @@ def test_points_near_the_pose_are_the_default(corridor, board):
     for cloud in found.people[0].clouds:
         assert len(cloud.xyz) > 20
         np.testing.assert_allclose(cloud.xyz[:, 2], 2.0, atol=1e-3)
+
+
+def test_a_camera_that_moves_has_no_static_room(corridor, board):
+    world = np.tile(np.eye(4, dtype=np.float32), (6, 1, 1))
+    world[:, 0, 3] = np.linspace(0.0, 0.5, 6)
+    moving = dataclasses.replace(corridor[0], world_from_depth=world)
+    again = scene.Scene(name="again", people=[board.people[0]])
+    assert recorded_scene.add_recording(again, moving, range(6)).room is None

@@ -244,11 +244,13 @@ def _room(
     places: Sequence[int],
     clouds: Sequence[Mapping[int, np.ndarray]],
 ) -> tuple[scene.Cloud | None, np.ndarray | None]:
-    """Static surroundings, without the people, and the floor; None where not found.
+    """Surroundings without the people, and the floor; None where not found.
 
     The depth of a pixel is its median over some frames.
     """
     opened = source.opened
+    if _camera_moves(opened):
+        return None, None
     chosen = [places[i] for i in np.linspace(0, len(places) - 1, _SURVEYED).astype(int)]
     chosen = sorted(set(chosen))
     step = max(1, opened.depth_camera.width // _ROOM_COLUMNS)
@@ -277,6 +279,12 @@ def _room(
         of_frame = nearest == index
         rgb[of_frame] = source.colors(xyz[of_frame], source.picture(place))
     return scene.Cloud(xyz=xyz, rgb=rgb), floor
+
+
+def _camera_moves(opened: sequence.Sequence) -> bool:
+    """Whether the camera is known to move, so that no room stays where it is."""
+    world = opened.world_from_depth
+    return world is not None and float(np.ptp(world, axis=0).max()) > 0.02
 
 
 def _without_edges(depth: np.ndarray) -> np.ndarray:
