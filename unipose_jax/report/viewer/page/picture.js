@@ -25,7 +25,7 @@ class Picture {
     const step = lastUpTo(shown, frame);
     this.image.src = `data:image/webp;base64,${pictures.files[step]}`;
     const late = shown[step] === frame ? "" : ` (nearest picture: frame ${numbers[shown[step]]})`;
-    this.caption.textContent = `${people[0].poses[0].name} over the ${pictures.kind} picture${late}`;
+    this.caption.textContent = `${people[0].poses[0].name}, over the ${pictures.kind} picture${late}`;
     this.again = () => {
       const draw = this.context(pictures.camera);
       people.forEach((person, index) => {
