@@ -61,7 +61,7 @@ async function startViewer(root, data) {
       row.querySelector(".sure").hidden = !confidence;
       row.querySelector("b").style.width = `${100 * (sure ?? 0)}%`;
       row.title = sure === null ? "" : `confidence ${sure.toFixed(2)}`;
-      row.querySelector("output").textContent = apart === null ? "" : `${apart.toFixed(0)} mm`;
+      row.querySelector("output").textContent = apart === null ? "" : apart.toFixed(0);
       row.classList.toggle("absent", !known);
     });
   }
