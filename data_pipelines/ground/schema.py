@@ -49,6 +49,9 @@ OPTIONAL_FIELDS: dict[str, Field] = {
     "color_crop": Field(("T", "S", "S", 3), "uint8", "RGB, 0 where there is none"),
     "color_crop_matrix": Field(("T", 3, 3), "float32", "P of the keypoint camera"),
     "reference_depth": Field(("T",), "float32", "median z of the person, metres, or 0"),
+    "floor": Field(
+        (4,), "float32", "n, d of the floor n.p + d = 0, n upwards, keypoint camera"
+    ),
     "points_part": Field(
         ("T", "N"), "int8", "truth: index in `body_parts.NAMES`, -1 where unknown"
     ),

@@ -111,6 +111,7 @@ class DataSettings:
     labeled_fraction: float = 1.0
     labeled_subjects: str = ""
     use_unlabeled_keypoints: bool = True
+    added_people: int = 0  # clips
 
     config_keys: tuple[str, ...] = dataclasses.field(
         default=(), repr=False, compare=False

@@ -122,6 +122,7 @@ class PoseClips:
         time = poses["time"][window]
         frames = len(window)
         return {
+            "floor": np.full(4, np.nan, np.float32),  # unknown
             **self.tracks[number].static_fields,
             **{name: poses[name][window] for name in _POSE_FIELDS},
             "points": np.zeros((frames, 0, 3), np.float32),

@@ -162,11 +162,17 @@ def _open_clips(data: settings.DataSettings, split: str):
 
 def _pose_clips(tracks, data: settings.DataSettings, split: str, protocol: str):
     """Clips without points; labels of the labelled subjects only, for training."""
-    from data_pipelines.loading import pose_clips
+    from data_pipelines.loading import added_people, pose_clips
 
     labeled_subjects = data.labeled_subject_names if split == "train" else ()
     if labeled_subjects and not data.use_unlabeled_keypoints:
         tracks = [track for track in tracks if track.subject in labeled_subjects]
+    if data.added_people and split == "train":
+        tracks = [*tracks, *added_people.make_tracks(tracks, data)]
+        labeled_subjects = labeled_subjects and (
+            *labeled_subjects,
+            added_people.SUBJECT,
+        )
     return pose_clips.PoseClips(
         tracks,
         num_frames=data.frames,

@@ -202,7 +202,8 @@ def open_tracks(
             )
         constant = {
             name: np.array(entry[name], np.float32)
-            for name in ("intrinsics", "cam_from_points")
+            for name in ("intrinsics", "cam_from_points", "floor")
+            if name in entry
         }
         found.append(
             StoredTrack(

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import pathlib
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -23,7 +23,7 @@ from data_pipelines.rendered import cache
 from unipose_jax import errors, progress
 from unipose_jax.geometry import point_cloud
 from unipose_jax.synthesis import crowd, pools, scene
-from unipose_jax.synthesis.motion import procedural, retargeting
+from unipose_jax.synthesis.motion import body_shape, procedural, retargeting
 
 Clips = dict[str, np.ndarray]
 MOTION_FRAMES = 30  # frames per piece of a motion clip
@@ -253,8 +253,24 @@ def motion_pieces(data: settings.DataSettings) -> np.ndarray | None:
     """Pieces of captured motion: (pieces, frames, BODY joints, 3), in fixed order."""
     if not data.motion:
         return None
-    path, fps = motion_path(data), scene_params(data, "train").fps
-    length = max(MOTION_FRAMES, data.frames)
+    fps, length = scene_params(data, "train").fps, max(MOTION_FRAMES, data.frames)
+    return captured_motion(motion_path(data), fps=fps, length=length)
+
+
+def captured_motion(path: pathlib.Path, *, fps: float, length: int) -> np.ndarray:
+    """Pieces of the clips of a file: (pieces, length, BODY joints, 3).
+
+    Args:
+        path: see `retargeting.load_clips`.
+        fps: wanted frame rate, Hz.
+        length: frames per piece.
+
+    Returns:
+        Joints, metres, y down, the floor at y = 0; in a fixed random order.
+
+    Raises:
+        errors.BadInput: the file cannot be used, or no clip is long enough.
+    """
     pieces = []
     try:
         for clip in retargeting.load_clips(path).values():
@@ -267,6 +283,39 @@ def motion_pieces(data: settings.DataSettings) -> np.ndarray | None:
         raise errors.BadInput(f"{path}: no clip lasts {length} frames at {fps} Hz")
     order = np.random.default_rng(0).permutation(len(pieces))
     return np.stack([pieces[i] for i in order])
+
+
+def procedural_motion(count: int, *, fps: float, length: int, seed: int) -> np.ndarray:
+    """Procedural motions of random bodies: (count, length, BODY joints, 3).
+
+    Args:
+        count: number of people.
+        fps: frame rate, Hz.
+        length: frames of each.
+        seed: of bodies and motions.
+
+    Returns:
+        Joints, metres, y down, the floor at y = 0.
+    """
+    keys = jax.random.split(jax.random.key(seed), count)
+    return np.asarray(_motion_sampler(fps, length)(keys))
+
+
+@functools.cache
+def _motion_sampler(fps: float, length: int) -> Callable:
+    """Builds a jitted function from keys to motions."""
+    time = jnp.arange(length, dtype=jnp.float32) / fps
+
+    @jax.jit
+    @jax.vmap
+    def make(key):
+        shape_key, motion_key = jax.random.split(key)
+        person = body_shape.sample_shape(shape_key, body_shape.ShapeParams())
+        return procedural.sample_motion(
+            motion_key, person, time, procedural.MotionParams()
+        )
+
+    return make
 
 
 def _resample_frames(xyz: np.ndarray, own: float, wanted: float) -> np.ndarray:

@@ -126,6 +126,8 @@ def clip():
 def machine(clip):
     network = models.PoseMachine(JOINTS, core="convolutions", width=8, hidden=8)
     params = jax.jit(network.init)(jax.random.key(0), **clip)
+    embed = params["params"]["keypoint_features"]["Dense_0"]  # starts at zero
+    embed["kernel"] = embed["kernel"] + 0.1 * random(0, *embed["kernel"].shape)
     return jax.jit(lambda **inputs: network.apply(params, **inputs))
 
 
@@ -154,6 +156,37 @@ def test_keypoints_without_confidence_do_not_matter(clip, machine):
     dirty = machine(**clip | {"uv": uv, "confidence": confidence})
     clean = machine(**clip | {"confidence": confidence})
     np.testing.assert_array_equal(dirty.xyz, clean.xyz)
+
+
+def test_a_joint_that_training_never_saw_adds_no_noise(clip):
+    features = pose_machine.KeypointFeatures(8)
+    view, plane = virtual_camera.from_keypoints(
+        clip["uv"], clip["confidence"] > 0, clip["intrinsics"]
+    )
+    inputs = (plane.at[:, :, 2].set(0.0), clip["confidence"].at[:, :, 2].set(0.0), view)
+    params = jax.jit(features.init)(jax.random.key(0), *inputs)
+
+    def change(plane, confidence):
+        @jax.jit
+        def slope(params):
+            return jax.grad(lambda p: features.apply(p, *inputs).sum())(params)
+
+        trained = jax.tree.map(lambda p, g: p - g, params, slope(params))
+        found = features.apply(trained, plane, confidence, view)
+        return np.abs(found - features.apply(trained, *inputs)).max()
+
+    assert change(plane, clip["confidence"]) == 0.0
+    assert change(2.0 * inputs[0], inputs[1]) > 0.01  # others matter after a step
+
+
+def test_frames_without_keypoints_look_where_others_do(clip):
+    confidence = clip["confidence"].at[0, 2].set(0.0)
+    uv = clip["uv"].at[0, 2].set(jnp.nan)
+    view, plane = virtual_camera.from_keypoints(uv, confidence > 0, clip["intrinsics"])
+    ahead = view.rotation[0, :, 2]
+    mean = ahead[jnp.array([0, 1, 3, 4])].mean(0)
+    np.testing.assert_allclose(ahead[2], mean / jnp.linalg.norm(mean), atol=0.01)
+    assert (plane[0, 2] == 0).all()
 
 
 def test_virtual_camera_points_along_the_direction_with_a_horizontal_x_axis():

@@ -261,6 +261,12 @@ def test_path_lengths_count_the_bones_between_joints():
     np.testing.assert_array_equal(kinematics.path_lengths(chain), expected)
 
 
+def test_a_branch_is_a_joint_and_all_that_hang_on_it():
+    tree = skeleton.Skeleton("tree", ("nose", "neck", "pelvis", "head"), (1, 2, -1, 1))
+    expected = [[1, 0, 0, 0], [1, 1, 0, 1], [1, 1, 1, 1], [0, 0, 0, 1]]
+    np.testing.assert_array_equal(kinematics.branches(tree), expected)
+
+
 def test_a_bone_is_known_where_both_ends_are():
     chain = skeleton.Skeleton("chain", ("nose", "neck", "pelvis"), (-1, 0, 1))
     where = jnp.array([[True, True, False], [True, True, True]])

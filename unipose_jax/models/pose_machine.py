@@ -8,6 +8,7 @@ the person (`virtual_camera`), so that they do not depend on the real camera, an
 estimates the person's distance from the apparent size.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -38,16 +39,35 @@ class KeypointFeatures(nn.Module):
         mean = jnp.mean(ahead, axis=1, keepdims=True)
         moved = (ahead - mean)[..., :2] / view.apparent_size[:, None, None]
         distance = jnp.log(view.depth)[:, None, None] - 1.0  # about zero
-        known = [
+        inputs = [
             plane.reshape(*plane.shape[:2], -1),
             confidence,
             moved,
             ahead[..., 1:2],
             jnp.broadcast_to(distance, (*plane.shape[:2], 1)),
         ]
-        x = nn.Dense(self.width, dtype=self.dtype)(jnp.concatenate(known, axis=-1))
+        of_joints = 3 * plane.shape[2]
+        embed = nn.Dense(
+            self.width, dtype=self.dtype, kernel_init=_zero_rows(of_joints)
+        )
+        x = embed(jnp.concatenate(inputs, axis=-1))
         y = nn.LayerNorm(dtype=self.dtype)(nn.gelu(x))
         return x + nn.Dense(self.width, dtype=self.dtype)(y)
+
+
+def _zero_rows(count: int) -> Callable:
+    """Initialises the weights of the first inputs with zeros, others as usual.
+
+    The weights of a joint that is missing in all of training remain zero. If its
+    keypoint is present later, it then adds nothing, where random weights would add
+    noise.
+    """
+    usual = nn.initializers.lecun_normal()
+
+    def init(key, shape, dtype=jnp.float32):
+        return usual(key, shape, dtype).at[:count].set(0.0)
+
+    return init
 
 
 class ImageFeatures(nn.Module):

@@ -65,8 +65,9 @@ def from_keypoints(
 
     Args:
         uv: undistorted pixels; ignored where not `seen`.
-        seen: mask of known keypoints. In a frame without any, the virtual camera has
-            the direction of the real one.
+        seen: mask of known keypoints. In a frame without any, the virtual camera points
+            at the middle of those of all frames; in a clip without any, it has the
+            direction of the real one.
         intrinsics: (fx, fy, cx, cy), pixels.
 
     Returns:
@@ -75,7 +76,10 @@ def from_keypoints(
     """
     rays = _rays(uv, seen, intrinsics)
     ahead = jnp.zeros_like(rays[..., 0, :]).at[..., 2].set(1e-6)
-    center = numerics.safe_normalize(rays.sum(axis=-2) + ahead)
+    sums = rays.sum(axis=-2)
+    alone = seen.any(axis=-1)[..., None]
+    sums = jnp.where(alone, sums, sums.sum(axis=-2, keepdims=True))
+    center = numerics.safe_normalize(sums + ahead)
     view = VirtualCamera(
         rotation_to_optical_axis(center), jnp.ones_like(center[..., 0, 0])
     )

@@ -57,6 +57,18 @@ def path_lengths(skeleton: definitions.Skeleton) -> np.ndarray:
 
 
 @definitions.accepts_name
+def branches(skeleton: definitions.Skeleton) -> np.ndarray:
+    """For each joint, mask of itself and its descendants, bool (joints, joints)."""
+    found = np.eye(skeleton.num_joints, dtype=bool)
+    for joint in range(skeleton.num_joints):
+        ancestor = skeleton.parents[joint]
+        while ancestor >= 0:
+            found[ancestor, joint] = True
+            ancestor = skeleton.parents[ancestor]
+    return found
+
+
+@definitions.accepts_name
 def hinges(
     skeleton: definitions.Skeleton,
 ) -> tuple[tuple[str, int, int, int], ...]:

@@ -114,6 +114,13 @@ class KeypointAugmentation:
     distance_scale: float
     keypoint_noise: float
     keypoint_noise_prob: float
+    person_scale: float = 0.0
+    bone_scale: float = 0.0
+    person_scale_prob: float = 1.0
+    camera_height: float = 0.0
+    missing_prob: float = 0.0
+    missing_joints: float = 0.0
+    missing_run: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,8 @@ PROTOCOLS = {
     "": f"{_TEST} (Train/S1, Train/S3), as is usual for this data set. Validation:"
     " Train/S2.",
     "usual": f"{_TEST} (Train/S1-S3), as is usual for this data set. Validation: the"
-    " action ThrowCatch of Train, which Validate does not have.",
+    " action ThrowCatch of Train. The test split has ThrowCatch of S2, an action that"
+    " this variant does not train on.",
 }
 """Evaluation protocol by `config.data.variant`."""
 

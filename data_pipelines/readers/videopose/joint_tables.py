@@ -62,6 +62,7 @@ class CameraClip(sequence.Sequence):
     xyz: np.ndarray  # float32 (frames, joints, 3), metres, camera frame
     uv: np.ndarray  # float32 (frames, joints, 2), pixels as recorded
     valid: np.ndarray  # bool (frames, joints)
+    floor: np.ndarray  # float32 (4,), as in the schema
     detector_file: pathlib.Path | None = None
 
     def joints(self) -> pose_file.PoseFile:
@@ -119,6 +120,7 @@ def read_track(
         static_fields={
             "intrinsics": view.keypoint_camera.intrinsics,
             "cam_from_points": view.color_from_depth,
+            "floor": view.floor,
         },
         name=view.name,
         subject=view.subject,
@@ -334,5 +336,12 @@ def _view(
         xyz=placed.to_camera(clip.xyz),
         uv=clip.uv[number],
         valid=valid,
+        floor=_floor(placed),
         detector_file=sequence.detector_path(detector, name) if detector else None,
     )
+
+
+def _floor(placed: resection.PosedCamera) -> np.ndarray:
+    """The plane z = 0 of the world in the camera frame."""
+    up = placed.rotation[:, 2]
+    return np.array([*up, -up @ placed.translation], np.float32)

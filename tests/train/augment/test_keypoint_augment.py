@@ -1,40 +1,12 @@
 import jax
 import jax.numpy as jnp
-import ml_collections
 import numpy as np
 import pytest
 
-from unipose_jax import skeleton
+from tests.keypoint_clips import INTRINSICS, SKELETON, config, make_clip
 from unipose_jax.geometry import camera
 from unipose_jax.train import settings
 from unipose_jax.train.augment import keypoint_augment
-
-SKELETON = skeleton.HUMANEVA15
-INTRINSICS = jnp.array([700.0, 720.0, 320.0, 240.0])
-
-
-def config(**changes):
-    still = {
-        "pan": 0.0,
-        "tilt": 0.0,
-        "roll": 0.0,
-        "mirror": False,
-        "person_rotation": 0.0,
-    }
-    still |= {"distance_scale": 0.0, "keypoint_noise": 0.0, "keypoint_noise_prob": 1.0}
-    return ml_collections.ConfigDict(still | changes)
-
-
-def make_clip(labelled=True):
-    xyz = jax.random.normal(jax.random.key(0), (3, 15, 3)) * 0.4
-    xyz = xyz + jnp.array([0.3, 0.1, 4.0])[None, None]
-    return {
-        "uv": camera.uv_from_xyz(xyz, INTRINSICS[None]),
-        "confidence": jnp.ones((3, 15)),
-        "intrinsics": INTRINSICS,
-        "xyz": xyz if labelled else jnp.full_like(xyz, jnp.nan),
-        "xyz_valid": jnp.full((3, 15), labelled),
-    }
 
 
 def again(clip, seed=0, **changes):
@@ -44,7 +16,8 @@ def again(clip, seed=0, **changes):
 
 
 ALL = {"pan": 0.3, "tilt": 0.2, "roll": 0.1, "mirror": True}
-MOVES = {"person_rotation": 1.0, "distance_scale": 0.3}
+MOVES = {"person_rotation": 1.0, "distance_scale": 0.3, "person_scale": 0.2}
+MOVES |= {"bone_scale": 0.1, "camera_height": 0.2}
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -69,7 +42,8 @@ def test_without_labels_the_camera_turns_and_the_person_does_not():
 
 
 def test_turning_keeps_the_person_and_the_vertical():
-    clip, found = make_clip(), again(make_clip(), turn=1.0)
+    clip, found = make_clip(), again(make_clip(), person_rotation=1.0)
+    assert np.abs(found["xyz"] - clip["xyz"]).max() > 0.05
     np.testing.assert_allclose(found["xyz"][..., 1], clip["xyz"][..., 1], atol=1e-5)
     spans = [x["xyz"][0] - x["xyz"][0, :1] for x in (clip, found)]
     lengths = [np.linalg.norm(span, axis=-1) for span in spans]

@@ -1,4 +1,4 @@
-"""Augmentation of clips of keypoints: rotated cameras, moved people, mirroring, noise.
+"""Augmentation of clips of keypoints: other cameras and people, noise, missing joints.
 
 With 3D labels the person can be moved: the keypoints are projections of the moved
 joints. Without labels only the camera rotates about its centre, which needs no depth.
@@ -12,12 +12,15 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from unipose_jax import skeleton as skeletons
-from unipose_jax.geometry import camera, transforms
+from unipose_jax.geometry import camera
 from unipose_jax.train import settings
-from unipose_jax.train.augment import point_augment
+from unipose_jax.train.augment import (
+    missing_keypoints,
+    person_augment,
+    point_augment,
+)
 
 _LEG = ("hip", "knee", "ankle", "foot", "toe")
-_MIN_DEPTH = 0.5  # metres; the smallest depth of a moved person
 
 
 def augment_clip(
@@ -31,19 +34,19 @@ def augment_clip(
 
     Args:
         key: a `jax.random.key`.
-        clip: `uv`, `confidence`, `intrinsics`, `xyz` and `xyz_valid` of one clip.
+        clip: `uv`, `confidence`, `intrinsics`, `xyz` and `xyz_valid` of one clip, and
+            optionally `floor`.
         config: `pan`, `tilt`, `roll` (radians) of the camera about its centre and
-            `mirror`; `person_rotation` (radians) of the person about the vertical
-            through the middle of the clip and `distance_scale`, the largest factor of
-            the distance beyond 1, for clips with labels; `keypoint_noise`, the largest
-            deviation of keypoints, pixels, and `keypoint_noise_prob`, the share of
-            clips with any.
+            `mirror`; those of `person_augment.change_person` and of
+            `missing_keypoints.drop_keypoints`; `keypoint_noise`, the largest deviation
+            of keypoints, pixels, and `keypoint_noise_prob`, the share of clips with
+            any.
         skeleton: of the joints.
 
     Returns:
-        The same fields.
+        The same fields without `floor`, which is no longer true.
     """
-    view_key, turn_key, noise_key = jax.random.split(key, 3)
+    view_key, person_key, noise_key, missing_key = jax.random.split(key, 4)
     transform = point_augment.sample_transform(
         view_key,
         pan=config.pan,
@@ -52,12 +55,12 @@ def augment_clip(
         scale=0.0,
         mirror=config.mirror,
     )
+    clip = person_augment.change_person(
+        person_key, clip, config=config, skeleton=skeleton
+    )
     clip = _transform_camera(transform, clip, skeleton)
-    clip = _move_person(
-        turn_key,
-        clip,
-        max_rotation=config.person_rotation,
-        max_scale=config.distance_scale,
+    clip["confidence"] = missing_keypoints.drop_keypoints(
+        missing_key, clip["confidence"], config=config, skeleton=skeleton
     )
     return _add_detector_noise(
         noise_key,
@@ -85,34 +88,6 @@ def _transform_camera(
         "intrinsics": clip["intrinsics"],
         "xyz": named(point_augment.transform_points(transform, xyz)),
         "xyz_valid": named(clip["xyz_valid"]),
-    }
-
-
-def _move_person(
-    key, clip: Mapping[str, Array], *, max_rotation: float, max_scale: float
-) -> dict:
-    """Rotates the person and scales the distance, if all keypoints have a 3D label."""
-    turn_key, move_key = jax.random.split(key)
-    valid = clip["xyz_valid"]
-    known = ~jnp.any((clip["confidence"] > 0) & ~valid)
-    count = jnp.maximum(valid.sum(), 1)
-    middle = jnp.where(valid[..., None], clip["xyz"], 0.0).sum((0, 1)) / count
-    angle = jax.random.uniform(turn_key, minval=-max_rotation, maxval=max_rotation)
-    rotation = transforms.rotation_about(jnp.array([0.0, 1.0, 0.0]), angle)
-    factor = jnp.exp(
-        jnp.log1p(max_scale) * jax.random.uniform(move_key, minval=-1.0, maxval=1.0)
-    )
-    around = jnp.einsum(
-        "ij,tnj->tni", rotation, clip["xyz"] - middle[None, None], precision="highest"
-    )
-    xyz = around + factor * middle[None, None]
-    known &= jnp.where(valid, xyz[..., 2], jnp.inf).min() > _MIN_DEPTH
-    uv = camera.uv_from_xyz(xyz, clip["intrinsics"][None])
-    uv = jnp.where(valid[..., None], uv, clip["uv"])
-    return {
-        **clip,
-        "xyz": jnp.where(known, xyz, clip["xyz"]),
-        "uv": jnp.where(known, uv, clip["uv"]),
     }
 
 

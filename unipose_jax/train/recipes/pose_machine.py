@@ -54,7 +54,11 @@ def build(values: Mapping[str, Any], data: data_settings.DataSettings) -> Recipe
         settings.KeypointAugmentation, values["augment"], "augment"
     )
     skel = config_checks.data_skeleton(data)
-    return make_recipe(values["model"], skel, objective, augment=augment, test=test)
+    # Only clips of joints have a floor, which training uses if it is known.
+    floor = not data.num_points and not data.renders
+    return make_recipe(
+        values["model"], skel, objective, augment=augment, test=test, floor=floor
+    )
 
 
 def make_recipe(
@@ -64,6 +68,7 @@ def make_recipe(
     *,
     augment: settings.KeypointAugmentation,
     test: TestSettings,
+    floor: bool = False,
 ) -> Recipe:
     """The recipe of a pose machine.
 
@@ -73,10 +78,12 @@ def make_recipe(
         objective: the loss.
         augment: of clips of keypoints; images are not transformed.
         test: correction at test time, and what the evaluation compares.
+        floor: whether clips have the field `floor`, for the augmentation.
     """
     network = models.build(model, num_joints=skel.num_joints)
     inputs = models.input_fields(model)
-    fields = tuple(dict.fromkeys((*inputs, *LABELS, *objective.fields)))
+    needed = (*inputs, *LABELS, *objective.fields, *(("floor",) if floor else ()))
+    fields = tuple(dict.fromkeys(needed))
 
     def compute(estimate, batch):
         return objective.compute(estimate, batch, skel, {})

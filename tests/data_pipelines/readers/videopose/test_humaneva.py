@@ -73,6 +73,36 @@ def test_pixels_are_the_recorded_ones_with_centres_at_half(opened):
     assert (found.by_frame[3][..., 2] == 1).all()
 
 
+@pytest.mark.parametrize("number", range(3))
+def test_the_floor_is_the_ground_of_the_world(opened, number):
+    view = view_of(opened, f"Train_S1_Walking_1_chunk0_cam{number}")
+    track = humaneva.joint_tables.read_track(
+        view, skeleton="HUMANEVA15", stored_points=0
+    )
+    world = videopose.person(15, 8, seed=0)
+    floor = track.static_fields["floor"]
+    heights = track.per_frame["xyz"] @ floor[:3] + floor[3]
+    np.testing.assert_allclose(heights, world[..., 2], atol=5e-3)
+
+
+def test_throws_of_the_test_split_are_tested_and_not_validated(tmp_path):
+    def add_throws(solid, flat):
+        for subject in ("Train/S2", "Validate/S2"):
+            solid[subject]["ThrowCatch 1"] = solid[subject]["Walking 1 chunk0"].copy()
+            flat[subject]["ThrowCatch 1"] = flat[subject]["Walking 1 chunk0"]
+
+    videopose.write_humaneva(tmp_path, alter=add_throws)
+    data_set = humaneva.open_data_set(tmp_path, config(variant="usual"))
+    throws = {
+        split: {view.name[:-5] for view in views if "ThrowCatch" in view.name}
+        for split, views in data_set.sequences.items()
+    }
+    assert throws["train"] == set()
+    assert throws["validation"] == {"Train_S2_ThrowCatch_1"}
+    assert throws["test"] == {"Validate_S2_ThrowCatch_1"}
+    assert "ThrowCatch of S2" in data_set.protocol
+
+
 def test_keypoints_are_the_projected_poses(opened):
     view = view_of(opened, "Train_S1_Walking_1_chunk0_cam1")
     uv, confidence = view.keypoints("HUMANEVA15")
