@@ -34,7 +34,7 @@ def world_joints(
 ) -> tuple[np.ndarray, np.ndarray, list[tracks.PersonCloud]]:
     """Joints (frames, joints, 3) in the world and camera frames, metres, and clouds."""
     clouds = list(tracks.person_clouds(opened))
-    xyz = predict.predict_recording(network, opened, pictures=1)[0].xyz
+    xyz = predict.predict_recording(network, opened, pictures=False)[0].xyz
     pose = opened.world_from_depth
     if pose is None:
         raise errors.BadInput(f"{opened.path} has no world_from_depth in camera.json")

@@ -3,7 +3,7 @@
     python examples/refine_kinect_clip.py FOLDER S001C001P001R001A001 clip.npz
 
 FOLDER holds CLIP.skeleton and CLIP_rgb.avi of NTU RGB+D. Writes the refined poses of
-the first person, and pictures in `clip/index.html`.
+the first person, and the page `clip.html`.
 """
 
 import pathlib
@@ -12,8 +12,7 @@ import sys
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.ntu import data_set, skeleton_file
 from unipose_jax import errors
-from unipose_jax.cli import refine
-from unipose_jax.report.pages import refinement_page as report
+from unipose_jax.cli import refine, refinement_page
 
 
 def main(folder: pathlib.Path, clip: str, output: pathlib.Path) -> None:
@@ -22,7 +21,7 @@ def main(folder: pathlib.Path, clip: str, output: pathlib.Path) -> None:
     before = person.joints()
     after = refine.to_pose_file(before, refine.refine_poses(before))
     pose_file.write(output, after)
-    print(report.report_refinement(before, after, output, person))
+    print(refinement_page.report_refinement(before, after, output, person))
 
 
 def first_person(folder: pathlib.Path, clip: str) -> data_set.PersonSequence:

@@ -89,7 +89,7 @@ def predicted(
     pose, _ = predict.predict_recording(
         network,
         source,
-        pictures=1,
+        pictures=False,
         clouds=iter(case.clouds),
         required=False,
         use_keypoints=keypoints,

@@ -119,7 +119,7 @@ def test_without_keypoints_or_with_strange_ones_it_is_refused(board, tmp_path):
 
 def test_pictures_are_drawn(board, tmp_path):
     look_up(board(), tmp_path / "p.npz", pictures=True)
-    assert (tmp_path / "p/index.html").exists()
+    assert (tmp_path / "p.html").exists()
 
 
 def test_the_mode_is_offered():

@@ -1,16 +1,19 @@
-"""Pictures of poses in a recording name frames as the recording does."""
+"""Pages of poses in a recording show what the recording has."""
 
 import dataclasses
+import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 
+from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
-from unipose_jax.cli import prediction_page
-from unipose_jax.report.pages import before_after
+from unipose_jax.cli import prediction_page, recorded_scene
+from unipose_jax.report.viewer import scene
 
 
 @pytest.fixture
@@ -37,28 +40,109 @@ def pose(opened, rendered_recording):
     )
 
 
-def test_captions_of_a_prediction_name_the_recordings_frames(opened, pose, tmp_path):
-    clouds = dict(enumerate(tracks.person_clouds(opened)))
-    page = prediction_page.report_people(
-        opened, [(pose, prediction_page.Seen(clouds))], tmp_path / "poses.npz"
-    ).read_text()
-    assert "person, frame 18" in page
-    assert "frame 2." not in page
+def test_a_page_has_the_recordings_frames_points_and_pictures(opened, pose, tmp_path):
+    clouds = {i: cloud.xyz for i, cloud in enumerate(tracks.person_clouds(opened))}
+    found = [(pose, prediction_page.Seen(clouds))]
+    page = prediction_page.report_people(opened, found, tmp_path / "poses.npz")
+    assert page == tmp_path / "poses.html"
+    text = re.search('application/json">(.*?)</script>', page.read_text())[1]
+    (one,) = json.loads(text)["scenes"]
+    assert one["numbers"] == [6, 12, 18, 24]
+    assert one["pictures"]["kind"] == "depth"
+    assert len(one["people"][0]["clouds"]["start"]) == 5
 
 
 @pytest.mark.parametrize(
-    ("numbered", "titles"),
-    [(True, ["frame 12", "frame 24"]), (False, ["frame 1", "frame 3"])],
+    ("count", "shown"), [(1, 1), (300, 300), (301, 151), (1000, 250)]
 )
-def test_titles_of_a_refinement_name_the_recordings_frames(
-    pose, tmp_path, monkeypatch, numbered, titles
-):
-    drawn = []
-    monkeypatch.setattr(
-        before_after.canvas, "save", lambda fig, path: drawn.append(fig)
+def test_long_recordings_show_points_of_some_frames(count, shown):
+    assert len(recorded_scene.shown_frames(count)) == shown
+
+
+@pytest.fixture
+def corridor(tmp_path):
+    """A board at 2 m that moves to the right, before a wall at 4 m; half is red.
+
+    Colour has four times the columns and rows of depth.
+    """
+    small = calibration.make_camera(64, 48, (60.0, 60.0, 32.0, 24.0))
+    large = calibration.make_camera(256, 192, (240.0, 240.0, 128.0, 96.0))
+    depth = np.full((6, 48, 64), 4.0, np.float32)
+    color = np.full((6, 192, 256, 3), (20, 40, 200), np.uint8)
+    for step in range(6):
+        left = 4 + 9 * step
+        depth[step, 10:40, left : left + 8] = 2.0
+        color[step, 40:160, 4 * left : 4 * (left + 8)] = (200, 30, 20)
+    recording.write_recording(
+        tmp_path / "r",
+        depth=list(depth),
+        depth_camera=small,
+        color=list(color),
+        color_camera=large,
+        fps=10.0,
     )
-    if not numbered:
-        pose = dataclasses.replace(pose, frame=None)
-    before_after.draw_poses(tmp_path / "poses.png", pose, pose, frames=[1, 3])
-    found = [ax.get_title() for ax in drawn[0].axes]
-    assert [title for title in found if title] == titles
+    return recording.open_recording(tmp_path / "r"), depth
+
+
+@pytest.fixture
+def board(corridor):
+    """The scene of a person at the board's middle."""
+    opened, depth = corridor
+    clouds, joints = {}, []
+    for step in range(6):
+        rows, columns = np.nonzero(depth[step] == 2.0)
+        rays = opened.rays[rows, columns]
+        xyz = 2.0 * np.concatenate([rays, np.ones_like(rays[:, :1])], axis=1)
+        clouds[step] = xyz.astype(np.float32)
+        joints.append(np.tile(xyz.mean(axis=0), (15, 1)))
+    person = scene.Person(
+        name="board",
+        skeleton="ITOP15",
+        poses=[scene.Poses(name="prediction", xyz=np.array(joints))],
+    )
+    made = scene.Scene(name="corridor", people=[person])
+    return recorded_scene.add_recording(made, opened, range(6), [clouds])
+
+
+def test_points_have_the_colour_of_what_they_lie_on(board):
+    for cloud in board.people[0].clouds:
+        np.testing.assert_array_equal(cloud.rgb, [[200, 30, 20]] * len(cloud.xyz))
+
+
+def test_the_room_is_without_the_people_and_has_its_own_colour(board):
+    assert len(board.room.xyz) > 1000
+    np.testing.assert_allclose(board.room.xyz[:, 2], 4.0, atol=1e-3)
+    assert np.mean(board.room.rgb == (20, 40, 200)) > 0.98
+
+
+def test_joints_lie_on_their_pixels_of_the_picture(board):
+    pictures = board.pictures
+    for joints, image in zip(
+        board.people[0].poses[0].xyz, pictures.images, strict=True
+    ):
+        x, y, z = joints[0]
+        fx, fy, cx, cy = pictures.camera.intrinsics
+        u, v = fx * x / z + cx, fy * y / z + cy
+        assert image[int(v), int(u)].tolist() == [200, 30, 20]
+        rows, columns = np.nonzero(image[..., 0] > 120)
+        np.testing.assert_allclose(columns.mean() + 0.5, u, atol=1.0)
+    assert pictures.images[0].shape[:2] == (
+        pictures.camera.height,
+        pictures.camera.width,
+    )
+
+
+def test_points_near_the_pose_are_the_default(corridor, board):
+    again = scene.Scene(name="again", people=[board.people[0]])
+    found = recorded_scene.add_recording(again, corridor[0], range(6))
+    for cloud in found.people[0].clouds:
+        assert len(cloud.xyz) > 20
+        np.testing.assert_allclose(cloud.xyz[:, 2], 2.0, atol=1e-3)
+
+
+def test_a_camera_that_moves_has_no_static_room(corridor, board):
+    world = np.tile(np.eye(4, dtype=np.float32), (6, 1, 1))
+    world[:, 0, 3] = np.linspace(0.0, 0.5, 6)
+    moving = dataclasses.replace(corridor[0], world_from_depth=world)
+    again = scene.Scene(name="again", people=[board.people[0]])
+    assert recorded_scene.add_recording(again, moving, range(6)).room is None

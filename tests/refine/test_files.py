@@ -42,8 +42,9 @@ def test_a_pose_file_is_refined_and_drawn(make_file, person, tmp_path, capsys):
     np.testing.assert_array_equal(after.time, before.time)
     np.testing.assert_array_equal(after.frame, frame)
     assert "60 frames, 1 runs between cuts, 1 person" in capsys.readouterr().out
-    page = (tmp_path / "refined" / "index.html").read_text()
-    assert all(name in page for name in ("poses.png", "bones.png", "paths.png"))
+    page = (tmp_path / "refined.html").read_text()
+    assert '"numbers":[100,101,' in page
+    assert all(f'"name":"{name}"' in page for name in ("before", "after"))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_unreadable_colour_removes_only_colour(make_file, filmed, tmp_path, caps
     options = {"input": make_file(), "output": tmp_path / "o.npz", "pictures": True}
     assert run("refine", None, recording=filmed, **options) == 0
     assert "pictures have no colour" in capsys.readouterr().err
-    assert (tmp_path / "o" / "index.html").is_file()
+    assert (tmp_path / "o.html").is_file()
 
 
 def test_the_recording_must_have_the_frames(make_file, filmed, tmp_path):

@@ -9,8 +9,8 @@ from configs import unipose
 from tests import config_data
 from unipose_jax import skeleton
 from unipose_jax.report import tables
-from unipose_jax.report.draw import clip_data
 from unipose_jax.report.pages import run_page
+from unipose_jax.report.viewer import scene
 from unipose_jax.train.evaluation import evaluate
 
 CLIPS, FRAMES, JOINTS = 2, 3, 15
@@ -52,8 +52,9 @@ def write(split, folder, monkeypatch):
     config, shown = unipose.get_config("smoke"), []
     config.data.name = "recording"
     data = config_data.typed(config.data)
+    make = run_page.example_scenes
     monkeypatch.setattr(
-        run_page.build, "_clip_sections", lambda *args: shown.extend(args[2]) or []
+        run_page, "example_scenes", lambda *args: shown.extend(make(*args)) or shown
     )
     predicted = {
         "xyz": split.xyz + np.float32(0.01),
@@ -87,9 +88,8 @@ def test_without_truth_there_are_no_tables_and_no_truth_to_draw(tmp_path, monkey
     assert record["results"]["all"]["num_frames"] == 0
     assert record["results_with_keypoints"] == record["results"]
     assert not (tmp_path / "report" / "tables").exists()
-    for clip in shown:
-        assert clip.truth is None
-        assert clip.visible is None
+    assert [one.name for one in shown] == ["test 0", "test 1"]
+    assert all(len(one.people[0].poses) == 1 for one in shown)
     results = record["results"]
     assert run_page.summary_text(results) == ""
     assert run_page.comparison_text({"points": results, "depth": results}) == ""
@@ -103,8 +103,9 @@ def test_groups_of_joints_that_nobody_scored_have_no_row(tmp_path, monkeypatch):
     assert f">{tables.MISSING}<" not in page
     assert "visible joints" in page
     assert "occluded joints" not in page
-    assert [clip.truth is None for clip in shown] == [False, True]
-    assert isinstance(shown[0], clip_data.Clip)
+    assert [one.name for one in shown] == ["worst: test 0, 17 mm", "test 1"]
+    assert [len(one.people[0].poses) for one in shown] == [2, 1]
+    assert isinstance(shown[0], scene.Scene)
 
 
 @pytest.mark.parametrize("known", [False, True])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from unipose_jax import errors
 from unipose_jax.report import page, tables
 
 NASTY = "<script>alert('x')</script> & \"q\""
@@ -90,3 +91,13 @@ def test_tables_show_the_same_cells_as_text(tmp_path):
 def test_empty_parts_have_no_elements(tmp_path):
     read = write(tmp_path, page.Section("A"))
     assert not {"table", "figure", "details", "dl", "p"} & set(read.tags)
+
+
+def test_pages_replace_older_pages_and_nothing_else(tmp_path):
+    path = tmp_path / "poses.html"
+    page.check_free(path)
+    page.write_page(path, [], title="T")
+    page.check_free(path)
+    path.write_text("<html>my page</html>")
+    with pytest.raises(errors.BadInput, match="poses.html, which is something else"):
+        page.check_free(path)

@@ -198,4 +198,4 @@ def test_colour_that_cannot_be_read_costs_the_pictures_their_colour_alone(
     output = tmp_path / "p.npz"
     assert run("predict", input=broken, output=output, pictures=True) == 0
     assert "pictures have no colour" in capsys.readouterr().err
-    assert (tmp_path / "p" / "index.html").exists()
+    assert (tmp_path / "p.html").exists()

@@ -13,14 +13,13 @@ from data_pipelines.ground import file_io, pose_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import keypoint_check, tracks
 from unipose_jax import errors, skeleton
-from unipose_jax.cli import conventions, prediction_page
+from unipose_jax.cli import conventions, prediction_page, recorded_scene
 from unipose_jax.geometry import camera, depth_lookup
 from unipose_jax.physics import bone_fill, skin_depths
-from unipose_jax.report import build
+from unipose_jax.report import page
 
 MIN_CONFIDENCE = 0.3  # of a keypoint; detectors give hidden and missing joints less
 WINDOW = 5.0  # pixels of the depth map
-_MAX_PICTURES = 24
 
 
 def look_up(
@@ -51,13 +50,13 @@ def look_up(
     opened = recording.open_recording(source)
     file_io.check_writable(output)
     if pictures:
-        build.check_folder(output.with_suffix(""))
+        page.check_free(prediction_page.page_of(output))
     pose, seen = poses_in_recording(opened, skeleton, fill=fill, convention=convention)
     pose_file.write(output, opened.to_recorded(pose))
     print(f"{_summary(opened, pose)}; poses: {output}")
     if pictures:
-        page = prediction_page.report_people(opened, [(pose, seen)], output)
-        print(f"pictures: {page}")
+        path = prediction_page.report_people(opened, [(pose, seen)], output)
+        print(f"page: {path}")
     return 0
 
 
@@ -90,8 +89,8 @@ def poses_in_recording(
     xyz = np.zeros((frames, body.num_joints, 3), np.float32)
     valid = np.zeros((frames, body.num_joints), bool)
     seen = keypoint_check.Silhouettes(opened)
-    every = -(-frames // _MAX_PICTURES)
-    shown: dict[int, tracks.PersonCloud] = {}
+    drawn = recorded_scene.shown_frames(frames)
+    shown: dict[int, np.ndarray] = {}
     for index, cloud in enumerate(tracks.person_clouds(opened, keypoints)):
         seen.add(index, cloud.xyz)
         if not len(cloud.xyz):
@@ -99,8 +98,8 @@ def poses_in_recording(
         xyz[index], valid[index] = _look_up_frame(
             opened, cloud.xyz, keypoints.uv[index], known[index], below
         )
-        if index % every == 0 and valid[index].any():
-            shown[index] = cloud
+        if index in drawn and valid[index].any():
+            shown[index] = recorded_scene.sampled(cloud.xyz)
     tracks.check_keypoints(opened, keypoints, seen)
     if not valid.any():
         raise errors.BadInput(f"{opened.path}: no keypoint lies on a person in depth")

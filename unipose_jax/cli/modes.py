@@ -112,7 +112,7 @@ _OUTPUT = "poses to write: .npz, .csv, .json or .bvh"
 _JOINTS = "of poses that do not name theirs, such as ITOP15"
 _FPS = "frames per second, where the poses have no times"
 _DEPTH = "where data sets put joints below the skin: anatomy or ITOP"
-_PICTURES = "draw poses beside the output; --nopictures does not"
+_PICTURES = "write an interactive page beside the output; --nopictures: none"
 
 TABLE: dict[str, Mode] = {
     "train": Mode(

@@ -18,13 +18,12 @@ from unipose_jax.cli import (
     predicted_people,
     prediction_page,
     prediction_quality,
+    recorded_scene,
 )
 from unipose_jax.estimator import reliability
 from unipose_jax.physics import skin_depths
-from unipose_jax.report import build
+from unipose_jax.report import page
 from unipose_jax.weights import store
-
-MAX_PICTURES = 24  # frames drawn of a prediction
 
 
 def predict(
@@ -65,7 +64,7 @@ def predict(
     mounting_check.warn_if_turned(opened)
     file_io.check_writable(output)
     if pictures:
-        build.check_folder(output.with_suffix(""))
+        page.check_free(prediction_page.page_of(output))
     values: Mapping[str, Any] = {}
     if workdir is None:
         informed = keypoints and modality == store.SHIPPED and _has_keypoints(opened)
@@ -74,11 +73,11 @@ def predict(
         network, values = networks.load_trained(config, workdir, modality)
     _check_convention(values, network, convention)
     found = (
-        _everyone(network, opened, use_keypoints=keypoints)
+        _everyone(network, opened, pictures=pictures, use_keypoints=keypoints)
         if people == "all"
         else [
             predict_recording(
-                network, opened, pictures=MAX_PICTURES, use_keypoints=keypoints
+                network, opened, pictures=pictures, use_keypoints=keypoints
             )
         ]
     )
@@ -89,7 +88,7 @@ def predict(
             print(line)
         print(f"{prediction_quality.summary(pose)}; poses: {path}")
     if pictures:
-        print(f"pictures: {prediction_page.report_people(opened, found, output)}")
+        print(f"page: {prediction_page.report_people(opened, found, output)}")
     return 0
 
 
@@ -142,7 +141,11 @@ def _paths(output: pathlib.Path, found: list[Found], people: str) -> list[pathli
 
 
 def _everyone(
-    network: estimator.Estimator, opened: recording.Recording, *, use_keypoints: bool
+    network: estimator.Estimator,
+    opened: recording.Recording,
+    *,
+    pictures: bool,
+    use_keypoints: bool,
 ) -> list[Found]:
     """Poses of all people, the most evident first."""
     found = []
@@ -151,7 +154,7 @@ def _everyone(
         person = predict_recording(
             network,
             opened,
-            pictures=MAX_PICTURES,
+            pictures=pictures,
             clouds=clouds,
             keypoints=keypoints,
             use_keypoints=keypoints is not None,
@@ -186,7 +189,7 @@ def predict_recording(
     network: estimator.Estimator,
     opened: recording.Recording,
     *,
-    pictures: int,
+    pictures: bool,
     clouds: Iterator[tracks.PersonCloud] | None = None,
     keypoints: people_lib.Keypoints | None = None,
     required: bool = True,
@@ -197,7 +200,7 @@ def predict_recording(
     Args:
         network: predicts the joints.
         opened: the recording; read frame by frame, so it may be long.
-        pictures: most frames to keep, equally spaced among those with a person.
+        pictures: whether points of the person are kept, to be drawn.
         clouds: the person in each frame; by default the person to follow.
         keypoints: 2D keypoints of the person in `clouds`, for a network that takes
             them; by default those of the recording.
@@ -212,8 +215,8 @@ def predict_recording(
     confidence = np.zeros((len(opened), joints), np.float32)
     look = _from_points if "points" in network.inputs else _from_crops
     valid = np.zeros((len(opened), joints), bool)
-    shown: dict[int, tracks.PersonCloud] = {}
-    found, every = 0, 1
+    drawn = recorded_scene.shown_frames(len(opened))
+    shown: dict[int, np.ndarray] = {}
     if clouds is None:
         person = predicted_people.one(network, opened, use_keypoints=use_keypoints)
     else:
@@ -228,11 +231,8 @@ def predict_recording(
         valid[index] = reliability.reliable_joints(
             *result, cloud.xyz, opened.depth_camera
         )
-        if found % every == 0:
-            shown[index] = body_of(network, cloud)
-        found += 1
-        if len(shown) > pictures:  # keep every second frame, now and later
-            shown, every = dict(list(shown.items())[::2]), 2 * every
+        if pictures and index in drawn:
+            shown[index] = recorded_scene.sampled(body_of(network, cloud).xyz)
     if required and not valid.any():
         raise _nobody(opened)
     pose = pose_file.PoseFile(

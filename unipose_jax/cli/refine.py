@@ -12,12 +12,11 @@ from data_pipelines.readers.poses import any_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
 from unipose_jax import errors, refine, skeleton
-from unipose_jax.cli import conventions
+from unipose_jax.cli import conventions, prediction_page, refinement_page
 from unipose_jax.physics import skin_depths
 from unipose_jax.refine import person_ids, segments, swaps
 from unipose_jax.refine import prior as learnt_prior
-from unipose_jax.report import build
-from unipose_jax.report.pages import refinement_page as report
+from unipose_jax.report import page
 from unipose_jax.weights import store
 
 POINTS = 128  # sampled on the surface of the person, per frame
@@ -56,7 +55,7 @@ def refine_file(
     _check(poses, source)
     file_io.check_writable(output)
     if pictures:
-        build.check_folder(output.with_suffix(""))
+        page.check_free(prediction_page.page_of(output))
     opened = recording.open_recording(recording_path) if recording_path else None
     if opened is not None:
         poses = opened.from_recorded(poses)
@@ -66,9 +65,8 @@ def refine_file(
     notes = any_file.write(output, recorded)
     print("\n".join([_summary(poses, after, refined), *notes, f"poses: {output}"]))
     if pictures:
-        page = report.report_refinement(poses, after, output, opened)
-        if page is not None:
-            print(f"pictures: {page}")
+        path = refinement_page.report_refinement(poses, after, output, opened)
+        print(f"page: {path}")
     return 0
 
 

@@ -1,16 +1,14 @@
-"""Reports of results: tables, curves, images, an animation and an HTML page.
+"""Reports of results: tables, learning curves and interactive HTML pages.
 
-`build.write_report` makes everything at once. `animation`, `curves`, `gallery`,
-`keypoints`, `overlays`, `scenes` and `skeletons` draw, and need matplotlib; import them
-where they are used.
+`build.write_report` makes everything at once, `viewer` the interactive part of a page.
+`gallery` and `draw` need matplotlib; import them where they are used.
 """
 
 from unipose_jax.report import build, logs, page, tables
-from unipose_jax.report.draw import clip_data, palette, views
+from unipose_jax.report.draw import palette, views
 
 __all__ = [
     "build",
-    "clip_data",
     "logs",
     "page",
     "palette",

@@ -1,7 +1,6 @@
-"""The report of a run: one folder with tables, images and `index.html`.
+"""The report of a run: one folder with tables, charts and `index.html`.
 
-Images need matplotlib. Without it the report contains only the tables and a note on the
-missing package.
+Charts need matplotlib. Without it the report has a note on the missing package.
 """
 
 import json
@@ -13,16 +12,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from unipose_jax import atomic, errors
+from unipose_jax import atomic
 from unipose_jax.report import logs, optional, page, tables
-from unipose_jax.report.draw import clip_data as clips_lib
+from unipose_jax.report.viewer import scene
 
 RENDERED = (
     "The people behind these figures and pictures are rendered by "
     "unipose_jax.synthesis, not recorded: the truth is exact, and the figures tell "
     "nothing yet about real cameras, rooms and clothes."
 )
-NO_PICTURES = "Pictures need matplotlib, which is not installed here."
+NO_PICTURES = "Charts need matplotlib, which is not installed here."
 
 
 def write_report(
@@ -36,7 +35,7 @@ def write_report(
     headlines: Sequence[page.Headline] = (),
     log: atomic.Path | None = None,
     joint_errors_mm: Mapping[str, Float[np.ndarray, "*seeds joints"]] | None = None,
-    clips: Sequence[clips_lib.Clip] = (),
+    scenes: Sequence[scene.Scene] = (),
     config: Mapping[str, Any] | None = None,
     sections: Sequence[page.Section] = (),
 ) -> pathlib.Path:
@@ -53,7 +52,7 @@ def write_report(
         log: JSON lines of the training; an absent file gives no curves.
         joint_errors_mm: run name -> error per joint, millimetres, over leading axes
             (seeds) if there are any; NaN where unknown. A chart and a table.
-        clips: the middle frame of each is drawn; the first with motion is animated.
+        scenes: shown in a viewer, one at a time.
         config: shown as JSON in a folded section.
         sections: additional sections after the images.
 
@@ -69,8 +68,8 @@ def write_report(
         tables.write_table(folder / "tables", stem, table)
     gallery = optional.module("gallery")
     content = [page.Section("Results", numbers=list(results.values()))]
+    content.append(page.Section("Examples", scenes=scenes))
     content += _run_sections(folder, gallery, log, joint_errors_mm, skeleton)
-    content += _clip_sections(folder, gallery, clips)
     content += sections
     if config is not None:
         code = json.dumps(config, indent=2, default=str, ensure_ascii=False)
@@ -85,23 +84,6 @@ def write_report(
         headlines=headlines,
     )
     return path
-
-
-def check_folder(folder: atomic.Path) -> None:
-    """Checks that a folder is empty, absent or an older report.
-
-    Raises:
-        errors.BadInput: it contains anything else, or is a file.
-    """
-    folder = pathlib.Path(folder)
-    if not folder.exists():
-        return
-    empty = folder.is_dir() and not any(folder.iterdir())
-    if not empty and not page.is_ours(folder / "index.html"):
-        raise errors.BadInput(
-            f"pictures would go to {folder}, which holds something else; name the "
-            "output otherwise, or use --nopictures"
-        )
 
 
 def _run_sections(
@@ -128,25 +110,11 @@ def _run_sections(
     ]
 
 
-def _clip_sections(
-    folder: pathlib.Path,
-    gallery: ModuleType | None,
-    clips: Sequence[clips_lib.Clip],
-) -> list[page.Section]:
-    """The animation of the first clip with motion, and one frame of each clip."""
-    if gallery is None:
-        return []
-    motion: list[page.Figure] = []
-    stills: list[page.Figure] = []
-    for number, clip in enumerate(clips):
-        stills += gallery.clip_figures(folder, clip, number=number)
-        if not motion and clip.num_frames > 1:
-            motion = gallery.animation_figures(folder, clip, number=number)
-    return [
-        page.Section("In motion", figures=motion),
-        page.Section("Pictures", figures=stills),
-    ]
-
-
 def _has_content(section: page.Section) -> bool:
-    return bool(section.text or section.numbers or section.figures or section.code)
+    return bool(
+        section.text
+        or section.scenes
+        or section.numbers
+        or section.figures
+        or section.code
+    )

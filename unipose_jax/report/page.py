@@ -1,7 +1,7 @@
-"""A self-contained HTML page that shows a folder of results.
+"""HTML pages of results, which open from disk without a network.
 
-All text is escaped. Pictures are linked, relative to the page, and must lie in its
-folder, so that the folder can be moved or zipped.
+All text is escaped. A viewer is contained in the page; pictures are linked, relative to
+the page, and must lie in its folder, so that the folder can be moved or zipped.
 """
 
 import dataclasses
@@ -11,8 +11,10 @@ from collections.abc import Sequence
 
 import jinja2
 
-from unipose_jax import atomic
+from unipose_jax import atomic, errors
 from unipose_jax.report import tables
+from unipose_jax.report.viewer import embed
+from unipose_jax.report.viewer import scene as scene_lib
 
 _TEMPLATE = pathlib.Path(__file__).with_name("page.html")
 _GENERATOR = '<meta name="generator" content="unipose_jax">'  # stands in the template
@@ -41,6 +43,7 @@ class Section:
     Attributes:
         heading: of the section.
         text: one paragraph.
+        scenes: shown in an interactive viewer, one at a time.
         numbers: tables, one below the other.
         figures: pictures.
         code: preformatted text in a folded block.
@@ -49,6 +52,7 @@ class Section:
 
     heading: str
     text: str = ""
+    scenes: Sequence[scene_lib.Scene] = ()
     numbers: Sequence[tables.Table] = ()
     figures: Sequence[Figure] = ()
     code: str = ""
@@ -76,7 +80,7 @@ def write_page(
     """Writes the page in one step.
 
     Args:
-        path: `index.html` of the folder that holds the pictures.
+        path: of the page, in the folder that holds its pictures.
         sections: from top to bottom.
         title: of the page.
         subtitle: below the title: command, commit, device.
@@ -100,6 +104,7 @@ def write_page(
         notice=notice,
         headlines=headlines,
         link_to=functools.partial(_link, folder),
+        viewer=embed if any(section.scenes for section in sections) else None,
     )
     atomic.write_text(path, text)
 
@@ -110,6 +115,19 @@ def begin_page(path: atomic.Path, *, title: str) -> None:
     It remains if the report is interrupted, and marks the folder as a report.
     """
     write_page(path, [], title=title, notice="This report was not finished.")
+
+
+def check_free(path: atomic.Path) -> None:
+    """Checks that a page can be written: nothing is there, or an older page.
+
+    Raises:
+        errors.BadInput: something else has this name.
+    """
+    if pathlib.Path(path).exists() and not is_ours(path):
+        raise errors.BadInput(
+            f"the page would go to {path}, which is something else; name the output "
+            "otherwise, or use --nopictures"
+        )
 
 
 def is_ours(path: atomic.Path) -> bool:

@@ -6,7 +6,6 @@ map falls evenly in CIELAB lightness (96 near, 10 far), so that equal steps look
 and has little colour of its own, so that skeletons stand out on it.
 """
 
-import colorsys
 import math
 import re
 
@@ -34,12 +33,7 @@ FAINT = from_hex("#8a929c")
 GRID = from_hex("#d5dae1")
 PANEL = from_hex("#f6f8fa")
 WHITE = (1.0, 1.0, 1.0)
-KEYPOINT = from_hex("#f0e442")
-KEYPOINT_DARK = from_hex("#a89a00")
-ERROR = from_hex("#cc79a7")
 NO_DEPTH = from_hex("#2c2430")
-CLOUD_NEAR = from_hex("#4d6873")
-CLOUD_FAR = from_hex("#c6d0d3")
 
 # For curves and bars: in the order in which neighbours differ most.
 SERIES = tuple(
@@ -95,12 +89,6 @@ def lighter(color: Color, *, by: float = 0.5) -> Color:
     """The colour mixed with `by` parts of white out of one."""
     red, green, blue = (channel + by * (1.0 - channel) for channel in color)
     return red, green, blue
-
-
-def darker(color: Color, *, by: float = 0.35) -> Color:
-    """The colour with its lightness lowered by the share `by`, hue kept."""
-    hue, lightness, saturation = colorsys.rgb_to_hls(*color)
-    return colorsys.hls_to_rgb(hue, lightness * (1.0 - by), saturation)
 
 
 def depth_rgb(

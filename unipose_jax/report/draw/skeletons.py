@@ -116,7 +116,7 @@ def _write_labels(
         if joint in ends:
             faint = palette.lighter(colors[joint])
             line = np.stack([uv[joint], (x, y)], axis=-1)
-            ax.plot(*line, color=faint, linewidth=1.0, zorder=panels.FLOOR)
+            ax.plot(*line, color=faint, linewidth=1.0, zorder=panels.LINES)
         from_right = joint in ends and x < WIDTH / 2
         ax.text(
             x + (-5.0 if from_right else 5.0 * (joint in ends)),

@@ -1,4 +1,4 @@
-"""Projections: pixels of a camera, and orthographic views of a 3D scene."""
+"""Orthographic views of a 3D scene, and windows around points."""
 
 import dataclasses
 import math
@@ -6,10 +6,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from unipose_jax.geometry import camera
-
 Limits = tuple[float, float, float, float]
-AROUND = 0.4  # metres around the joints in which the cloud matters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,26 +23,6 @@ class View:
     name: str
     yaw: float
     pitch: float = math.radians(10.0)
-
-
-FRONT = View("seen from the camera", 0.0)
-SIDE = View("seen from the camera's right", math.radians(90.0))
-OBLIQUE = View(
-    "seen from the camera's right, raised", math.radians(62), math.radians(24)
-)
-
-
-def uv_from_xyz(
-    xyz: Float[np.ndarray, "*batch 3"], intrinsics: Float[np.ndarray, "4"]
-) -> Float[np.ndarray, "*batch 2"]:
-    """Pixels of points; NaN where a point is not in front of the camera.
-
-    Args:
-        xyz: metres, camera frame.
-        intrinsics: (fx, fy, cx, cy), pixels.
-    """
-    ahead = np.where(xyz[..., 2:] > 1e-3, xyz, np.nan).reshape(-1, 3)
-    return camera.uv_from_xyz(ahead, intrinsics).reshape(*xyz.shape[:-1], 2)
 
 
 def plane_from_xyz(
@@ -71,31 +48,6 @@ def plane_from_xyz(
 def finite_rows(values: Float[np.ndarray, "*rows channels"]) -> np.ndarray:
     """The rows without NaN or infinity, as one flat list (rows, channels)."""
     return values[np.all(np.isfinite(values), axis=-1)]
-
-
-def focus(
-    poses: list[Float[np.ndarray, "*rows 3"]],
-    points: Float[np.ndarray, "points 3"] | None = None,
-) -> Float[np.ndarray, "rows 3"]:
-    """The points that a picture should frame, metres, camera frame.
-
-    The joints and what the cloud has around them; without joints all of the cloud,
-    without either a person-sized box 2.5 m ahead. A joint more than 2 m off the median
-    joint is left out: it would shrink the picture to show nothing else.
-    """
-    joints = np.concatenate([np.zeros((0, 3)), *map(finite_rows, poses)])
-    cloud = np.zeros((0, 3)) if points is None else finite_rows(points)
-    if len(joints):
-        distance = np.linalg.norm(joints - np.median(joints, axis=0), axis=-1)
-        joints = joints[distance < 2.0] if (distance < 2.0).any() else joints
-        low, high = joints.min(axis=0) - AROUND, joints.max(axis=0) + AROUND
-        cloud = cloud[np.all((cloud > low) & (cloud < high), axis=-1)]
-    if len(cloud):
-        # Flying pixels would widen the picture.
-        low, high = np.percentile(cloud, (1, 99), axis=0)
-        cloud = cloud[np.all((cloud >= low) & (cloud <= high), axis=-1)]
-    rows = np.concatenate([joints, cloud])
-    return rows if len(rows) else np.array([(-0.5, -1.0, 2.5), (0.5, 1.0, 2.5)])
 
 
 def framed(

@@ -8,7 +8,7 @@ from jaxtyping import Float, Num
 from matplotlib import axes, patheffects
 
 from unipose_jax import atomic
-from unipose_jax.report.draw import canvas, marks, overlays, palette, panels, views
+from unipose_jax.report.draw import canvas, marks, palette, panels, views
 from unipose_jax.skeleton import definitions
 
 COLUMNS, SIDE, GAP = 3, 420, 6  # images in a row; pixels
@@ -70,7 +70,7 @@ def _show(
     known = views.finite_rows(uv)
     margin = 0.12 * float(np.ptp(known, axis=0).max()) + 4.0
     left, top, right, bottom = views.framed(known, margin=margin, aspect=ASPECT)
-    depth_range = overlays.contrast_range(image[None], uv[None])
+    depth_range = palette.person_range(image, uv) if image.ndim == 2 else None
     window = (left, top, right, bottom)
     panels.show_image(ax, image, window=window, depth_range=depth_range)
 
