@@ -296,7 +296,7 @@ def test_frames_are_dropped_while_the_network_is_busy(make, monkeypatch, capfd):
     monkeypatch.setattr(
         live,
         "_follow",
-        lambda *_: lambda frame: time.sleep(0.25),  # None: nobody
+        lambda *_, **__: lambda frame: time.sleep(0.25),  # None: nobody
     )
     run("live", camera=f"recording:{make()}", stream=True)
     printed, told = capfd.readouterr()
