@@ -86,8 +86,8 @@ def test_a_config_is_loaded_as_run_py_does():
     [
         ("unipose:slow", "config.seed=1", "unknown mode 'slow'; use 'quick', 'full'"),
         ("ablations:no_x", "config.seed=1", "unknown ablation 'no_x'; use"),
-        ("unipose", "config.sed=1", "no config key sed Did"),
-        ("unipose", "config.data.x.y=1", "no config key x"),
+        ("unipose", "config.sed=1", "no config key sed; did you mean --config.seed"),
+        ("unipose", "config.data.x.y=1", "no config key data.x.y; config.data has"),
         ("unipose", "config.seed=one", "config.seed=one: invalid literal for int"),
         ("unipose", "seed=1", "Unknown command line flag 'seed'"),
     ],
