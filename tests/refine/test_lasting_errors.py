@@ -34,7 +34,7 @@ def levels_of(xyz, keypoints):
     frames = len(xyz)
     return lasting_errors.from_keypoints(
         jnp.asarray(xyz, jnp.float32),
-        keypoints,
+        keypoints=keypoints,
         valid=jnp.ones((frames, 15), bool),
         segment=jnp.zeros(frames, jnp.int32),
         noise=jnp.full(15, 0.005),
@@ -121,7 +121,7 @@ def test_fused_joints_lie_on_exact_rays_at_their_depth(person):
     keypoints = keypoints_of(person)
     fused = lasting_errors.fuse(
         observed,
-        keypoints,
+        keypoints=keypoints,
         valid=jnp.ones((60, 15), bool),
         noise=jnp.full(15, 0.03),
         uv_noise=jnp.full(15, 1e-3),

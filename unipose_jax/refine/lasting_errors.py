@@ -37,8 +37,8 @@ class ErrorLevels:
 @definitions.accepts_name
 def from_keypoints(
     xyz: Float[Array, "time joints 3"],
-    keypoints: observations.Keypoints,
     *,
+    keypoints: observations.Keypoints,
     valid: Bool[Array, "time joints"],
     segment: Int[Array, " time"],
     noise: Float[Array, " joints"],
@@ -181,8 +181,8 @@ def at_frames(
 
 def fuse(
     xyz: Float[Array, "time joints 3"],
-    keypoints: observations.Keypoints,
     *,
+    keypoints: observations.Keypoints,
     valid: Bool[Array, "time joints"],
     noise: Float[Array, " joints"],
     uv_noise: Float[Array, " joints"],

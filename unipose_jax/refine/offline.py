@@ -205,7 +205,7 @@ def _error_levels(track, keypoints, skeleton):
     camera.check_intrinsics(keypoints.intrinsics)
     return lasting_errors.from_keypoints(
         track.filled,
-        keypoints,
+        keypoints=keypoints,
         valid=track.valid,
         segment=track.segment,
         noise=noise,
@@ -230,12 +230,12 @@ def _start(track, problem):
     if problem.keypoints is not None:
         xyz = lasting_errors.fuse(
             xyz,
-            problem.keypoints,
+            keypoints=problem.keypoints,
             valid=track.valid,
             noise=problem.noise,
             uv_noise=problem.uv_noise,
         )
-    return tracks.replace_outliers(xyz, track)
+    return tracks.replace_outliers(xyz, track=track)
 
 
 def _find_swaps(expected, track, problem, skeleton):

@@ -87,7 +87,7 @@ def relative_confidence(
 
 
 def replace_outliers(
-    xyz: Float[Array, "time joints 3"], track: Track
+    xyz: Float[Array, "time joints 3"], *, track: Track
 ) -> Float[Array, "time joints 3"]:
     """Replaces outliers by the medoid of the neighbouring frames.
 
