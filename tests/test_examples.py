@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import runpy
 import shutil
 import subprocess
@@ -68,7 +69,10 @@ def test_kinects_own_poses_are_refined_and_drawn(sample_data, tmp_path):
     output = tmp_path / "clip.npz"
     refine_kinect_clip.main(sample_data / "ntu", "S001C001P001R001A001", output)
     assert len(pose_file.read(output)) > 50
-    assert (tmp_path / "clip" / "poses.png").is_file()
+    page = (tmp_path / "clip.html").read_text()
+    found = re.search(r'<script type="application/json">(.*?)</script>', page, re.S)
+    (scene,) = json.loads(found.group(1))["scenes"]
+    assert len(scene["pictures"]["files"]) == len(scene["shown"]) > 50
 
 
 @pytest.mark.slow

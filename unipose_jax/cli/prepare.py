@@ -30,10 +30,10 @@ def prepare_run(
     values = config.to_dict()
     crop_size = stage_values.shared_crop_size(values)
     data = settings.DataSettings.from_config(values["data"] | {"crop_size": crop_size})
-    if source is None:
-        if not data.is_synthetic:
-            raise errors.BadInput(f"--source is missing: the files of {data.name}")
+    if data.is_synthetic:
         source = pathlib.Path()
+    elif source is None:
+        raise errors.BadInput(f"--source is missing: the files of {data.name}")
     return prepare_data(data, source, host=host, hosts=hosts)
 
 

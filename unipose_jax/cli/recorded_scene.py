@@ -57,7 +57,8 @@ def add_recording(
 ) -> scene.Scene:
     """A scene of poses with what a recording shows; some frames of a long one.
 
-    Pictures are depth maps if a colour image is missing.
+    Pictures are depth maps if a colour image is missing. Without depth, colour images
+    are shown alone.
 
     Args:
         poses: of people, in the frame of the depth camera.
@@ -69,21 +70,26 @@ def add_recording(
     Raises:
         errors.BadInput: a frame cannot be read.
     """
+    colored = opened.color_camera is not None
+    if colored and (problem := _depth_problem(opened, places[0])):
+        errors.warn(f"the page shows no points: {problem}")
+        return _assembled(_Source(opened, True, False), poses, places, [{}])
     if not clouds:
         clouds = [_near(person, opened, places) for person in poses.people]
-    if opened.color_camera is not None:
+    if colored:
         try:
-            return _assembled(_Source(opened, True), poses, places, clouds)
+            return _assembled(_Source(opened, True, True), poses, places, clouds)
         except errors.BadInput as error:
             print(f"pictures have no colour: {error}", file=sys.stderr)
-    return _assembled(_Source(opened, False), poses, places, clouds)
+    return _assembled(_Source(opened, False, True), poses, places, clouds)
 
 
 class _Source(NamedTuple):
-    """A recording, and whether its colour images are used."""
+    """A recording, and whether its colour images and its depth are used."""
 
     opened: sequence.Sequence
     colored: bool
+    measured: bool
 
     @property
     def camera(self) -> calibration.Camera:
@@ -140,7 +146,9 @@ def _assembled(
     people = list(poses.people)
     for index, own in enumerate(points):
         people[index] = dataclasses.replace(people[index], clouds=own)
-    room, floor = _room(source, poses, [places[frame] for frame in shown], clouds)
+    room = floor = None
+    if source.measured:
+        room, floor = _room(source, poses, [places[frame] for frame in shown], clouds)
     return dataclasses.replace(
         poses,
         people=people,
@@ -157,6 +165,15 @@ def _depth(opened: sequence.Sequence, place: int) -> np.ndarray:
     if depth is None:
         raise errors.BadInput(f"frame {opened.frames[place]} has no depth map")
     return depth
+
+
+def _depth_problem(opened: sequence.Sequence, place: int) -> str:
+    """Why a frame has no depth; "" if it has."""
+    try:
+        _depth(opened, place)
+    except errors.BadInput as error:
+        return str(error)
+    return ""
 
 
 def _near(
