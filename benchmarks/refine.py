@@ -29,14 +29,32 @@ from unipose_jax.cli import refine as refine_mode
 from unipose_jax.physics import finite_differences
 from unipose_jax.refine import online
 
-_DATA = flags.DEFINE_string("data", "../shared/data", "Folder of the sample data.")
-_FRAMES = flags.DEFINE_integer("frames", 10_000, "Frames of the sequence to time.")
-_SEEDS = flags.DEFINE_list("seeds", ["0", "1"], "Draws of the errors.")
-_SETS = flags.DEFINE_list("sets", ["ITOP", "CMU", "MSR"], "Data sets.")
-_TIMES = flags.DEFINE_bool("times", True, "Whether to measure the speed.")
-_PRIOR = flags.DEFINE_string("prior", "", "Learnt prior, as --prior of run.py.")
+_KNOWN = ("ITOP", "CMU", "MSR")
+# Other commands have flags of the same names; tests import several in one process.
+_FLAGS = flags.FLAGS if __name__ == "__main__" else flags.FlagValues()
+_DATA = flags.DEFINE_string(
+    "data", "../shared/data", "Folder of the sample data.", flag_values=_FLAGS
+)
+_FRAMES = flags.DEFINE_integer(
+    "frames", 10_000, "Frames of the sequence to time.", flag_values=_FLAGS
+)
+_SEEDS = flags.DEFINE_list(
+    "seeds", ["0", "1"], "Draws of the errors.", flag_values=_FLAGS
+)
+_SETS = flags.DEFINE_list(
+    "sets", list(_KNOWN), "Data sets; none: the speed alone.", flag_values=_FLAGS
+)
+_TIMES = flags.DEFINE_bool(
+    "times", True, "Whether to measure the speed.", flag_values=_FLAGS
+)
+_PRIOR = flags.DEFINE_string(
+    "prior", "", "Learnt prior, as --prior of run.py.", flag_values=_FLAGS
+)
 _CACHE = flags.DEFINE_string(
-    "compile_cache", "~/.cache/unipose_jax/compiled", "Folder; empty for none."
+    "compile_cache",
+    "~/.cache/unipose_jax/compiled",
+    "Folder; empty for none.",
+    flag_values=_FLAGS,
 )
 # Keypoints of the rows: name, pixels, correlation in successive frames.
 _KEYPOINTS = (("3 px", 3.0, 0.0), ("8 px", 8.0, 0.0), ("3 px, lasting", 3.0, 0.85))
@@ -56,6 +74,8 @@ def main(argv: list[str]) -> None:
     data = pathlib.Path(_DATA.value)
     if not data.is_dir():
         raise errors.BadInput(f"no sample data at {data}; use --data=FOLDER")
+    if unknown := set(_SETS.value) - set(_KNOWN):
+        raise errors.BadInput(f"no set {min(unknown)!r}; use {', '.join(_KNOWN)}")
     seeds = [int(seed) for seed in _SEEDS.value]
     for name, truth in data_sets(data).items():
         rows = accuracy_rows(truth, seeds)
@@ -258,4 +278,5 @@ def seconds(call: Callable, *, repeats: int = 3) -> float:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    with errors.exit_on_bad_input():
+        app.run(main)
