@@ -14,7 +14,7 @@ Train/S1-S3, seed 0, Validate/S1:
 
 `:people` is for people who are not in the training set: S1 when trained on S2 and S3
 (`--config.data.labeled_subjects=S2,S3 --config.data.use_unlabeled_keypoints=False`)
-has 44.9 mm instead of 62.7 (500 steps), people of the training set
+has 44.9 mm instead of 63.0 (500 steps), people of the training set
 17.7 mm (docs/results/pose_machine.md; keypoints dropped in 30 % of the clips, which
 alone costs 0.9 mm). `:full`: not measured.
 `:smoke`: for tests, seconds.
