@@ -241,62 +241,18 @@ def loss_terms(network, params, batch):
 
 
 def main(argv: list[str]) -> None:
-    """Trains."""
+    """Trains, from the last step that was saved."""
     del argv
     output = pathlib.Path(_OUTPUT.value or "")
     output.parent.mkdir(parents=True, exist_ok=True)
-    banks = [Bank(procedural_clips(_SEED.value, _CLIPS.value), 0.4)]
-    held = []
-    if _MOCAP.value:
-        banks.append(Bank(mocap_clips(_MOCAP.value, _HELD_OUT.value, train=True), 0.6))
-        held = [Bank(mocap_clips(_MOCAP.value, _HELD_OUT.value, train=False), 1.0)]
-    held = held or [Bank(procedural_clips(_SEED.value + 1, 100), 1.0)]
-    frames, starts, lasts, chance = merge(banks)
+    trained, held_out = open_banks()
+    frames, starts, lasts, chance = merge(trained)
     print(f"{len(frames)} frames", flush=True)
-    make = jax.vmap(functools.partial(example, chance_known=CHANCE), (0, None, 0, 0))
     network = pose_prior.PosePrior(width=_WIDTH.value)
-
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(1.0),
-        optax.scale_by_adam(b2=0.99),
-        optax.add_decayed_weights(1e-3),
-    )
-
-    bank = jnp.asarray(frames)
-
-    @jax.jit
-    def step(params, state, average, key, start, last, rate):
-        batch = make(jax.random.split(key, len(start)), bank, start, last)
-        (value, logs), gradient = jax.value_and_grad(
-            lambda p: loss_terms(network, p, batch), has_aux=True
-        )(params)
-        change, state = optimizer.update(gradient, state, params)
-        params = jax.tree.map(lambda p, c: p - rate * c, params, change)
-        average = jax.tree.map(lambda a, p: a + 0.01 * (p - a), average, params)
-        return params, state, average, {"loss": value, **logs}
-
-    rng = np.random.default_rng(_SEED.value)
-    held_frames, held_starts, held_lasts, _ = merge(held)
-    chosen = np.random.default_rng(1).choice(len(held_starts), 64)
-    held_batch = jax.jit(make)(
-        jax.random.split(jax.random.key(99, impl="unsafe_rbg"), 64),
-        jnp.asarray(held_frames),
-        held_starts[chosen],
-        held_lasts[chosen],
-    )
+    held_batch = held_out_batch(held_out)
     check = jax.jit(functools.partial(loss_terms, network))
-    one = jax.tree.map(lambda x: x[0], held_batch[0])
-    params = jax.jit(network.init)(jax.random.key(_SEED.value), *one)
-    params = jax.tree.map(jnp.asarray, params)
-    state, average, first = optimizer.init(params), params, 0
-    saved = output.with_suffix(".state")
-    if saved.exists():
-        kept = serialization.msgpack_restore(saved.read_bytes())
-        first = int(kept["step"])
-        params, state, average = serialization.from_state_dict(
-            (params, state, average), kept["values"]
-        )
-        print(f"continues from step {first}")
+    values, first = restored(network, held_batch, output)
+    step = make_step(network, jnp.asarray(frames))
     rng = np.random.default_rng((_SEED.value, first))
     # A fast generator: the errors take more random numbers than all else together.
     root = jax.random.key(_SEED.value, impl="unsafe_rbg")
@@ -307,34 +263,100 @@ def main(argv: list[str]) -> None:
         rate = LEARNING_RATE * min(number / 100.0, 1.0) * max(1.0 - progress**2, 0.02)
         picked = rng.choice(len(starts), _BATCH.value, p=chance)
         key = jax.random.fold_in(root, number)
-        params, state, average, logs = step(
-            params, state, average, key, starts[picked], lasts[picked], rate
-        )
+        values, logs = step(values, key, starts[picked], lasts[picked], rate)
         stop = used >= 1.0
         if number % 100 == 99 or stop or number == _STEPS.value - 1:
-            held_loss, held_logs = check(average, held_batch)
-            line = {k: round(float(v), 3) for k, v in logs.items()}
-            line |= {f"held_{k}": round(float(v), 3) for k, v in held_logs.items()}
-            print(
-                number + 1,
-                f"{clock.monotonic() - begun:.0f}s",
-                line,
-                f"held_loss {held_loss:.3f}",
-                flush=True,
-            )
-            values = serialization.to_state_dict((params, state, average))
-            kept = {"step": number + 1, "values": values}
-            atomic.write_bytes(saved, serialization.msgpack_serialize(kept))
-            meta = {
-                "width": _WIDTH.value,
-                "depth": 6,
-                "seed": _SEED.value,
-                "steps": number + 1,
-                "held_out": _HELD_OUT.value,
-            }
-            store.save(output, average["params"], meta)
+            held_loss, held = check(values[2], held_batch)
+            logs |= {"held_loss": held_loss}
+            logs |= {f"held_{name}": value for name, value in held.items()}
+            line = {name: round(float(value), 3) for name, value in logs.items()}
+            print(number + 1, f"{clock.monotonic() - begun:.0f}s", line, flush=True)
+            save(output, values, number + 1)
         if stop:
             break
+
+
+def open_banks() -> tuple[list[Bank], list[Bank]]:
+    """Motion that is trained on, and motion that is held out."""
+    trained = [Bank(procedural_clips(_SEED.value, _CLIPS.value), 0.4)]
+    if not _MOCAP.value:
+        return trained, [Bank(procedural_clips(_SEED.value + 1, 100), 1.0)]
+    parts = [mocap_clips(_MOCAP.value, _HELD_OUT.value, train=t) for t in (True, False)]
+    return [*trained, Bank(parts[0], 0.6)], [Bank(parts[1], 1.0)]
+
+
+def make_batches():
+    """Function from keys, frames, starts and ends of windows to a batch."""
+    one = functools.partial(example, chance_known=CHANCE)
+    return jax.vmap(one, (0, None, 0, 0))
+
+
+def held_out_batch(banks: list[Bank]):
+    """64 windows of motion that is not trained on, always the same."""
+    frames, starts, lasts, _ = merge(banks)
+    chosen = np.random.default_rng(1).choice(len(starts), 64)
+    keys = jax.random.split(jax.random.key(99, impl="unsafe_rbg"), 64)
+    return jax.jit(make_batches())(
+        keys, jnp.asarray(frames), starts[chosen], lasts[chosen]
+    )
+
+
+def make_optimizer() -> optax.GradientTransformation:
+    """Adam with weight decay; the learning rate is applied by the step."""
+    return optax.chain(
+        optax.clip_by_global_norm(1.0),
+        optax.scale_by_adam(b2=0.99),
+        optax.add_decayed_weights(1e-3),
+    )
+
+
+def make_step(network: pose_prior.PosePrior, frames: jax.Array):
+    """Function of a training step: parameters, optimiser's state and average."""
+    make, optimizer = make_batches(), make_optimizer()
+
+    @jax.jit
+    def step(values, key, start, last, rate):
+        params, state, average = values
+        batch = make(jax.random.split(key, len(start)), frames, start, last)
+        (value, logs), gradient = jax.value_and_grad(
+            lambda p: loss_terms(network, p, batch), has_aux=True
+        )(params)
+        change, state = optimizer.update(gradient, state, params)
+        change = jax.tree.map(lambda c: -rate * c, change)
+        params = optax.apply_updates(params, change)
+        average = optax.incremental_update(params, average, 0.01)
+        return (params, state, average), {"loss": value, **logs}
+
+    return step
+
+
+def restored(network: pose_prior.PosePrior, batch, output: pathlib.Path):
+    """Parameters, optimiser's state and average, and the step to go on from."""
+    one = jax.tree.map(lambda x: x[0], batch[0])
+    params = jax.jit(network.init)(jax.random.key(_SEED.value), *one)
+    values = params, make_optimizer().init(params), params
+    saved = output.with_suffix(".state")
+    if not saved.exists():
+        return values, 0
+    kept = serialization.msgpack_restore(saved.read_bytes())
+    print(f"continues from step {int(kept['step'])}")
+    return serialization.from_state_dict(values, kept["values"]), int(kept["step"])
+
+
+def save(output: pathlib.Path, values, steps: int) -> None:
+    """Writes what training goes on from, and the weights."""
+    kept = {"step": steps, "values": serialization.to_state_dict(values)}
+    atomic.write_bytes(
+        output.with_suffix(".state"), serialization.msgpack_serialize(kept)
+    )
+    meta = {
+        "width": _WIDTH.value,
+        "depth": 6,
+        "seed": _SEED.value,
+        "steps": steps,
+        "held_out": _HELD_OUT.value,
+    }
+    store.save(output, values[2]["params"], meta)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class Frame(NamedTuple):
 class Device:
     """An opened depth camera, or a recording in its place.
 
-    Iteration gives all frames; `newest` drops those that nobody has time for. Leaving
+    Iteration gives all frames; `newest` skips those that arrive too fast. Leaving
     the context `with device:` closes the device.
     """
 

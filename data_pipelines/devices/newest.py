@@ -51,7 +51,7 @@ class _Slot:
         self.stopped = False
 
     def put(self, frame: device.Frame) -> None:
-        """Replaces the frame that nobody took."""
+        """Replaces the frame that waits to be taken."""
         with self._changed:
             self._dropped += frame.dropped + (self._frame is not None)
             self._frame = frame
@@ -64,7 +64,7 @@ class _Slot:
             self._changed.notify()
 
     def stop(self) -> None:
-        """Nobody takes another frame."""
+        """Tells the reader that no further frame will be taken."""
         with self._changed:
             self.stopped = True
 
@@ -87,7 +87,7 @@ def _read(
     each: Callable[[device.Frame], None] | None,
     slot: _Slot,
 ) -> None:
-    """Reads frames until nobody takes them."""
+    """Reads frames until no further one will be taken."""
     try:
         for frame in frames:
             if slot.stopped:

@@ -8,7 +8,7 @@ from unipose_jax import models
 def initialize(config, num_joints, clip):
     """The network of a config and random parameters for a clip's inputs.
 
-    No parameter is left at zero: a residual block that is still silent tells nothing.
+    No parameter is left at zero: a residual block with zero weights would test nothing.
     """
     network = models.build(config, num_joints=num_joints)
     params = jax.jit(network.init)(jax.random.key(1), **clip)

@@ -132,6 +132,22 @@ def test_fused_joints_lie_on_exact_rays_at_their_depth(person):
     np.testing.assert_allclose(fused[..., 2], observed[..., 2], atol=1e-6)
 
 
+def test_joints_are_fused_by_inverse_variances(person):
+    truth = person.copy()
+    truth[..., 2] = 2.0
+    shift = np.float32([0.05, -0.03, 0.0])
+    fused = lasting_errors.fuse(
+        jnp.asarray(truth + shift),
+        keypoints=keypoints_of(truth),
+        valid=jnp.ones((60, 15), bool),
+        noise=jnp.full(15, 0.03),
+        uv_noise=jnp.full(15, 0.015 * 285.7 / 2.0),  # 15 mm at 2 m
+    )
+    # 30 mm against 15 mm: the keypoint has a weight of 0.8.
+    left = 0.2 * np.broadcast_to(shift, truth.shape)
+    np.testing.assert_allclose(fused - truth, left, atol=1e-5)
+
+
 def test_innovations_of_a_decaying_error_are_zero():
     """An error that decays by its correlation has no new part."""
     error = jnp.asarray(0.8 ** np.arange(6.0), jnp.float32)[:, None, None]

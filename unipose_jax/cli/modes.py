@@ -228,7 +228,7 @@ TABLE: dict[str, Mode] = {
         {"input": _POSES, "output": _OUTPUT},
         {
             "recording": "recording of the same frames, for depth and 2D keypoints",
-            "prior": "weights of a learnt prior of motion, or none",
+            "prior": "weights of a learnt prior of motion; default: none",
             "skeleton": _JOINTS,
             "fps": _FPS,
             "convention": _DEPTH,

@@ -83,8 +83,7 @@ def refine_poses(
         poses: three frames or more; several people are distinguished by bone lengths.
         opened: recording of the same frames.
         convention: one of `skin_depths.CONVENTIONS`.
-        prior: weights of a learnt prior, a path without suffix; "none" for none; ""
-            for those of the package, if it has any.
+        prior: weights of a learnt prior, a path without suffix; "" or "none" for none.
 
     Raises:
         errors.BadInput: the recording lacks a frame of the poses, or cannot be read.
@@ -135,9 +134,9 @@ def refine_poses(
 
 def _open_prior(name: str) -> learnt_prior.Network | None:
     """The learnt prior of `refine_poses`."""
-    path = pathlib.Path(name) if name else learnt_prior.SHIPPED
-    if name == "none" or (not name and not store.exists(path)):
+    if name in ("", "none"):
         return None
+    path = pathlib.Path(name)
     if not store.exists(path):
         raise errors.BadInput(
             f"--prior: no weights {path}.npz and .json; use none to refine without"

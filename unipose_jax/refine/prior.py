@@ -18,8 +18,6 @@ from unipose_jax.refine import segments
 from unipose_jax.skeleton import definitions
 from unipose_jax.weights import store
 
-SHIPPED = store.FOLDER / "pose_prior"
-
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +31,8 @@ class Network:
     depth: int = dataclasses.field(metadata={"static": True})
 
 
-def load(path: str | os.PathLike = SHIPPED) -> Network:
-    """Reads weights; by default those of the package.
+def load(path: str | os.PathLike) -> Network:
+    """Reads weights.
 
     Args:
         path: without suffix, as `examples/train_pose_prior.py` writes them.

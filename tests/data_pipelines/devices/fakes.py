@@ -252,7 +252,7 @@ class Orbbec(types.ModuleType):
 
 
 class OpenNI:
-    """`cv2.VideoCapture` of a device that mirrors and does not let go of it."""
+    """`cv2.VideoCapture` of a device that mirrors, which cannot be switched off."""
 
     def __init__(self, index, backend):
         self.index, self.left, self.released = index, 3, False
