@@ -11,6 +11,7 @@ continues from its last state. Writes W/pose_prior.npz and .json for `prior.load
 import dataclasses
 import functools
 import pathlib
+import sys
 import time as clock
 
 import jax
@@ -243,7 +244,9 @@ def loss_terms(network, params, batch):
 def main(argv: list[str]) -> None:
     """Trains, from the last step that was saved."""
     del argv
-    output = pathlib.Path(_OUTPUT.value or "")
+    if not _OUTPUT.value:
+        sys.exit("usage: train_pose_prior.py --output=PATH [--mocap=CLIPS.npz]")
+    output = pathlib.Path(_OUTPUT.value)
     output.parent.mkdir(parents=True, exist_ok=True)
     trained, held_out = open_banks()
     frames, starts, lasts, chance = merge(trained)
@@ -360,5 +363,4 @@ def save(output: pathlib.Path, values, steps: int) -> None:
 
 
 if __name__ == "__main__":
-    flags.mark_flags_as_required(["output"])
     app.run(main)
