@@ -60,6 +60,15 @@ def _mode(name: str) -> Any:
     return importlib.import_module(f"unipose_jax.cli.{name}")
 
 
+def _views(options) -> Any:
+    """What is made of poses to look at."""
+    from unipose_jax.cli import views  # some modes need no OpenCV
+
+    return views.Views(
+        page=options.pictures, video=options.video, viewer=options.viewer
+    )
+
+
 def _start(options) -> pathlib.Path:
     """The workdir; connects the processes of a run on several hosts."""
     workdir = paths.required(options, "workdir")
@@ -91,7 +100,7 @@ def _predict(config, options) -> int:
         source,
         paths.required(options, "output"),
         modality=options.modality,
-        pictures=options.pictures,
+        wanted=_views(options),
         people=options.people,
         keypoints=options.keypoints is not False,
         convention=options.convention,
@@ -122,7 +131,7 @@ def _refine(config, options) -> int:
         source,
         paths.required(options, "output"),
         recording_path=recording_path,
-        pictures=options.pictures,
+        wanted=_views(options),
         skeleton_name=options.skeleton,
         fps=options.fps,
         convention=options.convention,
@@ -188,7 +197,7 @@ def _lookup(config, options) -> int:
         paths.required(options, "output"),
         skeleton=options.skeleton or "ITOP15",
         fill=options.fill,
-        pictures=options.pictures,
+        wanted=_views(options),
         convention=options.convention,
     )
 

@@ -79,6 +79,8 @@ FLAGS: dict[str, Flag] = {
     "people": choice("one", "all", default="one"),
     "keypoints": Flag(kind="bool"),
     "pictures": Flag(default=True, kind="bool"),
+    "video": Flag(default=False, kind="bool"),
+    "viewer": choice("rerun", "viser"),
     "camera": Flag("NAME"),
     "up": choice("top", "bottom", "left", "right", default="top"),
     "record": Flag("DIR"),
@@ -112,7 +114,11 @@ _OUTPUT = "poses to write: .npz, .csv, .json or .bvh"
 _JOINTS = "of poses that do not name theirs, such as ITOP15"
 _FPS = "frames per second, where the poses have no times"
 _DEPTH = "where data sets put joints below the skin: anatomy or ITOP"
-_PICTURES = "write an interactive page beside the output; --nopictures: none"
+_LOOK = {
+    "pictures": "write an interactive page beside the output; --nopictures: none",
+    "video": "write an MP4 of all frames beside the output",
+    "viewer": "rerun: write a .rrd beside the output; viser: serve the scene",
+}
 
 TABLE: dict[str, Mode] = {
     "train": Mode(
@@ -170,7 +176,7 @@ TABLE: dict[str, Mode] = {
             "people": "the person to follow, or everyone",
             "keypoints": "use 2D keypoints of the recording; --nokeypoints does not",
             "convention": _DEPTH,
-            "pictures": _PICTURES,
+            **_LOOK,
         },
         "usage.md#prediction",
     ),
@@ -217,7 +223,7 @@ TABLE: dict[str, Mode] = {
             "skeleton": "of the poses; default ITOP15",
             "fill": "also joints without depth, from bone lengths",
             "convention": _DEPTH,
-            "pictures": _PICTURES,
+            **_LOOK,
         },
         "keypoints.md#look-up-depth-at-them",
     ),
@@ -232,7 +238,7 @@ TABLE: dict[str, Mode] = {
             "skeleton": _JOINTS,
             "fps": _FPS,
             "convention": _DEPTH,
-            "pictures": _PICTURES,
+            **_LOOK,
         },
         "refinement.md",
     ),
@@ -254,7 +260,7 @@ TABLE: dict[str, Mode] = {
         "--mode=convert --input=poses.npz --output=poses.bvh",
         {
             "input": "recording (Open3D, RealSense, TUM, OpenNI, Azure), or poses",
-            "output": "folder to make, or poses: .npz, .csv, .json or .bvh",
+            "output": "folder to make, or poses: .npz, .csv, .json, .bvh or .rrd",
         },
         {
             "fps": "frames per second, if not as recorded",
