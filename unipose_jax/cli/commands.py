@@ -85,6 +85,16 @@ def _evaluate(config, options) -> int:
     return _mode("evaluate").evaluate_run(config, workdir, data_dir=options.data_dir)
 
 
+def _report(config, options) -> int:
+    workdirs = paths.several(options, "workdir")
+    if len(workdirs) == 1:
+        return _mode("evaluate").evaluate_run(config, workdirs[0])
+    mode = _mode("report")
+    return mode.compare(
+        workdirs, paths.optional(options, "output") or mode.page_of(workdirs)
+    )
+
+
 def _prepare(config, options) -> int:
     source = paths.optional(options, "source")
     return _mode("prepare").prepare_run(
@@ -209,6 +219,7 @@ MODES: dict[str, Callable[[Any, Any], int]] = {
     "live": _live,
     "refine": _refine,
     "score": _score,
+    "report": _report,
     "prepare": _prepare,
     "convert": _convert,
     "export": _export,

@@ -16,7 +16,8 @@ class Flag:
     Attributes:
         value: placeholder of its value in the help.
         default: None if it has none.
-        kind: "string", "float", "integer", "bool" or "enum".
+        kind: "string", "float", "integer", "bool", "enum", or "list" of strings, each
+            with the flag.
         choices: of an "enum".
     """
 
@@ -59,7 +60,7 @@ def choice(*choices: str, default: str | None = None) -> Flag:
 
 FLAGS: dict[str, Flag] = {
     "config": Flag("FILE[:VARIANT]"),
-    "workdir": Flag("DIR"),
+    "workdir": Flag("DIR", kind="list"),
     "input": Flag("PATH"),
     "output": Flag("PATH"),
     "truth": Flag("FILE"),
@@ -135,6 +136,14 @@ TABLE: dict[str, Mode] = {
         "--mode=evaluate --workdir=runs/unipose",
         {"workdir": "folder of the run"},
         {"config": _RUN_CONFIG, "data_dir": _DATA_DIR, **_HOSTS},
+        "usage.md#training",
+    ),
+    "report": Mode(
+        "Training",
+        "compares trained runs on one page: results, curves, settings",
+        "--mode=report --workdir=runs/a --workdir=runs/b",
+        {"workdir": "folders of runs; with one, as --mode=evaluate"},
+        {"output": "page to write, .html; default: beside the runs"},
         "usage.md#training",
     ),
     "prepare": Mode(
