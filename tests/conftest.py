@@ -158,7 +158,7 @@ def rendered_recording(tmp_path_factory) -> pathlib.Path:
 @pytest.fixture
 def figures(monkeypatch):
     """The figures that are drawn, in order; none is written to a file."""
-    from unipose_jax.report.draw import canvas
+    from benchmarks.figures import canvas
 
     saved = []
     monkeypatch.setattr(canvas, "save", lambda fig, path: saved.append(fig))
