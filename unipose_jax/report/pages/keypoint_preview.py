@@ -73,7 +73,8 @@ def draw_sheet(
         draw.text(where, labels[index], _rgb(palette.INK), _font(_TEXT))
     for number, line in enumerate(lines):
         where = 12, bottom + LINE * number
-        draw.text(where, line, _rgb(palette.INK), _font(_SMALL))
+        text = line.replace("\u00a0", " ")  # which the font lacks
+        draw.text(where, text, _rgb(palette.INK), _font(_SMALL))
     with atomic.replacing(path) as temporary:
         sheet.save(temporary, format="png")
 
