@@ -15,7 +15,8 @@ _PATTERN = re.compile(
     r"(?:\\\(|\\\[)(?P<tex>.*?)(?:\\\)|\\\])</(?P=tag)>",
     re.DOTALL,
 )
-_SIZE = 24.0  # of a letter in the drawing's own units: 1 em
+_SIZE = 24.0  # font size in the units of the drawing
+_SCALE = 1.12  # of the text: letters look as large as those of the text
 
 
 def on_page_content(content: str, **_: Any) -> str:
@@ -32,8 +33,8 @@ def _replace(match: re.Match) -> str:
 def _svg(tex: str, inline: bool) -> str:
     equation = ziamath.Latex(tex, size=_SIZE, inline=inline)
     svg = equation.svgxml()
-    width, height = (value / _SIZE for value in equation.getsize())
-    shift = equation.getyofst() / _SIZE
+    width, height = (_SCALE * value / _SIZE for value in equation.getsize())
+    shift = _SCALE * equation.getyofst() / _SIZE
     svg.set("width", f"{width:.3f}em")
     svg.set("height", f"{height:.3f}em")
     svg.set("style", f"vertical-align: {shift:.3f}em")
