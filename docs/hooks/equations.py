@@ -31,7 +31,9 @@ def _replace(match: re.Match) -> str:
 
 @functools.cache
 def _svg(tex: str, inline: bool) -> str:
-    equation = ziamath.Latex(tex, size=_SIZE, inline=inline)
+    # Bars of norms keep the height of a letter, also beside a sum.
+    source = tex.replace(r"\lVert", r"\|").replace(r"\rVert", r"\|")
+    equation = ziamath.Latex(source, size=_SIZE, inline=inline)
     svg = equation.svgxml()
     width, height = (_SCALE * value / _SIZE for value in equation.getsize())
     shift = _SCALE * equation.getyofst() / _SIZE
