@@ -6,11 +6,8 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-import jax
-
 from unipose_jax import errors
 from unipose_jax.cli import modes, paths
-from unipose_jax.train import parallel
 
 
 def run(mode: str, config: Any, options) -> int:
@@ -49,6 +46,8 @@ def silence_library_logs() -> None:
 def enable_compilation_cache(folder: str) -> None:
     """Stores compiled programs between runs; "" stores none."""
     if folder:
+        import jax
+
         remote = "://" in folder  # JAX itself reads and writes gs:// and the like
         path = folder if remote else str(pathlib.Path(folder).expanduser())
         jax.config.update("jax_compilation_cache_dir", path)
@@ -62,6 +61,8 @@ def _mode(name: str) -> Any:
 
 def _start(options) -> pathlib.Path:
     """The workdir; connects the processes of a run on several hosts."""
+    from unipose_jax.train import parallel
+
     workdir = paths.required(options, "workdir")
     parallel.initialize(options.coordinator, options.num_processes, options.process_id)
     return workdir
