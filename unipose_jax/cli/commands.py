@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from unipose_jax import cluster, errors
+from unipose_jax import errors
 from unipose_jax.cli import modes, paths
 from unipose_jax.train import parallel
 
@@ -67,17 +67,9 @@ def _start(options) -> pathlib.Path:
     return workdir
 
 
-def _engine(options, *, workers: int = 1) -> cluster.Engine:
-    """Where independent work runs; `workers` is for a command without the flag."""
-    count = workers if options.workers is None else options.workers
-    if count < 1:
-        raise errors.BadInput(f"--workers={count} is not 1 or more")
-    if options.scheduler and options.workers is not None:
-        raise errors.BadInput(
-            "--workers starts processes on this machine; with --scheduler, the workers "
-            "of that scheduler do the work"
-        )
-    return cluster.Engine(options.scheduler, count)
+def _engine(options) -> Any:
+    """Where independent work runs."""
+    return _mode("engine").from_flags(options.scheduler, options.workers)
 
 
 def _train(config, options) -> int:
@@ -91,8 +83,7 @@ def _evaluate(config, options) -> int:
 
 def _prepare(config, options) -> int:
     source = paths.optional(options, "source")
-    engine = _engine(options, workers=max(1, config.data.workers))
-    return _mode("prepare").prepare_run(config, source, engine=engine)
+    return _mode("prepare").prepare_run(config, source, engine=_engine(options))
 
 
 def _predict(config, options) -> int:

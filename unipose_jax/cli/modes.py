@@ -92,7 +92,7 @@ FLAGS: dict[str, Flag] = {
     "coordinator": Flag("HOST:PORT", ""),
     "num_processes": Flag("NUMBER", 1, "integer"),
     "process_id": Flag("NUMBER", 0, "integer"),
-    "workers": Flag("NUMBER", kind="integer"),
+    "workers": Flag("NUMBER", 1, "integer"),
     "scheduler": Flag("ADDRESS", ""),
     "compile_cache": Flag("DIR", "~/.cache/unipose_jax/compiled"),
 }
