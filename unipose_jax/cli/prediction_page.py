@@ -9,7 +9,7 @@ import numpy as np
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import people
-from unipose_jax.cli import recorded_scene
+from unipose_jax.cli import recorded_pictures, recorded_scene
 from unipose_jax.report import page
 from unipose_jax.report.viewer import scene
 
@@ -92,5 +92,5 @@ def _keypoints(opened: recording.Recording, seen: Seen) -> scene.Keypoints | Non
     return scene.Keypoints(
         uv=seen.keypoints.uv,
         confidence=confidence,
-        camera=recorded_scene.camera_of(opened.keypoint_camera, pose),
+        camera=recorded_pictures.camera_of(opened.keypoint_camera, pose),
     )

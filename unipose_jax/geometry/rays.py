@@ -85,8 +85,9 @@ def ray_agreement(
 ) -> Float[Array, "*batch joints"]:
     r"""Gaussian agreement of joints with the rays of their keypoints, in [0, 1].
 
-    exp(-|r|^2 / (2 scale^2)), r from the joint to its keypoint's ray: the target of a
-    predicted confidence, or the weight of a pseudo-label.
+    $e^{-\lVert r \rVert^2 / (2 \sigma^2)}$ with $\sigma$ = `scale` and $r$ from the
+    joint to its keypoint's ray: the target of a predicted confidence, or the weight of
+    a pseudo-label.
 
     Args:
         xyz: joints, metres, camera frame (any, with `cam_from_xyz`).
