@@ -68,6 +68,11 @@ def _start(options) -> pathlib.Path:
     return workdir
 
 
+def _engine(options) -> Any:
+    """Where independent work runs."""
+    return _mode("engine").from_flags(options.scheduler, options.workers)
+
+
 def _train(config, options) -> int:
     return _mode("train").train(config, _start(options))
 
@@ -79,9 +84,7 @@ def _evaluate(config, options) -> int:
 
 def _prepare(config, options) -> int:
     source = paths.optional(options, "source")
-    return _mode("prepare").prepare_run(
-        config, source, host=options.process_id, hosts=options.num_processes
-    )
+    return _mode("prepare").prepare_run(config, source, engine=_engine(options))
 
 
 def _predict(config, options) -> int:

@@ -92,6 +92,8 @@ FLAGS: dict[str, Flag] = {
     "coordinator": Flag("HOST:PORT", ""),
     "num_processes": Flag("NUMBER", 1, "integer"),
     "process_id": Flag("NUMBER", 0, "integer"),
+    "workers": Flag("NUMBER", 1, "integer"),
+    "scheduler": Flag("ADDRESS", ""),
     "compile_cache": Flag("DIR", "~/.cache/unipose_jax/compiled"),
 }
 """Every flag but `--mode` and `--help`."""
@@ -106,6 +108,10 @@ _HOSTS = {
     "coordinator": "several hosts: process 0, or auto on a TPU pod or Slurm",
     "num_processes": "several hosts: how many",
     "process_id": "several hosts: number of this one, from 0",
+}
+_WORKERS = {
+    "workers": "processes at a time on this machine; needs Dask",
+    "scheduler": "address of a Dask scheduler, whose workers do the work",
 }
 _POSES = "poses: .npz, .npy, .csv, .json or .bvh"
 _OUTPUT = "poses to write: .npz, .csv, .json or .bvh"
@@ -139,8 +145,7 @@ TABLE: dict[str, Mode] = {
         {
             "source": "folder of the original files",
             "data_dir": "where prepared data sets go; sets config.data.data_dir",
-            "num_processes": _HOSTS["num_processes"],
-            "process_id": _HOSTS["process_id"],
+            **_WORKERS,
         },
         "datasets/README.md",
     ),
