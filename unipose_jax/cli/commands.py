@@ -83,6 +83,11 @@ def _prepare(config, options) -> int:
     )
 
 
+def _sample(config, options) -> int:
+    output = paths.required(options, "output")
+    return _mode("sample").make_sample(output, seed=options.seed)
+
+
 def _predict(config, options) -> int:
     source = paths.required(options, "input")
     return _mode("predict").predict(
@@ -196,6 +201,7 @@ def _lookup(config, options) -> int:
 MODES: dict[str, Callable[[Any, Any], int]] = {
     "train": _train,
     "evaluate": _evaluate,
+    "sample": _sample,
     "predict": _predict,
     "live": _live,
     "refine": _refine,

@@ -92,6 +92,7 @@ FLAGS: dict[str, Flag] = {
     "coordinator": Flag("HOST:PORT", ""),
     "num_processes": Flag("NUMBER", 1, "integer"),
     "process_id": Flag("NUMBER", 0, "integer"),
+    "seed": Flag("NUMBER", 6, "integer"),
     "compile_cache": Flag("DIR", "~/.cache/unipose_jax/compiled"),
 }
 """Every flag but `--mode` and `--help`."""
@@ -157,6 +158,14 @@ TABLE: dict[str, Mode] = {
             "modality": "of the run: what the network looks at",
         },
         "export.md",
+    ),
+    "sample": Mode(
+        "Recordings",
+        "renders a small recording of a person in motion, to try all this",
+        "--mode=sample --output=sample",
+        {"output": "recording folder to make"},
+        {"seed": "of person, motion, room and camera"},
+        "datasets/recording.md#a-sample",
     ),
     "predict": Mode(
         "Recordings",
