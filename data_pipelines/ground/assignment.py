@@ -37,7 +37,8 @@ def _connected(possible: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     left = possible.any(axis=1)
     parts = []
     while left.any():
-        rows = np.arange(len(left)) == left.argmax()
+        rows = np.zeros(len(left), bool)
+        rows[left.argmax()] = True
         columns = possible[rows].any(axis=0)
         while (grown := possible[:, columns].any(axis=1)).sum() > rows.sum():
             rows, columns = grown, possible[grown].any(axis=0)

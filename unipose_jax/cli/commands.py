@@ -87,6 +87,11 @@ def _prepare(config, options) -> int:
     return _mode("prepare").prepare_run(config, source, engine=_engine(options))
 
 
+def _sample(config, options) -> int:
+    output = paths.required(options, "output")
+    return _mode("sample").make_sample(output, seed=options.seed)
+
+
 def _predict(config, options) -> int:
     source = paths.required(options, "input")
     return _mode("predict").predict(
@@ -200,6 +205,7 @@ def _lookup(config, options) -> int:
 MODES: dict[str, Callable[[Any, Any], int]] = {
     "train": _train,
     "evaluate": _evaluate,
+    "sample": _sample,
     "predict": _predict,
     "live": _live,
     "refine": _refine,

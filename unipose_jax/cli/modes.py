@@ -94,6 +94,7 @@ FLAGS: dict[str, Flag] = {
     "process_id": Flag("NUMBER", 0, "integer"),
     "workers": Flag("NUMBER", 1, "integer"),
     "scheduler": Flag("ADDRESS", ""),
+    "seed": Flag("NUMBER", 6, "integer"),
     "compile_cache": Flag("DIR", "~/.cache/unipose_jax/compiled"),
 }
 """Every flag but `--mode` and `--help`."""
@@ -162,6 +163,14 @@ TABLE: dict[str, Mode] = {
             "modality": "of the run: what the network looks at",
         },
         "export.md",
+    ),
+    "sample": Mode(
+        "Recordings",
+        "renders a small recording of a person in motion, to try all this",
+        "--mode=sample --output=sample",
+        {"output": "recording folder to make"},
+        {"seed": "of person, motion, room and camera"},
+        "datasets/recording.md#a-sample",
     ),
     "predict": Mode(
         "Recordings",
