@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import fcntl
 import importlib.metadata
 import io
@@ -28,6 +29,7 @@ from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.rendered import cache, clip_pool
 from tests import config_data
+from unipose_jax.cli import modes, sample
 from unipose_jax.synthesis import pools as render
 from unipose_jax.synthesis import scene
 from unipose_jax.train import parallel
@@ -153,6 +155,17 @@ def rendered_recording(tmp_path_factory) -> pathlib.Path:
         path, depth=depth, depth_camera=camera, fps=15.0, joints=truth
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def sample_recording(shared_folder) -> pathlib.Path:
+    """What `--mode=sample` makes, with fewer and smaller frames; not to be changed."""
+    params = dataclasses.replace(sample.SCENE, frames=12, height=120, width=160)
+    folder = shared_folder / "sample"
+    with made_once(folder) as missing:
+        if missing:
+            sample.make_sample(folder, seed=modes.FLAGS["seed"].default, params=params)
+    return folder
 
 
 @pytest.fixture

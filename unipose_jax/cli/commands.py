@@ -6,11 +6,8 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-import jax
-
 from unipose_jax import errors
 from unipose_jax.cli import modes, paths
-from unipose_jax.train import parallel
 
 
 def run(mode: str, config: Any, options) -> int:
@@ -49,6 +46,8 @@ def silence_library_logs() -> None:
 def enable_compilation_cache(folder: str) -> None:
     """Stores compiled programs between runs; "" stores none."""
     if folder:
+        import jax
+
         remote = "://" in folder  # JAX itself reads and writes gs:// and the like
         path = folder if remote else str(pathlib.Path(folder).expanduser())
         jax.config.update("jax_compilation_cache_dir", path)
@@ -62,9 +61,16 @@ def _mode(name: str) -> Any:
 
 def _start(options) -> pathlib.Path:
     """The workdir; connects the processes of a run on several hosts."""
+    from unipose_jax.train import parallel
+
     workdir = paths.required(options, "workdir")
     parallel.initialize(options.coordinator, options.num_processes, options.process_id)
     return workdir
+
+
+def _engine(options) -> Any:
+    """Where independent work runs."""
+    return _mode("engine").from_flags(options.scheduler, options.workers)
 
 
 def _train(config, options) -> int:
@@ -78,9 +84,12 @@ def _evaluate(config, options) -> int:
 
 def _prepare(config, options) -> int:
     source = paths.optional(options, "source")
-    return _mode("prepare").prepare_run(
-        config, source, host=options.process_id, hosts=options.num_processes
-    )
+    return _mode("prepare").prepare_run(config, source, engine=_engine(options))
+
+
+def _sample(config, options) -> int:
+    output = paths.required(options, "output")
+    return _mode("sample").make_sample(output, seed=options.seed)
 
 
 def _predict(config, options) -> int:
@@ -196,6 +205,7 @@ def _lookup(config, options) -> int:
 MODES: dict[str, Callable[[Any, Any], int]] = {
     "train": _train,
     "evaluate": _evaluate,
+    "sample": _sample,
     "predict": _predict,
     "live": _live,
     "refine": _refine,

@@ -92,6 +92,9 @@ FLAGS: dict[str, Flag] = {
     "coordinator": Flag("HOST:PORT", ""),
     "num_processes": Flag("NUMBER", 1, "integer"),
     "process_id": Flag("NUMBER", 0, "integer"),
+    "workers": Flag("NUMBER", 1, "integer"),
+    "scheduler": Flag("ADDRESS", ""),
+    "seed": Flag("NUMBER", 6, "integer"),
     "compile_cache": Flag("DIR", "~/.cache/unipose_jax/compiled"),
 }
 """Every flag but `--mode` and `--help`."""
@@ -106,6 +109,10 @@ _HOSTS = {
     "coordinator": "several hosts: process 0, or auto on a TPU pod or Slurm",
     "num_processes": "several hosts: how many",
     "process_id": "several hosts: number of this one, from 0",
+}
+_WORKERS = {
+    "workers": "processes at a time on this machine; needs Dask",
+    "scheduler": "address of a Dask scheduler, whose workers do the work",
 }
 _POSES = "poses: .npz, .npy, .csv, .json or .bvh"
 _OUTPUT = "poses to write: .npz, .csv, .json or .bvh"
@@ -139,8 +146,7 @@ TABLE: dict[str, Mode] = {
         {
             "source": "folder of the original files",
             "data_dir": "where prepared data sets go; sets config.data.data_dir",
-            "num_processes": _HOSTS["num_processes"],
-            "process_id": _HOSTS["process_id"],
+            **_WORKERS,
         },
         "datasets/README.md",
     ),
@@ -157,6 +163,14 @@ TABLE: dict[str, Mode] = {
             "modality": "of the run: what the network looks at",
         },
         "export.md",
+    ),
+    "sample": Mode(
+        "Recordings",
+        "renders a small recording of a person in motion, to try all this",
+        "--mode=sample --output=sample",
+        {"output": "recording folder to make"},
+        {"seed": "of person, motion, room and camera"},
+        "datasets/recording.md#a-sample",
     ),
     "predict": Mode(
         "Recordings",
