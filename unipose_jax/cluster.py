@@ -92,7 +92,9 @@ def map_tasks(
     failed: list[tuple[str, Exception]] = []
     total = done + sum(map(size, items))
     with (
-        tqdm.tqdm(total=total, initial=done, desc=title, unit=unit) as bar,
+        tqdm.tqdm(
+            total=total, initial=done, desc=title, unit=unit, disable=not items
+        ) as bar,
         contextlib.closing(_outcomes(function, items, engine)) as outcomes,
     ):
         for item, outcome in outcomes:
