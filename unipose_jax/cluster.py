@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import importlib.util
 import io
+import logging
 import os
 import re
 import sys
@@ -222,6 +223,7 @@ def _connect(engine: Engine) -> Iterator[Any]:
         import distributed
     except ModuleNotFoundError as error:
         raise errors.BadInput(f"--scheduler needs Dask; {INSTALL}") from error
+    logging.getLogger("distributed").setLevel(logging.WARNING)
     if engine.scheduler:
         try:
             client = distributed.Client(engine.scheduler, timeout=_CONNECT_SECONDS)
@@ -249,7 +251,8 @@ def _connect(engine: Engine) -> Iterator[Any]:
             processes=True,
             memory_limit=0,  # a paused worker would wait for ever for JAX's own memory
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address=":0",  # None would take a fixed port, which may be used
+            scheduler_kwargs={"dashboard": False},
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

@@ -24,6 +24,8 @@ from unipose_jax.cli import commands, keypoints, networks, predict
 from unipose_jax.train.checkpoints import checkpoint, folders
 from unipose_jax.weights import store
 
+_CACHE = "jax_compilation_cache_dir"
+
 NOTES = ".made"
 """Folder beside the results, with a note for each recording."""
 
@@ -105,7 +107,7 @@ def predict_all(
                 options,
                 output / NOTES / place.with_name(f"{place.name}.json"),
                 settings | {"recording": _state_of(path)},
-                jax.config.read("jax_compilation_cache_dir") or "",
+                getattr(jax.config, _CACHE) or "",
                 command,
             )
         )
@@ -198,7 +200,7 @@ def detect_all(
         errors.BadInput: some recordings cannot be used; the others are finished.
     """
     found = data_set.find_recordings(source)
-    cache = jax.config.read("jax_compilation_cache_dir") or ""
+    cache = getattr(jax.config, _CACHE) or ""
     tasks = [Detection(path, model, skeleton, cache) for path in found]
     _work(detect_one, tasks, engine, title="keypoints")
     return 0
