@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unipose_jax import atomic
-from unipose_jax.report import build, optional, page, tables
+from unipose_jax.report import optional, page, tables
 
 _TITLES = {
     "pair_accuracy": "pairs of keypoints of different people, by true depth",
@@ -64,7 +64,7 @@ def write_run(
         ],
         title="WSP: depth order from 2D keypoints",
         subtitle=f"checkpoint of step {step}",
-        notice=protocol if figures else f"{protocol} {build.NO_PICTURES}",
+        notice=protocol,
     )
     return target
 
