@@ -10,8 +10,7 @@ import numpy as np
 from data_pipelines import devices
 from unipose_jax import errors, estimator
 from unipose_jax import skeleton as skeletons
-from unipose_jax.report import overlay
-from unipose_jax.report.draw import palette
+from unipose_jax.report.draw import overlay, palette
 
 _TITLE = "unipose_jax (q closes)"
 _KEYS = (ord("q"), 27)  # 27 is Esc

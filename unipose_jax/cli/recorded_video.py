@@ -11,8 +11,8 @@ import numpy as np
 from data_pipelines.sequences import sequence
 from unipose_jax import skeleton
 from unipose_jax.cli import recorded_pictures
-from unipose_jax.report import overlay, video
-from unipose_jax.report.draw import palette
+from unipose_jax.report import video
+from unipose_jax.report.draw import overlay, palette
 from unipose_jax.report.viewer import data, scene
 
 _LEAST, _MOST = 480, 1080  # pixels of the height

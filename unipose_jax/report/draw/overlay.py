@@ -2,7 +2,7 @@
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from unipose_jax.report.draw import palette
 from unipose_jax.skeleton import definitions
@@ -22,6 +22,7 @@ def draw_pose(
     *,
     confidence: Float[np.ndarray, " joints"] | None = None,
     compared: bool = False,
+    size: float = 1.0,
 ) -> None:
     """Draws bones and joints into an image: left orange, right blue, middle dark.
 
@@ -31,9 +32,12 @@ def draw_pose(
         body: the skeleton.
         confidence: in [0, 1]; uncertain joints are greyer. All 1 where absent.
         compared: draws thin grey bones alone, for poses that others are compared with.
+        size: multiplies the widths of lines.
     """
-    sure = np.ones(len(uv)) if confidence is None else np.nan_to_num(confidence)
-    width = max(1, round(3 * image.shape[0] / _SIZE))
+    sure = [1.0] * len(uv)
+    if confidence is not None:
+        sure = np.nan_to_num(confidence).astype(np.float64).tolist()
+    width = max(1, round(3 * size * image.shape[0] / _SIZE))
     places = [_place(place) for place in uv]
     joint_colors, bone_colors = palette.joint_colors(body), palette.bone_colors(body)
     if compared:
@@ -50,6 +54,41 @@ def draw_pose(
             if place is not None:
                 _dot(image, place, palette.WHITE, 2 * width)
                 _dot(image, place, _mixed(color, own), 2 * width - 1)
+
+
+def draw_order(
+    image: UInt8[np.ndarray, "height width 3"],
+    uv: Float[np.ndarray, "people joints 2"],
+    confidence: Float[np.ndarray, "people joints"],
+    labels: Int[np.ndarray, "people people"],
+) -> None:
+    """Draws people's keypoints, and arrows from the farther to the nearer person.
+
+    Args:
+        image: sRGB; changed in place.
+        uv: keypoints, pixels; where confidence is 0, not drawn.
+        confidence: in [0, 1].
+        labels: +1 where the first of a pair is nearer, -1 where the second is.
+    """
+    width = max(1, round(2 * image.shape[0] / _SIZE))
+    middles = {}
+    for person, (places, weight) in enumerate(zip(uv, confidence, strict=True)):
+        seen = places[weight > 0]
+        for place in map(_place, seen):
+            if place is not None:
+                _dot(image, place, palette.WHITE, width + 2)
+                _dot(image, place, palette.series_color(person), width + 1)
+        if len(seen):
+            middles[person] = _place(np.median(seen, axis=0))
+    for near, far in np.argwhere(np.asarray(labels) > 0).tolist():
+        begin, end = middles.get(far), middles.get(near)
+        if begin is not None and end is not None:
+            length = float(np.hypot(*np.subtract(end, begin))) / 2**_BITS
+            tip = 12.0 * width / max(length, 1.0)
+            for color, extra in (((255, 255, 255), 2), ((0, 0, 0), 0)):
+                cv2.arrowedLine(
+                    image, begin, end, color, width + extra, cv2.LINE_AA, _BITS, tip
+                )
 
 
 def _place(uv: np.ndarray) -> tuple[int, int] | None:
