@@ -104,7 +104,7 @@ def angle_between(
 ) -> Float[Array, "*batch"]:
     r"""Angle between vectors, radians in [0, pi].
 
-    $\operatorname{atan2}(\lVert a \times b \rVert, a \cdot b)$, accurate near 0 and pi,
+    $\mathrm{atan2}(\lVert a \times b \rVert, a \cdot b)$, accurate near 0 and pi,
     where an arc cosine is not. Zero, with zero gradient, where a vector vanishes; the
     gradient is zero too where they are parallel.
     """
