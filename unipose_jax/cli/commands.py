@@ -94,17 +94,24 @@ def _sample(config, options) -> int:
 
 def _predict(config, options) -> int:
     source = paths.required(options, "input")
-    return _mode("predict").predict(
-        config,
+    given = {
+        "modality": options.modality,
+        "pictures": options.pictures,
+        "people": options.people,
+        "keypoints": options.keypoints is not False,
+        "convention": options.convention,
+    }
+    where = (
         paths.optional(options, "workdir"),
         source,
         paths.required(options, "output"),
-        modality=options.modality,
-        pictures=options.pictures,
-        people=options.people,
-        keypoints=options.keypoints is not False,
-        convention=options.convention,
     )
+    engine = _engine(options)
+    if paths.has_recordings(source):
+        return _mode("recording_folders").predict_all(
+            config, *where, engine=engine, **given
+        )
+    return _mode("predict").predict(config, *where, **given)
 
 
 def _live(config, options) -> int:
@@ -183,11 +190,15 @@ def _export(config, options) -> int:
 
 
 def _keypoints(config, options) -> int:
-    source = paths.required(options, "input")
-    model = paths.optional(options, "model")
-    return _mode("keypoints").show_keypoints(
-        source, model, options.skeleton or "COCO17"
+    given = (
+        paths.required(options, "input"),
+        paths.optional(options, "model"),
+        options.skeleton or "COCO17",
     )
+    engine = _engine(options)
+    if paths.has_recordings(given[0]):
+        return _mode("recording_folders").detect_all(*given, engine=engine)
+    return _mode("keypoints").show_keypoints(*given)
 
 
 def _lookup(config, options) -> int:

@@ -176,7 +176,10 @@ TABLE: dict[str, Mode] = {
         "Recordings",
         "predicts the poses in a recording",
         "--mode=predict --input=RECORDING --output=poses.npz",
-        {"input": "recording folder", "output": "pose file to write, .npz"},
+        {
+            "input": "recording, or a folder of recordings",
+            "output": "pose file to write, .npz; of several recordings: a folder",
+        },
         {
             "workdir": "run whose network predicts; default: released weights",
             "config": _RUN_CONFIG,
@@ -185,6 +188,7 @@ TABLE: dict[str, Mode] = {
             "keypoints": "use 2D keypoints of the recording; --nokeypoints does not",
             "convention": _DEPTH,
             "pictures": _PICTURES,
+            **_WORKERS,
         },
         "usage.md#prediction",
     ),
@@ -212,10 +216,11 @@ TABLE: dict[str, Mode] = {
         "Recordings",
         "finds the 2D keypoints of a recording and draws them",
         "--mode=keypoints --input=RECORDING",
-        {"input": "recording folder"},
+        {"input": "recording, or a folder of recordings"},
         {
             "model": "2D network, .onnx, or files of MoveNet; default: MoveNet",
             "skeleton": "of the network's joints; default COCO17",
+            **_WORKERS,
         },
         "keypoints.md",
     ),
