@@ -1,14 +1,15 @@
-"""Links names of functions in backticks to their places on the API pages."""
+"""Links names in docstrings: of functions, to the API pages, and of docs/*.md."""
 
 import re
 from typing import Any
 
 _ID = re.compile(r'id="((?:unipose_jax|data_pipelines)\.[\w.]+)"')
 _CODE = re.compile(r"(?<!<b>)<code>([A-Za-z_]\w*(?:\.\w+)*)(\(\))?</code>(?!</a>)")
+_PAGE = re.compile(r"\bdocs/(\w+(?:/\w+)?)\.md\b")
 _SPANS = re.compile(r"(<h\d.*?</h\d>|<a .*?</a>|<pre.*?</pre>)", re.DOTALL)
 
 
-def on_page_content(html: str, **_: Any) -> str:
+def on_page_content(html: str, *, page: Any, **_: Any) -> str:
     """Links what the page has by its end, and dotted names to other pages."""
     ends: dict[str, set[str]] = {}
     for full in _ID.findall(html):
@@ -29,4 +30,7 @@ def on_page_content(html: str, **_: Any) -> str:
 
     parts = _SPANS.split(html)
     parts[::2] = [_CODE.sub(replace, part) for part in parts[::2]]
+    if page.url.startswith("api/"):
+        link = r'<a href="../\1.html">\g<0></a>'
+        parts[::2] = [_PAGE.sub(link, part) for part in parts[::2]]
     return "".join(parts)

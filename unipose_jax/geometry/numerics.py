@@ -84,9 +84,9 @@ def scale_gradient(
 
 @jax.custom_jvp
 def safe_arccos(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Arc cosine of `x` clipped to [-1, 1], radians, with a bounded derivative.
+    r"""Arc cosine of `x` clipped to [-1, 1], radians, with a bounded derivative.
 
-    The value is exact. The derivative -1 / sqrt(1 - x^2) is bounded by 1000 in
+    The value is exact. The derivative $-1 / \sqrt{1 - x^2}$ is bounded by 1000 in
     magnitude and is zero outside [-1, 1], where rounding has pushed a cosine.
     """
     return jnp.arccos(jnp.clip(x, -1.0, 1.0))
