@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import draw_skeletons
 from data_pipelines.keypoints import detections
-from examples import draw_skeletons
 from tests.skeleton import test_definitions
 from unipose_jax import skeleton
 from unipose_jax.report.draw import canvas
