@@ -11,6 +11,7 @@ import pytest
 from tests.test_run import ROOT
 from unipose_jax import errors
 from unipose_jax.cli import command_line, commands, help_text, main, modes
+from unipose_jax.train import parallel
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:the load_module:DeprecationWarning"  # in ml_collections
@@ -67,7 +68,7 @@ def test_a_mode_reads_the_flags_in_its_row_and_no_others(mode, monkeypatch):
             read.add(name)
             return "given"
 
-    monkeypatch.setattr(commands.parallel, "initialize", lambda *_: None)
+    monkeypatch.setattr(parallel, "initialize", lambda *_: None)
     for answer in (0, 1):  # convert asks what its files are
         module = functools.partial(_everything, answer=answer)
         monkeypatch.setattr(commands, "_mode", module)

@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from unipose_jax.geometry import arrays
+
 
 def safe_norm(
-    x: Float[Array, "..."], *, axis: int = -1, keepdims: bool = False
-) -> Float[Array, "..."]:
+    x: Float[arrays.AnyArray, "..."], *, axis: int = -1, keepdims: bool = False
+) -> Float[arrays.AnyArray, "..."]:
     """Euclidean norm along `axis`, whose gradient is zero at the zero vector.
 
     Args:
@@ -18,9 +20,10 @@ def safe_norm(
     Returns:
         Lengths, in the unit of `x`.
     """
-    sq = jnp.sum(x**2, axis=axis, keepdims=keepdims)
-    vanishing = sq <= jnp.finfo(sq.dtype).tiny
-    return jnp.where(vanishing, 0.0, jnp.sqrt(jnp.where(vanishing, 1.0, sq)))
+    xp = arrays.namespace(x)
+    sq = xp.sum(x**2, axis=axis, keepdims=keepdims)
+    vanishing = sq <= xp.finfo(sq.dtype).tiny
+    return xp.where(vanishing, 0.0, xp.sqrt(xp.where(vanishing, 1.0, sq)))
 
 
 def safe_normalize(
@@ -33,16 +36,17 @@ def safe_normalize(
 
 
 def safe_divide(
-    numerator: Float[Array, "*shape"],
-    denominator: Float[Array, "*shape"],
+    numerator: Float[arrays.AnyArray, "*shape"],
+    denominator: Float[arrays.AnyArray, "*shape"],
     *,
     eps: float = 1e-12,
     fallback: float = 0.0,
-) -> Float[Array, "*shape"]:
+) -> Float[arrays.AnyArray, "*shape"]:
     """Quotient, or `fallback` with zero gradient where |denominator| <= eps."""
-    vanishing = jnp.abs(denominator) <= eps
-    quotient = numerator / jnp.where(vanishing, 1.0, denominator)
-    return jnp.where(vanishing, fallback, quotient)
+    xp = arrays.namespace(numerator, denominator)
+    vanishing = xp.abs(denominator) <= eps
+    quotient = numerator / xp.where(vanishing, 1.0, denominator)
+    return xp.where(vanishing, fallback, quotient)
 
 
 def fill_masked(
