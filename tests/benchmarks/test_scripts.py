@@ -49,6 +49,6 @@ def test_weights_of_a_run_are_exported(smoke_run, tmp_path):
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_scripts_say_what_they_need(name, monkeypatch):
     monkeypatch.setattr(sys, "argv", [name])
-    with pytest.raises(SystemExit, match=rf"^usage: {name.split('.')[-1]}\.py"):
-        path = ROOT / "benchmarks" / f"{name.replace('.', '/')}.py"
+    path = ROOT / "benchmarks" / f"{name.replace('.', '/')}.py"
+    with pytest.raises(SystemExit, match=rf"^usage: {path.name}"):
         runpy.run_path(str(path), run_name="__main__")
