@@ -1,6 +1,6 @@
 """Exports the best weights of a run to two small files that need no pickle.
 
-    python examples/export_weights.py RUN OUTPUT [points|depth|rgb]
+    python -m benchmarks.export_weights RUN OUTPUT [points|depth|rgb]
 
 RUN is the workdir of a run that has been evaluated, OUTPUT a path without a suffix. The
 weights that ship with the package were written in this way. `estimator.load(OUTPUT)`

@@ -1,6 +1,6 @@
 """Converts real sample data to recording folders.
 
-    python examples/make_sample_recordings.py SAMPLES recordings
+    python -m benchmarks.real.sample_recordings SAMPLES recordings
 
 Writes `turning_person` (50 frames, colour, masks, the camera's pose in the world),
 `itop` (one frame) and `panoptic_0` to `panoptic_9` (ten views of one moment in one
@@ -146,6 +146,6 @@ def _image(path: pathlib.Path, flags: int = cv2.IMREAD_UNCHANGED) -> np.ndarray:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit("usage: make_sample_recordings.py SAMPLE_DIR OUTPUT_DIR")
+        sys.exit("usage: sample_recordings.py SAMPLE_DIR OUTPUT_DIR")
     with errors.exit_on_bad_input():
         main(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))

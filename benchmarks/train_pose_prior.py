@@ -1,7 +1,7 @@
 """Trains the learnt prior of refinement (`unipose_jax.refine.prior`).
 
-    python examples/train_pose_prior.py --output=W/pose_prior
-    python examples/train_pose_prior.py --output=W/pose_prior --mocap=clips.npz
+    python -m benchmarks.train_pose_prior --output=W/pose_prior
+    python -m benchmarks.train_pose_prior --output=W/pose_prior --mocap=clips.npz
 
 Learns to undo simulated errors (`synthesis.sensing.pose_errors`) of procedural motion
 and, with `--mocap`, of motion capture (60 % of the windows). A run that was stopped

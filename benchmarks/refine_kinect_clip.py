@@ -1,6 +1,6 @@
 """Refines poses of the Kinect's own tracker and draws them over the video.
 
-    python examples/refine_kinect_clip.py FOLDER S001C001P001R001A001 clip.npz
+    python -m benchmarks.refine_kinect_clip FOLDER S001C001P001R001A001 clip.npz
 
 FOLDER holds CLIP.skeleton and CLIP_rgb.avi of NTU RGB+D. Writes the refined poses of
 the first person, and the page `clip.html`.

@@ -1,6 +1,6 @@
 """Draws the named skeletons and writes the tables of docs/skeletons.md.
 
-    python examples/draw_skeletons.py docs
+    python -m benchmarks.draw_skeletons docs
 
 To be run after a skeleton or the joint order of a 2D detector has changed.
 """

@@ -1,4 +1,10 @@
-"""A network of your own: `python run.py --config=examples/own_network.py ...`."""
+"""A network of your own: a Flax module and one line.
+
+    python run.py --config=examples/09_own_network.py --workdir=W
+    python examples/09_own_network.py
+
+The second command takes four steps.
+"""
 
 import pathlib
 import tempfile

@@ -1,6 +1,9 @@
 """A loss term of your own: one function and one line.
 
-python run.py --config=examples/own_loss.py --workdir=W; without run.py: 4 steps.
+    python run.py --config=examples/08_own_loss.py --workdir=W
+    python examples/08_own_loss.py
+
+The second command takes four steps.
 """
 
 import json
