@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import draw_skeletons
 from benchmarks.figures import canvas
 from benchmarks.figures import skeletons as drawing
 from data_pipelines.keypoints import detections
-from examples import draw_skeletons
 from tests.skeleton import test_definitions
 from unipose_jax import skeleton
 

@@ -6,11 +6,8 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-import jax
-
 from unipose_jax import errors
 from unipose_jax.cli import modes, paths
-from unipose_jax.train import parallel
 
 
 def run(mode: str, config: Any, options) -> int:
@@ -49,6 +46,8 @@ def silence_library_logs() -> None:
 def enable_compilation_cache(folder: str) -> None:
     """Stores compiled programs between runs; "" stores none."""
     if folder:
+        import jax
+
         remote = "://" in folder  # JAX itself reads and writes gs:// and the like
         path = folder if remote else str(pathlib.Path(folder).expanduser())
         jax.config.update("jax_compilation_cache_dir", path)
@@ -71,9 +70,16 @@ def _views(options) -> Any:
 
 def _start(options) -> pathlib.Path:
     """The workdir; connects the processes of a run on several hosts."""
+    from unipose_jax.train import parallel
+
     workdir = paths.required(options, "workdir")
     parallel.initialize(options.coordinator, options.num_processes, options.process_id)
     return workdir
+
+
+def _engine(options) -> Any:
+    """Where independent work runs."""
+    return _mode("engine").from_flags(options.scheduler, options.workers)
 
 
 def _train(config, options) -> int:
@@ -97,24 +103,34 @@ def _report(config, options) -> int:
 
 def _prepare(config, options) -> int:
     source = paths.optional(options, "source")
-    return _mode("prepare").prepare_run(
-        config, source, host=options.process_id, hosts=options.num_processes
-    )
+    return _mode("prepare").prepare_run(config, source, engine=_engine(options))
+
+
+def _sample(config, options) -> int:
+    output = paths.required(options, "output")
+    return _mode("sample").make_sample(output, seed=options.seed)
 
 
 def _predict(config, options) -> int:
     source = paths.required(options, "input")
-    return _mode("predict").predict(
-        config,
+    given = {
+        "modality": options.modality,
+        "wanted": _views(options),
+        "people": options.people,
+        "keypoints": options.keypoints is not False,
+        "convention": options.convention,
+    }
+    where = (
         paths.optional(options, "workdir"),
         source,
         paths.required(options, "output"),
-        modality=options.modality,
-        wanted=_views(options),
-        people=options.people,
-        keypoints=options.keypoints is not False,
-        convention=options.convention,
     )
+    engine = _engine(options)
+    if paths.has_recordings(source):
+        return _mode("recording_folders").predict_all(
+            config, *where, engine=engine, **given
+        )
+    return _mode("predict").predict(config, *where, **given)
 
 
 def _live(config, options) -> int:
@@ -193,11 +209,15 @@ def _export(config, options) -> int:
 
 
 def _keypoints(config, options) -> int:
-    source = paths.required(options, "input")
-    model = paths.optional(options, "model")
-    return _mode("keypoints").show_keypoints(
-        source, model, options.skeleton or "COCO17"
+    given = (
+        paths.required(options, "input"),
+        paths.optional(options, "model"),
+        options.skeleton or "COCO17",
     )
+    engine = _engine(options)
+    if paths.has_recordings(given[0]):
+        return _mode("recording_folders").detect_all(*given, engine=engine)
+    return _mode("keypoints").show_keypoints(*given)
 
 
 def _lookup(config, options) -> int:
@@ -215,6 +235,7 @@ def _lookup(config, options) -> int:
 MODES: dict[str, Callable[[Any, Any], int]] = {
     "train": _train,
     "evaluate": _evaluate,
+    "sample": _sample,
     "predict": _predict,
     "live": _live,
     "refine": _refine,

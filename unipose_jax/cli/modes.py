@@ -95,6 +95,9 @@ FLAGS: dict[str, Flag] = {
     "coordinator": Flag("HOST:PORT", ""),
     "num_processes": Flag("NUMBER", 1, "integer"),
     "process_id": Flag("NUMBER", 0, "integer"),
+    "workers": Flag("NUMBER", 1, "integer"),
+    "scheduler": Flag("ADDRESS", ""),
+    "seed": Flag("NUMBER", 6, "integer"),
     "compile_cache": Flag("DIR", "~/.cache/unipose_jax/compiled"),
 }
 """Every flag but `--mode` and `--help`."""
@@ -109,6 +112,10 @@ _HOSTS = {
     "coordinator": "several hosts: process 0, or auto on a TPU pod or Slurm",
     "num_processes": "several hosts: how many",
     "process_id": "several hosts: number of this one, from 0",
+}
+_WORKERS = {
+    "workers": "processes at a time on this machine; needs Dask",
+    "scheduler": "address of a Dask scheduler, whose workers do the work",
 }
 _POSES = "poses: .npz, .npy, .csv, .json or .bvh"
 _OUTPUT = "poses to write: .npz, .csv, .json or .bvh"
@@ -154,8 +161,7 @@ TABLE: dict[str, Mode] = {
         {
             "source": "folder of the original files",
             "data_dir": "where prepared data sets go; sets config.data.data_dir",
-            "num_processes": _HOSTS["num_processes"],
-            "process_id": _HOSTS["process_id"],
+            **_WORKERS,
         },
         "datasets/README.md",
     ),
@@ -173,11 +179,22 @@ TABLE: dict[str, Mode] = {
         },
         "export.md",
     ),
+    "sample": Mode(
+        "Recordings",
+        "renders a small recording of a person in motion, to try all this",
+        "--mode=sample --output=sample",
+        {"output": "recording folder to make"},
+        {"seed": "of person, motion, room and camera"},
+        "start.md",
+    ),
     "predict": Mode(
         "Recordings",
         "predicts the poses in a recording",
         "--mode=predict --input=RECORDING --output=poses.npz",
-        {"input": "recording folder", "output": "pose file to write, .npz"},
+        {
+            "input": "recording, or a folder of recordings",
+            "output": "pose file to write, .npz; of several recordings: a folder",
+        },
         {
             "workdir": "run whose network predicts; default: released weights",
             "config": _RUN_CONFIG,
@@ -186,6 +203,7 @@ TABLE: dict[str, Mode] = {
             "keypoints": "use 2D keypoints of the recording; --nokeypoints does not",
             "convention": _DEPTH,
             **_LOOK,
+            **_WORKERS,
         },
         "usage.md#prediction",
     ),
@@ -213,10 +231,11 @@ TABLE: dict[str, Mode] = {
         "Recordings",
         "finds the 2D keypoints of a recording and draws them",
         "--mode=keypoints --input=RECORDING",
-        {"input": "recording folder"},
+        {"input": "recording, or a folder of recordings"},
         {
             "model": "2D network, .onnx, or files of MoveNet; default: MoveNet",
             "skeleton": "of the network's joints; default COCO17",
+            **_WORKERS,
         },
         "keypoints.md",
     ),

@@ -1,13 +1,12 @@
 """The networks of runs, for the modes that use one."""
 
 import pathlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 
 from unipose_jax import errors, estimator
-from unipose_jax.train import plan
-from unipose_jax.train.checkpoints import restore
 
 _METHODS = ("stage1", "stage2")  # recipes whose networks take recorded images
 
@@ -25,6 +24,26 @@ def check(config: Any, workdir: pathlib.Path | None) -> None:
         )
 
 
+Loaded = tuple[estimator.Estimator, Mapping[str, Any]]
+Loader = Callable[[Any, pathlib.Path | None, str], Loaded]
+
+
+def load(config: Any, workdir: pathlib.Path | None, modality: str) -> Loaded:
+    """The network of a run, or one that ships, and the config of the run.
+
+    Args:
+        config: of the run; None for that of its checkpoint.
+        workdir: of the run; None for the weights that ship.
+        modality: one of `folders.MODALITIES`, or a name of weights that ship.
+
+    Raises:
+        errors.BadInput: there is no such network, or it takes no depth recordings.
+    """
+    if workdir is None:
+        return estimator.load_shipped(modality), {}
+    return load_trained(config, workdir, modality)
+
+
 def load_trained(
     config: Any, workdir: pathlib.Path, modality: str
 ) -> tuple[estimator.Estimator, dict[str, Any]]:
@@ -38,6 +57,10 @@ def load_trained(
     Raises:
         errors.BadInput: there is no such network, or it takes no depth recordings.
     """
+    # Weights that ship need neither; both take long to import.
+    from unipose_jax.train import plan
+    from unipose_jax.train.checkpoints import restore
+
     if config is None:
         stage = plan.stage_of_run(workdir, modality)
     else:

@@ -47,6 +47,13 @@ def _local(name: str, value: str) -> pathlib.Path:
     return pathlib.Path(value).expanduser()
 
 
+def has_recordings(path: pathlib.Path) -> bool:
+    """Whether a folder has recordings in it and is none itself."""
+    if (path / "camera.json").exists() or not path.is_dir():
+        return False
+    return any(path.rglob("camera.json"))
+
+
 def check_config(values: Mapping[str, Any]) -> None:
     """Refuses a config that names a remote file or folder.
 

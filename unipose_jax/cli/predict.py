@@ -39,6 +39,7 @@ def predict(
     people: str = "one",
     keypoints: bool = True,
     convention: str = skin_depths.ANATOMY,
+    load: networks.Loader = networks.load,
 ) -> int:
     """Predicts the poses in a recording; writes a pose file and a report.
 
@@ -55,6 +56,7 @@ def predict(
             person to follow, and as input of a network that takes them.
         convention: of the depth of joints below the skin, to which joints are moved,
             one of `skin_depths.CONVENTIONS`.
+        load: gives the network, as `networks.load` does.
 
     Raises:
         errors.BadInput: the recording cannot be used, or shows nobody.
@@ -66,12 +68,12 @@ def predict(
     mounting_check.warn_if_turned(opened)
     file_io.check_writable(output)
     wanted.check(output)
-    values: Mapping[str, Any] = {}
-    if workdir is None:
-        informed = keypoints and modality == store.SHIPPED and _has_keypoints(opened)
-        network = estimator.load_shipped(store.WITH_KEYPOINTS if informed else modality)
-    else:
-        network, values = networks.load_trained(config, workdir, modality)
+    informed = workdir is None and keypoints and modality == store.SHIPPED
+    network, values = load(
+        config,
+        workdir,
+        store.WITH_KEYPOINTS if informed and _has_keypoints(opened) else modality,
+    )
     _check_convention(values, network, convention)
     found = (
         _everyone(network, opened, pictures=wanted.points, use_keypoints=keypoints)
