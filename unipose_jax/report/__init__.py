@@ -1,7 +1,7 @@
 """Reports of results: tables, learning curves and interactive HTML pages.
 
 `page.write_page` writes a page, `viewer` makes its interactive parts.
-`draw.overlay` and `video` need OpenCV; import them where they are used.
+`draw.overlay` needs OpenCV; import it where it is used.
 """
 
 from unipose_jax.report import curves, logs, page, tables
