@@ -123,7 +123,7 @@ def rendered_data() -> ml_collections.ConfigDict:
     data.frame_step = 1  # frames of the recording from one frame of a clip to the next
     data.max_interval = 0.15  # s between frames of a clip; a longer gap ends the clip
     data.stored_points = 2_048  # most points that are kept of a frame
-    data.workers = 0  # processes that read batches or prepare data
+    data.workers = 0  # processes that read batches
     data.skip_corrupt = False  # whether unreadable frames are skipped, and listed
     data.check_counts = True  # whether sets with too few frames are refused
     data.scene = ml_collections.ConfigDict(dataclasses.asdict(scene.SceneParams()))

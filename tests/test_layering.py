@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "errors": set(),
     "atomic": {"errors"},
     "progress": set(),
+    "cluster": {"errors"},
     "geometry": set(),
     "reduction": {"geometry"},
     "skeleton": {"geometry"},
@@ -51,6 +52,7 @@ TIERS = {
     **dict.fromkeys(PURE, STANDARD),
     "refine": STANDARD | {"optax"},
     "progress": STANDARD | {"tqdm"},
+    "cluster": STANDARD | {"tqdm", "dask", "distributed"},
     "models": LEARNING,
     "weights": LEARNING,
     "train": LEARNING | {"tensorboardX", "tqdm", "absl"},
@@ -131,7 +133,7 @@ def packages_beyond_the_tier(path):
 
 def imports_that_data_lack(path):
     """What a module of data_pipelines must not import: jax, most of unipose_jax."""
-    below = {"atomic", "errors", "geometry", "progress", "skeleton"}
+    below = {"atomic", "cluster", "errors", "geometry", "progress", "skeleton"}
     if path.name in ("clip_pool.py", "rendered_batches.py"):
         return parts_imported(path) - below - {"synthesis"}
     jax_used = packages_imported(path, nested=True) & {"jax", "flax", "optax"}

@@ -34,15 +34,15 @@ def assign(cost: np.ndarray) -> list[tuple[int, int]]:
 
 def _connected(possible: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Rows and columns of each connected part of a bipartite graph with edges."""
-    left = possible.any(axis=1)
+    left = set(np.flatnonzero(possible.any(axis=1)))
     parts = []
-    while left.any():
-        rows = np.arange(len(left)) == left.argmax()
-        columns = possible[rows].any(axis=0)
-        while (grown := possible[:, columns].any(axis=1)).sum() > rows.sum():
-            rows, columns = grown, possible[grown].any(axis=0)
-        parts.append((np.flatnonzero(rows), np.flatnonzero(columns)))
-        left &= ~rows
+    while left:
+        rows, grown = np.array([]), np.array([min(left)])
+        while len(grown) > len(rows):
+            rows, columns = grown, np.flatnonzero(possible[grown].any(axis=0))
+            grown = np.flatnonzero(possible[:, columns].any(axis=1))
+        parts.append((rows, columns))
+        left -= set(rows)
     return parts
 
 

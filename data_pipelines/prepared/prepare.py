@@ -1,35 +1,35 @@
 """Converts a data set from its original files: `run.py --mode=prepare`.
 
-Sequences are independent, so they are written in shards, by several processes or by
-several machines that share the folder. After an interruption, only the missing shards
-are written. The folder gets its final name when it is complete. The output is
-deterministic: its bytes depend only on the data and the settings.
+Sequences are independent, so they are written in shards, by several processes or on
+several machines that share the folder (`cluster`). After an interruption, only the
+missing shards are written. The folder gets its final name when it is complete. The
+output is deterministic: its bytes depend only on the data and the settings.
 """
 
-import concurrent.futures
 import contextlib
+import functools
 import hashlib
 import importlib
 import json
-import multiprocessing
 import os
 import pathlib
 import shutil
+import socket
+import time
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
-
-import tqdm
 
 from data_pipelines.ground import file_io, settings
 from data_pipelines.prepared import storage
 from data_pipelines.readers import registry
 from data_pipelines.sequences import sequence
-from unipose_jax import errors
+from unipose_jax import cluster, errors
 from unipose_jax import skeleton as skeletons
 
 _SHARD_FRAMES = 400  # least number of frames per shard
 _MAX_SHARDS = 256
+_SHARED_FOLDER_SECONDS = 90  # until a network folder shows what others wrote
 _NOTES = "notes"  # folder with the index entries of each shard, until all are complete
 
 
@@ -56,19 +56,18 @@ def prepare(
     data: settings.DataSettings,
     source: pathlib.Path,
     *,
-    host: int = 0,
-    hosts: int = 1,
-) -> pathlib.Path | None:
+    engine: cluster.Engine = cluster.HERE,
+) -> pathlib.Path:
     """Writes the data set of a config to disk, or continues an interrupted run.
 
     Args:
-        data: with `data_dir`; `workers` processes write at a time.
+        data: with `data_dir`.
         source: folder of the original files.
-        host: index of this machine among those that share the work and `data_dir`.
-        hosts: number of machines.
+        engine: where shards are written. Other machines see `source` and `data_dir` at
+            the same paths.
 
     Returns:
-        The complete folder, or None if other machines have not finished.
+        The complete folder.
 
     Raises:
         errors.BadInput: files are missing or cannot be read, or `data_dir` has the same
@@ -83,14 +82,7 @@ def prepare(
     aside = folder.with_name(f".{folder.name}.{fingerprint}")
     shards = make_shards(aside, data_set)
     (aside / _NOTES).mkdir(parents=True, exist_ok=True)
-    _write_all(shards[host::hosts], data)
-    missing = [shard for shard in shards if not shard.notes.exists()]
-    if missing:
-        print(
-            f"{len(missing)} of {len(shards)} shards belong to other machines and are "
-            "missing; the last machine to finish completes the data set"
-        )
-        return None
+    _write_missing(shards, data, engine)
     _complete(aside, shards, data, data_set, fingerprint)
     os.replace(aside, folder)
     return folder
@@ -159,7 +151,10 @@ def write_shard(shard: Shard, data: settings.DataSettings) -> None:
     serializer = example_serializer.ExampleSerializer(features.get_serialized_info())
     skipped: list[str] | None = [] if data.skip_corrupt else None
     entries = []
-    partial = shard.path.with_name(f"{shard.path.name}.{os.getpid()}")
+    # A worker that was taken for lost may still be writing.
+    partial = shard.path.with_name(
+        f"{shard.path.name}.{socket.gethostname()}.{os.getpid()}"
+    )
     writer = array_record_module.ArrayRecordWriter(str(partial), "group_size:1")
     for one in shard.sequences:
         try:
@@ -204,29 +199,33 @@ def _features(kind: str, data: settings.DataSettings):
     return _kind(kind).features(num_joints, **options)
 
 
-def _write_all(shards: Sequence[Shard], data: settings.DataSettings) -> None:
+def _write_missing(
+    shards: Sequence[Shard], data: settings.DataSettings, engine: cluster.Engine
+) -> None:
     """Writes the missing shards, with a progress bar of frames."""
-    total = sum(shard.num_frames() for shard in shards)
     todo = [shard for shard in shards if not shard.notes.exists()]
-    done = total - sum(shard.num_frames() for shard in todo)
-    with tqdm.tqdm(total=total, initial=done, desc="prepare", unit="frame") as bar:
-        if data.workers < 2:
-            for shard in todo:
-                write_shard(shard, data)
-                bar.update(shard.num_frames())
-            return
-        # Spawned, because jax, which skeletons import, does not support forking.
-        with concurrent.futures.ProcessPoolExecutor(
-            data.workers, mp_context=multiprocessing.get_context("spawn")
-        ) as pool:
-            running = {pool.submit(write_shard, s, data): s for s in todo}
-            try:
-                for finished in concurrent.futures.as_completed(running):
-                    finished.result()
-                    bar.update(running[finished].num_frames())
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+    total = sum(shard.num_frames() for shard in shards)
+    written = cluster.map_tasks(
+        functools.partial(write_shard, data=data),
+        todo,
+        engine=engine,
+        title="prepare",
+        unit="frame",
+        describe=lambda shard: shard.path.name,
+        size=Shard.num_frames,
+        done=total - sum(shard.num_frames() for shard in todo),
+    )
+    for _ in written:
+        pass
+    waited_until = time.monotonic() + _SHARED_FOLDER_SECONDS
+    for shard in todo:
+        while not shard.notes.exists():
+            if time.monotonic() > waited_until:
+                raise errors.BadInput(
+                    f"a worker wrote {shard.notes}, which is not here; all machines "
+                    "must share the folder of --data_dir"
+                )
+            time.sleep(0.5)
 
 
 def _complete(

@@ -8,21 +8,20 @@ from data_pipelines.prepared import prepare
 from data_pipelines.readers import registry
 from data_pipelines.readers.mocap import joint_clips
 from data_pipelines.sequences import sequence
-from unipose_jax import errors
+from unipose_jax import cluster, errors
 from unipose_jax.cli import keypoint_sheet
 from unipose_jax.train.plan import stage_values
 
 
 def prepare_run(
-    config: Any, source: pathlib.Path | None, *, host: int, hosts: int
+    config: Any, source: pathlib.Path | None, *, engine: cluster.Engine
 ) -> int:
     """Prepares the data of a config.
 
     Args:
         config: as the files in `configs/` build it.
         source: folder of the original files, which rendered people do not have.
-        host: number of this machine among those that share the work.
-        hosts: how many there are.
+        engine: where the work runs.
 
     Raises:
         errors.BadInput: nowhere to write, or the files cannot be used.
@@ -34,19 +33,18 @@ def prepare_run(
         source = pathlib.Path()
     elif source is None:
         raise errors.BadInput(f"--source is missing: the files of {data.name}")
-    return prepare_data(data, source, host=host, hosts=hosts)
+    return prepare_data(data, source, engine=engine)
 
 
 def prepare_data(
-    data: settings.DataSettings, source: pathlib.Path, *, host: int, hosts: int
+    data: settings.DataSettings, source: pathlib.Path, *, engine: cluster.Engine
 ) -> int:
     """Writes a data set's original files to disk as TFDS, and draws its keypoints.
 
     Args:
         data: which data set, and where it goes.
         source: folder of the original files.
-        host: number of this machine among those that share the work.
-        hosts: how many there are.
+        engine: where the work runs.
 
     Raises:
         errors.BadInput: nowhere to write, or the files cannot be used.
@@ -57,10 +55,9 @@ def prepare_data(
         raise errors.BadInput(f"no folder of original files at {source}")
     if data.name == "mocap":
         return _prepare_motion(data, source)
-    folder = prepare.prepare(data, source, host=host, hosts=hosts)
-    if folder is not None:
-        print(prepare.summary(folder))
-        _preview(registry.open_data_set(data, source), data.skeleton, folder)
+    folder = prepare.prepare(data, source, engine=engine)
+    print(prepare.summary(folder))
+    _preview(registry.open_data_set(data, source), data.skeleton, folder)
     return 0
 
 

@@ -21,10 +21,12 @@ _MAX_STEP = 0.5  # of Newton's method, in x / z; a lens sees |x / z| up to 2
 def intrinsics_from_matrix(
     matrix: Float[arrays.AnyArray, "*batch 3 3"],
 ) -> Float[arrays.AnyArray, "*batch 4"]:
-    """The vector (fx, fy, cx, cy) of a camera matrix K, pixels.
+    r"""The vector (fx, fy, cx, cy) of a camera matrix K, pixels.
 
-    K = [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]; a skew K[0, 1] is ignored. Where K counts
-    pixel centres at integers, as OpenCV's do, add 0.5 to cx and cy.
+    $$ K = \begin{pmatrix} f_x & 0 & c_x \\ 0 & f_y & c_y \\ 0 & 0 & 1 \end{pmatrix}; $$
+
+    a skew is ignored. Where $K$ counts pixel centres at integers, as OpenCV's do, add
+    0.5 to cx and cy.
     """
     if matrix.shape[-2:] != (3, 3):
         raise ValueError(f"a camera matrix has shape (..., 3, 3), not {matrix.shape}")
@@ -73,7 +75,9 @@ def uv_from_xyz(
     *,
     min_depth: float = 1e-3,
 ) -> Float[arrays.AnyArray, "*batch n 2"]:
-    """Projects points to pixels: u = fx x / z + cx, v = fy y / z + cy.
+    r"""Projects points to pixels.
+
+    $$ u = f_x\, x / z + c_x, \qquad v = f_y\, y / z + c_y $$
 
     Args:
         xyz: points, metres, camera frame.
@@ -140,12 +144,14 @@ def distort(
     xy: Float[arrays.AnyArray, "*batch n 2"],
     distortion: Float[arrays.AnyArray, "*#batch coefficients"],
 ) -> Float[arrays.AnyArray, "*batch n 2"]:
-    """Applies lens distortion to ideal normalised image coordinates.
+    r"""Applies lens distortion to ideal normalised image coordinates.
 
-    Brown-Conrady or the rational model, as in OpenCV: with r^2 = x^2 + y^2 and
-    g = (1 + k1 r^2 + k2 r^4 + k3 r^6) / (1 + k4 r^2 + k5 r^4 + k6 r^6),
-    x' = x g + 2 p1 x y + p2 (r^2 + 2 x^2),
-    y' = y g + p1 (r^2 + 2 y^2) + 2 p2 x y.
+    Brown-Conrady or the rational model, as in OpenCV: with $r^2 = x^2 + y^2$ and
+
+    $$ g = \frac{1 + k_1 r^2 + k_2 r^4 + k_3 r^6}{1 + k_4 r^2 + k_5 r^4 + k_6 r^6}, $$
+
+    $$ x' = x g + 2 p_1 x y + p_2 (r^2 + 2 x^2), \qquad
+    y' = y g + p_1 (r^2 + 2 y^2) + 2 p_2 x y. $$
 
     Args:
         xy: (x / z, y / z), dimensionless.

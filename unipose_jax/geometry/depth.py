@@ -83,11 +83,16 @@ def surface_depth(
 ) -> tuple[Float[Array, "*batch joints"], Bool[Array, "*batch joints"]]:
     r"""Depth of the visible surface on each joint's line of sight, from a point cloud.
 
-    With l_n the distance of point n from the line of sight and z_n its depth, the
-    result is the mean of z_n under the weights softmax(-c_n / temperature) of the
-    points with l_n < radius, where c_n = z_n + lateral_penalty (l_n / radius)^2. This
-    soft minimum does not depend on the density of points. It is the depth of a limb in
-    front of the torso where the limb is closer by more than its lateral penalty.
+    With $l_n$ the distance of point $n$ from the line of sight, $z_n$ its depth, $\rho$
+    the radius, $\lambda$ the lateral penalty and $\tau$ the temperature, over the
+    points with $l_n < \rho$,
+
+    $$ s = \frac{\sum_n z_n\, e^{-c_n / \tau}}{\sum_n e^{-c_n / \tau}}, \qquad
+    c_n = z_n + \lambda\, (l_n / \rho)^2. $$
+
+    This soft minimum does not depend on the density of points. It is the depth of a
+    limb in front of the torso where the limb is closer by more than its lateral
+    penalty.
 
     The result has no gradient: it is an observation, constant for the surface losses.
 

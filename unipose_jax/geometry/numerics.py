@@ -84,9 +84,9 @@ def scale_gradient(
 
 @jax.custom_jvp
 def safe_arccos(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Arc cosine of `x` clipped to [-1, 1], radians, with a bounded derivative.
+    r"""Arc cosine of `x` clipped to [-1, 1], radians, with a bounded derivative.
 
-    The value is exact. The derivative -1 / sqrt(1 - x^2) is bounded by 1000 in
+    The value is exact. The derivative $-1 / \sqrt{1 - x^2}$ is bounded by 1000 in
     magnitude and is zero outside [-1, 1], where rounding has pushed a cosine.
     """
     return jnp.arccos(jnp.clip(x, -1.0, 1.0))
@@ -102,10 +102,11 @@ def _safe_arccos_jvp(primals, tangents):
 def angle_between(
     a: Float[Array, "*batch 3"], b: Float[Array, "*batch 3"]
 ) -> Float[Array, "*batch"]:
-    """Angle between vectors, radians in [0, pi]: atan2(|a x b|, a . b).
+    r"""Angle between vectors, radians in [0, pi].
 
-    Accurate near 0 and pi, where an arc cosine is not. Zero, with zero gradient,
-    where a vector vanishes; the gradient is zero too where they are parallel.
+    $\mathrm{atan2}(\lVert a \times b \rVert, a \cdot b)$, accurate near 0 and pi,
+    where an arc cosine is not. Zero, with zero gradient, where a vector vanishes; the
+    gradient is zero too where they are parallel.
     """
     # Unit vectors first: products of tiny ones would underflow in arctan2's slope.
     a, b = safe_normalize(a), safe_normalize(b)
@@ -116,10 +117,12 @@ def angle_between(
 
 
 def pseudo_huber(sq: Float[Array, "*shape"], *, delta: float) -> Float[Array, "*shape"]:
-    """Pseudo-Huber penalty delta (sqrt(1 + sq / delta^2) - 1) of a squared distance.
+    r"""Pseudo-Huber penalty of a squared distance.
 
-    About sq / (2 delta) below `delta` and linear, distance - delta, far above.
-    Written without the subtraction, so that small distances keep their digits.
+    $$ \delta \left( \sqrt{1 + d^2 / \delta^2} - 1 \right) $$
+
+    About $d^2 / (2 \delta)$ below `delta` and linear, $d - \delta$, far above. Written
+    without the subtraction, so that small distances keep their digits.
 
     Args:
         sq: squared distances, m^2 (or any unit squared).
@@ -135,9 +138,10 @@ def pseudo_huber(sq: Float[Array, "*shape"], *, delta: float) -> Float[Array, "*
 def geman_mcclure(
     sq: Float[Array, "*shape"], *, scale: float
 ) -> Float[Array, "*shape"]:
-    """Geman-McClure penalty sq / (sq + scale^2) in [0, 1) of a squared distance.
+    r"""Geman-McClure penalty of a squared distance, in [0, 1).
 
-    Quadratic well below `scale`; far above, it tends to 1 and its gradient to 0.
+    $d^2 / (d^2 + c^2)$ with $c$ = `scale`: quadratic well below `scale`; far above, it
+    tends to 1 and its gradient to 0.
 
     Args:
         sq: squared distances, m^2 (or any unit squared).

@@ -85,8 +85,9 @@ def ray_agreement(
 ) -> Float[Array, "*batch joints"]:
     r"""Gaussian agreement of joints with the rays of their keypoints, in [0, 1].
 
-    exp(-|r|^2 / (2 scale^2)), r from the joint to its keypoint's ray: the target of a
-    predicted confidence, or the weight of a pseudo-label.
+    $e^{-\lVert r \rVert^2 / (2 \sigma^2)}$ with $\sigma$ = `scale` and $r$ from the
+    joint to its keypoint's ray: the target of a predicted confidence, or the weight of
+    a pseudo-label.
 
     Args:
         xyz: joints, metres, camera frame (any, with `cam_from_xyz`).
@@ -94,7 +95,7 @@ def ray_agreement(
         intrinsics: (fx, fy, cx, cy) of the keypoints' camera, pixels.
         where: joints that have a keypoint; default: all. Others give 0, whatever they
             hold.
-        scale: distance to the ray at which the agreement is exp(-1/2) = 0.61, metres.
+        scale: distance to the ray at which the agreement is $e^{-1/2} = 0.61$, metres.
         cam_from_xyz: moves `xyz` to the keypoints' camera where that is another one.
 
     Returns:

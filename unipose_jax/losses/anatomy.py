@@ -29,10 +29,11 @@ def symmetry(
     where: Bool[Array, "*batch joints"] | None = None,
     delta: float = 0.1,
 ) -> Float[Array, "*batch pairs"]:
-    """Difference of the lengths of the left and the right bone of a pair.
+    r"""Difference of the lengths of the left and the right bone of a pair.
 
-    Pseudo-Huber of log(l_left / l_right). It does not change with the size of the pose,
-    so it does not shrink bones. Weigh pairs by `bone_pair_weights`.
+    Pseudo-Huber penalty of $\log(l_\mathrm{left} / l_\mathrm{right})$. It does not
+    change with the size of the pose, so it does not shrink bones. Weigh pairs by
+    `bone_pair_weights`.
 
     Args:
         xyz: predicted joints, metres, any frame.
@@ -64,17 +65,17 @@ def bone_constancy(
     where: Bool[Array, "*batch time joints"] | None = None,
     delta: float = 0.1,
 ) -> Float[Array, "*batch time bones"]:
-    """Difference of the length of a bone from its mean over the clip.
+    r"""Difference of the length of a bone from its mean over the clip.
 
-    Pseudo-Huber of log l_t - m, with m the weighted mean over the clip of log l_t,
-    taken as constant. A frame's weight in m is the product of the weights of the two
-    joints. Average the penalties with `bone_weights`.
+    Pseudo-Huber penalty of $\log l_t - m$, with $m$ the weighted mean over the clip of
+    $\log l_t$, taken as constant. A frame's weight in $m$ is the product of the weights
+    of the two joints. Average the penalties with `bone_weights`.
 
     Args:
         xyz: predicted joints of whole clips, metres, any frame.
         skeleton: names the bones. Connections of joints that no bone joins give 0
             (`physics.anthropometry.bone_rigidity`).
-        weights: of each joint in m, e.g. the confidence of its keypoint; default: 1.
+        weights: of each joint in $m$, e.g. the confidence of its keypoint; default: 1.
             Where they are 0 in the whole clip, all frames weigh the same.
         where: joints that count; default: all. Bones of others give 0, whatever they
             hold, NaN included, and no gradient.
@@ -109,17 +110,18 @@ def bone_ratio(
     where: Bool[Array, "*batch joints"] | None = None,
     delta: float = 0.05,
 ) -> Float[Array, "*batch bones"]:
-    """Excess of a bone's length over the plausible ratios to stature.
+    r"""Excess of a bone's length over the plausible ratios to stature.
 
-    Pseudo-Huber of the distance of a length from [lo H, hi H], in metres
+    Pseudo-Huber penalty of the distance of a length from the interval $[a H, b H]$, in
+    metres, where $H$ is the stature and $a$, $b$ the ratios of the bone
     (`physics.anthropometry.plausible_bone_ratios`). Average the penalties with
     `bone_weights(..., rigid=False)`.
 
     Args:
         xyz: predicted joints, metres, any frame.
         skeleton: names the bones.
-        stature: H, metres, taken as constant; default: estimated from the bones of the
-            pose (`physics.constraints.estimate_stature`).
+        stature: $H$, metres, taken as constant; default: estimated from the bones of
+            the pose (`physics.constraints.estimate_stature`).
         where: joints that count; default: all. Bones of others give 0, whatever they
             hold, NaN included, and no gradient.
         delta: transition from quadratic to linear, metres.
@@ -150,7 +152,7 @@ def joint_limit(
 ) -> Float[Array, "*batch hinges"]:
     """Excess of the bend of elbows and knees over their range of motion.
 
-    Pseudo-Huber of the radians beyond the limits of `physics.anthropometry`:
+    Pseudo-Huber penalty of the radians beyond the limits of `physics.anthropometry`:
     `constraints.hyperextension` plus `constraints.hyperflexion`. Average the penalties
     with `hinge_weights`.
 

@@ -12,9 +12,10 @@ def binary_cross_entropy(
     *,
     where: Bool[Array, "*batch joints"] | None = None,
 ) -> Float[Array, "*batch joints"]:
-    """Binary cross-entropy of a predicted confidence against a soft target.
+    r"""Binary cross-entropy of a predicted confidence against a soft target.
 
-    log(1 + exp(l)) - t l for logit l and target t; smallest at sigmoid(l) = t.
+    $\log(1 + e^l) - t\, l$ for logit $l$ and target $t$; smallest where the sigmoid of
+    $l$ is $t$.
 
     Args:
         logits: of the predicted confidences.

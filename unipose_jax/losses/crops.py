@@ -21,8 +21,12 @@ def joint_pixel(
 ) -> Float[Array, "*batch joints"]:
     r"""Smooth L1 distance of joints, or of their anchors, to pixels of the crop.
 
-    A2J's L_tau with tau = `delta`: e^2 / (2 delta) where |e| < delta, |e| - delta / 2
-    elsewhere, averaged over u and v. For joints it is the in-plane part of A2J's loss
+    A2J's $L_\tau$ with $\tau$ = `delta`, averaged over u and v:
+
+    $$ L_\tau(e) = \begin{cases} e^2 / (2 \tau) & |e| < \tau \\
+    |e| - \tau / 2 & \text{elsewhere.} \end{cases} $$
+
+    For joints it is the in-plane part of A2J's loss
     of joint positions; for the weighted mean of the anchors, its loss of informative
     anchors.
 
@@ -48,10 +52,10 @@ def joint_depth(
     *,
     where: Bool[Array, "*batch joints"] | None = None,
 ) -> Float[Array, "*batch joints"]:
-    """Absolute error of the depth of joints, |z - t|.
+    r"""Absolute error of the depth of joints.
 
-    A2J's paper has a smooth L1 with tau = 3 here; its published code uses the plain L1,
-    as this function does. The gradient is zero at zero error.
+    A2J's paper has a smooth L1 with $\tau = 3$ here; its published code uses the plain
+    L1, as this function does. The gradient is zero at zero error.
 
     Args:
         depth: predicted z, metres.

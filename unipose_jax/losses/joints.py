@@ -17,7 +17,9 @@ def joint_position(
 ) -> Float[Array, "*batch joints"]:
     r"""Robust distance from each joint to its label.
 
-    Pseudo-Huber delta (sqrt(1 + |p - t|^2 / delta^2) - 1).
+    Pseudo-Huber penalty of the joint $p$ and its label $t$:
+
+    $$ \ell = \delta \left( \sqrt{1 + \lVert p - t \rVert^2 / \delta^2} - 1 \right) $$
 
     Args:
         xyz: predicted joints, metres.
@@ -44,11 +46,11 @@ def cross_modal(
 ) -> Float[Array, "*batch joints"]:
     r"""Robust distance between two predictions of one pose.
 
-    Pseudo-Huber delta (sqrt(1 + |p - q|^2 / delta^2) - 1), for the cross-modal
-    interaction of UniPose (arXiv 2509.23376; the choice of distance is ours). The
-    gradient reaches both predictions; `stop_gradient` on one makes it a target. Weight
-    the penalty by the product of both confidences, taken as constant: otherwise the
-    loss falls by lowering the confidences.
+    Pseudo-Huber penalty of $\lVert p - q \rVert$, for the cross-modal interaction of
+    UniPose (arXiv 2509.23376; the choice of distance is ours). The gradient reaches
+    both predictions; `stop_gradient` on one makes it a target. Weight the penalty by
+    the product of both confidences, taken as constant: otherwise the loss falls by
+    lowering the confidences.
 
     Args:
         xyz: joints from one modality, metres.
@@ -77,8 +79,9 @@ def bone_vector(
 ) -> Float[Array, "*batch bones"]:
     r"""Robust difference of the vectors from parent to child joint.
 
-    Pseudo-Huber of |(p_c - p_p) - (t_c - t_p)|, which does not depend on where the
-    pose is as a whole. A term of K. Wang et al., T-PAMI 2019 (arXiv 1901.03798).
+    Pseudo-Huber penalty of $\lVert (p_c - p_p) - (t_c - t_p) \rVert$ for child $c$ and
+    parent $p$, which does not depend on where the pose is as a whole. A term of K. Wang
+    et al., T-PAMI 2019 (arXiv 1901.03798).
 
     Args:
         xyz: predicted joints, metres.

@@ -21,16 +21,20 @@ def point_to_ray(
 ) -> Float[Array, "*batch joints"]:
     r"""Robust distance from each joint to the camera ray of its 2D keypoint.
 
-    With unit ray d and joint p, r = p - max(p.d, 0) d and the penalty is the
-    pseudo-Huber delta (sqrt(1 + |r|^2 / delta^2) - 1): quadratic below `delta`, linear
-    above, smooth at r = 0. Behind the camera, r points to its centre.
+    For the unit ray $d$ of the keypoint and the joint $p$,
 
-    All rays meet in the camera: r is shorter the nearer a joint is, so noisy keypoints
-    without other evidence of depth pull joints to the camera. With `at_depth` z_0, r is
-    multiplied by z_0 / max(z, min_depth), z being the joint's depth in the camera of
-    the keypoints: the distance is that of the same angle at depth z_0, and moving along
-    the line of sight does not change it. Use a depth that the penalty must not pull,
-    such as the median depth of the person.
+    $$ r = p - \max(p \cdot d, 0)\, d, \qquad
+    \ell = \delta \left( \sqrt{1 + \lVert r \rVert^2 / \delta^2} - 1 \right), $$
+
+    the pseudo-Huber penalty: quadratic below `delta`, linear above, smooth at $r = 0$.
+    Behind the camera, $r$ points to its centre.
+
+    All rays meet in the camera: $r$ is shorter the nearer a joint is, so noisy
+    keypoints without other evidence of depth pull joints to the camera. With `at_depth`
+    $z_0$, $r$ is multiplied by $z_0 / \max(z, z_\mathrm{min})$, where $z$ is the
+    joint's depth in the camera of the keypoints: the distance is that of the same angle
+    at depth $z_0$, and moving along the line of sight does not change it. Use a depth
+    that the penalty must not pull, such as the median depth of the person.
 
     Args:
         xyz: predicted joints, metres, camera frame (any, with `cam_from_xyz`).
@@ -41,9 +45,9 @@ def point_to_ray(
         delta: transition from quadratic to linear, metres.
         cam_from_xyz: moves `xyz` to the keypoints' camera where that is another one,
             so that rays start elsewhere than at the origin of `xyz`.
-        at_depth: z_0, metres, in the frame of the camera of the keypoints, taken as
+        at_depth: $z_0$, metres, in the frame of the camera of the keypoints, taken as
             constant; default: the distance at the joint itself.
-        min_depth: smallest z that the rescaling divides by, metres.
+        min_depth: smallest $z$ that the rescaling divides by, metres.
 
     Returns:
         Penalty of each joint, metres.
@@ -73,10 +77,13 @@ def reprojection(
 ) -> Float[Array, "*batch joints"]:
     r"""Robust image distance from each projected joint to its 2D keypoint.
 
-    Pseudo-Huber of |(fx x q + cx - u, fy y q + cy - v)| with q = 1 / z. For z below
-    m = `min_depth`, 1 / z continues as its tangent, q = (2 m - z) / m^2: gradients stay
-    finite at and behind the camera, still point to the front, and are exact everywhere
-    else.
+    Pseudo-Huber penalty of the distance between the keypoint $(u, v)$ and
+
+    $$ (f_x\, x\, q + c_x,\; f_y\, y\, q + c_y), \qquad q = 1 / z. $$
+
+    For $z$ below $m$ = `min_depth`, $1 / z$ continues as its tangent,
+    $q = (2 m - z) / m^2$: gradients stay finite at and behind the camera, still point
+    to the front, and are exact everywhere else.
 
     Args:
         xyz: predicted joints, metres, camera frame (any, with `cam_from_xyz`).
@@ -111,10 +118,11 @@ def squared_projection_error(
     *,
     where: Bool[Array, "*batch joints"] | None = None,
 ) -> Float[Array, "*batch joints"]:
-    """Squared distance of projected joints to keypoints, |u - t|^2.
+    r"""Squared distance of projected joints to keypoints.
 
-    A term of K. Wang et al., T-PAMI 2019 (arXiv 1901.03798). In a unit relative to the
-    apparent size of the person, it is the same for near and far people.
+    $\lVert u - t \rVert^2$ of a projected joint $u$ and its keypoint $t$, a term of K.
+    Wang et al., T-PAMI 2019 (arXiv 1901.03798). In a unit relative to the apparent size
+    of the person, it is the same for near and far people.
 
     Args:
         projected: projected joints, in any unit.
@@ -138,10 +146,10 @@ def bone_extent(
     skeleton: definitions.Skeleton,
     where: Bool[Array, "*batch joints"] | None = None,
 ) -> Float[Array, "*batch bones"]:
-    """Squared difference of the extents of bones along the image axes.
+    r"""Squared difference of the extents of bones along the image axes.
 
-    The extent of a bone is (|du|, |dv|) from parent to child, without signs: the bone
-    term at test time of K. Wang et al., T-PAMI 2019 (arXiv 1901.03798).
+    The extent of a bone is $(|\Delta u|, |\Delta v|)$ from parent to child, without
+    signs: the bone term at test time of K. Wang et al., T-PAMI 2019 (arXiv 1901.03798).
 
     Args:
         projected: projected joints, in any unit.

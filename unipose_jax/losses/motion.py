@@ -25,15 +25,15 @@ def speed(
     delta: float = 0.05,
     max_gap: float = finite_differences.MAX_GAP,
 ) -> Float[Array, "*batch time-1 joints"]:
-    """Excess of the step of a joint over what its largest speed allows.
+    r"""Excess of the step of a joint over what its largest speed allows.
 
-    Pseudo-Huber of max(|p' - p| - v h, 0), in metres, for a step of h seconds and a
-    largest speed v. Its scale does not depend on the frame rate.
+    Pseudo-Huber penalty of $\max(\lVert p' - p \rVert - v h, 0)$, in metres, for a step
+    of $h$ seconds and a largest speed $v$. Its scale does not depend on the frame rate.
 
     Args:
         xyz: predicted joints, metres, any frame at rest.
         time: seconds. Steps that do not increase, or exceed `max_gap`, give 0.
-        limit: v, m/s (`physics.anthropometry.max_speeds`).
+        limit: $v$, m/s (`physics.anthropometry.max_speeds`).
         where: joints that count; default: all. Steps of others give 0, whatever they
             hold, NaN included, and no gradient.
         delta: transition from quadratic to linear, metres.
@@ -57,18 +57,19 @@ def acceleration(
     delta: float = 0.05,
     max_gap: float = finite_differences.MAX_GAP,
 ) -> Float[Array, "*batch time-2 joints"]:
-    """Excess of the bend of a joint's path over what its largest acceleration allows.
+    r"""Excess of the bend of a joint's path over what its largest acceleration allows.
 
-    Pseudo-Huber of max(|e| - a h k / 2, 0), in metres: e is the distance of a joint
-    from the straight line through its neighbours in time, which an acceleration a
-    explains up to a h k / 2 with steps of h and k seconds. Exact for irregular time
+    Pseudo-Huber penalty of $\max(\lVert e \rVert - a h k / 2, 0)$, in metres: $e$ is
+    the distance of a joint from the straight line through its neighbours in time, which
+    an acceleration $a$ explains up to $a h k / 2$ with steps of $h$ and $k$ seconds.
+    Exact for irregular time
     stamps.
 
     Args:
         xyz: predicted joints, metres, any frame at rest.
         time: seconds. Frames next to steps that do not increase, or exceed `max_gap`,
             give 0.
-        limit: a, m/s^2 (`physics.anthropometry.max_accelerations`).
+        limit: $a$, m/s^2 (`physics.anthropometry.max_accelerations`).
         where: joints that count; default: all. Frames that need others give 0, whatever
             they hold, NaN included, and no gradient.
         delta: transition from quadratic to linear, metres.

@@ -13,9 +13,9 @@ def categorical_cross_entropy(
     *,
     where: Bool[Array, "*batch points"] | None = None,
 ) -> Float[Array, "*batch points"]:
-    """Cross-entropy of predicted class probabilities against labels.
+    r"""Cross-entropy of predicted class probabilities against labels.
 
-    log sum_k exp(l_k) - l_c for logits l and class c: minus the logarithm of the
+    $\log \sum_k e^{l_k} - l_c$ for logits $l$ and class $c$: minus the logarithm of the
     probability that the softmax gives to the class.
 
     Args:

@@ -20,13 +20,15 @@ def pairwise_ranking(
 ) -> Float[Array, "*pairs"]:
     r"""Three-way ranking loss of predicted relative depths.
 
-    log(1 + exp(-r (z_b - z_a))) for a label r = +1 (a is nearer) or -1 (b is), and
-    (z_a - z_b)^2 for r = 0.
+    $$ \ell = \begin{cases} \log(1 + e^{-r (z_b - z_a)}) & r = \pm 1 \\
+    (z_a - z_b)^2 & r = 0 \end{cases} $$
+
+    for a label $r = +1$ (a is nearer), $-1$ (b is) or 0 (equally near).
 
     Args:
         depth_a: predicted depth of the first keypoint of each pair, any unit.
         depth_b: predicted depth of the second keypoint, same unit.
-        targets: label r: +1, -1 or 0.
+        targets: label $r$: +1, -1 or 0.
         where: pairs that have a label; default: all. Others give 0, whatever they
             hold, NaN included, and no gradient.
 

@@ -19,15 +19,18 @@ def surface_distance(
 ) -> Float[Array, "*batch joints"]:
     r"""Geman-McClure penalty of a joint's depth relative to the surface before it.
 
-    With e = z - (s + t), the penalty is delta e^2 / (e^2 + delta^2), in [0, delta). It
-    saturates: a joint behind another limb, far from the surface in front of it, gets
-    almost no gradient.
+    For the joint's depth $z$, the surface $s$ and the skin depth $t$,
+
+    $$ e = z - (s + t), \qquad \ell = \delta \frac{e^2}{e^2 + \delta^2}. $$
+
+    The penalty is below `delta` and saturates: a joint behind another limb, far from
+    the surface in front of it, gets almost no gradient.
 
     Args:
         xyz: predicted joints, metres, depth-camera frame.
-        surface_depth: s, observed depth at the joint's own pixel, metres; taken as
+        surface_depth: $s$, observed depth at the joint's own pixel, metres; taken as
             constant (see `geometry.depth.surface_depth`).
-        skin_depth: t, how far joints lie below the skin, metres
+        skin_depth: $t$, how far joints lie below the skin, metres
             (`physics.skin_depths.typical`); may be learned.
         where: joints with an observed surface; default: all. Others give 0, whatever
             they and `surface_depth` hold, NaN included, and no gradient.
@@ -51,15 +54,16 @@ def surface_hinge(
     where: Bool[Array, "*batch joints"] | None = None,
     delta: float = 0.05,
 ) -> Float[Array, "*batch joints"]:
-    r"""Penalty of a joint in front of the surface: it must satisfy z >= s + t_min.
+    r"""Penalty of a joint in front of the visible surface.
 
-    Pseudo-Huber of max(s + t_min - z, 0). Holds for hidden joints too.
+    Every joint, hidden ones too, must satisfy $z \ge s + t_\mathrm{min}$: pseudo-Huber
+    penalty of $\max(s + t_\mathrm{min} - z, 0)$.
 
     Args:
         xyz: predicted joints, metres, depth-camera frame.
-        surface_depth: s, observed depth at the joint's own pixel, metres; taken as
+        surface_depth: $s$, observed depth at the joint's own pixel, metres; taken as
             constant (see `geometry.depth.surface_depth`).
-        min_skin_depth: t_min, metres (`physics.skin_depths.least`).
+        min_skin_depth: $t_\mathrm{min}$, metres (`physics.skin_depths.least`).
         where: joints with an observed surface; default: all. Others give 0, whatever
             they and `surface_depth` hold, NaN included, and no gradient.
         delta: transition from quadratic to linear, metres.
@@ -87,9 +91,9 @@ def coverage(
 ) -> Float[Array, "*batch points"]:
     r"""Distance of body points from the nearest capsule around a bone.
 
-    With e the distance of a point from the nearest capsule (0 inside), the penalty is
-    delta e^2 / (e^2 + delta^2) (Geman-McClure): points of other objects get little
-    gradient. Costs points x bones; pass a random subset of a large cloud.
+    With $e$ the distance of a point from the nearest capsule (0 inside), the penalty is
+    $\delta\, e^2 / (e^2 + \delta^2)$ (Geman-McClure): points of other objects get
+    little gradient. Costs points x bones; pass a random subset of a large cloud.
 
     Args:
         xyz: predicted joints, metres.

@@ -17,10 +17,11 @@ def accel_error(
     max_gap: float = finite_differences.MAX_GAP,
     per_joint: bool = False,
 ) -> reduction.WeightedMean:
-    """Mean length of the difference of predicted and true acceleration, m/s^2.
+    r"""Mean length of the difference of predicted and true acceleration, m/s^2.
 
-    From real time stamps, irregular spacing allowed. Measures jitter: a constant error
-    of position does not count.
+    $\frac{1}{n} \sum_i \lVert \ddot x_i - \ddot t_i \rVert$, from real time stamps,
+    irregular spacing allowed. Measures jitter: a constant error of position does not
+    count.
 
     Args:
         xyz: predicted joints, metres, any frame at rest.

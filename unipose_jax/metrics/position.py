@@ -17,7 +17,11 @@ def mpjpe(
     valid: Bool[arrays.AnyArray, "*batch joints"],
     per_joint: bool = False,
 ) -> reduction.WeightedMean:
-    """Mean per-joint position error, metres: the mean distance to the true joint.
+    r"""Mean per-joint position error (MPJPE), metres.
+
+    $$ \frac{1}{n} \sum_i \lVert x_i - t_i \rVert $$
+
+    over all valid joints $x_i$ with true positions $t_i$.
 
     Args:
         xyz: predicted joints, metres.
@@ -68,9 +72,12 @@ def pa_mpjpe(
     counted: Bool[arrays.AnyArray, "*batch joints"] | None = None,
     per_joint: bool = False,
 ) -> reduction.WeightedMean:
-    """MPJPE, metres, after Procrustes alignment of each frame to its truth.
+    r"""MPJPE, metres, after Procrustes alignment of each frame to its truth.
 
-    Alignment by rotation, translation and scale (`transforms.similarity_align`).
+    $$ \frac{1}{n} \sum_i \lVert s R x_i + b - t_i \rVert, $$
+
+    where scale $s$, rotation $R$ and translation $b$ of each frame minimise the squared
+    distances (`transforms.similarity_align`).
 
     Args:
         xyz: predicted joints, metres.

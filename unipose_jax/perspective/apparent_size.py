@@ -105,7 +105,7 @@ def apparent_sizes(
     stature_std: float = 0.06,
     pose_std: float = 0.25,
 ) -> Sizes:
-    """Pixels per metre of each person: an upper quantile over the detected segments.
+    r"""Pixels per metre of each person: an upper quantile over the detected segments.
 
     Args:
         uv: keypoints, pixels. Ignored, even if NaN, where confidence is too low.
@@ -120,8 +120,8 @@ def apparent_sizes(
         stature_std: standard deviation of the logarithm of people's stature; of
             adults it is 0.05 (`synthesis.motion.body_shape.ShapeParams`).
         pose_std: that of the ratio of one kind of segment, by foreshortening and
-            errors of keypoints. The spread of a size is
-            sqrt(stature_std^2 + pose_std^2 / kinds).
+            errors of keypoints ($\sigma_p$; $\sigma_s$ of stature). The spread of a
+            size is $\sqrt{\sigma_s^2 + \sigma_p^2 / n}$ for $n$ kinds.
 
     Returns:
         `log_size` is the logarithm of f / z where a person is of canonical stature.

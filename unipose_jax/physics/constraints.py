@@ -27,8 +27,9 @@ BEHIND = 0.3
 def log_bone_lengths(
     xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch bones"]:
-    """log(sqrt(length^2 + SOFTENING^2)), length in metres.
+    r"""Logarithms of bone lengths, softened at zero.
 
+    $\log \sqrt{l^2 + \epsilon^2}$ with $l$ in metres and $\epsilon$ = `SOFTENING`.
     Differences are log-ratios of lengths: scale-free, so nothing is gained by shrinking
     a bone, and gradients are finite where a bone has no length.
 
@@ -79,13 +80,14 @@ def bone_ratio_excess(
     *,
     skeleton: definitions.Skeleton,
 ) -> Float[Array, "*batch bones"]:
-    """Distance of bone lengths from their plausible range for the stature, metres.
+    r"""Distance of bone lengths from their plausible range for the stature, metres.
 
-    max(l - hi H, 0) + max(lo H - l, 0), with `anthropometry.plausible_bone_ratios`.
+    $\max(l - b H, 0) + \max(a H - l, 0)$ with the ratios $a$ and $b$ of
+    `anthropometry.plausible_bone_ratios`.
 
     Args:
         xyz: joints, metres, any frame.
-        stature: H, metres.
+        stature: $H$, metres.
         skeleton: names the bones.
     """
     lo, hi = anthropometry.plausible_bone_ratios(skeleton)
@@ -121,13 +123,14 @@ def hyperflexion(
 def hyperextension(
     xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
 ) -> Float[Array, "*batch hinges"]:
-    """Extension of elbows and knees beyond `anthropometry.HYPEREXTENSION`, radians.
+    r"""Extension of elbows and knees beyond `anthropometry.HYPEREXTENSION`, radians.
 
-    With unit segments u above and w below the hinge, and the right axis r of the body,
-    a knee bends by -angle n.r, n being the direction of u x w: the violation grows with
-    the angle by which a shank is folded to the front, up to 160 degrees. Beyond, the
-    side of a folded limb is not defined, and `hyperflexion` applies. Elbows, whose axis
-    the shoulder turns, are compared by sines: (u x w).r with the sine of the limit.
+    With unit segments $u$ above and $w$ below the hinge, the angle $\alpha$ between
+    them, the direction $n$ of $u \times w$, and the right axis $r$ of the body, a knee
+    bends by $-\alpha\, n \cdot r$: the violation grows with the angle by which a shank
+    is folded to the front, up to 160 degrees. Beyond, the side of a folded limb is not
+    defined, and `hyperflexion` applies. Elbows, whose axis the shoulder turns, are
+    compared by sines: $(u \times w) \cdot r$ with the sine of the limit.
     That is radians for small angles, and always below 1. The body axes take no
     gradient.
 
@@ -156,14 +159,14 @@ def speed_excess(
     *,
     limit: Float[Array, " joints"],
 ) -> Float[Array, "*batch time-1 joints"]:
-    """Length of a joint's step beyond what its largest speed allows, metres.
+    r"""Length of a joint's step beyond what its largest speed allows, metres.
 
-    max(|p' - p| - v h, 0) for a step of h seconds.
+    $\max(\lVert p' - p \rVert - v h, 0)$ for a step of $h$ seconds.
 
     Args:
         xyz: joints, metres, any frame at rest.
         time: seconds; mask steps that are not `finite_differences.consecutive`.
-        limit: v, m/s.
+        limit: $v$, m/s.
     """
     moved = numerics.safe_norm(jnp.diff(xyz, axis=-3), axis=-1)
     allowed = finite_differences.time_steps(time)[..., None] * _like(limit, moved)
@@ -176,15 +179,16 @@ def acceleration_excess(
     *,
     limit: Float[Array, " joints"],
 ) -> Float[Array, "*batch time-2 joints"]:
-    """Deviation of a joint beyond what its largest acceleration allows, metres.
+    r"""Deviation of a joint beyond what its largest acceleration allows, metres.
 
-    max(|e| - a h k / 2, 0): e is the `finite_differences.line_deviation` from the line
-    through the neighbours in time, h and k are the steps before and after.
+    $\max(\lVert e \rVert - a h k / 2, 0)$: $e$ is the
+    `finite_differences.line_deviation` from the line through the neighbours in time,
+    $h$ and $k$ are the steps before and after.
 
     Args:
         xyz: joints, metres, any frame at rest.
         time: seconds; mask steps that are not `finite_differences.consecutive`.
-        limit: a, m/s^2.
+        limit: $a$, m/s^2.
     """
     strayed = numerics.safe_norm(finite_differences.line_deviation(xyz, time), axis=-1)
     allowed = finite_differences.half_step_product(time)[..., None] * _like(

@@ -74,10 +74,16 @@ def fit_to_rays(
 ) -> Float[Array, "joints 3"]:
     r"""Symmetric offsets that bring joints closest to the rays of their keypoints.
 
-    Minimises sum of c delta^2 (sqrt(1 + |r|^2 / delta^2) - 1) + ridge c |o|^2 / 2 with
-    r = (I - d d^T)(x + R^T o) by iteratively reweighted least squares, R the frame of
-    the torso. Offsets forward need people who face in different directions: what less
-    than a share `ridge` of the rays can tell stays near 0.
+    Minimises, by iteratively reweighted least squares,
+
+    $$ \sum c \left[ \delta^2 \left( \sqrt{1 + \lVert r \rVert^2 / \delta^2} - 1 \right)
+    + \tfrac{1}{2} \rho \lVert o \rVert^2 \right], \qquad
+    r = (I - d d^T)(x + R^T o) $$
+
+    over the offset $o$ of each joint, with its position $x$, ray $d$ and confidence
+    $c$, the frame $R$ of the torso, and $\rho$ = `ridge`. Offsets forward need people
+    who face in different directions: what less than a share `ridge` of the rays can
+    tell stays near 0.
 
     Args:
         xyz: predicted joints, metres.

@@ -12,7 +12,8 @@ from data_pipelines.cameras import calibration, k4a_calibration
 from data_pipelines.readers.recordings import conversion
 from unipose_jax import errors
 
-_MILLIMETRE = 0.001
+_MILLIMETRE, _MICROSECOND = 1e-3, 1e-6
+_ONI_STAMP = cv2.CAP_OPENNI_DEPTH_GENERATOR + cv2.CAP_PROP_POS_MSEC  # microseconds
 
 
 def read_mkv(path: pathlib.Path) -> conversion.Source:
@@ -97,23 +98,26 @@ def read_oni(path: pathlib.Path) -> conversion.Source:
         while capture.grab():
             good, depth = capture.retrieve(flag=cv2.CAP_OPENNI_DEPTH_MAP)
             if good:
-                frames.append((depth, None))
-                time.append(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e-3)
+                frames.append((np.array(depth), None))
+                time.append(capture.get(_ONI_STAMP) * _MICROSECOND)
     finally:
         capture.release()
     if not frames:
         raise errors.BadInput(f"{path} has no depth")
     height, width = frames[0][0].shape
+    focal *= width / 640  # it is that of 640 x 480
     camera = calibration.make_camera(
         width, height, (focal, focal, width / 2, height / 2)
     )
     calibration.check_camera(camera, str(path))
-    increasing = (np.diff(time) > 0).all()
+    stamped = (np.diff(time) > 0).all()
+    if not stamped:
+        errors.warn(f"{path} has no time stamps; 30 frames per second are assumed")
     return conversion.Source(
         frames=frames,
         depth_camera=camera,
         depth_unit=_MILLIMETRE,
-        time=np.array(time) if increasing else None,
-        fps=None if increasing else 30.0,
+        time=np.array(time) if stamped else None,
+        fps=None if stamped else 30.0,
         mirrored=True,
     )

@@ -20,8 +20,8 @@ from data_pipelines.prepared import track_records as prepared_tracks
 from data_pipelines.readers import registry
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
-from tests import config_data
-from unipose_jax import errors
+from tests import cluster_tasks, config_data
+from unipose_jax import cluster, errors
 
 
 def make_data(tmp_path, name="prepared", **changes):
@@ -159,16 +159,26 @@ def test_tfds_opens_the_folder(recordings, tmp_path):
     assert builder.as_data_source(split="test")[0]["uv"].shape == (15, 2)
 
 
-def test_several_machines_and_shards_give_the_same_bytes(
+def test_two_workers_of_which_one_is_killed_write_the_same_bytes(
     recordings, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(prepare, "_SHARD_FRAMES", 16)
     alone = prepare.prepare(make_data(tmp_path, "alone"), recordings)
+    monkeypatch.setattr(prepare, "write_shard", cluster_tasks.write_shard_and_be_killed)
     shared = make_data(tmp_path, "shared")
-    assert prepare.prepare(shared, recordings, host=1, hosts=2) is None
-    folder = prepare.prepare(shared, recordings, host=0, hosts=2)
+    folder = prepare.prepare(shared, recordings, engine=cluster.Engine(workers=2))
+    assert (tmp_path / "shared" / cluster_tasks.KILLED).exists()
     assert len(list(folder.glob("*-train.array_record*"))) == 2
     assert contents(folder) == contents(alone)
+
+
+def test_workers_that_do_not_share_the_folder_are_found(
+    recordings, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(prepare, "write_shard", lambda shard, data: None)
+    monkeypatch.setattr(prepare, "_SHARED_FOLDER_SECONDS", 0)
+    with pytest.raises(errors.BadInput, match="must share the folder of --data_dir"):
+        prepare.prepare(make_data(tmp_path), recordings)
 
 
 PROGRAM = """

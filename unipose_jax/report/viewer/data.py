@@ -8,7 +8,9 @@ import base64
 import gzip
 import io
 import math
+import os
 from collections.abc import Sequence
+from concurrent import futures
 from typing import Any
 
 import numpy as np
@@ -144,7 +146,7 @@ def _clouds(clouds: Sequence[scene_lib.Cloud], most: int) -> Json:
     """Clouds one after the other: points, colours and where each cloud starts."""
     sampled = [_sampled(cloud, most) for cloud in clouds]
     xyz = np.concatenate([cloud.xyz for cloud in sampled]).astype(np.float32)
-    rgb = [_colors(cloud) for cloud in sampled]
+    rgb = [cloud_rgb(cloud) for cloud in sampled]
     return {
         "start": np.cumsum([0, *(len(cloud.xyz) for cloud in sampled)]).tolist(),
         "xyz": array(xyz),
@@ -162,7 +164,8 @@ def _sampled(cloud: scene_lib.Cloud, most: int) -> scene_lib.Cloud:
     return scene_lib.Cloud(xyz=cloud.xyz[chosen].astype(np.float32), rgb=rgb)
 
 
-def _colors(cloud: scene_lib.Cloud) -> UInt8[np.ndarray, "points 3"]:
+def cloud_rgb(cloud: scene_lib.Cloud) -> UInt8[np.ndarray, "points 3"]:
+    """Colours of the points of a cloud, by depth where it has none."""
     if cloud.rgb is not None:
         return cloud.rgb
     depth = cloud.xyz[:, 2]
@@ -181,22 +184,35 @@ def _pictures(scene: scene_lib.Scene, budget: float) -> Json | None:
         from PIL import Image
     except ModuleNotFoundError:
         return None
-    colors = _as_colors(scene)
-    images = [Image.fromarray(image) for image in colors]
-    camera, size = scene.pictures.camera, images[0].size
-    scale = min(1.0, math.sqrt(_MAX_PIXELS / (size[0] * size[1])))
-    trial = images[:: max(1, len(images) // 4)]
+    images = [Image.fromarray(image) for image in pictures_rgb(scene)]
+    scale, quality = _compression(images, _bytes(budget))
+
+    def encoded(image: Any) -> str:
+        file = _webp(_resized(image, scale), quality)
+        return base64.b64encode(file).decode("ascii")
+
+    with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        files = list(pool.map(encoded, images))
+    return {
+        "kind": "depth" if scene.pictures.images[0].ndim == 2 else "colour",
+        "camera": _camera(scene.pictures.camera),
+        "files": files,
+    }
+
+
+def _compression(images: Sequence[Any], most: float) -> tuple[float, int]:
+    """Scale and quality with which pictures have that many bytes or fewer, on average.
+
+    Found on a few of them.
+    """
+    width, height = images[0].size
+    scale = min(1.0, math.sqrt(_MAX_PIXELS / (width * height)))
     while True:
-        small = [_resized(image, scale) for image in trial]
+        small = [_resized(image, scale) for image in images[:: -(-len(images) // 4)]]
         for quality in _QUALITIES:
             used = np.mean([len(_webp(image, quality)) for image in small])
-            if used <= _bytes(budget) or max(small[0].size) <= 160:
-                files = [_webp(_resized(image, scale), quality) for image in images]
-                return {
-                    "kind": "depth" if scene.pictures.images[0].ndim == 2 else "colour",
-                    "camera": _camera(camera),
-                    "files": [base64.b64encode(file).decode("ascii") for file in files],
-                }
+            if used <= most or max(small[0].size) <= 160:
+                return scale, quality
         scale *= 0.7
 
 
@@ -212,20 +228,23 @@ def _resized(image: Any, scale: float) -> Any:
 
 def _webp(image: Any, quality: int) -> bytes:
     file = io.BytesIO()
-    image.save(file, "WEBP", quality=quality, method=3)
+    image.save(file, "WEBP", quality=quality, method=2)
     return file.getvalue()
 
 
-def _as_colors(scene: scene_lib.Scene) -> Sequence[np.ndarray]:
+def pictures_rgb(scene: scene_lib.Scene) -> Sequence[np.ndarray]:
     """Images as they are, depth maps in the colours of one range for all frames."""
     assert scene.pictures is not None
     images = scene.pictures.images
     if images[0].ndim == 3:
         return images
-    joints = np.concatenate(
-        [person.poses[0].xyz[..., 2].ravel() for person in scene.people]
-    )
+    shown = depth_range(scene)
+    return [palette.depth_rgb(image, depth_range=shown) for image in images]
+
+
+def depth_range(scene: scene_lib.Scene) -> tuple[float, float]:
+    """Nearest and farthest depth of the people of a scene, metres, with a margin."""
+    joints = np.concatenate([p.poses[0].xyz[..., 2].ravel() for p in scene.people])
     joints = joints[np.isfinite(joints)]
     near, far = np.quantile(joints, [0.02, 0.98]) if len(joints) else (1.0, 4.0)
-    depth_range = (max(float(near) - 0.3, 0.05), float(far) + 0.3)
-    return [palette.depth_rgb(image, depth_range=depth_range) for image in images]
+    return max(float(near) - 0.3, 0.05), float(far) + 0.3
