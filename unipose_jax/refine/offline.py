@@ -121,12 +121,14 @@ def refine(
     """
     _check_shape(xyz, skeleton)
     count, joints, _ = xyz.shape
-    valid = np.ones((count, joints), bool) if valid is None else valid
+    # Made by NumPy, for which nothing is compiled.
+    if valid is None:
+        valid = jnp.asarray(np.ones((count, joints), bool))
     _check_units(xyz, time, valid, confidence, skeleton)
-    time = (
-        np.arange(count, dtype=xyz.dtype) / np.float32(_FPS) if time is None else time
-    )
-    person = np.zeros(count, np.int32) if person is None else person
+    if time is None:
+        time = jnp.asarray(np.arange(count, dtype=xyz.dtype) / np.float32(_FPS))
+    if person is None:
+        person = jnp.asarray(np.zeros(count, np.int32))
     track, problem, start, sides = _prepare(
         *(xyz, valid, confidence, time, person, keypoints, clouds, prior),
         skeleton=skeleton,
