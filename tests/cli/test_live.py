@@ -279,7 +279,7 @@ def test_the_status_counts_frames_and_measures_latency(monkeypatch, capsys):
     status.end()
     line = capsys.readouterr().err
     assert line.startswith("5 frames in 2.0 s: 2.0 frames/s, latency 40 ms (median)")
-    assert line.endswith("10 dropped\n")
+    assert line.endswith("10 dropped, 40 ms latency (99 %)\n")
 
 
 def test_lines_are_all_that_the_standard_output_gets(capfd):

@@ -44,7 +44,11 @@ class Status:
             line = "no frame arrived"
         else:
             seconds = self._times[-1] - self._times[0]
-            line = f"{len(self._times)} frames in {seconds:.1f} s: {self._rate()}"
+            slow = 1000 * np.quantile(self._latencies, 0.99)
+            line = (
+                f"{len(self._times)} frames in {seconds:.1f} s: {self._rate()}, "
+                f"{slow:.0f} ms latency (99 %)"
+            )
         self._print(line)
         if self._terminal:
             print(file=sys.stderr)
