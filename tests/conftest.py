@@ -1,5 +1,7 @@
 import contextlib
+import dataclasses
 import fcntl
+import gc
 import importlib.metadata
 import io
 import os
@@ -8,11 +10,12 @@ from typing import NamedTuple
 
 # Most time goes to compiling what runs for a moment; the renderer, for one, takes 5
 # instead of 17 seconds without optimisation and with the older code for fusions, which
-# jaxlib 0.11 no longer has.
+# jaxlib 0.11 no longer has. In one part instead of 32, a small program compiles in 18
+# instead of 23 ms.
 # Set before JAX is imported; the processes that tests start have it, too.
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0"
+    "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
     + " --xla_cpu_use_fusion_emitters=false"
     * importlib.metadata.version("jaxlib").startswith("0.10."),
 )
@@ -28,6 +31,7 @@ from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.rendered import cache, clip_pool
 from tests import config_data
+from unipose_jax.cli import modes, sample
 from unipose_jax.synthesis import pools as render
 from unipose_jax.synthesis import scene
 from unipose_jax.train import parallel
@@ -36,21 +40,35 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+MOST_MAPPED = 20_000  # of 65,530: one file adds many
 
 # What takes long to compile is compiled once for all workers, files and later runs.
 jax.config.update("jax_compilation_cache_dir", str(ROOT / ".pytest_cache/compiled"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
+# Tracing makes many small objects, few of which are garbage: collecting after every
+# 700 of them took a tenth of the time.
+gc.set_threshold(20_000, 20, 20)
+
+
+def pytest_collection_finish():
+    """Modules and tests stay to the end, so that no later collection visits them."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def forget_programs():
-    """Drops compiled programs after each file.
+    """Drops compiled programs after a file, once there are many.
 
     Each keeps some pages mapped, and a process may map 65,530 at most on Linux
     (vm.max_map_count): beyond, the compiler dies with a segmentation fault.
     """
     yield
-    jax.clear_caches()
+    mapped = pathlib.Path("/proc/self/maps")
+    if not mapped.exists() or mapped.read_bytes().count(b"\n") > MOST_MAPPED:
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
@@ -155,10 +173,21 @@ def rendered_recording(tmp_path_factory) -> pathlib.Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def sample_recording(shared_folder) -> pathlib.Path:
+    """What `--mode=sample` makes, with fewer and smaller frames; not to be changed."""
+    params = dataclasses.replace(sample.SCENE, frames=18, height=120, width=160)
+    folder = shared_folder / "sample"
+    with made_once(folder) as missing:
+        if missing:
+            sample.make_sample(folder, seed=modes.FLAGS["seed"].default, params=params)
+    return folder
+
+
 @pytest.fixture
 def figures(monkeypatch):
     """The figures that are drawn, in order; none is written to a file."""
-    from unipose_jax.report.draw import canvas
+    from benchmarks.figures import canvas
 
     saved = []
     monkeypatch.setattr(canvas, "save", lambda fig, path: saved.append(fig))

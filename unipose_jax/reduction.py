@@ -1,10 +1,12 @@
 """Weighted means that add over batches, devices and hosts."""
 
 import dataclasses
+from typing import Any
 
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
+
+from unipose_jax.geometry import arrays
 
 
 @jax.tree_util.register_dataclass
@@ -15,18 +17,19 @@ class WeightedMean:
     Both fields have one shape: () for one mean, (joints,) for one per joint.
     """
 
-    total: Array  # weighted sum of the values
-    weight: Array  # sum of the weights
+    total: Any  # array: weighted sum of the values
+    weight: Any  # array: sum of the weights
 
     def __add__(self, other: "WeightedMean") -> "WeightedMean":
         if not isinstance(other, WeightedMean):
             return NotImplemented
         return WeightedMean(self.total + other.total, self.weight + other.weight)
 
-    def mean(self) -> Array:
+    def mean(self) -> Any:
         """Returns total / weight, and 0 where nothing was weighted."""
+        xp = arrays.namespace(self.total, self.weight)
         some = self.weight > 0
-        return jnp.where(some, self.total / jnp.where(some, self.weight, 1.0), 0.0)
+        return xp.where(some, self.total / xp.where(some, self.weight, 1.0), 0.0)
 
     def psum(self, axis_name: str) -> "WeightedMean":
         """Returns the sum over all devices of a mapped axis."""
@@ -34,9 +37,9 @@ class WeightedMean:
 
 
 def weighted_mean(
-    values: Float[Array, "*shape"],
-    weights: Float[Array, "*shape"] | None = None,
-    where: Bool[Array, "*shape"] | None = None,
+    values: Float[arrays.AnyArray, "*shape"],
+    weights: Float[arrays.AnyArray, "*shape"] | None = None,
+    where: Bool[arrays.AnyArray, "*shape"] | None = None,
     *,
     keep_last: bool = False,
 ) -> WeightedMean:
@@ -53,10 +56,11 @@ def weighted_mean(
     Returns:
         The mean, not yet divided.
     """
-    weights = jnp.ones_like(values) if weights is None else weights
+    xp = arrays.namespace(values, weights, where)
+    weights = xp.ones_like(values) if weights is None else weights
     if where is not None:
-        values = jnp.where(where, values, 0.0)
-        weights = jnp.where(where, weights, 0.0)
+        values = xp.where(where, values, 0.0)
+        weights = xp.where(where, weights, 0.0)
     axes = tuple(range(values.ndim - 1 if keep_last else values.ndim))
-    total = jnp.sum(values * weights, axis=axes)
-    return WeightedMean(total, jnp.sum(weights, axis=axes))
+    total = xp.sum(values * weights, axis=axes)
+    return WeightedMean(total, xp.sum(weights, axis=axes))

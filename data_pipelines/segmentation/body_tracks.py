@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import optimize
 
+from data_pipelines.ground import assignment
 from data_pipelines.segmentation import body_evidence
 
 FRAME_TIME = 1 / 30  # seconds between frames whose time is not known
@@ -22,7 +22,6 @@ _COASTING = 0.7  # seconds for which an unseen body keeps its velocity
 _SMOOTHING = 0.2  # seconds, of the velocity
 _RISE, _DECAY = 0.4, 60.0  # seconds; motion is learned fast and forgotten slowly
 _AVERAGE = 2.0  # seconds, of plausibility and keypoints
-_IMPOSSIBLE = 1e3
 _ROUNDING = 1e-6  # seconds
 
 
@@ -89,7 +88,7 @@ class BodyTracker:
     ) -> dict[int, int]:
         """Track number by position in `bodies`, for those that continue a track."""
         known = list(self.tracks.values())
-        cost = np.full((len(bodies), len(known)), _IMPOSSIBLE)
+        cost = np.full((len(bodies), len(known)), np.inf)
         for j, track in enumerate(known):
             gap = max(time - track.time, 0.0)
             place = track.body.center + track.velocity * min(gap, _COASTING)
@@ -98,12 +97,7 @@ class BodyTracker:
                 if away < reach(gap):
                     change = abs(np.log(body.area / track.body.area))
                     cost[i, j] = away + _REACH * _AREA_WEIGHT * min(change, 1.0)
-        rows, columns = optimize.linear_sum_assignment(cost)
-        return {
-            int(i): known[j].number
-            for i, j in zip(rows, columns, strict=True)
-            if cost[i, j] < _IMPOSSIBLE
-        }
+        return {i: known[j].number for i, j in assignment.assign(cost)}
 
 
 def _update(track: Track, body: body_evidence.Body, time: float) -> None:

@@ -6,7 +6,6 @@ region is larger than one person and each part is as large as one.
 """
 
 import numpy as np
-from scipy import ndimage, signal
 
 from data_pipelines.segmentation import person_candidates
 
@@ -96,6 +95,8 @@ def split(
 
 def _trunks(shape: np.ndarray, height: np.ndarray, xyz: np.ndarray) -> np.ndarray:
     """Median point of the trunk below each head: (heads, 3), metres."""
+    from scipy import ndimage, signal  # take a second to import and are rarely needed
+
     columns = np.flatnonzero(shape.any(axis=0))
     rows = height.argmax(axis=0)
     top = height.max(axis=0)[columns[0] : columns[-1] + 1]

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy import optimize
 
+from data_pipelines.ground import assignment
 from data_pipelines.keypoints import detections, person_tracking
 from data_pipelines.sequences import keypoint_check, people, tracks
 from data_pipelines.sequences.sequence import Sequence
 from unipose_jax import errors
 
 _MAX_AWAY = 1.0  # distance between a body and its keypoints, in sizes of the keypoints
-_IMPOSSIBLE = 1e3
 
 
 def checked(
@@ -89,9 +88,7 @@ def _assign(uv: np.ndarray, persons: np.ndarray) -> list[tuple[int, int]]:
         return []
     apart = uv[:, None] - person_tracking.person_center(persons)
     away = np.linalg.norm(apart, axis=-1) / person_tracking.person_size(persons)
-    cost = np.where(away <= _MAX_AWAY, away, _IMPOSSIBLE)  # also where it is NaN
-    pairs = zip(*optimize.linear_sum_assignment(cost), strict=True)
-    return [(int(i), int(j)) for i, j in pairs if cost[i, j] < _IMPOSSIBLE]
+    return assignment.assign(np.where(away <= _MAX_AWAY, away, np.inf))
 
 
 def _converted(

@@ -52,6 +52,20 @@ def test_agrees_with_the_single_metrics():
     assert table["num_frames"] == 32
 
 
+def test_numpy_arrays_give_the_same_without_jax():
+    example = poses() | {"time": jnp.broadcast_to(TIME, (4, 8))}
+    xyz = example["xyz"].at[0, 1, 2].set(jnp.inf)
+    example |= {"xyz": xyz, "valid": example["valid"].at[0, 1, 2].set(False)}
+    arrays = {name: np.asarray(value) for name, value in example.items()}
+    sums = metrics.accumulate(**arrays, skeleton=ITOP)
+    assert not any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(sums))
+    by_jax = accumulate(**example, skeleton=ITOP)
+    for name in sums:
+        for field in ("total", "weight"):
+            same = (getattr(both[name], field) for both in (sums, by_jax))
+            np.testing.assert_allclose(*same, rtol=1e-5, err_msg=f"{name} {field}")
+
+
 def test_a_part_of_the_joints_is_aligned_by_all_of_them():
     example = poses()
     counted = jax.random.bernoulli(jax.random.key(9), 0.3, example["valid"].shape)

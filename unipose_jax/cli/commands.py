@@ -6,11 +6,8 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-import jax
-
 from unipose_jax import errors
 from unipose_jax.cli import modes, paths
-from unipose_jax.train import parallel
 
 
 def run(mode: str, config: Any, options) -> int:
@@ -49,6 +46,8 @@ def silence_library_logs() -> None:
 def enable_compilation_cache(folder: str) -> None:
     """Stores compiled programs between runs; "" stores none."""
     if folder:
+        import jax
+
         remote = "://" in folder  # JAX itself reads and writes gs:// and the like
         path = folder if remote else str(pathlib.Path(folder).expanduser())
         jax.config.update("jax_compilation_cache_dir", path)
@@ -60,8 +59,19 @@ def _mode(name: str) -> Any:
     return importlib.import_module(f"unipose_jax.cli.{name}")
 
 
+def _views(options) -> Any:
+    """What is made of poses to look at."""
+    from unipose_jax.cli import views  # some modes need no OpenCV
+
+    return views.Views(
+        page=options.pictures, video=options.video, viewer=options.viewer
+    )
+
+
 def _start(options) -> pathlib.Path:
     """The workdir; connects the processes of a run on several hosts."""
+    from unipose_jax.train import parallel
+
     workdir = paths.required(options, "workdir")
     parallel.initialize(options.coordinator, options.num_processes, options.process_id)
     return workdir
@@ -81,16 +91,31 @@ def _evaluate(config, options) -> int:
     return _mode("evaluate").evaluate_run(config, workdir, data_dir=options.data_dir)
 
 
+def _report(config, options) -> int:
+    workdirs = paths.several(options, "workdir")
+    if len(workdirs) == 1:
+        return _mode("evaluate").evaluate_run(config, workdirs[0])
+    mode = _mode("report")
+    return mode.compare(
+        workdirs, paths.optional(options, "output") or mode.page_of(workdirs)
+    )
+
+
 def _prepare(config, options) -> int:
     source = paths.optional(options, "source")
     return _mode("prepare").prepare_run(config, source, engine=_engine(options))
+
+
+def _sample(config, options) -> int:
+    output = paths.required(options, "output")
+    return _mode("sample").make_sample(output, seed=options.seed)
 
 
 def _predict(config, options) -> int:
     source = paths.required(options, "input")
     given = {
         "modality": options.modality,
-        "pictures": options.pictures,
+        "wanted": _views(options),
         "people": options.people,
         "keypoints": options.keypoints is not False,
         "convention": options.convention,
@@ -132,7 +157,7 @@ def _refine(config, options) -> int:
         source,
         paths.required(options, "output"),
         recording_path=recording_path,
-        pictures=options.pictures,
+        wanted=_views(options),
         skeleton_name=options.skeleton,
         fps=options.fps,
         convention=options.convention,
@@ -202,7 +227,7 @@ def _lookup(config, options) -> int:
         paths.required(options, "output"),
         skeleton=options.skeleton or "ITOP15",
         fill=options.fill,
-        pictures=options.pictures,
+        wanted=_views(options),
         convention=options.convention,
     )
 
@@ -210,10 +235,12 @@ def _lookup(config, options) -> int:
 MODES: dict[str, Callable[[Any, Any], int]] = {
     "train": _train,
     "evaluate": _evaluate,
+    "sample": _sample,
     "predict": _predict,
     "live": _live,
     "refine": _refine,
     "score": _score,
+    "report": _report,
     "prepare": _prepare,
     "convert": _convert,
     "export": _export,

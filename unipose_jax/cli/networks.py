@@ -7,8 +7,6 @@ from typing import Any
 import jax
 
 from unipose_jax import errors, estimator
-from unipose_jax.train import plan
-from unipose_jax.train.checkpoints import restore
 
 _METHODS = ("stage1", "stage2")  # recipes whose networks take recorded images
 
@@ -59,6 +57,10 @@ def load_trained(
     Raises:
         errors.BadInput: there is no such network, or it takes no depth recordings.
     """
+    # Weights that ship need neither; both take long to import.
+    from unipose_jax.train import plan
+    from unipose_jax.train.checkpoints import restore
+
     if config is None:
         stage = plan.stage_of_run(workdir, modality)
     else:

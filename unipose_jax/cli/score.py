@@ -6,7 +6,6 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-import jax.numpy as jnp
 import tabulate
 
 from data_pipelines.readers.poses import any_file
@@ -66,12 +65,11 @@ def score(
     if not valid.any():
         raise errors.BadInput(f"{predicted} and {truth} have no joint in common")
     results = metrics.summary(
-        jnp.asarray(poses.xyz),
-        jnp.asarray(target.xyz),
-        valid=jnp.asarray(valid),
+        poses.xyz,
+        target.xyz,
+        valid=valid,
         skeleton=skeleton.by_name(target.skeleton),
-        # float32 cannot hold seconds since 1970 exactly.
-        time=jnp.asarray(target.time - target.time[0], jnp.float32),
+        time=target.time,
     )
     results |= {"missing": 1.0 - float(valid.sum() / known.sum())}
     if not json_alone:

@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from unipose_jax.geometry import arrays
+
 
 def safe_norm(
-    x: Float[Array, "..."], *, axis: int = -1, keepdims: bool = False
-) -> Float[Array, "..."]:
+    x: Float[arrays.AnyArray, "..."], *, axis: int = -1, keepdims: bool = False
+) -> Float[arrays.AnyArray, "..."]:
     """Euclidean norm along `axis`, whose gradient is zero at the zero vector.
 
     Args:
@@ -18,9 +20,10 @@ def safe_norm(
     Returns:
         Lengths, in the unit of `x`.
     """
-    sq = jnp.sum(x**2, axis=axis, keepdims=keepdims)
-    vanishing = sq <= jnp.finfo(sq.dtype).tiny
-    return jnp.where(vanishing, 0.0, jnp.sqrt(jnp.where(vanishing, 1.0, sq)))
+    xp = arrays.namespace(x)
+    sq = xp.sum(x**2, axis=axis, keepdims=keepdims)
+    vanishing = sq <= xp.finfo(sq.dtype).tiny
+    return xp.where(vanishing, 0.0, xp.sqrt(xp.where(vanishing, 1.0, sq)))
 
 
 def safe_normalize(
@@ -33,16 +36,17 @@ def safe_normalize(
 
 
 def safe_divide(
-    numerator: Float[Array, "*shape"],
-    denominator: Float[Array, "*shape"],
+    numerator: Float[arrays.AnyArray, "*shape"],
+    denominator: Float[arrays.AnyArray, "*shape"],
     *,
     eps: float = 1e-12,
     fallback: float = 0.0,
-) -> Float[Array, "*shape"]:
+) -> Float[arrays.AnyArray, "*shape"]:
     """Quotient, or `fallback` with zero gradient where |denominator| <= eps."""
-    vanishing = jnp.abs(denominator) <= eps
-    quotient = numerator / jnp.where(vanishing, 1.0, denominator)
-    return jnp.where(vanishing, fallback, quotient)
+    xp = arrays.namespace(numerator, denominator)
+    vanishing = xp.abs(denominator) <= eps
+    quotient = numerator / xp.where(vanishing, 1.0, denominator)
+    return xp.where(vanishing, fallback, quotient)
 
 
 def fill_masked(
@@ -80,9 +84,9 @@ def scale_gradient(
 
 @jax.custom_jvp
 def safe_arccos(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Arc cosine of `x` clipped to [-1, 1], radians, with a bounded derivative.
+    r"""Arc cosine of `x` clipped to [-1, 1], radians, with a bounded derivative.
 
-    The value is exact. The derivative -1 / sqrt(1 - x^2) is bounded by 1000 in
+    The value is exact. The derivative $-1 / \sqrt{1 - x^2}$ is bounded by 1000 in
     magnitude and is zero outside [-1, 1], where rounding has pushed a cosine.
     """
     return jnp.arccos(jnp.clip(x, -1.0, 1.0))
@@ -100,7 +104,7 @@ def angle_between(
 ) -> Float[Array, "*batch"]:
     r"""Angle between vectors, radians in [0, pi].
 
-    $\operatorname{atan2}(\lVert a \times b \rVert, a \cdot b)$, accurate near 0 and pi,
+    $\mathrm{atan2}(\lVert a \times b \rVert, a \cdot b)$, accurate near 0 and pi,
     where an arc cosine is not. Zero, with zero gradient, where a vector vanishes; the
     gradient is zero too where they are parallel.
     """

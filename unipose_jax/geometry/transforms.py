@@ -7,7 +7,7 @@ the highest precision: bfloat16 passes on a TPU would cost millimetres.
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from unipose_jax.geometry import numerics
+from unipose_jax.geometry import arrays, numerics
 
 
 def from_rotation_translation(
@@ -105,11 +105,11 @@ def rotation_from_euler(
 
 
 def rigid_align(
-    source: Float[Array, "*batch n 3"],
-    target: Float[Array, "*batch n 3"],
+    source: Float[arrays.AnyArray, "*batch n 3"],
+    target: Float[arrays.AnyArray, "*batch n 3"],
     *,
-    weight: Float[Array, "*batch n"] | None = None,
-) -> Float[Array, "*batch n 3"]:
+    weight: Float[arrays.AnyArray, "*batch n"] | None = None,
+) -> Float[arrays.AnyArray, "*batch n 3"]:
     """Aligns source points with the target by the best rotation and translation.
 
     Minimises the weighted sum of squared distances, without reflections (W. Kabsch,
@@ -129,11 +129,11 @@ def rigid_align(
 
 
 def similarity_align(
-    source: Float[Array, "*batch n 3"],
-    target: Float[Array, "*batch n 3"],
+    source: Float[arrays.AnyArray, "*batch n 3"],
+    target: Float[arrays.AnyArray, "*batch n 3"],
     *,
-    weight: Float[Array, "*batch n"] | None = None,
-) -> Float[Array, "*batch n 3"]:
+    weight: Float[arrays.AnyArray, "*batch n"] | None = None,
+) -> Float[arrays.AnyArray, "*batch n 3"]:
     """Aligns source points with the target by rotation, translation and scale.
 
     The Procrustes alignment of PA-MPJPE, without reflections (S. Umeyama, PAMI 13(4),
@@ -153,39 +153,37 @@ def similarity_align(
 
 
 def _align(source, target, weight, *, with_scale):
+    xp = arrays.namespace(source, target, weight)
     if weight is None:
-        weight = jnp.ones_like(source[..., 0])
+        weight = xp.ones_like(source[..., 0])
     used = (weight > 0.0)[..., None]
-    share = jnp.where(used, weight[..., None], 0.0)
-    total = jnp.sum(share, axis=-2, keepdims=True)
-    share = share / jnp.where(total > 0.0, total, 1.0)
+    share = xp.where(used, weight[..., None], 0.0)
+    total = xp.sum(share, axis=-2, keepdims=True)
+    share = share / xp.where(total > 0.0, total, 1.0)
 
-    known_source = jnp.where(used, source, 0.0)
-    known_target = jnp.where(used, target, 0.0)
-    source_mean = jnp.sum(share * known_source, axis=-2, keepdims=True)
-    target_mean = jnp.sum(share * known_target, axis=-2, keepdims=True)
+    known_source = xp.where(used, source, 0.0)
+    known_target = xp.where(used, target, 0.0)
+    source_mean = xp.sum(share * known_source, axis=-2, keepdims=True)
+    target_mean = xp.sum(share * known_target, axis=-2, keepdims=True)
     centred = known_source - source_mean
     rotation, spread = _best_rotation(centred, known_target - target_mean, share)
 
-    scale = jnp.ones_like(spread)
+    scale = xp.ones_like(spread)
     if with_scale:
-        variance = jnp.sum(share * centred**2, axis=(-2, -1))
+        variance = xp.sum(share * centred**2, axis=(-2, -1))
         scale = numerics.safe_divide(spread, variance)
-    moved = jnp.einsum(
-        "...ij,...nj->...ni", rotation, source - source_mean, precision="highest"
-    )
+    moved = arrays.einsum("...ij,...nj->...ni", rotation, source - source_mean)
     return scale[..., None, None] * moved + target_mean
 
 
 def _best_rotation(source, target, share):
     """Rotation of the centred source onto the target, and trace(S D) of Umeyama."""
-    covariance = jnp.einsum(
-        "...ni,...nj->...ij", share * target, source, precision="highest"
-    )
-    left, singular, right = jnp.linalg.svd(covariance)
-    product = jnp.matmul(left, right, precision="highest")
+    xp = arrays.namespace(source, target, share)
+    covariance = arrays.einsum("...ni,...nj->...ij", share * target, source)
+    left, singular, right = xp.linalg.svd(covariance)
+    product = arrays.einsum("...ij,...jk->...ik", left, right)
     # Flip the weakest direction where the best orthogonal matrix is a reflection.
-    flip = jnp.where(jnp.linalg.det(product) < 0.0, -1.0, 1.0)[..., None]
-    signs = jnp.concatenate([jnp.ones_like(singular[..., :2]), flip], axis=-1)
-    rotation = jnp.matmul(left * signs[..., None, :], right, precision="highest")
-    return rotation, jnp.sum(singular * signs, axis=-1)
+    flip = xp.where(xp.linalg.det(product) < 0.0, -1.0, 1.0)[..., None]
+    signs = xp.concatenate([xp.ones_like(singular[..., :2]), flip], axis=-1)
+    rotation = arrays.einsum("...ij,...jk->...ik", left * signs[..., None, :], right)
+    return rotation, xp.sum(singular * signs, axis=-1)

@@ -1,20 +1,19 @@
 """Errors of accelerations and bone lengths."""
 
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
 from unipose_jax import reduction
-from unipose_jax.geometry import numerics
+from unipose_jax.geometry import arrays, numerics
 from unipose_jax.physics import finite_differences
 from unipose_jax.skeleton import definitions, kinematics
 
 
 def accel_error(
-    xyz: Float[Array, "*batch time joints 3"],
-    target: Float[Array, "*batch time joints 3"],
-    time: Float[Array, "*batch time"],
+    xyz: Float[arrays.AnyArray, "*batch time joints 3"],
+    target: Float[arrays.AnyArray, "*batch time joints 3"],
+    time: Float[arrays.AnyArray, "*batch time"],
     *,
-    valid: Bool[Array, "*batch time joints"],
+    valid: Bool[arrays.AnyArray, "*batch time joints"],
     max_gap: float = finite_differences.MAX_GAP,
     per_joint: bool = False,
 ) -> reduction.WeightedMean:
@@ -36,19 +35,21 @@ def accel_error(
     linked = finite_differences.consecutive(time, max_gap=max_gap)
     counted = valid[..., :-2, :] & valid[..., 1:-1, :] & valid[..., 2:, :]
     counted &= (linked[..., :-1] & linked[..., 1:])[..., None]
-    error = jnp.where(valid[..., None], xyz - target, 0.0)
+    xp = arrays.namespace(xyz, target, valid)
+    known = valid[..., None]
+    error = xp.where(known, xyz, 0.0) - xp.where(known, target, 0.0)
     size = numerics.safe_norm(finite_differences.acceleration(error, time), axis=-1)
-    ones = jnp.ones_like(size)
+    ones = xp.ones_like(size)
     return reduction.weighted_mean(size, ones, counted, keep_last=per_joint)
 
 
 @definitions.accepts_name
 def bone_length_error(
-    xyz: Float[Array, "*batch joints 3"],
-    target: Float[Array, "*batch joints 3"],
+    xyz: Float[arrays.AnyArray, "*batch joints 3"],
+    target: Float[arrays.AnyArray, "*batch joints 3"],
     *,
     skeleton: definitions.Skeleton,
-    valid: Bool[Array, "*batch joints"],
+    valid: Bool[arrays.AnyArray, "*batch joints"],
     per_bone: bool = False,
 ) -> reduction.WeightedMean:
     """Mean absolute difference of predicted and true bone lengths, metres.
@@ -60,11 +61,12 @@ def bone_length_error(
         valid: False leaves out the bones of a joint, whatever it holds.
         per_bone: one mean for each bone instead of one for all.
     """
+    xp = arrays.namespace(xyz, target, valid)
     child, parent = skeleton.bone_ends
-    xyz = jnp.where(valid[..., None], xyz, 0.0)
-    target = jnp.where(valid[..., None], target, 0.0)
+    xyz = xp.where(valid[..., None], xyz, 0.0)
+    target = xp.where(valid[..., None], target, 0.0)
     error = kinematics.bone_lengths(xyz, skeleton=skeleton)
-    error = jnp.abs(error - kinematics.bone_lengths(target, skeleton=skeleton))
+    error = xp.abs(error - kinematics.bone_lengths(target, skeleton=skeleton))
     counted = valid[..., child] & valid[..., parent]
-    ones = jnp.ones_like(error)
+    ones = xp.ones_like(error)
     return reduction.weighted_mean(error, ones, counted, keep_last=per_bone)

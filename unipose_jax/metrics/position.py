@@ -1,21 +1,20 @@
 """Errors of joint positions: distances, and shares of joints within a threshold."""
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
 from unipose_jax import reduction
-from unipose_jax.geometry import numerics, transforms
+from unipose_jax.geometry import arrays, numerics, transforms
 
 # Fewest joints that determine a similarity alignment.
 MIN_ALIGNED = 3
 
 
 def mpjpe(
-    xyz: Float[Array, "*batch joints 3"],
-    target: Float[Array, "*batch joints 3"],
+    xyz: Float[arrays.AnyArray, "*batch joints 3"],
+    target: Float[arrays.AnyArray, "*batch joints 3"],
     *,
-    valid: Bool[Array, "*batch joints"],
+    valid: Bool[arrays.AnyArray, "*batch joints"],
     per_joint: bool = False,
 ) -> reduction.WeightedMean:
     r"""Mean per-joint position error (MPJPE), metres.
@@ -35,12 +34,12 @@ def mpjpe(
 
 
 def root_mpjpe(
-    xyz: Float[Array, "*batch joints 3"],
-    target: Float[Array, "*batch joints 3"],
+    xyz: Float[arrays.AnyArray, "*batch joints 3"],
+    target: Float[arrays.AnyArray, "*batch joints 3"],
     *,
-    valid: Bool[Array, "*batch joints"],
+    valid: Bool[arrays.AnyArray, "*batch joints"],
     root: tuple[int, ...],
-    counted: Bool[Array, "*batch joints"] | None = None,
+    counted: Bool[arrays.AnyArray, "*batch joints"] | None = None,
     per_joint: bool = False,
 ) -> reduction.WeightedMean:
     """MPJPE, metres, after translation of the predicted root onto the true one.
@@ -56,20 +55,21 @@ def root_mpjpe(
         counted: averages over these of the valid joints.
         per_joint: one mean for each joint instead of one for all.
     """
-    rooted = valid & jnp.all(valid[..., np.asarray(root)], axis=-1, keepdims=True)
+    xp = arrays.namespace(xyz, target, valid)
+    rooted = valid & xp.all(valid[..., np.asarray(root)], axis=-1, keepdims=True)
     xyz, target = _masked(xyz, rooted), _masked(target, rooted)
     shift = target[..., np.asarray(root), :] - xyz[..., np.asarray(root), :]
-    shift = jnp.mean(shift, axis=-2, keepdims=True)
+    shift = xp.mean(shift, axis=-2, keepdims=True)
     error = _distance(xyz + shift, target, rooted)
     return _mean(error, _counted(rooted, counted), per_joint)
 
 
 def pa_mpjpe(
-    xyz: Float[Array, "*batch joints 3"],
-    target: Float[Array, "*batch joints 3"],
+    xyz: Float[arrays.AnyArray, "*batch joints 3"],
+    target: Float[arrays.AnyArray, "*batch joints 3"],
     *,
-    valid: Bool[Array, "*batch joints"],
-    counted: Bool[Array, "*batch joints"] | None = None,
+    valid: Bool[arrays.AnyArray, "*batch joints"],
+    counted: Bool[arrays.AnyArray, "*batch joints"] | None = None,
     per_joint: bool = False,
 ) -> reduction.WeightedMean:
     r"""MPJPE, metres, after Procrustes alignment of each frame to its truth.
@@ -87,7 +87,8 @@ def pa_mpjpe(
         counted: averages over these of the valid joints; all valid joints are aligned.
         per_joint: one mean for each joint instead of one for all.
     """
-    count = jnp.sum(valid, axis=-1, keepdims=True)
+    xp = arrays.namespace(xyz, target, valid)
+    count = xp.sum(valid, axis=-1, keepdims=True)
     valid = valid & (count >= MIN_ALIGNED)
     xyz, target = _masked(xyz, valid), _masked(target, valid)
     aligned = transforms.similarity_align(xyz, target, weight=valid.astype(xyz.dtype))
@@ -96,10 +97,10 @@ def pa_mpjpe(
 
 
 def pck(
-    xyz: Float[Array, "*batch joints 3"],
-    target: Float[Array, "*batch joints 3"],
+    xyz: Float[arrays.AnyArray, "*batch joints 3"],
+    target: Float[arrays.AnyArray, "*batch joints 3"],
     *,
-    valid: Bool[Array, "*batch joints"],
+    valid: Bool[arrays.AnyArray, "*batch joints"],
     threshold: float = 0.10,
     per_joint: bool = False,
 ) -> reduction.WeightedMean:
@@ -117,10 +118,10 @@ def pck(
 
 
 def map_10cm(
-    xyz: Float[Array, "*batch joints 3"],
-    target: Float[Array, "*batch joints 3"],
+    xyz: Float[arrays.AnyArray, "*batch joints 3"],
+    target: Float[arrays.AnyArray, "*batch joints 3"],
     *,
-    valid: Bool[Array, "*batch joints"],
+    valid: Bool[arrays.AnyArray, "*batch joints"],
 ) -> reduction.WeightedMean:
     """Mean over joints of the share of frames within 10 cm, in [0, 1].
 
@@ -134,16 +135,17 @@ def map_10cm(
         target: true joints, metres, frame of `xyz`.
         valid: False leaves a joint out, whatever it holds.
     """
+    xp = arrays.namespace(xyz, target, valid)
     shares = pck(xyz, target, valid=valid, threshold=0.10, per_joint=True)
     seen = (shares.weight > 0).astype(xyz.dtype)
-    return reduction.WeightedMean(jnp.sum(shares.mean()), jnp.sum(seen))
+    return reduction.WeightedMean(xp.sum(shares.mean()), xp.sum(seen))
 
 
 def auc(
-    xyz: Float[Array, "*batch joints 3"],
-    target: Float[Array, "*batch joints 3"],
+    xyz: Float[arrays.AnyArray, "*batch joints 3"],
+    target: Float[arrays.AnyArray, "*batch joints 3"],
     *,
-    valid: Bool[Array, "*batch joints"],
+    valid: Bool[arrays.AnyArray, "*batch joints"],
     max_threshold: float = 0.15,
     num_thresholds: int = 31,
     per_joint: bool = False,
@@ -161,25 +163,33 @@ def auc(
         num_thresholds: number of thresholds.
         per_joint: one area for each joint instead of one for all.
     """
-    thresholds = jnp.linspace(0.0, max_threshold, num_thresholds)
     error = _distance(xyz, target, valid)
+    xp = arrays.namespace(error)
+    thresholds = xp.linspace(0.0, max_threshold, num_thresholds, dtype=error.dtype)
     thresholds = thresholds.reshape((1,) * error.ndim + (-1,))
-    within = jnp.mean(error[..., None] < thresholds, axis=-1)
+    within = xp.mean(error[..., None] < thresholds, axis=-1)
     return _mean(within.astype(xyz.dtype), valid, per_joint)
 
 
-def _counted(valid: Array, counted: Array | None) -> Array:
+def _counted(
+    valid: arrays.AnyArray, counted: arrays.AnyArray | None
+) -> arrays.AnyArray:
     return valid if counted is None else valid & counted
 
 
-def _masked(xyz: Array, valid: Array) -> Array:
-    return jnp.where(valid[..., None], xyz, 0.0)
+def _masked(xyz: arrays.AnyArray, valid: arrays.AnyArray) -> arrays.AnyArray:
+    xp = arrays.namespace(xyz, valid)
+    return xp.where(valid[..., None], xyz, 0.0)
 
 
-def _distance(xyz: Array, target: Array, valid: Array) -> Array:
+def _distance(
+    xyz: arrays.AnyArray, target: arrays.AnyArray, valid: arrays.AnyArray
+) -> arrays.AnyArray:
     return numerics.safe_norm(_masked(xyz, valid) - _masked(target, valid), axis=-1)
 
 
-def _mean(values: Array, valid: Array, keep_last: bool) -> reduction.WeightedMean:
-    ones = jnp.ones_like(values)
+def _mean(
+    values: arrays.AnyArray, valid: arrays.AnyArray, keep_last: bool
+) -> reduction.WeightedMean:
+    ones = arrays.namespace(values).ones_like(values)
     return reduction.weighted_mean(values, ones, valid, keep_last=keep_last)

@@ -4,24 +4,24 @@ import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
 from unipose_jax import reduction
+from unipose_jax.geometry import arrays
 from unipose_jax.metrics import groups, kinematic_errors, position
 from unipose_jax.skeleton import definitions
 
 
 @definitions.accepts_name
 def accumulate(
-    xyz: Float[Array, "*batch time joints 3"],
-    target: Float[Array, "*batch time joints 3"],
+    xyz: Float[arrays.AnyArray, "*batch time joints 3"],
+    target: Float[arrays.AnyArray, "*batch time joints 3"],
     *,
-    valid: Bool[Array, "*batch time joints"],
+    valid: Bool[arrays.AnyArray, "*batch time joints"],
     skeleton: definitions.Skeleton,
-    time: Float[Array, "*batch time"] | None = None,
-    counted: Bool[Array, "*batch time joints"] | None = None,
+    time: Float[arrays.AnyArray, "*batch time"] | None = None,
+    counted: Bool[arrays.AnyArray, "*batch time joints"] | None = None,
 ) -> dict[str, reduction.WeightedMean]:
     """Sums of errors of joints and bones, from which `summarize` makes the metrics.
 
@@ -111,13 +111,13 @@ def summarize(
 
 @definitions.accepts_name
 def summary(
-    xyz: Float[Array, "*batch time joints 3"],
-    target: Float[Array, "*batch time joints 3"],
+    xyz: Float[arrays.AnyArray, "*batch time joints 3"],
+    target: Float[arrays.AnyArray, "*batch time joints 3"],
     *,
-    valid: Bool[Array, "*batch time joints"],
+    valid: Bool[arrays.AnyArray, "*batch time joints"],
     skeleton: definitions.Skeleton,
-    time: Float[Array, "*batch time"] | None = None,
-    counted: Bool[Array, "*batch time joints"] | None = None,
+    time: Float[arrays.AnyArray, "*batch time"] | None = None,
+    counted: Bool[arrays.AnyArray, "*batch time joints"] | None = None,
 ) -> dict[str, float | int | dict[str, float]]:
     """The metrics of one set of poses: `summarize` of `accumulate`.
 
@@ -135,9 +135,10 @@ def summary(
     return summarize(sums, skeleton=skeleton)
 
 
-def _count_frames(valid: Array, dtype: jnp.dtype) -> reduction.WeightedMean:
-    frames = jnp.sum(jnp.any(valid, axis=-1).astype(dtype))
-    return reduction.WeightedMean(frames, jnp.ones_like(frames))
+def _count_frames(valid: arrays.AnyArray, dtype) -> reduction.WeightedMean:
+    xp = arrays.namespace(valid)
+    frames = xp.sum(xp.any(valid, axis=-1).astype(dtype))
+    return reduction.WeightedMean(frames, xp.ones_like(frames))
 
 
 def _by_joint(sums: reduction.WeightedMean) -> np.ndarray:

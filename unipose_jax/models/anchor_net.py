@@ -181,13 +181,16 @@ class ColorAnchorNet(nn.Module):
     r"""Joints from colour crops, for each frame independently.
 
     The depth of the joints is relative to the person's depth, which follows from the
-    apparent size. The network predicts s, the logarithm of the metres that a pixel of
-    the crop spans at the person. A pixel spans z / f metres at depth z, hence
-    z_root = f exp(s) with the focal length f = sqrt(|det P[:2, :2]|) in pixels of the
-    crop. Scaling a crop by k multiplies f by k and divides exp(s) by k. Another camera
-    or zoom changes f, but not s. Rotations and reflections do not change f. So s
-    depends on the image alone. The person's true size remains ambiguous: a child looks
-    like an adult who is farther away.
+    apparent size. The network predicts $s$, the logarithm of the metres that a pixel of
+    the crop spans at the person. A pixel spans $z / f$ metres at depth $z$, hence
+
+    $$ z_\mathrm{root} = f e^s, \qquad f = \sqrt{|\det P_{2 \times 2}|} $$
+
+    with the focal length $f$ in pixels of the crop. Scaling a crop by $k$ multiplies
+    $f$ by $k$ and divides $e^s$ by $k$. Another camera or zoom changes $f$, but not
+    $s$. Rotations and reflections do not change $f$. So $s$ depends on the image alone.
+    The person's true size remains ambiguous: a child looks like an adult who is farther
+    away.
 
     Attributes:
         num_joints: number of joints to predict.

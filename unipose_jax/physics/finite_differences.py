@@ -1,13 +1,16 @@
 """Velocity and acceleration of joints from real, possibly irregular time stamps."""
 
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
+
+from unipose_jax.geometry import arrays
 
 # Frames further apart than this are not compared, seconds.
 MAX_GAP = 0.5
 
 
-def time_steps(time: Float[Array, "*batch time"]) -> Float[Array, "*batch time-1"]:
+def time_steps(
+    time: Float[arrays.AnyArray, "*batch time"],
+) -> Float[arrays.AnyArray, "*batch time-1"]:
     """Seconds from each frame to the next; 1 where time does not increase.
 
     The 1 keeps divisions finite; `consecutive` masks these steps.
@@ -15,13 +18,14 @@ def time_steps(time: Float[Array, "*batch time"]) -> Float[Array, "*batch time-1
     Args:
         time: seconds, increasing where frames are real.
     """
-    step = jnp.diff(time, axis=-1)
-    return jnp.where(step > 0, step, 1.0)
+    xp = arrays.namespace(time)
+    step = xp.diff(time, axis=-1)
+    return xp.where(step > 0, step, 1.0)
 
 
 def consecutive(
-    time: Float[Array, "*batch time"], *, max_gap: float = MAX_GAP
-) -> Bool[Array, "*batch time-1"]:
+    time: Float[arrays.AnyArray, "*batch time"], *, max_gap: float = MAX_GAP
+) -> Bool[arrays.AnyArray, "*batch time-1"]:
     """Mask of steps in which time increases by at most `max_gap`.
 
     False for repeated or decreasing time stamps (padding, another clip) and for long
@@ -31,25 +35,29 @@ def consecutive(
         time: seconds.
         max_gap: seconds.
     """
-    step = jnp.diff(time, axis=-1)
+    xp = arrays.namespace(time)
+    step = xp.diff(time, axis=-1)
     return (step > 0) & (step <= max_gap)
 
 
 def velocity(
-    xyz: Float[Array, "*batch time joints 3"], time: Float[Array, "*batch time"]
-) -> Float[Array, "*batch time-1 joints 3"]:
+    xyz: Float[arrays.AnyArray, "*batch time joints 3"],
+    time: Float[arrays.AnyArray, "*batch time"],
+) -> Float[arrays.AnyArray, "*batch time-1 joints 3"]:
     """First difference over time, m/s: the mean velocity between two frames.
 
     Args:
         xyz: joints, metres, any frame at rest.
         time: seconds.
     """
-    return jnp.diff(xyz, axis=-3) / time_steps(time)[..., None, None]
+    xp = arrays.namespace(xyz)
+    return xp.diff(xyz, axis=-3) / time_steps(time)[..., None, None]
 
 
 def line_deviation(
-    xyz: Float[Array, "*batch time joints 3"], time: Float[Array, "*batch time"]
-) -> Float[Array, "*batch time-2 joints 3"]:
+    xyz: Float[arrays.AnyArray, "*batch time joints 3"],
+    time: Float[arrays.AnyArray, "*batch time"],
+) -> Float[arrays.AnyArray, "*batch time-2 joints 3"]:
     """Offset of each joint from the line between its neighbours in time, metres.
 
     The point of that line at the time of the joint, minus the joint: zero for uniform
@@ -66,8 +74,9 @@ def line_deviation(
 
 
 def acceleration(
-    xyz: Float[Array, "*batch time joints 3"], time: Float[Array, "*batch time"]
-) -> Float[Array, "*batch time-2 joints 3"]:
+    xyz: Float[arrays.AnyArray, "*batch time joints 3"],
+    time: Float[arrays.AnyArray, "*batch time"],
+) -> Float[arrays.AnyArray, "*batch time-2 joints 3"]:
     """Second difference over time, m/s^2, exact for any parabola in time.
 
     With steps h before and k after, a = 2 e / (h k), where e is `line_deviation`.
@@ -81,8 +90,8 @@ def acceleration(
 
 
 def half_step_product(
-    time: Float[Array, "*batch time"],
-) -> Float[Array, "*batch time-2"]:
+    time: Float[arrays.AnyArray, "*batch time"],
+) -> Float[arrays.AnyArray, "*batch time-2"]:
     """Half the product of the steps before and after, s^2.
 
     A bound on acceleration times this is a bound on the length of `line_deviation`.
@@ -94,6 +103,8 @@ def half_step_product(
     return 0.5 * before * after
 
 
-def _before_and_after(time: Array) -> tuple[Array, Array]:
+def _before_and_after(
+    time: arrays.AnyArray,
+) -> tuple[arrays.AnyArray, arrays.AnyArray]:
     step = time_steps(time)
     return step[..., :-1], step[..., 1:]

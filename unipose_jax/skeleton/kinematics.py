@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from unipose_jax.geometry import numerics, transforms
+from unipose_jax.geometry import arrays, numerics, transforms
 from unipose_jax.skeleton import definitions
 
 # A hinge joint, the joint above it, and the joints below it in order of preference.
@@ -18,8 +18,8 @@ _HINGES = (
 
 @definitions.accepts_name
 def bone_vectors(
-    xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
-) -> Float[Array, "*batch bones 3"]:
+    xyz: Float[arrays.AnyArray, "*batch joints 3"], *, skeleton: definitions.Skeleton
+) -> Float[arrays.AnyArray, "*batch bones 3"]:
     """Vectors from parent to child, in the order of `skeleton.bones`, metres."""
     child, parent = skeleton.bone_ends
     return xyz[..., child, :] - xyz[..., parent, :]
@@ -27,8 +27,8 @@ def bone_vectors(
 
 @definitions.accepts_name
 def bone_lengths(
-    xyz: Float[Array, "*batch joints 3"], *, skeleton: definitions.Skeleton
-) -> Float[Array, "*batch bones"]:
+    xyz: Float[arrays.AnyArray, "*batch joints 3"], *, skeleton: definitions.Skeleton
+) -> Float[arrays.AnyArray, "*batch bones"]:
     """Lengths of `skeleton.bones`, metres; zero gradient at zero length."""
     return numerics.safe_norm(bone_vectors(xyz, skeleton=skeleton))
 

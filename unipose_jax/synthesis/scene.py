@@ -160,7 +160,7 @@ def render_scene(
         "cam_from_points": scene.view.color_from_depth,
         "depth_intrinsics": scene.view.intrinsics,
     }
-    clip |= _joint_fields(key_uv, scene, params)
+    clip |= joint_fields(key_uv, scene, params)
     return RenderedScene(clip, pictures, scene)
 
 
@@ -287,10 +287,19 @@ def _random_window(key: jax.Array, motion_clip: Array, frames: int) -> Array:
     return jax.lax.dynamic_slice_in_dim(motion_clip, start, frames)
 
 
-def _joint_fields(
+def joint_fields(
     key: jax.Array, scene: images.Scene, params: SceneParams
 ) -> dict[str, Array]:
-    """Ground-truth joints and detected keypoints in the output skeleton."""
+    """Ground-truth joints and detected keypoints in the output skeleton.
+
+    Args:
+        key: random key of the detector's errors.
+        scene: person, room and cameras.
+        params: skeleton, image size and errors of the detector.
+
+    Returns:
+        uv, confidence, xyz, xyz_valid and visible of the batch schema.
+    """
     view = scene.view
     target = definitions.by_name(params.skeleton)
     world, has = definitions.convert(scene.xyz_world, BODY, target)
