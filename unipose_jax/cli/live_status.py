@@ -1,5 +1,6 @@
 """Frames per second and latency of `--mode=live`, on the standard error."""
 
+import array
 import sys
 import time
 
@@ -21,8 +22,7 @@ class Status:
     def __init__(self) -> None:
         """Starts measuring."""
         self._terminal = sys.stderr.isatty()
-        self._times: list[float] = []
-        self._latencies: list[float] = []
+        self._times, self._latencies = array.array("d"), array.array("d")
         self._dropped, self._people = 0, 0
         self._shown = time.monotonic()
 
