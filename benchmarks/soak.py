@@ -241,7 +241,8 @@ def lengthen(source: pathlib.Path, output: pathlib.Path, seconds: float) -> int:
         The number of its frames.
     """
     camera = file_io.read_json(source / "camera.json")
-    camera.pop("time", None)
+    for name in ("time", "world_from_depth"):  # of each frame; not needed
+        camera.pop(name, None)
     rate = camera.setdefault("fps", 30.0)
     kinds = {
         kind: sorted((source / kind).iterdir())
