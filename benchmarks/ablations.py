@@ -13,9 +13,11 @@ folder.
 
 Only the stage of `--modality` is trained: depth or rgb compares students, whose teacher
 is the shipped weights unless --set=config.student.teacher.workdir=W names a run.
-`unipose+depth` is the student of that run's own points. On a CPU, `--jobs=2` trains two
-runs at a time, each on half of the cores: a small network gains more from it than from
-more threads.
+`unipose+depth` is the student of that run's own points.
+
+Runs are tasks of Dask (docs/scaling.md): `--workers=2` trains two at a time, each on
+half of the cores, since a small network gains more from it than from more threads;
+`--scheduler=ADDRESS` trains on the workers of a cluster, which share the folders.
 
 `--sweep` trains every config with each value of a setting, and draws `sweep.png`:
 
@@ -24,22 +26,18 @@ more threads.
         --sweep=config.data.scene.detector.noise=0.0,3.0,8.0 --workdir=runs/noise
 """
 
-import concurrent.futures
 import itertools
 import json
-import os
 import pathlib
-import queue
-import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 
 from absl import app, flags
 
-from benchmarks import study
-from unipose_jax import atomic, errors
-from unipose_jax.report.pages import studies, sweeps
+from benchmarks import study, study_runs, study_tables
+from benchmarks.figures import sweeps
+from unipose_jax import atomic, cluster, errors
+from unipose_jax.cli import engine
 from unipose_jax.train.checkpoints import folders
 
 _CONFIGS = flags.DEFINE_list("configs", None, "Configs: CONFIG[:VARIANT][+STUDENT].")
@@ -53,7 +51,8 @@ _SWEEP = flags.DEFINE_string("sweep", None, "Values of a setting: config.key=1,2
 _LABEL = flags.DEFINE_string(
     "label", "", "Axis label of the setting in sweep.png, with its unit."
 )
-_JOBS = flags.DEFINE_integer("jobs", 1, "Runs at a time, each on its own CPU cores.")
+_WORKERS = flags.DEFINE_integer("workers", 1, "Runs at a time on this machine.")
+_SCHEDULER = flags.DEFINE_string("scheduler", "", "Address of a Dask scheduler.")
 _SET = flags.DEFINE_multi_string("set", [], "Override for all runs: config.key=value.")
 flags.mark_flags_as_required(["configs", "workdir"])
 
@@ -63,11 +62,7 @@ def main(argv: list[str]) -> None:
     del argv
     workdir = pathlib.Path(_WORKDIR.value).expanduser().absolute()
     missing = [path for path in (workdir, *workdir.parents) if not path.exists()]
-    cores = len(os.sched_getaffinity(0))
-    if not 1 <= _JOBS.value <= cores:
-        raise errors.BadInput(
-            f"--jobs is {_JOBS.value}; use 1 to {cores}, one per core"
-        )
+    where = engine.from_flags(_SCHEDULER.value, _WORKERS.value)
     entries = [
         study.parse_entry(text, _MODALITY.value, _VARIANT.value)
         for text in _CONFIGS.value
@@ -78,7 +73,7 @@ def main(argv: list[str]) -> None:
     for seed, value, entry in runs:  # a mistake in the last config ends it at once
         study.load(entry.path, [*_SET.value, *settings_of(setting, value, seed)])
     try:
-        train_all(workdir, runs, setting)
+        train_all(workdir, runs, setting, where)
     finally:
         for path in missing:
             if path.exists() and not any(path.iterdir()):
@@ -103,12 +98,12 @@ def write_tables(
         )
         for seed, value, entry in runs
     }
-    text = studies.to_markdown(records, setting=setting, overrides=_SET.value)
+    text = study_tables.to_markdown(records, setting=setting, overrides=_SET.value)
     atomic.write_text(workdir / "table.md", text)
     if setting:
         sweeps.draw_sweep(
             workdir / "sweep.png",
-            studies.curves_of(records),
+            study_tables.curves_of(records),
             setting=_LABEL.value or setting.removeprefix("config."),
             title=f"Mean and standard deviation over {len(_SEEDS.value)} seeds",
         )
@@ -116,92 +111,40 @@ def write_tables(
 
 
 def train_all(
-    workdir: pathlib.Path, runs: Sequence[tuple[str, str, study.Entry]], setting: str
+    workdir: pathlib.Path,
+    runs: Sequence[tuple[str, str, study.Entry]],
+    setting: str,
+    where: cluster.Engine,
 ) -> None:
-    """Trains the incomplete runs, `--jobs` at a time, each on its own cores."""
-    shares: queue.Queue[set[int]] = queue.Queue()
-    cores = sorted(os.sched_getaffinity(0))
-    for job in range(_JOBS.value):
-        shares.put(set(cores[job :: _JOBS.value]))
-
-    stopped = threading.Event()  # an interrupted study starts no more runs
-
-    def train_entries(
-        folder: pathlib.Path, entries: list[study.Entry], settings: list[str]
-    ) -> None:
-        own = shares.get()
-        try:
-            for entry in entries:
-                if stopped.is_set():
-                    return
-                overrides = [*_SET.value, *settings]
-                made = {"variant": entry.variant, "settings": overrides}
-                study.check_settings(entry.record(folder).parent, made)
-                if not entry.record(folder).exists():
-                    study.write_settings(entry.record(folder).parent, made)
-                    train(entry, folder, overrides, own)
-                if not entry.record(folder).exists():
-                    raise errors.BadInput(f"{folder} is incomplete; start again")
-        except BaseException:
-            stopped.set()
-            raise
-        finally:
-            shares.put(own)
-
-    # Entries that share a folder, as points and their student do, are trained in turn.
-    by_folder: dict[pathlib.Path, tuple[list[study.Entry], list[str]]] = {}
-    for seed, value, entry in runs:
-        folder = entry.folder(workdir, study.varied(setting, value), seed)
-        job = by_folder.setdefault(folder, ([], settings_of(setting, value, seed)))
-        job[0].append(entry)
-    with concurrent.futures.ThreadPoolExecutor(_JOBS.value) as pool:
-        jobs = [pool.submit(train_entries, f, *rest) for f, rest in by_folder.items()]
-        try:
-            for job in jobs:
-                job.result()
-        except BaseException:
-            stopped.set()
-            raise
-
-
-def train(
-    entry: study.Entry, folder: pathlib.Path, overrides: list[str], cores: set[int]
-) -> None:
-    """Runs `run.py` on `cores`.
+    """Trains the incomplete runs.
 
     Raises:
-        errors.BadInput: `run.py` refuses its input; the message is its own.
-        SystemExit: it fails in another way; its output is printed.
+        errors.BadInput: a run was refused, or has other settings; the others ended.
+        SystemExit: a run failed in another way; its output is printed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    print(f"train {folder} {' '.join(entry.trained)}", flush=True)
-    command = [
-        sys.executable,
-        str(study.ROOT / "run.py"),
-        f"--config={entry.path}",
-        f"--workdir={folder}",
-        f"--config.stages={entry.trained}",
-        *(f"--{override}" for override in overrides),
-    ]
-    path = folder / study.LOG
-    with path.open("a") as log:
-        before = log.tell()
-        done = subprocess.run(
-            command,
-            cwd=study.ROOT,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+    # Entries that share a folder, as points and their student do, are trained in turn.
+    tasks: dict[pathlib.Path, study_runs.Task] = {}
+    for seed, value, entry in runs:
+        folder = entry.folder(workdir, study.varied(setting, value), seed)
+        overrides = [*_SET.value, *settings_of(setting, value, seed)]
+        study.check_settings(
+            entry.record(folder).parent, study_runs.made_with(entry, overrides)
         )
-    if done.returncode:
-        text = path.read_bytes()[before:].decode(errors="replace").strip()
-        study.remove_if_empty(folder)
-        last = text.splitlines()[-1] if text else "no output"
-        message = f"{folder}: {last.removeprefix('error: ')}"
-        if done.returncode == 2:  # one line about a mistake of the user
-            raise errors.BadInput(message)
-        print(text, file=sys.stderr)
-        raise SystemExit(f"{message} (status {done.returncode})")
+        task = tasks.setdefault(folder, study_runs.Task(folder, overrides))
+        task.entries.append(entry)
+    todo = [task for task in tasks.values() if not task.is_done()]
+    trained = cluster.map_tasks(
+        study_runs.train,
+        todo,
+        engine=where,
+        title="study",
+        unit="run",
+        describe=lambda task: str(task.folder),
+    )
+    failed = [text for _, texts in trained for text in texts]
+    if failed:
+        print("\n".join(failed), file=sys.stderr)
+        raise SystemExit(failed[-1].splitlines()[-1])
 
 
 if __name__ == "__main__":

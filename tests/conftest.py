@@ -176,7 +176,7 @@ def rendered_recording(tmp_path_factory) -> pathlib.Path:
 @pytest.fixture(scope="session")
 def sample_recording(shared_folder) -> pathlib.Path:
     """What `--mode=sample` makes, with fewer and smaller frames; not to be changed."""
-    params = dataclasses.replace(sample.SCENE, frames=12, height=120, width=160)
+    params = dataclasses.replace(sample.SCENE, frames=18, height=120, width=160)
     folder = shared_folder / "sample"
     with made_once(folder) as missing:
         if missing:
@@ -187,7 +187,7 @@ def sample_recording(shared_folder) -> pathlib.Path:
 @pytest.fixture
 def figures(monkeypatch):
     """The figures that are drawn, in order; none is written to a file."""
-    from unipose_jax.report.draw import canvas
+    from benchmarks.figures import canvas
 
     saved = []
     monkeypatch.setattr(canvas, "save", lambda fig, path: saved.append(fig))

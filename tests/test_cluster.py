@@ -18,7 +18,7 @@ def scheduler():
         n_workers=2,
         threads_per_worker=1,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address=":0",
     ) as started:
         yield cluster.Engine(started.scheduler_address)
 

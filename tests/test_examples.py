@@ -1,140 +1,38 @@
-"""The scripts of examples/ that no other test runs, at their smallest."""
+"""The examples run as they are, on a small sample, and say what they promise."""
 
-import functools
+import ast
+import importlib.util
 import json
+import pathlib
 import re
 import runpy
-import shutil
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
 from configs import unipose
 from data_pipelines.ground import pose_file
 from data_pipelines.readers import registry
-from data_pipelines.readers.recordings import recording
-from data_pipelines.rendered import clip_pool
-from examples import check_on_real_data, export_weights, refine_kinect_clip
-from tests import config_data
-from tests.test_run import ROOT, run
-from unipose_jax import errors, estimator, models
-from unipose_jax.synthesis import pools as render
+from data_pipelines.readers.recordings import data_set
+from data_pipelines.sequences import sequence
+from tests.test_run import ROOT
+from unipose_jax import models
+from unipose_jax.cli import sample
 from unipose_jax.train.recipes import terms
 
 EXAMPLES = ROOT / "examples"
-
-CONFIGS = ("own_dataset", "own_loss", "own_network")  # used as --config of run.py
-SCRIPTS_WITH_ARGUMENTS = [
-    path
-    for path in sorted((ROOT / "examples").glob("*.py"))
-    if path.stem not in (*CONFIGS, "reuse_a_loss")
-]
+NAMES = [path.stem for path in sorted(EXAMPLES.glob("*.py"))]
 
 
 @pytest.fixture
-def turning(rendered_recording, tmp_path):
-    """A folder with one recording of a static camera under the names of the samples."""
-    opened = recording.open_recording(rendered_recording)
-    recording.write_recording(
-        tmp_path / "turning_person",
-        depth=[opened.depth(index) for index in range(len(opened))],
-        depth_camera=opened.depth_camera,
-        fps=15.0,
-        world_from_depth=np.eye(4),
-    )
-    for view in range(2):
-        (tmp_path / f"panoptic_{view}").symlink_to(tmp_path / "turning_person")
-    return tmp_path
+def run_example(monkeypatch, capsys, pools, sample_recording, tmp_path):
+    """`run_example(name, *arguments)`: lines that an example prints as a script.
 
-
-def test_joints_that_agree_scatter_little(turning, capsys):
-    check_on_real_data.main(turning, "depth")
-    report = json.loads(capsys.readouterr().out)
-    assert report["panoptic"]["views"] == 2
-    # The same view twice.
-    assert set(report["panoptic"]["scatter_mm"].values()) == {0}
-    person = report["turning_person"]
-    assert max(person["scatter_mm"].values()) < 100  # mm, in 0.2 s
-    assert person["inside_mask"] > 0.5
-
-
-def test_missing_weights_are_refused(turning):
-    with pytest.raises(errors.BadInput, match="no weights .*nowhere; use a path, poin"):
-        check_on_real_data.main(turning, str(turning / "nowhere"))
-
-
-def test_kinects_own_poses_are_refined_and_drawn(sample_data, tmp_path):
-    output = tmp_path / "clip.npz"
-    refine_kinect_clip.main(sample_data / "ntu", "S001C001P001R001A001", output)
-    assert len(pose_file.read(output)) > 50
-    page = (tmp_path / "clip.html").read_text()
-    found = re.search(r'<script type="application/json">(.*?)</script>', page, re.S)
-    (scene,) = json.loads(found.group(1))["scenes"]
-    assert len(scene["pictures"]["files"]) == len(scene["shown"]) > 50
-
-
-@pytest.mark.slow
-def test_weights_of_a_run_are_exported(smoke_run, tmp_path):
-    shutil.copytree(smoke_run.workdir, tmp_path / "w")
-    export_weights.main(tmp_path / "w", tmp_path / "mine")
-    assert estimator.load(tmp_path / "mine").skeleton == "ITOP15"
-    (tmp_path / "w" / "metrics.json").unlink()
-    with pytest.raises(errors.BadInput, match="run --mode=evaluate first"):
-        export_weights.main(tmp_path / "w", tmp_path / "mine")
-    with pytest.raises(errors.BadInput, match="no checkpoint in .*; train there first"):
-        export_weights.main(tmp_path / "w", tmp_path / "mine", "depth")
-    with pytest.raises(errors.BadInput, match="unknown modality 'colour'; use one of"):
-        export_weights.main(tmp_path / "w", tmp_path / "mine", "colour")
-
-
-def test_requirements_install_the_package():
-    assert "-e ." in (ROOT / "requirements.txt").read_text().splitlines()
-
-
-@pytest.mark.slow
-def test_a_data_set_of_ones_own_is_trained_on(tmp_path, monkeypatch, traced_only):
-    scene = unipose.get_config("smoke").data
-    scene.skeleton = "COCO17"
-    scene.frames, scene.scene.height, scene.scene.width = 12, 96, 128
-    params = clip_pool.scene_params(config_data.typed(scene), "test")
-    clip = render.render_pool(0, "test", 0, 1, params, extras=("depth",))
-    camera, xyz = clip["depth_intrinsics"][0], clip["xyz"][0]
-    uv = xyz[..., :2] / xyz[..., 2:] * camera[:2] + camera[2:]
-    keypoints = np.dstack([uv, clip["confidence"][0]])
-    for split in ("train", "validation", "test"):
-        folder = tmp_path / "clips" / split / "person"
-        folder.mkdir(parents=True)
-        np.save(folder / "depth.npy", clip["depth"][0])
-        np.save(folder / "keypoints.npy", keypoints)
-        np.save(folder / "intrinsics.npy", camera)
-        np.save(folder / "time.npy", np.arange(12) / 15.0)
-    monkeypatch.setattr(registry, "READERS", dict(registry.READERS))
-    config = runpy.run_path(str(EXAMPLES / "own_dataset.py"))["get_config"]("smoke")
-    config.data.path = str(tmp_path / "clips")
-    assert run("train", config, workdir=tmp_path / "w") == 0
-    record = json.loads((tmp_path / "w" / "metrics.json").read_text())
-    assert record["step"] > 0
-    assert len(loss_log(tmp_path / "w", "loss/point_to_ray")) == 6
-    batch = next(config_data.open_train(config))
-    assert np.isfinite(batch["points"]).all()
-    assert batch["points_valid"].any()
-    assert (batch["confidence"] > 0).any()
-    assert len((EXAMPLES / "own_dataset.py").read_text().splitlines()) < 40
-
-
-def loss_log(workdir, name):
-    """The values of a term in the log of a run."""
-    lines = (workdir / "log.jsonl").read_text().splitlines()
-    return [json.loads(line)[name] for line in lines]
-
-
-@pytest.fixture
-def run_script(monkeypatch, capsys, pools):
-    """`run_script(name)`: what an example prints as a script, without its arguments.
-
-    In this process: what it registers is forgotten, and it finds the rendered pools.
+    In this process and an empty folder: what it registers is forgotten, and it finds
+    the sample and the rendered pools of this test run.
     """
     rendered_data = unipose.rendered_data
 
@@ -143,20 +41,93 @@ def run_script(monkeypatch, capsys, pools):
         data.cache_dir = pools
         return data
 
-    def call(name):
-        source = EXAMPLES / f"{name}.py"
-        assert len(source.read_text().splitlines()) < 40
-        runpy.run_path(str(source), run_name="__main__")
+    def call(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
         return capsys.readouterr().out.splitlines()
 
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sample, "cached", lambda: sample_recording)
     monkeypatch.setattr(unipose, "rendered_data", with_pools)
     monkeypatch.setattr(terms, "_REGISTERED", dict(terms._REGISTERED))
     monkeypatch.setattr(models, "NETWORKS", dict(models.NETWORKS))
+    monkeypatch.setattr(registry, "READERS", dict(registry.READERS))
     return call
 
 
-def test_a_loss_of_ones_own_is_logged(run_script, traced_only):
-    printed = [line.split() for line in run_script("own_loss")]
+def log_of(lines):
+    """The records of a log that is printed."""
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def test_examples_are_numbered_short_and_say_how_they_are_called():
+    assert [name[:2] for name in NAMES] == [f"{n + 1:02}" for n in range(len(NAMES))]
+    for name in NAMES:
+        source = (EXAMPLES / f"{name}.py").read_text()
+        assert len(source.splitlines()) < 60, name
+        assert f"    python examples/{name}.py" in ast.get_docstring(
+            ast.parse(source), clean=False
+        )
+
+
+def test_every_example_runs_here():
+    calls = re.findall(r"run_example\(\"(\w+)\"", pathlib.Path(__file__).read_text())
+    assert set(calls) == set(NAMES)
+
+
+def test_a_recording_is_predicted(run_example, tmp_path):
+    lines = run_example("01_predict")
+    assert lines[-2].startswith("1.13 s: head at [")
+    assert len(pose_file.read(tmp_path / "poses.npz")) == 18
+    assert "class=viewer" in (tmp_path / "poses.html").read_text()
+
+
+def test_keypoints_and_networks_are_compared(run_example):
+    lines = run_example("02_keypoints")
+    assert lines[0] == "COCO17 keypoints in 18 frames"
+    errors = [int(line.split()[-6]) for line in lines if line.endswith("joints")]
+    assert len(errors) == 3
+    assert max(errors[1:]) < 100
+
+
+def test_a_live_loop_says_where_the_head_is(run_example):
+    lines = run_example("03_live_loop")
+    assert re.fullmatch(r"1\.13 s: head at \[.*\] m, \d+%", lines[-1])
+
+
+def test_refinement_reduces_errors(run_example):
+    before, after = (
+        [float(x) for x in re.findall(r"[\d.]+(?= m)", line)]
+        for line in run_example("04_refine")
+    )
+    assert (np.array(after) < before).all()
+
+
+def test_a_small_network_is_trained(run_example, traced_only):
+    lines = run_example("05_train")
+    assert sum(line.startswith("step ") for line in lines) == 6
+
+
+def test_the_released_weights_are_adapted(run_example, traced_only, monkeypatch):
+    # The sample here is short: each of the four devices needs a clip of each split.
+    monkeypatch.setattr(
+        data_set, "_time_part", lambda whole, *_: sequence.SubSequence.of(whole, 0, 18)
+    )
+    lines = run_example("06_adapt")
+    assert lines[-1] == "poses of the adapted network: (18, 15, 3)"
+    assert {"loss/point_to_ray", "loss/pseudo_position"} <= log_of(lines)[-1].keys()
+
+
+def test_losses_train_a_network_of_somebody_else(run_example):
+    with jax.numpy_rank_promotion("allow"):  # stax needs it
+        lines = run_example("07_losses_in_your_jax_code")
+    errors = [int(line.split()[-2]) for line in lines]
+    assert errors[0] > 500  # mm
+    assert errors[-1] < 70
+
+
+def test_a_loss_of_ones_own_is_logged(run_example, traced_only):
+    printed = [line.split() for line in run_example("08_own_loss")]
     values = [float(value) for name, value in printed if name == "loss/upright"]
     assert len(values) == 6  # four steps and two validations
 
@@ -165,7 +136,7 @@ def test_a_loss_of_ones_own_is_logged(run_script, traced_only):
 def test_a_loss_of_ones_own_is_trained_by_run_py(tmp_path, pools):
     config = unipose.get_config("smoke")
     command = [
-        *(sys.executable, "run.py", "--config=examples/own_loss.py:smoke"),
+        *(sys.executable, "run.py", "--config=examples/08_own_loss.py:smoke"),
         *(f"--workdir={tmp_path}", f"--config.data.cache_dir={pools}"),
         # One other term, as each takes time to compile.
         *(f"--config.loss_weights.{name}=0" for name in config.loss_weights),
@@ -173,37 +144,42 @@ def test_a_loss_of_ones_own_is_trained_by_run_py(tmp_path, pools):
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    values = loss_log(tmp_path, "loss/upright")
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    values = [json.loads(line)["loss/upright"] for line in lines]
     assert len(values) == 6
     assert np.isfinite(values).all()
     assert min(values) >= 0.0 < max(values)
     assert json.loads((tmp_path / "metrics.json").read_text())["step"] > 0
 
 
-def test_a_network_of_ones_own_is_trained(run_script):
-    lines = run_script("own_network")
-    losses = [json.loads(line)["loss/total"] for line in lines if line.startswith("{")]
+def test_a_network_of_ones_own_is_trained(run_example):
+    losses = [each["loss/total"] for each in log_of(run_example("09_own_network"))]
     assert len(losses) == 6
     assert losses[3] < losses[0]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", SCRIPTS_WITH_ARGUMENTS, ids=lambda path: path.name)
-def test_scripts_run_from_the_repository_root(path):
-    if not installed():
-        pytest.skip("the package is not installed; pip install -r requirements.txt")
-    done = subprocess.run(
-        [sys.executable, path.relative_to(ROOT)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stderr.startswith(f"usage: {path.name}"), done.stderr
-    assert done.returncode == 1
+def test_a_data_set_of_ones_own_is_trained_on(run_example, traced_only):
+    log = log_of(run_example("10_own_dataset"))
+    assert len(log) == 6
+    assert "loss/point_to_ray" in log[-1]
 
 
-@functools.cache
-def installed() -> bool:
-    """Whether the package can be imported from any folder."""
-    command = [sys.executable, "-P", "-c", "import unipose_jax, data_pipelines"]
-    return subprocess.run(command, capture_output=True).returncode == 0
+def test_prepared_data_are_arrays_and_batches_of_tensors(run_example):
+    lines = run_example("11_prepared_data")
+    assert any(line.startswith("points: float32 (3, ") for line in lines)
+    has_torch = importlib.util.find_spec("torch") is not None
+    assert lines[-1].startswith("a batch of tensors: points (2, 3, ") == has_torch
+
+
+def test_programs_without_the_package_read_exported_networks(run_example, tmp_path):
+    run_example("12_export")
+    printed = [run_example("13_consume_stablehlo")]
+    if (tmp_path / "points.onnx").exists():
+        printed.append(run_example("14_consume_onnx"))
+    joints = json.loads((tmp_path / "points.json").read_text())["joints"]
+    for lines in printed:
+        assert [line.partition(":")[0] for line in lines] == joints
+
+
+def test_requirements_install_the_package():
+    assert "-e ." in (ROOT / "requirements.txt").read_text().splitlines()

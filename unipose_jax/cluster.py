@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import importlib.util
 import io
+import logging
 import os
 import re
 import sys
@@ -92,7 +93,9 @@ def map_tasks(
     failed: list[tuple[str, Exception]] = []
     total = done + sum(map(size, items))
     with (
-        tqdm.tqdm(total=total, initial=done, desc=title, unit=unit) as bar,
+        tqdm.tqdm(
+            total=total, initial=done, desc=title, unit=unit, disable=not items
+        ) as bar,
         contextlib.closing(_outcomes(function, items, engine)) as outcomes,
     ):
         for item, outcome in outcomes:
@@ -220,6 +223,7 @@ def _connect(engine: Engine) -> Iterator[Any]:
         import distributed
     except ModuleNotFoundError as error:
         raise errors.BadInput(f"--scheduler needs Dask; {INSTALL}") from error
+    logging.getLogger("distributed").setLevel(logging.WARNING)
     if engine.scheduler:
         try:
             client = distributed.Client(engine.scheduler, timeout=_CONNECT_SECONDS)
@@ -247,7 +251,8 @@ def _connect(engine: Engine) -> Iterator[Any]:
             processes=True,
             memory_limit=0,  # a paused worker would wait for ever for JAX's own memory
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address=":0",  # None would take a fixed port, which may be used
+            scheduler_kwargs={"dashboard": False},
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

@@ -11,11 +11,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.real import cases, columns, itop, recordings, scores, table
+from benchmarks.real import (
+    cases,
+    columns,
+    itop,
+    recordings,
+    sample_recordings,
+    scores,
+    table,
+)
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import sequence
-from examples import make_sample_recordings
 from unipose_jax import errors
 
 STILL = ("head", "neck", "right_shoulder", "left_shoulder")
@@ -31,7 +38,7 @@ def load_turning(options: columns.Options) -> list[cases.Case]:
         raise errors.BadInput(f"no {source}")
 
     def make(target: pathlib.Path) -> None:
-        make_sample_recordings.turning_person(source, target)
+        sample_recordings.turning_person(source, target)
         recordings.detect(target, options.data)
 
     opened = recordings.cached(options.cache / "turning_person", make)
@@ -56,7 +63,7 @@ def load_cello(options: columns.Options) -> list[cases.Case]:
         raise errors.BadInput(f"no {source}")
 
     def make(target: pathlib.Path) -> None:
-        make_sample_recordings.panoptic(source, target)
+        sample_recordings.panoptic(source, target)
         for view in range(VIEWS):
             folder = target / f"panoptic_{view}"
             if view in MARKED:

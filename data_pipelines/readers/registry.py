@@ -25,7 +25,7 @@ READERS: dict[str, str | Reader] = {
 
 Modules are imported on first use, because most runs need only one reader. Other code,
 such as a config file, can add a reader in one line:
-`registry.READERS["mine"] = open_mine` (examples/own_dataset.py).
+`registry.READERS["mine"] = open_mine` (examples/10_own_dataset.py).
 """
 
 

@@ -1,12 +1,14 @@
 """Renders equations ($...$ and $$...$$) as SVG when the site is built.
 
-The pages then need neither JavaScript, fonts nor a network for them.
+The pages then need neither JavaScript, fonts nor a network for them. Values keep their
+standard deviations on the same line.
 """
 
 import functools
 import html
 import re
 from typing import Any
+from xml.etree import ElementTree
 
 import ziamath
 
@@ -21,7 +23,7 @@ _SCALE = 1.12  # of the text: letters look as large as those of the text
 
 def on_page_content(content: str, **_: Any) -> str:
     """Replaces each equation of a page, those of docstrings included."""
-    return _PATTERN.sub(_replace, content)
+    return _PATTERN.sub(_replace, content).replace(" ± ", "&nbsp;±&nbsp;")
 
 
 def _replace(match: re.Match) -> str:
@@ -42,5 +44,5 @@ def _svg(tex: str, inline: bool) -> str:
     svg.set("style", f"vertical-align: {shift:.3f}em")
     svg.set("role", "img")
     svg.set("aria-label", tex)
-    text = ziamath.zmath.ET.tostring(svg, encoding="unicode")
+    text = ElementTree.tostring(svg, encoding="unicode")
     return text.replace('fill="black"', 'fill="currentColor"')

@@ -1,14 +1,19 @@
 import json
+import os
 import pathlib
+import subprocess
+import sys
+import time
 
 import pytest
 
-from benchmarks import study
+from benchmarks import study, study_runs
 from unipose_jax import errors
 
 # ml_collections loads config files with a function that Python deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 WORKDIR = pathlib.Path("study")
+RUN = subprocess.run
 
 
 @pytest.mark.parametrize(
@@ -134,3 +139,80 @@ def test_only_a_run_without_results_is_removed(tmp_path):
     assert sorted(path.name for path in points.iterdir()) == [
         *("log.jsonl", study.SETTINGS, study.LOG)
     ]
+
+
+def make_task(folder, *names):
+    entries = [study.parse_entry(name, "points", "smoke") for name in names]
+    return study_runs.Task(folder / "unipose-0", ["config.seed=0"], entries)
+
+
+def stand_in(monkeypatch, program):
+    """Lets a run of `run.py` be a program in Python, whose argument is the folder."""
+
+    def run_program(command, **options):
+        (where,) = (a for a in command if a.startswith("--workdir="))
+        code = f"import pathlib, sys; home = pathlib.Path(sys.argv[1]); {program}"
+        argument = where.partition("=")[2]
+        return RUN([sys.executable, "-c", code, argument], **options)
+
+    monkeypatch.setattr(study_runs.subprocess, "run", run_program)
+
+
+def test_a_task_trains_what_is_missing_in_turn(tmp_path, monkeypatch):
+    task = make_task(tmp_path, "unipose", "unipose+depth")
+    stand_in(monkeypatch, "(home / 'metrics.json').touch()")
+    assert not task.is_done()
+    with pytest.raises(errors.BadInput, match="unipose-0 is incomplete; start again"):
+        study_runs.train(task)  # the second entry leaves no result of its student
+    (task.folder / "depth" / "metrics.json").touch()
+    assert task.is_done()
+    monkeypatch.setattr(study_runs.subprocess, "run", None)
+    assert study_runs.train(task) == []
+
+
+def test_a_run_that_fails_is_named_with_its_last_line(tmp_path, monkeypatch):
+    task = make_task(tmp_path, "unipose")
+    stand_in(monkeypatch, "sys.exit('a mistake')")  # status 1
+    (text,) = study_runs.train(task)
+    assert text.splitlines() == ["a mistake", f"{task.folder}: a mistake (status 1)"]
+    stand_in(monkeypatch, "print('error: no such data'); sys.exit(2)")
+    with pytest.raises(errors.BadInput, match="unipose-0: no such data$"):
+        study_runs.train(task)
+    assert not task.folder.exists()
+
+
+PARENT = """
+import subprocess, sys, time
+from benchmarks import children
+subprocess.Popen(
+    [sys.executable, "-c", "import os, time; print(os.getpid()); time.sleep(60)"],
+    preexec_fn=children.end_with_parent,
+)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is of Linux")
+def test_a_run_ends_with_the_worker_that_started_it():
+    parent = subprocess.Popen(
+        [sys.executable, "-u", "-c", PARENT],
+        cwd=study.ROOT,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with parent:
+        child = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + 20
+    while _lives(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _lives(process: int) -> bool:
+    try:  # an orphan that nobody waits for stays as a zombie
+        state = pathlib.Path(f"/proc/{process}/stat").read_text().split()[2]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

@@ -39,13 +39,13 @@ def test_a_program_without_the_package_reads_the_file(
     np.save(tmp_path / "cloud.npy", np.random.default_rng(0).normal(size=(30, 3)) + 3)
     capsys.readouterr()
     call_example(
-        "consume_stablehlo", output, tmp_path / "cloud.npy", monkeypatch=monkeypatch
+        "13_consume_stablehlo", output, tmp_path / "cloud.npy", monkeypatch=monkeypatch
     )
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines] == about["joints"]
 
 
-@pytest.mark.parametrize("name", ["consume_stablehlo", "consume_onnx"])
+@pytest.mark.parametrize("name", ["13_consume_stablehlo", "14_consume_onnx"])
 def test_the_consumers_import_neither_the_package_nor_flax(name):
     source = (ROOT / "examples" / f"{name}.py").read_text()
     nodes = ast.walk(ast.parse(source))
@@ -62,7 +62,7 @@ def test_onnx_is_read_by_onnxruntime(weights, tmp_path, capsys, monkeypatch):
     np.save(tmp_path / "cloud.npy", np.random.default_rng(0).normal(size=(30, 3)) + 3)
     capsys.readouterr()
     call_example(
-        "consume_onnx", output, tmp_path / "cloud.npy", monkeypatch=monkeypatch
+        "14_consume_onnx", output, tmp_path / "cloud.npy", monkeypatch=monkeypatch
     )
     assert len(capsys.readouterr().out.splitlines()) == 15
 

@@ -7,10 +7,9 @@ from PIL import Image
 from data_pipelines.cameras import calibration
 from data_pipelines.keypoints import detections
 from data_pipelines.sequences import sequence
-from tests.report import conftest
 from unipose_jax import errors
 from unipose_jax.cli import keypoint_sheet
-from unipose_jax.report.draw import palette, panels, views
+from unipose_jax.report.draw import palette
 from unipose_jax.report.pages import keypoint_preview
 from unipose_jax.skeleton import definitions
 
@@ -68,15 +67,14 @@ def draw(folder, opened, *, frames=1):
 
 def place(uv, tile):
     """Where a pixel of the image appears in the picture, (x, y)."""
-    margin = 0.12 * float(np.ptp(UV, axis=0).max()) + 4.0
-    left, top, right, bottom = views.framed(
-        UV, margin=margin, aspect=keypoint_preview.ASPECT
-    )
+    left, top, right, bottom = keypoint_preview.window_around(UV)
     row, column = divmod(tile, keypoint_preview.COLUMNS)
     x = (uv[0] - left) / (right - left) * keypoint_preview.SIDE
     y = (uv[1] - top) / (bottom - top) * HEIGHT
     x += column * (keypoint_preview.SIDE + keypoint_preview.GAP)
-    return int(x), int(y + panels.HEADER + row * (HEIGHT + keypoint_preview.GAP))
+    return int(x), int(
+        y + keypoint_preview.HEADER + row * (HEIGHT + keypoint_preview.GAP)
+    )
 
 
 @pytest.mark.parametrize("tile", [0, 5])
@@ -131,12 +129,6 @@ def test_frames_with_keypoints_are_shown(tmp_path, monkeypatch, frames, most, la
     )
     keypoint_sheet.preview(plant(frames), "COCO17", tmp_path / "a.png", frames=most)
     assert shown == [f"frame {frame}" for frame in labels]
-
-
-@pytest.mark.parametrize(("frames", "grid"), [(1, (1, 1)), (4, (2, 3))])
-def test_the_sheet_has_three_in_a_row(figures, frames, grid):
-    keypoint_sheet.preview(plant(), "COCO17", "picture.png", frames=frames)
-    assert conftest.grid_of(figures[0]) == grid
 
 
 def test_joints_that_the_detector_lacks_are_left_out(tmp_path):

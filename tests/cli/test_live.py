@@ -13,7 +13,6 @@ from data_pipelines.cameras import calibration
 from data_pipelines.devices import device
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
-from examples import live_loop
 from tests import keypoint_network
 from tests.data_pipelines import conftest as rooms
 from tests.test_run import run
@@ -304,10 +303,3 @@ def test_frames_are_dropped_while_the_network_is_busy(make, monkeypatch, capfd):
     assert numbers[-1] == FRAMES - 1  # the last frame is never dropped
     assert len(numbers) < FRAMES
     assert f"{FRAMES - len(numbers)} dropped" in told
-
-
-def test_the_example_prints_where_the_head_is(make, capsys):
-    live_loop.main(f"recording:{make()}")
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith("0.20 s: head at [")
-    assert lines[-1].endswith("] m, 50%")  # sigmoid(0), without keypoints

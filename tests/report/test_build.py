@@ -4,22 +4,12 @@ import numpy as np
 import pytest
 
 from tests.report.viewer import scenes
-from unipose_jax import atomic
 from unipose_jax.report import build, page, tables
-from unipose_jax.report.draw import canvas
 
 
 def write(folder, **options):
     options = {"title": "T", "skeleton": "ITOP15", "rendered": True} | options
     return build.write_report(folder, **options).read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def unrendered(monkeypatch):
-    """Pictures are files without content, which takes no time."""
-    monkeypatch.setattr(
-        canvas, "save", lambda fig, path: atomic.write_bytes(path, b"picture")
-    )
 
 
 def write_everything(tmp_path):
@@ -39,10 +29,8 @@ def write_everything(tmp_path):
 def test_everything_is_written_and_shown(tmp_path):
     source = write_everything(tmp_path)
     folder = tmp_path / "report"
-    names = {path.name for path in (folder / "figures").iterdir()}
-    assert names == {"curves.png", "joint_errors.png"}
-    assert source.count("class=viewer") == 1
-    assert all(f"figures/{name}" in source for name in names)
+    assert source.count("class=viewer") == source.count("class=curves>") == 1
+    assert "--share:100%" in source
     stems = {path.stem for path in (folder / "tables").iterdir()}
     assert stems == {"metrics", "joints"}
     assert "61.0" in source
@@ -55,7 +43,7 @@ def test_a_page_of_rendered_data_has_a_notice(tmp_path, rendered):
     assert (build.RENDERED in write(tmp_path, rendered=rendered)) == rendered
 
 
-def test_a_report_that_was_interrupted_is_replaced(tmp_path, monkeypatch, unrendered):
+def test_a_report_that_was_interrupted_is_replaced(tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
@@ -72,11 +60,3 @@ def test_an_empty_run_still_has_a_page(tmp_path):
     source = write(tmp_path, log=tmp_path / "absent.jsonl")
     assert "<h1>T</h1>" in source
     assert "<h2>" not in source
-
-
-def test_without_matplotlib_there_are_tables_and_a_note(tmp_path, without_matplotlib):
-    source = write_everything(tmp_path)
-    assert build.NO_PICTURES in source
-    assert "61.0" in source
-    assert "left shoulder" in source
-    assert not (tmp_path / "report" / "figures").exists()

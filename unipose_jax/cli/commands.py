@@ -59,6 +59,15 @@ def _mode(name: str) -> Any:
     return importlib.import_module(f"unipose_jax.cli.{name}")
 
 
+def _views(options) -> Any:
+    """What is made of poses to look at."""
+    from unipose_jax.cli import views  # some modes need no OpenCV
+
+    return views.Views(
+        page=options.pictures, video=options.video, viewer=options.viewer
+    )
+
+
 def _start(options) -> pathlib.Path:
     """The workdir; connects the processes of a run on several hosts."""
     from unipose_jax.train import parallel
@@ -82,6 +91,16 @@ def _evaluate(config, options) -> int:
     return _mode("evaluate").evaluate_run(config, workdir, data_dir=options.data_dir)
 
 
+def _report(config, options) -> int:
+    workdirs = paths.several(options, "workdir")
+    if len(workdirs) == 1:
+        return _mode("evaluate").evaluate_run(config, workdirs[0])
+    mode = _mode("report")
+    return mode.compare(
+        workdirs, paths.optional(options, "output") or mode.page_of(workdirs)
+    )
+
+
 def _prepare(config, options) -> int:
     source = paths.optional(options, "source")
     return _mode("prepare").prepare_run(config, source, engine=_engine(options))
@@ -94,17 +113,24 @@ def _sample(config, options) -> int:
 
 def _predict(config, options) -> int:
     source = paths.required(options, "input")
-    return _mode("predict").predict(
-        config,
+    given = {
+        "modality": options.modality,
+        "wanted": _views(options),
+        "people": options.people,
+        "keypoints": options.keypoints is not False,
+        "convention": options.convention,
+    }
+    where = (
         paths.optional(options, "workdir"),
         source,
         paths.required(options, "output"),
-        modality=options.modality,
-        pictures=options.pictures,
-        people=options.people,
-        keypoints=options.keypoints is not False,
-        convention=options.convention,
     )
+    engine = _engine(options)
+    if paths.has_recordings(source):
+        return _mode("recording_folders").predict_all(
+            config, *where, engine=engine, **given
+        )
+    return _mode("predict").predict(config, *where, **given)
 
 
 def _live(config, options) -> int:
@@ -131,7 +157,7 @@ def _refine(config, options) -> int:
         source,
         paths.required(options, "output"),
         recording_path=recording_path,
-        pictures=options.pictures,
+        wanted=_views(options),
         skeleton_name=options.skeleton,
         fps=options.fps,
         convention=options.convention,
@@ -183,11 +209,15 @@ def _export(config, options) -> int:
 
 
 def _keypoints(config, options) -> int:
-    source = paths.required(options, "input")
-    model = paths.optional(options, "model")
-    return _mode("keypoints").show_keypoints(
-        source, model, options.skeleton or "COCO17"
+    given = (
+        paths.required(options, "input"),
+        paths.optional(options, "model"),
+        options.skeleton or "COCO17",
     )
+    engine = _engine(options)
+    if paths.has_recordings(given[0]):
+        return _mode("recording_folders").detect_all(*given, engine=engine)
+    return _mode("keypoints").show_keypoints(*given)
 
 
 def _lookup(config, options) -> int:
@@ -197,7 +227,7 @@ def _lookup(config, options) -> int:
         paths.required(options, "output"),
         skeleton=options.skeleton or "ITOP15",
         fill=options.fill,
-        pictures=options.pictures,
+        wanted=_views(options),
         convention=options.convention,
     )
 
@@ -210,6 +240,7 @@ MODES: dict[str, Callable[[Any, Any], int]] = {
     "live": _live,
     "refine": _refine,
     "score": _score,
+    "report": _report,
     "prepare": _prepare,
     "convert": _convert,
     "export": _export,

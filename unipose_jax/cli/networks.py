@@ -1,6 +1,7 @@
 """The networks of runs, for the modes that use one."""
 
 import pathlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -21,6 +22,26 @@ def check(config: Any, workdir: pathlib.Path | None) -> None:
             "--config needs the --workdir of its run; without both, the weights that "
             "ship with the package are used"
         )
+
+
+Loaded = tuple[estimator.Estimator, Mapping[str, Any]]
+Loader = Callable[[Any, pathlib.Path | None, str], Loaded]
+
+
+def load(config: Any, workdir: pathlib.Path | None, modality: str) -> Loaded:
+    """The network of a run, or one that ships, and the config of the run.
+
+    Args:
+        config: of the run; None for that of its checkpoint.
+        workdir: of the run; None for the weights that ship.
+        modality: one of `folders.MODALITIES`, or a name of weights that ship.
+
+    Raises:
+        errors.BadInput: there is no such network, or it takes no depth recordings.
+    """
+    if workdir is None:
+        return estimator.load_shipped(modality), {}
+    return load_trained(config, workdir, modality)
 
 
 def load_trained(

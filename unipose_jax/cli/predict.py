@@ -19,11 +19,13 @@ from unipose_jax.cli import (
     prediction_page,
     prediction_quality,
     recorded_scene,
+    views,
 )
 from unipose_jax.estimator import reliability
 from unipose_jax.physics import skin_depths
-from unipose_jax.report import page
 from unipose_jax.weights import store
+
+_PAGE = views.Views()
 
 
 def predict(
@@ -33,10 +35,11 @@ def predict(
     output: pathlib.Path,
     *,
     modality: str,
-    pictures: bool,
+    wanted: views.Views = _PAGE,
     people: str = "one",
     keypoints: bool = True,
     convention: str = skin_depths.ANATOMY,
+    load: networks.Loader = networks.load,
 ) -> int:
     """Predicts the poses in a recording; writes a pose file and a report.
 
@@ -46,13 +49,14 @@ def predict(
         source: recording folder.
         output: pose file to write.
         modality: input of the network, one of `folders.MODALITIES`.
-        pictures: whether to draw.
+        wanted: what is made to be looked at.
         people: "one" for the person to follow (see `tracks.person_clouds`), "all"
             for one pose file per person: OUTPUT-1.npz is the most evident.
         keypoints: whether 2D keypoints of the recording are used: as evidence for the
             person to follow, and as input of a network that takes them.
         convention: of the depth of joints below the skin, to which joints are moved,
             one of `skin_depths.CONVENTIONS`.
+        load: gives the network, as `networks.load` does.
 
     Raises:
         errors.BadInput: the recording cannot be used, or shows nobody.
@@ -63,21 +67,20 @@ def predict(
     opened = recording.open_recording(source)
     mounting_check.warn_if_turned(opened)
     file_io.check_writable(output)
-    if pictures:
-        page.check_free(prediction_page.page_of(output))
-    values: Mapping[str, Any] = {}
-    if workdir is None:
-        informed = keypoints and modality == store.SHIPPED and _has_keypoints(opened)
-        network = estimator.load_shipped(store.WITH_KEYPOINTS if informed else modality)
-    else:
-        network, values = networks.load_trained(config, workdir, modality)
+    wanted.check(output)
+    informed = workdir is None and keypoints and modality == store.SHIPPED
+    network, values = load(
+        config,
+        workdir,
+        store.WITH_KEYPOINTS if informed and _has_keypoints(opened) else modality,
+    )
     _check_convention(values, network, convention)
     found = (
-        _everyone(network, opened, pictures=pictures, use_keypoints=keypoints)
+        _everyone(network, opened, pictures=wanted.points, use_keypoints=keypoints)
         if people == "all"
         else [
             predict_recording(
-                network, opened, pictures=pictures, use_keypoints=keypoints
+                network, opened, pictures=wanted.points, use_keypoints=keypoints
             )
         ]
     )
@@ -87,8 +90,7 @@ def predict(
         if line := _keypoint_line(opened, pose, seen):
             print(line)
         print(f"{prediction_quality.summary(pose)}; poses: {path}")
-    if pictures:
-        print(f"page: {prediction_page.report_people(opened, found, output)}")
+    prediction_page.report_people(opened, found, output, wanted)
     return 0
 
 

@@ -5,22 +5,39 @@ import sys
 
 import numpy as np
 
+import unipose_jax
 from data_pipelines.cameras import calibration
 from data_pipelines.ground import file_io, pose_file
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
 from unipose_jax import progress, skeleton
+from unipose_jax.cli import modes
 from unipose_jax.synthesis import long_clip, scene
 
 KEYPOINTS = "COCO17"  # as most 2D detectors give them
 JOINTS = "ITOP15"  # of the weights that ship
+SEED = modes.FLAGS["seed"].default  # somebody who walks towards the camera
 SCENE = scene.SceneParams(
     frames=30, fps=15.0, height=240, width=320, skeleton=skeleton.BODY.name
 )
 
 
+def cached() -> pathlib.Path:
+    """A sample in the cache folder, which is rendered when it is first asked for.
+
+    Raises:
+        errors.BadInput: the folder cannot be written.
+    """
+    name = f"sample-{unipose_jax.__version__}"
+    folder = pathlib.Path("~/.cache/unipose_jax").expanduser() / name
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_sample(folder)
+    return folder
+
+
 def make_sample(
-    output: pathlib.Path, *, seed: int, params: scene.SceneParams = SCENE
+    output: pathlib.Path, *, seed: int = SEED, params: scene.SceneParams = SCENE
 ) -> int:
     """Renders a person in motion and writes a recording folder.
 

@@ -35,7 +35,7 @@ def load(path: str | os.PathLike) -> Network:
     """Reads weights.
 
     Args:
-        path: without suffix, as `examples/train_pose_prior.py` writes them.
+        path: without suffix, as `benchmarks.train_pose_prior` writes them.
     """
     params, meta = store.load(path)
     return Network(

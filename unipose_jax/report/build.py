@@ -1,19 +1,15 @@
-"""The report of a run: one folder with tables, charts and `index.html`.
-
-Charts need matplotlib. Without it the report has a note on the missing package.
-"""
+"""The report of a run: one folder with tables and `index.html`."""
 
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from unipose_jax import atomic
-from unipose_jax.report import logs, optional, page, tables
+from unipose_jax.report import curves, logs, page, tables
 from unipose_jax.report.viewer import scene
 
 RENDERED = (
@@ -21,7 +17,6 @@ RENDERED = (
     "unipose_jax.synthesis, not recorded: the truth is exact, and the figures tell "
     "nothing yet about real cameras, rooms and clothes."
 )
-NO_PICTURES = "Charts need matplotlib, which is not installed here."
 
 
 def write_report(
@@ -39,10 +34,10 @@ def write_report(
     config: Mapping[str, Any] | None = None,
     sections: Sequence[page.Section] = (),
 ) -> pathlib.Path:
-    """Writes tables, images and the page that shows them; replaces an older report.
+    """Writes tables and the page that shows them; replaces an older report.
 
     Args:
-        folder: created if missing; tables go to `tables/`, images to `figures/`.
+        folder: created if missing; tables go to `tables/`.
         title: of the page.
         skeleton: name of the skeleton of `joint_errors_mm`.
         rendered: whether the data are synthetic; the page then has a notice at the top.
@@ -54,7 +49,7 @@ def write_report(
             (seeds) if there are any; NaN where unknown. A chart and a table.
         scenes: shown in a viewer, one at a time.
         config: shown as JSON in a folded section.
-        sections: additional sections after the images.
+        sections: additional sections after the joints.
 
     Returns:
         Path of the page.
@@ -66,21 +61,19 @@ def write_report(
     joint_errors_mm = joint_errors_mm or {}
     for stem, table in results.items():
         tables.write_table(folder / "tables", stem, table)
-    gallery = optional.module("gallery")
     content = [page.Section("Results", numbers=list(results.values()))]
     content.append(page.Section("Examples", scenes=scenes))
-    content += _run_sections(folder, gallery, log, joint_errors_mm, skeleton)
+    content += _run_sections(folder, log, joint_errors_mm, skeleton)
     content += sections
     if config is not None:
         code = json.dumps(config, indent=2, default=str, ensure_ascii=False)
         content.append(page.Section("Configuration", code=code))
-    notices = [RENDERED] * rendered + [NO_PICTURES] * (gallery is None)
     page.write_page(
         path,
         [section for section in content if _has_content(section)],
         title=title,
         subtitle=subtitle,
-        notice=" ".join(notices),
+        notice=RENDERED * rendered,
         headlines=headlines,
     )
     return path
@@ -88,7 +81,6 @@ def write_report(
 
 def _run_sections(
     folder: pathlib.Path,
-    gallery: ModuleType | None,
     log: atomic.Path | None,
     joint_errors_mm: Mapping[str, Float[np.ndarray, "*seeds joints"]],
     skeleton: str,
@@ -97,23 +89,21 @@ def _run_sections(
     records = logs.read_log(log) if log is not None else []
     by_joint = []
     if joint_errors_mm:
-        table = tables.joint_table(joint_errors_mm, skeleton=skeleton)
+        table = tables.joint_table(
+            joint_errors_mm, skeleton=skeleton, title="Mean error of each joint [mm]"
+        )
         tables.write_table(folder / "tables", "joints", table)
         by_joint.append(table)
-    learning, bars = [], []
-    if gallery is not None:
-        learning = gallery.curve_figures(folder, records)
-        bars = gallery.joint_figures(folder, joint_errors_mm, skeleton=skeleton)
     return [
-        page.Section("Learning", figures=learning),
-        page.Section("Joints", figures=bars, numbers=[] if bars else by_joint),
+        page.Section("Learning", charts=curves.of_run(records)),
+        page.Section("Joints", numbers=by_joint),
     ]
 
 
 def _has_content(section: page.Section) -> bool:
     return bool(
         section.text
-        or section.scenes
+        or section.is_interactive
         or section.numbers
         or section.figures
         or section.code

@@ -99,18 +99,61 @@ class Table:
         columns: what is shown, from left to right.
         rows: (name, one `Spread` per column) from top to bottom.
         note: what a reader must know: protocol, split, number of seeds.
+        bars: whether a page draws the values as bars, too.
     """
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, tuple[Spread, ...]], ...]
     note: str = ""
+    bars: bool = False
+
+    def headings(self) -> list[str]:
+        """Headings of the columns."""
+        return [shown.heading for shown in self.columns]
+
+    def shares(self) -> list[list[int]]:
+        """Length of the bar behind each cell, per cent; [] without bars."""
+        means = [[cell.mean for cell in cells] for _, cells in self.rows]
+        most = max((m for row in means for m in row if m > 0), default=math.inf)
+        return [
+            [round(100 * m / most) if m > 0 else 0 for m in row] for row in means
+        ] * self.bars
 
     def texts(self) -> list[list[str]]:
         """Rows of text: the name, then one text per column."""
         return [
             [name, *map(cell_text, cells, self.columns)] for name, cells in self.rows
         ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """Rows of text under shared headings, for a page.
+
+    Attributes:
+        title: one line above the table.
+        columns: headings, from left to right.
+        rows: (name, one text per column) from top to bottom.
+        note: below the table.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+    def headings(self) -> list[str]:
+        """Headings of the columns."""
+        return list(self.columns)
+
+    def texts(self) -> list[list[str]]:
+        """Rows of text: the name, then one text per column."""
+        return [list(row) for row in self.rows]
+
+    def shares(self) -> list[list[int]]:
+        """No bars."""
+        return []
 
 
 def column(key: str) -> Column:
@@ -182,7 +225,7 @@ def joint_table(
         (joint_label(joint), tuple(spread(array[:, index]) for array in flat.values()))
         for index, joint in enumerate(joints)
     )
-    return Table(title, columns, cells, note)
+    return Table(title, columns, cells, note, bars=True)
 
 
 def joint_values(

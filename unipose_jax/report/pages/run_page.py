@@ -16,6 +16,7 @@ from unipose_jax.report.viewer import scene
 KEYS = (*tables.MAIN, "map_10cm_upper", "map_10cm_lower", "bone_length_error_mm")
 COMPARED = ("mpjpe_mm", "root_mpjpe_mm", "pa_mpjpe_mm", "map_10cm", "auc")
 NUM_CLIPS = 5  # first test clips that are shown
+NUM_INPUTS = 3  # first test clips whose inputs are drawn
 NUM_EXTREMES = 2  # worst and best test clips that are shown
 
 Results = Mapping[str, Mapping[str, Any]]
@@ -102,8 +103,28 @@ def report_run(
         joint_errors_mm=_joint_errors(results, data.skeleton),
         scenes=example_scenes(data.skeleton, test, predicted, images),
         config=config,
-        sections=_sections(results, {modality: results, **(others or {})}, protocol),
+        sections=[
+            *_sections(results, {modality: results, **(others or {})}, protocol),
+            *_input_section(workdir / "report", data.skeleton, test),
+        ],
     )
+
+
+def _input_section(folder: pathlib.Path, skeleton: str, test) -> list[page.Section]:
+    """What the networks are fed of the first clips; nothing without OpenCV."""
+    try:
+        from unipose_jax.report.pages import input_pictures
+    except ModuleNotFoundError:
+        return []
+    clips = [test[index] for index in range(min(NUM_INPUTS, len(test)))]
+    figures = input_pictures.write(folder, skeleton, clips)
+    if not figures:
+        return []
+    text = (
+        "Middle frames of the first test clips. The networks are fed these points and "
+        "crops; 2D keypoints are targets of the training, or an input."
+    )
+    return [page.Section("What the networks are fed", text=text, figures=figures)]
 
 
 def study_tables(studied: Mapping[str, Results]) -> dict[str, tables.Table]:

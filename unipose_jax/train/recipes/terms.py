@@ -8,7 +8,7 @@ A term of your own takes one function and one line, here or in your config file:
     terms.register("head_height", head_height, scale="head_height")
 
 together with `config.loss_weights.head_height = 0.1` and, for the scale,
-`config.loss.head_height = 0.2`. `examples/own_loss.py` is complete.
+`config.loss.head_height = 0.2`. `examples/08_own_loss.py` is complete.
 """
 
 import dataclasses

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from scipy import spatial
 
+from benchmarks.real import sample_recordings
 from data_pipelines.ground import schema
 from data_pipelines.loading import clip_source
 from data_pipelines.readers.recordings import data_set, recording
 from data_pipelines.sequences import tracks
-from examples import make_sample_recordings
 
 
 @pytest.fixture(scope="module")
 def recordings(sample_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("recordings")
-    make_sample_recordings.main(sample_data, folder)
+    sample_recordings.main(sample_data, folder)
     return folder
 
 

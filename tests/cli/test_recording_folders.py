@@ -1,0 +1,127 @@
+"""`predict` and `keypoints` on a folder of recordings."""
+
+import json
+
+import cloudpickle
+import pytest
+
+from configs import unipose
+from tests.cli.test_predict_people import Network
+from tests.data_pipelines import conftest
+from tests.test_run import run
+from unipose_jax import cluster, errors, estimator
+from unipose_jax.cli import keypoints, networks, predict, recording_folders, views
+
+make_recording = conftest.make_recording  # a fixture
+
+
+@pytest.fixture
+def recordings(make_recording, tmp_path, monkeypatch):
+    """Two recordings, and one whose camera.json is no JSON."""
+    for name in ("all/a", "all/day/b.1"):
+        make_recording(name)
+    (tmp_path / "all" / "broken").mkdir()
+    (tmp_path / "all" / "broken" / "camera.json").write_text("{")
+    monkeypatch.setattr(estimator, "load_shipped", lambda modality: Network())
+    return tmp_path / "all"
+
+
+def test_each_recording_has_its_file_and_what_is_done_is_kept(
+    recordings, tmp_path, capsys, monkeypatch
+):
+    out = tmp_path / "poses"
+    for _ in range(2):
+        with pytest.raises(errors.BadInput, match="broken/camera.json"):
+            run("predict", input=recordings, output=out, pictures=False)
+    assert "2 of 3 recordings are done already" in capsys.readouterr().out
+    (recordings / "broken" / "camera.json").unlink()
+    predicted = []
+    monkeypatch.setattr(
+        predict, "predict", lambda *given, **_: predicted.append(given[2].name)
+    )
+    run("predict", input=recordings, output=out, pictures=False)
+    assert predicted == []
+    found = sorted(path.relative_to(out) for path in out.rglob("*.npz"))
+    assert [str(path) for path in found] == ["a.npz", "day/b.1.npz"]
+    (recordings / "a" / "keypoints.json").touch()  # changes the recording
+    run("predict", input=recordings, output=out, pictures=False)
+    assert predicted == ["a"]
+    (out / "day" / "b.1.npz").unlink()
+    run("predict", input=recordings, output=out, pictures=False)
+    assert predicted[1:] == ["a", "b.1"]  # nothing was written for a above
+    run("predict", input=recordings, output=out, pictures=False, keypoints=False)
+    assert predicted[3:] == ["a", "b.1"]
+
+
+def test_files_of_people_who_are_no_longer_found_are_removed(recordings, tmp_path):
+    out = tmp_path / "poses"
+    (recordings / "broken" / "camera.json").unlink()
+    given = {"input": recordings, "output": out, "pictures": False}
+    run("predict", people="all", **given)
+    note = out / recording_folders.NOTES / "a.json"
+    assert json.loads(note.read_text())["files"] == ["a-1.npz"]
+    run("predict", **given)
+    assert sorted(path.name for path in out.glob("*.npz")) == ["a.npz"]
+
+
+def test_a_network_is_loaded_once_for_all_recordings(recordings, tmp_path, monkeypatch):
+    (recordings / "broken" / "camera.json").unlink()
+    loaded = []
+    monkeypatch.setattr(
+        networks, "load", lambda *given: (loaded.append(given), (Network(), {}))[1]
+    )
+    run("predict", input=recordings, output=tmp_path / "poses", pictures=False)
+    assert len(loaded) == 1
+
+
+def test_several_recordings_need_a_folder(recordings, tmp_path):
+    with pytest.raises(errors.BadInput, match="--output must be a folder, not .*p.npz"):
+        run("predict", input=recordings, output=tmp_path / "p.npz", pictures=False)
+
+
+def test_a_scene_of_several_recordings_is_not_served(recordings, tmp_path):
+    with pytest.raises(errors.BadInput, match="serves one recording"):
+        run("predict", input=recordings, output=tmp_path / "p", viewer="viser")
+
+
+def test_keypoints_are_found_where_there_are_none(recordings, tmp_path, monkeypatch):
+    (recordings / "a" / keypoints.NAME).touch()
+    asked = []
+    monkeypatch.setattr(
+        keypoints, "show_keypoints", lambda *given: asked.append(given[:2])
+    )
+    run("keypoints", input=recordings, model=tmp_path)
+    a, b, broken = (recordings / name for name in ("a", "day/b.1", "broken"))
+    assert asked == [(a, None), (broken, tmp_path), (b, tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"workers": 0}, "--workers=0 is not 1 or more"),
+        ({"workers": 2, "scheduler": "tcp://x:1"}, "the workers of that cluster do"),
+    ],
+)
+def test_flags_that_do_not_fit_are_refused(tmp_path, options, message):
+    with pytest.raises(errors.BadInput, match=message):
+        run("predict", input=tmp_path, output=tmp_path / "p", **options)
+
+
+def test_a_task_can_go_to_another_machine(recordings, tmp_path, monkeypatch):
+    sent = []
+    monkeypatch.setattr(
+        cluster, "map_tasks", lambda function, items, **_: sent.extend(items) or ()
+    )
+    monkeypatch.setattr(recording_folders, "_settings", lambda *_: {})
+    recording_folders.predict_all(
+        unipose.get_config("smoke"),
+        tmp_path / "run",
+        recordings,
+        tmp_path / "poses",
+        engine=cluster.HERE,
+        modality="points",
+        wanted=views.Views(),
+    )
+    received = cloudpickle.loads(cloudpickle.dumps(sent[0]))
+    assert received.config.to_dict() == sent[0].config.to_dict()
+    assert received.source == sent[0].source
