@@ -135,9 +135,9 @@ def _segments(
     added = padding.padded_length(len(xyz)) - len(xyz)
     find = jax.jit(segments.find_segments, static_argnames="skeleton")
     found = find(
-        padding.fill(xyz, added),
-        padding.fill_time(time, added),
-        valid=padding.fill(valid, added),
+        padding.fill(xyz, added=added),
+        padding.fill_time(time, added=added),
+        valid=padding.fill(valid, added=added),
         skeleton=body,
     )
     return np.asarray(found)[: len(xyz)]

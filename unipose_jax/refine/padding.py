@@ -70,12 +70,12 @@ def refine(
     count = len(xyz)
     added = padded_length(count) - count
     found = offline.refine(
-        fill(np.asarray(xyz, np.float32), added),
+        fill(np.asarray(xyz, np.float32), added=added),
         skeleton=skeleton,
-        valid=fill(valid, added),
-        confidence=fill(np.asarray(confidence, np.float32), added),
-        time=fill_time(time, added),
-        person=fill(np.asarray(person, np.int32), added),
+        valid=fill(valid, added=added),
+        confidence=fill(np.asarray(confidence, np.float32), added=added),
+        time=fill_time(time, added=added),
+        person=fill(np.asarray(person, np.int32), added=added),
         keypoints=_filled(keypoints, ("uv", "confidence"), added),
         clouds=_filled(clouds, ("points", "valid"), added),
         prior=_filled(prior, ("prior_xyz", "prior_sd"), added),
@@ -90,14 +90,14 @@ def refine(
     return dataclasses.replace(found, **cut)
 
 
-def fill(values: np.ndarray | Array, added: int) -> Array:
+def fill(values: np.ndarray | Array, *, added: int) -> Array:
     """The values of each frame, and 0 (False) for further frames."""
     values = np.asarray(values)
     zeros = np.zeros((added, *values.shape[1:]), values.dtype)
     return jnp.asarray(np.concatenate([values, zeros]))
 
 
-def fill_time(time: np.ndarray, added: int) -> Array:
+def fill_time(time: np.ndarray, *, added: int) -> Array:
     """Times in which further frames are segments of their own: time stands still."""
     time = np.asarray(time, np.float32)
     return jnp.asarray(np.concatenate([time, np.full(added, time[-1])]))
@@ -106,5 +106,5 @@ def fill_time(time: np.ndarray, added: int) -> Array:
 def _filled(given, names, added):
     if given is None:
         return None
-    values = {name: fill(getattr(given, name), added) for name in names}
+    values = {name: fill(getattr(given, name), added=added) for name in names}
     return dataclasses.replace(given, **values)
