@@ -34,10 +34,10 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from benchmarks import study, study_runs
+from benchmarks import study, study_runs, study_tables
+from benchmarks.figures import sweeps
 from unipose_jax import atomic, cluster, errors
 from unipose_jax.cli import engine
-from unipose_jax.report.pages import studies, sweeps
 from unipose_jax.train.checkpoints import folders
 
 _CONFIGS = flags.DEFINE_list("configs", None, "Configs: CONFIG[:VARIANT][+STUDENT].")
@@ -98,12 +98,12 @@ def write_tables(
         )
         for seed, value, entry in runs
     }
-    text = studies.to_markdown(records, setting=setting, overrides=_SET.value)
+    text = study_tables.to_markdown(records, setting=setting, overrides=_SET.value)
     atomic.write_text(workdir / "table.md", text)
     if setting:
         sweeps.draw_sweep(
             workdir / "sweep.png",
-            studies.curves_of(records),
+            study_tables.curves_of(records),
             setting=_LABEL.value or setting.removeprefix("config."),
             title=f"Mean and standard deviation over {len(_SEEDS.value)} seeds",
         )

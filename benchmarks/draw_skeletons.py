@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tabulate
 
+from benchmarks.figures import skeletons as drawing
 from data_pipelines.keypoints import joint_orders
 from unipose_jax import atomic
 from unipose_jax import skeleton as skeletons
-from unipose_jax.report.draw import skeletons as drawing
 
 NAMED = tuple(skeletons.by_name(name) for name in skeletons.NAMES)
 TRACKED = tuple(skeletons.by_name(name) for name in skeletons.TRACKERS)

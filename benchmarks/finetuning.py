@@ -18,12 +18,12 @@ import ml_collections
 import numpy as np
 from absl import app, flags
 
-from benchmarks import study
+from benchmarks import study, study_tables
 from data_pipelines.loading import sources
 from unipose_jax import atomic, errors
 from unipose_jax.cli import commands
 from unipose_jax.report import tables
-from unipose_jax.report.pages import run_page, studies
+from unipose_jax.report.pages import run_page
 from unipose_jax.train import loop, parallel, plan
 from unipose_jax.train.checkpoints import checkpoint, restore
 from unipose_jax.train.evaluation import evaluate, ranking_study
@@ -152,7 +152,7 @@ def to_markdown(records: dict[tuple[str, str, str], dict[str, Any]]) -> str:
     made = [{key: r[key] for key in run_page.provenance()} for r in records.values()]
     note = (
         f"{len(_SEEDS.value)} seeds, mean ± standard deviation; "
-        f"{studies.provenances(made)}; overrides: "
+        f"{study_tables.provenances(made)}; overrides: "
         f"{' '.join([*_SET.value, *_SET_PRE.value]) or 'none'}"
     )
     parts = []

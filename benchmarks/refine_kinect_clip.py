@@ -12,7 +12,7 @@ import sys
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.ntu import data_set, skeleton_file
 from unipose_jax import errors
-from unipose_jax.cli import refine, refinement_page
+from unipose_jax.cli import refine, refinement_page, views
 
 
 def main(folder: pathlib.Path, clip: str, output: pathlib.Path) -> None:
@@ -21,7 +21,7 @@ def main(folder: pathlib.Path, clip: str, output: pathlib.Path) -> None:
     before = person.joints()
     after = refine.to_pose_file(before, refine.refine_poses(before))
     pose_file.write(output, after)
-    print(refinement_page.report_refinement(before, after, output, person))
+    refinement_page.report_refinement(before, after, output, views.Views(), person)
 
 
 def first_person(folder: pathlib.Path, clip: str) -> data_set.PersonSequence:

@@ -187,7 +187,7 @@ def sample_recording(shared_folder) -> pathlib.Path:
 @pytest.fixture
 def figures(monkeypatch):
     """The figures that are drawn, in order; none is written to a file."""
-    from unipose_jax.report.draw import canvas
+    from benchmarks.figures import canvas
 
     saved = []
     monkeypatch.setattr(canvas, "save", lambda fig, path: saved.append(fig))

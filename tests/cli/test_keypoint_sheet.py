@@ -7,15 +7,13 @@ from PIL import Image
 from data_pipelines.cameras import calibration
 from data_pipelines.keypoints import detections
 from data_pipelines.sequences import sequence
-from tests.report import conftest
 from unipose_jax import errors
 from unipose_jax.cli import keypoint_sheet
-from unipose_jax.report.draw import palette, panels, views
-from unipose_jax.report.pages import keypoint_preview
+from unipose_jax.report.draw import palette
 from unipose_jax.skeleton import definitions
 
 BODY = definitions.COCO17
-HEIGHT = round(keypoint_preview.SIDE / keypoint_preview.ASPECT)
+HEIGHT = round(keypoint_sheet.SIDE / keypoint_sheet.ASPECT)
 # A person from the front, about 90 pixels high; the own left is on the right.
 UV = np.array(
     [
@@ -68,15 +66,12 @@ def draw(folder, opened, *, frames=1):
 
 def place(uv, tile):
     """Where a pixel of the image appears in the picture, (x, y)."""
-    margin = 0.12 * float(np.ptp(UV, axis=0).max()) + 4.0
-    left, top, right, bottom = views.framed(
-        UV, margin=margin, aspect=keypoint_preview.ASPECT
-    )
-    row, column = divmod(tile, keypoint_preview.COLUMNS)
-    x = (uv[0] - left) / (right - left) * keypoint_preview.SIDE
+    left, top, right, bottom = keypoint_sheet.window_around(UV)
+    row, column = divmod(tile, keypoint_sheet.COLUMNS)
+    x = (uv[0] - left) / (right - left) * keypoint_sheet.SIDE
     y = (uv[1] - top) / (bottom - top) * HEIGHT
-    x += column * (keypoint_preview.SIDE + keypoint_preview.GAP)
-    return int(x), int(y + panels.HEADER + row * (HEIGHT + keypoint_preview.GAP))
+    x += column * (keypoint_sheet.SIDE + keypoint_sheet.GAP)
+    return int(x), int(y + keypoint_sheet.HEADER + row * (HEIGHT + keypoint_sheet.GAP))
 
 
 @pytest.mark.parametrize("tile", [0, 5])
@@ -89,7 +84,7 @@ def test_every_keypoint_lies_on_its_pixel_in_the_colour_of_its_side(tmp_path, ti
 
 def test_every_keypoint_has_its_index_beside_it(tmp_path, monkeypatch):
     written = draw(tmp_path, plant())
-    monkeypatch.setattr(keypoint_preview, "_write_indices", lambda *arguments: None)
+    monkeypatch.setattr(keypoint_sheet, "_write_indices", lambda *arguments: None)
     changed = np.abs(written - draw(tmp_path, plant())).max(axis=-1) > 0.3
     for joint in range(17):
         x, y = place(UV[joint], 0)
@@ -127,16 +122,10 @@ def test_depth_stands_in_for_colour(tmp_path):
 def test_frames_with_keypoints_are_shown(tmp_path, monkeypatch, frames, most, labels):
     shown = []
     monkeypatch.setattr(
-        keypoint_preview, "draw_sheet", lambda *_, labels, **__: shown.extend(labels)
+        keypoint_sheet, "draw_sheet", lambda *_, labels, **__: shown.extend(labels)
     )
     keypoint_sheet.preview(plant(frames), "COCO17", tmp_path / "a.png", frames=most)
     assert shown == [f"frame {frame}" for frame in labels]
-
-
-@pytest.mark.parametrize(("frames", "grid"), [(1, (1, 1)), (4, (2, 3))])
-def test_the_sheet_has_three_in_a_row(figures, frames, grid):
-    keypoint_sheet.preview(plant(), "COCO17", "picture.png", frames=frames)
-    assert conftest.grid_of(figures[0]) == grid
 
 
 def test_joints_that_the_detector_lacks_are_left_out(tmp_path):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import time
+import types
 
 import cv2
 import numpy as np
@@ -278,7 +279,7 @@ def test_the_status_counts_frames_and_measures_latency(monkeypatch, capsys):
     status.end()
     line = capsys.readouterr().err
     assert line.startswith("5 frames in 2.0 s: 2.0 frames/s, latency 40 ms (median)")
-    assert line.endswith("10 dropped\n")
+    assert line.endswith("10 dropped, 40 ms latency (99 %)\n")
 
 
 def test_lines_are_all_that_the_standard_output_gets(capfd):
@@ -303,3 +304,21 @@ def test_frames_are_dropped_while_the_network_is_busy(make, monkeypatch, capfd):
     assert numbers[-1] == FRAMES - 1  # the last frame is never dropped
     assert len(numbers) < FRAMES
     assert f"{FRAMES - len(numbers)} dropped" in told
+
+
+def test_poses_that_are_only_printed_are_not_kept():
+    camera = device.Device(
+        name="x",
+        depth_camera=rooms.CAMERA,
+        depth_unit=0.001,
+        rate=30.0,
+        read=lambda: None,
+    )
+    network = types.SimpleNamespace(skeleton="ITOP15", calibration=())
+    pose = estimator.Pose(np.ones((15, 3)), np.ones(15), np.ones(15, bool))
+    printed = []
+    for keep in (True, False):
+        found = live_output.Poses(camera, network, printed.append, keep=keep)
+        found.add(devices.Frame(0, 0.0, None, None, 0.0), pose)
+        assert found.somebody == keep
+    assert len(printed) == 2

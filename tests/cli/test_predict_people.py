@@ -8,7 +8,7 @@ from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
 from tests.data_pipelines import conftest as rooms
 from unipose_jax import errors, estimator
-from unipose_jax.cli import predict
+from unipose_jax.cli import predict, views
 
 X = np.linspace(-0.8, 0.8, 6)
 
@@ -52,7 +52,7 @@ def crossing(tmp_path_factory):
 
 def run(source, output, monkeypatch, people="one"):
     monkeypatch.setattr(estimator, "load_shipped", lambda modality: Network())
-    given = {"modality": "points", "pictures": False, "people": people}
+    given = {"modality": "points", "wanted": views.Views(page=False), "people": people}
     return predict.predict(None, None, source, output, **given)
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,7 +13,15 @@ from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
-from unipose_jax.cli import prediction_page, recorded_scene
+from unipose_jax import errors
+from unipose_jax.cli import (
+    prediction_page,
+    recorded_scene,
+    recorded_video,
+    refine,
+    refinement_page,
+    views,
+)
 from unipose_jax.report.viewer import scene
 
 
@@ -43,9 +52,10 @@ def pose(opened, rendered_recording):
 def test_a_page_has_the_recordings_frames_points_and_pictures(opened, pose, tmp_path):
     clouds = {i: cloud.xyz for i, cloud in enumerate(tracks.person_clouds(opened))}
     found = [(pose, prediction_page.Seen(clouds))]
-    page = prediction_page.report_people(opened, found, tmp_path / "poses.npz")
-    assert page == tmp_path / "poses.html"
-    text = re.search('application/json">(.*?)</script>', page.read_text())[1]
+    output = tmp_path / "poses.npz"
+    prediction_page.report_people(opened, found, output, views.Views())
+    text = (tmp_path / "poses.html").read_text()
+    text = re.search('application/json">(.*?)</script>', text)[1]
     (one,) = json.loads(text)["scenes"]
     assert one["numbers"] == [6, 12, 18, 24]
     assert one["pictures"]["kind"] == "depth"
@@ -146,3 +156,81 @@ def test_a_camera_that_moves_has_no_static_room(corridor, board):
     moving = dataclasses.replace(corridor[0], world_from_depth=world)
     again = scene.Scene(name="again", people=[board.people[0]])
     assert recorded_scene.add_recording(again, moving, range(6)).room is None
+
+
+def film(path):
+    """The frames of a film, RGB, and its frames per second."""
+    opened = cv2.VideoCapture(str(path))
+    rate, images = opened.get(cv2.CAP_PROP_FPS), []
+    while (read := opened.read())[0]:
+        images.append(read[1][..., ::-1])
+    return images, rate
+
+
+def test_a_film_has_every_frame_with_the_pose_over_it(corridor, board, tmp_path):
+    opened, depth = corridor
+    joints = board.people[0].poses[0].xyz + np.linspace(-0.2, 0.2, 15)[:, None]
+    joints += (0.4, 0.0, 0.0)
+    person = scene.Person(
+        name="a", skeleton="ITOP15", poses=[scene.Poses(name="p", xyz=joints)]
+    )
+    poses = scene.Scene(name="a", people=[person], time=opened.time)
+    for source, name in ((opened, "colour"), (_colourless(opened), "depth")):
+        path = tmp_path / f"{name}.mp4"
+        recorded_video.write(path, poses, source, range(6))
+        images, rate = film(path)
+        assert len(images) == 6
+        assert rate == pytest.approx(10.0, abs=0.01)
+        for step, image in enumerate(images):
+            assert image.shape[0] >= 480
+            assert image.shape[1] % 2 == 0
+            scale = image.shape[1] / 64
+            u, v = scale * opened.depth_camera.project(joints[step, 0])
+            blue = image[round(v), round(u)].astype(int)  # "head" is dark
+            assert blue.max() < 110, name
+    assert sorted(p.name for p in tmp_path.glob("*.mp4")) == ["colour.mp4", "depth.mp4"]
+
+
+def _colourless(opened):
+    return dataclasses.replace(opened, color_camera=None)
+
+
+def test_a_missing_codec_is_one_line_and_writes_nothing(
+    corridor, board, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        recorded_video, "_CODEC", "av01"
+    )  # which OpenCV of PyPI cannot write
+    with pytest.raises(errors.BadInput, match="cannot write MP4"):
+        recorded_video.write(
+            tmp_path / "a" / "a.mp4",
+            dataclasses.replace(board, time=corridor[0].time),
+            corridor[0],
+            range(6),
+        )
+    assert list((tmp_path / "a").iterdir()) == []
+
+
+def test_a_film_needs_a_recording(tmp_path):
+    with pytest.raises(errors.BadInput, match="--recording"):
+        views.Views(video=True).check(tmp_path / "p.npz", recorded=False)
+
+
+def test_the_page_of_a_refinement_has_the_keypoints_that_were_used(
+    opened, pose, tmp_path, monkeypatch
+):
+    made = []
+    monkeypatch.setattr(
+        views.page, "write_page", lambda _, sections, **__: made.extend(sections)
+    )
+    uv = opened.depth_camera.project(pose.xyz).astype(np.float32)
+    own = dataclasses.replace(pose, uv=uv, intrinsics=opened.depth_camera.intrinsics)
+    keypoints, _ = refine.evidence_of(own)
+    refinement_page.report_refinement(
+        own, own, tmp_path / "r.npz", views.Views(), None, keypoints
+    )
+    found = made[0].scenes[0].people[0].keypoints
+    known = own.is_valid()
+    np.testing.assert_allclose(found.uv[known], uv[known], atol=1e-3)
+    refinement_page.report_refinement(pose, pose, tmp_path / "r.npz", views.Views())
+    assert made[1].scenes[0].people[0].keypoints is None

@@ -10,7 +10,7 @@ from tests.cli.test_predict_people import Network
 from tests.data_pipelines import conftest
 from tests.test_run import run
 from unipose_jax import cluster, errors, estimator
-from unipose_jax.cli import keypoints, networks, predict, recording_folders
+from unipose_jax.cli import keypoints, networks, predict, recording_folders, views
 
 make_recording = conftest.make_recording  # a fixture
 
@@ -79,6 +79,11 @@ def test_several_recordings_need_a_folder(recordings, tmp_path):
         run("predict", input=recordings, output=tmp_path / "p.npz", pictures=False)
 
 
+def test_a_scene_of_several_recordings_is_not_served(recordings, tmp_path):
+    with pytest.raises(errors.BadInput, match="serves one recording"):
+        run("predict", input=recordings, output=tmp_path / "p", viewer="viser")
+
+
 def test_keypoints_are_found_where_there_are_none(recordings, tmp_path, monkeypatch):
     (recordings / "a" / keypoints.NAME).touch()
     asked = []
@@ -115,6 +120,7 @@ def test_a_task_can_go_to_another_machine(recordings, tmp_path, monkeypatch):
         tmp_path / "poses",
         engine=cluster.HERE,
         modality="points",
+        wanted=views.Views(),
     )
     received = cloudpickle.loads(cloudpickle.dumps(sent[0]))
     assert received.config.to_dict() == sent[0].config.to_dict()

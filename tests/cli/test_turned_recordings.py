@@ -9,9 +9,11 @@ from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
 from unipose_jax import estimator
-from unipose_jax.cli import predict, prediction_page, refine
+from unipose_jax.cli import predict, prediction_page, refine, views
 
 CAMERA = calibration.make_camera(12, 16, (20.0, 20.0, 5.0, 8.0))
+
+NO_PAGE = views.Views(page=False)
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def test_predict_writes_poses_as_recorded(turned, tmp_path, monkeypatch):
     monkeypatch.setattr(estimator, "load_shipped", lambda modality: None)
     monkeypatch.setattr(predict, "predict_recording", predict_recording)
     output = tmp_path / "p.npz"
-    predict.predict(None, None, turned, output, modality="points", pictures=False)
+    predict.predict(None, None, turned, output, modality="points", wanted=NO_PAGE)
     written = pose_file.read(output)
     np.testing.assert_allclose(written.xyz, upright_pose().xyz @ CHANGE, atol=1e-6)
     np.testing.assert_array_equal(written.intrinsics, CAMERA.intrinsics)
@@ -64,13 +66,13 @@ def test_refine_sees_upright_poses_and_writes_them_as_recorded(
     pose_file.write(tmp_path / "p.npz", recorded)
     seen = []
     monkeypatch.setattr(
-        refine, "refine_poses", lambda poses, opened, depths, prior: seen.append(poses)
+        refine, "refine_poses", lambda poses, *_, **__: seen.append(poses)
     )
     monkeypatch.setattr(refine, "to_pose_file", lambda poses, refined: poses)
     monkeypatch.setattr(refine, "_summary", lambda *_: "")
     output = tmp_path / "refined.npz"
     refine.refine_file(
-        tmp_path / "p.npz", output, recording_path=turned, pictures=False
+        tmp_path / "p.npz", output, recording_path=turned, wanted=NO_PAGE
     )
     np.testing.assert_allclose(seen[0].xyz, pose.xyz, atol=1e-6)
     np.testing.assert_allclose(pose_file.read(output).xyz, recorded.xyz, atol=1e-6)

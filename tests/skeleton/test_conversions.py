@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from benchmarks import draw_skeletons
+from benchmarks.figures import canvas
+from benchmarks.figures import skeletons as drawing
 from data_pipelines.keypoints import detections
 from tests.skeleton import test_definitions
 from unipose_jax import skeleton
-from unipose_jax.report.draw import canvas
-from unipose_jax.report.draw import skeletons as drawing
 
 PAGE = pathlib.Path(draw_skeletons.__file__).parents[1] / "docs" / "skeletons.md"
 NAMED, DETECTORS = draw_skeletons.NAMED, draw_skeletons.DETECTORS

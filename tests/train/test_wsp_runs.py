@@ -57,7 +57,7 @@ def test_run_trains_evaluates_and_reports(collection, tmp_path):
     assert 0 <= record["label_accuracy"] <= 1
     page = (tmp_path / "report" / "index.html").read_text()
     assert "by true depth" in page
-    assert (tmp_path / "report" / "figures" / "order.png").is_file()
+    assert (tmp_path / "report" / "figures" / "order_0.png").is_file()
     log = (tmp_path / "log.jsonl").read_text()
     assert "label_accuracy" in log
     assert "pair_accuracy" not in log  # 0 of 0 pairs

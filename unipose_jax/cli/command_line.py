@@ -60,6 +60,7 @@ def define(argv: Sequence[str]) -> flags.FlagValues:
         "float": flags.DEFINE_float,
         "integer": flags.DEFINE_integer,
         "bool": flags.DEFINE_bool,
+        "list": flags.DEFINE_multi_string,
     }
     for name, flag in modes.FLAGS.items():
         if name == "config":

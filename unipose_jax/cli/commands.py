@@ -59,6 +59,15 @@ def _mode(name: str) -> Any:
     return importlib.import_module(f"unipose_jax.cli.{name}")
 
 
+def _views(options) -> Any:
+    """What is made of poses to look at."""
+    from unipose_jax.cli import views  # some modes need no OpenCV
+
+    return views.Views(
+        page=options.pictures, video=options.video, viewer=options.viewer
+    )
+
+
 def _start(options) -> pathlib.Path:
     """The workdir; connects the processes of a run on several hosts."""
     from unipose_jax.train import parallel
@@ -82,6 +91,16 @@ def _evaluate(config, options) -> int:
     return _mode("evaluate").evaluate_run(config, workdir, data_dir=options.data_dir)
 
 
+def _report(config, options) -> int:
+    workdirs = paths.several(options, "workdir")
+    if len(workdirs) == 1:
+        return _mode("evaluate").evaluate_run(config, workdirs[0])
+    mode = _mode("report")
+    return mode.compare(
+        workdirs, paths.optional(options, "output") or mode.page_of(workdirs)
+    )
+
+
 def _prepare(config, options) -> int:
     source = paths.optional(options, "source")
     return _mode("prepare").prepare_run(config, source, engine=_engine(options))
@@ -96,7 +115,7 @@ def _predict(config, options) -> int:
     source = paths.required(options, "input")
     given = {
         "modality": options.modality,
-        "pictures": options.pictures,
+        "wanted": _views(options),
         "people": options.people,
         "keypoints": options.keypoints is not False,
         "convention": options.convention,
@@ -138,7 +157,7 @@ def _refine(config, options) -> int:
         source,
         paths.required(options, "output"),
         recording_path=recording_path,
-        pictures=options.pictures,
+        wanted=_views(options),
         skeleton_name=options.skeleton,
         fps=options.fps,
         convention=options.convention,
@@ -208,7 +227,7 @@ def _lookup(config, options) -> int:
         paths.required(options, "output"),
         skeleton=options.skeleton or "ITOP15",
         fill=options.fill,
-        pictures=options.pictures,
+        wanted=_views(options),
         convention=options.convention,
     )
 
@@ -221,6 +240,7 @@ MODES: dict[str, Callable[[Any, Any], int]] = {
     "live": _live,
     "refine": _refine,
     "score": _score,
+    "report": _report,
     "prepare": _prepare,
     "convert": _convert,
     "export": _export,

@@ -8,12 +8,13 @@ import numpy as np
 from data_pipelines.ground import file_io, pose_file
 from data_pipelines.readers.poses import any_file
 from unipose_jax import errors, skeleton
+from unipose_jax.cli import refinement_page, viewers
 
 
 def is_pose_file(source: pathlib.Path, output: pathlib.Path) -> bool:
     """Whether `--mode=convert` converts poses: by the endings, and no folder."""
     endings = (source.suffix.lower(), output.suffix.lower())
-    if source.is_dir() or endings[1] not in any_file.WRITABLE:
+    if source.is_dir() or endings[1] not in (*any_file.WRITABLE, ".rrd"):
         return False
     return endings[0] in any_file.READABLE
 
@@ -30,7 +31,7 @@ def convert_poses(
 
     Args:
         source: .npz, .npy, .csv, .json or .bvh.
-        output: .npz, .csv, .json or .bvh.
+        output: .npz, .csv, .json, .bvh, or .rrd for the viewer of rerun.
         skeleton_name: of the joints, where the source does not name it.
         fps: frames per second, where the source has no times.
         target: skeleton to convert to; joints that cannot be derived are missing.
@@ -42,8 +43,12 @@ def convert_poses(
     if target is not None:
         poses = to_skeleton(poses, target)
     file_io.check_writable(output)
-    for line in any_file.write(output, poses):
-        print(line)
+    if output.suffix.lower() == ".rrd":
+        shown = refinement_page.poses_scene(source.stem, {"poses": poses})
+        viewers.show("rerun", shown, output)
+    else:
+        for line in any_file.write(output, poses):
+            print(line)
     known = poses.is_valid()
     print(
         f"{len(poses)} frames of {poses.skeleton}, {int((~known).sum())} of "

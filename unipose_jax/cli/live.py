@@ -79,7 +79,7 @@ def live(
         if poses:
             network = _network(config, workdir, keypoints)
             follow = _follow(camera, network, keypoints=keypoints, model=model)
-            found = live_output.Poses(camera, network, write)
+            found = live_output.Poses(camera, network, write, keep=output is not None)
             takers.append(found.add)
             if not recorded:
                 takers.append(live_mounting.Mounting(camera, up).add)

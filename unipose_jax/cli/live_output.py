@@ -51,11 +51,16 @@ class Poses:
         camera: devices.Device,
         network: estimator.Estimator,
         write: Callable[[str], None] | None = None,
+        *,
+        keep: bool = True,
     ):
-        """Takes the camera, the network, and what prints a line of each frame."""
+        """Takes the camera, the network, and what prints a line of each frame.
+
+        Without `keep`, the poses are only printed: memory does not grow.
+        """
         self.skeleton = network.skeleton
         self._camera, self._calibrated = camera, bool(network.calibration)
-        self._write = write
+        self._write, self._keep = write, keep
         self._rows: list[pose_file.PoseFile] = []
 
     @property
@@ -80,7 +85,8 @@ class Poses:
         )
         if self._camera.to_recorded is not None:
             row = self._camera.to_recorded(row)
-        self._rows.append(row)
+        if self._keep:
+            self._rows.append(row)
         if self._write is not None:
             self._write(to_json(row))
 

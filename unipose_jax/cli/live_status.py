@@ -1,5 +1,6 @@
 """Frames per second and latency of `--mode=live`, on the standard error."""
 
+import array
 import sys
 import time
 
@@ -21,8 +22,7 @@ class Status:
     def __init__(self) -> None:
         """Starts measuring."""
         self._terminal = sys.stderr.isatty()
-        self._times: list[float] = []
-        self._latencies: list[float] = []
+        self._times, self._latencies = array.array("d"), array.array("d")
         self._dropped, self._people = 0, 0
         self._shown = time.monotonic()
 
@@ -44,7 +44,11 @@ class Status:
             line = "no frame arrived"
         else:
             seconds = self._times[-1] - self._times[0]
-            line = f"{len(self._times)} frames in {seconds:.1f} s: {self._rate()}"
+            slow = 1000 * np.quantile(self._latencies, 0.99)
+            line = (
+                f"{len(self._times)} frames in {seconds:.1f} s: {self._rate()}, "
+                f"{slow:.0f} ms latency (99 %)"
+            )
         self._print(line)
         if self._terminal:
             print(file=sys.stderr)

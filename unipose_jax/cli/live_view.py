@@ -10,13 +10,11 @@ import numpy as np
 from data_pipelines import devices
 from unipose_jax import errors, estimator
 from unipose_jax import skeleton as skeletons
-from unipose_jax.report.draw import palette
+from unipose_jax.report.draw import overlay, palette
 
 _TITLE = "unipose_jax (q closes)"
 _KEYS = (ord("q"), 27)  # 27 is Esc
 _RANGE = (0.5, 4.5)  # metres that most colours of a depth map are for
-_FAR = 1e4  # pixels
-_SIZE = 480  # pixels of the height for which lines are as thick as given here
 
 
 class Closed(Exception):
@@ -91,38 +89,8 @@ def draw(
     if pose is None or skeleton is None:
         return image
     xyz = pose.xyz @ pose_of_it[:3, :3].T + pose_of_it[:3, 3]
-    # OpenCV puts pixel centres at integers.
-    uv = shown.distort_uv(shown.project(xyz)) - 0.5
+    uv = shown.distort_uv(shown.project(xyz))
     known = pose.valid & np.isfinite(uv).all(axis=1)
-    _draw_skeleton(image, np.where(known[:, None], uv, np.nan), skeleton)
+    uv = np.where(known[:, None], uv, np.nan)
+    overlay.draw_pose(image, uv, skeletons.by_name(skeleton))
     return image
-
-
-def _draw_skeleton(image: np.ndarray, uv: np.ndarray, skeleton: str) -> None:
-    """Draws bones and joints; those that are NaN are left out."""
-    body = skeletons.by_name(skeleton)
-    width = max(1, round(3 * image.shape[0] / _SIZE))
-    places = [_pixel(place) for place in uv]
-    for (child, parent), color in zip(
-        body.bones, palette.bone_colors(body), strict=True
-    ):
-        begin, end = places[child], places[parent]
-        if begin is not None and end is not None:  # with a white edge
-            cv2.line(image, begin, end, (255, 255, 255), width + 2, cv2.LINE_AA)
-            cv2.line(image, begin, end, _rgb(color), width, cv2.LINE_AA)
-    for place, color in zip(places, palette.joint_colors(body), strict=True):
-        if place is not None:
-            cv2.circle(image, place, 2 * width, (255, 255, 255), -1, cv2.LINE_AA)
-            cv2.circle(image, place, 2 * width - 1, _rgb(color), -1, cv2.LINE_AA)
-
-
-def _pixel(place: np.ndarray) -> tuple[int, int] | None:
-    """The nearest pixel; None for NaN, and far away, where OpenCV cannot draw."""
-    if not (np.abs(place) < _FAR).all():
-        return None
-    return round(float(place[0])), round(float(place[1]))
-
-
-def _rgb(color: palette.Color) -> tuple[int, int, int]:
-    red, green, blue = (round(255 * channel) for channel in color)
-    return red, green, blue

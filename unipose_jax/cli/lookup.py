@@ -13,13 +13,13 @@ from data_pipelines.ground import file_io, pose_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import keypoint_check, tracks
 from unipose_jax import errors, skeleton
-from unipose_jax.cli import conventions, prediction_page, recorded_scene
+from unipose_jax.cli import conventions, prediction_page, recorded_scene, views
 from unipose_jax.geometry import camera, depth_lookup
 from unipose_jax.physics import bone_fill, skin_depths
-from unipose_jax.report import page
 
 MIN_CONFIDENCE = 0.3  # of a keypoint; detectors give hidden and missing joints less
 WINDOW = 5.0  # pixels of the depth map
+_PAGE = views.Views()
 
 
 def look_up(
@@ -28,17 +28,17 @@ def look_up(
     *,
     skeleton: str,
     fill: str | None,
-    pictures: bool,
+    wanted: views.Views = _PAGE,
     convention: str = skin_depths.ANATOMY,
 ) -> int:
-    """Writes the poses that depth gives at the keypoints, and pictures beside.
+    """Writes the poses that depth gives at the keypoints, and a page beside.
 
     Args:
         source: recording folder with 2D keypoints.
         output: pose file to write.
         skeleton: name of the skeleton of the poses.
         fill: "bones" also puts joints without depth on their rays, by bone lengths.
-        pictures: whether to draw.
+        wanted: what is made to be looked at.
         convention: one of `skin_depths.CONVENTIONS`: how deep joints lie.
 
     Raises:
@@ -49,14 +49,11 @@ def look_up(
         raise errors.BadInput(f"a pose file must end in .npz, got {output}")
     opened = recording.open_recording(source)
     file_io.check_writable(output)
-    if pictures:
-        page.check_free(prediction_page.page_of(output))
+    wanted.check(output)
     pose, seen = poses_in_recording(opened, skeleton, fill=fill, convention=convention)
     pose_file.write(output, opened.to_recorded(pose))
     print(f"{_summary(opened, pose)}; poses: {output}")
-    if pictures:
-        path = prediction_page.report_people(opened, [(pose, seen)], output)
-        print(f"page: {path}")
+    prediction_page.report_people(opened, [(pose, seen)], output, wanted)
     return 0
 
 

@@ -16,7 +16,8 @@ class Flag:
     Attributes:
         value: placeholder of its value in the help.
         default: None if it has none.
-        kind: "string", "float", "integer", "bool" or "enum".
+        kind: "string", "float", "integer", "bool", "enum", or "list" of strings, each
+            with the flag.
         choices: of an "enum".
     """
 
@@ -59,7 +60,7 @@ def choice(*choices: str, default: str | None = None) -> Flag:
 
 FLAGS: dict[str, Flag] = {
     "config": Flag("FILE[:VARIANT]"),
-    "workdir": Flag("DIR"),
+    "workdir": Flag("DIR", kind="list"),
     "input": Flag("PATH"),
     "output": Flag("PATH"),
     "truth": Flag("FILE"),
@@ -79,6 +80,8 @@ FLAGS: dict[str, Flag] = {
     "people": choice("one", "all", default="one"),
     "keypoints": Flag(kind="bool"),
     "pictures": Flag(default=True, kind="bool"),
+    "video": Flag(default=False, kind="bool"),
+    "viewer": choice("rerun", "viser"),
     "camera": Flag("NAME"),
     "up": choice("top", "bottom", "left", "right", default="top"),
     "record": Flag("DIR"),
@@ -119,7 +122,11 @@ _OUTPUT = "poses to write: .npz, .csv, .json or .bvh"
 _JOINTS = "of poses that do not name theirs, such as ITOP15"
 _FPS = "frames per second, where the poses have no times"
 _DEPTH = "where data sets put joints below the skin: anatomy or ITOP"
-_PICTURES = "write an interactive page beside the output; --nopictures: none"
+_LOOK = {
+    "pictures": "write an interactive page beside the output; --nopictures: none",
+    "video": "write an MP4 of all frames beside the output",
+    "viewer": "rerun: write a .rrd beside the output; viser: serve the scene",
+}
 
 TABLE: dict[str, Mode] = {
     "train": Mode(
@@ -136,6 +143,14 @@ TABLE: dict[str, Mode] = {
         "--mode=evaluate --workdir=runs/unipose",
         {"workdir": "folder of the run"},
         {"config": _RUN_CONFIG, "data_dir": _DATA_DIR, **_HOSTS},
+        "usage.md#training",
+    ),
+    "report": Mode(
+        "Training",
+        "compares trained runs on one page: results, curves, settings",
+        "--mode=report --workdir=runs/a --workdir=runs/b",
+        {"workdir": "folders of runs; with one, as --mode=evaluate"},
+        {"output": "page to write, .html; default: beside the runs"},
         "usage.md#training",
     ),
     "prepare": Mode(
@@ -170,7 +185,7 @@ TABLE: dict[str, Mode] = {
         "--mode=sample --output=sample",
         {"output": "recording folder to make"},
         {"seed": "of person, motion, room and camera"},
-        "datasets/recording.md#a-sample",
+        "start.md",
     ),
     "predict": Mode(
         "Recordings",
@@ -187,7 +202,7 @@ TABLE: dict[str, Mode] = {
             "people": "the person to follow, or everyone",
             "keypoints": "use 2D keypoints of the recording; --nokeypoints does not",
             "convention": _DEPTH,
-            "pictures": _PICTURES,
+            **_LOOK,
             **_WORKERS,
         },
         "usage.md#prediction",
@@ -236,7 +251,7 @@ TABLE: dict[str, Mode] = {
             "skeleton": "of the poses; default ITOP15",
             "fill": "also joints without depth, from bone lengths",
             "convention": _DEPTH,
-            "pictures": _PICTURES,
+            **_LOOK,
         },
         "keypoints.md#look-up-depth-at-them",
     ),
@@ -251,7 +266,7 @@ TABLE: dict[str, Mode] = {
             "skeleton": _JOINTS,
             "fps": _FPS,
             "convention": _DEPTH,
-            "pictures": _PICTURES,
+            **_LOOK,
         },
         "refinement.md",
     ),
@@ -273,7 +288,7 @@ TABLE: dict[str, Mode] = {
         "--mode=convert --input=poses.npz --output=poses.bvh",
         {
             "input": "recording (Open3D, RealSense, TUM, OpenNI, Azure), or poses",
-            "output": "folder to make, or poses: .npz, .csv, .json or .bvh",
+            "output": "folder to make, or poses: .npz, .csv, .json, .bvh or .rrd",
         },
         {
             "fps": "frames per second, if not as recorded",

@@ -25,10 +25,25 @@ def optional(options, name: str) -> pathlib.Path | None:
     Raises:
         errors.BadInput: its value is a URL.
     """
+    found = several(options, name)
+    if len(found) > 1:
+        raise errors.BadInput(f"--{name} is given twice; --mode=report takes several")
+    return found[0] if found else None
+
+
+def several(options, name: str) -> list[pathlib.Path]:
+    """The paths of a flag that may be repeated.
+
+    Raises:
+        errors.BadInput: a value is a URL.
+    """
     value = getattr(options, name)
-    if not value:
-        return None
-    _check_local(f"--{name}", str(value))
+    values = [value] if isinstance(value, str | pathlib.Path) else value or []
+    return [_local(name, str(value)) for value in values if value]
+
+
+def _local(name: str, value: str) -> pathlib.Path:
+    _check_local(f"--{name}", value)
     return pathlib.Path(value).expanduser()
 
 

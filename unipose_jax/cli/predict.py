@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.ground import file_io, pose_file
+from data_pipelines.ground import file_io, pose_file, read_ahead
 from data_pipelines.readers.recordings import mounting_check, recording
 from data_pipelines.sequences import diagnosis, keypoint_check, person_crops, tracks
 from data_pipelines.sequences import people as people_lib
@@ -19,11 +19,13 @@ from unipose_jax.cli import (
     prediction_page,
     prediction_quality,
     recorded_scene,
+    views,
 )
 from unipose_jax.estimator import reliability
 from unipose_jax.physics import skin_depths
-from unipose_jax.report import page
 from unipose_jax.weights import store
+
+_PAGE = views.Views()
 
 
 def predict(
@@ -33,7 +35,7 @@ def predict(
     output: pathlib.Path,
     *,
     modality: str,
-    pictures: bool,
+    wanted: views.Views = _PAGE,
     people: str = "one",
     keypoints: bool = True,
     convention: str = skin_depths.ANATOMY,
@@ -47,7 +49,7 @@ def predict(
         source: recording folder.
         output: pose file to write.
         modality: input of the network, one of `folders.MODALITIES`.
-        pictures: whether to draw.
+        wanted: what is made to be looked at.
         people: "one" for the person to follow (see `tracks.person_clouds`), "all"
             for one pose file per person: OUTPUT-1.npz is the most evident.
         keypoints: whether 2D keypoints of the recording are used: as evidence for the
@@ -65,8 +67,7 @@ def predict(
     opened = recording.open_recording(source)
     mounting_check.warn_if_turned(opened)
     file_io.check_writable(output)
-    if pictures:
-        page.check_free(prediction_page.page_of(output))
+    wanted.check(output)
     informed = workdir is None and keypoints and modality == store.SHIPPED
     network, values = load(
         config,
@@ -75,11 +76,11 @@ def predict(
     )
     _check_convention(values, network, convention)
     found = (
-        _everyone(network, opened, pictures=pictures, use_keypoints=keypoints)
+        _everyone(network, opened, pictures=wanted.points, use_keypoints=keypoints)
         if people == "all"
         else [
             predict_recording(
-                network, opened, pictures=pictures, use_keypoints=keypoints
+                network, opened, pictures=wanted.points, use_keypoints=keypoints
             )
         ]
     )
@@ -89,8 +90,7 @@ def predict(
         if line := _keypoint_line(opened, pose, seen):
             print(line)
         print(f"{prediction_quality.summary(pose)}; poses: {path}")
-    if pictures:
-        print(f"page: {prediction_page.report_people(opened, found, output)}")
+    prediction_page.report_people(opened, found, output, wanted)
     return 0
 
 
@@ -283,7 +283,10 @@ def _from_points(
     live = estimator.OnlineEstimator(
         network, opened.rays, opened.depth_camera.intrinsics, keypoint_camera=camera
     )
-    for index, cloud in enumerate(person.clouds):
+    clouds = person.clouds
+    if "color_crop" not in network.inputs:  # colour is read in this thread
+        clouds = read_ahead.read_ahead(clouds)
+    for index, cloud in enumerate(clouds):
         seen = _crops(network, opened, index, cloud) if len(cloud.xyz) else {}
         time = float(opened.time[index])
         given = _keypoints(person, index)

@@ -1,4 +1,4 @@
-"""Page of a prediction: the poses in the recording's points and pictures."""
+"""A prediction, to be looked at: poses in the recording's points and pictures."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,10 @@ import numpy as np
 from data_pipelines.ground import pose_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import people
-from unipose_jax.cli import recorded_pictures, recorded_scene
-from unipose_jax.report import page
+from unipose_jax.cli import recorded_pictures, views
 from unipose_jax.report.viewer import scene
+
+_PAGE = views.Views()
 
 
 class Seen(NamedTuple):
@@ -25,23 +26,19 @@ class Seen(NamedTuple):
 Found = tuple[pose_file.PoseFile, Seen]
 
 
-def page_of(output: pathlib.Path) -> pathlib.Path:
-    """The page beside a pose file: `poses.html` beside `poses.npz`."""
-    return output.with_suffix(".html")
-
-
 def report_people(
-    opened: recording.Recording, everyone: Sequence[Found], output: pathlib.Path
-) -> pathlib.Path:
-    """Writes the page of a prediction beside its pose file.
+    opened: recording.Recording,
+    everyone: Sequence[Found],
+    output: pathlib.Path,
+    wanted: views.Views = _PAGE,
+) -> None:
+    """Writes what is to be looked at beside a pose file, with a line for each.
 
     Args:
         opened: the recording.
         everyone: of each person, the poses of all frames, and what is drawn.
         output: the pose file.
-
-    Returns:
-        Path of the page.
+        wanted: a page, a film or a viewer's scene.
     """
     first = everyone[0][0]
     poses = scene.Scene(
@@ -53,16 +50,14 @@ def report_people(
         time=first.time,
         numbers=list(opened.frames),
     )
-    clouds = [seen.clouds for _, seen in everyone]
-    shown = recorded_scene.add_recording(poses, opened, range(len(first)), clouds)
-    path = page_of(output)
-    page.write_page(
-        path,
-        [page.Section("", scenes=[shown])],
+    wanted.write(
+        poses,
+        output,
         title=f"Poses in {opened.path.name}",
-        subtitle=f"{len(first)} frames, {first.skeleton}",
+        opened=opened,
+        places=range(len(first)),
+        clouds=[seen.clouds for _, seen in everyone],
     )
-    return path
 
 
 def _person(

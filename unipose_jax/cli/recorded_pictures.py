@@ -26,6 +26,10 @@ def camera_of(
     )
 
 
+class NoColor(errors.BadInput):
+    """A colour image is missing or cannot be read."""
+
+
 class Source(NamedTuple):
     """A recording, and whether its colour images and its depth are used."""
 
@@ -47,10 +51,12 @@ class Source(NamedTuple):
         """Colour image or depth map of a frame, as recorded."""
         if not self.colored:
             return depth_of(self.opened, place)
-        image = self.opened.color(place)
+        try:
+            image = self.opened.color(place)
+        except errors.BadInput as error:
+            raise NoColor(str(error)) from error
         if image is None:
-            number = self.opened.frames[place]
-            raise errors.BadInput(f"frame {number} has no colour image")
+            raise NoColor(f"frame {self.opened.frames[place]} has no colour image")
         return image
 
     def project(self, xyz: np.ndarray) -> np.ndarray:
@@ -67,6 +73,11 @@ class Source(NamedTuple):
 
 
 def depth_of(opened: sequence.Sequence, place: int) -> np.ndarray:
+    """Depth map of a frame.
+
+    Raises:
+        errors.BadInput: there is none.
+    """
     depth = opened.depth(place)
     if depth is None:
         raise errors.BadInput(f"frame {opened.frames[place]} has no depth map")

@@ -65,7 +65,7 @@ def add_recording(
             return _assembled(
                 recorded_pictures.Source(opened, True, True), poses, places, clouds
             )
-        except errors.BadInput as error:
+        except recorded_pictures.NoColor as error:
             print(f"pictures have no colour: {error}", file=sys.stderr)
     return _assembled(
         recorded_pictures.Source(opened, False, True), poses, places, clouds

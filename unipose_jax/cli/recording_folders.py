@@ -94,6 +94,11 @@ def predict_all(
             f"--input={source} is a folder of recordings, so --output must be a "
             f"folder, not {output}"
         )
+    if options["wanted"].viewer == "viser":
+        raise errors.BadInput(
+            f"--viewer=viser serves one recording, and --input={source} is a folder of "
+            "recordings; give one of them"
+        )
     settings = _settings(config, workdir, options)
     command, tasks = uuid.uuid4().hex, []
     for path in data_set.find_recordings(source):
@@ -141,7 +146,7 @@ def predict_one(task: Prediction) -> None:
         load=functools.partial(_load_once, task.command),
         **task.options,
     )
-    own = re.compile(re.escape(task.output.stem) + r"(-\d+)?\.(npz|html)")
+    own = re.compile(re.escape(task.output.stem) + r"(-\d+)?\.(npz|html|mp4|rrd)")
     names = sorted(path.name for path in folder.iterdir() if own.fullmatch(path.name))
     note = {"made_from": task.made_from, "files": names}
     atomic.write_text(task.note, json.dumps(note) + "\n")
@@ -250,7 +255,7 @@ def _settings(
         "config": None if config is None else json.loads(config.to_json()),
         "workdir": None if workdir is None else str(workdir.absolute()),
         "weights": weights,
-        "options": dict(options),
+        "options": {**options, "wanted": dataclasses.asdict(options["wanted"])},
     }
 
 

@@ -12,14 +12,16 @@ from data_pipelines.readers.poses import any_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
 from unipose_jax import errors, refine, skeleton
-from unipose_jax.cli import conventions, prediction_page, refinement_page
+from unipose_jax.cli import conventions, refinement_page, views
 from unipose_jax.physics import skin_depths
-from unipose_jax.refine import person_ids, segments, swaps
+from unipose_jax.refine import padding, person_ids, segments, swaps
 from unipose_jax.refine import prior as learnt_prior
-from unipose_jax.report import page
 from unipose_jax.weights import store
 
 POINTS = 128  # sampled on the surface of the person, per frame
+_PAGE = views.Views()
+
+Evidence = tuple[refine.Keypoints | None, refine.Clouds | None]
 
 
 def refine_file(
@@ -27,7 +29,7 @@ def refine_file(
     output: pathlib.Path,
     *,
     recording_path: pathlib.Path | None = None,
-    pictures: bool = True,
+    wanted: views.Views = _PAGE,
     skeleton_name: str | None = None,
     fps: float | None = None,
     convention: str = skin_depths.ANATOMY,
@@ -41,7 +43,7 @@ def refine_file(
         output: file to write, in any format that `any_file` writes.
         recording_path: recording folder of the same frames; its keypoints, if it has
             any, replace those of the pose file, and its depth gives the surface.
-        pictures: whether to draw.
+        wanted: what is made to be looked at.
         skeleton_name: of the joints, where the file does not name it.
         fps: frames per second, where the file has no times.
         convention: one of `skin_depths.CONVENTIONS`, for the depth of the recording.
@@ -54,19 +56,17 @@ def refine_file(
     poses = any_file.read(source, skeleton=skeleton_name, fps=fps)
     _check(poses, source)
     file_io.check_writable(output)
-    if pictures:
-        page.check_free(prediction_page.page_of(output))
+    wanted.check(output, recorded=recording_path is not None)
     opened = recording.open_recording(recording_path) if recording_path else None
     if opened is not None:
         poses = opened.from_recorded(poses)
-    refined = refine_poses(poses, opened, convention, prior=prior)
+    evidence = evidence_of(poses, opened, convention)
+    refined = refine_poses(poses, opened, convention, prior=prior, evidence=evidence)
     after = to_pose_file(poses, refined)
     recorded = after if opened is None else opened.to_recorded(after)
     notes = any_file.write(output, recorded)
     print("\n".join([_summary(poses, after, refined), *notes, f"poses: {output}"]))
-    if pictures:
-        path = refinement_page.report_refinement(poses, after, output, opened)
-        print(f"page: {path}")
+    refinement_page.report_refinement(poses, after, output, wanted, opened, evidence[0])
     return 0
 
 
@@ -76,6 +76,7 @@ def refine_poses(
     convention: str = skin_depths.ANATOMY,
     *,
     prior: str = "",
+    evidence: Evidence | None = None,
 ) -> refine.Refined:
     """Refined poses of a file, from all available keypoints and depth.
 
@@ -84,6 +85,7 @@ def refine_poses(
         opened: recording of the same frames.
         convention: one of `skin_depths.CONVENTIONS`.
         prior: weights of a learnt prior, a path without suffix; "" or "none" for none.
+        evidence: of `evidence_of`, where it is known.
 
     Raises:
         errors.BadInput: the recording lacks a frame of the poses, or cannot be read.
@@ -93,18 +95,10 @@ def refine_poses(
     xyz = np.where(valid[..., None], poses.xyz, 0.0).astype(np.float32)
     # float32 cannot hold seconds since 1970 precisely.
     time = (poses.time - poses.time[0]).astype(np.float32)
-    segment = segments.find_segments(
-        jnp.asarray(xyz), jnp.asarray(time), valid=jnp.asarray(valid), skeleton=body
-    )
-    person = person_ids.assign_person_ids(
-        xyz, np.asarray(segment), valid=valid, skeleton=body
-    )
+    segment = _segments(xyz, time, valid, body)
+    person = person_ids.assign_person_ids(xyz, segment, valid=valid, skeleton=body)
     network = _open_prior(prior)
-    keypoints, clouds = _own_keypoints(poses), None
-    if opened is not None:
-        keypoints, clouds = _evidence(poses, opened, keypoints)
-        below = conventions.skin_depths_of(body, convention)
-        clouds = dataclasses.replace(clouds, skin_depth=below)
+    keypoints, clouds = evidence or evidence_of(poses, opened, convention)
     expected = None
     if network is not None:
         predict = jax.jit(learnt_prior.predict, static_argnames="skeleton")
@@ -118,18 +112,59 @@ def refine_poses(
             segment=segment,
         )
         expected = refine.Prior(*found)
-    compiled = jax.jit(refine.refine, static_argnames="skeleton")
-    return compiled(
-        jnp.asarray(xyz),
+    try:
+        return padding.refine(
+            xyz,
+            skeleton=body,
+            valid=valid,
+            confidence=poses.confidence,
+            time=time,
+            person=person,
+            keypoints=keypoints,
+            clouds=clouds,
+            prior=expected,
+        )
+    except ValueError as error:  # such as another unit
+        raise errors.BadInput(f"the poses cannot be refined: {error}") from error
+
+
+def _segments(
+    xyz: np.ndarray, time: np.ndarray, valid: np.ndarray, body: skeleton.Skeleton
+) -> np.ndarray:
+    """Segment of each frame, (frames,), by a program for the padded length."""
+    added = padding.padded_length(len(xyz)) - len(xyz)
+    find = jax.jit(segments.find_segments, static_argnames="skeleton")
+    found = find(
+        padding.fill(xyz, added),
+        padding.fill_time(time, added),
+        valid=padding.fill(valid, added),
         skeleton=body,
-        valid=jnp.asarray(valid),
-        confidence=jnp.asarray(poses.confidence),
-        time=jnp.asarray(time),
-        person=jnp.asarray(person),
-        keypoints=keypoints,
-        clouds=clouds,
-        prior=expected,
     )
+    return np.asarray(found)[: len(xyz)]
+
+
+def evidence_of(
+    poses: pose_file.PoseFile,
+    opened: recording.Recording | None = None,
+    convention: str = skin_depths.ANATOMY,
+) -> Evidence:
+    """2D keypoints and points of the person in the frames of a pose file, if any.
+
+    Args:
+        poses: may have keypoints.
+        opened: recording of the same frames, whose keypoints replace them.
+        convention: as in `refine_poses`.
+
+    Raises:
+        errors.BadInput: the recording lacks a frame of the poses, or cannot be read.
+    """
+    keypoints = _own_keypoints(poses)
+    if opened is None:
+        return keypoints, None
+    keypoints, clouds = _evidence(poses, opened, keypoints)
+    body = skeleton.by_name(poses.skeleton)
+    below = conventions.skin_depths_of(body, convention)
+    return keypoints, dataclasses.replace(clouds, skin_depth=below)
 
 
 def _open_prior(name: str) -> learnt_prior.Network | None:

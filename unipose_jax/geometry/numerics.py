@@ -84,9 +84,9 @@ def scale_gradient(
 
 @jax.custom_jvp
 def safe_arccos(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Arc cosine of `x` clipped to [-1, 1], radians, with a bounded derivative.
+    r"""Arc cosine of `x` clipped to [-1, 1], radians, with a bounded derivative.
 
-    The value is exact. The derivative -1 / sqrt(1 - x^2) is bounded by 1000 in
+    The value is exact. The derivative $-1 / \sqrt{1 - x^2}$ is bounded by 1000 in
     magnitude and is zero outside [-1, 1], where rounding has pushed a cosine.
     """
     return jnp.arccos(jnp.clip(x, -1.0, 1.0))
@@ -104,7 +104,7 @@ def angle_between(
 ) -> Float[Array, "*batch"]:
     r"""Angle between vectors, radians in [0, pi].
 
-    $\operatorname{atan2}(\lVert a \times b \rVert, a \cdot b)$, accurate near 0 and pi,
+    $\mathrm{atan2}(\lVert a \times b \rVert, a \cdot b)$, accurate near 0 and pi,
     where an arc cosine is not. Zero, with zero gradient, where a vector vanishes; the
     gradient is zero too where they are parallel.
     """

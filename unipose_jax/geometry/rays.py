@@ -95,7 +95,7 @@ def ray_agreement(
         intrinsics: (fx, fy, cx, cy) of the keypoints' camera, pixels.
         where: joints that have a keypoint; default: all. Others give 0, whatever they
             hold.
-        scale: distance to the ray at which the agreement is exp(-1/2) = 0.61, metres.
+        scale: distance to the ray at which the agreement is $e^{-1/2} = 0.61$, metres.
         cam_from_xyz: moves `xyz` to the keypoints' camera where that is another one.
 
     Returns:

@@ -1,8 +1,9 @@
-"""Labels of depth order: which of two people, or of two keypoints, is nearer.
+r"""Labels of depth order: which of two people, or of two keypoints, is nearer.
 
 +1: the first is nearer; -1: the second is nearer; 0: no label, or equal depth if the
 reason is EQUAL. Labels are antisymmetric, reasons symmetric. Labels of people are
-transitive: with margins k sqrt(s_a^2 + s_b^2), if a is nearer than b and b nearer than
+transitive: with margins $k \sqrt{s_a^2 + s_b^2}$, if a is nearer than b and b nearer
+    than
 c by their margins, then a is nearer than c by more than its margin.
 """
 

@@ -47,11 +47,14 @@ def fill_from_bones(
 ) -> tuple[Float[Array, "*batch joints 3"], Bool[Array, "*batch joints"]]:
     r"""Puts joints of unknown depth on their rays, one bone from a known neighbour.
 
-    With neighbour q, unit ray d and bone length L, the joint is t d with
-    t = d.q + sqrt(max(L^2 - |q - (d.q) d|^2, 0)): the further of the two places at that
-    distance, because a joint without depth is mostly hidden and lies behind what hides
-    it, or the nearest point of the ray where no place is at that distance. Joints are
-    filled outwards from the known ones along the rigid bones of the skeleton.
+    With neighbour $q$, unit ray $d$ and bone length $L$, the joint is $t d$ with
+
+    $$ t = d \cdot q + \sqrt{\max(L^2 - \lVert q - (d \cdot q)\, d \rVert^2, 0)}: $$
+
+    the further of the two places at that distance, because a joint without depth is
+    mostly hidden and lies behind what hides it, or the nearest point of the ray where
+    no place is at that distance. Joints are filled outwards from the known ones along
+    the rigid bones of the skeleton.
 
     Args:
         xyz: joints, metres, frame of the camera of the rays.

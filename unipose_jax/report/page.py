@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import jinja2
 
 from unipose_jax import atomic, errors
-from unipose_jax.report import tables
+from unipose_jax.report import curves, tables
 from unipose_jax.report.viewer import embed
 from unipose_jax.report.viewer import scene as scene_lib
 
@@ -44,6 +44,7 @@ class Section:
         heading: of the section.
         text: one paragraph.
         scenes: shown in an interactive viewer, one at a time.
+        charts: over training steps, interactive.
         numbers: tables, one below the other.
         figures: pictures.
         code: preformatted text in a folded block.
@@ -53,10 +54,19 @@ class Section:
     heading: str
     text: str = ""
     scenes: Sequence[scene_lib.Scene] = ()
-    numbers: Sequence[tables.Table] = ()
+    charts: Sequence[curves.Chart] = ()
+    numbers: Sequence[tables.Table | tables.Words] = ()
     figures: Sequence[Figure] = ()
     code: str = ""
     code_label: str = "show"
+
+    @property
+    def is_interactive(self) -> bool:
+        return bool(self.scenes or self.charts)
+
+    def __bool__(self) -> bool:
+        parts = (self.text, self.numbers, self.figures, self.code)
+        return self.is_interactive or any(map(bool, parts))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +91,7 @@ def write_page(
 
     Args:
         path: of the page, in the folder that holds its pictures.
-        sections: from top to bottom.
+        sections: from top to bottom; empty ones are left out.
         title: of the page.
         subtitle: below the title: command, commit, device.
         notice: in a box above everything, for example that all data are rendered.
@@ -98,13 +108,13 @@ def write_page(
         undefined=jinja2.StrictUndefined,
     )
     text = template.render(
-        sections=sections,
+        sections=[section for section in sections if section],
         title=title,
         subtitle=subtitle,
         notice=notice,
         headlines=headlines,
         link_to=functools.partial(_link, folder),
-        viewer=embed if any(section.scenes for section in sections) else None,
+        viewer=embed if any(section.is_interactive for section in sections) else None,
     )
     atomic.write_text(path, text)
 

@@ -1,13 +1,11 @@
-"""Tables of metrics: several rows side by side, as text, Markdown and JSON.
+"""Tables of metrics: several rows side by side, as text and Markdown.
 
 A cell is one number, or the numbers of several seeds, shown as mean ± standard
 deviation. `COLUMNS` holds the label, unit and digits of each metric.
 """
 
 import dataclasses
-import json
 import math
-import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +13,6 @@ import numpy as np
 import tabulate
 from jaxtyping import Float
 
-from unipose_jax import atomic
 from unipose_jax.skeleton import definitions
 
 MISSING = "-"
@@ -99,18 +96,61 @@ class Table:
         columns: what is shown, from left to right.
         rows: (name, one `Spread` per column) from top to bottom.
         note: what a reader must know: protocol, split, number of seeds.
+        bars: whether a page draws the values as bars, too.
     """
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, tuple[Spread, ...]], ...]
     note: str = ""
+    bars: bool = False
+
+    def headings(self) -> list[str]:
+        """Headings of the columns."""
+        return [shown.heading for shown in self.columns]
+
+    def shares(self) -> list[list[int]]:
+        """Length of the bar behind each cell, per cent; [] without bars."""
+        means = [[cell.mean for cell in cells] for _, cells in self.rows]
+        most = max((m for row in means for m in row if m > 0), default=math.inf)
+        return [
+            [round(100 * m / most) if m > 0 else 0 for m in row] for row in means
+        ] * self.bars
 
     def texts(self) -> list[list[str]]:
         """Rows of text: the name, then one text per column."""
         return [
             [name, *map(cell_text, cells, self.columns)] for name, cells in self.rows
         ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """Rows of text under shared headings, for a page.
+
+    Attributes:
+        title: one line above the table.
+        columns: headings, from left to right.
+        rows: (name, one text per column) from top to bottom.
+        note: below the table.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+    def headings(self) -> list[str]:
+        """Headings of the columns."""
+        return list(self.columns)
+
+    def texts(self) -> list[list[str]]:
+        """Rows of text: the name, then one text per column."""
+        return [list(row) for row in self.rows]
+
+    def shares(self) -> list[list[int]]:
+        """No bars."""
+        return []
 
 
 def column(key: str) -> Column:
@@ -182,7 +222,7 @@ def joint_table(
         (joint_label(joint), tuple(spread(array[:, index]) for array in flat.values()))
         for index, joint in enumerate(joints)
     )
-    return Table(title, columns, cells, note)
+    return Table(title, columns, cells, note, bars=True)
 
 
 def joint_values(
@@ -226,27 +266,6 @@ def to_markdown(table: Table) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def to_json(table: Table) -> str:
-    """The table as JSON: unscaled values by row and metric; null where missing."""
-    rows = {
-        name: {
-            shown.key: _json_cell(cell)
-            for shown, cell in zip(table.columns, cells, strict=True)
-        }
-        for name, cells in table.rows
-    }
-    content = {"title": table.title, "note": table.note, "rows": rows}
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-
-
-def write_table(folder: atomic.Path, stem: str, table: Table) -> None:
-    """Writes `stem.txt`, `stem.md` and `stem.json` into `folder`."""
-    folder = pathlib.Path(folder)
-    atomic.write_text(folder / f"{stem}.txt", to_text(table))
-    atomic.write_text(folder / f"{stem}.md", to_markdown(table))
-    atomic.write_text(folder / f"{stem}.json", to_json(table))
-
-
 def _is_nested(value: object) -> bool:
     return isinstance(value, Mapping)
 
@@ -275,14 +294,6 @@ def _tabulated(table: Table, style: str, escape: Callable[[str], str] = str) -> 
 
 def _markdown(text: str) -> str:
     return text.replace("|", r"\|").replace("\n", " ")
-
-
-def _json_cell(cell: Spread) -> dict[str, float | int | None]:
-    return {
-        "mean": cell.mean if math.isfinite(cell.mean) else None,
-        "sd": cell.deviation if math.isfinite(cell.deviation) else None,
-        "count": cell.count,
-    }
 
 
 def plain(value: Any) -> Any:

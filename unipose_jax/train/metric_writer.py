@@ -113,11 +113,12 @@ def write_images(workdir: pathlib.Path, step: int, folder: pathlib.Path) -> None
     pictures = sorted(folder.glob("*.png"))
     if not pictures:
         return
-    from matplotlib import image  # optional; installed where pictures were drawn
+    from PIL import Image  # optional; installed where pictures were drawn
 
     with SummaryWriter(str(workdir / "tensorboard")) as board:
         for path in pictures:
-            board.add_image(path.stem, image.imread(path), step, dataformats="HWC")
+            pixels = np.asarray(Image.open(path).convert("RGB"))
+            board.add_image(path.stem, pixels, step, dataformats="HWC")
 
 
 def _truncate_log(path: pathlib.Path, step: int) -> None:

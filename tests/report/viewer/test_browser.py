@@ -1,12 +1,15 @@
 """A page works in Chromium: playing, the slider, switches, and no error."""
 
+import contextlib
 import re
 import shutil
 
 import pytest
 
+from tests.report.pages import test_comparison
 from tests.report.viewer import scenes
 from unipose_jax.report import page
+from unipose_jax.report.pages import comparison
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
@@ -36,9 +39,13 @@ def path(tmp_path_factory):
     return path
 
 
-@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["wide", "phone"])
-def opened(chromium, path, request):
-    width, scheme = request.param
+SIZES = {"wide": (1280, "light"), "phone": (390, "dark")}
+
+
+@contextlib.contextmanager
+def tab_of(chromium, path, size, ready):
+    """A tab with a page, which must report no error and request nothing."""
+    width, scheme = SIZES[size]
     context = chromium.new_context(
         viewport={"width": width, "height": 860}, color_scheme=scheme
     )
@@ -47,10 +54,39 @@ def opened(chromium, path, request):
     tab.on("pageerror", lambda error: problems.append(str(error)))
     tab.on("requestfailed", lambda request: problems.append(request.url))
     tab.goto(path.as_uri())
-    tab.wait_for_selector(".viewer[data-ready]")
+    tab.wait_for_selector(f"{ready}[data-ready]")
     yield tab
     context.close()
     assert problems == []
+
+
+@pytest.fixture(params=list(SIZES))
+def opened(chromium, path, request):
+    with tab_of(chromium, path, request.param, ".viewer") as tab:
+        yield tab
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+def test_charts_of_runs_share_the_step_under_the_cursor(chromium, tmp_path, size):
+    runs = [test_comparison.run("a"), test_comparison.run("b", error=30.0, seed=1)]
+    comparison.write(tmp_path / "c.html", runs)
+    with tab_of(chromium, tmp_path / "c.html", size, ".curves") as tab:
+        charts = tab.locator(".curves section")
+        assert charts.count() == 2
+        loss = charts.nth(1)
+        area = loss.locator(".u-over")
+        area.scroll_into_view_if_needed()
+        box = area.bounding_box()
+        tab.mouse.move(box["x"] + 3, box["y"] + box["height"] / 2)
+        assert loss.locator(".u-value").all_text_contents() == ["10", "6.00", "3.00"]
+        tab.mouse.move(box["x"] + box["width"] - 3, box["y"] + box["height"] / 2)
+        assert charts.nth(0).locator(".u-value").all_text_contents()[1:] == [
+            "60.0",
+            "30.0",
+        ]
+        assert tab.locator("td.bar").count() == 15 * 2
+        width, window = tab.evaluate("[document.body.scrollWidth, innerWidth]")
+        assert width <= window
 
 
 def shot(tab):

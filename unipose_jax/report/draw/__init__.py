@@ -1,1 +1,1 @@
-"""Drawing of poses, clouds and images with matplotlib."""
+"""Colours, and poses drawn over images."""

@@ -5,9 +5,16 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unipose_jax import atomic
-from unipose_jax.report import build, optional, page, tables
+import numpy as np
 
+from unipose_jax import atomic
+from unipose_jax.report import page, tables
+
+_HEIGHT = 480  # pixels, at least, of a picture
+_LABELS = (
+    "What the rule says of a few pictures: arrows lead from the farther person to the "
+    "nearer one; a pair without an arrow has no label."
+)
 _TITLES = {
     "pair_accuracy": "pairs of keypoints of different people, by true depth",
     "label_accuracy": "pairs that the rule labels, by its labels",
@@ -53,38 +60,45 @@ def write_run(
         workdir / "metrics.json", json.dumps(tables.plain(record), indent=1)
     )
     folder = workdir / "report"
-    figures = _figures(folder / "figures" / "order.png", studied["shown"])
+    figures = _figures(folder / "figures", studied["shown"])
     target = folder / "index.html"
     page.write_page(
         target,
         [
             page.Section("Accuracy", numbers=[table_of(scores)]),
-            page.Section("Labels", figures=figures),
+            page.Section("Labels", text=_LABELS, figures=figures),
             page.Section("Config", code=json.dumps(config, indent=1, default=str)),
         ],
         title="WSP: depth order from 2D keypoints",
         subtitle=f"checkpoint of step {step}",
-        notice=protocol if figures else f"{protocol} {build.NO_PICTURES}",
+        notice=protocol,
     )
     return target
 
 
 def _figures(
-    path: pathlib.Path, shown: Sequence[Mapping[str, Any]]
+    folder: pathlib.Path, shown: Sequence[Mapping[str, Any]]
 ) -> list[page.Figure]:
-    """A few pictures with their labels; none without matplotlib."""
-    arrows = optional.module("draw.order_arrows")
-    if arrows is None:
+    """A few pictures with their labels; none without OpenCV."""
+    try:
+        import cv2
+
+        from unipose_jax.report.draw import overlay
+    except ModuleNotFoundError:
         return []
-    arrows.draw_order(
-        path,
-        [example["image"] for example in shown],
-        [example["people_uv"] for example in shown],
-        [example["people_confidence"] for example in shown],
-        [example["label"] for example in shown],
-    )
-    caption = (
-        "What the rule says of a few pictures: arrows lead from the farther person to "
-        "the nearer one; a pair without an arrow has no label."
-    )
-    return [page.Figure(path, caption)]
+    figures = []
+    for number, example in enumerate(shown):
+        image = np.ascontiguousarray(example["image"])
+        scale = max(1, -(-_HEIGHT // image.shape[0]))
+        image = image.repeat(scale, axis=0).repeat(scale, axis=1)
+        overlay.draw_order(
+            image,
+            scale * np.asarray(example["people_uv"]),
+            example["people_confidence"],
+            example["label"],
+        )
+        path = folder / f"order_{number}.png"
+        _, file = cv2.imencode(".png", image[..., ::-1])
+        atomic.write_bytes(path, file.tobytes())
+        figures.append(page.Figure(path, "", wide=False))
+    return figures

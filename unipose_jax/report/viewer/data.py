@@ -146,7 +146,7 @@ def _clouds(clouds: Sequence[scene_lib.Cloud], most: int) -> Json:
     """Clouds one after the other: points, colours and where each cloud starts."""
     sampled = [_sampled(cloud, most) for cloud in clouds]
     xyz = np.concatenate([cloud.xyz for cloud in sampled]).astype(np.float32)
-    rgb = [_colors(cloud) for cloud in sampled]
+    rgb = [cloud_rgb(cloud) for cloud in sampled]
     return {
         "start": np.cumsum([0, *(len(cloud.xyz) for cloud in sampled)]).tolist(),
         "xyz": array(xyz),
@@ -164,7 +164,8 @@ def _sampled(cloud: scene_lib.Cloud, most: int) -> scene_lib.Cloud:
     return scene_lib.Cloud(xyz=cloud.xyz[chosen].astype(np.float32), rgb=rgb)
 
 
-def _colors(cloud: scene_lib.Cloud) -> UInt8[np.ndarray, "points 3"]:
+def cloud_rgb(cloud: scene_lib.Cloud) -> UInt8[np.ndarray, "points 3"]:
+    """Colours of the points of a cloud, by depth where it has none."""
     if cloud.rgb is not None:
         return cloud.rgb
     depth = cloud.xyz[:, 2]
@@ -183,7 +184,7 @@ def _pictures(scene: scene_lib.Scene, budget: float) -> Json | None:
         from PIL import Image
     except ModuleNotFoundError:
         return None
-    images = [Image.fromarray(image) for image in _as_colors(scene)]
+    images = [Image.fromarray(image) for image in pictures_rgb(scene)]
     scale, quality = _compression(images, _bytes(budget))
 
     def encoded(image: Any) -> str:
@@ -231,16 +232,19 @@ def _webp(image: Any, quality: int) -> bytes:
     return file.getvalue()
 
 
-def _as_colors(scene: scene_lib.Scene) -> Sequence[np.ndarray]:
+def pictures_rgb(scene: scene_lib.Scene) -> Sequence[np.ndarray]:
     """Images as they are, depth maps in the colours of one range for all frames."""
     assert scene.pictures is not None
     images = scene.pictures.images
     if images[0].ndim == 3:
         return images
-    joints = np.concatenate(
-        [person.poses[0].xyz[..., 2].ravel() for person in scene.people]
-    )
+    shown = depth_range(scene)
+    return [palette.depth_rgb(image, depth_range=shown) for image in images]
+
+
+def depth_range(scene: scene_lib.Scene) -> tuple[float, float]:
+    """Nearest and farthest depth of the people of a scene, metres, with a margin."""
+    joints = np.concatenate([p.poses[0].xyz[..., 2].ravel() for p in scene.people])
     joints = joints[np.isfinite(joints)]
     near, far = np.quantile(joints, [0.02, 0.98]) if len(joints) else (1.0, 4.0)
-    depth_range = (max(float(near) - 0.3, 0.05), float(far) + 0.3)
-    return [palette.depth_rgb(image, depth_range=depth_range) for image in images]
+    return max(float(near) - 0.3, 0.05), float(far) + 0.3

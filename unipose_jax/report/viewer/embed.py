@@ -1,25 +1,38 @@
-"""HTML, style and script of the viewer, which a page contains in full."""
+"""HTML, style and script of viewers and charts, which a page contains in full."""
 
 import functools
 import json
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
+from unipose_jax.report import curves as curves_lib
 from unipose_jax.report.viewer import data
 from unipose_jax.report.viewer import scene as scene_lib
 
 _FOLDER = pathlib.Path(__file__).parent
-_STYLES = ("libraries.min.css", "page/viewer.css")
+_STYLES = ("libraries.min.css", "page/viewer.css", "page/curves.css")
 _SCRIPTS = tuple(
-    f"page/{name}.js" for name in ("arrays", "space", "picture", "charts", "viewer")
+    f"page/{name}.js"
+    for name in ("arrays", "space", "picture", "charts", "viewer", "curves")
 )
 
 
 def body(scenes: Sequence[scene_lib.Scene]) -> str:
     """HTML of the viewer with its data."""
-    text = json.dumps(data.pack(scenes), separators=(",", ":"), allow_nan=False)
+    return _read("page/viewer.html").replace("{{ data }}", _json(data.pack(scenes)))
+
+
+def charts(made: Sequence[curves_lib.Chart]) -> str:
+    """HTML of charts over training steps with their data."""
+    packed = _json(curves_lib.pack(made))
+    return f'<div class=curves><script type="application/json">{packed}</script></div>'
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     # "</script>" inside a name would end the element.
-    return _read("page/viewer.html").replace("{{ data }}", text.replace("<", "\\u003c"))
+    return text.replace("<", "\\u003c")
 
 
 def style() -> str:

@@ -12,9 +12,10 @@ from jaxtyping import Array, Float
 from matplotlib import axes, figure
 from PIL import Image
 
+from benchmarks.figures import canvas, marks, panels, views
 from unipose_jax import atomic
 from unipose_jax.geometry import transforms
-from unipose_jax.report.draw import canvas, marks, palette, panels, views
+from unipose_jax.report.draw import palette
 from unipose_jax.skeleton import definitions, kinematics
 from unipose_jax.synthesis.motion import body_shape
 

@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Num
 from matplotlib import axes, figure, lines
 
-from unipose_jax.report.draw import canvas, palette, views
+from benchmarks.figures import canvas, views
+from unipose_jax.report.draw import palette
 
 HEADER = 68  # pixels above every picture: a line of title and one of legend
 LINES, TEXT = 1.0, 6.0  # z-order; poses are between

@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib import axes, collections
 
-from unipose_jax.report.draw import canvas, palette
+from benchmarks.figures import canvas
+from unipose_jax.report.draw import palette
 from unipose_jax.skeleton import definitions
 
 POSE = 4.0  # z-order

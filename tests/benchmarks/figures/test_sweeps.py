@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from benchmarks.figures import sweeps
 from unipose_jax.report.draw import palette
-from unipose_jax.report.pages import sweeps
 
 
 def draw(figures, rows):

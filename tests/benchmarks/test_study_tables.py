@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from unipose_jax.report.pages import studies
+from benchmarks import study_tables
 
 SEEDS = ("0", "1")
 
 
 def record(error):
     groups = {
-        group: dict.fromkeys(studies.KEYS, 0.5) | {"mpjpe_mm": error * share}
+        group: dict.fromkeys(study_tables.KEYS, 0.5) | {"mpjpe_mm": error * share}
         for group, share in (("all", 1.0), ("visible", 0.5), ("occluded", 2.0))
     }
     provenance = {"commit": "abc1234", "device": "1 x cpu"}
@@ -33,8 +33,8 @@ def lines_of(text, start):
 
 
 def test_each_value_and_group_has_its_table():
-    text = studies.to_markdown(RECORDS, setting="noise", overrides=["steps=5"])
-    for group in studies.GROUPS:
+    text = study_tables.to_markdown(RECORDS, setting="noise", overrides=["steps=5"])
+    for group in study_tables.GROUPS:
         for value in ("0", "8"):
             assert f"**{group} joints, noise={value}**" in text
     rows = lines_of(text, "| teacher |")
@@ -45,7 +45,7 @@ def test_each_value_and_group_has_its_table():
 
 
 def test_differences_are_those_of_the_same_seed():
-    text = studies.to_markdown(RECORDS, setting="noise")
+    text = study_tables.to_markdown(RECORDS, setting="noise")
     rows = lines_of(text, "| teacher less student |")
     # 5 mm for both seeds, which seeds alone, 28 mm apart, would have hidden.
     assert "-5.0 ± 0.0" in rows[0]
@@ -53,7 +53,7 @@ def test_differences_are_those_of_the_same_seed():
 
 
 def test_one_run_of_one_seed_is_compared_with_nothing():
-    text = studies.to_markdown({("teacher", "", "0"): record(40.0)})
+    text = study_tables.to_markdown({("teacher", "", "0"): record(40.0)})
     assert "less" not in text
     assert "noise" not in text
     assert "**all joints**" in text
@@ -61,23 +61,23 @@ def test_one_run_of_one_seed_is_compared_with_nothing():
 
 
 def test_curves_have_a_list_of_seeds_for_each_value():
-    curves = studies.curves_of(RECORDS)
+    curves = study_tables.curves_of(RECORDS)
     assert curves.keys() == {"teacher", "student"}
     assert list(curves["student"]) == ["0", "8"]
     assert curves["student"]["8"]["mpjpe_mm"] == [50.0, 90.0]
 
 
 def test_what_was_not_measured_is_missing():
-    rows = {name: {key: [2.0, 3.0] for key in studies.KEYS} for name in "ab"}
+    rows = {name: {key: [2.0, 3.0] for key in study_tables.KEYS} for name in "ab"}
     rows["b"]["accel_error"] = [None, None]  # as JSON has it
-    found = studies.differences(rows)["a less b"]
+    found = study_tables.differences(rows)["a less b"]
     assert np.isnan(found["accel_error"]).all()
     assert found["mpjpe_mm"] == [0.0, 0.0]
 
 
-@pytest.mark.parametrize("key", studies.KEYS)
+@pytest.mark.parametrize("key", study_tables.KEYS)
 def test_every_metric_of_a_table_can_be_compared(key):
-    one, other = ({name: [2.0] for name in studies.KEYS} for _ in range(2))
+    one, other = ({name: [2.0] for name in study_tables.KEYS} for _ in range(2))
     other[key] = [0.5]
-    found = studies.differences({"a": one, "b": other})
+    found = study_tables.differences({"a": one, "b": other})
     assert found["a less b"][key] == [1.5]

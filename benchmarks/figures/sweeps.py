@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib import axes
 
+from benchmarks.figures import canvas
 from unipose_jax import atomic
 from unipose_jax.report import tables
-from unipose_jax.report.draw import canvas, palette
+from unipose_jax.report.draw import palette
 
 METRICS = ("map_10cm", "mpjpe_mm")
 WIDE_RATIO = 8.0  # of largest to smallest value, from which a logarithm spaces them

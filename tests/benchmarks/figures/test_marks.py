@@ -1,6 +1,7 @@
 import numpy as np
 
-from unipose_jax.report.draw import canvas, marks, palette
+from benchmarks.figures import canvas, marks
+from unipose_jax.report.draw import palette
 from unipose_jax.skeleton import definitions
 
 BODY = definitions.Skeleton(

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.figures import sweeps
 from unipose_jax.report import tables
-from unipose_jax.report.pages import sweeps
 
 KEYS = ("map_10cm", "mpjpe_mm", "pa_mpjpe_mm", "accel_error", "bone_length_error_mm")
 GROUPS = ("all", "visible", "occluded")

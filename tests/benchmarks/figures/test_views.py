@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from unipose_jax.report.draw import views
+from benchmarks.figures import views
 
 
 def test_up_in_the_room_is_up_in_every_view():
