@@ -29,6 +29,7 @@ CANNOT = {
     r"--camera=realsense": "needs a camera; tests/cli/test_live",
     r"-m benchmarks": "a study, or real data; tests/benchmarks",
     r"\"DATA\"|--8<--|\): \.\.\.|models\.register": "is in tests/test_examples",
+    r"--scheduler=": "needs machines; tests of the cluster",
     r"--source=": "needs a data set; tests/data_pipelines",
     r"--mode=prepare": "renders thousands of people",
     r"FILE\.onnx": "needs a 2D network; tests/data_pipelines/sequences/test_onnx_pose",
