@@ -64,6 +64,32 @@ def test_files_of_people_who_are_no_longer_found_are_removed(recordings, tmp_pat
     assert sorted(path.name for path in out.glob("*.npz")) == ["a.npz"]
 
 
+def test_results_of_recordings_with_like_names_are_kept_apart(
+    make_recording, tmp_path, monkeypatch
+):
+    """Of `a`, the file of person 1 is called as that of `a-1`."""
+    for name in ("all/a", "all/a-1"):
+        make_recording(name)
+    out, ending = tmp_path / "poses", [""]
+
+    def write(config, workdir, source, output, **_):
+        path = output.with_name(f"{output.stem}{ending[0]}.npz")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source.name)
+
+    monkeypatch.setattr(predict, "predict", write)
+    given = {"input": tmp_path / "all", "output": out, "pictures": False}
+    run("predict", **given)
+    (tmp_path / "all" / "a" / "keypoints.json").touch()  # changes the recording
+    run("predict", **given)
+    texts = {path.name: path.read_text() for path in out.glob("*.npz")}
+    assert texts == {"a.npz": "a", "a-1.npz": "a-1"}
+    ending[0] = "-1"
+    run("predict", people="all", **given)
+    texts = {path.name: path.read_text() for path in out.glob("*.npz")}
+    assert texts == {"a-1.npz": "a", "a-1-1.npz": "a-1"}
+
+
 def test_a_network_is_loaded_once_for_all_recordings(recordings, tmp_path, monkeypatch):
     (recordings / "broken" / "camera.json").unlink()
     loaded = []
@@ -86,13 +112,14 @@ def test_a_scene_of_several_recordings_is_not_served(recordings, tmp_path):
 
 def test_keypoints_are_found_where_there_are_none(recordings, tmp_path, monkeypatch):
     (recordings / "a" / keypoints.NAME).touch()
+    (recordings / "broken" / "keypoints").mkdir()  # of OpenPose
     asked = []
     monkeypatch.setattr(
         keypoints, "show_keypoints", lambda *given: asked.append(given[:2])
     )
     run("keypoints", input=recordings, model=tmp_path)
     a, b, broken = (recordings / name for name in ("a", "day/b.1", "broken"))
-    assert asked == [(a, None), (broken, tmp_path), (b, tmp_path)]
+    assert asked == [(a, None), (broken, None), (b, tmp_path)]
 
 
 @pytest.mark.parametrize(
