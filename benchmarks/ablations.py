@@ -141,9 +141,12 @@ def train_all(
         unit="run",
         describe=lambda task: str(task.folder),
     )
-    failed = [text for _, texts in trained for text in texts]
+    failed = []
+    for _, texts in trained:
+        for text in texts:  # before an error of another run ends this
+            print(text, file=sys.stderr)
+            failed.append(text)
     if failed:
-        print("\n".join(failed), file=sys.stderr)
         raise SystemExit(failed[-1].splitlines()[-1])
 
 
