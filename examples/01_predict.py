@@ -25,5 +25,5 @@ for time, xyz, sure in zip(poses.time, poses.xyz, poses.confidence, strict=True)
 
 output = pathlib.Path("poses.npz")
 pose_file.write(output, opened.to_recorded(poses))
-page = prediction_page.report_people(opened, [(poses, seen)], output)
-print(f"{output}; look at {page}")
+print(f"poses: {output}")
+prediction_page.report_people(opened, [(poses, seen)], output)  # poses.html

@@ -15,7 +15,8 @@ _LOCAL = "assets/iframe-worker.js"
 def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
     """Turns links to files outside docs/ into links to the repository.
 
-    Without `repo_url` only their text remains. A file that does not exist is an error.
+    An example links to its page. Without `repo_url` only the text of others remains. A
+    file that does not exist is an error.
     """
     root = pathlib.Path(config.config_file_path).parent
     folder = posixpath.join("docs", posixpath.dirname(page.file.src_uri))
@@ -26,6 +27,9 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
             return match[0]
         if not (root / path).exists():
             raise exceptions.PluginError(f"{page.file.src_uri} links to {path}")
+        if re.match(r"examples/\d", path):  # has a page (hooks/examples.py)
+            of_page = posixpath.join("docs", path.removesuffix(".py") + ".md")
+            return f"[{match['text']}]({posixpath.relpath(of_page, folder)})"
         if not config.repo_url:
             return match["text"]
         return f"[{match['text']}]({config.repo_url.rstrip('/')}/blob/main/{path})"

@@ -64,3 +64,17 @@ def test_a_misspelt_key_is_no_error_of_the_config_file(monkeypatch):
 def test_errors_of_the_program_are_raised():
     with pytest.raises(ZeroDivisionError):
         config_files.describe(ZeroDivisionError(), ["run.py", "--config=mine.py"])
+
+
+def test_an_error_in_a_config_of_an_installed_package_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(config_files, "SHIPPED", tmp_path / "site" / "configs")
+    monkeypatch.setattr(config_files, "_LIBRARIES", (tmp_path / "site",))
+    config_files.SHIPPED.mkdir(parents=True)
+    path = config_files.SHIPPED / "mine.py"
+    path.write_text(BROKEN % "raise ValueError('use another mode')")
+    values = flags.FlagValues()
+    config_flags.DEFINE_config_file("config", None, "", flag_values=values)
+    with pytest.raises(flags.Error) as caught:
+        values(["run.py", f"--config={path}"])
+    said = config_files.describe(caught.value, ["run.py", f"--config={path}"])
+    assert said == f"{path}:6: use another mode"

@@ -1,6 +1,9 @@
 """Help, and what the command line refuses: `unipose_jax/cli/modes.py` is the table."""
 
+import contextlib
 import functools
+import io
+import os
 import pathlib
 import re
 import shlex
@@ -51,6 +54,16 @@ def test_help_is_printed_with_status_0(capsys):
     assert "unipose-jax --mode=score --input" in printed
     assert "--truth" in printed
     assert "--people" not in printed
+
+
+def test_help_may_be_cut_short(monkeypatch):
+    def close():
+        raise BrokenPipeError  # `--help | head` has read enough
+
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        monkeypatch.setattr(out, "flush", close)
+        monkeypatch.setattr(out, "fileno", lambda: os.open(os.devnull, os.O_WRONLY))
+        assert main.main(["run.py", "--help"]) == 0
 
 
 @pytest.mark.parametrize("mode", modes.TABLE)

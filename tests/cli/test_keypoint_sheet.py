@@ -10,11 +10,10 @@ from data_pipelines.sequences import sequence
 from unipose_jax import errors
 from unipose_jax.cli import keypoint_sheet
 from unipose_jax.report.draw import palette
-from unipose_jax.report.pages import keypoint_preview
 from unipose_jax.skeleton import definitions
 
 BODY = definitions.COCO17
-HEIGHT = round(keypoint_preview.SIDE / keypoint_preview.ASPECT)
+HEIGHT = round(keypoint_sheet.SIDE / keypoint_sheet.ASPECT)
 # A person from the front, about 90 pixels high; the own left is on the right.
 UV = np.array(
     [
@@ -67,14 +66,12 @@ def draw(folder, opened, *, frames=1):
 
 def place(uv, tile):
     """Where a pixel of the image appears in the picture, (x, y)."""
-    left, top, right, bottom = keypoint_preview.window_around(UV)
-    row, column = divmod(tile, keypoint_preview.COLUMNS)
-    x = (uv[0] - left) / (right - left) * keypoint_preview.SIDE
+    left, top, right, bottom = keypoint_sheet.window_around(UV)
+    row, column = divmod(tile, keypoint_sheet.COLUMNS)
+    x = (uv[0] - left) / (right - left) * keypoint_sheet.SIDE
     y = (uv[1] - top) / (bottom - top) * HEIGHT
-    x += column * (keypoint_preview.SIDE + keypoint_preview.GAP)
-    return int(x), int(
-        y + keypoint_preview.HEADER + row * (HEIGHT + keypoint_preview.GAP)
-    )
+    x += column * (keypoint_sheet.SIDE + keypoint_sheet.GAP)
+    return int(x), int(y + keypoint_sheet.HEADER + row * (HEIGHT + keypoint_sheet.GAP))
 
 
 @pytest.mark.parametrize("tile", [0, 5])
@@ -87,7 +84,7 @@ def test_every_keypoint_lies_on_its_pixel_in_the_colour_of_its_side(tmp_path, ti
 
 def test_every_keypoint_has_its_index_beside_it(tmp_path, monkeypatch):
     written = draw(tmp_path, plant())
-    monkeypatch.setattr(keypoint_preview, "_write_indices", lambda *arguments: None)
+    monkeypatch.setattr(keypoint_sheet, "_write_indices", lambda *arguments: None)
     changed = np.abs(written - draw(tmp_path, plant())).max(axis=-1) > 0.3
     for joint in range(17):
         x, y = place(UV[joint], 0)
@@ -125,7 +122,7 @@ def test_depth_stands_in_for_colour(tmp_path):
 def test_frames_with_keypoints_are_shown(tmp_path, monkeypatch, frames, most, labels):
     shown = []
     monkeypatch.setattr(
-        keypoint_preview, "draw_sheet", lambda *_, labels, **__: shown.extend(labels)
+        keypoint_sheet, "draw_sheet", lambda *_, labels, **__: shown.extend(labels)
     )
     keypoint_sheet.preview(plant(frames), "COCO17", tmp_path / "a.png", frames=most)
     assert shown == [f"frame {frame}" for frame in labels]

@@ -22,7 +22,6 @@ from unipose_jax.cli import (
     refinement_page,
     views,
 )
-from unipose_jax.report import video
 from unipose_jax.report.viewer import scene
 
 
@@ -199,7 +198,9 @@ def _colourless(opened):
 def test_a_missing_codec_is_one_line_and_writes_nothing(
     corridor, board, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(video, "_CODEC", "av01")  # which OpenCV of PyPI cannot write
+    monkeypatch.setattr(
+        recorded_video, "_CODEC", "av01"
+    )  # which OpenCV of PyPI cannot write
     with pytest.raises(errors.BadInput, match="cannot write MP4"):
         recorded_video.write(
             tmp_path / "a" / "a.mp4",

@@ -127,8 +127,9 @@ def test_the_point_network_moves_its_joints_by_the_head():
     }
     plain = models.build(config, num_joints=15)
     headed = models.build(config | {"convention_head": "ITOP15"}, num_joints=15)
-    params = headed.init(jax.random.key(1), **clip)
-    before = plain.apply(params, **clip)
-    np.testing.assert_array_equal(headed.apply(params, **clip).xyz, before.xyz)
+    params = jax.jit(headed.init)(jax.random.key(1), **clip)
+    apply = jax.jit(headed.apply)
+    before = jax.jit(plain.apply)(params, **clip)
+    np.testing.assert_array_equal(apply(params, **clip).xyz, before.xyz)
     params["params"]["convention"]["offset"] = jnp.full((15, 3), 0.1)
-    assert jnp.abs(headed.apply(params, **clip).xyz - before.xyz).max() > 0.05
+    assert jnp.abs(apply(params, **clip).xyz - before.xyz).max() > 0.05

@@ -80,8 +80,9 @@ def test_a_token_depends_on_its_window_only(window, patches):
     """Without blocks, a pixel changes the tokens whose windows it lies in."""
     network = make_network(window=window, num_blocks=0)
     params = random_parameters(network, IMAGES)
-    seen = network.apply(params, IMAGES).late
-    changed = network.apply(params, IMAGES.at[0, 4, 9].add(1.0)).late
+    apply = jax.jit(network.apply)
+    seen = apply(params, IMAGES).late
+    changed = apply(params, IMAGES.at[0, 4, 9].add(1.0)).late
     different = np.any(np.asarray(seen != changed), axis=-1)
     assert not different[1].any()
     assert sorted(map(tuple, np.argwhere(different[0]).tolist())) == patches
@@ -103,7 +104,7 @@ def test_patches_without_the_person_have_no_features(looked):
 
 def test_unused_tokens_do_not_change_the_features(looked):
     _, params, features = looked
-    more = make_network(keep=100).apply(params, IMAGES, make_surface())
+    more = jax.jit(make_network(keep=100).apply)(params, IMAGES, make_surface())
     np.testing.assert_array_equal(more.active[0], features.active[0])
     np.testing.assert_allclose(more.late[0], features.late[0], atol=1e-5)
     assert more.active[1].sum() == 12
@@ -120,12 +121,13 @@ def test_input_depth_is_relative_to_the_patch_and_mean_depth_is_a_position(looke
     network, params, features = looked
     surface = make_surface()
     moved = surface._replace(relative_depth=surface.relative_depth + 0.25)
-    found = network.apply(params, IMAGES, moved)
+    apply = jax.jit(network.apply)
+    found = apply(params, IMAGES, moved)
     assert np.abs(found.late - features.late).max() > 0.1
     blind = jax.tree.map(jnp.array, params)
     kernel = blind["params"]["place_in"]["kernel"]
     blind["params"]["place_in"]["kernel"] = jnp.zeros_like(kernel)
-    still = [network.apply(blind, IMAGES, s).late for s in (surface, moved)]
+    still = [apply(blind, IMAGES, s).late for s in (surface, moved)]
     np.testing.assert_allclose(still[0], still[1], atol=1e-4)
 
 
@@ -139,7 +141,7 @@ def test_features_and_gradients_are_finite_without_a_person(looked):
         features = network.apply(params, IMAGES, nobody)
         return jnp.sum(features.late), features
 
-    slopes, features = jax.grad(total, has_aux=True)(params)
+    slopes, features = jax.jit(jax.grad(total, has_aux=True))(params)
     assert not features.active.any()
     np.testing.assert_array_equal(features.late, 0.0)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(slopes))

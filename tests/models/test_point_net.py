@@ -31,9 +31,14 @@ def clip():
 
 
 @pytest.fixture(scope="module")
-def net(clip):
+def params(clip):
     network = models.build(CONFIG, num_joints=5)
-    params = network.init(jax.random.key(1), **clip)
+    return jax.jit(network.init)(jax.random.key(1), **clip)
+
+
+@pytest.fixture(scope="module")
+def net(params, clip):
+    network = models.build(CONFIG, num_joints=5)
     apply = jax.jit(lambda **inputs: network.apply(params, **inputs))
     return lambda clip, **changed: apply(**clip | changed)
 
@@ -80,9 +85,8 @@ def test_missing_points_do_not_matter_even_if_nan(net, clip):
 
 
 @pytest.fixture(scope="module")
-def gradient(clip):
+def gradient(params, clip):
     network = models.build(CONFIG, num_joints=5)
-    params = network.init(jax.random.key(1), **clip)
 
     def total(params, valid):
         estimate = network.apply(params, **clip | {"points_valid": valid})
@@ -129,11 +133,9 @@ def test_unknown_network_names_the_choices():
         models.build(CONFIG | {"name": "nothing"}, num_joints=5)
 
 
-def test_bfloat16_stays_close(clip):
-    exact = models.build(CONFIG, num_joints=5)
-    params = exact.init(jax.random.key(1), **clip)
+def test_bfloat16_stays_close(net, params, clip):
     coarse = models.build(CONFIG | {"dtype": "bfloat16"}, num_joints=5)
-    difference = coarse.apply(params, **clip).xyz - exact.apply(params, **clip).xyz
+    difference = jax.jit(coarse.apply)(params, **clip).xyz - net(clip).xyz
     # bfloat16 keeps 8 bits; coordinates and votes stay float32.
     assert np.abs(difference).max() < 0.1
     assert difference.dtype == jnp.float32

@@ -101,3 +101,15 @@ def test_pages_replace_older_pages_and_nothing_else(tmp_path):
     path.write_text("<html>my page</html>")
     with pytest.raises(errors.BadInput, match="poses.html, which is something else"):
         page.check_free(path)
+
+
+def test_empty_sections_are_left_out_and_an_interrupted_page_is_replaced(tmp_path):
+    path = tmp_path / "p.html"
+    page.begin_page(path, title="T")
+    assert page.is_ours(path)
+    assert "not finished" in path.read_text()
+    page.write_page(path, [page.Section("Empty"), page.Section("A", "b")], title="T")
+    text = path.read_text()
+    assert "Empty" not in text
+    assert text.count("<h2>") == 1
+    assert "not finished" not in text

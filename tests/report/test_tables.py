@@ -1,4 +1,3 @@
-import json
 import math
 
 import numpy as np
@@ -71,12 +70,6 @@ def test_text_is_aligned():
     )
 
 
-def test_json_keeps_full_precision_and_writes_null_for_missing():
-    rows = json.loads(tables.to_json(tables.metrics_table(ROWS)))["rows"]
-    assert rows["supervised"]["mpjpe_mm"] == {"mean": 52.04, "sd": None, "count": 1}
-    assert rows["supervised"]["map_10cm"] == {"mean": None, "sd": None, "count": 0}
-
-
 def test_a_table_without_rows_is_a_heading():
     table = tables.metrics_table({}, keys=["mpjpe_mm"])
     assert tables.to_text(table).splitlines()[0].strip() == "MPJPE [mm]"
@@ -110,9 +103,3 @@ def test_joint_values_follow_the_order_of_the_skeleton():
     values = tables.joint_values({"neck": 2.0, "head": 1.0}, skeleton="ITOP15")
     np.testing.assert_array_equal(values, [1.0, 2.0, *[np.nan] * 13])
     assert len(values) == definitions.ITOP15.num_joints
-
-
-def test_write_table_makes_three_files(tmp_path):
-    tables.write_table(tmp_path, "metrics", tables.metrics_table(ROWS))
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["metrics.json", "metrics.md", "metrics.txt"]

@@ -23,6 +23,7 @@ from unipose_jax.train import state as train_state
 from unipose_jax.train.checkpoints import checkpoint, folders, pretrained, restore
 from unipose_jax.train.evaluation import evaluate
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
 NETWORK = models.RankNet(num_joints=3, width=4)
 
 
@@ -205,7 +206,7 @@ def before(ranking, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def paused(pools, before, tmp_path_factory):
+def paused(pools, before, shared_programs, tmp_path_factory):
     """A run that was stopped, and went on when what it had started from was gone."""
     workdir = tmp_path_factory.mktemp("paused")
     config = smoke(pools, before)

@@ -20,7 +20,8 @@ from unipose_jax.train.checkpoints import checkpoint, restore
 def config(pools):
     config = unipose.get_config("smoke")
     config.data.cache_dir = pools
-    config.log_every = 1
+    config.log_every, config.model.num_blocks = 1, 1
+    stages.keep_one_term(config)
     return config
 
 

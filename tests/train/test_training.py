@@ -24,6 +24,8 @@ from unipose_jax.train import step as train_step
 from unipose_jax.train.checkpoints import checkpoint, restore
 from unipose_jax.train.evaluation import evaluate
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 
 @pytest.fixture
 def config(pools) -> ml_collections.ConfigDict:
@@ -33,19 +35,17 @@ def config(pools) -> ml_collections.ConfigDict:
 def smoke_config(pools: str) -> ml_collections.ConfigDict:
     config = unipose.get_config("smoke")
     config.data.cache_dir = pools
-    return config
+    return stages.values(config, "points", pathlib.Path("nowhere"))
 
 
-@pytest.fixture(scope="session")
-def straight(pools, tmp_path_factory) -> pathlib.Path:
+@pytest.fixture(scope="module")
+def straight(smoke_run) -> pathlib.Path:
     """The folder of an uninterrupted run; not to be written to."""
-    workdir = tmp_path_factory.mktemp("straight")
-    assert loop.train(stages.stage(smoke_config(pools), workdir))
-    return workdir
+    return smoke_run.workdir
 
 
-@pytest.fixture(scope="session")
-def blind(pools, tmp_path_factory) -> pathlib.Path:
+@pytest.fixture(scope="module")
+def blind(pools, shared_programs, tmp_path_factory) -> pathlib.Path:
     """The folder of a run whose 3D labels were all NaN."""
     workdir = tmp_path_factory.mktemp("blind")
     with pytest.MonkeyPatch.context() as patch:
@@ -255,13 +255,10 @@ def as_double(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float64) if values.dtype == np.float32 else values
 
 
-def gradient_step(config, devices: int):
+def gradient_step(config, batch, devices: int):
     """Gradients and loss, in float64, of one step on the first `devices` devices."""
     recipe = stages.recipe(config)
     network = recipe.network.clone(dtype=jnp.dtype("float64"))
-    batch = next(config_data.open_train(config, host=0, hosts=1))
-    # Uneven keypoints: the first clips have almost none.
-    batch["confidence"][:2, :, 2:] = 0.0
     batch = {name: as_double(value) for name, value in batch.items()}
     optimizer = optax.sgd(1.0)
     state = train_state.create(
@@ -297,10 +294,13 @@ USED_WEIGHTS = {
 def test_four_devices_equal_one(config):
     config.model.num_blocks = 1
     assert jax.device_count() == 4
+    batch = next(config_data.open_train(config, host=0, hosts=1))
+    # Uneven keypoints: the first clips have almost none.
+    batch["confidence"][:2, :, 2:] = 0.0
     # A fresh network's bones are short: float32 has no digits left in their direction.
     with jax.enable_x64(True):
-        one, loss_one = gradient_step(config, 1)
-        four, loss_four = gradient_step(config, 4)
+        one, loss_one = gradient_step(config, batch, 1)
+        four, loss_four = gradient_step(config, batch, 4)
     np.testing.assert_allclose(loss_four, loss_one, rtol=1e-6)
     chex.assert_trees_all_close(four, one, atol=1e-6)
     assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(one)) > 1e-3

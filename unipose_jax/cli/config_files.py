@@ -147,4 +147,6 @@ def _is_library(filename: str) -> bool:
     if filename.startswith("<"):
         return True
     path = pathlib.Path(filename).resolve()
+    if path.is_relative_to(SHIPPED):  # of an installed package
+        return False
     return any(path.is_relative_to(folder) for folder in (*_LIBRARIES, _HERE))

@@ -8,8 +8,7 @@ import numpy as np
 from data_pipelines.ground import file_io, pose_file
 from data_pipelines.readers.poses import any_file
 from unipose_jax import errors, skeleton
-from unipose_jax.cli import refinement_page
-from unipose_jax.report.viewer import programs
+from unipose_jax.cli import refinement_page, viewers
 
 
 def is_pose_file(source: pathlib.Path, output: pathlib.Path) -> bool:
@@ -46,7 +45,7 @@ def convert_poses(
     file_io.check_writable(output)
     if output.suffix.lower() == ".rrd":
         shown = refinement_page.poses_scene(source.stem, {"poses": poses})
-        programs.show("rerun", shown, output)
+        viewers.show("rerun", shown, output)
     else:
         for line in any_file.write(output, poses):
             print(line)

@@ -94,7 +94,7 @@ def _evaluate_stage(stage: Stage, *, others) -> dict[str, Any]:
         name = _with_keypoints(stage.name)
         with_keypoints[name] = evaluate.compute_metrics(informed, truth, skel)
     from unipose_jax.report import tables
-    from unipose_jax.report.pages import run_page
+    from unipose_jax.report.pages import examples, run_page
 
     protocol = run_page.protocol(stage.data, results, test.protocol)
     studied = {}
@@ -110,7 +110,7 @@ def _evaluate_stage(stage: Stage, *, others) -> dict[str, Any]:
         predicted,
         protocol=protocol,
         log=stage.folder / "log.jsonl",
-        images=_test_images(stage.data, min(run_page.NUM_CLIPS, len(test))),
+        images=_test_images(stage.data, min(examples.NUM_CLIPS, len(test))),
         modality=stage.name,
         others=with_keypoints | others,
         with_keypoints=with_keypoints.get(_with_keypoints(stage.name)),

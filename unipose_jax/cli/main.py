@@ -20,11 +20,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 2 after a mistake of the user, which is one line on stderr.
     """
     argv = list(sys.argv if argv is None else argv)
-    if (text := help_text.answer(argv)) is not None:
-        print(text)
-        return 0
     try:
-        status = _run(argv)
+        text = help_text.answer(argv)
+        if text is None:
+            status = _run(argv)
+        else:
+            status = 0
+            print(text)
         sys.stdout.flush()
         return status
     except errors.BadInput as error:

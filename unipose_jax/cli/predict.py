@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.ground import file_io, pose_file
+from data_pipelines.ground import file_io, pose_file, read_ahead
 from data_pipelines.readers.recordings import mounting_check, recording
 from data_pipelines.sequences import diagnosis, keypoint_check, person_crops, tracks
 from data_pipelines.sequences import people as people_lib
@@ -283,7 +283,10 @@ def _from_points(
     live = estimator.OnlineEstimator(
         network, opened.rays, opened.depth_camera.intrinsics, keypoint_camera=camera
     )
-    for index, cloud in enumerate(person.clouds):
+    clouds = person.clouds
+    if "color_crop" not in network.inputs:  # colour is read in this thread
+        clouds = read_ahead.read_ahead(clouds)
+    for index, cloud in enumerate(clouds):
         seen = _crops(network, opened, index, cloud) if len(cloud.xyz) else {}
         time = float(opened.time[index])
         given = _keypoints(person, index)

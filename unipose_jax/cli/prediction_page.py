@@ -12,6 +12,8 @@ from data_pipelines.sequences import people
 from unipose_jax.cli import recorded_pictures, views
 from unipose_jax.report.viewer import scene
 
+_PAGE = views.Views()
+
 
 class Seen(NamedTuple):
     """What the poses of one person in a recording were found from."""
@@ -28,7 +30,7 @@ def report_people(
     opened: recording.Recording,
     everyone: Sequence[Found],
     output: pathlib.Path,
-    wanted: views.Views,
+    wanted: views.Views = _PAGE,
 ) -> None:
     """Writes what is to be looked at beside a pose file, with a line for each.
 

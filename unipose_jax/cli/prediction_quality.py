@@ -1,6 +1,5 @@
 """Which predicted frames can be relied on."""
 
-import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines.ground import pose_file
@@ -21,9 +20,9 @@ def stature(pose: pose_file.PoseFile) -> float:
     known = np.isfinite(pose.xyz).all(axis=-1) & pose.is_valid()
     frames = known.any(axis=1)
     estimates = constraints.estimate_stature(
-        jnp.asarray(np.nan_to_num(pose.xyz[frames])),
+        np.nan_to_num(pose.xyz[frames]),
         skeleton=skeleton.by_name(pose.skeleton),
-        weight=jnp.asarray(np.where(known, pose.confidence, 0.0)[frames]),
+        weight=np.where(known, pose.confidence, 0.0)[frames],
     )
     return float(np.median(estimates))
 

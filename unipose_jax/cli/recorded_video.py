@@ -3,19 +3,21 @@
 import math
 import pathlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
 
 from data_pipelines.sequences import sequence
-from unipose_jax import skeleton
+from unipose_jax import atomic, errors, skeleton
 from unipose_jax.cli import recorded_pictures
-from unipose_jax.report import video
 from unipose_jax.report.draw import overlay, palette
 from unipose_jax.report.viewer import data, scene
 
 _LEAST, _MOST = 480, 1080  # pixels of the height
+# MPEG-4 part 2, which the OpenCV of PyPI can write; it has no encoder for H.264, and
+# that for VP9 takes a hundred times longer.
+_CODEC = "mp4v"
 _FPS, _SLOWEST, _FASTEST = 30.0, 1.0, 120.0
 
 
@@ -46,10 +48,10 @@ def write(
     fps = _rate(poses.time)
     if opened.color_camera is not None:
         try:
-            return video.write(path, _images(True, poses, opened, places), fps)
+            return write_film(path, _images(True, poses, opened, places), fps)
         except recorded_pictures.NoColor as error:
             print(f"the film has no colour: {error}", file=sys.stderr)
-    return video.write(path, _images(False, poses, opened, places), fps)
+    return write_film(path, _images(False, poses, opened, places), fps)
 
 
 def _rate(time: np.ndarray | None) -> float:
@@ -90,3 +92,45 @@ def _resized(image: np.ndarray, *, smooth: bool) -> tuple[float, np.ndarray]:
     larger = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
     kind = larger if scale > 1 else cv2.INTER_AREA
     return scale, np.ascontiguousarray(cv2.resize(image, size, interpolation=kind))
+
+
+def write_film(path: atomic.Path, images: Iterable[np.ndarray], fps: float) -> int:
+    """Writes images as a film, in one step.
+
+    Args:
+        path: ends in `.mp4`.
+        images: uint8 sRGB (height, width, 3), one or more, all of one size with an
+            even width and height.
+        fps: images per second.
+
+    Returns:
+        The number of images.
+
+    Raises:
+        errors.BadInput: OpenCV cannot write films here.
+    """
+    count, writer = 0, None
+    with atomic.replacing(path) as temporary:
+        try:
+            for image in images:
+                if writer is None:
+                    writer = _opened(str(temporary), fps, image.shape[1::-1])
+                writer.write(np.ascontiguousarray(image[..., ::-1]))
+                count += 1
+        finally:
+            if writer is not None:
+                writer.release()
+        if not temporary.is_file():
+            raise errors.BadInput(f"OpenCV wrote no film to {path}")
+    return count
+
+
+def _opened(path: str, fps: float, size: tuple[int, ...]) -> cv2.VideoWriter:
+    code = cv2.VideoWriter.fourcc(*_CODEC)
+    writer = cv2.VideoWriter(path, cv2.CAP_FFMPEG, code, fps, size)
+    if not writer.isOpened():
+        raise errors.BadInput(
+            f"this OpenCV cannot write MP4 (codec {_CODEC}); pip install "
+            "opencv-python-headless has it, or leave out --video"
+        )
+    return writer

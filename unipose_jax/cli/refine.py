@@ -14,7 +14,7 @@ from data_pipelines.sequences import tracks
 from unipose_jax import errors, refine, skeleton
 from unipose_jax.cli import conventions, refinement_page, views
 from unipose_jax.physics import skin_depths
-from unipose_jax.refine import person_ids, segments, swaps
+from unipose_jax.refine import padding, person_ids, segments, swaps
 from unipose_jax.refine import prior as learnt_prior
 from unipose_jax.weights import store
 
@@ -95,12 +95,8 @@ def refine_poses(
     xyz = np.where(valid[..., None], poses.xyz, 0.0).astype(np.float32)
     # float32 cannot hold seconds since 1970 precisely.
     time = (poses.time - poses.time[0]).astype(np.float32)
-    segment = segments.find_segments(
-        jnp.asarray(xyz), jnp.asarray(time), valid=jnp.asarray(valid), skeleton=body
-    )
-    person = person_ids.assign_person_ids(
-        xyz, np.asarray(segment), valid=valid, skeleton=body
-    )
+    segment = _segments(xyz, time, valid, body)
+    person = person_ids.assign_person_ids(xyz, segment, valid=valid, skeleton=body)
     network = _open_prior(prior)
     keypoints, clouds = evidence or evidence_of(poses, opened, convention)
     expected = None
@@ -116,18 +112,35 @@ def refine_poses(
             segment=segment,
         )
         expected = refine.Prior(*found)
-    compiled = jax.jit(refine.refine, static_argnames="skeleton")
-    return compiled(
-        jnp.asarray(xyz),
+    try:
+        return padding.refine(
+            xyz,
+            skeleton=body,
+            valid=valid,
+            confidence=poses.confidence,
+            time=time,
+            person=person,
+            keypoints=keypoints,
+            clouds=clouds,
+            prior=expected,
+        )
+    except ValueError as error:  # such as another unit
+        raise errors.BadInput(f"the poses cannot be refined: {error}") from error
+
+
+def _segments(
+    xyz: np.ndarray, time: np.ndarray, valid: np.ndarray, body: skeleton.Skeleton
+) -> np.ndarray:
+    """Segment of each frame, (frames,), by a program for the padded length."""
+    added = padding.padded_length(len(xyz)) - len(xyz)
+    find = jax.jit(segments.find_segments, static_argnames="skeleton")
+    found = find(
+        padding.fill(xyz, added=added),
+        padding.fill_time(time, added=added),
+        valid=padding.fill(valid, added=added),
         skeleton=body,
-        valid=jnp.asarray(valid),
-        confidence=jnp.asarray(poses.confidence),
-        time=jnp.asarray(time),
-        person=jnp.asarray(person),
-        keypoints=keypoints,
-        clouds=clouds,
-        prior=expected,
     )
+    return np.asarray(found)[: len(xyz)]
 
 
 def evidence_of(

@@ -12,12 +12,14 @@ from unipose_jax import refine
 from unipose_jax.cli import recorded_pictures, views
 from unipose_jax.report.viewer import scene
 
+_PAGE = views.Views()
+
 
 def report_refinement(
     before: pose_file.PoseFile,
     after: pose_file.PoseFile,
     output: pathlib.Path,
-    wanted: views.Views,
+    wanted: views.Views = _PAGE,
     opened: sequence.Sequence | None = None,
     keypoints: refine.Keypoints | None = None,
 ) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 from data_pipelines.ground import file_io
 from data_pipelines.sequences import sequence
 from unipose_jax import errors
-from unipose_jax.cli import recorded_scene, recorded_video
+from unipose_jax.cli import recorded_scene, recorded_video, viewers
 from unipose_jax.report import page
-from unipose_jax.report.viewer import programs, scene
+from unipose_jax.report.viewer import scene
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Views:
         if self.video:
             file_io.check_writable(output.with_suffix(".mp4"))
         if self.viewer:
-            programs.check(self.viewer)
+            viewers.check(self.viewer)
 
     def write(
         self,
@@ -94,4 +94,4 @@ class Views:
             recorded_video.write(path, poses, opened, places)
             print(f"video: {path}")
         if self.viewer:
-            programs.show(self.viewer, shown, output.with_suffix(".rrd"))
+            viewers.show(self.viewer, shown, output.with_suffix(".rrd"))

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from unipose_jax.geometry import numerics
+from unipose_jax.geometry import arrays, numerics
 from unipose_jax.physics import anthropometry, finite_differences
 from unipose_jax.skeleton import definitions, kinematics
 
@@ -43,11 +43,11 @@ def log_bone_lengths(
 
 @definitions.accepts_name
 def estimate_stature(
-    xyz: Float[Array, "*batch joints 3"],
+    xyz: Float[arrays.AnyArray, "*batch joints 3"],
     *,
     skeleton: definitions.Skeleton,
-    weight: Float[Array, "*batch joints"],
-) -> Float[Array, "*batch"]:
+    weight: Float[arrays.AnyArray, "*batch joints"],
+) -> Float[arrays.AnyArray, "*batch"]:
     """Estimates stature from the bone lengths of a pose, metres.
 
     The weighted median over bones of length / typical ratio to stature. A bone's weight
@@ -62,15 +62,15 @@ def estimate_stature(
     Returns:
         Stature, cut off from the gradient.
     """
-    ratios = anthropometry.bone_ratios(skeleton)
+    xp = arrays.namespace(xyz, weight)
+    ratios = xp.asarray(anthropometry.bone_ratios(skeleton))
     child, parent = skeleton.bone_ends
-    sure = jnp.minimum(weight[..., child], weight[..., parent])
+    sure = xp.minimum(weight[..., child], weight[..., parent])
     lengths = kinematics.bone_lengths(xyz, skeleton=skeleton)
     guesses = lengths / _like(ratios, lengths)
     median = _weighted_median(guesses, sure * _like(ratios, sure))
-    return jax.lax.stop_gradient(
-        jnp.where(jnp.sum(sure, axis=-1) > 0, median, anthropometry.STATURE)
-    )
+    found = xp.where(xp.sum(sure, axis=-1) > 0, median, anthropometry.STATURE)
+    return found if xp is np else jax.lax.stop_gradient(found)
 
 
 @definitions.accepts_name
@@ -197,7 +197,7 @@ def acceleration_excess(
     return jnp.maximum(strayed - allowed, 0.0)
 
 
-def _like(vector: Array, array: Array) -> Array:
+def _like(vector: arrays.AnyArray, array: arrays.AnyArray) -> arrays.AnyArray:
     """The vector with leading axes of size one, to broadcast against the array."""
     return vector.reshape((1,) * (array.ndim - 1) + vector.shape)
 
@@ -230,10 +230,13 @@ def _angle_per_sine(a: Array, b: Array) -> Array:
     return jnp.clip(ratio, 1.0, 10.0)
 
 
-def _weighted_median(values: Array, weight: Array) -> Array:
+def _weighted_median(
+    values: arrays.AnyArray, weight: arrays.AnyArray
+) -> arrays.AnyArray:
     """Lower weighted median over the last axis."""
-    order = jnp.argsort(values, axis=-1)
-    values = jnp.take_along_axis(values, order, axis=-1)
-    passed = jnp.cumsum(jnp.take_along_axis(weight, order, axis=-1), axis=-1)
-    index = jnp.argmax(passed >= 0.5 * passed[..., -1:], axis=-1, keepdims=True)
-    return jnp.take_along_axis(values, index, axis=-1)[..., 0]
+    xp = arrays.namespace(values, weight)
+    order = xp.argsort(values, axis=-1)
+    values = xp.take_along_axis(values, order, axis=-1)
+    passed = xp.cumsum(xp.take_along_axis(weight, order, axis=-1), axis=-1)
+    index = xp.argmax(passed >= 0.5 * passed[..., -1:], axis=-1, keepdims=True)
+    return xp.take_along_axis(values, index, axis=-1)[..., 0]

@@ -100,7 +100,12 @@ def local_motion(
     motion_sq = jnp.maximum(
         median**2 - 6.0 * levels.noise[None] ** 2, (0.7 * levels.motion[None]) ** 2
     )
-    return jnp.pad(jnp.sqrt(motion_sq), ((1, 1), (0, 0)), mode="edge")
+    motion = jnp.pad(jnp.sqrt(motion_sq), ((1, 1), (0, 0)), mode="edge")
+    # No second difference is at the first and last frame of a segment.
+    cut = jnp.pad(segment[1:] != segment[:-1], 1, constant_values=True)[:, None]
+    first, last = cut[:-1], cut[1:]
+    motion = jnp.where(first & ~last, jnp.roll(motion, -1, axis=0), motion)
+    return jnp.where(last & ~first, jnp.roll(motion, 1, axis=0), motion)
 
 
 def _second_difference(track, valid, segment, lag):

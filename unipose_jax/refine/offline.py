@@ -1,6 +1,7 @@
 """Refinement of a whole sequence of poses."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -95,8 +96,8 @@ def refine(
     sequence into segments, which share only the bone lengths. Left/right swaps are
     corrected and short gaps are interpolated. docs/refinement.md has the details.
 
-    The function is pure and works under `jit` and `vmap`. It is not meant to be
-    differentiated.
+    The function is pure and works under `jit` and `vmap`; without them, its parts are
+    compiled, once per shape. It is not meant to be differentiated.
 
     Args:
         xyz: joints, metres, any static frame; with `clouds`, that of the depth camera.
@@ -120,14 +121,39 @@ def refine(
     """
     _check_shape(xyz, skeleton)
     count, joints, _ = xyz.shape
-    valid = jnp.ones((count, joints), bool) if valid is None else jnp.asarray(valid)
+    # Made by NumPy, for which nothing is compiled.
+    if valid is None:
+        valid = jnp.asarray(np.ones((count, joints), bool))
+    _check_units(xyz, time, valid, confidence, skeleton)
+    if time is None:
+        time = jnp.asarray(np.arange(count, dtype=xyz.dtype) / np.float32(_FPS))
+    if person is None:
+        person = jnp.asarray(np.zeros(count, np.int32))
+    track, problem, start, sides = _prepare(
+        *(xyz, valid, confidence, time, person, keypoints, clouds, prior),
+        skeleton=skeleton,
+    )
+    solve = functools.partial(_solve, skeleton=skeleton, schedule=schedule)
+    expected = solve(start, problem, schedule.before_swaps)
+    problem, swapped = _undo_swaps(expected, track, problem, sides, skeleton=skeleton)
+    return Refined(
+        xyz=solve(expected, problem, schedule.after_swaps),
+        valid=track.known,
+        noise=problem.noise,
+        segment=track.segment,
+        swapped=swapped,
+        length=problem.length,
+    )
+
+
+@functools.partial(jax.jit, static_argnames="skeleton")
+def _prepare(
+    xyz, valid, confidence, time, person, keypoints, clouds, prior, *, skeleton
+):
+    """The track, its problem, initial poses, and where sides are exchanged."""
     valid = valid & jnp.isfinite(xyz).all(axis=-1)
     if confidence is not None:
         valid = valid & (confidence > 0)
-    _check_units(xyz, time, valid, skeleton)
-    time = jnp.arange(count, dtype=xyz.dtype) / _FPS if time is None else time
-    person = jnp.zeros(count, jnp.int32) if person is None else person
-
     track = tracks.analyze(
         xyz, valid=valid, time=time, person=person, skeleton=skeleton
     )
@@ -137,18 +163,7 @@ def refine(
     confidence = sides.undo_values(confidence, skeleton=skeleton)
     problem = _make_problem(track, confidence, keypoints, clouds, skeleton)
     problem = dataclasses.replace(problem, prior=prior)
-    start, cg_steps = _start(track, problem), schedule.cg_steps
-    expected = _solve(start, problem, skeleton, schedule.before_swaps, cg_steps)
-    swapped = _find_swaps(expected, track, problem, skeleton)
-    problem = _undo_swaps(expected, swapped, track, problem, skeleton)
-    return Refined(
-        xyz=_solve(expected, problem, skeleton, schedule.after_swaps, cg_steps),
-        valid=track.known,
-        noise=problem.noise,
-        segment=track.segment,
-        swapped=swapped ^ sides.swapped,
-        length=problem.length,
-    )
+    return track, problem, _start(track, problem), sides.swapped
 
 
 def _make_problem(track, confidence, keypoints, clouds, skeleton):
@@ -246,14 +261,17 @@ def _find_swaps(expected, track, problem, skeleton):
     )
 
 
-def _undo_swaps(expected, swapped, track, problem, skeleton):
-    """The problem with left and right corrected, and bone lengths measured again."""
-    return dataclasses.replace(
+@functools.partial(jax.jit, static_argnames="skeleton")
+def _undo_swaps(expected, track, problem, exchanged, *, skeleton):
+    """The problem with sides corrected and bones measured again; what was swapped."""
+    swapped = _find_swaps(expected, track, problem, skeleton)
+    corrected = dataclasses.replace(
         problem,
         observed=swaps.swap_sides(track.filled, swapped, skeleton=skeleton),
         weight=swaps.swap_sides(problem.weight, swapped, skeleton=skeleton),
         length=_bone_lengths(expected, track, skeleton).length,
     )
+    return corrected, swapped ^ exchanged
 
 
 def _check_shape(xyz, skeleton):
@@ -268,25 +286,42 @@ def _check_shape(xyz, skeleton):
         )
 
 
-def _check_units(xyz, time, valid, skeleton):
+def _check_units(xyz, time, valid, confidence, skeleton):
     """Checks arrays that have values, which is to say outside `jit`."""
-    if any(isinstance(array, jax.core.Tracer) for array in (xyz, time, valid)):
+    given = (xyz, time, valid, confidence)
+    if any(isinstance(array, jax.core.Tracer) for array in given):
         return
-    valid = np.asarray(valid)
+    valid = np.asarray(valid) & np.isfinite(xyz).all(axis=-1)
+    if confidence is not None:
+        valid = valid & (np.asarray(confidence) > 0)
     units.check_metres(np.asarray(xyz), skeleton=skeleton, valid=valid)
     if time is not None:
         units.check_seconds(np.asarray(time)[valid.any(axis=1)])
 
 
-def _solve(start, problem, skeleton, schedule, cg_steps):
+def _solve(start, problem, settings, *, skeleton, schedule):
+    """Poses after the steps of some settings. Both solutions share a program."""
+    longest = max(len(schedule.before_swaps), len(schedule.after_swaps))
+    filled = np.ones((longest, 2), np.float32)
+    filled[: len(settings)] = np.reshape(settings, (-1, 2))
+    return _steps(
+        *(start, problem, filled, len(settings)),
+        skeleton=skeleton,
+        cg_steps=schedule.cg_steps,
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("skeleton", "cg_steps"))
+def _steps(start, problem, settings, steps, *, skeleton, cg_steps):
     return solver.gauss_newton(
         lambda x, settings: residual_terms.evaluate(
             x, settings, problem=problem, skeleton=skeleton
         ),
         start,
-        schedule=jnp.asarray(schedule, start.dtype),
+        schedule=settings,
         scale=lambda settings: _scale(problem, skeleton, slack=settings[1]),
         cg_steps=cg_steps,
+        steps=steps,
     )
 
 

@@ -92,9 +92,10 @@ def find(
     """
     xyz, known = track.filled, track.known
     steps = [_step_costs(xyz, known, track.segment, track.level.noise, skeleton)]
-    distance = None
+    observed, distance = known.any(axis=1), None
     if keypoints is not None:
         seen = keypoints.confidence > 0.0
+        observed |= seen.any(axis=1)
         uv = jnp.where(seen[..., None], keypoints.uv, 0.0)
         pixels = jnp.full(skeleton.num_joints, _UV_STEP)
         steps.append(_step_costs(uv, seen, track.segment, pixels, skeleton))
@@ -103,7 +104,7 @@ def find(
     for root, first in _LIMBS:
         members = _members(skeleton, root, first)
         if members[0].any():
-            path, states = _most_probable(steps, distance, members)
+            path, states = _most_probable(steps, distance, members, observed)
             for kind in range(len(steps)):
                 parts = jnp.asarray(states[:, kind], bool)[path]
                 lower, upper = (
@@ -172,11 +173,10 @@ def _distance_costs(xyz, known, uv, seen, keypoints, skeleton):
     return jnp.where(both[..., None], costs, 0.0)
 
 
-def _most_probable(steps, distance, members):
+def _most_probable(steps, distance, members, observed):
     """The best state of each frame, and the states (number, kinds, 2 parts)."""
     kinds = np.meshgrid(*[np.arange(len(_PARTS))] * len(steps), indexing="ij")
     states = np.asarray(_PARTS)[np.stack(kinds, axis=-1).reshape(-1, len(steps))]
-    number = len(states)
     change = (states[:, None] != states[None]).any(axis=-1)  # (from, to, kinds)
     switch = jnp.asarray(_CHANGE * change.sum(axis=-1), jnp.float32)
     stay = jnp.asarray(_EXCHANGED * states.any(axis=-1).sum(axis=-1), jnp.float32)
@@ -185,7 +185,8 @@ def _most_probable(steps, distance, members):
         [jnp.sum(cost * mask[None, :, None], axis=1) for mask in members]
         for cost in steps
     ]
-    pair = jnp.broadcast_to(switch + stay[None], (len(steps[0]), number, number))
+    # A frame without observations has no sides, so that it costs nothing.
+    pair = switch[None] + jnp.where(observed[:, None, None], stay[None, None], 0.0)
     for kind, parts in enumerate(moves):
         for part, cost in enumerate(parts):
             differs = states[:, None, kind, part] ^ states[None, :, kind, part]

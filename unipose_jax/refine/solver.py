@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 
 import jax
-from jax.scipy.sparse import linalg
-from jaxtyping import Array, Float
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
 Residuals = Mapping[str, Array]
 """Whitened residuals by term: (..., d), vectors with d components."""
@@ -19,6 +19,7 @@ def gauss_newton(
     schedule: Float[Array, "steps settings"],
     scale: Callable[[Array], Float[Array, "*shape"]],
     cg_steps: int,
+    steps: Int[Array, ""] | int | None = None,
     damping: float = 1e-3,
 ) -> Float[Array, "*shape"]:
     r"""Iteratively reweighted Gauss-Newton steps, each solved by conjugate gradients.
@@ -34,10 +35,14 @@ def gauss_newton(
         scale: function of settings that returns the approximate standard deviation of
             each unknown, used for preconditioning.
         cg_steps: largest number of conjugate-gradient iterations per step.
+        steps: number of steps, so that schedules of different length, filled up, share
+            a program. None: all of `schedule`.
         damping: keeps unknowns without observations at their values.
     """
 
-    def step(x, settings):
+    def step(index, x):
+        settings = schedule[index]
+
         def whitened(unknown):
             return residuals(unknown, settings)
 
@@ -51,11 +56,38 @@ def gauss_newton(
             return size * pulled + damping * v
 
         (gradient,) = pull(_weighted(found, weights))
-        move, _ = linalg.cg(normal, -size * gradient, maxiter=cg_steps, tol=1e-3)
-        return x + size * move, None
+        return x + size * _conjugate_gradients(normal, -size * gradient, cg_steps)
 
-    xyz, _ = jax.lax.scan(step, xyz, schedule)
-    return xyz
+    return jax.lax.fori_loop(0, len(schedule) if steps is None else steps, step, xyz)
+
+
+def _conjugate_gradients(apply, right, max_steps, tolerance=1e-3):
+    """Solves `apply(x) = right` for a symmetric positive definite operator.
+
+    As `jax.scipy.sparse.linalg.cg` from x = 0, but `apply` is in the program once
+    instead of twice, which halves the time to compile it.
+    """
+
+    def dot(a, b):
+        return jnp.vdot(a, b, precision=jax.lax.Precision.HIGHEST)
+
+    def unfinished(state):
+        *_, square, count = state
+        return (square > enough) & (count < max_steps)
+
+    def advance(state):
+        x, residual, direction, square, count = state
+        applied = apply(direction)
+        length = square / dot(direction, applied)
+        residual = residual - length * applied
+        new = dot(residual, residual)
+        x, direction = x + length * direction, residual + (new / square) * direction
+        return x, residual, direction, new, count + 1
+
+    first = dot(right, right)
+    enough = tolerance**2 * first
+    start = (jnp.zeros_like(right), right, right, first, 0)
+    return jax.lax.while_loop(unfinished, advance, start)[0]
 
 
 def _weighted(residuals, weights):

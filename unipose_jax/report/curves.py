@@ -44,8 +44,18 @@ def of_run(records: Records) -> list[Chart]:
     for name in VALIDATION:
         shown = tables.column(name)
         line = _validation(records, name)
-        charts.append(Chart(f"validation {shown.heading}", {shown.label: line}))
+        title = f"validation {shown.heading}{_best(line, shown)}"
+        charts.append(Chart(title, {shown.label: line}))
     return _with_lines(charts)
+
+
+def _best(line: Line, shown: tables.Column) -> str:
+    """The best value of a metric and its step; empty without values."""
+    steps, values = line
+    if not np.isfinite(values).any():
+        return ""
+    at = np.nanargmin(values if shown.better == "lower" else -values)
+    return f": best {values[at]:.{shown.digits}f} at step {steps[at]:,.0f}"
 
 
 def of_runs(runs: Mapping[str, Records]) -> list[Chart]:

@@ -64,6 +64,10 @@ class Section:
     def is_interactive(self) -> bool:
         return bool(self.scenes or self.charts)
 
+    def __bool__(self) -> bool:
+        parts = (self.text, self.numbers, self.figures, self.code)
+        return self.is_interactive or any(map(bool, parts))
+
 
 @dataclasses.dataclass(frozen=True)
 class Headline:
@@ -87,7 +91,7 @@ def write_page(
 
     Args:
         path: of the page, in the folder that holds its pictures.
-        sections: from top to bottom.
+        sections: from top to bottom; empty ones are left out.
         title: of the page.
         subtitle: below the title: command, commit, device.
         notice: in a box above everything, for example that all data are rendered.
@@ -104,7 +108,7 @@ def write_page(
         undefined=jinja2.StrictUndefined,
     )
     text = template.render(
-        sections=sections,
+        sections=[section for section in sections if section],
         title=title,
         subtitle=subtitle,
         notice=notice,

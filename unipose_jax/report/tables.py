@@ -1,13 +1,11 @@
-"""Tables of metrics: several rows side by side, as text, Markdown and JSON.
+"""Tables of metrics: several rows side by side, as text and Markdown.
 
 A cell is one number, or the numbers of several seeds, shown as mean ± standard
 deviation. `COLUMNS` holds the label, unit and digits of each metric.
 """
 
 import dataclasses
-import json
 import math
-import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +13,6 @@ import numpy as np
 import tabulate
 from jaxtyping import Float
 
-from unipose_jax import atomic
 from unipose_jax.skeleton import definitions
 
 MISSING = "-"
@@ -269,27 +266,6 @@ def to_markdown(table: Table) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def to_json(table: Table) -> str:
-    """The table as JSON: unscaled values by row and metric; null where missing."""
-    rows = {
-        name: {
-            shown.key: _json_cell(cell)
-            for shown, cell in zip(table.columns, cells, strict=True)
-        }
-        for name, cells in table.rows
-    }
-    content = {"title": table.title, "note": table.note, "rows": rows}
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-
-
-def write_table(folder: atomic.Path, stem: str, table: Table) -> None:
-    """Writes `stem.txt`, `stem.md` and `stem.json` into `folder`."""
-    folder = pathlib.Path(folder)
-    atomic.write_text(folder / f"{stem}.txt", to_text(table))
-    atomic.write_text(folder / f"{stem}.md", to_markdown(table))
-    atomic.write_text(folder / f"{stem}.json", to_json(table))
-
-
 def _is_nested(value: object) -> bool:
     return isinstance(value, Mapping)
 
@@ -318,14 +294,6 @@ def _tabulated(table: Table, style: str, escape: Callable[[str], str] = str) -> 
 
 def _markdown(text: str) -> str:
     return text.replace("|", r"\|").replace("\n", " ")
-
-
-def _json_cell(cell: Spread) -> dict[str, float | int | None]:
-    return {
-        "mean": cell.mean if math.isfinite(cell.mean) else None,
-        "sd": cell.deviation if math.isfinite(cell.deviation) else None,
-        "count": cell.count,
-    }
 
 
 def plain(value: Any) -> Any:

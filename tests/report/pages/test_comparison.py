@@ -55,7 +55,9 @@ def test_a_chart_has_a_line_for_each_run_at_its_own_steps():
 
 def test_a_run_has_its_losses_in_one_chart():
     charts = curves.of_run(run("a").log)
-    assert [chart.title for chart in charts][1:] == ["validation MPJPE [mm]"]
+    assert [chart.title for chart in charts][1:] == [
+        "validation MPJPE [mm]: best 60.0 at step 20"
+    ]
     assert list(charts[0].lines) == ["total"]
     assert curves.of_run([]) == []
 

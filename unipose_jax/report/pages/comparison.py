@@ -48,7 +48,7 @@ def write(path: pathlib.Path, runs: Sequence[Run]) -> None:
     ]
     page.write_page(
         path,
-        [s for s in sections if s.is_interactive or s.numbers or s.text],
+        sections,
         title=f"{len(runs)} runs compared",
         subtitle=" · ".join(run.name for run in runs),
     )

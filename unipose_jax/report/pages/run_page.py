@@ -10,14 +10,17 @@ import jax
 import numpy as np
 
 from unipose_jax import atomic
-from unipose_jax.report import build, inputs, page, tables
-from unipose_jax.report.viewer import scene
+from unipose_jax.report import curves, inputs, logs, page, tables
+from unipose_jax.report.pages import examples
 
+RENDERED = (
+    "The people behind these figures and pictures are rendered by "
+    "unipose_jax.synthesis, not recorded: the truth is exact, and the figures tell "
+    "nothing yet about real cameras, rooms and clothes."
+)
 KEYS = (*tables.MAIN, "map_10cm_upper", "map_10cm_lower", "bone_length_error_mm")
 COMPARED = ("mpjpe_mm", "root_mpjpe_mm", "pa_mpjpe_mm", "map_10cm", "auc")
-NUM_CLIPS = 5  # first test clips that are shown
 NUM_INPUTS = 3  # first test clips whose inputs are drawn
-NUM_EXTREMES = 2  # worst and best test clips that are shown
 
 Results = Mapping[str, Mapping[str, Any]]
 
@@ -50,7 +53,7 @@ def report_run(
     conditions: Results | None = None,
     with_keypoints: Results | None = None,
 ) -> pathlib.Path:
-    """Writes `metrics.json`, tables, curves, pictures and `index.html` of a run.
+    """Writes `metrics.json` and the page of a run.
 
     Args:
         config: of the run, JSON-able; shown on the page.
@@ -62,8 +65,8 @@ def report_run(
         predicted: `xyz` and `confidence` of the same clips.
         protocol: from `protocol`.
         log: of the training.
-        images: `depth` with its `intrinsics`, and `color`, of the first `NUM_CLIPS`
-            test clips; () if there are none.
+        images: `depth` with its `intrinsics`, and `color`, of the first
+            `examples.NUM_CLIPS` test clips; () if there are none.
         modality: what the network sees.
         others: results of other modalities that were trained beside, by name.
         studied: from `train.evaluation.lifting_study`, for pose machines.
@@ -87,27 +90,33 @@ def report_run(
     }
     text = json.dumps(tables.plain(record), indent=1)
     atomic.write_text(workdir / "metrics.json", text + "\n")
-    return build.write_report(
-        workdir / "report",
-        title=f"{config['recipe']} on {data.name}",
-        skeleton=data.skeleton,
-        rendered=data.is_synthetic,
-        subtitle=" · ".join(origin.values()),
-        results={
-            **_main_table(results, protocol),
-            **_condition_tables(conditions or {}),
-            **study_tables(studied or {}),
-        },
-        headlines=_headlines(results),
-        log=log,
-        joint_errors_mm=_joint_errors(results, data.skeleton),
-        scenes=example_scenes(data.skeleton, test, predicted, images),
-        config=config,
-        sections=[
+    path = workdir / "report" / "index.html"
+    title = f"{config['recipe']} on {data.name}"
+    page.begin_page(path, title=title)
+    numbers = {
+        **_main_table(results, protocol),
+        **_condition_tables(conditions or {}),
+        **study_tables(studied or {}),
+    }
+    scenes = examples.scenes_of(data.skeleton, test, predicted, images)
+    code = json.dumps(config, indent=2, default=str, ensure_ascii=False)
+    page.write_page(
+        path,
+        [
+            page.Section("Results", numbers=list(numbers.values())),
+            page.Section("Examples", scenes=scenes),
+            page.Section("Learning", charts=curves.of_run(logs.read_log(log))),
+            page.Section("Joints", numbers=_joints(results, data.skeleton)),
             *_sections(results, {modality: results, **(others or {})}, protocol),
-            *_input_section(workdir / "report", data.skeleton, test),
+            *_input_section(path.parent, data.skeleton, test),
+            page.Section("Configuration", code=code),
         ],
+        title=title,
+        subtitle=" · ".join(origin.values()),
+        notice=RENDERED * data.is_synthetic,
+        headlines=_headlines(results),
     )
+    return path
 
 
 def _input_section(folder: pathlib.Path, skeleton: str, test) -> list[page.Section]:
@@ -251,12 +260,14 @@ def _main_table(results: Results, title: str) -> dict[str, tables.Table]:
     return {"metrics": _table(results, title)} if has_truth(results) else {}
 
 
-def _joint_errors(results: Results, skeleton: str) -> dict[str, Any]:
-    """Errors of each joint in millimetres, by group of joints."""
-    return {
+def _joints(results: Results, skeleton: str) -> list[tables.Table]:
+    """Errors of each joint by group of joints; no table without a truth."""
+    rows = {
         name: tables.joint_values(group["joint_mpjpe_mm"], skeleton=skeleton)
         for name, group in _scored(results).items()
     }
+    title = "Mean error of each joint [mm]"
+    return [tables.joint_table(rows, skeleton=skeleton, title=title)] * bool(rows)
 
 
 def _headlines(results: Results) -> list[page.Headline]:
@@ -271,96 +282,3 @@ def _headlines(results: Results) -> list[page.Headline]:
         for name, (value, digits, unit) in found.items()
         if np.isfinite(value)
     ]
-
-
-def example_scenes(
-    skeleton: str,
-    test,
-    predicted: Mapping[str, np.ndarray],
-    images: Sequence[Mapping[str, np.ndarray]] = (),
-) -> list[scene.Scene]:
-    """The worst and the best test clips, if there is a truth, and the first ones.
-
-    Args:
-        skeleton: name of the joints' skeleton.
-        test: random access to the test clips.
-        predicted: `xyz` and `confidence` of the same clips.
-        images: of the first clips, see `report_run`.
-    """
-    error_mm = [_clip_error_mm(test[i], predicted["xyz"][i]) for i in range(len(test))]
-    order = np.argsort(error_mm, kind="stable")
-    scored = [int(i) for i in order if np.isfinite(error_mm[i])]
-    names = {i: "worst" for i in reversed(scored[-NUM_EXTREMES:])}
-    names |= {i: "best" for i in scored[:NUM_EXTREMES] if i not in names}
-    names |= {i: "" for i in range(min(NUM_CLIPS, len(test))) if i not in names}
-    scenes = []
-    for index, kind in names.items():
-        text = f"test {index}" + f", {error_mm[index]:.0f} mm" * (index in scored)
-        scenes.append(
-            _scene(
-                f"{kind}: {text}" if kind else text,
-                skeleton,
-                test[index],
-                {name: values[index] for name, values in predicted.items()},
-                images[index] if index < len(images) else {},
-            )
-        )
-    return scenes
-
-
-def _clip_error_mm(clip: Mapping[str, np.ndarray], xyz: np.ndarray) -> float:
-    """Mean distance to the truth; NaN without any."""
-    known = clip["xyz_valid"]
-    if not known.any():
-        return float("nan")
-    return 1000.0 * float(np.linalg.norm(xyz - clip["xyz"], axis=-1)[known].mean())
-
-
-def _scene(
-    name: str,
-    skeleton: str,
-    clip: Mapping[str, np.ndarray],
-    predicted: Mapping[str, np.ndarray],
-    images: Mapping[str, np.ndarray],
-) -> scene.Scene:
-    poses = [
-        scene.Poses(
-            name="prediction",
-            xyz=predicted["xyz"],
-            confidence=predicted["confidence"],
-        )
-    ]
-    known = clip["xyz_valid"][..., None]
-    if known.any():
-        truth = np.where(known, clip["xyz"], np.nan)
-        poses.append(scene.Poses(name="truth", xyz=truth))
-    color, depth = images.get("color"), images.get("depth")
-    height, width = (2 * clip["intrinsics"][[3, 2]]).astype(int)
-    if color is not None:
-        height, width = color.shape[1:3]
-    camera = scene.Camera(
-        width=int(width),
-        height=int(height),
-        intrinsics=clip["intrinsics"],
-        cam_from_scene=clip["cam_from_points"],
-    )
-    pictures = (
-        None if color is None else scene.Pictures(images=list(color), camera=camera)
-    )
-    if pictures is None and depth is not None:
-        height, width = depth.shape[1:]
-        seen = scene.Camera(width=width, height=height, intrinsics=images["intrinsics"])
-        pictures = scene.Pictures(images=list(depth), camera=seen)
-    person = scene.Person(
-        name=name,
-        skeleton=skeleton,
-        poses=poses,
-        keypoints=scene.Keypoints(
-            uv=clip["uv"], confidence=clip["confidence"], camera=camera
-        ),
-        clouds=[
-            scene.Cloud(xyz=points[seen])
-            for points, seen in zip(clip["points"], clip["points_valid"], strict=True)
-        ],
-    )
-    return scene.Scene(name=name, people=[person], time=clip["time"], pictures=pictures)

@@ -41,7 +41,8 @@ function curvePlot(root, chart, names) {
       ticks.map((tick) => (tick === null ? "" : String(Number(tick.toPrecision(3))))) }],
     cursor: { sync: { key: "steps" }, drag: { x: true, y: false } },
     series: [{ label: "step" }, ...chart.names.map((name) => {
-      const index = names.indexOf(name);
+      const many = names.length > LINE_COLORS.length;
+      const index = many && chart.names.length === 1 ? 0 : names.indexOf(name);
       return {
         label: name, stroke: LINE_COLORS[index % LINE_COLORS.length], width: 1.8, spanGaps: true,
         dash: index < LINE_COLORS.length ? [] : [6, 4], points: { show: few, size: 5 },

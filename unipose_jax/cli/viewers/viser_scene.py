@@ -13,6 +13,7 @@ from unipose_jax.report.viewer import scene as scene_lib
 from unipose_jax.skeleton import definitions
 
 _BONE, _OTHER, _POINT = 0.02, 0.01, 0.006  # metres
+_VIEW = np.array((-1.4, -0.5, -1.3))  # metres, from the people to the viewer
 _FPS = 10.0  # of scenes without times
 _GREY = (0.6, 0.6, 0.65)
 
@@ -64,6 +65,15 @@ def build(server: viser.ViserServer, scene: scene_lib.Scene) -> Callable[[int], 
     floor = scene.floor
     up = (0.0, -1.0, 0.0) if floor is None else floor[:3].astype(float)
     server.scene.set_up_direction(up)
+    joints = np.concatenate([p.poses[0].xyz.reshape(-1, 3) for p in scene.people])
+    joints = joints[np.isfinite(joints).all(axis=-1)]
+    middle = np.median(joints, axis=0) if len(joints) else np.array((0.0, 0.0, 2.0))
+
+    def look(client: viser.ClientHandle) -> None:
+        client.camera.position = middle + _VIEW
+        client.camera.look_at = middle
+
+    server.on_client_connect(look)
     if scene.room is not None:
         _points(server, "room", scene.room)
     pictures = () if scene.pictures is None else data.pictures_rgb(scene)
@@ -124,6 +134,8 @@ def _add_camera(
         aspect=camera.width / camera.height,
         wxyz=transforms.SO3.from_matrix(pose[:3, :3]).wxyz,
         position=pose[:3, 3],
+        scale=0.15,
+        thickness=0.005,
         image=picture,
     )
 

@@ -37,7 +37,7 @@ def show(name: str, scene: scene_lib.Scene, path: pathlib.Path) -> None:
         errors.BadInput: its package is not installed.
     """
     check(name)
-    module = importlib.import_module(f"unipose_jax.report.viewer.{name}_scene")
+    module = importlib.import_module(f"unipose_jax.cli.viewers.{name}_scene")
     if name == "rerun":
         module.write(scene, path)
         print(f"scene: {path} (rerun {path})")

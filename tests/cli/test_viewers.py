@@ -7,15 +7,15 @@ import pytest
 
 from tests.report.viewer import scenes
 from unipose_jax import errors
-from unipose_jax.report.viewer import programs
+from unipose_jax.cli import viewers
 
 
 def test_a_missing_package_is_named_with_its_command(monkeypatch):
-    monkeypatch.setattr(programs.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(viewers.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(errors.BadInput, match=r"pip install 'unipose_jax\[rerun\]'"):
-        programs.check("rerun")
+        viewers.check("rerun")
     with pytest.raises(errors.BadInput, match="pip install viser"):
-        programs.check("viser")
+        viewers.check("viser")
 
 
 def bare(made):
@@ -43,7 +43,7 @@ def absent_joint(made):
 def test_a_file_of_rerun_has_the_frames_and_the_parts(tmp_path, change):
     chunk = pytest.importorskip("rerun.chunk", reason="pip install .[rerun]")
     made = change(scenes.make())
-    programs.show("rerun", made, tmp_path / "a.rrd")
+    viewers.show("rerun", made, tmp_path / "a.rrd")
     chunks = list(chunk.RrdReader(tmp_path / "a.rrd").stream())
     paths = {str(one.entity_path) for one in chunks}
     assert "/world/person_2/prediction/bones" in paths
@@ -61,7 +61,7 @@ def test_a_file_of_rerun_has_the_frames_and_the_parts(tmp_path, change):
 @pytest.mark.parametrize("change", [lambda made: made, bare, absent_joint])
 def test_viser_shows_every_frame(change):
     viser = pytest.importorskip("viser", reason="needs viser: pip install .[viser]")
-    from unipose_jax.report.viewer import viser_scene
+    from unipose_jax.cli.viewers import viser_scene
 
     server = viser.ViserServer(port=0, verbose=False)
     try:
