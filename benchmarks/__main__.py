@@ -45,7 +45,10 @@ _COMPARE = flags.DEFINE_string(
     "compare", "", "An earlier --output: prints ratios.", flag_values=_FLAGS
 )
 _QUICK = flags.DEFINE_bool(
-    "quick", False, "Small networks, fewer repeats.", flag_values=_FLAGS
+    "quick",
+    False,
+    "About two minutes: small networks, fewer rows and repeats.",
+    flag_values=_FLAGS,
 )
 _RECORDING = flags.DEFINE_string(
     "recording", "", "For predict; default: rendered.", flag_values=_FLAGS
@@ -59,13 +62,18 @@ _CACHE = flags.DEFINE_string(
 )
 
 ROWS = training.ROWS | prediction.ROWS | refining.ROWS | starting.ROWS
+SLOW = (
+    *("render/rgb", "loader/0", "loader/2", "step/depth", "step/rgb"),
+    *("start/score_cold", "start/predict_cold", "start/refine_cold"),
+)
+"""Rows that compile or render for long; `--quick` leaves them out."""
 
 
 def main(argv: list[str]) -> None:
     """Prints the table, then the ratios."""
     del argv
     commands.silence_library_logs()
-    names = choose(_ROWS.value)
+    names = choose(_ROWS.value, quick=_QUICK.value)
     where, stored = device(), {}
     if _COMPARE.value:
         stored = table.read(pathlib.Path(_COMPARE.value))
@@ -86,14 +94,14 @@ def main(argv: list[str]) -> None:
         print(f"\n{table.compare(stored, records, _COMPARE.value)}")
 
 
-def choose(asked: list[str] | None) -> list[str]:
+def choose(asked: list[str] | None, *, quick: bool = False) -> list[str]:
     """Names of the rows that are asked for: all, single ones, or groups.
 
     Raises:
         errors.BadInput: there is no such row.
     """
     if asked is None:
-        return list(ROWS)
+        return [name for name in ROWS if not (quick and name in SLOW)]
     groups = {name.partition("/")[0] for name in ROWS}
     if unknown := set(asked) - groups - set(ROWS):
         raise errors.BadInput(

@@ -98,6 +98,10 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, content):
 
 def test_rows_are_chosen_by_name_and_by_group():
     assert command.choose(None) == list(command.ROWS)
+    assert set(command.choose(None, quick=True)) == set(command.ROWS) - set(
+        command.SLOW
+    )
+    assert command.choose(["step/rgb"], quick=True) == ["step/rgb"]
     assert command.choose(["keypoints", "loader"]) == [
         *("loader/0", "loader/2", "keypoints")
     ]
