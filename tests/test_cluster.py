@@ -3,6 +3,7 @@ import os
 
 import distributed
 import pytest
+from distributed import client
 
 import unipose_jax
 from tests import cluster_tasks
@@ -108,3 +109,12 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
     engine = cluster.Engine("tcp://127.0.0.1:9")
     with pytest.raises(errors.BadInput, match="127.0.0.1:9: no Dask scheduler answers"):
         run(cluster_tasks.square, [1], engine=engine)
+
+
+def test_a_lost_scheduler_is_one_line(scheduler, monkeypatch):
+    def lose(futures):
+        raise client.FutureCancelledError("square-1", "scheduler-connection-lost")
+
+    monkeypatch.setattr(distributed, "as_completed", lose)
+    with pytest.raises(errors.BadInput, match="scheduler was lost; the same command"):
+        run(cluster_tasks.square, [1, 2], engine=scheduler)

@@ -8,6 +8,7 @@ import pytest
 from tests.report.viewer import scenes
 from unipose_jax import errors
 from unipose_jax.cli import viewers
+from unipose_jax.report.viewer import scene
 
 
 def test_a_missing_package_is_named_with_its_command(monkeypatch):
@@ -68,3 +69,76 @@ def test_viser_shows_every_frame(change):
         viser_scene.play(server, change(scenes.make()), stop=0.3)
     finally:
         server.stop()
+
+
+def test_viser_shows_the_last_points_and_picture_of_any_frame(monkeypatch):
+    """Points are shown for some frames of a long recording."""
+    viser = pytest.importorskip("viser", reason="needs viser: pip install .[viser]")
+    from unipose_jax.cli.viewers import viser_scene
+
+    made = scenes.make()
+    people = [dataclasses.replace(p, clouds=p.clouds[::2]) for p in made.people]
+    pictures = dataclasses.replace(made.pictures, images=made.pictures.images[::2])
+    made = dataclasses.replace(made, people=people, pictures=pictures, shown=[0, 2])
+    steps, images = [], []
+    monkeypatch.setattr(
+        viser_scene, "_show_person", lambda *given: steps.append(given[-2:])
+    )
+    monkeypatch.setattr(
+        viser_scene, "_add_camera", lambda *given: images.append(given[-1])
+    )
+    server = viser.ViserServer(port=0, verbose=False)
+    try:
+        show = viser_scene.build(server, made)
+        for frame in (2, 1, 0):
+            show(frame)
+    finally:
+        server.stop()
+    assert steps[::2] == [(2, 1), (1, 0), (0, 0)]
+    assert [image is made.pictures.images[1] for image in images] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_viser_plays_one_frame(monkeypatch):
+    viser = pytest.importorskip("viser", reason="needs viser: pip install .[viser]")
+    from unipose_jax.cli.viewers import viser_scene
+
+    made = scenes.make()
+    people = [
+        dataclasses.replace(
+            person,
+            poses=[scene.Poses(name="p", xyz=person.poses[0].xyz[:1])],
+            clouds=(),
+            keypoints=None,
+            quality=None,
+        )
+        for person in made.people
+    ]
+    made = scene.Scene(name="one", people=people, time=np.array([5.0]))
+    server = viser.ViserServer(port=0, verbose=False)
+    add_slider = server.gui.add_slider
+
+    def moved(*given):
+        slider = add_slider(*given)
+        slider.value = 1  # where a slider needs a second place
+        return slider
+
+    monkeypatch.setattr(server.gui, "add_slider", moved)
+    try:
+        viser_scene.play(server, made, stop=0.1)
+    finally:
+        server.stop()
+
+
+def test_files_of_rerun_of_one_recording_stay_apart(tmp_path):
+    """The viewer joins what has one identifier."""
+    chunk = pytest.importorskip("rerun.chunk", reason="pip install .[rerun]")
+    found = set()
+    for name in ("a.rrd", "b.rrd"):
+        viewers.show("rerun", scenes.make(), tmp_path / name)
+        (entry,) = chunk.RrdReader(tmp_path / name).recordings()
+        found.add(entry.recording_id)
+    assert len(found) == 2
