@@ -78,8 +78,9 @@ def main(argv: list[str]) -> None:
     if _COMPARE.value:
         stored = table.read(pathlib.Path(_COMPARE.value))
         table.check_device(stored, where, _COMPARE.value)
-    if _OUTPUT.value:
-        file_io.check_writable(_OUTPUT.value)
+    output = _path(_OUTPUT.value)
+    if output:
+        file_io.check_writable(output)
     commands.enable_compilation_cache(_CACHE.value)
     with tempfile.TemporaryDirectory() as folder:
         chosen = options.Options(
@@ -88,7 +89,7 @@ def main(argv: list[str]) -> None:
             recording=_path(_RECORDING.value),
             model=_path(_MODEL.value),
         )
-        records = measure(names, chosen, where)
+        records = measure(names, chosen, where, output)
     print(f"{where}\n\n{table.to_markdown(records)}")
     if stored:
         print(f"\n{table.compare(stored, records, _COMPARE.value)}")
@@ -112,7 +113,10 @@ def choose(asked: list[str] | None, *, quick: bool = False) -> list[str]:
 
 
 def measure(
-    names: list[str], chosen: options.Options, where: str
+    names: list[str],
+    chosen: options.Options,
+    where: str,
+    output: pathlib.Path | None = None,
 ) -> list[table.Record]:
     """Measures rows; writes those that there are after each."""
     origin, records = run_page.provenance(), []
@@ -137,8 +141,8 @@ def measure(
             )
         )
         print(f"{name}: {measured.median:.4g} {measured.unit}", file=sys.stderr)
-        if _OUTPUT.value:
-            table.write(pathlib.Path(_OUTPUT.value), records)
+        if output:
+            table.write(output, records)
     if not records:
         raise errors.BadInput("none of the rows can be measured here")
     return records

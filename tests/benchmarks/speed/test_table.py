@@ -116,7 +116,9 @@ def test_rows_that_cannot_be_measured_are_skipped_with_a_reason(
     measured = dataclasses.replace(record().measured, median=7.0)
     monkeypatch.setitem(command.ROWS, "render/points", lambda chosen: measured)
     chosen = options.Options(tmp_path, model=tmp_path / "nowhere")
-    (only,) = command.measure(["render/points", "keypoints"], chosen, "here")
+    rows = ["render/points", "keypoints"]
+    (only,) = command.measure(rows, chosen, "here", tmp_path / "t.jsonl")
+    assert table.read(tmp_path / "t.jsonl") == {"render/points": only}
     assert (only.name, only.device, only.measured) == (
         "render/points",
         "here",
