@@ -75,17 +75,35 @@ LEVELS: dict[str, Mapping[str, float] | None] = {
 }
 """Changes of `detector.IDEAL`; None is the detector of the config, as in training."""
 
-_ROWS = flags.DEFINE_list("rows", list(ROWS), "Networks to train, by key.")
-_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of each network.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study.")
-_TEACHER = flags.DEFINE_enum(
-    "teacher", "network", ["network", "truth"], "Labels of the crop networks."
+# Other commands have flags of the same names; tests import several in one process.
+_FLAGS = flags.FLAGS if __name__ == "__main__" else flags.FlagValues()
+_ROWS = flags.DEFINE_list(
+    "rows", list(ROWS), "Networks to train, by key.", flag_values=_FLAGS
 )
-_STEPS = flags.DEFINE_integer("steps", 1_500, "Steps of the crop networks.")
-_LIFT_STEPS = flags.DEFINE_integer("lift_steps", 4_000, "Steps of pose machines.")
-_CLIPS = flags.DEFINE_integer("clips", 4_000, "Training clips.")
-_BATCH = flags.DEFINE_integer("batch", 32, "Frames of a step.")
-_SET = flags.DEFINE_multi_string("set", [], "Override: config.key=value.")
+_SEEDS = flags.DEFINE_list(
+    "seeds", ["0", "1", "2"], "Seeds of each network.", flag_values=_FLAGS
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the study.", flag_values=_FLAGS
+)
+_TEACHER = flags.DEFINE_enum(
+    "teacher",
+    "network",
+    ["network", "truth"],
+    "Labels of the crop networks.",
+    flag_values=_FLAGS,
+)
+_STEPS = flags.DEFINE_integer(
+    "steps", 1_500, "Steps of the crop networks.", flag_values=_FLAGS
+)
+_LIFT_STEPS = flags.DEFINE_integer(
+    "lift_steps", 4_000, "Steps of pose machines.", flag_values=_FLAGS
+)
+_CLIPS = flags.DEFINE_integer("clips", 4_000, "Training clips.", flag_values=_FLAGS)
+_BATCH = flags.DEFINE_integer("batch", 32, "Frames of a step.", flag_values=_FLAGS)
+_SET = flags.DEFINE_multi_string(
+    "set", [], "Override: config.key=value.", flag_values=_FLAGS
+)
 _TEST_BATCH = 50
 _PERSON = 2.0  # metres, the length that errors of the lifting network are relative to
 

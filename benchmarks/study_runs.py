@@ -100,11 +100,10 @@ def _run(entry: study.Entry, task: Task) -> str:
     with path.open("a") as log:
         before = log.tell()
         done = subprocess.run(
-            command,
+            children.command(command),
             cwd=study.ROOT,
             stdout=log,
             stderr=subprocess.STDOUT,
-            preexec_fn=children.end_with_parent,
         )
     if not done.returncode:
         return ""

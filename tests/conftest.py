@@ -28,13 +28,16 @@ import pytest
 from configs import unipose
 from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
+from data_pipelines.readers import registry
 from data_pipelines.readers.recordings import recording
 from data_pipelines.rendered import cache, clip_pool
 from tests import config_data
+from unipose_jax import models
 from unipose_jax.cli import modes, sample
 from unipose_jax.synthesis import pools as render
 from unipose_jax.synthesis import scene
 from unipose_jax.train import parallel
+from unipose_jax.train.recipes import terms
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
@@ -192,6 +195,14 @@ def figures(monkeypatch):
     saved = []
     monkeypatch.setattr(canvas, "save", lambda fig, path: saved.append(fig))
     return saved
+
+
+@pytest.fixture
+def forget_what_is_registered(monkeypatch):
+    """Loss terms, networks and data sets that a test registers are its own."""
+    monkeypatch.setattr(terms, "_REGISTERED", dict(terms._REGISTERED))
+    monkeypatch.setattr(models, "NETWORKS", dict(models.NETWORKS))
+    monkeypatch.setattr(registry, "READERS", dict(registry.READERS))
 
 
 @pytest.fixture

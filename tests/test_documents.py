@@ -116,7 +116,9 @@ def test_a_command_runs(command, folder, monkeypatch):
 @pytest.mark.parametrize(
     "command", [c for c in TRAINING if not re.search("noise=N|MODE", c)]
 )
-def test_a_training_command_is_understood(command, monkeypatch):
+def test_a_training_command_is_understood(
+    command, monkeypatch, forget_what_is_registered
+):
     monkeypatch.chdir(ROOT)
     arguments = shlex.split(command.partition("run.py ")[2])
     parsed = command_line.parse(["run.py", *arguments])
@@ -126,7 +128,7 @@ def test_a_training_command_is_understood(command, monkeypatch):
 @pytest.mark.parametrize(
     "block", [each for each in all_blocks() if not reason(each.values[0])]
 )
-def test_a_block_of_python_runs(block, folder, monkeypatch):
+def test_a_block_of_python_runs(block, folder, monkeypatch, forget_what_is_registered):
     monkeypatch.chdir(folder)
     opened = recording.open_recording("sample")
     cloud = next(tracks.person_clouds(opened)).xyz

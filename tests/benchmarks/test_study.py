@@ -196,10 +196,8 @@ def test_the_output_of_a_failed_run_is_printed_though_another_is_refused(
 PARENT = """
 import subprocess, sys, time
 from benchmarks import children
-subprocess.Popen(
-    [sys.executable, "-c", "import os, time; print(os.getpid()); time.sleep(60)"],
-    preexec_fn=children.end_with_parent,
-)
+code = "import os, time; print(os.getpid()); time.sleep(60)"
+subprocess.Popen(children.command([sys.executable, "-c", code]))
 time.sleep(60)
 """
 

@@ -116,7 +116,7 @@ def given(monkeypatch):
         found.append(prior)
         return xyz
 
-    monkeypatch.setattr(refine_mode.refine, "refine", solve)
+    monkeypatch.setattr(refine_mode.padding, "refine", solve)
     return found
 
 
