@@ -29,7 +29,6 @@ half of the cores, since a small network gains more from it than from more threa
 import itertools
 import json
 import pathlib
-import sys
 from collections.abc import Sequence
 
 from absl import app, flags
@@ -132,19 +131,7 @@ def train_all(
         )
         task = tasks.setdefault(folder, study_runs.Task(folder, overrides))
         task.entries.append(entry)
-    todo = [task for task in tasks.values() if not task.is_done()]
-    trained = cluster.map_tasks(
-        study_runs.train,
-        todo,
-        engine=where,
-        title="study",
-        unit="run",
-        describe=lambda task: str(task.folder),
-    )
-    failed = [text for _, texts in trained for text in texts]
-    if failed:
-        print("\n".join(failed), file=sys.stderr)
-        raise SystemExit(failed[-1].splitlines()[-1])
+    study_runs.train_all(list(tasks.values()), where)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Accuracy and speed of refinement on simulated errors and on a tracker's poses.
+"""Accuracy of refinement on simulated errors and on a tracker's poses.
 
     python -m benchmarks.refine
 
@@ -11,11 +11,8 @@ noise of 3 or 8 pixels in pictures of 320 x 240. Prints Markdown tables.
 import dataclasses
 import functools
 import pathlib
-import statistics
-import time
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import tabulate
@@ -23,11 +20,10 @@ from absl import app, flags
 
 from benchmarks import refine_data
 from data_pipelines.ground import pose_file
-from unipose_jax import errors, refine, skeleton
+from unipose_jax import errors, skeleton
 from unipose_jax.cli import commands
 from unipose_jax.cli import refine as refine_mode
 from unipose_jax.physics import finite_differences
-from unipose_jax.refine import online
 
 _KNOWN = ("ITOP", "CMU", "MSR")
 # Other commands have flags of the same names; tests import several in one process.
@@ -35,18 +31,10 @@ _FLAGS = flags.FLAGS if __name__ == "__main__" else flags.FlagValues()
 _DATA = flags.DEFINE_string(
     "data", "../shared/data", "Folder of the sample data.", flag_values=_FLAGS
 )
-_FRAMES = flags.DEFINE_integer(
-    "frames", 10_000, "Frames of the sequence to time.", flag_values=_FLAGS
-)
 _SEEDS = flags.DEFINE_list(
     "seeds", ["0", "1"], "Draws of the errors.", flag_values=_FLAGS
 )
-_SETS = flags.DEFINE_list(
-    "sets", list(_KNOWN), "Data sets; none: the speed alone.", flag_values=_FLAGS
-)
-_TIMES = flags.DEFINE_bool(
-    "times", True, "Whether to measure the speed.", flag_values=_FLAGS
-)
+_SETS = flags.DEFINE_list("sets", list(_KNOWN), "Data sets.", flag_values=_FLAGS)
 _PRIOR = flags.DEFINE_string(
     "prior", "", "Learnt prior, as --prior of run.py.", flag_values=_FLAGS
 )
@@ -89,8 +77,6 @@ def main(argv: list[str]) -> None:
         print(
             tabulate.tabulate(rows, heading, "pipe", floatfmt=".2f") + "\n", flush=True
         )
-    if _TIMES.value:
-        print(tabulate.tabulate(speed_rows(), ("frames per second", ""), "pipe"))
 
 
 def data_sets(data: pathlib.Path) -> dict[str, Poses]:
@@ -219,62 +205,6 @@ def padded(poses: Poses) -> Poses:
         valid=np.pad(poses.is_valid(), pad),
         time=np.concatenate([poses.time, last]),
     )
-
-
-def speed_rows() -> list[tuple[str, float]]:
-    """Frames per second of a whole sequence, and of live frames."""
-    rows = []
-    poses, keypoints = noisy_poses(_FRAMES.value)
-    stamps = jnp.arange(len(poses)) / 30.0
-    whole = jax.jit(functools.partial(refine.refine, skeleton=skeleton.ITOP15))
-    for name, seen in (("without", None), ("with", keypoints)):
-        taken = seconds(lambda seen=seen: whole(poses, time=stamps, keypoints=seen))
-        rows.append((f"{len(poses)} frames, {name} keypoints", len(poses) / taken))
-    for lag in (0, online.LAG):
-        rows.append((f"live, lag {lag}", 1.0 / live_seconds(poses, lag)))
-    return rows
-
-
-def noisy_poses(count: int) -> tuple[jax.Array, refine.Keypoints]:
-    """A waving line of joints with noise of 30 mm, and keypoints; time only matters."""
-    rng = np.random.default_rng(0)
-    body = skeleton.ITOP15
-    xyz = rng.normal(scale=0.3, size=(1, body.num_joints, 3)) + [0.0, 0.0, 3.0]
-    xyz = xyz + 0.2 * np.sin(np.arange(count) / 10.0)[:, None, None]
-    noisy = xyz + 0.03 * rng.normal(size=xyz.shape)
-    truth = refine_data.truth_of(xyz, np.arange(count) / 30.0, body)
-    seen = refine_data.with_keypoints(truth, truth, pixels=3.0, seed=0)
-    keypoints = refine.Keypoints(
-        uv=jnp.asarray(seen.uv),
-        confidence=jnp.ones(xyz.shape[:2]),
-        intrinsics=jnp.asarray(seen.intrinsics),
-        cam_from_xyz=jnp.eye(4),
-    )
-    return jnp.asarray(noisy, jnp.float32), keypoints
-
-
-def live_seconds(poses: jax.Array, lag: int) -> float:
-    """Median time of a live frame, seconds."""
-    push = jax.jit(functools.partial(online.update, skeleton=skeleton.ITOP15, lag=lag))
-    history = online.init(skeleton=skeleton.ITOP15)
-    taken = []
-    for index in range(min(100, len(poses))):
-        start = time.perf_counter()
-        history, xyz, _ = push(history, poses[index], jnp.float32(index / 30.0))
-        xyz.block_until_ready()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken[20:])
-
-
-def seconds(call: Callable, *, repeats: int = 3) -> float:
-    """Median time of a call after the first, which compiles; seconds."""
-    jax.block_until_ready(call())
-    taken = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        jax.block_until_ready(call())
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""Training of one run of a study, which may be on another machine."""
+"""Training of the runs of a study, which may be on other machines."""
 
 import dataclasses
 import pathlib
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks import children, study
-from unipose_jax import errors
+from unipose_jax import cluster, errors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,29 @@ class Task:
 def made_with(entry: study.Entry, overrides: list[str]) -> dict[str, Any]:
     """What `study.SETTINGS` records of a run."""
     return {"variant": entry.variant, "settings": overrides}
+
+
+def train_all(tasks: Sequence[Task], where: cluster.Engine) -> None:
+    """Trains the incomplete runs of a study.
+
+    Raises:
+        errors.BadInput: a run was refused; the others ended.
+        SystemExit: a run failed in another way; its output is printed.
+    """
+    trained = cluster.map_tasks(
+        train,
+        [task for task in tasks if not task.is_done()],
+        engine=where,
+        title="study",
+        unit="run",
+        describe=lambda task: str(task.folder),
+    )
+    failed = ""
+    for _, texts in trained:
+        for failed in texts:  # printed at once: another run may be refused at the end
+            print(failed, file=sys.stderr)
+    if failed:
+        raise SystemExit(failed.splitlines()[-1])
 
 
 def train(task: Task) -> list[str]:

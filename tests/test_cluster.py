@@ -3,6 +3,7 @@ import os
 
 import distributed
 import pytest
+from distributed import client
 
 import unipose_jax
 from tests import cluster_tasks
@@ -41,6 +42,19 @@ def test_a_task_of_a_killed_worker_is_repeated_by_another(scheduler, tmp_path):
     written = {path.name: path.read_text() for path in tmp_path.glob("*.txt")}
     assert written == {f"{number}.txt": f"{number} whole" for number in range(4)}
     assert (tmp_path / cluster_tasks.KILLED).exists()
+
+
+def test_a_task_that_fails_is_repeated_twice(scheduler, tmp_path):
+    assert run(cluster_tasks.fail_twice, [tmp_path], engine=scheduler) == [
+        (tmp_path, 2)
+    ]
+
+
+def test_workers_of_a_machine_share_its_cores_and_its_gpu(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8), raising=False)
+    found = cluster._share_of_machine(3)
+    assert found == {"PJRT_NPROC": "2", "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.300"}
+    assert cluster._share_of_machine(20)["PJRT_NPROC"] == "1"
 
 
 @pytest.mark.parametrize("where", ["here", "workers"])
@@ -108,3 +122,12 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
     engine = cluster.Engine("tcp://127.0.0.1:9")
     with pytest.raises(errors.BadInput, match="127.0.0.1:9: no Dask scheduler answers"):
         run(cluster_tasks.square, [1], engine=engine)
+
+
+def test_a_lost_scheduler_is_one_line(scheduler, monkeypatch):
+    def lose(futures):
+        raise client.FutureCancelledError("square-1", "scheduler-connection-lost")
+
+    monkeypatch.setattr(distributed, "as_completed", lose)
+    with pytest.raises(errors.BadInput, match="scheduler was lost; the same command"):
+        run(cluster_tasks.square, [1, 2], engine=scheduler)

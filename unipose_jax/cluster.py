@@ -5,6 +5,7 @@ repeats the tasks of a worker that is lost, so a task must be safe to repeat: it
 its files atomically, and skips what is complete.
 """
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import functools
@@ -132,15 +133,26 @@ def _outcomes(
         futures = client.map(run, items, pure=False, retries=_RETRIES)
         waiting = dict(zip(futures, items, strict=True))
         del futures
-        for future in distributed.as_completed(list(waiting)):
-            error = future.exception()
-            if isinstance(error, distributed.KilledWorker):
-                error = RuntimeError(
-                    f"its worker ended {error.allowed_failures + 1} times, perhaps for "
-                    "lack of memory"
-                )
-            outcome = _Outcome(error=error) if error else future.result()
-            yield waiting.pop(future), outcome
+        try:
+            for future in distributed.as_completed(list(waiting)):
+                yield waiting.pop(future), _outcome_of(future)
+        except concurrent.futures.CancelledError as error:
+            raise errors.BadInput(
+                "the connection to the Dask scheduler was lost; the same command "
+                "continues the work"
+            ) from error
+
+
+def _outcome_of(future: Any) -> _Outcome:
+    import distributed
+
+    error = future.exception()
+    if isinstance(error, distributed.KilledWorker):
+        error = RuntimeError(
+            f"its worker ended {error.allowed_failures + 1} times, perhaps for lack of "
+            "memory"
+        )
+    return _Outcome(error=error) if error else future.result()
 
 
 def _run_here(function: Callable[[Any], Any], item: Any) -> _Outcome:

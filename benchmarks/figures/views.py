@@ -1,12 +1,10 @@
-"""Orthographic views of a 3D scene, and windows around points."""
+"""Orthographic views of a 3D scene."""
 
 import dataclasses
 import math
 
 import numpy as np
 from jaxtyping import Float
-
-Limits = tuple[float, float, float, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,28 +41,3 @@ def plane_from_xyz(
     up = (-sin * rise, -level, cos * rise)
     toward = (sin * level, -rise, -cos * level)
     return xyz @ np.array([right, up, toward], dtype=np.float64).T
-
-
-def finite_rows(values: Float[np.ndarray, "*rows channels"]) -> np.ndarray:
-    """The rows without NaN or infinity, as one flat list (rows, channels)."""
-    return values[np.all(np.isfinite(values), axis=-1)]
-
-
-def framed(
-    rows: Float[np.ndarray, "rows channels"], *, margin: float, aspect: float
-) -> Limits:
-    """The smallest window of a given shape around all rows and a margin.
-
-    Args:
-        rows: points in the plane; further channels are ignored. At least one.
-        margin: added on every side, in the unit of the rows.
-        aspect: width / height of the window.
-
-    Returns:
-        (left, low, right, high) of the window.
-    """
-    low, high = rows[:, :2].min(axis=0) - margin, rows[:, :2].max(axis=0) + margin
-    width, height = (float(side) for side in high - low)
-    width, height = max(width, height * aspect), max(height, width / aspect)
-    x, y = (float(side) for side in (low + high) / 2.0)
-    return x - width / 2, y - height / 2, x + width / 2, y + height / 2

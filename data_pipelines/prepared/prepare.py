@@ -179,7 +179,7 @@ def write_shard(shard: Shard, data: settings.DataSettings) -> None:
 
 @contextlib.contextmanager
 def _disk_errors() -> Iterator[None]:
-    """Converts a RuntimeError of array_record, e.g. on a full disk, to `BadInput`."""
+    """Converts a RuntimeError of array_record, e.g. on a full disk, to OSError."""
     try:
         yield
     except RuntimeError as error:

@@ -29,3 +29,11 @@ def test_a_recording_is_played_again_and_again(tmp_path):
     found = [path.read_text() for path in sorted((long / "depth").iterdir())]
     assert found == ["000003.png", "000007.png"] * 2 + ["000003.png"]
     assert json.loads((long / "camera.json").read_text()) == {"fps": 2.0}
+
+
+def test_checkpoints_that_an_earlier_kill_left_are_not_taken_for_new(tmp_path):
+    (tmp_path / "checkpoints" / "3.orbax-checkpoint-tmp").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "2").mkdir()
+    (left,) = soak.unfinished(tmp_path)
+    assert left.name.startswith("3.")
+    assert soak.unfinished(tmp_path / "none") == set()

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from benchmarks import study, study_runs
-from unipose_jax import errors
+from unipose_jax import cluster, errors
 
 # ml_collections loads config files with a function that Python deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
@@ -179,6 +179,18 @@ def test_a_run_that_fails_is_named_with_its_last_line(tmp_path, monkeypatch):
     with pytest.raises(errors.BadInput, match="unipose-0: no such data$"):
         study_runs.train(task)
     assert not task.folder.exists()
+
+
+def test_the_output_of_a_failed_run_is_printed_though_another_is_refused(
+    tmp_path, monkeypatch, capsys
+):
+    tasks = [make_task(tmp_path / name, "unipose") for name in ("a", "b")]
+    stand_in(monkeypatch, "sys.exit('lost' if home.parent.name == 'a' else 2)")
+    with pytest.raises(errors.BadInput, match="^1 of 2 failed; .*b/unipose-0"):
+        study_runs.train_all(tasks, cluster.HERE)
+    assert "a/unipose-0: lost (status 1)" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="a/unipose-0: lost"):
+        study_runs.train_all(tasks[:1], cluster.HERE)
 
 
 PARENT = """

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 import re
 import shutil
 
@@ -20,6 +21,7 @@ from unipose_jax.cli import (
     recorded_video,
     refine,
     refinement_page,
+    viewers,
     views,
 )
 from unipose_jax.report.viewer import scene
@@ -214,6 +216,38 @@ def test_a_missing_codec_is_one_line_and_writes_nothing(
 def test_a_film_needs_a_recording(tmp_path):
     with pytest.raises(errors.BadInput, match="--recording"):
         views.Views(video=True).check(tmp_path / "p.npz", recorded=False)
+
+
+def test_a_folder_in_the_place_of_a_scene_is_refused_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(viewers, "check", lambda name: None)
+    (tmp_path / "p.rrd").mkdir()
+    with pytest.raises(errors.BadInput, match="p.rrd is an existing folder"):
+        views.Views(viewer="rerun").check(tmp_path / "p.npz")
+
+
+def test_keypoints_of_a_pose_file_keep_their_own_camera(corridor, board, monkeypatch):
+    """The recording's colour camera has another focal length."""
+    shown = []
+    monkeypatch.setattr(
+        views.Views, "write", lambda _, made, *__, **___: shown.append(made)
+    )
+    xyz = board.people[0].poses[0].xyz.astype(np.float32)
+    opened, pinhole = corridor[0], np.float32([500.0, 500.0, 300.0, 200.0])
+    own = pose_file.PoseFile(
+        xyz=xyz,
+        confidence=np.ones(xyz.shape[:2], np.float32),
+        skeleton="ITOP15",
+        time=opened.time,
+        intrinsics=pinhole,
+        uv=pinhole[:2] * xyz[..., :2] / xyz[..., 2:] + pinhole[2:],
+    )
+    keypoints, _ = refine.evidence_of(own, opened)
+    refinement_page.report_refinement(
+        own, own, pathlib.Path("r.npz"), views.Views(), opened, keypoints
+    )
+    camera = shown[0].people[0].keypoints.camera
+    np.testing.assert_allclose(camera.intrinsics, pinhole)
+    assert (camera.width, camera.height) == (600, 400)
 
 
 def test_the_page_of_a_refinement_has_the_keypoints_that_were_used(

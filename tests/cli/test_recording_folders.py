@@ -1,10 +1,12 @@
 """`predict` and `keypoints` on a folder of recordings."""
 
 import json
+import os
 
 import cloudpickle
 import pytest
 
+import unipose_jax
 from configs import unipose
 from tests.cli.test_predict_people import Network
 from tests.data_pipelines import conftest
@@ -64,6 +66,32 @@ def test_files_of_people_who_are_no_longer_found_are_removed(recordings, tmp_pat
     assert sorted(path.name for path in out.glob("*.npz")) == ["a.npz"]
 
 
+def test_results_of_recordings_with_like_names_are_kept_apart(
+    make_recording, tmp_path, monkeypatch
+):
+    """Of `a`, the file of person 1 is called as that of `a-1`."""
+    for name in ("all/a", "all/a-1"):
+        make_recording(name)
+    out, ending = tmp_path / "poses", [""]
+
+    def write(config, workdir, source, output, **_):
+        path = output.with_name(f"{output.stem}{ending[0]}.npz")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source.name)
+
+    monkeypatch.setattr(predict, "predict", write)
+    given = {"input": tmp_path / "all", "output": out, "pictures": False}
+    run("predict", **given)
+    (tmp_path / "all" / "a" / "keypoints.json").touch()  # changes the recording
+    run("predict", **given)
+    texts = {path.name: path.read_text() for path in out.glob("*.npz")}
+    assert texts == {"a.npz": "a", "a-1.npz": "a-1"}
+    ending[0] = "-1"
+    run("predict", people="all", **given)
+    texts = {path.name: path.read_text() for path in out.glob("*.npz")}
+    assert texts == {"a-1.npz": "a", "a-1-1.npz": "a-1"}
+
+
 def test_a_network_is_loaded_once_for_all_recordings(recordings, tmp_path, monkeypatch):
     (recordings / "broken" / "camera.json").unlink()
     loaded = []
@@ -86,13 +114,14 @@ def test_a_scene_of_several_recordings_is_not_served(recordings, tmp_path):
 
 def test_keypoints_are_found_where_there_are_none(recordings, tmp_path, monkeypatch):
     (recordings / "a" / keypoints.NAME).touch()
+    (recordings / "broken" / "keypoints").mkdir()  # of OpenPose
     asked = []
     monkeypatch.setattr(
         keypoints, "show_keypoints", lambda *given: asked.append(given[:2])
     )
     run("keypoints", input=recordings, model=tmp_path)
     a, b, broken = (recordings / name for name in ("a", "day/b.1", "broken"))
-    assert asked == [(a, None), (broken, tmp_path), (b, tmp_path)]
+    assert asked == [(a, None), (broken, None), (b, tmp_path)]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +134,45 @@ def test_keypoints_are_found_where_there_are_none(recordings, tmp_path, monkeypa
 def test_flags_that_do_not_fit_are_refused(tmp_path, options, message):
     with pytest.raises(errors.BadInput, match=message):
         run("predict", input=tmp_path, output=tmp_path / "p", **options)
+
+
+def test_a_note_depends_on_version_weights_and_config(tmp_path, monkeypatch):
+    """So does whether a recording is predicted anew."""
+
+    def settings(config=None, workdir=None):
+        options = {"modality": "points", "wanted": views.Views()}
+        return recording_folders._settings(config, workdir, options)
+
+    found = [settings()]
+    monkeypatch.setattr(unipose_jax, "__version__", "0.0.1")
+    found.append(settings())
+    monkeypatch.setattr(recording_folders.store, "FOLDER", tmp_path)
+    for content in ("old", "new"):
+        (tmp_path / "points.npz").write_text(content)
+        found.append(settings())
+    run_folder = tmp_path / "run"
+    for step, changed in ((3, 1), (3, 2), (5, 2)):
+        saved = run_folder / "checkpoints" / str(step)
+        saved.mkdir(parents=True, exist_ok=True)
+        os.utime(saved, (changed, changed))
+        monkeypatch.setattr(
+            recording_folders.checkpoint, "latest_step", lambda _, step=step: step
+        )
+        found.append(settings(workdir=run_folder))
+    config = unipose.get_config("smoke")
+    found.append(settings(config, run_folder))
+    config.seed += 1
+    found.append(settings(config, run_folder))
+    texts = [json.dumps(one) for one in found]
+    assert len(set(texts)) == len(texts) == 9
+
+
+def test_a_file_that_keeps_its_size_has_changed(make_recording):
+    path = make_recording("r")
+    before = recording_folders._state_of(path)
+    assert recording_folders._state_of(path) == before
+    os.utime(path / "camera.json", (1, 1))
+    assert recording_folders._state_of(path) != before
 
 
 def test_a_task_can_go_to_another_machine(recordings, tmp_path, monkeypatch):

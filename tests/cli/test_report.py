@@ -38,6 +38,14 @@ def test_runs_are_compared_beside_them(runs, tmp_path, capsys):
     assert "b/run is not evaluated" in capsys.readouterr().err
 
 
+def test_scores_of_another_kind_are_left_out(runs, tmp_path, capsys):
+    """A WSP run has accuracies of depth orders."""
+    (runs[1] / "metrics.json").write_text('{"step": 1, "protocol": "Q.", "pairs": 3}')
+    assert report.compare(runs, tmp_path / "c.html") == 0
+    assert "b/run is scored otherwise than by 3D poses" in capsys.readouterr().err
+    assert "Q." not in (tmp_path / "c.html").read_text()
+
+
 def test_mistakes_are_one_line(runs, tmp_path):
     with pytest.raises(errors.BadInput, match="same run twice"):
         report.compare([runs[0], runs[0]], tmp_path / "c.html")
@@ -46,7 +54,7 @@ def test_mistakes_are_one_line(runs, tmp_path):
     with pytest.raises(errors.BadInput, match=r"end in \.html"):
         report.compare(runs, tmp_path / "c.pdf")
     (runs[1] / "metrics.json").write_text("{")
-    with pytest.raises(errors.BadInput, match="is no JSON"):
+    with pytest.raises(errors.BadInput, match="is not valid JSON"):
         report.compare(runs, tmp_path / "c.html")
     assert not (tmp_path / "c.html").exists()
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from unipose_jax import metrics
+from unipose_jax.geometry import transforms
 from unipose_jax.skeleton import definitions
 
 ITOP = definitions.ITOP15
@@ -64,6 +65,19 @@ def test_numpy_arrays_give_the_same_without_jax():
         for field in ("total", "weight"):
             same = (getattr(both[name], field) for both in (sums, by_jax))
             np.testing.assert_allclose(*same, rtol=1e-5, err_msg=f"{name} {field}")
+
+
+@pytest.mark.parametrize("library", [np, jnp])
+def test_a_predicted_nan_is_a_nan_of_its_frame_and_no_error(library):
+    example = poses()
+    bad = example["xyz"].at[0, 1, 2].set(jnp.nan)
+    example |= {"xyz": bad, "valid": jnp.ones_like(example["valid"])}
+    arrays = {name: library.asarray(value) for name, value in example.items()}
+    assert math.isnan(metrics.summary(**arrays, skeleton=ITOP)["pa_mpjpe_mm"])
+    aligned = transforms.similarity_align(arrays["xyz"], arrays["target"])
+    expected = np.zeros((4, 8), bool)
+    expected[0, 1] = True
+    np.testing.assert_array_equal(np.isnan(aligned).all(axis=(-2, -1)), expected)
 
 
 def test_a_part_of_the_joints_is_aligned_by_all_of_them():

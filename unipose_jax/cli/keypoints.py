@@ -47,11 +47,11 @@ def show_keypoints(
         opened = recording.open_recording(path)
     elif model is not None:
         raise errors.BadInput(
-            f"{path} has keypoints already; remove {_existing(path)} to detect them"
+            f"{path} has keypoints already; remove {existing(path)} to detect them"
             " with --model"
         )
     else:
-        print(f"{_existing(path)} is there: nothing to detect")
+        print(f"{existing(path)} is there: nothing to detect")
     keypoint_sheet.preview(opened, skeleton, path / "keypoints.png")
     print(f"keypoints: {path / 'keypoints.png'}")
     return 0
@@ -78,7 +78,7 @@ def detect(path: str | os.PathLike, *, model: str | os.PathLike | None = None) -
     opened = recording.open_recording(path)
     if opened.keypoint_detections() is not None:
         raise errors.BadInput(
-            f"{path} has keypoints already; remove {_existing(path)} first"
+            f"{path} has keypoints already; remove {existing(path)} first"
         )
     _check_color(opened)
     _check_numbering(opened)
@@ -195,6 +195,6 @@ def _check_numbering(opened: recording.Recording) -> None:
         )
 
 
-def _existing(path: pathlib.Path) -> pathlib.Path:
+def existing(path: pathlib.Path) -> pathlib.Path:
     """The file or folder with keypoints in a recording."""
     return path / NAME if (path / NAME).exists() else path / "keypoints"

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from concurrent import futures
 from typing import NamedTuple
@@ -66,7 +65,7 @@ def add_recording(
                 recorded_pictures.Source(opened, True, True), poses, places, clouds
             )
         except recorded_pictures.NoColor as error:
-            print(f"pictures have no colour: {error}", file=sys.stderr)
+            errors.warn(f"pictures have no colour: {error}")
     return _assembled(
         recorded_pictures.Source(opened, False, True), poses, places, clouds
     )

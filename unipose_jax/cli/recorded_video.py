@@ -2,7 +2,6 @@
 
 import math
 import pathlib
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
@@ -50,7 +49,7 @@ def write(
         try:
             return write_film(path, _images(True, poses, opened, places), fps)
         except recorded_pictures.NoColor as error:
-            print(f"the film has no colour: {error}", file=sys.stderr)
+            errors.warn(f"the film has no colour: {error}")
     return write_film(path, _images(False, poses, opened, places), fps)
 
 

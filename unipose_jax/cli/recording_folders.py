@@ -7,9 +7,9 @@ the settings and the state of the files that they were made from.
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import pathlib
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,6 +25,7 @@ from unipose_jax.train.checkpoints import checkpoint, folders
 from unipose_jax.weights import store
 
 _CACHE = "jax_compilation_cache_dir"
+_VIEWS = ("html", "mp4", "rrd")  # beside a pose file
 
 NOTES = ".made"
 """Folder beside the results, with a note for each recording."""
@@ -64,6 +65,25 @@ class Prediction:
         files = [self.output.parent / name for name in note["files"]]
         complete = bool(files) and all(path.is_file() for path in files)
         return complete and note["made_from"] == self.made_from
+
+    def forget(self) -> None:
+        """Removes a result of other settings or of a recording that has changed."""
+        if self.note.is_file():
+            for name in file_io.read_json(self.note)["files"]:
+                (self.output.parent / name).unlink(missing_ok=True)
+            self.note.unlink()
+
+    def written(self) -> list[str]:
+        """Names of the files of its result that are there."""
+        poses = [self.output]
+        if self.options.get("people") == "all":
+            stem = self.output.stem
+            named = (
+                self.output.with_name(f"{stem}-{n}.npz") for n in itertools.count(1)
+            )
+            poses = list(itertools.takewhile(pathlib.Path.is_file, named))
+        views = [self.output.with_suffix(f".{kind}") for kind in _VIEWS]
+        return [path.name for path in (*poses, *views) if path.is_file()]
 
 
 def predict_all(
@@ -119,6 +139,8 @@ def predict_all(
     todo = [task for task in tasks if not task.is_done()]
     if len(todo) < len(tasks):
         print(f"{len(tasks) - len(todo)} of {len(tasks)} recordings are done already")
+    for task in todo:  # first: another result may get the name of an old one
+        task.forget()
     _work(predict_one, todo, engine, title="predict")
     print(f"poses of {len(tasks)} recordings: {output}")
     return 0
@@ -132,12 +154,6 @@ def predict_one(task: Prediction) -> None:
     """
     commands.silence_library_logs()
     commands.enable_compilation_cache(task.compile_cache)
-    folder = task.output.parent
-    if task.note.is_file():  # of other settings, or of a recording that has changed
-        for name in file_io.read_json(task.note)["files"]:
-            (folder / name).unlink(missing_ok=True)
-        task.note.unlink()
-    folder.mkdir(parents=True, exist_ok=True)
     predict.predict(
         task.config,
         task.workdir,
@@ -146,9 +162,7 @@ def predict_one(task: Prediction) -> None:
         load=functools.partial(_load_once, task.command),
         **task.options,
     )
-    own = re.compile(re.escape(task.output.stem) + r"(-\d+)?\.(npz|html|mp4|rrd)")
-    names = sorted(path.name for path in folder.iterdir() if own.fullmatch(path.name))
-    note = {"made_from": task.made_from, "files": names}
+    note = {"made_from": task.made_from, "files": task.written()}
     atomic.write_text(task.note, json.dumps(note) + "\n")
 
 
@@ -220,7 +234,7 @@ def detect_one(task: Detection) -> None:
     commands.silence_library_logs()
     commands.enable_compilation_cache(task.compile_cache)
     model = task.model
-    if (task.source / keypoints.NAME).exists():
+    if keypoints.existing(task.source).exists():
         model = None  # found by an earlier run: drawn only
     keypoints.show_keypoints(task.source, model, task.skeleton)
 

@@ -9,7 +9,7 @@ import numpy as np
 from data_pipelines.ground import pose_file
 from data_pipelines.sequences import sequence
 from unipose_jax import refine
-from unipose_jax.cli import recorded_pictures, views
+from unipose_jax.cli import views
 from unipose_jax.report.viewer import scene
 
 _PAGE = views.Views()
@@ -75,14 +75,18 @@ def _keypoints(
     confidence = np.asarray(used.confidence)
     if not confidence.any():
         return None
-    if opened is not None:
-        camera = recorded_pictures.camera_of(
-            opened.keypoint_camera, np.asarray(used.cam_from_xyz)
-        )
+    intrinsics = np.asarray(used.intrinsics)
+    own = None if opened is None else opened.keypoint_camera
+    if own is not None and np.allclose(own.intrinsics, intrinsics):
+        width, height = own.width, own.height
     else:  # of a pose file, which has no size of the picture
-        intrinsics = np.asarray(used.intrinsics)
         width, height = (round(2 * float(center)) for center in intrinsics[2:])
-        camera = scene.Camera(width=width, height=height, intrinsics=intrinsics)
+    camera = scene.Camera(
+        width=width,
+        height=height,
+        intrinsics=intrinsics,
+        cam_from_scene=np.asarray(used.cam_from_xyz),
+    )
     uv = np.where((confidence > 0)[..., None], used.uv, np.nan)
     return scene.Keypoints(uv=uv, confidence=confidence, camera=camera)
 

@@ -1,10 +1,10 @@
 """Compares training runs on one page: `run.py --mode=report`."""
 
-import json
 import os
 import pathlib
 from collections.abc import Sequence
 
+from data_pipelines.ground import file_io
 from unipose_jax import errors
 from unipose_jax.report import logs, page
 from unipose_jax.report.pages import comparison
@@ -32,9 +32,6 @@ def compare(workdirs: Sequence[pathlib.Path], output: pathlib.Path) -> int:
     page.check_free(output)
     names = _names(workdirs)
     runs = [_open(path, name) for path, name in zip(workdirs, names, strict=True)]
-    for run in runs:
-        if not run.record:
-            errors.warn(f"{run.name} is not evaluated (no metrics.json): no results")
     comparison.write(output, runs)
     print(f"page: {output}")
     return 0
@@ -47,12 +44,17 @@ def _open(workdir: pathlib.Path, name: str) -> comparison.Run:
     log = logs.read_log(workdir / "log.jsonl")
     if meta is None:
         raise errors.BadInput(f"{workdir} has no checkpoint of a run")
-    path = workdir / "metrics.json"
-    try:
-        record = json.loads(path.read_text()) if path.is_file() else {}
-    except json.JSONDecodeError as error:
-        raise errors.BadInput(f"{path} is no JSON: {error}") from error
+    path, record = workdir / "metrics.json", {}
+    if path.is_file():
+        record = file_io.read_json(path)
+    else:
+        errors.warn(f"{name} is not evaluated (no metrics.json): no results")
     config = meta["config"]
+    if record and "results" not in record:  # of a WSP run
+        errors.warn(
+            f"{name} is scored otherwise than by 3D poses: its scores are left out"
+        )
+        record = {}
     return comparison.Run(
         name, record, config, log, config["data"].get("skeleton", "ITOP15")
     )

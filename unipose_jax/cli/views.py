@@ -53,6 +53,8 @@ class Views:
             file_io.check_writable(output.with_suffix(".mp4"))
         if self.viewer:
             viewers.check(self.viewer)
+        if self.viewer == "rerun":
+            file_io.check_writable(output.with_suffix(".rrd"))
 
     def write(
         self,

@@ -180,10 +180,13 @@ def _best_rotation(source, target, share):
     """Rotation of the centred source onto the target, and trace(S D) of Umeyama."""
     xp = arrays.namespace(source, target, share)
     covariance = arrays.einsum("...ni,...nj->...ij", share * target, source)
-    left, singular, right = xp.linalg.svd(covariance)
+    # NaN stays NaN, for which the decomposition of NumPy raises an error.
+    finite = xp.isfinite(covariance).all(axis=(-2, -1), keepdims=True)
+    left, singular, right = xp.linalg.svd(xp.where(finite, covariance, 0.0))
     product = arrays.einsum("...ij,...jk->...ik", left, right)
     # Flip the weakest direction where the best orthogonal matrix is a reflection.
     flip = xp.where(xp.linalg.det(product) < 0.0, -1.0, 1.0)[..., None]
     signs = xp.concatenate([xp.ones_like(singular[..., :2]), flip], axis=-1)
     rotation = arrays.einsum("...ij,...jk->...ik", left * signs[..., None, :], right)
+    rotation = xp.where(finite, rotation, xp.nan)
     return rotation, xp.sum(singular * signs, axis=-1)

@@ -32,13 +32,3 @@ def test_views_keep_distances():
     np.testing.assert_allclose(
         np.linalg.norm(plane, axis=-1), np.linalg.norm(xyz, axis=-1), rtol=1e-12
     )
-
-
-@pytest.mark.parametrize("aspect", [0.5, 1.0, 3.0])
-def test_framing_holds_all_rows_and_has_the_aspect(aspect):
-    rows = np.array([(0.0, 0.0), (2.0, 1.0), (1.0, 0.5)])
-    left, low, right, high = views.framed(rows, margin=0.1, aspect=aspect)
-    assert (right - left) / (high - low) == pytest.approx(aspect)
-    assert min(left, low) <= -0.1
-    assert right >= 2.1
-    assert high >= 1.1

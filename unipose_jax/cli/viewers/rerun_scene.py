@@ -24,7 +24,8 @@ def write(scene: scene_lib.Scene, path: pathlib.Path) -> None:
         path: of the file, which is written in one step.
     """
     with atomic.replacing(path) as temporary:
-        stream = rr.RecordingStream("unipose_jax", recording_id=scene.name)
+        # An identifier of its own: the viewer would join files that share one.
+        stream = rr.RecordingStream("unipose_jax")
         stream.save(temporary, default_blueprint=_layout(scene))
         stream.send_recording_name(scene.name)
         stream.log("world", rr.ViewCoordinates.RDF, static=True)

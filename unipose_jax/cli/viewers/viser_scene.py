@@ -1,5 +1,6 @@
 """Live scenes of viser, https://viser.studio, in a browser."""
 
+import bisect
 import time
 from collections.abc import Callable
 
@@ -53,8 +54,9 @@ def play(
     seconds = np.arange(last + 1) / _FPS if scene.time is None else scene.time
     begun = time.monotonic()
     while time.monotonic() - begun < stop:
-        following = (slider.value + 1) % (last + 1)
-        step = seconds[following] - seconds[slider.value]
+        now = min(slider.value, last)
+        following = (now + 1) % (last + 1)
+        step = seconds[following] - seconds[now]
         time.sleep(min(max(float(step), 1 / 60), 0.5))
         if playing.value and last:
             slider.value = following
@@ -77,16 +79,17 @@ def build(server: viser.ViserServer, scene: scene_lib.Scene) -> Callable[[int], 
     if scene.room is not None:
         _points(server, "room", scene.room)
     pictures = () if scene.pictures is None else data.pictures_rgb(scene)
-    steps = {frame: step for step, frame in enumerate(scene.shown_frames)}
+    shown = list(scene.shown_frames)
     camera = scene.pictures.camera if scene.pictures else scene.depth_camera
     image = server.gui.add_image(pictures[0], label="picture") if pictures else None
     _add_confidence(server, scene)
 
     def show(frame: int) -> None:
+        step = max(bisect.bisect_right(shown, frame) - 1, 0)  # the last one with points
         with server.atomic():
             for person in scene.people:
-                _show_person(server, person, frame, steps.get(frame))
-            picture = pictures[steps[frame]] if pictures and frame in steps else None
+                _show_person(server, person, frame, step)
+            picture = pictures[step] if pictures else None
             if image is not None and picture is not None:
                 image.image = picture
             if camera is not None:
@@ -104,9 +107,9 @@ def _show_person(
     server: viser.ViserServer,
     person: scene_lib.Person,
     frame: int,
-    step: int | None,
+    step: int,
 ) -> None:
-    if person.clouds and step is not None:
+    if person.clouds:
         _points(server, f"{person.name}/points", person.clouds[step])
     body = definitions.by_name(person.skeleton)
     colors = np.array(palette.bone_colors(body))
