@@ -44,6 +44,15 @@ def test_submodules_are_imported_when_they_are_used():
     assert done.returncode == 0, done.stderr
 
 
+def test_a_missing_package_is_named_with_what_installs_it(monkeypatch):
+    def fail(name):
+        raise ModuleNotFoundError("No module named 'flax'", name="flax")
+
+    monkeypatch.setattr(unipose_jax.importlib, "import_module", fail)
+    with pytest.raises(ModuleNotFoundError, match="Tracker needs flax: pip install"):
+        _ = unipose_jax.Tracker
+
+
 def test_an_unknown_submodule_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'lossez'"):
         getattr(unipose_jax, "lossez".lower())

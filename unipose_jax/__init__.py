@@ -29,9 +29,18 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "Tracker":
-        return importlib.import_module(f"{__name__}.estimator").Tracker
-    return importlib.import_module(f"{__name__}.{name}")
+    module = "estimator" if name == "Tracker" else name
+    try:
+        found = importlib.import_module(f"{__name__}.{module}")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith(__name__):
+            raise
+        message = (
+            f"{__name__}.{name} needs {error.name}: pip install "
+            f"'{__name__}[train,data]'"
+        )
+        raise ModuleNotFoundError(message, name=error.name) from error
+    return found.Tracker if name == "Tracker" else found
 
 
 def __dir__() -> list[str]:

@@ -7,6 +7,7 @@ from data_pipelines.ground import pose_file
 from data_pipelines.readers.poses import any_file
 from tests.test_run import run
 from unipose_jax import errors, skeleton
+from unipose_jax.cli import convert
 from unipose_jax.physics import anthropometry
 
 
@@ -67,3 +68,12 @@ def test_mistakes_are_one_line_and_nothing_is_written(kinect_file, tmp_path):
         with pytest.raises(errors.BadInput, match=message):
             run("convert", None, **options)
     assert not (tmp_path / "o.csv").exists()
+
+
+def test_an_unknown_ending_of_poses_is_bad_input(tmp_path):
+    source = tmp_path / "poses.npz"
+    source.write_bytes(b"")
+    with pytest.raises(errors.BadInput, match=r"p\.bvx: poses are written as .*\.bvh"):
+        convert.convert_recording(
+            source, tmp_path / "p.bvx", fps=None, depth_unit=None, mirrored=False
+        )

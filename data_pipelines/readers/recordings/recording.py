@@ -214,6 +214,11 @@ def open_recording(
             f"{path} has no camera.json; give one of the recordings in it, for example "
             f"{path / inside[0]}"
         )
+    if not (path / "camera.json").exists():
+        hint = "size and intrinsics of the images, see docs/datasets/recording.md"
+        if (path.resolve().parent / "camera.json").exists():
+            hint = f"give the recording itself, {path.resolve().parent}"
+        raise errors.BadInput(f"{path} has no camera.json; {hint}")
     camera = camera_file.read_camera_file(path / "camera.json")
     frames = _depth_frames(path / "depth")
     mounting = camera.orientation

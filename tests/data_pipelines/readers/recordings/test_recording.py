@@ -160,8 +160,9 @@ def test_truncated_depth_is_reported_in_one_line(make_recording, capfd):
 
 def test_an_empty_recording_is_bad_input(tmp_path, make_recording):
     (tmp_path / "empty").mkdir()
-    refuse(tmp_path / "empty", "cannot read .*camera.json")
+    refuse(tmp_path / "empty", "empty has no camera.json; size and intr")
     path = make_recording()
+    refuse(path / "depth", f"no camera.json; give the recording itself, {path}")
     for file in (path / "depth").iterdir():
         file.unlink()
     refuse(path, "has no depth frames .*OnlineEstimator.from_keypoints")
