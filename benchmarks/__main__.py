@@ -45,7 +45,10 @@ _COMPARE = flags.DEFINE_string(
     "compare", "", "An earlier --output: prints ratios.", flag_values=_FLAGS
 )
 _QUICK = flags.DEFINE_bool(
-    "quick", False, "Small networks, fewer repeats.", flag_values=_FLAGS
+    "quick",
+    False,
+    "About two minutes: small networks, fewer rows and repeats.",
+    flag_values=_FLAGS,
 )
 _RECORDING = flags.DEFINE_string(
     "recording", "", "For predict; default: rendered.", flag_values=_FLAGS
@@ -59,19 +62,25 @@ _CACHE = flags.DEFINE_string(
 )
 
 ROWS = training.ROWS | prediction.ROWS | refining.ROWS | starting.ROWS
+SLOW = (
+    *("render/rgb", "loader/0", "loader/2", "step/depth", "step/rgb"),
+    *("start/score_cold", "start/predict_cold", "start/refine_cold"),
+)
+"""Rows that compile or render for long; `--quick` leaves them out."""
 
 
 def main(argv: list[str]) -> None:
     """Prints the table, then the ratios."""
     del argv
     commands.silence_library_logs()
-    names = choose(_ROWS.value)
+    names = choose(_ROWS.value, quick=_QUICK.value)
     where, stored = device(), {}
     if _COMPARE.value:
         stored = table.read(pathlib.Path(_COMPARE.value))
         table.check_device(stored, where, _COMPARE.value)
-    if _OUTPUT.value:
-        file_io.check_writable(_OUTPUT.value)
+    output = _path(_OUTPUT.value)
+    if output:
+        file_io.check_writable(output)
     commands.enable_compilation_cache(_CACHE.value)
     with tempfile.TemporaryDirectory() as folder:
         chosen = options.Options(
@@ -80,20 +89,20 @@ def main(argv: list[str]) -> None:
             recording=_path(_RECORDING.value),
             model=_path(_MODEL.value),
         )
-        records = measure(names, chosen, where)
+        records = measure(names, chosen, where, output)
     print(f"{where}\n\n{table.to_markdown(records)}")
     if stored:
         print(f"\n{table.compare(stored, records, _COMPARE.value)}")
 
 
-def choose(asked: list[str] | None) -> list[str]:
+def choose(asked: list[str] | None, *, quick: bool = False) -> list[str]:
     """Names of the rows that are asked for: all, single ones, or groups.
 
     Raises:
         errors.BadInput: there is no such row.
     """
     if asked is None:
-        return list(ROWS)
+        return [name for name in ROWS if not (quick and name in SLOW)]
     groups = {name.partition("/")[0] for name in ROWS}
     if unknown := set(asked) - groups - set(ROWS):
         raise errors.BadInput(
@@ -104,7 +113,10 @@ def choose(asked: list[str] | None) -> list[str]:
 
 
 def measure(
-    names: list[str], chosen: options.Options, where: str
+    names: list[str],
+    chosen: options.Options,
+    where: str,
+    output: pathlib.Path | None = None,
 ) -> list[table.Record]:
     """Measures rows; writes those that there are after each."""
     origin, records = run_page.provenance(), []
@@ -129,8 +141,8 @@ def measure(
             )
         )
         print(f"{name}: {measured.median:.4g} {measured.unit}", file=sys.stderr)
-        if _OUTPUT.value:
-            table.write(pathlib.Path(_OUTPUT.value), records)
+        if output:
+            table.write(output, records)
     if not records:
         raise errors.BadInput("none of the rows can be measured here")
     return records

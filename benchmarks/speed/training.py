@@ -123,7 +123,7 @@ def _lifting_batch(stage: Stage) -> dict[str, np.ndarray]:
     middle = np.asarray(bodies).mean((1, 2), keepdims=True) * [1.0, 0.0, 1.0]
     xyz = np.asarray(found) - middle + [0.0, _HEIGHT, _DISTANCE]
     intrinsics = np.tile(np.float32(_INTRINSICS), (count, 1))
-    uv = camera.uv_from_xyz(jnp.asarray(xyz), jnp.asarray(intrinsics)[:, None, None])
+    uv = camera.uv_from_xyz(jnp.asarray(xyz), jnp.asarray(intrinsics)[:, None])
     known = np.broadcast_to(np.asarray(has), xyz.shape[:-1])
     return {
         "xyz": np.float32(xyz),

@@ -240,9 +240,15 @@ def masked_points(mask: np.ndarray, depth: np.ndarray, rays: np.ndarray) -> np.n
         float32 (points, 3), metres.
     """
     index = np.flatnonzero(mask & (depth > 0) & np.isfinite(depth))
-    z = depth.ravel()[index, None]
-    xyz = np.concatenate([rays.reshape(-1, 2)[index] * z, z], axis=1)
-    return xyz[point_cloud.inliers(xyz)].astype(np.float32)
+    z = depth.ravel().take(index)
+    xyz = np.empty((len(index), 3), np.result_type(rays, depth))
+    # `take` is several times as fast as indexing, and a column as both at once.
+    directions = rays.reshape(-1, 2).take(index, axis=0)
+    for axis in range(2):
+        np.multiply(directions[:, axis], z, out=xyz[:, axis])
+    xyz[:, 2] = z
+    kept = np.flatnonzero(point_cloud.inliers(xyz))
+    return xyz.take(kept, axis=0).astype(np.float32, copy=False)
 
 
 def read_keypoints(

@@ -80,6 +80,20 @@ def test_matches_the_comparison_of_all_pairs(asarray, seed):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [0.1, 1.0, 30.0])  # metres; the last is too large
+@pytest.mark.parametrize("place", [0.0, 4e3, np.nan, np.inf])
+def test_counts_of_all_voxels_and_sorted_ones_agree(kind, size, place):
+    rng = np.random.default_rng(0)
+    xyz = (size * rng.normal(size=(300, 3)) + [0.0, 0.0, 3.0]).astype(kind)
+    xyz[7, 1] += place
+    for min_share in (0.0, 0.05):
+        np.testing.assert_array_equal(
+            point_cloud.inliers(xyz, min_share=min_share),
+            point_cloud.inliers(xyz, valid=np.ones(300, bool), min_share=min_share),
+        )
+
+
 @ARRAYS
 def test_invalid_points_change_nothing_even_if_nan(asarray):
     rng = np.random.default_rng(2)

@@ -7,6 +7,7 @@ from unipose_jax.geometry import arrays
 
 VOXEL, MIN_SHARE = 0.05, 0.002  # metres; share of the points
 _MIN_POINTS = 4  # in 3x3x3 voxels, the point itself included
+_DENSE = 2**18  # voxels of a bounding box that NumPy counts without sorting
 
 
 def inliers(
@@ -37,6 +38,8 @@ def inliers(
     """
     xp = arrays.namespace(xyz)
     if valid is None:
+        if xp is np and (found := _inliers_in_box(xyz, voxel, min_share)) is not None:
+            return found
         valid = xp.ones(len(xyz), bool)
     bits = 20 if xp is np else 10  # of the number of a voxel along each axis
     number, inside = _voxel_numbers(xyz, valid, voxel, bits)
@@ -46,6 +49,38 @@ def inliers(
     else:
         count = _neighbors(number, number, bits)
     return inside & (count >= xp.maximum(_MIN_POINTS, min_share * valid.sum()))
+
+
+def _inliers_in_box(xyz, voxel, min_share):
+    """The same mask, several times faster; None where the bounding box is too large.
+
+    All voxels of the box have a count, with a margin of one voxel, so that sums over
+    three neighbours along each axis give the 27 voxels. Indices are whole numbers below
+    2^24 and exact in float32.
+    """
+    if not len(xyz):
+        return None
+    axes = [np.floor(values / voxel) for values in xyz.T]  # contiguous: much faster
+    low, high = (np.array([f(axis) for axis in axes]) for f in (np.min, np.max))
+    near = (np.abs(low) < 2**19 - 1) & (np.abs(high) < 2**19 - 1)  # NaN is not
+    if not near.all():
+        return None
+    size = high - low + 3
+    if np.prod(size, dtype=float) > _DENSE:
+        return None
+    rows, columns, layers = size.astype(int).tolist()
+    i, j, k = (axis - (first - 1) for axis, first in zip(axes, low, strict=True))
+    number = ((i * columns + j) * layers + k).astype(int)
+    count = np.bincount(number, minlength=rows * columns * layers)
+    count = count.reshape(rows, columns, layers)
+    for axis in range(3):
+        before, middle, after = (
+            np.moveaxis(count, axis, 0)[start : start - 2 or None] for start in range(3)
+        )
+        total = np.zeros_like(count)
+        np.moveaxis(total, axis, 0)[1:-1] = before + middle + after
+        count = total
+    return (count >= max(_MIN_POINTS, min_share * len(xyz))).ravel().take(number)
 
 
 def _voxel_numbers(xyz, valid, voxel, bits):
