@@ -32,7 +32,7 @@ from data_pipelines.readers import registry
 from data_pipelines.readers.recordings import recording
 from data_pipelines.rendered import cache, clip_pool
 from tests import config_data
-from unipose_jax import models
+from unipose_jax import errors, models
 from unipose_jax.cli import modes, sample
 from unipose_jax.synthesis import pools as render
 from unipose_jax.synthesis import scene
@@ -59,6 +59,12 @@ def pytest_collection_finish():
     """Modules and tests stay to the end, so that no later collection visits them."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def warn_again():
+    """A warning of an earlier test is printed again."""
+    errors.warn.cache_clear()
 
 
 @pytest.fixture(autouse=True, scope="module")

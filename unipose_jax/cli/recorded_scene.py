@@ -55,7 +55,7 @@ def add_recording(
     """
     colored = opened.color_camera is not None
     if colored and (problem := _depth_problem(opened, places[0])):
-        errors.warn(f"the page shows no points: {problem}")
+        errors.warn(f"{opened.name}: the page shows no points: {problem}")
         return _assembled(
             recorded_pictures.Source(opened, True, False), poses, places, []
         )
@@ -65,7 +65,7 @@ def add_recording(
                 recorded_pictures.Source(opened, True, True), poses, places, clouds
             )
         except recorded_pictures.NoColor as error:
-            errors.warn(f"pictures have no colour: {error}")
+            errors.warn(f"{opened.name}: pictures have no colour: {error}")
     return _assembled(
         recorded_pictures.Source(opened, False, True), poses, places, clouds
     )

@@ -49,7 +49,7 @@ def write(
         try:
             return write_film(path, _images(True, poses, opened, places), fps)
         except recorded_pictures.NoColor as error:
-            errors.warn(f"the film has no colour: {error}")
+            errors.warn(f"{opened.name}: the film has no colour: {error}")
     return write_film(path, _images(False, poses, opened, places), fps)
 
 

@@ -81,7 +81,7 @@ class Views:
             try:
                 shown = recorded_scene.add_recording(poses, opened, places, clouds)
             except errors.BadInput as error:
-                errors.warn(f"the poses are shown alone: {error}")
+                errors.warn(f"{opened.name}: the poses are shown alone: {error}")
         if self.page:
             path = output.with_suffix(".html")
             page.write_page(

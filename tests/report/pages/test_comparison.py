@@ -91,3 +91,15 @@ def test_runs_without_anything_give_a_page(tmp_path):
     assert "<h2>Learning" not in text
     assert "class=curves" not in text
     assert np.char.count(text, "<h2>") == 2
+
+
+def test_the_best_is_the_lowest_error_and_the_highest_share():
+    values = ((20, 60.0, 0.5), (30, 50.0, 0.4), (40, 55.0, 0.3))
+    log = [
+        {"step": step, "split": "validation", "mpjpe_mm": error, "map_10cm": share}
+        for step, error, share in values
+    ]
+    assert [chart.title for chart in curves.of_run(log)] == [
+        "validation MPJPE [mm]: best 50.0 at step 30",
+        "validation mAP@10cm [%]: best 50.0 at step 20",
+    ]
