@@ -16,6 +16,7 @@ import tempfile
 from configs import recording
 from data_pipelines.ground import settings
 from data_pipelines.loading import sources
+from unipose_jax import cluster
 from unipose_jax.cli import prepare, sample
 
 if sys.argv[1:]:
@@ -27,7 +28,7 @@ else:
     config.data.data_dir = tempfile.mkdtemp()
     config.data.check_counts = False  # of frames: the sample is short
     source = pathlib.Path(sample.cached())
-    prepare.prepare_run(config, source, host=0, hosts=1)
+    prepare.prepare_run(config, source, engine=cluster.HERE)
 
 values = settings.DataSettings.from_config(config.data)
 clips = sources.open_split(values, "train")

@@ -22,6 +22,15 @@ def square(number: int) -> int:
     return number**2
 
 
+def fail_twice(folder: pathlib.Path) -> int:
+    """Ends at the third trial, as when a shared folder was away for a while."""
+    trials = len(list(folder.iterdir()))
+    (folder / str(trials)).touch()
+    if trials < 2:
+        raise OSError("the folder is away")
+    return trials
+
+
 def write_and_be_killed(item: tuple[pathlib.Path, int]) -> int:
     """Writes a file; the first worker that has item 1 is killed in mid-work."""
     folder, number = item

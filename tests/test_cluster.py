@@ -44,6 +44,19 @@ def test_a_task_of_a_killed_worker_is_repeated_by_another(scheduler, tmp_path):
     assert (tmp_path / cluster_tasks.KILLED).exists()
 
 
+def test_a_task_that_fails_is_repeated_twice(scheduler, tmp_path):
+    assert run(cluster_tasks.fail_twice, [tmp_path], engine=scheduler) == [
+        (tmp_path, 2)
+    ]
+
+
+def test_workers_of_a_machine_share_its_cores_and_its_gpu(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8), raising=False)
+    found = cluster._share_of_machine(3)
+    assert found == {"PJRT_NPROC": "2", "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.300"}
+    assert cluster._share_of_machine(20)["PJRT_NPROC"] == "1"
+
+
 @pytest.mark.parametrize("where", ["here", "workers"])
 def test_a_bad_item_is_named_and_the_others_finish(where, scheduler, capsys):
     tasks = cluster.map_tasks(

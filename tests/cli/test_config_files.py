@@ -51,14 +51,17 @@ def test_an_error_in_a_config_file_is_said_by_file_and_line(line, message, tmp_p
     assert "\n" not in said
 
 
-def test_a_misspelt_key_is_no_error_of_the_config_file(monkeypatch):
+@pytest.mark.parametrize(
+    ("key", "said"), [("sede", "sede"), ("stages.points.steps", "stages.points.steps;")]
+)
+def test_a_misspelt_key_is_no_error_of_the_config_file(key, said, monkeypatch):
     values = flags.FlagValues()
     config_flags.DEFINE_config_file("config", flag_values=values)
-    argv = ["run.py", "--config=configs/unipose.py:smoke", "--config.sede=1"]
+    argv = ["run.py", "--config=configs/unipose.py:smoke", f"--config.{key}=1"]
     monkeypatch.setattr(sys, "argv", argv)  # overrides are looked for there
-    with pytest.raises((AttributeError, KeyError)) as caught:
+    with pytest.raises((AttributeError, KeyError, TypeError)) as caught:
         values(argv)
-    assert config_files.describe(caught.value, argv).startswith("no config key sede")
+    assert config_files.describe(caught.value, argv).startswith(f"no config key {said}")
 
 
 def test_errors_of_the_program_are_raised():

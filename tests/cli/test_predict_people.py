@@ -8,7 +8,7 @@ from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
 from tests.data_pipelines import conftest as rooms
 from unipose_jax import errors, estimator
-from unipose_jax.cli import predict, views
+from unipose_jax.cli import predict, recorded_scene, views
 
 X = np.linspace(-0.8, 0.8, 6)
 
@@ -24,6 +24,7 @@ class Network:
         pass
 
     def body_probability(self, points):
+        self.asked = [*getattr(self, "asked", []), len(points)]
         return np.ones(len(points))
 
     def from_fields(self, fields):
@@ -54,6 +55,14 @@ def run(source, output, monkeypatch, people="one"):
     monkeypatch.setattr(estimator, "load_shipped", lambda modality: Network())
     given = {"modality": "points", "wanted": views.Views(page=False), "people": people}
     return predict.predict(None, None, source, output, **given)
+
+
+def test_only_points_that_are_shown_are_examined(crossing, monkeypatch):
+    monkeypatch.setattr(recorded_scene.sampled, "__defaults__", (5,))
+    network, opened = Network(), recording.open_recording(crossing)
+    _, seen = predict.predict_recording(network, opened, pictures=True)
+    assert network.asked == [5] * len(X)
+    assert [len(xyz) for xyz in seen.clouds.values()] == [5] * len(X)
 
 
 def test_the_person_whom_keypoints_name_is_followed(

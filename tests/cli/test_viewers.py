@@ -9,6 +9,7 @@ from tests.report.viewer import scenes
 from unipose_jax import errors
 from unipose_jax.cli import viewers
 from unipose_jax.report.viewer import scene
+from unipose_jax.skeleton import definitions
 
 
 def test_a_missing_package_is_named_with_its_command(monkeypatch):
@@ -142,3 +143,69 @@ def test_files_of_rerun_of_one_recording_stay_apart(tmp_path):
         (entry,) = chunk.RrdReader(tmp_path / name).recordings()
         found.add(entry.recording_id)
     assert len(found) == 2
+
+
+def beside(made):
+    """The scene with pictures of a camera that is 5 cm to the right and turned."""
+    turn = np.array([[0.8, 0.0, -0.6], [0.0, 1.0, 0.0], [0.6, 0.0, 0.8]])
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = turn, turn @ (-0.05, 0.0, 0.0)
+    camera = scene.Camera(
+        width=80,
+        height=60,
+        intrinsics=np.array([70.0, 72.0, 41.0, 29.0]),
+        cam_from_scene=pose,
+    )
+    pictures = dataclasses.replace(made.pictures, camera=camera)
+    return dataclasses.replace(made, pictures=pictures), turn
+
+
+def test_a_file_of_rerun_has_the_place_of_everything(tmp_path):
+    chunk = pytest.importorskip("rerun.chunk", reason="pip install .[rerun]")
+    made, turn = beside(scenes.make())
+    viewers.show("rerun", made, tmp_path / "a.rrd")
+    found = {}
+    for one in chunk.RrdReader(tmp_path / "a.rrd").stream():
+        batch = one.to_record_batch()
+        own = found.setdefault(str(one.entity_path), {})
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if name == "frame" or ":" in name:
+                own[name] = column.to_pylist()
+    camera = found["/world/camera"]
+    matrix = np.reshape(camera["Pinhole:image_from_camera"], (3, 3)).T
+    np.testing.assert_allclose(matrix, [[70, 0, 41], [0, 72, 29], [0, 0, 1]])
+    scene_from_cam = np.reshape(camera["Transform3D:mat3x3"], (3, 3)).T
+    np.testing.assert_allclose(scene_from_cam, turn.T, atol=1e-6)
+    place = np.ravel(camera["Transform3D:translation"])
+    np.testing.assert_allclose(place, (0.05, 0.0, 0.0), atol=1e-6)
+    bones = found["/world/person_2/prediction/bones"]
+    assert bones["frame"] == [6, 12, 18]
+    xyz = made.people[1].poses[0].xyz[:, definitions.ITOP15.bones]
+    np.testing.assert_allclose(bones["LineStrips3D:strips"], xyz, atol=1e-6)
+
+
+def test_viser_has_the_place_of_everything(monkeypatch):
+    viser = pytest.importorskip("viser", reason="needs viser: pip install .[viser]")
+    from unipose_jax.cli.viewers import viser_scene
+
+    made, turn = beside(scenes.make())
+    bones, cameras = [], []
+    server = viser.ViserServer(port=0, verbose=False)
+    add = {
+        "add_line_segments": lambda name, ends, *_, **__: bones.append((name, ends)),
+        "add_camera_frustum": lambda name, **given: cameras.append(given),
+    }
+    for name, function in add.items():
+        monkeypatch.setattr(server.scene, name, function)
+    try:
+        viser_scene.build(server, made)(2)
+    finally:
+        server.stop()
+    ends = dict(bones)["person 2/prediction"]
+    xyz = made.people[1].poses[0].xyz[2, definitions.ITOP15.bones]
+    np.testing.assert_allclose(ends, xyz, atol=1e-6)
+    (camera,) = cameras
+    assert np.tan(camera["fov"] / 2) == pytest.approx(30 / 72)
+    np.testing.assert_allclose(camera["position"], (0.05, 0.0, 0.0), atol=1e-9)
+    rotation = viser.transforms.SO3(np.asarray(camera["wxyz"])).as_matrix()
+    np.testing.assert_allclose(rotation, turn.T, atol=1e-9)

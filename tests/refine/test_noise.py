@@ -78,3 +78,18 @@ def test_local_motion_is_larger_during_fast_motion():
     assert local.shape == (200, 6)
     np.testing.assert_allclose(local[:140].mean(), 0.002, rtol=0.3)
     np.testing.assert_allclose(local[160:].mean(), 0.05, rtol=0.3)
+
+
+def test_local_motion_at_the_ends_of_a_segment_is_that_beside_them():
+    """Motion is slow before the cut and fast after it."""
+    track = np.concatenate([walk(60, motion=0.002), walk(60, motion=0.05, seed=3)])
+    valid, run = jnp.ones((120, 6), bool), jnp.repeat(jnp.arange(2), 60)
+    found = noise.estimate_levels(
+        jnp.asarray(track, jnp.float32), valid=valid, segment=run
+    )
+    local = noise.local_motion(
+        jnp.asarray(track, jnp.float32), levels=found, valid=valid, segment=run
+    )
+    for end, beside in ((0, 1), (59, 58), (60, 61), (119, 118)):
+        np.testing.assert_array_equal(local[end], local[beside])
+    assert local[60].mean() > 2 * local[59].mean()

@@ -81,9 +81,10 @@ def describe(error: Exception, argv: Sequence[str]) -> str:
     for path in given:
         if text := failure(error, path):
             return text
-    if isinstance(error, AttributeError | KeyError):
+    if isinstance(error, AttributeError | KeyError | TypeError):
         if given and (text := config_keys.unknown(given[-1], argv)):
             return text
+    if isinstance(error, AttributeError | KeyError):
         return f"no config key {_without_quotes(str(error))}"
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {error.msg}"

@@ -234,7 +234,8 @@ def predict_recording(
             *result, cloud.xyz, opened.depth_camera
         )
         if pictures and index in drawn:
-            shown[index] = recorded_scene.sampled(body_of(network, cloud).xyz)
+            few = cloud._replace(xyz=recorded_scene.sampled(cloud.xyz))
+            shown[index] = body_of(network, few).xyz
     if required and not valid.any():
         raise _nobody(opened)
     pose = pose_file.PoseFile(
