@@ -134,7 +134,7 @@ def compare(stored: Mapping[str, Record], records: Sequence[Record], path: Any) 
         rows.append((record.name, f"{ratio:.2f}x", f"{cpu:.2f}x", loads))
     if not rows:
         raise errors.BadInput(f"{path} has none of the rows of this table")
-    (commits,) = {f"{next(iter(stored.values())).commit} to {records[0].commit}"}
+    commits = f"{next(iter(stored.values())).commit} to {records[0].commit}"
     heading = (commits, "speed", "by CPU time", "loads")
     return tabulate.tabulate(rows, heading, "pipe", disable_numparse=True)
 
