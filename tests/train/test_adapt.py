@@ -16,6 +16,8 @@ from unipose_jax.train import loop, teacher
 from unipose_jax.train.checkpoints import checkpoint
 from unipose_jax.train.evaluation import evaluate
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 
 @pytest.fixture(scope="module")
 def filmed(rendered_people, tmp_path_factory):

@@ -32,9 +32,10 @@ def config(pools):
 
 
 @pytest.fixture(scope="module")
-def trained(config, tmp_path_factory) -> pathlib.Path:
-    """A run of all three stages."""
-    workdir = tmp_path_factory.mktemp("run")
+def trained(config, smoke_run, tmp_path_factory) -> pathlib.Path:
+    """A run of all three stages, begun with the points alone."""
+    workdir = tmp_path_factory.mktemp("runs") / "run"
+    shutil.copytree(smoke_run.workdir, workdir)
     assert run("train", config, workdir=workdir) == 0
     return workdir
 

@@ -21,6 +21,7 @@ from unipose_jax.train.evaluation import evaluate
 from unipose_jax.train.plan import checks
 from unipose_jax.train.recipes import stage2
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
 ITOP = skeleton.ITOP15
 STUDENTS = ("depth", "rgb")
 

@@ -69,7 +69,7 @@ def test_every_picture_is_scored_whatever_the_batch(collection, tmp_path):
     recipe, source = stages.recipe(config), config_data.open_split(config, "validation")
     data = config_data.typed(config.data)
     example = jax.tree.map(jnp.asarray, restore.dummy_inputs(data, recipe.inputs))
-    params = recipe.network.init(jax.random.key(0), **example)
+    params = jax.jit(recipe.network.init)(jax.random.key(0), **example)
     scores = {}
     for size in (len(source) - 1, len(source)):
         config.global_batch_size = size
