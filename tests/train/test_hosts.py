@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def smoke(cache) -> dict[str, object]:
     """Changes of the smoke config: fewer terms and blocks, which compile sooner."""
-    used = ("point_to_ray", "confidence", "speed")
+    used = ("point_to_ray", "surface", "confidence", "bone_constancy", "speed")
     weights = unipose.get_config("smoke").loss_weights
     unused = {f"loss_weights.{name}": 0.0 for name in weights if name not in used}
     return unused | {"model.num_blocks": 1, "data.cache_dir": cache}
