@@ -107,6 +107,13 @@ def test_several_recordings_need_a_folder(recordings, tmp_path):
         run("predict", input=recordings, output=tmp_path / "p.npz", pictures=False)
 
 
+def test_workers_of_a_single_recording_have_nothing_to_do(recordings, tmp_path, capsys):
+    given = {"output": tmp_path / "p.npz", "pictures": False, "workers": 2}
+    run("predict", input=recordings / "a", **given)
+    assert "all/a is one recording" in capsys.readouterr().err
+    assert (tmp_path / "p.npz").exists()
+
+
 def test_a_scene_of_several_recordings_is_not_served(recordings, tmp_path):
     with pytest.raises(errors.BadInput, match="serves one recording"):
         run("predict", input=recordings, output=tmp_path / "p", viewer="viser")

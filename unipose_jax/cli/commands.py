@@ -82,6 +82,11 @@ def _engine(options) -> Any:
     return _mode("engine").from_flags(options.scheduler, options.workers)
 
 
+def _engine_of(source: pathlib.Path, options) -> Any:
+    """Where the work on a folder of recordings runs; None for a single recording."""
+    return _mode("engine").for_recordings(source, options.scheduler, options.workers)
+
+
 def _train(config, options) -> int:
     return _mode("train").train(config, _start(options))
 
@@ -125,8 +130,7 @@ def _predict(config, options) -> int:
         source,
         paths.required(options, "output"),
     )
-    engine = _engine(options)
-    if paths.has_recordings(source):
+    if engine := _engine_of(source, options):
         return _mode("recording_folders").predict_all(
             config, *where, engine=engine, **given
         )
@@ -214,8 +218,7 @@ def _keypoints(config, options) -> int:
         paths.optional(options, "model"),
         options.skeleton or "COCO17",
     )
-    engine = _engine(options)
-    if paths.has_recordings(given[0]):
+    if engine := _engine_of(given[0], options):
         return _mode("recording_folders").detect_all(*given, engine=engine)
     return _mode("keypoints").show_keypoints(*given)
 

@@ -1,6 +1,9 @@
 """Where the independent work of a mode runs: `--workers` and `--scheduler`."""
 
+import pathlib
+
 from unipose_jax import cluster, errors
+from unipose_jax.cli import paths
 
 
 def from_flags(scheduler: str, workers: int) -> cluster.Engine:
@@ -21,3 +24,22 @@ def from_flags(scheduler: str, workers: int) -> cluster.Engine:
             "of that cluster do the work"
         )
     return cluster.Engine(scheduler, workers)
+
+
+def for_recordings(
+    source: pathlib.Path, scheduler: str, workers: int
+) -> cluster.Engine | None:
+    """The engine for a folder of recordings; None if it is a single one.
+
+    Raises:
+        errors.BadInput: the flags do not fit.
+    """
+    engine = from_flags(scheduler, workers)
+    if paths.has_recordings(source):
+        return engine
+    if engine != cluster.HERE:
+        errors.warn(
+            "--workers and --scheduler share out the recordings of a folder; "
+            f"{source} is one recording, which this process works on"
+        )
+    return None
