@@ -31,7 +31,7 @@ from benchmarks.speed import (
     training,
 )
 from data_pipelines.ground import file_io
-from unipose_jax import errors
+from unipose_jax import cluster, errors
 from unipose_jax.cli import commands
 from unipose_jax.report.pages import run_page
 
@@ -136,7 +136,7 @@ def measure(
                 commit=origin["commit"],
                 jax=jax.__version__,
                 load=load,
-                cores=_cores(),
+                cores=cluster.num_cores(),
                 peak_memory_mb=_peak_memory() // 2**20,
             )
         )
@@ -162,11 +162,9 @@ def device() -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     models = [line.partition(":")[2] for line in lines if line.startswith("model name")]
     processor = models[0].strip() if models else "CPU"
-    return f"{run_page.provenance()['device']}, {_cores()} cores of {processor}"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+    return (
+        f"{run_page.provenance()['device']}, {cluster.num_cores()} cores of {processor}"
+    )
 
 
 def _peak_memory() -> int:

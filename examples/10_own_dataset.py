@@ -47,7 +47,7 @@ if __name__ == "__main__":
     opened = recording.open_recording(sample.cached())
     people = opened.keypoint_detections().by_frame
     depth = [opened.depth(index) for index in range(len(opened))]
-    uv = [people[frame][0] for frame in opened.frames]
+    uv = [people[frame][0] for frame in opened.frames]  # here, also pixels of depth
     camera, time = opened.depth_camera.intrinsics, opened.time
     config, folder = get_config("smoke"), pathlib.Path(tempfile.mkdtemp())
     for name in sequence.SPLITS:

@@ -33,9 +33,8 @@ else:
 values = settings.DataSettings.from_config(config.data)
 clips = sources.open_split(values, "train")
 print(f"{len(clips)} clips; {config.data.frames} frames each")
-for name, value in clips[
-    0
-].items():  # a dict of arrays: data_pipelines/ground/schema.py
+first = clips[0]  # a dict of arrays: data_pipelines/ground/schema.py
+for name, value in first.items():
     print(f"{name}: {value.dtype} {value.shape}")
 
 if importlib.util.find_spec("torch"):

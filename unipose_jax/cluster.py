@@ -271,13 +271,17 @@ def _connect(engine: Engine) -> Iterator[Any]:
         yield client
 
 
+def num_cores() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux, where there may be more
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _share_of_machine(workers: int) -> dict[str, str]:
     """Variables that limit XLA in each worker to its share of cores and GPU memory."""
-    cores = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):  # Linux, where a process may have fewer
-        cores = len(os.sched_getaffinity(0))
     return {
-        "PJRT_NPROC": str(max(1, cores // workers)),
+        "PJRT_NPROC": str(max(1, num_cores() // workers)),
         "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 / workers:.3f}",
     }
 

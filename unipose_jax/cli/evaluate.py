@@ -123,7 +123,7 @@ def _evaluate_stage(stage: Stage, *, others) -> dict[str, Any]:
     for name, informed_results in with_keypoints.items():
         if text := run_page.summary_text(informed_results):
             print(f"{stage.name} without 2D keypoints above, {name} here:\n{text}")
-    for table in run_page.study_tables(studied).values():
+    for table in run_page.study_tables(studied):
         print(tables.to_text(table))
     if not results["all"]["num_frames"]:
         print(

@@ -109,7 +109,7 @@ def predict_all(
         errors.BadInput: some recordings cannot be used; the others are finished.
     """
     networks.check(config, workdir)
-    if output.suffix or output.is_file():
+    if output.suffix == ".npz" or output.is_file():
         raise errors.BadInput(
             f"--input={source} is a folder of recordings, so --output must be a "
             f"folder, not {output}"

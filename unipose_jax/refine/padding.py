@@ -24,10 +24,8 @@ def padded_length(count: int) -> int:
     """
     length = _SHORTEST
     while length < count:
-        odd = length * 3 // 2
-        if length & (length - 1):  # 96, 192, ...: the next one is a power of two
-            odd = length * 4 // 3
-        length = odd
+        is_power_of_two = not length & (length - 1)
+        length = length * 3 // 2 if is_power_of_two else length * 4 // 3
     return length
 
 

@@ -84,26 +84,20 @@ def report_run(
         "protocol": protocol,
         "provenance": origin,
         "results": results,
-        **({"results_with_keypoints": with_keypoints} if with_keypoints else {}),
-        **({"conditions": conditions} if conditions else {}),
-        **({"study": studied} if studied else {}),
+        "results_with_keypoints": with_keypoints,
+        "conditions": conditions,
+        "study": studied,
     }
-    text = json.dumps(tables.plain(record), indent=1)
-    atomic.write_text(workdir / "metrics.json", text + "\n")
+    _write_metrics(workdir, record)
     path = workdir / "report" / "index.html"
     title = f"{config['recipe']} on {data.name}"
     page.begin_page(path, title=title)
-    numbers = {
-        **_main_table(results, protocol),
-        **_condition_tables(conditions or {}),
-        **study_tables(studied or {}),
-    }
     scenes = examples.scenes_of(data.skeleton, test, predicted, images)
     code = json.dumps(config, indent=2, default=str, ensure_ascii=False)
     page.write_page(
         path,
         [
-            page.Section("Results", numbers=list(numbers.values())),
+            _metrics_section(results, conditions, studied, protocol),
             page.Section("Examples", scenes=scenes),
             page.Section("Learning", charts=curves.of_run(logs.read_log(log))),
             page.Section("Joints", numbers=_joints(results, data.skeleton)),
@@ -117,6 +111,28 @@ def report_run(
         headlines=_headlines(results),
     )
     return path
+
+
+def _write_metrics(workdir: pathlib.Path, record: Mapping[str, Any]) -> None:
+    """Writes `metrics.json`, without results that there are none of."""
+    kept = {name: value for name, value in record.items() if value not in (None, {})}
+    text = json.dumps(tables.plain(kept), indent=1)
+    atomic.write_text(workdir / "metrics.json", text + "\n")
+
+
+def _metrics_section(
+    results: Results,
+    conditions: Results | None,
+    studied: Mapping[str, Results] | None,
+    protocol: str,
+) -> page.Section:
+    """The results in tables."""
+    found = [
+        *_main_table(results, protocol),
+        *_condition_tables(conditions or {}),
+        *study_tables(studied or {}),
+    ]
+    return page.Section("Results", numbers=found)
 
 
 def _input_section(folder: pathlib.Path, skeleton: str, test) -> list[page.Section]:
@@ -136,8 +152,8 @@ def _input_section(folder: pathlib.Path, skeleton: str, test) -> list[page.Secti
     return [page.Section("What the networks are fed", text=text, figures=figures)]
 
 
-def study_tables(studied: Mapping[str, Results]) -> dict[str, tables.Table]:
-    """Tables of what `train.evaluation.lifting_study` found, by file name.
+def study_tables(studied: Mapping[str, Results]) -> list[tables.Table]:
+    """Tables of what `train.evaluation.lifting_study` found.
 
     Args:
         studied: by name, rows of metrics by name.
@@ -152,25 +168,25 @@ def study_tables(studied: Mapping[str, Results]) -> dict[str, tables.Table]:
         name: {row: values for row, values in rows.items() if values}
         for name, rows in studied.items()
     }
-    return {
-        name: tables.metrics_table(rows, title=titles[name])
+    return [
+        tables.metrics_table(rows, title=titles[name])
         for name, rows in scored.items()
         if rows
-    }
+    ]
 
 
 def conditions_text(conditions: Results) -> str:
     """What `train.evaluation.evaluate.metrics_by_condition` found, for the terminal."""
-    return "\n".join(map(tables.to_text, _condition_tables(conditions).values()))
+    return "\n".join(map(tables.to_text, _condition_tables(conditions)))
 
 
-def _condition_tables(conditions: Results) -> dict[str, tables.Table]:
+def _condition_tables(conditions: Results) -> list[tables.Table]:
     conditions = _scored(conditions)
     if not conditions:
-        return {}
+        return []
     title = "By depth of the person and by how far they turn away from the camera"
     shown = ("num_frames", "map_10cm", "mpjpe_mm", "pa_mpjpe_mm")
-    return {"conditions": tables.metrics_table(conditions, keys=shown, title=title)}
+    return [tables.metrics_table(conditions, keys=shown, title=title)]
 
 
 def comparison_text(results: Mapping[str, Results]) -> str:
@@ -256,8 +272,8 @@ def _table(results: Results, title: str = "") -> tables.Table:
     return tables.metrics_table(rows, keys=KEYS, title=title)
 
 
-def _main_table(results: Results, title: str) -> dict[str, tables.Table]:
-    return {"metrics": _table(results, title)} if has_truth(results) else {}
+def _main_table(results: Results, title: str) -> list[tables.Table]:
+    return [_table(results, title)] if has_truth(results) else []
 
 
 def _joints(results: Results, skeleton: str) -> list[tables.Table]:
