@@ -1,11 +1,11 @@
 """HTML pages of results, which open from disk without a network.
 
-All text is escaped. A viewer is contained in the page; pictures are linked, relative to
-the page, and must lie in its folder, so that the folder can be moved or zipped.
+All text is escaped. Viewer and pictures are contained in the page: it is one file.
 """
 
+import base64
 import dataclasses
-import functools
+import mimetypes
 import pathlib
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ class Figure:
     """An image with its caption.
 
     Attributes:
-        path: file inside the folder of the page.
+        path: file of the image, PNG or another format of browsers.
         caption: text below the image, also its alternative text.
         wide: takes the whole width of the page; narrow images are side by side.
     """
@@ -90,7 +90,7 @@ def write_page(
     """Writes the page in one step.
 
     Args:
-        path: of the page, in the folder that holds its pictures.
+        path: of the page.
         sections: from top to bottom; empty ones are left out.
         title: of the page.
         subtitle: below the title: command, commit, device.
@@ -98,9 +98,8 @@ def write_page(
         headlines: the most important figures.
 
     Raises:
-        ValueError: a picture is absent or lies outside the folder.
+        ValueError: there is no file of a picture.
     """
-    folder = pathlib.Path(path).resolve().parent
     template = jinja2.Template(
         _TEMPLATE.read_text(encoding="utf-8"),
         autoescape=True,
@@ -113,7 +112,7 @@ def write_page(
         subtitle=subtitle,
         notice=notice,
         headlines=headlines,
-        link_to=functools.partial(_link, folder),
+        source_of=_source,
         viewer=embed if any(section.is_interactive for section in sections) else None,
     )
     atomic.write_text(path, text)
@@ -147,9 +146,10 @@ def is_ours(path: atomic.Path) -> bool:
     return _GENERATOR in text or _OLDER in text
 
 
-def _link(folder: pathlib.Path, figure: Figure) -> str:
-    """Path of a picture, relative to the folder of the page."""
-    target = pathlib.Path(figure.path).resolve()
-    if not target.is_file() or not target.is_relative_to(folder):
-        raise ValueError(f"no picture {figure.path} inside {folder}")
-    return target.relative_to(folder).as_posix()
+def _source(figure: Figure) -> str:
+    """The picture itself as a `data:` URL."""
+    path = pathlib.Path(figure.path)
+    if not path.is_file():
+        raise ValueError(f"no picture {path}")
+    kind, _ = mimetypes.guess_type(path.name)
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
