@@ -1,6 +1,7 @@
 """Poses in a depth recording: `run.py --mode=predict`."""
 
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -281,20 +282,28 @@ def _from_points(
         camera = estimator.KeypointCamera(
             opened.keypoint_camera.intrinsics, opened.color_from_depth
         )
-    live = estimator.OnlineEstimator(
-        network, opened.rays, opened.depth_camera.intrinsics, keypoint_camera=camera
-    )
     clouds = person.clouds
     if "color_crop" not in network.inputs:  # colour is read in this thread
         clouds = read_ahead.read_ahead(clouds)
-    for index, cloud in enumerate(clouds):
-        seen = _crops(network, opened, index, cloud) if len(cloud.xyz) else {}
-        time = float(opened.time[index])
-        given = _keypoints(person, index)
-        pose = live.from_points(
-            cloud.xyz, time, seen, opened.color_from_depth, keypoints=given
+    clouds, shown = itertools.tee(clouds)
+    frames = (
+        estimator.PersonFrame(
+            cloud.xyz,
+            float(opened.time[index]),
+            _crops(network, opened, index, cloud) if len(cloud.xyz) else None,
+            _keypoints(person, index),
         )
-        yield index, cloud, pose, live.used_keypoints
+        for index, cloud in enumerate(clouds)
+    )
+    poses = estimator.predict_frames(
+        network,
+        frames,
+        keypoint_camera=camera,
+        cam_from_points=opened.color_from_depth,
+    )
+    for index, (cloud, pose) in enumerate(zip(shown, poses, strict=True)):
+        result = None if pose is None else (pose.xyz, pose.confidence)
+        yield index, cloud, result, pose is not None and pose.used_keypoints
 
 
 def _keypoints(
