@@ -12,7 +12,7 @@ from data_pipelines.ground import file_io, pose_file, read_ahead
 from data_pipelines.readers.recordings import mounting_check, recording
 from data_pipelines.sequences import diagnosis, keypoint_check, person_crops, tracks
 from data_pipelines.sequences import people as people_lib
-from unipose_jax import errors, estimator, skeleton
+from unipose_jax import errors, estimator, progress, skeleton
 from unipose_jax.cli import (
     conventions,
     networks,
@@ -227,16 +227,17 @@ def predict_recording(
             keypoints = predicted_people.read_keypoints(network, opened)
         person = predicted_people.Person(clouds, keypoints)
     used = np.zeros(len(opened), bool)
-    for index, cloud, result, used[index] in look(network, opened, person):
-        if result is None:
-            continue
-        xyz[index], confidence[index] = result
-        valid[index] = reliability.reliable_joints(
-            *result, cloud.xyz, opened.depth_camera
-        )
-        if pictures and index in drawn:
-            few = cloud._replace(xyz=recorded_scene.sampled(cloud.xyz))
-            shown[index] = body_of(network, few).xyz
+    with progress.Bar(len(opened), "predict", "frame") as bar:
+        for index, cloud, result, used[index] in look(network, opened, person):
+            if result is not None:
+                xyz[index], confidence[index] = result
+                valid[index] = reliability.reliable_joints(
+                    *result, cloud.xyz, opened.depth_camera
+                )
+                if pictures and index in drawn:
+                    few = cloud._replace(xyz=recorded_scene.sampled(cloud.xyz))
+                    shown[index] = body_of(network, few).xyz
+            bar.update()
     if required and not valid.any():
         raise _nobody(opened)
     pose = pose_file.PoseFile(
