@@ -101,7 +101,7 @@ def find(
 
 
 class _Read(NamedTuple):
-    index: int
+    place: int
     depth: np.ndarray | None
     mask: np.ndarray | None
     error: errors.BadInput | None
