@@ -1,7 +1,7 @@
 """What a network is fed of successive frames."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from unipose_jax.skeleton import units
 _TIMES = 8  # successive times whose unit is checked
 Fields = Mapping[str, np.ndarray]
 Keypoints2D = tuple[np.ndarray, np.ndarray]
+Frame = TypeVar("Frame")
 
 
 class Camera(NamedTuple):
@@ -141,31 +142,27 @@ class FrameInputs:
         measured = [bool(f["points_valid"].any()) for f in (before, after)]
         return near and measured[0] == measured[1]
 
-    def predict(
+    def clip(
         self, frames: Sequence[Fields], cam_from_points: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Predicts the joints of a clip.
+    ) -> dict[str, np.ndarray]:
+        """Batch fields of one clip.
 
         Args:
-            frames: fields of at most `Estimator.frames` frames of a clip. If there are
-                fewer, the first is repeated before it.
+            frames: fields of `Estimator.frames` successive frames.
             cam_from_points: (4, 4), from the depth to the colour camera, for crops.
-
-        Returns:
-            xyz (frames, joints, 3), metres, camera frame, and confidence (frames,
-            joints) of the network.
         """
-        missing = self._estimator.frames - len(frames)
-        window = [frames[0]] * missing + list(frames)
-        shared = set.intersection(*(set(fields) for fields in window))
-        clip = {name: np.stack([f[name] for f in window])[None] for name in shared}
+        shared = set.intersection(*(set(fields) for fields in frames))
+        clip = {name: np.stack([f[name] for f in frames])[None] for name in shared}
         clip["time"] = (clip["time"] - clip["time"][:, :1]).astype(np.float32)
         if "color_crop" in clip and cam_from_points is not None:
             clip["cam_from_points"] = np.asarray(cam_from_points, np.float32)[None]
         if self.camera is not None:
             clip |= self._camera_fields(clip.get("cam_from_points"))
-        xyz, confidence = self._estimator.from_fields(clip)
-        return xyz[0, missing:], confidence[0, missing:]
+        return clip
+
+    def padded(self, frames: Sequence[Frame]) -> list[Frame]:
+        """A clip of full length: the first frame is repeated before the others."""
+        return [frames[0]] * (self._estimator.frames - len(frames)) + list(frames)
 
     def _camera_fields(self, of_crops: np.ndarray | None) -> dict[str, np.ndarray]:
         """Batch fields of the keypoints' camera, which is also that of colour crops."""

@@ -1,6 +1,7 @@
 """Poses from successive depth frames."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,9 +10,17 @@ from data_pipelines.sequences import tracks
 from unipose_jax.estimator import frame_inputs, network
 from unipose_jax.estimator import keypoints as keypoint_input
 from unipose_jax.geometry import camera
+from unipose_jax.models import patch_embedding
 from unipose_jax.skeleton import units
 
 _ENOUGH = 6  # keypoints; fewer do not tell the distance of a person without depth
+
+
+class _Seen(NamedTuple):
+    """A frame of the window."""
+
+    fields: dict[str, np.ndarray]
+    patches: patch_embedding.Patches | None  # tokens of its cloud
 
 
 class OnlineEstimator:
@@ -59,7 +68,7 @@ class OnlineEstimator:
         self._segmenter = segmenter.Segmenter(rays, intrinsics)
         self.used_keypoints = False  # of the newest frame
         self.person = np.zeros((0, 3), np.float32)  # its points, metres, of that frame
-        self._window: list[dict[str, np.ndarray]] = []
+        self._window: list[_Seen] = []
 
     def __call__(
         self,
@@ -187,11 +196,15 @@ class OnlineEstimator:
         cam_from_points: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Adds a frame to the window; joints and confidence of this frame."""
-        if self._window and not self._inputs.follows(self._window[-1], fields):
+        if self._window and not self._inputs.follows(self._window[-1].fields, fields):
             self._window = []
-        self._window = [*self._window, fields][-self._estimator.frames :]
-        found, confidence = self._inputs.predict(self._window, cam_from_points)
-        return found[-1], confidence[-1]
+        patches = self._estimator.embed(fields["points"], fields["points_valid"])
+        self._window.append(_Seen(fields, patches))
+        self._window = self._window[-self._estimator.frames :]
+        frames = self._inputs.padded(self._window)
+        clip = self._inputs.clip([frame.fields for frame in frames], cam_from_points)
+        known = [frame.patches for frame in frames if frame.patches is not None]
+        return self._estimator.newest(clip, known or None)
 
     def _hint(
         self, keypoints: tuple[np.ndarray, np.ndarray] | None

@@ -67,9 +67,11 @@ def predict_frames(
 
     def predict() -> Iterator[RecordedPose]:
         if new:
-            fields = [frame.fields for frame in known]
-            found = inputs.predict(fields, cam_from_points)
-            for frame, *pose in list(zip(known, *found, strict=True))[-new:]:
+            frames = inputs.padded(known)
+            fields = [frame.fields for frame in frames]
+            found = estimator.from_fields(inputs.clip(fields, cam_from_points))
+            both = (part[0] for part in found)
+            for frame, *pose in list(zip(frames, *both, strict=True))[-new:]:
                 yield _calibrated(estimator, frame, *pose)
 
     for frame in frames:
