@@ -50,6 +50,12 @@ _QUICK = flags.DEFINE_bool(
     "About two minutes: small networks, fewer rows and repeats.",
     flag_values=_FLAGS,
 )
+_PROFILE = flags.DEFINE_string(
+    "profile",
+    "",
+    "Folder for traces of rows, for TensorBoard and Perfetto.",
+    flag_values=_FLAGS,
+)
 _RECORDING = flags.DEFINE_string(
     "recording", "", "For predict; default: rendered.", flag_values=_FLAGS
 )
@@ -89,7 +95,7 @@ def main(argv: list[str]) -> None:
             recording=_path(_RECORDING.value),
             model=_path(_MODEL.value),
         )
-        records = measure(names, chosen, where, output)
+        records = measure(names, chosen, where, output, _path(_PROFILE.value))
     print(f"{where}\n\n{table.to_markdown(records)}")
     if stored:
         print(f"\n{table.compare(stored, records, _COMPARE.value)}")
@@ -117,13 +123,22 @@ def measure(
     chosen: options.Options,
     where: str,
     output: pathlib.Path | None = None,
+    traces: pathlib.Path | None = None,
 ) -> list[table.Record]:
-    """Measures rows; writes those that there are after each."""
+    """Measures rows; writes those that there are after each.
+
+    Args:
+        names: of the rows.
+        chosen: settings of all rows.
+        where: the device, in words.
+        output: file of JSON lines.
+        traces: folder of the traces, each in `traces`/group/row.
+    """
     origin, records = run_page.provenance(), []
     for name in names:
         load = os.getloadavg()[0]
         try:
-            with _silence():
+            with _silence(), timing.traced(traces and traces / name):
                 measured = ROWS[name](chosen)
         except timing.Skipped as reason:
             print(f"{name}: skipped, {reason}")

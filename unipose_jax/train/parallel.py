@@ -144,6 +144,21 @@ def shard(batch):
     return jax.tree.map(lambda x: x.reshape(devices, -1, *x.shape[1:]), batch)
 
 
+def put(batch):
+    """`shard`, and sends each part to its device without waiting."""
+    return jax.device_put(shard(batch), jax.NamedSharding(_local_mesh(), jax.P(AXIS)))
+
+
+def put_everywhere(tree):
+    """Sends whole arrays, such as a key, to all local devices without waiting."""
+    return jax.device_put(tree, jax.NamedSharding(_local_mesh(), jax.P()))
+
+
+def _local_mesh() -> jax.sharding.Mesh:
+    """Places arrays as `replicate` does."""
+    return jax.sharding.Mesh(np.array(jax.local_devices()), (AXIS,))
+
+
 def unshard(batch):
     """Undoes `shard`, where the batch is."""
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch)
