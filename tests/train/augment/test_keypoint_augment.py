@@ -8,7 +8,6 @@ from unipose_jax.geometry import camera
 from unipose_jax.train import settings
 from unipose_jax.train.augment import keypoint_augment
 
-
 augment_clip = jax.jit(
     keypoint_augment.augment_clip, static_argnames=("config", "skeleton")
 )
