@@ -208,12 +208,19 @@ def smoke_run(pools, shared_folder) -> SmokeRun:
 
 
 @pytest.fixture(scope="session")
-def rendered_recording(tmp_path_factory) -> pathlib.Path:
-    """A rendered person, as a user's recording."""
+def rendered_recording(shared_folder) -> pathlib.Path:
+    """A rendered person, as a user's recording; not to be changed."""
+    folder = shared_folder / "person"
+    with made_once(folder) as missing:
+        if missing:
+            write_rendered_recording(folder)
+    return folder
+
+
+def write_rendered_recording(folder: pathlib.Path) -> None:
     data = unipose.get_config("smoke").data
     data.frames, data.scene.height, data.scene.width = 4, 96, 128
     clip = clip_pool.render_images(config_data.typed(data), "test", 1)
-    path = tmp_path_factory.mktemp("recordings") / "person"
     camera = calibration.make_camera(128, 96, clip["depth_intrinsics"][0])
     truth = pose_file.PoseFile(
         xyz=clip["xyz"][0],
@@ -223,9 +230,8 @@ def rendered_recording(tmp_path_factory) -> pathlib.Path:
     )
     depth = list(clip["depth"][0])
     recording.write_recording(
-        path, depth=depth, depth_camera=camera, fps=15.0, joints=truth
+        folder, depth=depth, depth_camera=camera, fps=15.0, joints=truth
     )
-    return path
 
 
 @pytest.fixture(scope="session")
