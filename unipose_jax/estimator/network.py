@@ -182,7 +182,7 @@ class Estimator:
         order = np.random.default_rng(0).permutation(len(points))
         for start in range(0, len(points), self.num_points):
             chosen = order.take(range(start, start + self.num_points), mode="wrap")
-            shape = (1, self.frames, self.num_points)
+            shape = (1, 1, self.num_points)  # a clip of this frame alone
             fields = {
                 "points": np.broadcast_to(points[chosen], (*shape, 3)),
                 "points_valid": np.ones(shape, bool),
