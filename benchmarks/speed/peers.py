@@ -74,7 +74,7 @@ class _Graph:
             self._nodes,
             "a2j",
             [value("crop", float32, [1, 3, _SIDE, _SIDE])],
-            [value(name, float32, None) for name in outputs],
+            [value(name, float32, ["n", "c", "v", "u"]) for name in outputs],
             self._weights,
         )
         opset = self._make.make_opsetid("", 17)
