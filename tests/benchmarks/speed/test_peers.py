@@ -13,7 +13,7 @@ def test_a2j_has_the_layers_of_its_paper():
     # 53 convolutions of a ResNet-50, and three branches of five.
     assert kinds["Conv"] == 53 + 15
     for output in model.graph.output:
-        output.type.tensor_type.shape.Clear()
+        output.type.tensor_type.ClearField("shape")
     inferred = onnx.shape_inference.infer_shapes(model).graph
     shapes = {
         value.name: [axis.dim_value for axis in value.type.tensor_type.shape.dim]
