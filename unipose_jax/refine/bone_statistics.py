@@ -38,6 +38,7 @@ def estimate_lengths(
     person: Int[Array, " time"],
     noise: Float[Array, " joints"],
     skeleton: definitions.Skeleton,
+    unbiased: bool = True,
 ) -> BoneLengths:
     """Median bone lengths of each person, and their variation beyond the noise.
 
@@ -57,6 +58,8 @@ def estimate_lengths(
     spread = 1.4826 * robust.masked_median(strayed, known, axis=0)
     noise_sq = noise[child] ** 2 + noise[parent] ** 2
     excess = jnp.sqrt(jnp.maximum(spread**2 - noise_sq, 0.0))
+    if unbiased:
+        median = _without_bias(median, noise_sq)
     pooled = _pool_left_right(median, number, spread, skeleton)
     return BoneLengths(length=pooled[person], excess=excess)
 
@@ -79,6 +82,16 @@ def add_slow_errors(
     for end in np.asarray(skeleton.bones, np.int32).T:
         noise = noise.at[end].max(each_end)
     return noise
+
+
+def _without_bias(length, noise_sq):
+    r"""Lengths whose median with noise of a variance per coordinate is `length`.
+
+    Noise across a bone lengthens it: the median of |d + n| is sqrt(d^2 + 2 s^2) for
+    long bones, and sqrt(2.4) s for d = 0.
+    """
+    sq = length**2 - 2.0 * noise_sq[None]
+    return jnp.sqrt(jnp.maximum(sq, (0.5 * length) ** 2))
 
 
 def _pool_left_right(median, number, spread, skeleton):

@@ -232,13 +232,14 @@ def _error_levels(track, keypoints, skeleton):
     )
 
 
-def _bone_lengths(xyz, track, skeleton):
+def _bone_lengths(xyz, track, skeleton, *, unbiased=True):
     return bone_statistics.estimate_lengths(
         xyz,
         valid=track.valid,
         person=track.person,
         noise=track.level.noise,
         skeleton=skeleton,
+        unbiased=unbiased,
     )
 
 
@@ -272,7 +273,7 @@ def _undo_swaps(expected, track, problem, exchanged, *, skeleton):
         problem,
         observed=swaps.swap_sides(track.filled, swapped, skeleton=skeleton),
         weight=swaps.swap_sides(problem.weight, swapped, skeleton=skeleton),
-        length=_bone_lengths(expected, track, skeleton).length,
+        length=_bone_lengths(expected, track, skeleton, unbiased=False).length,
     )
     return corrected, swapped ^ exchanged
 
