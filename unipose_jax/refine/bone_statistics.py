@@ -38,7 +38,7 @@ def estimate_lengths(
     person: Int[Array, " time"],
     noise: Float[Array, " joints"],
     skeleton: definitions.Skeleton,
-    unbiased: bool = True,
+    error: Float[Array, " joints"] | None = None,
 ) -> BoneLengths:
     """Median bone lengths of each person, and their variation beyond the noise.
 
@@ -58,8 +58,8 @@ def estimate_lengths(
     spread = 1.4826 * robust.masked_median(strayed, known, axis=0)
     noise_sq = noise[child] ** 2 + noise[parent] ** 2
     excess = jnp.sqrt(jnp.maximum(spread**2 - noise_sq, 0.0))
-    if unbiased:
-        median = _without_bias(median, noise_sq)
+    if error is not None:
+        median = _without_bias(median, error[child] ** 2 + error[parent] ** 2)
     pooled = _pool_left_right(median, number, spread, skeleton)
     return BoneLengths(length=pooled[person], excess=excess)
 
