@@ -59,7 +59,8 @@ def estimate_lengths(
     noise_sq = noise[child] ** 2 + noise[parent] ** 2
     excess = jnp.sqrt(jnp.maximum(spread**2 - noise_sq, 0.0))
     if error is not None:
-        median = _without_bias(median, error[child] ** 2 + error[parent] ** 2)
+        error_sq = error[child] ** 2 + error[parent] ** 2
+        median = _without_bias(median, jnp.maximum(error_sq, spread**2))
     pooled = _pool_left_right(median, number, spread, skeleton)
     return BoneLengths(length=pooled[person], excess=excess)
 
