@@ -60,7 +60,9 @@ def estimate_lengths(
     excess = jnp.sqrt(jnp.maximum(spread**2 - noise_sq, 0.0))
     if error is not None:
         error_sq = error[child] ** 2 + error[parent] ** 2
-        median = _without_bias(median, jnp.maximum(error_sq, spread**2))
+        usual = robust.masked_median(measured, known, axis=0)
+        varied = robust.noise_of_length(usual, spread)
+        median = _without_bias(median, jnp.maximum(error_sq, varied**2))
     pooled = _pool_left_right(median, number, spread, skeleton)
     return BoneLengths(length=pooled[person], excess=excess)
 

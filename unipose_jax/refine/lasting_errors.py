@@ -149,7 +149,9 @@ def bone_variance(
     known = valid[:, child] & valid[:, parent]
     by_bone = jax.vmap(robust.grouped_median, in_axes=(1, 1, None), out_axes=1)
     median, _ = by_bone(length, known, segment)
-    half = 0.5 * _variance((length - median[segment])[..., None], known)
+    spread = jnp.sqrt(_variance((length - median[segment])[..., None], known))
+    usual = robust.masked_median(length, known, axis=0)
+    half = 0.5 * robust.noise_of_length(usual, spread) ** 2
     ends = jnp.concatenate([child, parent])
     total = jnp.zeros(skeleton.num_joints).at[ends].add(jnp.tile(half, 2))
     number = jnp.zeros(skeleton.num_joints).at[ends].add(1.0)
