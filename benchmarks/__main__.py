@@ -23,6 +23,7 @@ from absl import app, flags
 
 from benchmarks.speed import (
     options,
+    peers,
     prediction,
     refining,
     starting,
@@ -50,6 +51,12 @@ _QUICK = flags.DEFINE_bool(
     "About two minutes: small networks, fewer rows and repeats.",
     flag_values=_FLAGS,
 )
+_PROFILE = flags.DEFINE_string(
+    "profile",
+    "",
+    "Folder for traces of rows, for TensorBoard and Perfetto.",
+    flag_values=_FLAGS,
+)
 _RECORDING = flags.DEFINE_string(
     "recording", "", "For predict; default: rendered.", flag_values=_FLAGS
 )
@@ -61,10 +68,10 @@ _CACHE = flags.DEFINE_string(
     flag_values=_FLAGS,
 )
 
-ROWS = training.ROWS | prediction.ROWS | refining.ROWS | starting.ROWS
+ROWS = training.ROWS | prediction.ROWS | refining.ROWS | starting.ROWS | peers.ROWS
 SLOW = (
     *("render/rgb", "loader/0", "loader/2", "step/depth", "step/rgb"),
-    *("start/score_cold", "start/predict_cold", "start/refine_cold"),
+    *("start/score_cold", "start/predict_cold", "start/refine_cold", "peers/a2j"),
 )
 """Rows that compile or render for long; `--quick` leaves them out."""
 
@@ -89,7 +96,7 @@ def main(argv: list[str]) -> None:
             recording=_path(_RECORDING.value),
             model=_path(_MODEL.value),
         )
-        records = measure(names, chosen, where, output)
+        records = measure(names, chosen, where, output, _path(_PROFILE.value))
     print(f"{where}\n\n{table.to_markdown(records)}")
     if stored:
         print(f"\n{table.compare(stored, records, _COMPARE.value)}")
@@ -117,13 +124,22 @@ def measure(
     chosen: options.Options,
     where: str,
     output: pathlib.Path | None = None,
+    traces: pathlib.Path | None = None,
 ) -> list[table.Record]:
-    """Measures rows; writes those that there are after each."""
+    """Measures rows; writes those that there are after each.
+
+    Args:
+        names: of the rows.
+        chosen: settings of all rows.
+        where: the device, in words.
+        output: file of JSON lines.
+        traces: folder of the traces, each in `traces`/group/row.
+    """
     origin, records = run_page.provenance(), []
     for name in names:
         load = os.getloadavg()[0]
         try:
-            with _silence():
+            with _silence(), timing.traced(traces and traces / name):
                 measured = ROWS[name](chosen)
         except timing.Skipped as reason:
             print(f"{name}: skipped, {reason}")

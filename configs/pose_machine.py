@@ -33,6 +33,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.recipe = "pose_machine"
     config.num_train_steps, config.global_batch_size = 4_000, 32
     config.log_every, config.checkpoint_every = 50, 500
+    config.remat = False  # compute activations twice: slower, less memory
     lifting_data(config.data)
     config.model = network()
     config.optimizer.learning_rate = 1e-2

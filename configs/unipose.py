@@ -49,6 +49,7 @@ def stage_1(mode: str) -> ml_collections.ConfigDict:
     config.num_train_steps = 1_500
     config.global_batch_size = 16  # clips over all devices of all hosts
     config.log_every = 50
+    config.remat = False  # compute activations twice: slower, less memory
     config.checkpoint_every = 500  # steps; each checkpoint is validated
 
     config.data = rendered_data()

@@ -27,6 +27,7 @@ def get_config(mode: str = "quick") -> ml_collections.ConfigDict:
     config.recipe = "wsp"
     config.num_train_steps, config.global_batch_size = 1_200, 16
     config.log_every, config.checkpoint_every = 50, 400
+    config.remat = False  # compute activations twice: slower, less memory
     crowd_data(config.data)
     config.model = network()
     config.optimizer.learning_rate, config.optimizer.ema_decay = 0.015, 0.99

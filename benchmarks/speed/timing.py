@@ -1,8 +1,11 @@
 """Repeated timing of a function, and its median and spread."""
 
+import contextlib
+import contextvars
 import dataclasses
+import pathlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +14,11 @@ import numpy as np
 REPEATS = 5
 """Least number of repeats of a function."""
 
+TRACED = 3
+"""Calls in a trace, after the timed ones."""
+
 Clock = Callable[[], float]
+_traces = contextvars.ContextVar[pathlib.Path | None]("traces", default=None)
 
 
 class Skipped(Exception):
@@ -71,7 +78,21 @@ def repeat(
         jax.block_until_ready(call())
         walls.append(wall() - begun[0])
         cpus.append(cpu() - begun[1])
+    if folder := _traces.get():
+        with jax.profiler.trace(folder, create_perfetto_trace=True):
+            for _ in range(TRACED):
+                jax.block_until_ready(call())
     return Times(walls, cpus)
+
+
+@contextlib.contextmanager
+def traced(folder: pathlib.Path | None) -> Iterator[None]:
+    """Within it, `repeat` traces some calls after the timed ones; None traces none."""
+    token = _traces.set(folder)
+    try:
+        yield
+    finally:
+        _traces.reset(token)
 
 
 def rate(times: Times, amount: float, unit: str, shapes: str) -> Measured:

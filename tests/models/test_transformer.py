@@ -56,3 +56,37 @@ def test_inactive_tokens_do_not_change_other_tokens(block):
     kept = np.array([0, 1, 2, 4])
     expected = apply(params, TOKENS[:, kept])
     np.testing.assert_allclose(found[:, kept], expected, atol=1e-5)
+
+
+def test_features_of_the_last_tokens_alone_are_the_same(block):
+    _, params = block
+    active = jnp.ones((2, 5), bool).at[:, 1].set(False)
+    network = transformer.Block(num_heads=2)
+    whole = network.apply(params, TOKENS, active)
+    found = network.apply(params, TOKENS, active, last=2)
+    assert found.shape == (2, 2, 8)
+    np.testing.assert_allclose(found, whole[:, 3:], atol=1e-6)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_and_its_gradient_equal_those_of_jax(masked):
+    keys = jax.random.split(jax.random.key(1), 4)
+    inputs = [3.0 * jax.random.normal(key, (2, 5, 2, 4)) for key in keys[:3]]
+    active = jnp.array([[True, False, True, True, False], [False] * 5])
+
+    def ours(*inputs):
+        return transformer.attend(*inputs, active if masked else None)
+
+    def jax_own(*inputs):
+        mask = active[:, None, None] if masked else None
+        return jax.nn.dot_product_attention(*inputs, mask=mask)
+
+    def gradients(attend):
+        # A clip without an active token has no meaning, and no effect on a loss.
+        used = 1 if masked else 2
+        turned = jax.random.normal(keys[3], (2, 5, 2, 4)).at[used:].set(0.0)
+        return jax.grad(lambda *x: jnp.sum(attend(*x) * turned), (0, 1, 2))(*inputs)
+
+    np.testing.assert_allclose(ours(*inputs), jax_own(*inputs), atol=1e-5)
+    for found, expected in zip(gradients(ours), gradients(jax_own), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-4)

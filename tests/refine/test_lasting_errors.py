@@ -1,4 +1,5 @@
 import chex
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -30,10 +31,11 @@ def keypoints_of(xyz, *, pixels=0.0, seed=0):
     )
 
 
+@jax.jit
 def levels_of(xyz, keypoints):
     frames = len(xyz)
     return lasting_errors.from_keypoints(
-        jnp.asarray(xyz, jnp.float32),
+        xyz.astype(jnp.float32),
         keypoints=keypoints,
         valid=jnp.ones((frames, 15), bool),
         segment=jnp.zeros(frames, jnp.int32),

@@ -11,7 +11,7 @@ from configs import unipose
 from data_pipelines.loading import loader
 from tests import stages
 from unipose_jax import errors
-from unipose_jax.train import loop, metric_writer
+from unipose_jax.train import loop, metric_writer, parallel, prefetch
 from unipose_jax.train import state as train_state
 from unipose_jax.train.checkpoints import checkpoint, restore
 
@@ -62,10 +62,17 @@ def quick_validation(*_):
 def test_only_training_counts_as_training_time(config, tmp_path, monkeypatch):
     clock = Clock()
 
-    class Batches(loader.Loader):
-        def __next__(self):
-            clock.now += 0.5
-            return super().__next__()
+    def map_step(step):
+        mapped = original(step)
+
+        def run(*arguments):
+            clock.now += 0.5 if compiled else 1e5
+            compiled.append(step)
+            return mapped(*arguments)
+
+        return run
+
+    compiled, original = [], parallel.map_step
 
     class Checkpoints(checkpoint.Checkpoints):
         def save(self, *args, **kwargs):
@@ -80,15 +87,57 @@ def test_only_training_counts_as_training_time(config, tmp_path, monkeypatch):
         return validate
 
     monkeypatch.setattr(metric_writer, "time", clock)
-    monkeypatch.setattr(loader, "Loader", Batches)
+    monkeypatch.setattr(parallel, "map_step", map_step)
     monkeypatch.setattr(checkpoint, "Checkpoints", Checkpoints)
     monkeypatch.setattr(loop, "make_validation_fn", make_validation)
     config.checkpoint_every = 2
     assert loop.train(stages.stage(config, tmp_path))
     lines = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
-    speeds = [line["steps_per_s"] for line in lines if line["split"] == "train"]
-    assert len(speeds) == config.num_train_steps > config.checkpoint_every
+    trained = [line for line in lines if line["split"] == "train"]
+    assert len(trained) == config.num_train_steps > config.checkpoint_every
+    speeds = [line["steps_per_s"] for line in trained if line["step"] > 1]
+    assert "steps_per_s" not in trained[0]  # the first step compiles
     np.testing.assert_allclose(speeds, 2.0, rtol=1e-6)
+
+
+def test_a_first_line_times_the_steps_after_the_compiled_one(tmp_path, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(metric_writer, "time", clock)
+    scalars = parallel.replicate({"loss/total": np.ones(())})
+    with metric_writer.MetricWriter(tmp_path, first_step=0) as log:
+        clock.now += 60.0
+        log.add(1, scalars)
+        log.start_clock()
+        for step in (2, 3):
+            clock.now += 0.25
+            log.add(step, scalars)
+        log.flush()
+    (line,) = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
+    assert line["steps_per_s"] == 4.0
+
+
+def test_steps_transfer_nothing_that_was_not_sent_ahead(config, tmp_path, monkeypatch):
+    def guarded(function):
+        def call(*arguments):
+            with jax.transfer_guard("disallow"):
+                return function(*arguments)
+
+        return call
+
+    original = parallel.map_step
+    for kind, name in (
+        (prefetch.Prefetch, "__next__"),
+        (metric_writer.MetricWriter, "add"),
+        (metric_writer.MetricWriter, "flush"),
+    ):
+        monkeypatch.setattr(kind, name, guarded(getattr(kind, name)))
+    monkeypatch.setattr(parallel, "map_step", lambda step: guarded(original(step)))
+    monkeypatch.setattr(loop, "make_validation_fn", quick_validation)
+    assert loop.train(stages.stage(config, tmp_path))
+    # Were batches fed as they are read, the step would be refused.
+    monkeypatch.setattr(parallel, "put", parallel.shard)
+    with pytest.raises(Exception, match="Disallowed host-to-device transfer"):
+        loop.train(stages.stage(config, tmp_path / "unsent"))
 
 
 def test_a_run_that_diverges_closes_its_checkpoints(

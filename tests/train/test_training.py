@@ -82,16 +82,16 @@ class Signalled(loader.Loader):
 
 
 def train_until_killed(config, workdir, monkeypatch, *, after: int) -> None:
-    """Trains, and dies when batch number `after` + 1 is asked for."""
+    """Trains, and dies after a step that was logged and, if due, saved."""
 
-    class Dying(loader.Loader):
-        def __next__(self):
-            if self.get_state()["step"] == after:
+    class Dying(metric_writer.MetricWriter):
+        def add(self, step, scalars):
+            if step == after + 1:
                 raise KilledError
-            return super().__next__()
+            super().add(step, scalars)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loader, "Loader", Dying)
+        patch.setattr(metric_writer, "MetricWriter", Dying)
         with pytest.raises(KilledError):
             loop.train(stages.stage(config, workdir))
 
@@ -99,7 +99,7 @@ def train_until_killed(config, workdir, monkeypatch, *, after: int) -> None:
 def test_a_killed_and_a_stopped_run_end_as_a_straight_one(
     config, straight, tmp_path, monkeypatch, final_state, capfd
 ):
-    # Dies at step 3, after the checkpoint of step 2 and a logged, unsaved step.
+    # Dies in step 4: step 3 is logged, and step 2 the last that is saved.
     train_until_killed(config, tmp_path, monkeypatch, after=3)
     assert checkpoint.latest_step(tmp_path) == 2
     # Goes on, and SIGTERM while step 3 is made saves step 3 and ends the run.

@@ -3,13 +3,18 @@
 import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jax
 
 from data_pipelines.loading import sources
 from unipose_jax import progress
-from unipose_jax.train import interrupt, metric_writer, optimizer, parallel
+from unipose_jax.train import (
+    interrupt,
+    metric_writer,
+    optimizer,
+    parallel,
+    prefetch,
+)
 from unipose_jax.train import state as train_state
 from unipose_jax.train import step as train_step
 from unipose_jax.train import teacher as teachers
@@ -69,7 +74,9 @@ def _train(stage: Stage, checkpoints: checkpoint.Checkpoints) -> bool:
     state, is_new = _start(stage, checkpoints, batches, teacher)
     first_step, step = int(state.step), int(state.step)
     run_step, validate = _make_steps(stage, state.apply_fn, labeler)
-    key = jax.random.key(stage.seed)
+    key = parallel.put_everywhere(jax.random.key(stage.seed))
+    left = stage.num_steps - first_step
+    ahead = prefetch.Prefetch(batches, stage.recipe.fields, count=left)
     one_host = jax.process_count() == 1
     with (
         interrupt.Interrupt() as stop,
@@ -81,17 +88,16 @@ def _train(stage: Stage, checkpoints: checkpoint.Checkpoints) -> bool:
             disable=not parallel.is_main_process(),
         ) as bar,
     ):
-        saver = _Saver(stage, checkpoints, batches, validate, log)
+        saver = _Saver(stage, checkpoints, ahead, validate, log)
         state = parallel.replicate(state)
         if is_new and (stage.starts_from_teacher or stage.init_weights):
             saver.validate_and_save(0, state)  # training may not improve on it
         for step in range(first_step + 1, stage.num_steps + 1):
-            batch = next(batches)
-            fed = parallel.shard({name: batch[name] for name in stage.recipe.fields})
-            state, scalars = run_step(state, fed, key)
+            state, scalars = run_step(state, next(ahead), key)
             log.add(step, scalars)
             if step == first_step + 1:
                 jax.block_until_ready(state)
+                log.start_clock()  # the step was compiled
             bar.update()
             logging = step == stage.num_steps or step % stage.log_every == 0
             if logging:
@@ -156,7 +162,7 @@ def _make_steps(
     recipe = stage.recipe
     weights_at = optimizer.make_weight_schedule(recipe.objective, stage.num_steps)
     run_step = train_step.make_train_step(
-        recipe.train_terms, weights_at, stage.optimizer.ema_decay
+        *(recipe.train_terms, weights_at, stage.optimizer.ema_decay), remat=stage.remat
     )
     final_weights = weights_at(stage.num_steps)
     validate = make_validation_fn(stage, apply_fn, final_weights, teacher)
@@ -169,7 +175,7 @@ class _Saver:
 
     stage: Stage
     checkpoints: checkpoint.Checkpoints
-    batches: Any
+    batches: prefetch.Prefetch
     validate: Callable
     log: metric_writer.MetricWriter
 

@@ -35,7 +35,7 @@ class MetricWriter:
     def __init__(self, workdir: pathlib.Path, *, first_step: int):
         """Opens the log of `workdir`; continues after `first_step`."""
         self._pending: list[tuple[int, Any]] = []
-        self._since = time.monotonic()
+        self._since, self._untimed = time.monotonic(), 0
         self._file = self._board = None
         if parallel.is_main_process():
             workdir.mkdir(parents=True, exist_ok=True)
@@ -59,8 +59,14 @@ class MetricWriter:
         """Stores the replicated scalars of one training step."""
         self._pending.append((step, scalars))
 
+    def start_clock(self) -> None:
+        """Excludes the stored steps, which took time to compile, from `steps_per_s`."""
+        self._since, self._untimed = time.monotonic(), len(self._pending)
+
     def flush(self) -> str:
         """Writes the means of the stored steps; returns the loss as text.
+
+        `steps_per_s` is absent if no step was timed.
 
         Raises:
             NonFiniteLoss: a stored value is NaN or infinite.
@@ -81,8 +87,9 @@ class MetricWriter:
             for name in values[0]
         }
         now = time.monotonic()
-        means["steps_per_s"] = len(steps) / max(now - self._since, 1e-9)
-        self._pending, self._since = [], now
+        if timed := len(steps) - self._untimed:
+            means["steps_per_s"] = timed / max(now - self._since, 1e-9)
+        self._pending, self._since, self._untimed = [], now, 0
         self.write_scalars(steps[-1], "train", means)
         return f"loss {means['loss/total']:.4f}"
 

@@ -123,8 +123,9 @@ def map_apply(apply: Callable) -> Callable:
 
 def replicate(tree):
     """Puts one copy of a pytree on every local device."""
-    # By the name of the mapped axis: placed otherwise, a step compiles twice.
-    return jax_utils.replicate(tree, axis_name=AXIS)
+    # By the name of the mapped axis: placed otherwise, a step compiles twice. From
+    # NumPy arrays: to stack those of JAX, a program would be compiled for each shape.
+    return jax_utils.replicate(jax.device_get(tree), axis_name=AXIS)
 
 
 def first_replica(tree):
@@ -142,6 +143,21 @@ def shard(batch):
     """Splits the leading axis over local devices: n to (devices, n / devices)."""
     devices = jax.local_device_count()
     return jax.tree.map(lambda x: x.reshape(devices, -1, *x.shape[1:]), batch)
+
+
+def put(batch):
+    """`shard`, and sends each part to its device without waiting."""
+    return jax.device_put(shard(batch), jax.NamedSharding(_local_mesh(), jax.P(AXIS)))
+
+
+def put_everywhere(tree):
+    """Sends whole arrays, such as a key, to all local devices without waiting."""
+    return jax.device_put(tree, jax.NamedSharding(_local_mesh(), jax.P()))
+
+
+def _local_mesh() -> jax.sharding.Mesh:
+    """Places arrays as `replicate` does."""
+    return jax.sharding.Mesh(np.array(jax.local_devices()), (AXIS,))
 
 
 def unshard(batch):

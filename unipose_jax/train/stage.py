@@ -34,6 +34,7 @@ class Stage:
         log_every: steps.
         checkpoint_every: steps.
         config: the stage's config, JSON-able; checkpoints keep it.
+        remat: see `step.make_train_step`.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Stage:
     log_every: int
     checkpoint_every: int
     config: Mapping[str, Any]
+    remat: bool = False
 
     @property
     def skeleton(self) -> skeleton.Skeleton:

@@ -10,7 +10,11 @@ from unipose_jax.train.state import TrainState
 
 
 def make_train_step(
-    compute_terms: Callable, weights_at: Callable, ema_decay: float
+    compute_terms: Callable,
+    weights_at: Callable,
+    ema_decay: float,
+    *,
+    remat: bool = False,
 ) -> Callable:
     """Builds `step(state, batch, key) -> (state, metrics)`.
 
@@ -20,6 +24,7 @@ def make_train_step(
         weights_at: step to the weight of each term; a term it does not name is logged,
             not optimised.
         ema_decay: of the moving average of the parameters.
+        remat: whether the network is `rematerialized`.
     """
 
     def step(state: TrainState, batch: Mapping, key: jax.Array):
@@ -29,9 +34,10 @@ def make_train_step(
         count = jax.tree.leaves(batch)[0].shape[0]
         keys = parallel.per_example_keys(key, count)
         weights = weights_at(state.step)
+        apply_fn = rematerialized(state.apply_fn) if remat else state.apply_fn
 
         def loss_fn(params):
-            terms = compute_terms(state.apply_fn, params, batch, keys)
+            terms = compute_terms(apply_fn, params, batch, keys)
             return objective.device_share(terms, weights, parallel.AXIS), terms
 
         (share, terms), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
@@ -44,3 +50,13 @@ def make_train_step(
         return state.apply_gradients(grads=grads).update_ema(ema_decay), metrics
 
     return step
+
+
+def rematerialized(apply_fn: Callable) -> Callable:
+    """A network that keeps the outputs of its dense layers alone for the gradient.
+
+    The gradient computes the other activations again: a step needs less memory and
+    more time. XLA for CPU undoes it.
+    """
+    keep = jax.checkpoint_policies.dots_with_no_batch_dims_saveable
+    return jax.checkpoint(apply_fn, policy=keep)

@@ -1,8 +1,11 @@
 """The table of `python -m benchmarks`: its rows, its ratios and what it refuses."""
 
 import dataclasses
+import gzip
 import itertools
+import json
 
+import jax
 import pytest
 
 from benchmarks import __main__ as command
@@ -127,3 +130,18 @@ def test_rows_that_cannot_be_measured_are_skipped_with_a_reason(
     assert "keypoints: skipped, no MoveNet in" in capsys.readouterr().out
     with pytest.raises(errors.BadInput, match="none of the rows"):
         command.measure(["keypoints"], chosen, "here")
+
+
+def test_a_trace_has_calls_after_the_timed_ones(tmp_path):
+    count = iter(range(100))
+    double = jax.jit(lambda x: 2.0 * x)
+    with timing.traced(tmp_path):
+        timing.repeat(lambda: double(float(next(count))), warm_up=1)
+    assert next(count) == 1 + timing.REPEATS + timing.TRACED
+    (board,) = tmp_path.glob("plugins/profile/*/*.xplane.pb")
+    (perfetto,) = tmp_path.glob("plugins/profile/*/perfetto_trace.json.gz")
+    assert board.stat().st_size
+    events = json.loads(gzip.decompress(perfetto.read_bytes()))["traceEvents"]
+    assert any("lambda" in event.get("name", "") for event in events)
+    timing.repeat(lambda: None)
+    assert len(list(tmp_path.glob("plugins/profile/*"))) == 1

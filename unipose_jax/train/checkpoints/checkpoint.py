@@ -17,7 +17,9 @@ from unipose_jax.train.state import TrainState
 
 FOLDER = "checkpoints"
 SCORE = "score"  # the validation score that ranks checkpoints, lower is better
-RESUMABLE_CHANGES = {"log_every", "checkpoint_every", "data.cache_dir", "data.workers"}
+RESUMABLE_CHANGES = {
+    *("log_every", "checkpoint_every", "remat", "data.cache_dir", "data.workers"),
+}
 """Settings that a run may change when it goes on."""
 
 EVALUATION_KEYS = ("data.test_clips", "correction.", "study.")

@@ -163,6 +163,7 @@ def make_stage(values: Any, folder: pathlib.Path, name: str = "points") -> Stage
         log_every=values["log_every"],
         checkpoint_every=values["checkpoint_every"],
         config=checkpoint.to_json(values),
+        remat=bool(values.get("remat", False)),
     )
 
 
