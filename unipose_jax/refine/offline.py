@@ -172,7 +172,7 @@ def _prepare(
 def _make_problem(track, confidence, keypoints, clouds, skeleton):
     """The observations, and how much each of the residuals may vary."""
     levels = _error_levels(track, keypoints, skeleton)
-    lengths = _bone_lengths(track.filled, track, skeleton)
+    lengths = _bone_lengths(track.filled, track, skeleton, levels.noise)
     noise = bone_statistics.add_slow_errors(
         levels.noise, lengths.excess, skeleton=skeleton
     )
@@ -232,13 +232,14 @@ def _error_levels(track, keypoints, skeleton):
     )
 
 
-def _bone_lengths(xyz, track, skeleton):
+def _bone_lengths(xyz, track, skeleton, error=None):
     return bone_statistics.estimate_lengths(
         xyz,
         valid=track.valid,
         person=track.person,
         noise=track.level.noise,
         skeleton=skeleton,
+        error=error,
     )
 
 
