@@ -53,7 +53,9 @@ LONGEST = (
 )
 
 # What takes long to compile is compiled once for all workers, files and later runs.
-jax.config.update("jax_compilation_cache_dir", str(ROOT / ".pytest_cache/compiled"))
+COMPILED = str(ROOT / ".pytest_cache/compiled")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED  # of the commands that tests start
+jax.config.update("jax_compilation_cache_dir", COMPILED)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 

@@ -220,8 +220,8 @@ def test_live_takes_few_points_again(rendered_recording):
     xyz = np.random.default_rng(0).normal(0.0, 0.3, (100, 3)) + [0.0, 0.0, 3.0]
     assert live.from_points(xyz, 0.0) is not None
     (frame,) = live._window
-    assert frame["points"].shape == (network.num_points, 3)
-    assert frame["points_valid"].all()
+    assert frame.fields["points"].shape == (network.num_points, 3)
+    assert frame.fields["points_valid"].all()
 
 
 def test_missing_workdir_or_checkpoint_is_said(tmp_path):
@@ -241,8 +241,11 @@ def test_the_compile_cache_may_be_remote(monkeypatch, folder, used):
     set_to = {}
     monkeypatch.setenv("HOME", "/home")
     monkeypatch.setattr(jax.config, "update", set_to.__setitem__)
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/elsewhere")
     commands.enable_compilation_cache(folder)
     assert set_to["jax_compilation_cache_dir"] == used
+    commands.enable_compilation_cache(modes.FLAGS["compile_cache"].default)
+    assert set_to["jax_compilation_cache_dir"] == "/elsewhere"
 
 
 @pytest.mark.parametrize(

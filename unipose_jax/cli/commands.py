@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -44,7 +45,13 @@ def silence_library_logs() -> None:
 
 
 def enable_compilation_cache(folder: str) -> None:
-    """Stores compiled programs between runs; "" stores none."""
+    """Stores compiled programs between runs.
+
+    Args:
+        folder: "" stores none. JAX's environment variable replaces the default.
+    """
+    if folder == modes.FLAGS["compile_cache"].default:
+        folder = os.environ.get("JAX_COMPILATION_CACHE_DIR", folder)
     if folder:
         import jax
 

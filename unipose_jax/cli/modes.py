@@ -103,7 +103,10 @@ FLAGS: dict[str, Flag] = {
 }
 """Every flag but `--mode` and `--help`."""
 
-COMMON = {"compile_cache": "compiled programs; an empty value stores none"}
+COMMON = {
+    "compile_cache": "compiled programs; an empty value stores none, and the variable "
+    "JAX_COMPILATION_CACHE_DIR replaces the default"
+}
 """Flags of all modes."""
 
 _CONFIG = "configs/NAME.py:VARIANT; --config.KEY=VALUE sets a value of it"
