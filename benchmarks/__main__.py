@@ -23,6 +23,7 @@ from absl import app, flags
 
 from benchmarks.speed import (
     options,
+    peers,
     prediction,
     refining,
     starting,
@@ -67,10 +68,10 @@ _CACHE = flags.DEFINE_string(
     flag_values=_FLAGS,
 )
 
-ROWS = training.ROWS | prediction.ROWS | refining.ROWS | starting.ROWS
+ROWS = training.ROWS | prediction.ROWS | refining.ROWS | starting.ROWS | peers.ROWS
 SLOW = (
     *("render/rgb", "loader/0", "loader/2", "step/depth", "step/rgb"),
-    *("start/score_cold", "start/predict_cold", "start/refine_cold"),
+    *("start/score_cold", "start/predict_cold", "start/refine_cold", "peers/a2j"),
 )
 """Rows that compile or render for long; `--quick` leaves them out."""
 

@@ -20,7 +20,7 @@ FPS = 15.0  # of ITOP and MSR Action3D
 INTRINSICS = np.array([285.71, 285.71, 160.0, 120.0], np.float32)
 _PAUSE = 10.0  # seconds between clips
 _DISTANCE = 3.0  # metres of motion capture from the camera
-_MAX_METRES = 100.0  # MSR Action3D has a few corrupt values beyond it
+_MAX_METRES = 100.0
 
 
 def itop(data: pathlib.Path) -> pose_file.PoseFile:
@@ -46,7 +46,11 @@ def motion_capture(data: pathlib.Path, *, every: int = 3) -> pose_file.PoseFile:
 
 
 def tracked(data: pathlib.Path) -> dict[str, pose_file.PoseFile]:
-    """Kinect's joints in MSR Action3D by sequence, aAA_sSS_eEE."""
+    """Kinect's joints in MSR Action3D by sequence, aAA_sSS_eEE.
+
+    Without joints beyond 100 m, and without frames in which all are at the origin: the
+    tracker had lost the person.
+    """
     found = {}
     with np.load(data / "msr_action3d" / "msr_action3d_a01_a12.npz") as file:
         for name in file.files:
@@ -54,6 +58,7 @@ def tracked(data: pathlib.Path) -> dict[str, pose_file.PoseFile]:
                 continue
             xyz = file[name][..., :3] * np.float32([1, -1, 1])
             xyz[np.abs(xyz).max(axis=-1) > _MAX_METRES] = np.nan
+            xyz[~xyz.any(axis=(1, 2))] = np.nan
             time = np.arange(len(xyz)) / FPS
             found[name.removesuffix("_real3d")] = truth_of(xyz, time, skeleton.MSR20)
     return found

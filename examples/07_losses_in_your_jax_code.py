@@ -41,11 +41,15 @@ def loss(params, uv, depth):
     return (ray + surface).mean()
 
 
-gradient = jax.jit(jax.grad(loss))
+@jax.jit
+def update(index, state, uv, depth):
+    return adam_update(index, jax.grad(loss)(parameters(state), uv, depth), state)
+
+
 state = adam_init(init(jax.random.key(0), (-1, 45))[1])
 for index in range(501):
     xyz, uv, depth = people(jax.random.key(index))  # other people in every step
     if index % 100 == 0:
         errors = jnp.linalg.norm(predict(parameters(state), uv, depth) - xyz, axis=-1)
         print(f"step {index}: mean error {1000 * errors.mean():.0f} mm")
-    state = adam_update(index, gradient(parameters(state), uv, depth), state)
+    state = update(index, state, uv, depth)

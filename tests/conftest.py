@@ -6,6 +6,7 @@ import importlib.metadata
 import io
 import os
 import pathlib
+import threading
 from typing import NamedTuple
 
 # Most time goes to compiling what runs for a moment; the renderer, for one, takes 5
@@ -24,6 +25,7 @@ import jax
 import ml_collections
 import numpy as np
 import pytest
+from jax._src.interpreters import mlir
 
 from configs import unipose
 from data_pipelines.cameras import calibration
@@ -43,7 +45,9 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-MOST_MAPPED = 20_000  # of 65,530: one file adds many
+MOST_MAPPED = 35_000  # of 65,530: one file adds up to 10,000
+# Folders that take longest start first: then the workers end at the same time.
+LONGEST = ("train", "synthesis", "data_pipelines", "refine", "models", "benchmarks")
 
 # What takes long to compile is compiled once for all workers, files and later runs.
 jax.config.update("jax_compilation_cache_dir", str(ROOT / ".pytest_cache/compiled"))
@@ -53,6 +57,29 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 # Tracing makes many small objects, few of which are garbage: collecting after every
 # 700 of them took a tenth of the time.
 gc.set_threshold(20_000, 20, 20)
+
+
+def place(path: str) -> str:
+    """The folder of `tests`, or the file beside these folders, that holds a test."""
+    return path.removeprefix("tests/").split("::")[0].split("/")[0]
+
+
+def pytest_collection_modifyitems(items):
+    """The longest folders come first."""
+    order = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(place(item.nodeid), len(order)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """One worker runs a whole folder: its tests compile the same operations."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return place(nodeid)
+
+    return ByFolder(config, log) if config.option.dist == "loadscope" else None
 
 
 def pytest_collection_finish():
@@ -65,6 +92,25 @@ def pytest_collection_finish():
 def warn_again():
     """A warning of an earlier test is printed again."""
     errors.warn.cache_clear()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def share_contexts():
+    """The programs that a thread lowers in a file have one MLIR context, not each one.
+
+    A context takes 3 ms and a megabyte, a fifth of what a small program takes.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if make := getattr(mlir, "make_ir_context", None):
+            threads = threading.local()
+
+            def context():
+                if not hasattr(threads, "context"):
+                    threads.context = make()
+                return threads.context
+
+            patch.setattr(mlir, "make_ir_context", context)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -162,12 +208,19 @@ def smoke_run(pools, shared_folder) -> SmokeRun:
 
 
 @pytest.fixture(scope="session")
-def rendered_recording(tmp_path_factory) -> pathlib.Path:
-    """A rendered person, as a user's recording."""
+def rendered_recording(shared_folder) -> pathlib.Path:
+    """A rendered person, as a user's recording; not to be changed."""
+    folder = shared_folder / "person"
+    with made_once(folder) as missing:
+        if missing:
+            write_rendered_recording(folder)
+    return folder
+
+
+def write_rendered_recording(folder: pathlib.Path) -> None:
     data = unipose.get_config("smoke").data
     data.frames, data.scene.height, data.scene.width = 4, 96, 128
     clip = clip_pool.render_images(config_data.typed(data), "test", 1)
-    path = tmp_path_factory.mktemp("recordings") / "person"
     camera = calibration.make_camera(128, 96, clip["depth_intrinsics"][0])
     truth = pose_file.PoseFile(
         xyz=clip["xyz"][0],
@@ -177,9 +230,8 @@ def rendered_recording(tmp_path_factory) -> pathlib.Path:
     )
     depth = list(clip["depth"][0])
     recording.write_recording(
-        path, depth=depth, depth_camera=camera, fps=15.0, joints=truth
+        folder, depth=depth, depth_camera=camera, fps=15.0, joints=truth
     )
-    return path
 
 
 @pytest.fixture(scope="session")

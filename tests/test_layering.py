@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "errors": set(),
     "atomic": {"errors"},
     "progress": set(),
+    "compiling": set(),
     "cluster": {"errors"},
     "geometry": set(),
     "reduction": {"geometry"},
@@ -32,6 +33,7 @@ MAY_IMPORT = {
     "losses": {"reduction", "geometry", "skeleton", "physics"},
     "metrics": {"reduction", "geometry", "skeleton", "physics"},
     "refine": {
+        "compiling",
         "reduction",
         "geometry",
         "skeleton",

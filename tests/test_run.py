@@ -13,15 +13,11 @@ import numpy as np
 import pytest
 
 from configs import pose_machine, unipose
-from data_pipelines.cameras import calibration
 from data_pipelines.ground import pose_file
-from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
-from data_pipelines.rendered import clip_pool
-from tests import config_data
+from tests import filmed_people, stages
 from unipose_jax import errors, estimator
 from unipose_jax.cli import commands, modes, prepare
-from unipose_jax.synthesis import pools
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -95,25 +91,18 @@ def test_shipped_weights_predict_a_recording(rendered_recording, tmp_path, modal
 
 
 @pytest.mark.slow
-def test_recordings_with_keypoints_alone_train_a_network(tmp_path, capsys):
+def test_recordings_with_keypoints_alone_train_a_network(
+    rendered_people, tmp_path, capsys
+):
     config = unipose.get_config("smoke")
-    config.data.skeleton = "COCO17"
-    render = config.data.copy_and_resolve_references()
-    render.frames, render.scene.height, render.scene.width = 12, 96, 128
-    params = clip_pool.scene_params(config_data.typed(render), "test")
-    clip = pools.render_pool(0, "test", 0, 1, params, extras=("depth",))
-    keypoints = detections.to_coco(clip["uv"][0], clip["confidence"][0], "COCO17")
+    config.data.skeleton, config.model.num_blocks = "COCO17", 1
+    stages.keep_one_term(config)
     folder = tmp_path / "recordings"
-    for split in ("train", "validation", "test"):
-        recording.write_recording(
-            folder / split / "person",
-            depth=list(clip["depth"][0]),
-            depth_camera=calibration.make_camera(128, 96, clip["depth_intrinsics"][0]),
-            color_camera=calibration.make_camera(128, 96, clip["intrinsics"][0]),
-            color_from_depth=clip["cam_from_points"][0],
-            keypoints=keypoints,
-            fps=15.0,
-        )
+    filmed_people.write(folder, rendered_people)
+    for person in folder.glob("*/person"):  # no truth, picture or mask
+        (person / "joints.npz").unlink()
+        shutil.rmtree(person / "color")
+        shutil.rmtree(person / "mask")
     config.data.name, config.data.path = "recording", str(folder)
     assert run("train", config, workdir=tmp_path / "w") == 0
     assert "no 3D truth" in capsys.readouterr().out

@@ -62,9 +62,12 @@ def measure_regions(labels: np.ndarray, xyz: np.ndarray, pixel_angle: float) -> 
     count = labels.max() + 1
     side = xyz[..., 2] * np.float32(pixel_angle)
     area = np.bincount(labels.ravel(), (side * side).ravel(), minlength=count)
-    order = np.argsort(labels, axis=None, kind="stable")
-    present, start = np.unique(labels.ravel()[order], return_index=True)
-    points = xyz.reshape(-1, 3)[order]
+    # Small integers are sorted in linear time.
+    small = labels.ravel().astype(np.uint16 if count <= 2**16 else labels.dtype)
+    points = xyz.reshape(-1, 3).take(np.argsort(small, kind="stable"), axis=0)
+    size = np.bincount(small, minlength=count)
+    present = np.flatnonzero(size)
+    start = (np.cumsum(size) - size)[present]
     low, high = np.zeros((2, count, 3), np.float32)
     low[present] = np.minimum.reduceat(points, start)
     high[present] = np.maximum.reduceat(points, start)
@@ -113,12 +116,14 @@ def depth_gaps(
         (count, count), symmetric, inf where two regions are not neighbours.
     """
     pairs, steps = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
+    shown = labels > 0
     for down, right in _NEIGHBOURS + _BEHIND:
         rows, columns = labels.shape[0] - down, labels.shape[1] - right
         if rows < 1 or columns < 1:
             continue
         a, b = labels[:rows, :columns], labels[down:, right:]
-        v, u = np.nonzero((a != b) & (a > 0) & (b > 0))
+        edge = (a != b) & shown[:rows, :columns] & shown[down:, right:]
+        v, u = np.divmod(np.flatnonzero(edge), columns)
         near, far = z[v, u], z[v + down, u + right]
         if down + right > 4:
             hidden = (down + right) * pixel_angle * near < _OCCLUDER
@@ -153,7 +158,8 @@ def find_candidates(
     seeds = seeds[human[seeds]]
     boxy = np.zeros(len(human))
     for seed in seeds[regions.area[seeds] > _SMALL]:
-        boxy[seed] = boxiness(regions.labels == seed, xyz)
+        shape = regions.labels == seed
+        boxy[seed] = boxiness(shape, _points(shape, xyz))
     furniture = boxy > np.clip(1.0 - 0.8 * regions.area, 0.75, 0.9)
     bodies, taken = [], np.zeros(len(human), bool)
     for seed in seeds:
@@ -187,12 +193,13 @@ def score_body(
         boxy: result of `boxiness`, if known.
     """
     shape = region_mask(regions.labels, members)
-    score = plausibility(xyz[shape], regions, members, floor)
+    points = _points(shape, xyz)
+    score = plausibility(points, regions, members, floor)
     if score > _RULED_OUT:
-        boxy = boxiness(shape, xyz) if boxy is None else boxy
+        boxy = boxiness(shape, points) if boxy is None else boxy
         score *= 1 - 0.95 * _ramp(boxy, 0.58, 0.78, 1.0, 2.0)
     area = float(regions.area[members].sum())
-    return Candidate(members, xyz[shape].mean(axis=0), score, area)
+    return Candidate(members, points.mean(axis=0), score, area)
 
 
 def _grow(
@@ -260,17 +267,22 @@ def plausibility(
     return float(score)
 
 
-def boxiness(shape: np.ndarray, xyz: np.ndarray) -> float:
-    """`flatness` times `convexity`: 0.8 or more for furniture, less for people."""
-    return flatness(xyz[shape]) * convexity(shape)
+def boxiness(shape: np.ndarray, points: np.ndarray) -> float:
+    """`flatness` times `convexity`: 0.8 or more for furniture, less for people.
+
+    Args:
+        shape: bool (rows, columns), not empty.
+        points: (points, 3), metres, those of the shape.
+    """
+    return flatness(points) * convexity(shape)
 
 
 def convexity(shape: np.ndarray) -> float:
     """Ratio of a mask's area to that of its convex hull, in (0, 1]; 1 for a box."""
-    pixels = np.argwhere(shape)[:, ::-1].astype(np.int32)
+    pixels = cv2.findNonZero(shape.astype(np.uint8))
     hull = np.zeros(shape.shape, np.uint8)
     cv2.fillConvexPoly(hull, cv2.convexHull(pixels), 1)
-    return float(shape.sum() / hull.sum())
+    return len(pixels) / cv2.countNonZero(hull)
 
 
 def flatness(points: np.ndarray) -> float:
@@ -292,6 +304,11 @@ def flatness(points: np.ndarray) -> float:
     on = distance < 0.006 + 0.0022 * few[:, 2:] ** 2
     first = on[:, on.sum(axis=0).argmax()]
     return float((first.sum() + on[~first].sum(axis=0).max()) / len(few))
+
+
+def _points(shape: np.ndarray, xyz: np.ndarray) -> np.ndarray:
+    """xyz[shape], several times as fast."""
+    return xyz.reshape(-1, 3).take(np.flatnonzero(shape), axis=0)
 
 
 def _quantiles(values: np.ndarray, *shares: float) -> np.ndarray:

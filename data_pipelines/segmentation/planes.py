@@ -100,10 +100,11 @@ def find_planes(
 def _draw_samples(xyz: np.ndarray, pixel_angle: float, reach: int = 2) -> _Samples:
     """Points on a grid, with normals from neighbours `reach` pixels away."""
     inner = xyz[reach:-reach, reach:-reach, 2]
-    v, u = np.nonzero(inner > 0)
-    pick = np.linspace(0, len(v) - 1, min(_SAMPLES, len(v))).astype(int)
-    share = len(v) / max(len(pick), 1)
-    v, u = v[pick] + reach, u[pick] + reach
+    known = np.flatnonzero(inner > 0)
+    pick = np.linspace(0, len(known) - 1, min(_SAMPLES, len(known))).astype(int)
+    share = len(known) / max(len(pick), 1)
+    v, u = np.divmod(known[pick], max(inner.shape[1], 1))
+    v, u = v + reach, u + reach
     point = xyz[v, u]
     ends = [
         (xyz[v, u - reach], xyz[v, u + reach]),
@@ -189,7 +190,9 @@ def _refine(samples: _Samples, on: np.ndarray, rounds: int = 3) -> np.ndarray:
         normal *= -1.0 if normal @ center > 0 else 1.0
         plane = np.append(normal, -normal @ center)
         again = _is_on_plane(samples, plane) & (samples.normals @ normal > 0.85)
-        on = again if again.sum() > 3 else on
+        if again.sum() <= 3 or np.array_equal(again, on):
+            break  # another round would fit the same samples
+        on = again
     return plane
 
 

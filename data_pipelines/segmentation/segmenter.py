@@ -237,11 +237,12 @@ def _downsample_depth(depth: np.ndarray, step: int) -> np.ndarray:
     z = _downsample(depth, step).copy()
     hole = z <= 0
     if hole.any():
-        known = np.where(depth > 0, depth, np.float32(np.inf))
-        rows, columns = z.shape[0] * step, z.shape[1] * step
-        lines = known[:rows, :columns].reshape(z.shape[0], step, columns).min(axis=1)
-        nearest = np.minimum.reduce([lines[:, k::step] for k in range(step)])
-        z[hole] = np.where(np.isfinite(nearest[hole]), nearest[hole], 0)
+        v, u = (step * index for index in np.nonzero(hole))
+        block = np.stack(
+            [depth[v + i, u + j] for i in range(step) for j in range(step)]
+        )
+        nearest = np.where(block > 0, block, np.float32(np.inf)).min(axis=0)
+        z[hole] = np.where(np.isfinite(nearest), nearest, 0)
     return z
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from data_pipelines.ground import read_ahead
 from data_pipelines.keypoints import crops
 from data_pipelines.sequences import onnx_pose, sequence, tracks
 
@@ -68,14 +69,8 @@ def follow(
     Raises:
         errors.BadInput: a frame cannot be read.
     """
-    clouds = enumerate(tracks.person_clouds(source))
-    for _ in range(skip * BLOCK):
-        next(clouds, None)
-    while some := list(itertools.islice(clouds, BLOCK)):
-        frames = {
-            source.frames[index]: _Frame.read(source, index, cloud.xyz)
-            for index, cloud in some
-        }
+    read = read_ahead.read_ahead(_read(source, skip * BLOCK), depth=BLOCK)
+    while frames := dict(itertools.islice(read, BLOCK)):
         seen = [frame for frame in frames.values() if frame is not None]
         _detect(seen, network, crop)
         if seen:
@@ -85,6 +80,15 @@ def follow(
             for number, frame in frames.items()
         ]
         yield Block(found, crop)
+
+
+def _read(
+    source: sequence.Sequence, skip: int
+) -> Iterator[tuple[int, "_Frame | None"]]:
+    """Numbers and images of the frames after those that are skipped."""
+    for index, cloud in enumerate(tracks.person_clouds(source)):
+        if index >= skip:
+            yield source.frames[index], _Frame.read(source, index, cloud.xyz)
 
 
 class Follower:

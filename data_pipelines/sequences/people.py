@@ -1,11 +1,12 @@
 """People of a sequence without masks, found by the evidence of all of its frames."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import tqdm
 
+from data_pipelines.ground import read_ahead
 from data_pipelines.segmentation import person_path, whole_recording
 from data_pipelines.segmentation import segmenter as segmentation
 from data_pipelines.sequences.sequence import Sequence
@@ -64,15 +65,17 @@ def find(
     bodies = whole_recording.WholeRecording(source.rays, source.depth_camera.intrinsics)
     added = []
     bar = tqdm.tqdm(
-        frames, "finding people", unit="frame", delay=2.0, disable=not progress
+        read_ahead.read_ahead(_read(source, frames)),
+        "finding people",
+        len(frames),
+        unit="frame",
+        delay=2.0,
+        disable=not progress,
     )
-    for index in bar:
-        try:
-            depth, mask = source.depth(index), source.mask(index)
-        except errors.BadInput as error:
+    for index, depth, mask, error in bar:
+        if error is not None:
             on_error(error)
-            continue
-        if depth is not None:
+        elif depth is not None:
             time = float(source.time[index])
             bodies.add(index, depth, time, _hint(source, keypoints, index), mask)
             added.append(index)
@@ -95,6 +98,22 @@ def find(
         centers,
         [] if fit else [note],
     )
+
+
+class _Read(NamedTuple):
+    place: int
+    depth: np.ndarray | None
+    mask: np.ndarray | None
+    error: errors.BadInput | None
+
+
+def _read(source: Sequence, frames: Collection[int]) -> Iterator[_Read]:
+    """The images of each frame, or why they cannot be read."""
+    for index in frames:
+        try:
+            yield _Read(index, source.depth(index), source.mask(index), None)
+        except errors.BadInput as error:
+            yield _Read(index, None, None, error)
 
 
 def _hint(

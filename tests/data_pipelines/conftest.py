@@ -1,5 +1,7 @@
 """A synthetic room of planes and spheres with known depth."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,15 @@ def render(spheres=(), boxes=(), planes=(FLOOR, WALL), camera=CAMERA):
     return np.where(np.isfinite(depth), depth, 0.0).astype(np.float32), shown
 
 
+@functools.cache
+def render_walker(frame: int):
+    """`render` of a person who walks to the right; many tests record the same one."""
+    depth, shown = render(person_spheres(0.1 * frame, 2.5))
+    depth.setflags(write=False)
+    shown.setflags(write=False)
+    return depth, shown
+
+
 @pytest.fixture(scope="session")
 def room():
     """Camera, planes, person and renderer of the room."""
@@ -73,9 +84,7 @@ def make_recording(tmp_path):
     """Writes a recording of a person who walks to the right, and returns its path."""
 
     def make(name="recording", frames=3, **changes):
-        depth, shown = zip(
-            *(render(person_spheres(0.1 * t, 2.5)) for t in range(frames)), strict=True
-        )
+        depth, shown = zip(*map(render_walker, range(frames)), strict=True)
         color = [np.repeat((s == 1)[..., None], 3, -1) * np.uint8(200) for s in shown]
         joints = pose_file.PoseFile(
             xyz=np.full((frames, 15, 3), 2.0, np.float32),

@@ -90,3 +90,17 @@ def test_wrong_shapes_are_refused():
     for arguments in wrong:
         with pytest.raises(ValueError, match="points|apart"):
             network(*arguments)
+
+
+def test_the_live_window_gives_the_last_frame_of_the_clip():
+    network = estimator.load_shipped()
+    live = estimator.OnlineEstimator(network, RAYS, CAMERA)
+    rng = np.random.default_rng(0)
+    shape = (5, network.num_points, 3)
+    clouds = rng.normal((0.0, 0.0, 3.0), 0.3, shape).astype(np.float32)
+    for number, cloud in enumerate(clouds):
+        found = live.from_points(cloud, number / 15)
+    assert found is not None
+    valid = np.ones((1, 3, network.num_points), bool)
+    xyz, _ = network(clouds[None, 2:], valid, np.float32([[0, 1, 2]]) / 15)
+    np.testing.assert_allclose(found[0], xyz[0, -1], atol=1e-5)

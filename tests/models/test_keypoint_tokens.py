@@ -30,6 +30,11 @@ INTRINSICS = jnp.array([140.0, 140.0, 80.0, 60.0])
 
 @pytest.fixture(scope="module")
 def clip():
+    return make_clip()
+
+
+@jax.jit
+def make_clip():
     """People at 2.5 m, seen by a colour camera 10 cm beside the depth camera."""
     keys = jax.random.split(jax.random.key(0), 2)
     size = jnp.array([0.3, 0.6, 0.15]).reshape(1, 1, 1, 3)
@@ -152,10 +157,11 @@ def test_a_token_lies_behind_the_surface_at_its_pixel():
         uv, jnp.ones((1, 1, 3)), INTRINSICS[None], jnp.eye(4)[None]
     )
     valid = jnp.ones((1, 1, 441), bool)
-    variables = tokens.init(jax.random.key(0), keypoints, points, valid)
+    (_, places), variables = jax.jit(tokens.init_with_output)(
+        jax.random.key(0), keypoints, points, valid
+    )
     skin = variables["params"]["skin_depth"]
-    _, places = tokens.apply(variables, keypoints, points, valid)
-    found = places[0, 0]
+    found = np.asarray(places)[0, 0]
     np.testing.assert_allclose(found[:2, 2], 2.0 + skin[:2], atol=1e-3)
     np.testing.assert_allclose(found[1, 0], 0.05 * found[1, 2], atol=1e-5)
     np.testing.assert_allclose(found[2], [1.0, 0.0, 2.0], atol=1e-5)
@@ -164,35 +170,30 @@ def test_a_token_lies_behind_the_surface_at_its_pixel():
 @pytest.mark.parametrize("mirror", [False, True])
 def test_tokens_follow_a_changed_view(clip, mirror):
     tokens = keypoint_tokens.KeypointTokens(num_joints=JOINTS, width=4)
-    turn = transforms.rotation_from_euler(jnp.array([0.1, -0.3, 0.2]))
-    flip = jnp.diag(jnp.array([-1.0 if mirror else 1.0, 1.0, 1.0]))
-    view = point_augment.PointTransform(turn @ flip, jnp.array(mirror))
 
-    def places(points, uv, confidence, pose):
-        keypoints = keypoint_tokens.normalize(
-            uv, confidence, clip["intrinsics"][:1], pose
+    @jax.jit
+    def places(points, uv, confidence, intrinsics, pose):
+        keypoints = keypoint_tokens.normalize(uv, confidence, intrinsics, pose)
+        valid = jnp.ones(points.shape[:-1], bool)
+        key = jax.random.key(0)
+        return tokens.init_with_output(key, keypoints, points, valid)[0][1][0]
+
+    @jax.jit
+    def change(points, uv, confidence, intrinsics, pose):
+        turn = transforms.rotation_from_euler(jnp.array([0.1, -0.3, 0.2]))
+        flip = jnp.diag(jnp.array([-1.0 if mirror else 1.0, 1.0, 1.0]))
+        view = point_augment.PointTransform(turn @ flip, jnp.array(mirror))
+        uv, confidence = keypoint_tokens.mirror(
+            uv[0], confidence[0], mirrored=view.mirrored, permutation=ITOP.mirror
         )
-        valid = clip["points_valid"][:1]
-        return tokens.apply(variables, keypoints, points, valid)[1][0]
+        points = point_augment.transform_points(view, points[0])
+        pose = point_augment.transform_camera(view, pose[0])
+        parts = (points, uv, confidence, intrinsics[0], pose)
+        return view, [part[None] for part in parts]
 
-    first = [clip[name][:1] for name in ("points", "uv", "confidence")]
-    pose = clip["cam_from_points"]
-    variables = tokens.init(
-        jax.random.key(0),
-        keypoint_tokens.normalize(*first[1:], clip["intrinsics"][:1], pose[:1]),
-        first[0],
-        clip["points_valid"][:1],
-    )
-    before = places(*first, pose[:1])
-    uv, confidence = keypoint_tokens.mirror(
-        first[1][0], first[2][0], mirrored=view.mirrored, permutation=ITOP.mirror
-    )
-    after = places(
-        point_augment.transform_points(view, first[0][0])[None],
-        uv[None],
-        confidence[None],
-        point_augment.transform_camera(view, pose[0])[None],
-    )
-    order = jnp.array(ITOP.mirror) if mirror else jnp.arange(JOINTS)
-    expected = point_augment.transform_points(view, before)[:, order]
-    np.testing.assert_allclose(after, expected, atol=1e-4)
+    names = ("points", "uv", "confidence", "intrinsics", "cam_from_points")
+    first = [clip[name][:1] for name in names]
+    view, changed = change(*first)
+    order = np.array(ITOP.mirror) if mirror else np.arange(JOINTS)
+    expected = jax.jit(point_augment.transform_points)(view, places(*first))[:, order]
+    np.testing.assert_allclose(places(*changed), expected, atol=1e-4)

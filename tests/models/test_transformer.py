@@ -58,6 +58,16 @@ def test_inactive_tokens_do_not_change_other_tokens(block):
     np.testing.assert_allclose(found[:, kept], expected, atol=1e-5)
 
 
+def test_features_of_the_last_tokens_alone_are_the_same(block):
+    _, params = block
+    active = jnp.ones((2, 5), bool).at[:, 1].set(False)
+    network = transformer.Block(num_heads=2)
+    whole = network.apply(params, TOKENS, active)
+    found = network.apply(params, TOKENS, active, last=2)
+    assert found.shape == (2, 2, 8)
+    np.testing.assert_allclose(found, whole[:, 3:], atol=1e-6)
+
+
 @pytest.mark.parametrize("masked", [False, True])
 def test_attention_and_its_gradient_equal_those_of_jax(masked):
     keys = jax.random.split(jax.random.key(1), 4)

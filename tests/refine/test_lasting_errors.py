@@ -1,4 +1,5 @@
 import chex
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -30,10 +31,11 @@ def keypoints_of(xyz, *, pixels=0.0, seed=0):
     )
 
 
+@jax.jit
 def levels_of(xyz, keypoints):
     frames = len(xyz)
     return lasting_errors.from_keypoints(
-        jnp.asarray(xyz, jnp.float32),
+        xyz.astype(jnp.float32),
         keypoints=keypoints,
         valid=jnp.ones((frames, 15), bool),
         segment=jnp.zeros(frames, jnp.int32),
@@ -98,9 +100,29 @@ def test_rigid_bones_bound_the_error_by_zero(person):
         jnp.asarray(person),
         valid=jnp.ones((60, 15), bool),
         segment=jnp.zeros(60, jnp.int32),
+        share=jnp.ones(15),
         skeleton=BODY,
     )
     np.testing.assert_allclose(bound, 0.0, atol=1e-8)
+
+
+def test_variance_of_a_bone_is_divided_between_its_joints(person):
+    """Only the left foot is noisy: the knee has the small share that it is given."""
+    person = np.tile(person, (10, 1, 1))
+    foot, knee = BODY.index("left_foot"), BODY.index("left_knee")
+    noise = 0.03 * np.random.default_rng(0).normal(size=(600, 3))
+    person[:, foot] += noise.astype(np.float32)
+    bound = lasting_errors.bone_variance(
+        jnp.asarray(person),
+        valid=jnp.ones((600, 15), bool),
+        segment=jnp.zeros(600, jnp.int32),
+        share=jnp.full(15, 0.01).at[foot].set(0.99),
+        skeleton=BODY,
+    )
+    # The standard error of this variance is 8 % for 600 frames.
+    np.testing.assert_allclose(bound[foot], 0.99 * 0.03**2, rtol=0.25)
+    # Half, for its other bone is rigid.
+    np.testing.assert_allclose(bound[knee], 0.5 * 0.01 * 0.03**2, rtol=0.25)
 
 
 def test_correlation_decays_over_time_and_ends_at_cuts_and_gaps():

@@ -1,8 +1,12 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from unipose_jax.refine import noise
+
+estimate_levels = jax.jit(noise.estimate_levels, static_argnames="default")
+local_motion = jax.jit(noise.local_motion)
 
 
 def walk(frames, *, motion, seed=0):
@@ -16,7 +20,7 @@ def levels(track, **options):
     valid = jnp.ones(track.shape[:2], bool)
     run = jnp.zeros(len(track), jnp.int32)
     track = jnp.asarray(track, jnp.float32)
-    return noise.estimate_levels(track, **{"valid": valid, "segment": run} | options)
+    return estimate_levels(track, **{"valid": valid, "segment": run} | options)
 
 
 @pytest.mark.parametrize("sd", [0.01, 0.04])
@@ -72,7 +76,7 @@ def test_local_motion_is_larger_during_fast_motion():
     track[150:] += walk(50, motion=0.05, seed=3)
     found = levels(track)
     valid, run = jnp.ones((200, 6), bool), jnp.zeros(200, jnp.int32)
-    local = noise.local_motion(
+    local = local_motion(
         jnp.asarray(track, jnp.float32), levels=found, valid=valid, segment=run
     )
     assert local.shape == (200, 6)
@@ -84,10 +88,8 @@ def test_local_motion_at_the_ends_of_a_segment_is_that_beside_them():
     """Motion is slow before the cut and fast after it."""
     track = np.concatenate([walk(60, motion=0.002), walk(60, motion=0.05, seed=3)])
     valid, run = jnp.ones((120, 6), bool), jnp.repeat(jnp.arange(2), 60)
-    found = noise.estimate_levels(
-        jnp.asarray(track, jnp.float32), valid=valid, segment=run
-    )
-    local = noise.local_motion(
+    found = estimate_levels(jnp.asarray(track, jnp.float32), valid=valid, segment=run)
+    local = local_motion(
         jnp.asarray(track, jnp.float32), levels=found, valid=valid, segment=run
     )
     for end, beside in ((0, 1), (59, 58), (60, 61), (119, 118)):

@@ -49,3 +49,13 @@ def test_weight_is_the_derivative_of_the_log_likelihood(sq):
 def test_temporal_neighbours_come_from_adjacent_frames():
     near = robust.temporal_neighbors(jnp.arange(1, 5), radius=1, fill=-1)
     np.testing.assert_array_equal(near, [[-1, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, -1]])
+
+
+@pytest.mark.parametrize(("length", "rtol"), [(0.0, 0.03), (0.1, 0.05), (0.4, 0.02)])
+def test_noise_of_short_vectors_is_found_from_their_lengths(length, rtol):
+    noise = np.random.default_rng(0).normal(scale=0.04, size=(100_000, 3))
+    noisy = np.linalg.norm(noise + [length, 0.0, 0.0], axis=-1)
+    median = np.median(noisy)
+    spread = 1.4826 * np.median(np.abs(noisy - median))
+    found = robust.noise_of_length(jnp.float32(median), jnp.float32(spread))
+    np.testing.assert_allclose(found, 0.04, rtol=rtol)

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ ARMS = [i for i, name in enumerate(BODY.joints) if name.endswith(("elbow", "hand
 SHOULDERS = [i for i, name in enumerate(BODY.joints) if name.endswith("shoulder")]
 
 
+@jax.jit
 def track_of(xyz):
     frames = len(xyz)
     return tracks.analyze(
-        jnp.asarray(xyz, jnp.float32),
-        valid=jnp.isfinite(jnp.asarray(xyz)).all(axis=-1),
+        xyz.astype(jnp.float32),
+        valid=jnp.isfinite(xyz).all(axis=-1),
         time=jnp.arange(frames) / 15.0,
         person=jnp.zeros(frames, jnp.int32),
         skeleton=BODY,
@@ -38,6 +40,7 @@ def mask(first, stop, joints):
     return expected
 
 
+@jax.jit
 def find(xyz, keypoints=None):
     return side_sequences.find(track_of(xyz), keypoints, skeleton=BODY)
 

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -200,7 +201,8 @@ def standing():
     return jnp.asarray(xyz * np.array([-1.0, 1.0, -1.0], np.float32))
 
 
-def look_at(xyz, *, box=None):
+@jax.jit
+def look_at(xyz, box=None):
     """A scene of one person 2.5 m in front of a level camera at chest height."""
     xyz = xyz[None]
     cam_from_world = jnp.eye(4).at[:3, 3].set(jnp.array([0.0, 1.0, 2.5]))
@@ -222,12 +224,17 @@ def look_at(xyz, *, box=None):
     )
 
 
-def visibility(view):
-    """Names of the ITOP15 joints that the camera sees."""
+@jax.jit
+def visible_joints(view):
     xyz, _ = skeleton.convert(view.xyz_world, "BODY", "ITOP15")
     seen = transforms.apply(view.view.cam_from_world, xyz)
-    visible = scene.joint_visibility(view, seen, PARAMS)
-    return {name for name, v in zip(ITOP.joints, visible[0], strict=True) if v}
+    return scene.joint_visibility(view, seen, PARAMS)
+
+
+def visibility(view):
+    """Names of the ITOP15 joints that the camera sees."""
+    visible = np.asarray(visible_joints(view))[0]
+    return {name for name, v in zip(ITOP.joints, visible, strict=True) if v}
 
 
 def test_all_joints_of_a_person_who_faces_the_camera_are_visible():
@@ -260,7 +267,7 @@ def test_a_hand_in_front_of_the_chest_hides_only_the_joint_behind_it():
 
 def test_a_table_hides_the_feet():
     table = (jnp.array([[0.0, -0.38, -0.8]]), jnp.array([[0.6, 0.38, 0.2]]))
-    hidden = set(ITOP.joints) - visibility(look_at(standing(), box=table))
+    hidden = set(ITOP.joints) - visibility(look_at(standing(), table))
     assert {"left_foot", "right_foot", "left_knee", "right_knee"} == hidden
 
 
@@ -279,14 +286,14 @@ def test_depth_image_back_projects_onto_the_person():
         disparity_step=0.0,
         flying_share=0.0,
     )
-    pictures = images.depth_images(
-        jax.random.key(0),
-        view,
+    shoot = functools.partial(
+        images.depth_images,
         height=60,
         width=80,
         sensor_params=perfect,
         segmentation=PARAMS.segmentation,
     )
+    pictures = jax.device_get(jax.jit(shoot)(jax.random.key(0), view))
     seen = np.asarray(pictures["depth"] > 0.0)
     np.testing.assert_allclose(
         pictures["depth"][seen], pictures["true_depth"][seen], rtol=1e-5
@@ -309,7 +316,7 @@ def test_things_hide_the_person_and_only_masked_ones_are_segmented():
     clean = person_points.SegmentationParams(
         dropped=0.0, contact_leak=0.0, far_leak=0.0
     )
-    clip = scene.sample_scene(key, PARAMS)
+    clip = jax.jit(lambda key: scene.sample_scene(key, PARAMS))(key)
     pelvis = clip.xyz_world[:, BODY.index("pelvis")]
     cameras = transforms.invert(clip.view.cam_from_world)[:3, 3]
     cube = things.Things(
@@ -337,7 +344,7 @@ def test_things_hide_the_person_and_only_masked_ones_are_segmented():
             segmentation=clean,
         )
     )
-    before, behind, together = (shoot(s) for s in (alone, held, masked))
+    before, behind, together = (jax.device_get(shoot(s)) for s in (alone, held, masked))
     nearer = behind["true_depth"] < before["true_depth"] - 0.2
     assert nearer.sum() > 50
     assert not np.any(behind["mask"] & nearer)
@@ -345,7 +352,7 @@ def test_things_hide_the_person_and_only_masked_ones_are_segmented():
     assert np.mean(together["mask"][nearer]) > 0.6  # the sensor loses some pixels
     joint = transforms.apply(clip.view.cam_from_world, pelvis)[:, None]
     dirs = joint / joint[..., 2:]
-    first = images.first_surface(held, clip.view.cam_from_world, dirs)
+    first = jax.jit(images.first_surface)(held, clip.view.cam_from_world, dirs)
     assert np.all(first < joint[..., 2] - 0.2)
 
 
@@ -353,4 +360,6 @@ def test_without_shares_there_are_no_things():
     other = dataclasses.replace(
         PARAMS, things=dataclasses.replace(PARAMS.things, held_in_mask=0.1)
     )
-    assert scene.sample_scene(jax.random.key(0), other).things is None
+    sample = functools.partial(scene.sample_scene, params=other)
+    found = jax.eval_shape(lambda key: sample(key).things, jax.random.key(0))
+    assert found is None

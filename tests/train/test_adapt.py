@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from configs import recording
-from tests import config_data, stages
-from tests.test_data_sets import write_recordings
+from tests import config_data, filmed_people, stages
 from unipose_jax import errors, models, skeleton
 from unipose_jax.report import logs
 from unipose_jax.train import loop, teacher
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("shared_programs")
 def filmed(rendered_people, tmp_path_factory):
     """Recordings of rendered people with COCO17 keypoints, all of them right."""
     folder = tmp_path_factory.mktemp("recordings")
-    write_recordings(folder, rendered_people)
+    filmed_people.write(folder, rendered_people)
     return folder
 
 

@@ -1,6 +1,7 @@
 """Poses in a depth recording: `run.py --mode=predict`."""
 
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from data_pipelines.ground import file_io, pose_file, read_ahead
 from data_pipelines.readers.recordings import mounting_check, recording
 from data_pipelines.sequences import diagnosis, keypoint_check, person_crops, tracks
 from data_pipelines.sequences import people as people_lib
-from unipose_jax import errors, estimator, skeleton
+from unipose_jax import errors, estimator, progress, skeleton
 from unipose_jax.cli import (
     conventions,
     networks,
@@ -226,16 +227,17 @@ def predict_recording(
             keypoints = predicted_people.read_keypoints(network, opened)
         person = predicted_people.Person(clouds, keypoints)
     used = np.zeros(len(opened), bool)
-    for index, cloud, result, used[index] in look(network, opened, person):
-        if result is None:
-            continue
-        xyz[index], confidence[index] = result
-        valid[index] = reliability.reliable_joints(
-            *result, cloud.xyz, opened.depth_camera
-        )
-        if pictures and index in drawn:
-            few = cloud._replace(xyz=recorded_scene.sampled(cloud.xyz))
-            shown[index] = body_of(network, few).xyz
+    with progress.Bar(len(opened), "predict", "frame") as bar:
+        for index, cloud, result, used[index] in look(network, opened, person):
+            if result is not None:
+                xyz[index], confidence[index] = result
+                valid[index] = reliability.reliable_joints(
+                    *result, cloud.xyz, opened.depth_camera
+                )
+                if pictures and index in drawn:
+                    few = cloud._replace(xyz=recorded_scene.sampled(cloud.xyz))
+                    shown[index] = body_of(network, few).xyz
+            bar.update()
     if required and not valid.any():
         raise _nobody(opened)
     pose = pose_file.PoseFile(
@@ -281,20 +283,28 @@ def _from_points(
         camera = estimator.KeypointCamera(
             opened.keypoint_camera.intrinsics, opened.color_from_depth
         )
-    live = estimator.OnlineEstimator(
-        network, opened.rays, opened.depth_camera.intrinsics, keypoint_camera=camera
-    )
     clouds = person.clouds
     if "color_crop" not in network.inputs:  # colour is read in this thread
         clouds = read_ahead.read_ahead(clouds)
-    for index, cloud in enumerate(clouds):
-        seen = _crops(network, opened, index, cloud) if len(cloud.xyz) else {}
-        time = float(opened.time[index])
-        given = _keypoints(person, index)
-        pose = live.from_points(
-            cloud.xyz, time, seen, opened.color_from_depth, keypoints=given
+    clouds, shown = itertools.tee(clouds)
+    frames = (
+        estimator.PersonFrame(
+            cloud.xyz,
+            float(opened.time[index]),
+            _crops(network, opened, index, cloud) if len(cloud.xyz) else None,
+            _keypoints(person, index),
         )
-        yield index, cloud, pose, live.used_keypoints
+        for index, cloud in enumerate(clouds)
+    )
+    poses = estimator.predict_frames(
+        network,
+        frames,
+        keypoint_camera=camera,
+        cam_from_points=opened.color_from_depth,
+    )
+    for index, (cloud, pose) in enumerate(zip(shown, poses, strict=True)):
+        result = None if pose is None else (pose.xyz, pose.confidence)
+        yield index, cloud, result, pose is not None and pose.used_keypoints
 
 
 def _keypoints(

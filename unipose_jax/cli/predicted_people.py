@@ -34,7 +34,7 @@ def one(
     """
     if opened.mask(0) is not None:
         keypoints = read_keypoints(network, opened) if use_keypoints else None
-        return Person(tracks.person_clouds(opened, progress=True), keypoints)
+        return Person(tracks.person_clouds(opened), keypoints)
     keypoints = _read(network, opened) if use_keypoints else None
     if keypoints is not None:
         named = int(keypoints.confidence.any(axis=1).sum())

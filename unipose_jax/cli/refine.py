@@ -4,17 +4,16 @@ import dataclasses
 import pathlib
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines.ground import file_io, pose_file, sampling
 from data_pipelines.readers.poses import any_file
 from data_pipelines.readers.recordings import recording
 from data_pipelines.sequences import tracks
-from unipose_jax import errors, refine, skeleton
+from unipose_jax import compiling, errors, progress, refine, skeleton
 from unipose_jax.cli import conventions, refinement_page, views
 from unipose_jax.physics import skin_depths
-from unipose_jax.refine import padding, person_ids, segments, swaps
+from unipose_jax.refine import padding, person_ids, segments
 from unipose_jax.refine import prior as learnt_prior
 from unipose_jax.weights import store
 
@@ -61,7 +60,11 @@ def refine_file(
     if opened is not None:
         poses = opened.from_recorded(poses)
     evidence = evidence_of(poses, opened, convention)
-    refined = refine_poses(poses, opened, convention, prior=prior, evidence=evidence)
+    with progress.Bar(len(poses), "refine", "frame") as bar:
+        refined = refine_poses(
+            poses, opened, convention, prior=prior, evidence=evidence
+        )
+        bar.update(len(poses))
     after = to_pose_file(poses, refined)
     recorded = after if opened is None else opened.to_recorded(after)
     notes = any_file.write(output, recorded)
@@ -102,12 +105,12 @@ def refine_poses(
     expected = None
     if network is not None:
         predict = jax.jit(learnt_prior.predict, static_argnames="skeleton")
-        confidence = jnp.asarray(np.where(valid, poses.confidence, 0.0), jnp.float32)
+        confidence = _on_device(np.where(valid, poses.confidence, 0.0))
         found = predict(
             network,
-            jnp.asarray(xyz),
+            _on_device(xyz),
             confidence,
-            jnp.asarray(time),
+            _on_device(time),
             skeleton=body,
             segment=segment,
         )
@@ -133,7 +136,7 @@ def _segments(
 ) -> np.ndarray:
     """Segment of each frame, (frames,), by a program for the padded length."""
     added = padding.padded_length(len(xyz)) - len(xyz)
-    find = jax.jit(segments.find_segments, static_argnames="skeleton")
+    find = compiling.quick_jit(segments.find_segments, static_argnames="skeleton")
     found = find(
         padding.fill(xyz, added=added),
         padding.fill_time(time, added=added),
@@ -189,12 +192,8 @@ def to_pose_file(
     """
     valid = np.asarray(refined.valid)
     xyz = np.where(valid[..., None], refined.xyz, np.nan).astype(np.float32)
-    swapped = swaps.swap_sides(
-        jnp.asarray(poses.confidence),
-        refined.swapped,
-        skeleton=skeleton.by_name(poses.skeleton),
-    )
-    confidence = np.array(swapped)
+    mirrored = poses.confidence[:, list(skeleton.by_name(poses.skeleton).mirror)]
+    confidence = np.where(refined.swapped, mirrored, poses.confidence)
     for joint, column in enumerate(confidence.T):
         bridged = valid[:, joint] & (column == 0)
         if bridged.any():
@@ -222,11 +221,16 @@ def _own_keypoints(poses: pose_file.PoseFile) -> refine.Keypoints | None:
 def _keypoints(uv, confidence, intrinsics, cam_from_xyz) -> refine.Keypoints:
     known = np.isfinite(uv).all(axis=-1)
     return refine.Keypoints(
-        uv=jnp.asarray(np.nan_to_num(uv), jnp.float32),
-        confidence=jnp.asarray(np.where(known, confidence, 0.0), jnp.float32),
-        intrinsics=jnp.asarray(intrinsics, jnp.float32),
-        cam_from_xyz=jnp.asarray(cam_from_xyz, jnp.float32),
+        uv=_on_device(np.nan_to_num(uv)),
+        confidence=_on_device(np.where(known, confidence, 0.0)),
+        intrinsics=_on_device(intrinsics),
+        cam_from_xyz=_on_device(cam_from_xyz),
     )
+
+
+def _on_device(values: np.ndarray) -> jax.Array:
+    """Numbers as an array of JAX; `jnp.asarray` would compile a program for each."""
+    return jax.device_put(np.asarray(values, np.float32))
 
 
 def _evidence(
@@ -251,7 +255,7 @@ def _evidence(
             opened.keypoint_camera.intrinsics,
             opened.color_from_depth,
         )
-    clouds = refine.Clouds(jnp.asarray(points[place]), jnp.asarray(valid[place]))
+    clouds = refine.Clouds(_on_device(points[place]), jax.device_put(valid[place]))
     return own, clouds
 
 
@@ -283,14 +287,16 @@ def _summary(
     }
     valid = before.is_valid()
     moved = np.linalg.norm(after.xyz - before.xyz, axis=-1)[valid]
+    swapped = int(np.asarray(refined.swapped).sum())
     bridged = int((after.is_valid() & ~valid).sum())
+    runs = int(np.asarray(refined.segment)[-1]) + 1
     people_seen = len(np.unique(np.asarray(refined.length), axis=0))
     return (
-        f"{len(before)} frames, {int(refined.segment[-1]) + 1} runs between cuts, "
+        f"{len(before)} frames, {runs} runs between cuts, "
         f"{people_seen} {'person' if people_seen == 1 else 'people'}; noise "
         f"{1000 * np.median(np.asarray(refined.noise)):.0f} mm (median over joints)\n"
         f"joints moved by {1000 * np.median(moved):.0f} mm (median), "
-        f"{int(refined.swapped.sum())} swapped left and right, {bridged} bridged\n"
+        f"{swapped} swapped left and right, {bridged} bridged\n"
         f"bone lengths spread by {spread['before']:.1f} mm before, "
         f"{spread['after']:.1f} mm after (median absolute deviation, median bone)"
     )

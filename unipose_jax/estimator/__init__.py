@@ -26,6 +26,11 @@ from unipose_jax.estimator.network import (
     load_shipped,
 )
 from unipose_jax.estimator.online import OnlineEstimator
+from unipose_jax.estimator.recorded import (
+    PersonFrame,
+    RecordedPose,
+    predict_frames,
+)
 from unipose_jax.estimator.tracker import Pose, Tracker
 
 __all__ = [
@@ -34,10 +39,13 @@ __all__ = [
     "KeypointCamera",
     "Keypoints",
     "OnlineEstimator",
+    "PersonFrame",
     "Pose",
+    "RecordedPose",
     "Tracker",
     "export",
     "from_config",
     "load",
     "load_shipped",
+    "predict_frames",
 ]

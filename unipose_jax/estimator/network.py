@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,6 +12,7 @@ import numpy as np
 from data_pipelines.ground import sampling
 from unipose_jax import errors, models, pose_quality, skeleton
 from unipose_jax.estimator import keypoints as keypoint_input
+from unipose_jax.models import patch_embedding
 from unipose_jax.skeleton import body_parts, units
 from unipose_jax.weights import store
 
@@ -62,16 +63,23 @@ class Estimator:
         return jax.device_put(self.params)
 
     @functools.cached_property
-    def _apply(self):
+    def _network(self):
         joints = skeleton.by_name(self.skeleton).num_joints
-        network = models.build(self.model, num_joints=joints)
+        return models.build(self.model, num_joints=joints)
 
-        @jax.jit
-        def apply(params, fields):
-            estimate = network.apply(params, **fields)
+    @functools.cached_property
+    def _apply(self):
+        @functools.partial(jax.jit, static_argnames="newest")
+        def apply(params, fields, newest=False):
+            last = {"newest": True} if newest else {}
+            estimate = self._network.apply(params, **fields, **last)
             return estimate.xyz, jax.nn.sigmoid(estimate.confidence_logit)
 
         return apply
+
+    @functools.cached_property
+    def _embed(self):
+        return jax.jit(functools.partial(patch_embedding.embed, self._network))
 
     def __call__(
         self,
@@ -160,10 +168,56 @@ class Estimator:
         Raises:
             ValueError: there are keypoints (`uv`) without their confidence or camera.
         """
+        return jax.tree.map(
+            np.asarray, self._apply(self._device_params, self._fed(fields))
+        )
+
+    def newest(
+        self,
+        fields: Mapping[str, np.ndarray],
+        patches: Sequence[patch_embedding.Patches] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Predicts the joints of the last frame of one clip, with less work.
+
+        Args:
+            fields: as for `from_fields`, of one clip.
+            patches: results of `embed` for each of its frames; None where it gave none.
+
+        Returns:
+            xyz (joints, 3), metres, camera frame, and confidence (joints,) in [0, 1].
+        """
+        if not isinstance(self._network, models.PointNet):
+            xyz, confidence = self.from_fields(fields)
+            return xyz[0, -1], confidence[0, -1]
+        fed = self._fed(fields)
+        if patches is not None:
+            fed["patches"] = jax.tree.map(
+                lambda *parts: np.concatenate(parts, axis=1), *patches
+            )
+        found = self._apply(self._device_params, fed, newest=True)
+        xyz, confidence = map(np.asarray, found)
+        return xyz[0, -1], confidence[0, -1]
+
+    def embed(
+        self, points: np.ndarray, valid: np.ndarray
+    ) -> patch_embedding.Patches | None:
+        """Tokens of the cloud of one frame, which `newest` need not compute again.
+
+        Args:
+            points: (points, 3), metres, camera frame.
+            valid: (points,).
+
+        Returns:
+            A clip of one frame; None for a network that has no such tokens.
+        """
+        if not isinstance(self._network, models.PointNet):
+            return None
+        found = self._embed(self._device_params, points[None, None], valid[None, None])
+        return jax.tree.map(np.asarray, found)
+
+    def _fed(self, fields: Mapping[str, np.ndarray]) -> dict[str, Any]:
         fed = {name: fields[name] for name in self.inputs if name in fields}
-        if self.takes_keypoints:
-            fed = keypoint_input.all_or_none(fed)
-        return jax.tree.map(np.asarray, self._apply(self._device_params, fed))
+        return keypoint_input.all_or_none(fed) if self.takes_keypoints else fed
 
     def body_probability(self, points: np.ndarray) -> np.ndarray:
         """Probability of each point of a frame to lie on the body.
@@ -182,7 +236,7 @@ class Estimator:
         order = np.random.default_rng(0).permutation(len(points))
         for start in range(0, len(points), self.num_points):
             chosen = order.take(range(start, start + self.num_points), mode="wrap")
-            shape = (1, self.frames, self.num_points)
+            shape = (1, 1, self.num_points)  # a clip of this frame alone
             fields = {
                 "points": np.broadcast_to(points[chosen], (*shape, 3)),
                 "points_valid": np.ones(shape, bool),
@@ -193,12 +247,9 @@ class Estimator:
 
     @functools.cached_property
     def _body_probability(self):
-        joints = skeleton.by_name(self.skeleton).num_joints
-        network = models.build(self.model, num_joints=joints)
-
         @jax.jit
         def apply(params, fields):
-            logits = network.apply(params, **fields).part_logits[0, -1]
+            logits = self._network.apply(params, **fields).part_logits[0, -1]
             return 1.0 - jax.nn.softmax(logits, axis=-1)[:, body_parts.NONE]
 
         return apply

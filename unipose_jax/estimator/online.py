@@ -5,25 +5,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_pipelines.ground import sampling
 from data_pipelines.segmentation import segmenter
-from data_pipelines.sequences import keypoint_check, tracks
-from unipose_jax import errors
-from unipose_jax import skeleton as skeletons
+from data_pipelines.sequences import tracks
+from unipose_jax.estimator import frame_inputs, network
 from unipose_jax.estimator import keypoints as keypoint_input
-from unipose_jax.estimator import network
 from unipose_jax.geometry import camera
+from unipose_jax.models import patch_embedding
 from unipose_jax.skeleton import units
 
-_TIMES = 8  # successive times whose unit is checked
 _ENOUGH = 6  # keypoints; fewer do not tell the distance of a person without depth
 
 
-class _Camera(NamedTuple):
-    """The camera of the keypoints, checked."""
+class _Seen(NamedTuple):
+    """A frame of the window."""
 
-    intrinsics: np.ndarray  # float32 (4,): fx, fy, cx, cy, pixels
-    cam_from_depth: np.ndarray  # float32 (4, 4), metres
+    fields: dict[str, np.ndarray]
+    patches: patch_embedding.Patches | None  # tokens of its cloud
 
 
 class OnlineEstimator:
@@ -31,8 +28,8 @@ class OnlineEstimator:
 
     The input of the network is a sliding window that ends at the newest frame. At the
     start and after a gap in time (`Estimator.max_interval`), the first frame is
-    repeated to fill the window. Only the pose of the newest frame is returned, so a
-    recording and a live camera give the same poses.
+    repeated to fill the window. Only the pose of the newest frame is returned.
+    `predict_frames` takes the frames of a recording in clips.
 
     Any frame may come with 2D keypoints. Those of a frame that mostly lie beside the
     person, such as those of somebody else or of another moment, are not used.
@@ -59,7 +56,7 @@ class OnlineEstimator:
                 intrinsics or the pose of the keypoints' camera have another shape, such
                 as a 3x3 matrix, or unit.
         """
-        estimator.check_points()
+        self._inputs = frame_inputs.FrameInputs(estimator, keypoint_camera)
         rays, intrinsics = np.asarray(rays), np.asarray(intrinsics)
         camera.check_intrinsics(intrinsics)
         if rays.ndim != 3 or rays.shape[-1] != 2 or intrinsics.ndim != 1:
@@ -69,15 +66,9 @@ class OnlineEstimator:
             )
         self._estimator, self._rays = estimator, rays
         self._segmenter = segmenter.Segmenter(rays, intrinsics)
-        self._camera: _Camera | None = None
-        if keypoint_camera is not None:
-            keypoint_input.require(estimator.inputs, estimator.model["name"])
-            given = keypoint_input.KeypointCamera(*keypoint_camera)
-            self._camera = _Camera(*keypoint_input.check_camera(given))
         self.used_keypoints = False  # of the newest frame
         self.person = np.zeros((0, 3), np.float32)  # its points, metres, of that frame
-        self._times: list[float] = []
-        self._window: list[dict[str, np.ndarray]] = []
+        self._window: list[_Seen] = []
 
     def __call__(
         self,
@@ -106,7 +97,7 @@ class OnlineEstimator:
                 are no pixels, or come without `keypoint_camera`.
         """
         if depth is None:
-            return self.from_keypoints(keypoints or self._checked(None), time)
+            return self.from_keypoints(keypoints or self._inputs.checked(None), time)
         depth = np.asarray(depth)
         if depth.shape != self._rays.shape[:2]:
             raise ValueError(
@@ -146,24 +137,15 @@ class OnlineEstimator:
             ValueError: points are not in metres, successive times not in seconds, or
                 keypoints are wrong as for a depth frame.
         """
-        seen = self._checked(keypoints)
-        self._check_time(time)
+        self._inputs.check_time(time)
         self.used_keypoints, self.person = False, np.asarray(xyz)
         if not len(xyz):
+            self._inputs.checked(keypoints)
             self._window = []
             return None
-        units.check_depth_metres(np.asarray(xyz)[:, 2], name="points")
-        rng = np.random.default_rng(0)
-        points, valid = sampling.sample_points(
-            xyz, self._estimator.num_points, rng, repeat=True
-        )
-        frame = {"points": points, "points_valid": valid, "time": np.asarray(time)}
-        if self._camera is not None:
-            seen = self._on_person(seen, xyz)
-            frame |= {"uv": seen[0], "confidence": seen[1]}
-            self.used_keypoints = bool(seen[1].any())
-        self._add(frame | dict(crops or {}))
-        found, confidence = self._predict(cam_from_points)
+        fields = self._inputs.of_points(xyz, time, crops, keypoints=keypoints)
+        self.used_keypoints = bool(np.any(fields.get("confidence", 0.0)))
+        found, confidence = self._predict(fields, cam_from_points)
         return found, self._estimator.calibrated(
             found, confidence, xyz, with_keypoints=self.used_keypoints
         )
@@ -188,21 +170,14 @@ class OnlineEstimator:
             ValueError: the keypoints are wrong as for a depth frame, or successive
                 times are not in seconds.
         """
-        uv, confidence = self._checked(keypoints)
-        self._check_time(time)
+        fields = self._inputs.of_keypoints(keypoints, time)
+        self._inputs.check_time(time)
         self.person = np.zeros((0, 3), np.float32)
-        self.used_keypoints = bool((confidence > 0).sum() >= _ENOUGH)
+        self.used_keypoints = int((fields["confidence"] > 0).sum()) >= _ENOUGH
         if not self.used_keypoints:
             self._window = []
             return None
-        count = self._estimator.num_points
-        frame = {
-            "points": np.zeros((count, 3), np.float32),
-            "points_valid": np.zeros(count, bool),
-            "time": np.asarray(time),
-        }
-        self._add(frame | {"uv": uv, "confidence": confidence})
-        return self._predict(None)
+        return self._predict(fields)
 
     def warm_up(self) -> None:
         """Compiles the programs, so that the first frame is as quick as the others.
@@ -212,88 +187,30 @@ class OnlineEstimator:
         somebody = np.random.default_rng(0).normal((0.0, 0.0, 2.5), 0.2, (500, 3))
         self.from_points(somebody.astype(np.float32), 0.0)
         self.person = np.zeros((0, 3), np.float32)
-        self._window, self._times = [], []
-
-    def _add(self, frame: dict[str, np.ndarray]) -> None:
-        """Adds a frame to the window, which starts anew after a gap.
-
-        It also does where depth starts or ends: networks learn from clips with points
-        in all frames or in none.
-        """
-        times = np.array([before["time"] for before in [*self._window, frame]])
-        start, _ = sampling.segments(times, self._estimator.max_interval)[-1]
-        measured = [f["points_valid"].any() for f in [*self._window, frame]]
-        while measured[start] != measured[-1]:
-            start += 1
-        self._window = [*self._window[start:], frame][-self._estimator.frames :]
+        self._window = []
+        self._inputs.reset()
 
     def _predict(
-        self, cam_from_points: np.ndarray | None
+        self,
+        fields: dict[str, np.ndarray],
+        cam_from_points: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Joints and confidence of the newest frame of the window."""
-        missing = self._estimator.frames - len(self._window)
-        window = [self._window[0]] * missing + self._window
-        shared = set.intersection(*(set(fields) for fields in window))
-        clip = {name: np.stack([f[name] for f in window])[None] for name in shared}
-        clip["time"] = (clip["time"] - clip["time"][:, :1]).astype(np.float32)
-        if "color_crop" in clip and cam_from_points is not None:
-            clip["cam_from_points"] = np.asarray(cam_from_points, np.float32)[None]
-        if self._camera is not None:
-            clip |= self._camera_fields(clip.get("cam_from_points"))
-        found, confidence = self._estimator.from_fields(clip)
-        return found[0, -1], confidence[0, -1]
-
-    def _camera_fields(self, of_crops: np.ndarray | None) -> dict[str, np.ndarray]:
-        """Batch fields of the keypoints' camera, which is also that of colour crops."""
-        assert self._camera is not None
-        intrinsics, pose = self._camera
-        if of_crops is not None and not np.allclose(of_crops[0], pose, atol=1e-5):
-            raise ValueError(
-                "colour crops and keypoints are of one camera, but cam_from_points is "
-                "not the pose of keypoint_camera"
-            )
-        return {"intrinsics": intrinsics[None], "cam_from_points": pose[None]}
-
-    def _checked(
-        self, keypoints: tuple[np.ndarray, np.ndarray] | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Checked keypoints of a frame, with confidence 0 if there are none."""
-        name = self._estimator.skeleton
-        if keypoints is None:
-            joints = skeletons.by_name(name).num_joints
-            return np.zeros((joints, 2), np.float32), np.zeros(joints, np.float32)
-        if self._camera is None:
-            raise ValueError(
-                "keypoints are given without keypoint_camera, the camera that they "
-                "belong to"
-            )
-        return keypoint_input.check(*keypoints, skeleton=name)
+        """Adds a frame to the window; joints and confidence of this frame."""
+        if self._window and not self._inputs.follows(self._window[-1].fields, fields):
+            self._window = []
+        patches = self._estimator.embed(fields["points"], fields["points_valid"])
+        self._window.append(_Seen(fields, patches))
+        self._window = self._window[-self._estimator.frames :]
+        frames = self._inputs.padded(self._window)
+        clip = self._inputs.clip([frame.fields for frame in frames], cam_from_points)
+        known = [frame.patches for frame in frames if frame.patches is not None]
+        return self._estimator.newest(clip, known or None)
 
     def _hint(
         self, keypoints: tuple[np.ndarray, np.ndarray] | None
     ) -> segmenter.KeypointHint | None:
         """Keypoints as evidence for the person to follow."""
-        uv, confidence = self._checked(keypoints)
-        if self._camera is None or not confidence.any():
+        uv, confidence = self._inputs.checked(keypoints)
+        if self._inputs.camera is None or not confidence.any():
             return None
-        return segmenter.KeypointHint(uv, confidence, *self._camera)
-
-    def _on_person(
-        self, seen: tuple[np.ndarray, np.ndarray], xyz: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The keypoints of a frame, with confidence 0 if most lie beside the person."""
-        assert self._camera is not None
-        if keypoint_check.on_person(*seen, xyz, *self._camera):
-            return seen
-        errors.warn(
-            "2D keypoints of a frame lie beside the person in depth; such frames are "
-            "predicted without keypoints"
-        )
-        return np.zeros_like(seen[0]), np.zeros_like(seen[1])
-
-    def _check_time(self, time: float) -> None:
-        self._times = [*self._times, time][-_TIMES:]
-        try:
-            units.check_seconds(np.array(self._times))
-        except ValueError as error:
-            raise errors.BadInput(f"time of depth frames: {error}") from error
+        return segmenter.KeypointHint(uv, confidence, *self._inputs.camera)

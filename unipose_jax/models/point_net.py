@@ -20,14 +20,12 @@ from unipose_jax.models import (
     convention,
     image_tokens,
     keypoint_tokens,
+    patch_embedding,
     point_parts,
-    point_patches,
     transformer,
 )
 from unipose_jax.models.estimate import PoseEstimate
 
-BANDWIDTHS = (0.08, 0.20)  # metres: a limb's thickness, and a limb
-NUM_FREQUENCIES = 64  # random frequencies of the patch features
 FUSIONS: dict[str, tuple[str, ...]] = {
     "none": (),
     "depth": ("depth",),
@@ -38,46 +36,6 @@ FUSIONS: dict[str, tuple[str, ...]] = {
 OCTAVES = 5  # of the sinusoids that encode a patch's position; the first has 1 m
 _MASKED_LOGIT = -1e9  # a logit whose softmax weight is 0
 _ZERO_CONFIDENCE_LOGIT = -20.0  # the logit of a confidence of about 0
-
-
-def _frequencies() -> Float[Array, "3 waves"]:
-    """Fixed random frequencies, radians per metre, at the scales of the windows."""
-    draws = np.random.default_rng(0).standard_normal((3, NUM_FREQUENCIES))
-    return jnp.asarray(
-        draws / np.where(np.arange(NUM_FREQUENCIES) % 2, 0.06, 0.15), jnp.float32
-    )
-
-
-class PatchEmbedding(nn.Module):
-    """Clouds to tokens: one token per patch, with the patch's centre."""
-
-    num_patches: int
-    width: int
-    dtype: jnp.dtype = jnp.float32
-
-    @nn.compact
-    def __call__(
-        self,
-        xyz: Float[Array, "clouds points 3"],
-        valid: Bool[Array, "clouds points"],
-    ) -> tuple[Float[Array, "clouds patches width"], Float[Array, "clouds patches 3"]]:
-        frequencies = _frequencies()
-
-        def embed(xyz, valid):
-            chosen = point_patches.sample_farthest_points(
-                xyz, valid, count=self.num_patches
-            )
-            centers = xyz[chosen]
-            features = point_patches.patch_features(
-                xyz, valid, centers, frequencies=frequencies, bandwidths=BANDWIDTHS
-            )
-            return features, centers
-
-        features, centers = jax.vmap(embed)(xyz, valid)
-        x = features.astype(self.dtype)
-        x = nn.gelu(nn.Dense(2 * self.width, dtype=self.dtype)(x))
-        x = nn.Dense(self.width, dtype=self.dtype)(x)
-        return nn.LayerNorm(dtype=self.dtype)(x), centers
 
 
 class TokenSet(NamedTuple):
@@ -151,6 +109,8 @@ class PointNet(nn.Module):
         confidence: Float[Array, "batch frames joints"] | None = None,
         intrinsics: Float[Array, "batch 4"] | None = None,
         modality_mask: Bool[Array, "batch modalities"] | None = None,
+        patches: patch_embedding.Patches | None = None,
+        newest: bool = False,
     ) -> PoseEstimate:
         """Predicts joints.
 
@@ -171,6 +131,8 @@ class PointNet(nn.Module):
             intrinsics: (fx, fy, cx, cy) of the colour camera, pixels.
             modality_mask: False masks the tokens of one of `modalities(fusion)`; None
                 uses all. Masked points still determine the centroid.
+            patches: tokens of the clouds, if they are known.
+            newest: predicts the last frame of each clip only, without `part_logits`.
         """
         points = jnp.where(points_valid[..., None], points, 0.0)
         centroid = _mean_point(points, points_valid)
@@ -185,7 +147,8 @@ class PointNet(nn.Module):
             empty = ~points_valid.any((1, 2))[:, None, None, None]
             middle = embed_rays.middle(rays)[:, None, None]
             centroid = jnp.where(empty, middle, centroid)
-        groups = {"points": self._embed_patches(points, points_valid, centroid)}
+        embedded = self._embed_patches(points, points_valid, centroid, patches)
+        groups = {"points": embedded}
         cameras = self._camera_inputs(
             depth_crop,
             depth_crop_matrix,
@@ -203,13 +166,13 @@ class PointNet(nn.Module):
 
         sizes = {name: group.positions.shape[2] for name, group in groups.items()}
         everything = jax.tree.map(lambda *x: jnp.concatenate(x, 2), *groups.values())
-        tokens = self._attend(everything, time)
+        tokens = self._attend(everything, time, newest)
         estimate = self._vote(tokens, centroid[:, :, 0, None, :], sizes)
         if self.convention_head:
             estimate = convention.ConventionHead(
                 self.convention_head, name=convention.NAME
             )(estimate)
-        if self.point_parts:
+        if self.point_parts and not newest:
             logits = self._classify_points(points - centroid, points_valid, tokens)
             estimate = dataclasses.replace(estimate, part_logits=logits)
         return estimate
@@ -221,35 +184,51 @@ class PointNet(nn.Module):
         logits = head(points, patches.features, patches.positions)
         return jnp.where(valid[..., None], logits, 0.0)
 
-    def _embed_patches(self, points, valid, centroid) -> TokenSet:
+    def _embed_patches(self, points, valid, centroid, known) -> TokenSet:
         """Tokens of the cloud."""
         batch, frames, count, _ = points.shape
-        local = jnp.where(valid[..., None], points - centroid, 0.0)
-        embed = PatchEmbedding(self.num_patches, self.width, self.dtype, name="patches")
-        features, centers = embed(
-            local.reshape(batch * frames, count, 3),
-            valid.reshape(batch * frames, count),
-        )
         shape = (batch, frames, self.num_patches)
+        if known is None:
+            local = jnp.where(valid[..., None], points - centroid, 0.0)
+            embed = patch_embedding.PatchEmbedding(
+                self.num_patches, self.width, self.dtype, name="patches"
+            )
+            features, centers = embed(
+                local.reshape(batch * frames, count, 3),
+                valid.reshape(batch * frames, count),
+            )
+            centers = centers.reshape(*shape, 3)
+        else:
+            features, centers = known.features, known.centers - centroid
         return TokenSet(
             features=features.reshape(*shape, self.width),
-            positions=centers.reshape(*shape, 3),
+            positions=centers,
             active=jnp.ones(shape, bool),
         )
 
-    def _attend(self, tokens: TokenSet, time) -> TokenSet:
-        """Self-attention, alternately within a frame and over the clip."""
+    def _attend(self, tokens: TokenSet, time, newest: bool) -> TokenSet:
+        """Self-attention, alternately within a frame and over the clip.
+
+        With `newest`, the last block computes the tokens of the last frame only, which
+        are returned.
+        """
         _, frames, count, _ = tokens.positions.shape
         x = tokens.features + self._position(tokens.positions, time)
         for index in range(self.num_blocks):
             span = frames * count if index % 2 else count
+            last = count if newest and index == self.num_blocks - 1 else None
+            if last is not None and span == count:
+                x = x.reshape(-1, frames, count, self.width)[:, -1:]
+                tokens = jax.tree.map(lambda part: part[:, -1:], tokens)
             active = tokens.active.reshape(-1, span)
             plain = self.fusion == "none" and not self.keypoints
             seen = None if plain else active
             block = transformer.Block(self.num_heads, self.dtype)
-            x = block(x.reshape(-1, span, self.width), seen)
+            x = block(x.reshape(-1, span, self.width), seen, last=last)
+        if newest:
+            tokens = jax.tree.map(lambda part: part[:, -1:], tokens)
         x = nn.LayerNorm(dtype=self.dtype)(x)
-        return tokens._replace(features=x.reshape(tokens.features.shape))
+        return tokens._replace(features=x.reshape(*tokens.positions.shape[:3], -1))
 
     def _camera_inputs(
         self, depth, depth_matrix, reference, color, color_matrix, pose

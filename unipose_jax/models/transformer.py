@@ -17,18 +17,33 @@ class Block(nn.Module):
         self,
         x: Float[Array, "batch tokens width"],
         active: Bool[Array, "batch tokens"] | None = None,
-    ):
-        """All tokens attend to the `active` tokens; None means that all are active."""
+        *,
+        last: int | None = None,
+    ) -> Float[Array, "batch asked width"]:
+        """Lets tokens attend to each other.
+
+        Args:
+            x: tokens.
+            active: tokens that are attended to; None for all.
+            last: number of tokens at the end whose features are computed; None for all.
+        """
         batch, count, width = x.shape
         # Batch and token axes are merged: XLA's gradients are faster on CPU this way.
         x = x.reshape(-1, width)
         y = nn.LayerNorm(dtype=self.dtype)(x)
+
+        def asked(tokens: Array) -> Array:
+            if last is None:
+                return tokens
+            return tokens.reshape(batch, count, width)[:, -last:].reshape(-1, width)
+
         query, key, value = (
-            nn.Dense(width, dtype=self.dtype, name=name)(y).reshape(
-                batch, count, self.num_heads, -1
+            nn.Dense(width, dtype=self.dtype, name=name)(seen).reshape(
+                batch, -1, self.num_heads, width // self.num_heads
             )
-            for name in ("query", "key", "value")
+            for name, seen in (("query", asked(y)), ("key", y), ("value", y))
         )
+        x = asked(x)
         y = attend(query, key, value, active)
         x = x + nn.Dense(width, dtype=self.dtype, name="attended")(y.reshape(x.shape))
         y = nn.LayerNorm(dtype=self.dtype)(x)
@@ -37,7 +52,7 @@ class Block(nn.Module):
             nn.Dense(4 * width, dtype=self.dtype, name="wide")(y)
         )
         x = x + nn.Dense(width, dtype=self.dtype, name="narrow")(y)
-        return x.reshape(batch, count, width)
+        return x.reshape(batch, -1, width)
 
 
 def attend(

@@ -38,6 +38,7 @@ def estimate_lengths(
     person: Int[Array, " time"],
     noise: Float[Array, " joints"],
     skeleton: definitions.Skeleton,
+    error: Float[Array, " joints"] | None = None,
 ) -> BoneLengths:
     """Median bone lengths of each person, and their variation beyond the noise.
 
@@ -45,8 +46,10 @@ def estimate_lengths(
         xyz: joints, metres.
         valid: joints with False are ignored.
         person: number of the person in each frame, from 0 to time - 1.
-        noise: of the joints, metres per coordinate.
+        noise: white noise of the joints, metres per coordinate.
         skeleton: skeleton of the joints.
+        error: noise and lasting errors of the joints, metres per coordinate, whose
+            bias is subtracted from the lengths. None: smoothed joints, without bias.
     """
     child, parent = skeleton.bone_ends
     measured = kinematics.bone_lengths(xyz, skeleton=skeleton)
@@ -57,8 +60,32 @@ def estimate_lengths(
     spread = 1.4826 * robust.masked_median(strayed, known, axis=0)
     noise_sq = noise[child] ** 2 + noise[parent] ** 2
     excess = jnp.sqrt(jnp.maximum(spread**2 - noise_sq, 0.0))
+    if error is not None:
+        error_sq = error[child] ** 2 + error[parent] ** 2
+        usual = robust.masked_median(measured, known, axis=0)
+        varied = robust.noise_of_length(usual, spread)
+        median = without_bias(median, jnp.maximum(error_sq, varied**2)[None])
     pooled = _pool_left_right(median, number, spread, skeleton)
     return BoneLengths(length=pooled[person], excess=excess)
+
+
+def without_bias(
+    length: Float[Array, "*shape"], variance: Float[Array, "*#shape"]
+) -> Float[Array, "*shape"]:
+    r"""Lengths whose median is `length` after noise.
+
+    Noise across a bone lengthens it. The median of |d + n| with Gaussian n of variance
+    s^2 per coordinate is sqrt(d^2 + c s^2), with c = 2 for long bones and 2.4 at d = 0.
+
+    Args:
+        length: median lengths, metres.
+        variance: s^2, m^2.
+
+    Returns:
+        sqrt(length^2 - 2 s^2), and at least half of `length`.
+    """
+    sq = length**2 - 2.0 * variance
+    return jnp.sqrt(jnp.maximum(sq, (0.5 * length) ** 2))
 
 
 @definitions.accepts_name

@@ -50,8 +50,8 @@ def from_keypoints(
     The difference d between projected joints and keypoints has no motion in it. With
     AR(1) errors of variance s^2 and correlation p on top of white ones, its covariance
     at a lag of k frames is s^2 p^k for k > 0. The lasting part belongs to the joints up
-    to the size that the variation of bone lengths allows, and beyond it to the
-    keypoints. All variances come from medians.
+    to the size that the variation of bone lengths allows (`bone_variance`), and beyond
+    it to the keypoints. All variances come from medians.
 
     Args:
         xyz: joints, metres.
@@ -73,7 +73,9 @@ def from_keypoints(
     decay = jnp.sqrt(third / jnp.maximum(first, 1e-12))
     decay = jnp.clip(decay, 0.1, MAX_CORRELATION)
     lasting = jnp.minimum(covariance[0] / decay, total)
-    bound = bone_variance(xyz, valid=valid, segment=segment, skeleton=skeleton)
+    bound = bone_variance(
+        xyz, valid=valid, segment=segment, share=lasting, skeleton=skeleton
+    )
     own = jnp.minimum(lasting, jnp.maximum(bound, 0.0))
     white, uv_white = noise**2, (uv_noise / pixels) ** 2
     # What remains of the total is white; it is shared as the sequences vary.
@@ -131,17 +133,20 @@ def bone_variance(
     *,
     valid: Bool[Array, "time joints"],
     segment: Int[Array, " time"],
+    share: Float[Array, " joints"],
     skeleton: definitions.Skeleton,
 ) -> Float[Array, " joints"]:
     """Upper bound of the error variance of each joint from its bones' lengths, m^2.
 
-    Half of the variance of a bone's length around its median, averaged over the bones
-    of a joint. It contains variations of the true length.
+    The variance of a bone's length around its median, divided between its two joints in
+    proportion to `share`, and averaged over the bones of a joint. It contains
+    variations of the true length.
 
     Args:
         xyz: joints, metres.
         valid: joints with False are ignored.
         segment: not used across people: lengths are compared within a segment.
+        share: relative error variance of each joint, in any unit.
         skeleton: skeleton of the joints.
     """
     child, parent = skeleton.bone_ends
@@ -149,9 +154,13 @@ def bone_variance(
     known = valid[:, child] & valid[:, parent]
     by_bone = jax.vmap(robust.grouped_median, in_axes=(1, 1, None), out_axes=1)
     median, _ = by_bone(length, known, segment)
-    half = 0.5 * _variance((length - median[segment])[..., None], known)
+    spread = jnp.sqrt(_variance((length - median[segment])[..., None], known))
+    usual = robust.masked_median(length, known, axis=0)
+    of_both = robust.noise_of_length(usual, spread) ** 2
+    share = jnp.maximum(share, 1e-9)
     ends = jnp.concatenate([child, parent])
-    total = jnp.zeros(skeleton.num_joints).at[ends].add(jnp.tile(half, 2))
+    own = jnp.tile(of_both / (share[child] + share[parent]), 2) * share[ends]
+    total = jnp.zeros(skeleton.num_joints).at[ends].add(own)
     number = jnp.zeros(skeleton.num_joints).at[ends].add(1.0)
     return total / jnp.maximum(number, 1.0)
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from unipose_jax import compiling
 from unipose_jax.geometry import camera
 from unipose_jax.refine import (
     bone_statistics,
@@ -31,6 +32,8 @@ _LENGTH_VARIATION_SHARE = 0.3
 # Pixels: least noise of keypoints, and noise where there are too few to estimate it.
 _UV_NOISE, _UV_UNKNOWN = 0.25, 2.0
 _FPS = 30.0
+# Frames up to which a solution takes less time than optimising its program.
+_SHORT = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,12 +126,12 @@ def refine(
     count, joints, _ = xyz.shape
     # Made by NumPy, for which nothing is compiled.
     if valid is None:
-        valid = jnp.asarray(np.ones((count, joints), bool))
+        valid = jax.device_put(np.ones((count, joints), bool))
     _check_units(xyz, time, valid, confidence, skeleton)
     if time is None:
-        time = jnp.asarray(np.arange(count, dtype=xyz.dtype) / np.float32(_FPS))
+        time = jax.device_put(np.arange(count, dtype=xyz.dtype) / np.float32(_FPS))
     if person is None:
-        person = jnp.asarray(np.zeros(count, np.int32))
+        person = jax.device_put(np.zeros(count, np.int32))
     track, problem, start, sides = _prepare(
         *(xyz, valid, confidence, time, person, keypoints, clouds, prior),
         skeleton=skeleton,
@@ -146,7 +149,7 @@ def refine(
     )
 
 
-@functools.partial(jax.jit, static_argnames="skeleton")
+@functools.partial(compiling.quick_jit, static_argnames="skeleton")
 def _prepare(
     xyz, valid, confidence, time, person, keypoints, clouds, prior, *, skeleton
 ):
@@ -169,7 +172,7 @@ def _prepare(
 def _make_problem(track, confidence, keypoints, clouds, skeleton):
     """The observations, and how much each of the residuals may vary."""
     levels = _error_levels(track, keypoints, skeleton)
-    lengths = _bone_lengths(track.filled, track, skeleton)
+    lengths = _bone_lengths(track.filled, track, skeleton, levels.noise)
     noise = bone_statistics.add_slow_errors(
         levels.noise, lengths.excess, skeleton=skeleton
     )
@@ -229,13 +232,14 @@ def _error_levels(track, keypoints, skeleton):
     )
 
 
-def _bone_lengths(xyz, track, skeleton):
+def _bone_lengths(xyz, track, skeleton, error=None):
     return bone_statistics.estimate_lengths(
         xyz,
         valid=track.valid,
         person=track.person,
         noise=track.level.noise,
         skeleton=skeleton,
+        error=error,
     )
 
 
@@ -261,7 +265,7 @@ def _find_swaps(expected, track, problem, skeleton):
     )
 
 
-@functools.partial(jax.jit, static_argnames="skeleton")
+@functools.partial(compiling.quick_jit, static_argnames="skeleton")
 def _undo_swaps(expected, track, problem, exchanged, *, skeleton):
     """The problem with sides corrected and bones measured again; what was swapped."""
     swapped = _find_swaps(expected, track, problem, skeleton)
@@ -304,14 +308,14 @@ def _solve(start, problem, settings, *, skeleton, schedule):
     longest = max(len(schedule.before_swaps), len(schedule.after_swaps))
     filled = np.ones((longest, 2), np.float32)
     filled[: len(settings)] = np.reshape(settings, (-1, 2))
-    return _steps(
+    run = _quick_steps if len(start) <= _SHORT else _optimized_steps
+    return run(
         *(start, problem, filled, len(settings)),
         skeleton=skeleton,
         cg_steps=schedule.cg_steps,
     )
 
 
-@functools.partial(jax.jit, static_argnames=("skeleton", "cg_steps"))
 def _steps(start, problem, settings, steps, *, skeleton, cg_steps):
     return solver.gauss_newton(
         lambda x, settings: residual_terms.evaluate(
@@ -323,6 +327,12 @@ def _steps(start, problem, settings, steps, *, skeleton, cg_steps):
         cg_steps=cg_steps,
         steps=steps,
     )
+
+
+_quick_steps, _optimized_steps = (
+    jit(_steps, static_argnames=("skeleton", "cg_steps"))
+    for jit in (compiling.quick_jit, jax.jit)
+)
 
 
 def _scale(problem, skeleton, *, slack):

@@ -7,7 +7,7 @@ without observations, which change nothing but the rounding.
 
 import dataclasses
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Array
 
@@ -81,7 +81,7 @@ def refine(
     )
     # Cut by NumPy, for which nothing is compiled.
     cut = {
-        field.name: jnp.asarray(np.asarray(getattr(found, field.name))[:count])
+        field.name: jax.device_put(np.asarray(getattr(found, field.name))[:count])
         for field in dataclasses.fields(found)
         if field.name != "noise"
     }
@@ -92,13 +92,13 @@ def fill(values: np.ndarray | Array, *, added: int) -> Array:
     """The values of each frame, and 0 (False) for further frames."""
     values = np.asarray(values)
     zeros = np.zeros((added, *values.shape[1:]), values.dtype)
-    return jnp.asarray(np.concatenate([values, zeros]))
+    return jax.device_put(np.concatenate([values, zeros]))
 
 
 def fill_time(time: np.ndarray, *, added: int) -> Array:
     """Times in which further frames are segments of their own: time stands still."""
     time = np.asarray(time, np.float32)
-    return jnp.asarray(np.concatenate([time, np.full(added, time[-1])]))
+    return jax.device_put(np.concatenate([time, np.full(added, time[-1])]))
 
 
 def _filled(given, names, added):

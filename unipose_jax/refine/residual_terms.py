@@ -6,9 +6,11 @@ are the constants below.
 """
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from unipose_jax.geometry import camera, depth, transforms
@@ -147,10 +149,20 @@ def _bones(xyz, problem, skeleton):
 
 
 def _hinges(xyz, problem, skeleton):
+    triples = [list(joints) for _, *joints in kinematics.hinges(skeleton)]
+    of_hinge = np.zeros((skeleton.num_joints, len(triples)), np.float32)
+    for hinge, joints in enumerate(triples):
+        of_hinge[joints, hinge] = 1.0
+    fixed = jax.lax.stop_gradient(xyz)
     terms = {}
     for broken in (constraints.hyperextension, constraints.hyperflexion):
-        residual = broken(xyz, skeleton=skeleton)[..., None] / JOINT_LIMIT_STD
-        terms[broken.__name__] = (residual, jnp.ones(residual.shape[:-1]))
+        value, pull = jax.vjp(functools.partial(broken, skeleton=skeleton), fixed)
+        # No joint belongs to two hinges, so this is the Jacobian.
+        (slope,) = pull(jnp.ones_like(value))
+        change = jnp.sum(slope * (xyz - fixed), axis=-1)
+        change = jnp.matmul(change, of_hinge, precision="highest")
+        residual = (value + change)[..., None] / JOINT_LIMIT_STD
+        terms[broken.__name__] = (residual, jnp.ones(value.shape))
     return terms
 
 
@@ -160,15 +172,22 @@ def _keypoints(xyz, problem, skeleton):
         return {}
     camera.check_intrinsics(seen.intrinsics)
     # Distance from the ray, in pixels at the current depth. The depth is held constant
-    # to make the residual linear in the joint.
+    # to make the residual linear in the joint; its slopes are computed once per step.
     known = seen.confidence > 0.0
-    fx, fy, cx, cy = seen.intrinsics
-    uv = jnp.where(known[..., None], seen.uv, seen.intrinsics[None, None, 2:])
-    in_camera = transforms.apply(seen.cam_from_xyz, xyz)
-    depth_now = jnp.maximum(jax.lax.stop_gradient(in_camera[..., 2]), 0.1)
-    u = fx * in_camera[..., 0] - (uv[..., 0] - cx) * in_camera[..., 2]
-    v = fy * in_camera[..., 1] - (uv[..., 1] - cy) * in_camera[..., 2]
-    pixels = jnp.stack([u, v], axis=-1) / depth_now[..., None]
+    centre = seen.intrinsics[None, None, 2:]
+    offset = jnp.where(known[..., None], seen.uv, centre) - centre
+    in_camera = transforms.apply(seen.cam_from_xyz, jax.lax.stop_gradient(xyz))
+    depth_now = jnp.maximum(in_camera[..., 2:], 0.1)
+    rotation, terms = seen.cam_from_xyz[:3, :3], []
+    for part, focal in enumerate(seen.intrinsics[:2]):
+        pixels = focal * in_camera[..., part] - offset[..., part] * in_camera[..., 2]
+        slope = (
+            focal * rotation[None, None, part]
+            - offset[..., part, None] * rotation[None, None, 2]
+        )
+        change = slope / depth_now * (xyz - jax.lax.stop_gradient(xyz))
+        terms.append(pixels / depth_now[..., 0] + jnp.sum(change, axis=-1))
+    pixels = jnp.stack(terms, axis=-1)
     return {"ray": (pixels / problem.uv_noise[None, :, None], seen.confidence)}
 
 

@@ -123,8 +123,9 @@ def map_apply(apply: Callable) -> Callable:
 
 def replicate(tree):
     """Puts one copy of a pytree on every local device."""
-    # By the name of the mapped axis: placed otherwise, a step compiles twice.
-    return jax_utils.replicate(tree, axis_name=AXIS)
+    # By the name of the mapped axis: placed otherwise, a step compiles twice. From
+    # NumPy arrays: to stack those of JAX, a program would be compiled for each shape.
+    return jax_utils.replicate(jax.device_get(tree), axis_name=AXIS)
 
 
 def first_replica(tree):

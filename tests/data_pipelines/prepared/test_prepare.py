@@ -286,7 +286,7 @@ def test_missing_prepared_data_is_bad_input(tmp_path):
 
 
 def rendered_data(tmp_path, *, clips, **changes):
-    """Settings of rendered people with 256 points per frame."""
+    """Settings of people who are rendered by the program that renders all pools."""
     data = make_data(tmp_path, name="rendered")
     return dataclasses.replace(
         data,
@@ -295,13 +295,13 @@ def rendered_data(tmp_path, *, clips, **changes):
         train_clips=clips,
         validation_clips=1,
         test_clips=1,
-        scene=settings.FrozenMapping({**data.scene, "points": 256}),
+        stored_points=data.scene["points"],
         **changes,
     )
 
 
 def test_prepared_rendered_people_equal_those_of_a_pool(tmp_path):
-    data = rendered_data(tmp_path, clips=2, crop_size=16)
+    data = rendered_data(tmp_path, clips=2, crop_size=32)
     prepare.prepare(data, tmp_path)
     stored = sources.open_split(data, "test")[0]
     drawn = sources.open_split(dataclasses.replace(data, data_dir=""), "test")[0]

@@ -8,9 +8,13 @@ from unipose_jax.geometry import camera
 from unipose_jax.train import settings
 from unipose_jax.train.augment import keypoint_augment
 
+augment_clip = jax.jit(
+    keypoint_augment.augment_clip, static_argnames=("config", "skeleton")
+)
+
 
 def again(clip, seed=0, **changes):
-    return keypoint_augment.augment_clip(
+    return augment_clip(
         jax.random.key(seed), clip, config=config(**changes), skeleton=SKELETON
     )
 

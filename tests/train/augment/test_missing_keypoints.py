@@ -18,7 +18,8 @@ def dropped(count=300, frames=20, confidence=0.7, **changes):
             key, given, config=config, skeleton=SKELETON
         )
 
-    return np.asarray(jax.vmap(drop)(jax.random.split(jax.random.key(0), count)))
+    keys = jax.random.split(jax.random.key(0), count)
+    return np.asarray(jax.jit(jax.vmap(drop))(keys))
 
 
 def test_parts_are_joints_limbs_and_both_limbs():

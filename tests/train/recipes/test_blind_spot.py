@@ -57,8 +57,13 @@ def copy_keypoints(params, *, points, uv, confidence, intrinsics, **others):
 def ray_loss(batch, **augment):
     augment = dict.fromkeys(("pan", "tilt", "roll", "scale"), 0.0) | augment
     one = recipe(mirror=False, no_keypoints_prob=0.0, **augment)
-    keys = jax.random.split(jax.random.key(1), BATCH)
-    return one.train_terms(copy_keypoints, {}, batch, keys)["point_to_ray"]
+
+    @jax.jit
+    def terms(batch):
+        keys = jax.random.split(jax.random.key(1), BATCH)
+        return one.train_terms(copy_keypoints, {}, batch, keys)["point_to_ray"]
+
+    return terms(batch)
 
 
 def test_copied_keypoints_are_free_without_a_blind_spot_and_do_not_count_with_it(batch):
@@ -77,13 +82,11 @@ def test_withheld_keypoints_are_the_target(batch):
 
 
 def test_validation_withholds_every_keypoint_once(batch):
-    views = recipe().validation_views(batch)
+    views = jax.device_get(jax.jit(recipe().validation_views)(batch))
     counted = sum(target["target_confidence"] for _, target in views)
     np.testing.assert_allclose(counted, batch["confidence"])
     for fed, target in views:
-        assert not bool(
-            ((fed["confidence"] > 0) & (target["target_confidence"] > 0)).any()
-        )
+        assert not ((fed["confidence"] > 0) & (target["target_confidence"] > 0)).any()
         np.testing.assert_array_equal(target["confidence"], batch["confidence"])
 
 

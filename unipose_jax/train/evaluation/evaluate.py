@@ -1,5 +1,6 @@
 """Predictions and scores of a network over a whole split, on all devices and hosts."""
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -281,7 +282,14 @@ def metrics_by_condition(
         A summary by condition, such as "1.5 to 2.5 m" or "turned below 45°"; empty
         groups are omitted.
     """
-    xyz, valid = jnp.asarray(truth["xyz"]), jnp.asarray(truth["xyz_valid"])
+    masks = _condition_masks(truth["xyz"], truth["xyz_valid"], skeleton)
+    groups = {name: mask for name, mask in jax.device_get(masks).items() if mask.any()}
+    return _summaries(predicted, truth, groups, skeleton)
+
+
+@functools.partial(jax.jit, static_argnames="skeleton")
+def _condition_masks(xyz, valid, skeleton) -> dict[str, jax.Array]:
+    """Masks of joints by the name of the condition; compiled as one program."""
     groups = {}
     for near, far in itertools.pairwise((0.0, *DISTANCE_EDGES, math.inf)):
         groups[_range_text(near, far, " m")] = metrics.within_distance(
@@ -295,8 +303,7 @@ def metrics_by_condition(
             least=math.radians(least),
             most=math.radians(most),
         )
-    groups = {name: counted for name, counted in groups.items() if counted.any()}
-    return _summaries(predicted, truth, groups, skeleton)
+    return groups
 
 
 def _range_text(least: float, most: float, unit: str) -> str:
@@ -311,14 +318,17 @@ def _summaries(
     groups: Mapping[str, Any],
     skeleton: definitions.Skeleton,
 ) -> dict[str, dict[str, Any]]:
-    """Metrics of each group; a group is a mask of joints."""
-    time = jnp.asarray(truth["time"])
+    """Metrics of each group; a group is a mask of joints.
+
+    Of NumPy arrays, because operations of JAX would be compiled one by one.
+    """
+    time = np.asarray(truth["time"])
     return {
         name: metrics.summary(
-            jnp.asarray(predicted["xyz"]),
-            jnp.asarray(truth["xyz"]),
-            valid=jnp.asarray(truth["xyz_valid"]),
-            counted=jnp.asarray(counted),
+            np.asarray(predicted["xyz"]),
+            np.asarray(truth["xyz"]),
+            valid=np.asarray(truth["xyz_valid"]),
+            counted=np.asarray(counted),
             time=time if time.shape[-1] > 2 else None,  # three make an acceleration
             skeleton=skeleton,
         )
