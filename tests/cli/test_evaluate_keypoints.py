@@ -11,7 +11,7 @@ from tests import config_data
 from tests.report import test_experiment
 from unipose_jax import skeleton
 from unipose_jax.cli import evaluate
-from unipose_jax.report.pages import run_page
+from unipose_jax.report.pages import examples, run_page
 from unipose_jax.train import parallel
 from unipose_jax.train.checkpoints import restore
 from unipose_jax.train.evaluation import evaluate as scoring
@@ -26,15 +26,18 @@ def stage(tmp_path, monkeypatch):
     config.data.name, config.model.keypoints = "recording", True
     state = types.SimpleNamespace(step=3, ema_params={}, apply_fn=None)
 
-    def predict_split(inputs, params, source, *, batch_size):
-        away = np.float32(0.0 if "uv" in inputs else 0.01)
-        return {"xyz": SPLIT.xyz + away, "confidence": np.ones(SPLIT.xyz.shape[:-1])}
+    def make_predict(apply_fn, inputs):
+        def predict(params, batch):
+            away = np.float32(0.0 if "uv" in inputs else 0.01)
+            xyz = np.nan_to_num(batch["xyz"]) + away
+            return {"xyz": xyz, "confidence": np.ones(xyz.shape[:-1])}
+
+        return predict
 
     monkeypatch.setattr(restore, "restore_best", lambda stage: state)
     monkeypatch.setattr(sources, "open_split", lambda data, name: SPLIT)
     monkeypatch.setattr(parallel, "replicate", lambda params: params)
-    monkeypatch.setattr(scoring, "make_predict", lambda apply_fn, inputs: inputs)
-    monkeypatch.setattr(scoring, "predict_split", predict_split)
+    monkeypatch.setattr(scoring, "make_predict", make_predict)
     monkeypatch.setattr(evaluate, "_evaluation_folder", lambda stage: tmp_path / "e")
     recipe = types.SimpleNamespace(inputs=("points", "uv"), predict_fn=None)
     return types.SimpleNamespace(
@@ -75,3 +78,29 @@ def test_a_network_without_keypoints_has_one_figure(stage, tmp_path, monkeypatch
     page = tmp_path / "index.html"
     monkeypatch.setattr(run_page, "report_run", lambda *args, **options: page)
     assert list(evaluate._evaluate_stage(stage, others={})) == ["points"]
+
+
+def test_each_clip_is_decoded_once_but_for_those_that_are_drawn(
+    stage, tmp_path, monkeypatch
+):
+    many = [index % len(SPLIT) for index in range(4 * stage.batch_size)]
+    read = []
+
+    class Split:
+        protocol = SPLIT.protocol
+
+        def __len__(self):
+            return len(many)
+
+        def __getitem__(self, index):
+            read.append(index)
+            return SPLIT[many[index]]
+
+    monkeypatch.setattr(sources, "open_split", lambda data, name: Split())
+    results = evaluate._evaluate_stage(stage, others={})
+    np.testing.assert_allclose(
+        results["points and keypoints"]["all"]["mpjpe_mm"], 0.0, atol=1e-3
+    )
+    drawn = examples.NUM_CLIPS + 2 * examples.NUM_EXTREMES + run_page.NUM_INPUTS
+    assert len(read) <= len(many) + drawn + 1  # the first, for its fields
+    assert set(read) == set(range(len(many)))

@@ -83,11 +83,10 @@ def _evaluate_stage(stage: Stage, *, others) -> dict[str, Any]:
     evaluate.check_fields(
         test, recipe.inputs, data=stage.data.name, consumer=stage.model["name"]
     )
-    predicted, informed = _predict(stage, state, test)
+    predicted, informed, truth = _predict(stage, state, test)
     if not parallel.is_main_process():
         return {}
     skel = stage.skeleton
-    truth = evaluate.read_ground_truth(test)
     results = evaluate.compute_metrics(predicted, truth, skel)
     with_keypoints = {}
     if informed is not None:
@@ -109,6 +108,7 @@ def _evaluate_stage(stage: Stage, *, others) -> dict[str, Any]:
         test,
         predicted,
         protocol=protocol,
+        truth=truth,
         log=stage.folder / "log.jsonl",
         images=_test_images(stage.data, min(examples.NUM_CLIPS, len(test))),
         modality=stage.name,
@@ -135,22 +135,44 @@ def _evaluate_stage(stage: Stage, *, others) -> dict[str, Any]:
 
 def _predict(
     stage: Stage, state: Any, test: Any
-) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Predictions without and with 2D keypoints; None for a network without them."""
-    recipe, params = stage.recipe, parallel.replicate(state.ema_params)
+) -> tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any]]:
+    """Predictions without and with 2D keypoints, and the truth, in one pass.
 
-    def predict(inputs: tuple[str, ...]) -> dict[str, Any]:
-        return evaluate.predict_split(
-            evaluate.make_predict(recipe.predict_fn or state.apply_fn, inputs),
-            params,
-            test,
-            batch_size=stage.batch_size,
-        )
+    The second is None for a network without keypoints.
+    """
+    apply_fn = stage.recipe.predict_fn or state.apply_fn
+    inputs = {"plain": stage.recipe.inputs}
+    if stage.model.get("keypoints", False):
+        inputs["informed"] = inputs["plain"]
+        inputs["plain"] = models.input_fields({**stage.model, "keypoints": False})
+    networks = {
+        kind: evaluate.make_predict(apply_fn, names) for kind, names in inputs.items()
+    }
 
-    if not stage.model.get("keypoints", False):
-        return predict(recipe.inputs), None
-    plain = models.input_fields({**stage.model, "keypoints": False})
-    return predict(plain), predict(recipe.inputs)
+    def predict(params: Any, batch: Any) -> dict[str, Any]:
+        return {
+            f"{kind}/{name}": value
+            for kind, network in networks.items()
+            for name, value in network(params, batch).items()
+        }
+
+    found = evaluate.predict_split(
+        predict,
+        parallel.replicate(state.ema_params),
+        test,
+        batch_size=stage.batch_size,
+        keep=evaluate.TRUTH,
+    )
+
+    def part(kind: str) -> dict[str, Any]:
+        start = f"{kind}/"
+        return {
+            k.removeprefix(start): v
+            for k, v in found.items()
+            if k[: len(start)] == start
+        }
+
+    return part("plain"), part("informed") or None, part("clip")
 
 
 def _test_images(data: settings.DataSettings, count: int) -> list[dict[str, Any]]:

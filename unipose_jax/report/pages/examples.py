@@ -15,6 +15,7 @@ def scenes_of(
     test,
     predicted: Mapping[str, np.ndarray],
     images: Sequence[Mapping[str, np.ndarray]] = (),
+    truth: Mapping[str, np.ndarray] | None = None,
 ) -> list[scene.Scene]:
     """The worst and the best test clips, if there is a truth, and the first ones.
 
@@ -23,8 +24,17 @@ def scenes_of(
         test: random access to the test clips.
         predicted: `xyz` and `confidence` of the same clips.
         images: of the first clips, see `run_page.report_run`.
+        truth: `xyz` and `xyz_valid` of the clips; None reads `test` for them.
     """
-    error_mm = [_clip_error_mm(test[i], predicted["xyz"][i]) for i in range(len(test))]
+
+    def labels(index: int) -> Mapping[str, np.ndarray]:
+        if truth is None:
+            return test[index]
+        return {name: truth[name][index] for name in ("xyz", "xyz_valid")}
+
+    error_mm = [
+        _clip_error_mm(labels(i), predicted["xyz"][i]) for i in range(len(test))
+    ]
     order = np.argsort(error_mm, kind="stable")
     scored = [int(i) for i in order if np.isfinite(error_mm[i])]
     names = {i: "worst" for i in reversed(scored[-NUM_EXTREMES:])}

@@ -46,6 +46,7 @@ def report_run(
     *,
     protocol: str,
     log: pathlib.Path,
+    truth: Mapping[str, np.ndarray] | None = None,
     images: Sequence[Mapping[str, np.ndarray]] = (),
     modality: str = "points",
     others: Mapping[str, Results] | None = None,
@@ -65,6 +66,7 @@ def report_run(
         predicted: `xyz` and `confidence` of the same clips.
         protocol: from `protocol`.
         log: of the training.
+        truth: `xyz` and `xyz_valid` of the clips; None reads `test` for them.
         images: `depth` with its `intrinsics`, and `color`, of the first
             `examples.NUM_CLIPS` test clips; () if there are none.
         modality: what the network sees.
@@ -92,7 +94,7 @@ def report_run(
     path = workdir / "report" / "index.html"
     title = f"{config['recipe']} on {data.name}"
     page.begin_page(path, title=title)
-    scenes = examples.scenes_of(data.skeleton, test, predicted, images)
+    scenes = examples.scenes_of(data.skeleton, test, predicted, images, truth)
     code = json.dumps(config, indent=2, default=str, ensure_ascii=False)
     page.write_page(
         path,

@@ -151,17 +151,35 @@ def normals(
         part: index of the primitive each point lies on; -1 gives arbitrary values.
         xyz: surface points, metres, camera frame.
     """
-    frame = jnp.arange(part.shape[0])[:, None, None]
-    pick = jax.tree.map(lambda leaf: leaf[frame, jnp.maximum(part, 0)], primitives)
-    inverse = local_from_frame(pick.basis)
-    local = jnp.einsum("...ij,...j->...i", inverse, xyz - pick.center)
-    slope = _slope(pick.length, pick.start_radius, pick.end_radius)
-    axial = (local[..., 0] - slope * pick.start_radius) / (1.0 - slope**2)
-    axial = jnp.clip(axial, 0.0, pick.length)
-    normal = local - axial[..., None] * jnp.array([1.0, 0.0, 0.0]).reshape(1, 1, 1, 3)
-    normal = jnp.einsum("...ji,...j->...i", inverse, normal)
-    norm = jnp.sqrt(jnp.maximum(jnp.sum(normal**2, axis=-1, keepdims=True), 1e-12))
-    return normal / norm, local
+    frames = part.shape[0]
+    inverse = local_from_frame(primitives.basis)
+    offset = jnp.einsum(
+        "fpij,fpj->fpi", inverse, primitives.center, precision="highest"
+    )
+    sizes = (primitives.length, primitives.start_radius, primitives.end_radius)
+    table = jnp.concatenate(
+        [inverse.reshape(frames, -1, 9), offset, jnp.stack(sizes, axis=-1)], axis=-1
+    )
+    frame = jnp.arange(frames)[:, None, None]
+    picked = table[frame, jnp.maximum(part, 0)]
+    # Sums of three components are written out: XLA's reductions of an axis of three
+    # take several times as long on CPU.
+    rows = [[picked[..., 3 * i + j] for j in range(3)] for i in range(3)]
+    x, y, z = (xyz[..., axis] for axis in range(3))
+    local = [
+        row[0] * x + row[1] * y + row[2] * z - picked[..., 9 + i]
+        for i, row in enumerate(rows)
+    ]
+    length, start_radius, end_radius = (picked[..., 12 + i] for i in range(3))
+    slope = _slope(length, start_radius, end_radius)
+    axial = jnp.clip((local[0] - slope * start_radius) / (1.0 - slope**2), 0.0, length)
+    around = [local[0] - axial, local[1], local[2]]
+    normal = [sum(rows[i][j] * around[i] for i in range(3)) for j in range(3)]
+    norm = jnp.sqrt(jnp.maximum(sum(value**2 for value in normal), 1e-12))
+    return (
+        jnp.stack([value / norm for value in normal], axis=-1),
+        jnp.stack(local, axis=-1),
+    )
 
 
 def materialize(tree: T) -> T:

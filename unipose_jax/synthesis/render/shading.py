@@ -72,9 +72,8 @@ def shade(
         normal: unit surface normals, world.
         view_dirs: unit directions from the camera to the surface, world.
     """
-    light = appearance.light.reshape((1,) * (normal.ndim - 1) + (3,))
-    lamp = jnp.maximum(jnp.sum(normal * light, axis=-1), 0.0)
-    head = jnp.maximum(-jnp.sum(normal * view_dirs, axis=-1), 0.0)
+    lamp = jnp.maximum(_dot(normal, appearance.light), 0.0)
+    head = jnp.maximum(-_dot(normal, view_dirs), 0.0)
     amount = (
         appearance.ambient * (0.6 + 0.4 * head)
         + 1.1 * (1.0 - appearance.ambient) * lamp
@@ -95,7 +94,7 @@ def person_albedo(
         local: local coordinates from `raycast.normals`, metres along the part.
     """
     material = jnp.asarray(body.PART_MATERIAL)[part]
-    along = jnp.sum(local * jnp.asarray(_STRIPE_AXIS)[part], axis=-1)
+    along = _dot(local, jnp.asarray(_STRIPE_AXIS)[part])
     band = jnp.floor(along / appearance.stripe_width) % 2.0
     dim = 1.0 - appearance.stripes[material] * band
     return appearance.person[material] * dim[..., None]
@@ -115,6 +114,11 @@ def room_albedo(
     is_wall = (surface == 0) | (surface == 3)
     tone = jnp.where(surface == 1, tone, jnp.where(is_wall, skirting, 1.0))
     return appearance.surroundings[surface] * tone[..., None]
+
+
+def _dot(a: Array, b: Array) -> Array:
+    """Sums of three products; XLA's reduction of so short an axis is slow on CPU."""
+    return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
 
 
 def to_srgb(color: Float[Array, "*batch 3"]) -> Array:

@@ -17,6 +17,8 @@ from unipose_jax.train import parallel
 from unipose_jax.train.recipes import Recipe
 
 LABELS = ("xyz", "xyz_valid")
+TRUTH = (*LABELS, "visible", "time")
+"""Fields that poses are scored with."""
 VALIDATION_METRICS = ("mpjpe_mm", "pa_mpjpe_mm", "map_10cm")
 """Metrics that validation writes to the log while a network trains."""
 DISTANCE_EDGES = (1.5, 2.5, 3.5)
@@ -57,6 +59,7 @@ def predict_split(
     *,
     batch_size: int,
     progress: Callable[[int], None] | None = None,
+    keep: tuple[str, ...] = (),
 ) -> dict[str, np.ndarray]:
     """Predicts all clips of a source, shared among hosts; each host gets all results.
 
@@ -66,9 +69,11 @@ def predict_split(
         source: random access to examples (`len`, `[index]`).
         batch_size: clips at a time over all hosts; a multiple of the device count.
         progress: called after each batch with the number of clips so far.
+        keep: fields of the clips, of which each is decoded once.
 
     Returns:
-        `xyz` (clips, frames, joints, 3), metres, camera frame, and `confidence`.
+        What `predict` returns of all clips, such as `xyz` (clips, frames, joints, 3),
+        metres, camera frame, and `confidence`; and "clip/<field>" of each of `keep`.
     """
     local = parallel.local_batch_size(batch_size)
     host, hosts = jax.process_index(), jax.process_count()
@@ -77,7 +82,8 @@ def predict_split(
         # The last batch is filled with repetitions, which are cut off below.
         places = np.arange(local) * hosts + host + start
         batch = collate(source[int(min(place, len(source) - 1))] for place in places)
-        parts.append(predict(params, batch))
+        kept = {f"clip/{name}": batch[name] for name in keep}
+        parts.append({**predict(params, batch), **kept})
         if progress is not None:
             progress(min(start + batch_size, len(source)))
     mine = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -91,9 +97,8 @@ def predict_split(
 
 def read_ground_truth(source) -> dict[str, np.ndarray]:
     """Ground truth of a split, stacked, without its points, which may be too large."""
-    fields = ("xyz", "xyz_valid", "visible", "time")
     examples = (source[index] for index in range(len(source)))
-    return collate({name: example[name] for name in fields} for example in examples)
+    return collate({name: example[name] for name in TRUTH} for example in examples)
 
 
 def collate(examples: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
