@@ -46,8 +46,11 @@ jax.config.update("jax_num_cpu_devices", 4)
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 MOST_MAPPED = 35_000  # of 65,530: one file adds up to 10,000
-# Folders that take longest start first: then the workers end at the same time.
-LONGEST = ("train", "synthesis", "data_pipelines", "refine", "models", "benchmarks")
+# Folders and files that take longest start first: the workers end at the same time.
+LONGEST = (
+    *("train", "synthesis", "data_pipelines", "refine", "models"),
+    *("test_examples.py", "test_data_sets.py", "benchmarks"),
+)
 
 # What takes long to compile is compiled once for all workers, files and later runs.
 jax.config.update("jax_compilation_cache_dir", str(ROOT / ".pytest_cache/compiled"))

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 STANDARD = {"jax", "jaxlib", "jaxtyping", "numpy"}
-LEARNING = STANDARD | {"flax", "optax", "orbax", "ml_collections"}
+LEARNING = STANDARD | {"flax", "optax", "orbax", "etils", "ml_collections"}
 
 # What each part of the package may import from the package, and from outside at the
 # top of a module. Order is from the bottom up.

@@ -254,6 +254,12 @@ def test_the_compile_cache_may_be_remote(monkeypatch, folder, used):
             {},
             "--workdir=gs://bucket/run: only",
         ),
+        (
+            "train",
+            {"workdir": "w", "checkpoint_dir": "s3://b/run"},
+            {},
+            "--checkpoint_dir=s3://b/run: use a folder, or gs://",
+        ),
         ("evaluate", {"workdir": "s3://bucket/run"}, {}, "--workdir=s3://bucket/run: "),
         (
             "predict",

@@ -88,7 +88,8 @@ def _engine_of(source: pathlib.Path, options) -> Any:
 
 
 def _train(config, options) -> int:
-    return _mode("train").train(config, _start(options))
+    where = options.checkpoint_dir
+    return _mode("train").train(config, _start(options), checkpoint_dir=where)
 
 
 def _evaluate(config, options) -> int:

@@ -61,6 +61,7 @@ def choice(*choices: str, default: str | None = None) -> Flag:
 FLAGS: dict[str, Flag] = {
     "config": Flag("FILE[:VARIANT]"),
     "workdir": Flag("DIR", kind="list"),
+    "checkpoint_dir": Flag("PATH", ""),
     "input": Flag("PATH"),
     "output": Flag("PATH"),
     "truth": Flag("FILE"),
@@ -134,7 +135,11 @@ TABLE: dict[str, Mode] = {
         "trains all stages of a config, evaluates and reports (default)",
         "--config=configs/unipose.py --workdir=runs/unipose",
         {"config": _CONFIG, "workdir": "folder of the run; continues one there"},
-        {"data_dir": _DATA_DIR, **_HOSTS},
+        {
+            "data_dir": _DATA_DIR,
+            "checkpoint_dir": "of checkpoints; gs://BUCKET/... too; default: workdir",
+            **_HOSTS,
+        },
         "usage.md#training",
     ),
     "evaluate": Mode(

@@ -15,13 +15,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+from etils import epath
 
 import unipose_jax
 from data_pipelines.ground import file_io
 from data_pipelines.readers.recordings import data_set
 from unipose_jax import atomic, cluster, errors
 from unipose_jax.cli import commands, keypoints, networks, predict
-from unipose_jax.train.checkpoints import checkpoint, folders
+from unipose_jax.train.checkpoints import checkpoint, folders, location
 from unipose_jax.weights import store
 
 _CACHE = "jax_compilation_cache_dir"
@@ -254,6 +255,15 @@ def _work(
         pass
 
 
+def _written(saved: epath.Path) -> int | str | None:
+    """Tells a checkpoint from another of the same step that replaced it."""
+    if not saved.is_dir():
+        return None
+    if location.is_remote(saved):
+        return (saved / "_CHECKPOINT_METADATA").read_text()  # with the time
+    return pathlib.Path(saved).stat().st_mtime_ns
+
+
 def _settings(
     config: Any, workdir: pathlib.Path | None, options: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -262,8 +272,7 @@ def _settings(
     if workdir is not None:
         folder = folders.folder_of(workdir, options["modality"])
         step = checkpoint.latest_step(folder)
-        saved = folder / checkpoint.FOLDER / str(step)
-        weights = [step, saved.stat().st_mtime_ns if saved.is_dir() else None]
+        weights = [step, _written(location.find(folder) / str(step))]
     return {
         "version": unipose_jax.__version__,
         "config": None if config is None else json.loads(config.to_json()),

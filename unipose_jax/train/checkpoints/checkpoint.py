@@ -13,9 +13,10 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from unipose_jax import errors
+from unipose_jax.train.checkpoints import location
 from unipose_jax.train.state import TrainState
 
-FOLDER = "checkpoints"
+FOLDER = location.FOLDER
 SCORE = "score"  # the validation score that ranks checkpoints, lower is better
 RESUMABLE_CHANGES = {
     *("log_every", "checkpoint_every", "remat", "data.cache_dir", "data.workers"),
@@ -38,8 +39,9 @@ class Checkpoints:
     """
 
     def __init__(self, workdir: pathlib.Path):
-        """Opens `workdir`/checkpoints, made at the first save."""
-        self._folder = (workdir / FOLDER).absolute()
+        """Opens their folder, see `location.find`; the first save makes it."""
+        self._folder = location.find(workdir)
+        self._is_remote = location.is_remote(self._folder)
         self._opened: ocp.CheckpointManager | None = None
 
     def __enter__(self) -> "Checkpoints":
@@ -157,13 +159,17 @@ class Checkpoints:
     @contextlib.contextmanager
     def _reading(self, step: int | str) -> Iterator[None]:
         """Turns what Orbax raises for damaged files into one line for the user."""
+        failures = (
+            (Exception,) if self._is_remote else (OSError, ValueError, LookupError)
+        )
         try:
             yield
-        except (OSError, ValueError, LookupError) as error:
+        except failures as error:
             why = " ".join(str(error).split())
+            hint = "" if self._is_remote else "; remove it to use an older one"
             raise errors.BadInput(
-                f"the checkpoint {self._folder / str(step)} cannot be read; remove it "
-                f"to use an older one ({type(error).__name__}: {why[:_WHY]})"
+                f"the checkpoint {self._folder / str(step)} cannot be read{hint} "
+                f"({type(error).__name__}: {why[:_WHY]})"
             ) from error
 
     def wait(self) -> None:
