@@ -29,7 +29,7 @@ def test_padding_changes_nothing_but_the_rounding(person, keypoints):
     Conjugate gradients that stop before they converge amplify rounding: up to 3 mm in a
     joint with the usual 32 iterations. They converge here.
     """
-    rng = np.random.default_rng(6)
+    rng = np.random.default_rng(7)
     xyz = (person + 0.01 * rng.normal(size=person.shape)).astype(np.float32)
     valid = rng.random(xyz.shape[:2]) > 0.05
     uv = INTRINSICS[:2] * person[..., :2] / person[..., 2:] + INTRINSICS[2:]
