@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from data_pipelines.ground import sampling
 from unipose_jax import estimator
 
 CAMERA = np.float32([200.0, 200.0, 160.0, 120.0])
@@ -44,14 +45,50 @@ def predicted(network, frames):
     return list(estimator.predict_frames(network, frames))
 
 
-def test_the_last_frame_of_each_clip_is_that_of_the_live_window(network):
-    times = np.arange(7) / 15
+def clip_of(network, numbers, times):
+    """Joints of all frames of a whole clip, by the network itself."""
+    points = np.stack([frame_points(network, cloud(n)) for n in numbers])[None]
+    valid = np.ones(points.shape[:3], bool)
+    return network(points, valid, np.float32(times)[None] - times[0])[0][0]
+
+
+def frame_points(network, xyz):
+    rng = np.random.default_rng(0)
+    return sampling.sample_points(xyz, network.num_points, rng, repeat=True)[0]
+
+
+def test_clips_share_a_frame_whose_poses_are_averaged(network):
+    times = np.arange(6) / 15
     poses = predicted(network, frames_at(times))
-    assert len(poses) == 7
-    for last in (2, 5, 6):  # the seventh frame is filled up with two before it
-        window = range(last - 2, last + 1)
-        expected = direct(network, window, times[list(window)])
-        np.testing.assert_allclose(poses[last].xyz, expected, atol=1e-5)
+    first = clip_of(network, (0, 1, 2), times[:3])
+    second = clip_of(network, (2, 3, 4), times[2:5])
+    # The frames run out: 5 is alone, and 3 and 4 fill its clip.
+    third = clip_of(network, (3, 4, 5), times[3:])
+    expected = [
+        *first[:2],
+        (first[2] + second[0]) / 2,
+        second[1],
+        (second[2] + third[1]) / 2,
+        third[2],
+    ]
+    found = [pose.xyz for pose in poses]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_recording_that_ends_with_a_clip(network):
+    times = np.arange(5) / 15
+    poses = predicted(network, frames_at(times))
+    assert len(poses) == 5
+    second = clip_of(network, (2, 3, 4), times[2:])
+    np.testing.assert_allclose(poses[-1].xyz, second[-1], atol=1e-5)
+
+
+def test_a_network_of_single_frames(network):
+    single = dataclasses.replace(network, frames=1)
+    poses = predicted(single, frames_at(np.arange(3) / 15))
+    for number, pose in enumerate(poses):
+        expected = clip_of(single, [number], np.zeros(1))
+        np.testing.assert_allclose(pose.xyz, expected[0], atol=1e-5)
 
 
 def test_other_frames_of_a_clip_see_the_frames_after_them(network):
