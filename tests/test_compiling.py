@@ -27,3 +27,11 @@ def test_quick_programs_run_alone_and_within_others(around):
 def test_quick_programs_are_differentiable():
     slope = jax.grad(lambda x: norm(x, power=2))(ROWS[0])
     np.testing.assert_allclose(slope, [0.6, 0.8], rtol=1e-6)
+
+
+def test_options_hold_for_whole_programs_only(monkeypatch):
+    monkeypatch.setattr(compiling, "QUICK_OPTIONS", {"xla_no_such_option": 0})
+    double = compiling.quick_jit(lambda x: 2.0 * x)
+    with pytest.raises(Exception, match="xla_no_such_option"):
+        double(ROWS)
+    np.testing.assert_array_equal(jax.jit(double)(ROWS), 2.0 * ROWS)

@@ -46,10 +46,11 @@ def predicted(network, frames):
 
 
 def clip_of(network, numbers, times):
-    """Joints of all frames of a whole clip, by the network itself."""
+    """Joints and confidence of a whole clip, by the network itself."""
     points = np.stack([frame_points(network, cloud(n)) for n in numbers])[None]
     valid = np.ones(points.shape[:3], bool)
-    return network(points, valid, np.float32(times)[None] - times[0])[0][0]
+    found = network(points, valid, np.float32(times)[None] - times[0])
+    return found[0][0], found[1][0]
 
 
 def frame_points(network, xyz):
@@ -59,20 +60,21 @@ def frame_points(network, xyz):
 
 def test_clips_share_a_frame_whose_poses_are_averaged(network):
     times = np.arange(6) / 15
-    poses = predicted(network, frames_at(times))
-    first = clip_of(network, (0, 1, 2), times[:3])
-    second = clip_of(network, (2, 3, 4), times[2:5])
+    plain = dataclasses.replace(network, calibration=())
+    poses = predicted(plain, frames_at(times))
     # The frames run out: 5 is alone, and 3 and 4 fill its clip.
-    third = clip_of(network, (3, 4, 5), times[3:])
-    expected = [
-        *first[:2],
-        (first[2] + second[0]) / 2,
-        second[1],
-        (second[2] + third[1]) / 2,
-        third[2],
-    ]
-    found = [pose.xyz for pose in poses]
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    clips = [clip_of(plain, part, times[[*part]]) for part in ((0, 1, 2), (2, 3, 4))]
+    clips.append(clip_of(plain, (3, 4, 5), times[3:]))
+    for name, first, second, third in zip(("xyz", "confidence"), *clips, strict=True):
+        expected = [
+            *first[:2],
+            (first[2] + second[0]) / 2,
+            second[1],
+            (second[2] + third[1]) / 2,
+            third[2],
+        ]
+        found = [getattr(pose, name) for pose in poses]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_a_recording_that_ends_with_a_clip(network):
@@ -80,7 +82,7 @@ def test_a_recording_that_ends_with_a_clip(network):
     poses = predicted(network, frames_at(times))
     assert len(poses) == 5
     second = clip_of(network, (2, 3, 4), times[2:])
-    np.testing.assert_allclose(poses[-1].xyz, second[-1], atol=1e-5)
+    np.testing.assert_allclose(poses[-1].xyz, second[0][-1], atol=1e-5)
 
 
 def test_a_network_of_single_frames(network):
@@ -88,7 +90,7 @@ def test_a_network_of_single_frames(network):
     poses = predicted(single, frames_at(np.arange(3) / 15))
     for number, pose in enumerate(poses):
         expected = clip_of(single, [number], np.zeros(1))
-        np.testing.assert_allclose(pose.xyz, expected[0], atol=1e-5)
+        np.testing.assert_allclose(pose.xyz, expected[0][0], atol=1e-5)
 
 
 def test_other_frames_of_a_clip_see_the_frames_after_them(network):
@@ -123,6 +125,48 @@ def test_frames_are_read_no_more_than_a_clip_ahead(network):
 def test_nobody_in_any_frame(network):
     assert predicted(network, frames_at([0.0, 0.1], hidden=[0, 1])) == [None, None]
     assert predicted(network, []) == []
+
+
+def test_crops_reach_the_network_in_no_more_clips_than_needed(network, monkeypatch):
+    clips = []
+
+    def from_fields(self, fields):
+        clips.append(fields)
+        return np.zeros((1, 3, 15, 3), np.float32), np.ones((1, 3, 15), np.float32)
+
+    monkeypatch.setattr(estimator.Estimator, "from_fields", from_fields)
+    frames = [
+        frame._replace(crops={"color_crop": np.full((2, 2, 3), number)})
+        for number, frame in enumerate(frames_at(np.arange(5) / 15))
+    ]
+    pose = np.eye(4)
+    assert len(list(estimator.predict_frames(network, frames, cam_from_points=pose)))
+    crops = [clip["color_crop"][0, :, 0, 0, 0].tolist() for clip in clips]
+    assert crops == [[0, 1, 2], [2, 3, 4]]
+    np.testing.assert_array_equal(clips[0]["cam_from_points"], [np.eye(4)])
+
+
+@pytest.mark.parametrize("informed", [False, True])
+def test_confidence_is_calibrated_as_that_of_live(network, informed):
+    if informed:
+        network = estimator.load_shipped("points_keypoints")
+        other = tuple(0.5 * weight for weight in network.calibration)
+        network = dataclasses.replace(network, calibration_with_keypoints=other)
+    body, camera = cloud(0), estimator.KeypointCamera(CAMERA) if informed else None
+    uv = CAMERA[:2] * body[:15, :2] / body[:15, 2:] + CAMERA[2:]
+    keypoints = (uv, np.ones(15, np.float32)) if informed else None
+    live = estimator.OnlineEstimator(
+        network, np.zeros((2, 2, 2)), CAMERA, keypoint_camera=camera
+    )
+    expected = live.from_points(body, 0.0, keypoints=keypoints)
+    (found,) = estimator.predict_frames(
+        network,
+        [estimator.PersonFrame(body, 0.0, keypoints=keypoints)],
+        keypoint_camera=camera,
+    )
+    assert expected is not None
+    assert found is not None
+    np.testing.assert_allclose(found.confidence, expected[1], atol=1e-5)
 
 
 def test_keypoints_of_a_frame_count_for_that_frame():
