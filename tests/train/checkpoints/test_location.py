@@ -182,3 +182,14 @@ def test_a_bucket_needs_its_libraries(tmp_path, monkeypatch):
     ):
         pass
     assert not (tmp_path / "run").exists()
+
+
+def test_readers_of_a_bucket_need_its_libraries_too(tmp_path, monkeypatch):
+    def fail(*_):
+        raise ImportError("Please install gcsfs")
+
+    monkeypatch.setattr(type(backend.fsspec_backend), "_get_filesystem", fail)
+    (tmp_path / location.POINTER).write_text(URL)
+    for read in (restore.read_config, restore.restore_params, checkpoint.latest_step):
+        with pytest.raises(errors.BadInput, match=f"{URL}/.*install gcsfs"):
+            read(tmp_path)

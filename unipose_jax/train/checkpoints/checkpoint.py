@@ -78,12 +78,17 @@ class Checkpoints:
             item_names=("state", "meta"),
         )
 
-    def latest_step(self) -> int | None:
-        """The newest saved step, or None.
+    def exist(self) -> bool:
+        """Whether their folder exists.
 
         Raises:
-            errors.BadInput: the checkpoints cannot be read; so do the other methods.
+            errors.BadInput: it cannot be read; so do the other methods.
         """
+        with self._reading("*"):
+            return self._folder.is_dir()
+
+    def latest_step(self) -> int | None:
+        """The newest saved step, or None."""
         with self._reading("*"):
             return self._manager.latest_step() if self._folder.is_dir() else None
 

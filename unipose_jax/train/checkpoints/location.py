@@ -63,8 +63,8 @@ def kept_at(workdir: pathlib.Path, where: str) -> Iterator[None]:
     atomic.write_text(pointer, f"{_absolute(where)}\n")
     try:
         yield
-    except Exception:
-        pointer.unlink()
+    except BaseException:
+        pointer.unlink(missing_ok=True)  # another process of the run may be first
         if missing:
             with contextlib.suppress(OSError):  # not empty
                 workdir.rmdir()

@@ -11,7 +11,7 @@ from data_pipelines.ground import file_io
 from unipose_jax import errors
 from unipose_jax.train import optimizer
 from unipose_jax.train import state as train_state
-from unipose_jax.train.checkpoints import folders, location, restore
+from unipose_jax.train.checkpoints import checkpoint, folders, restore
 from unipose_jax.weights import store
 
 ParamPath = tuple[str, ...]
@@ -112,7 +112,7 @@ def load_backbone(
 def _backbone_folder(workdir: pathlib.Path) -> pathlib.Path:
     """Where the run with a backbone is: a student of colour, or the workdir itself."""
     below = folders.folder_of(workdir, "rgb")
-    return below if location.find(below).is_dir() else workdir
+    return below if checkpoint.Checkpoints(below).exist() else workdir
 
 
 def _split_backbone(

@@ -11,7 +11,7 @@ from data_pipelines.ground import schema, settings
 from unipose_jax import errors, skeleton
 from unipose_jax.train import optimizer
 from unipose_jax.train import state as train_state
-from unipose_jax.train.checkpoints import checkpoint, location
+from unipose_jax.train.checkpoints import checkpoint
 from unipose_jax.train.stage import Stage
 
 _INITIAL = np.uint32(2**32 - 1)
@@ -107,9 +107,9 @@ def open_checkpoints(workdir: pathlib.Path) -> checkpoint.Checkpoints:
     Raises:
         errors.BadInput: there is none.
     """
-    if not location.find(workdir).is_dir():
-        raise errors.BadInput(f"no checkpoint in {workdir}; train there first")
     checkpoints = checkpoint.Checkpoints(workdir)
+    if not checkpoints.exist():
+        raise errors.BadInput(f"no checkpoint in {workdir}; train there first")
     if checkpoints.latest_step() is None:
         checkpoints.close()
         raise errors.BadInput(f"no finished checkpoint in {workdir}; train there first")
