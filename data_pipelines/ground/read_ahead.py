@@ -3,7 +3,7 @@
 import functools
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import NoReturn, TypeVar
 
 Item = TypeVar("Item")
@@ -12,7 +12,9 @@ _DEPTH = 4  # items
 _PATIENCE = 0.1  # seconds between checks for a user who has stopped
 
 
-def read_ahead(items: Iterable[Item], depth: int = _DEPTH) -> Iterator[Item]:
+def read_ahead(
+    items: Iterable[Item], depth: int = _DEPTH
+) -> Generator[Item, None, None]:
     """Yields the items in order while a thread makes the next ones.
 
     Reading and segmenting depth frames (OpenCV, NumPy) and predicting poses (XLA) use
@@ -21,6 +23,10 @@ def read_ahead(items: Iterable[Item], depth: int = _DEPTH) -> Iterator[Item]:
     Args:
         items: an error that it raises is raised here, after the items before it.
         depth: number of items that are made ahead.
+
+    Returns:
+        A generator. Its end and its `close` end the thread, Ctrl-C after the item that
+        is being made.
     """
     made: queue.Queue[Callable[[], Item] | None] = queue.Queue(depth)
     stopped = threading.Event()
@@ -44,12 +50,17 @@ def read_ahead(items: Iterable[Item], depth: int = _DEPTH) -> Iterator[Item]:
 
     thread = threading.Thread(target=make, name="read_ahead", daemon=True)
     thread.start()
+    interrupted = False
     try:
         while (entry := made.get()) is not None:
             yield entry()
+    except KeyboardInterrupt:
+        interrupted = True  # an item may take minutes
+        raise
     finally:
         stopped.set()
-        thread.join()
+        if not interrupted:
+            thread.join()
 
 
 def _return(item: Item) -> Item:

@@ -6,6 +6,7 @@ frame is computed again, with another crop, where its keypoints ask for another 
 where no person is seen, or where they are not on the person of the depth map.
 """
 
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Iterator
@@ -69,17 +70,18 @@ def follow(
     Raises:
         errors.BadInput: a frame cannot be read.
     """
-    read = read_ahead.read_ahead(_read(source, skip * BLOCK), depth=BLOCK)
-    while frames := dict(itertools.islice(read, BLOCK)):
-        seen = [frame for frame in frames.values() if frame is not None]
-        _detect(seen, network, crop)
-        if seen:
-            crop = seen[-1].next_crop()
-        found = [
-            Found(number, None, 0, 0) if frame is None else frame.result(number)
-            for number, frame in frames.items()
-        ]
-        yield Block(found, crop)
+    ahead = read_ahead.read_ahead(_read(source, skip * BLOCK), depth=BLOCK)
+    with contextlib.closing(ahead) as read:
+        while frames := dict(itertools.islice(read, BLOCK)):
+            seen = [frame for frame in frames.values() if frame is not None]
+            _detect(seen, network, crop)
+            if seen:
+                crop = seen[-1].next_crop()
+            found = [
+                Found(number, None, 0, 0) if frame is None else frame.result(number)
+                for number, frame in frames.items()
+            ]
+            yield Block(found, crop)
 
 
 def _read(

@@ -1,5 +1,6 @@
 """People of a sequence without masks, found by the evidence of all of its frames."""
 
+import contextlib
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
@@ -64,21 +65,20 @@ def find(
     """
     bodies = whole_recording.WholeRecording(source.rays, source.depth_camera.intrinsics)
     added = []
-    bar = tqdm.tqdm(
-        read_ahead.read_ahead(_read(source, frames)),
-        "finding people",
-        len(frames),
-        unit="frame",
-        delay=2.0,
-        disable=not progress,
-    )
-    for index, depth, mask, error in bar:
-        if error is not None:
-            on_error(error)
-        elif depth is not None:
-            time = float(source.time[index])
-            bodies.add(index, depth, time, _hint(source, keypoints, index), mask)
-            added.append(index)
+    with contextlib.closing(read_ahead.read_ahead(_read(source, frames))) as read:
+        bar = tqdm.tqdm(
+            *(read, "finding people", len(frames)),
+            unit="frame",
+            delay=2.0,
+            disable=not progress,
+        )
+        for index, depth, mask, error in bar:
+            if error is not None:
+                on_error(error)
+            elif depth is not None:
+                time = float(source.time[index])
+                bodies.add(index, depth, time, _hint(source, keypoints, index), mask)
+                added.append(index)
     tracks, fit = bodies.link()
     person = person_path.one_person(tracks)
     everyone = person_path.everyone(tracks)

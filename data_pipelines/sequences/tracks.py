@@ -146,7 +146,6 @@ def person_clouds(
     source: Sequence,
     keypoints: people.Keypoints | None = None,
     *,
-    progress: bool = False,
     notes: list[str] | None = None,
 ) -> Iterator[PersonCloud]:
     """Yields the person in each frame, in order.
@@ -157,13 +156,12 @@ def person_clouds(
     Args:
         source: any sequence.
         keypoints: of the person to follow, if known.
-        progress: whether to show a progress bar while the person is chosen.
         notes: list to which one line is added if the keypoints cannot be used.
 
     Raises:
         errors.BadInput: a frame cannot be read.
     """
-    for _, cloud in _readable_clouds(source, keypoints, None, None, progress, notes):
+    for _, cloud in _readable_clouds(source, keypoints, None, notes=notes):
         yield cloud
 
 
@@ -314,7 +312,6 @@ def _readable_clouds(
     keypoints: people.Keypoints | None,
     skipped: list[str] | None,
     only: Collection[int] | None = None,
-    progress: bool = False,
     notes: list[str] | None = None,
 ) -> Iterator[tuple[int, PersonCloud]]:
     """Yields (position, person) for each frame that can be read."""
@@ -330,7 +327,7 @@ def _readable_clouds(
             continue
         if mask is None:
             if found is None:
-                found = _find_people(source, keypoints, skipped, progress)
+                found = _find_people(source, keypoints, skipped)
                 if notes is not None:
                     notes.extend(found.notes)
             mask = found.mask(index, depth)
@@ -360,7 +357,6 @@ def _find_people(
     source: Sequence,
     keypoints: people.Keypoints | None,
     skipped: list[str] | None,
-    progress: bool,
 ) -> people.People:
     """People in all frames of a sequence; masks of some frames choose the person."""
     return people.find(
@@ -368,7 +364,6 @@ def _find_people(
         range(len(source)),
         keypoints=keypoints,
         on_error=lambda error: _skip_frame(error, skipped),
-        progress=progress,
     )
 
 

@@ -1,11 +1,15 @@
 """Whom `predict` follows: one person, or everyone."""
 
+import itertools
+import threading
+
 import numpy as np
 import pytest
 
 from data_pipelines.ground import pose_file
 from data_pipelines.keypoints import detections
 from data_pipelines.readers.recordings import recording
+from data_pipelines.sequences import tracks
 from tests.data_pipelines import conftest as rooms
 from unipose_jax import errors, estimator
 from unipose_jax.cli import predict, recorded_scene, views
@@ -111,3 +115,26 @@ def test_an_empty_room_shows_no_person(tmp_path, monkeypatch, people):
     with pytest.raises(errors.BadInput, match="no frame shows a person"):
         run(tmp_path / "r", tmp_path / "p.npz", monkeypatch, people=people)
     assert not list(tmp_path.glob("*.npz"))
+
+
+@pytest.mark.parametrize("part", ["network", "loop"])
+def test_reading_stops_with_an_error(crossing, monkeypatch, part):
+    def fail(*_):
+        raise RuntimeError("no memory")
+
+    if part == "network":
+        monkeypatch.setattr(Network, "from_fields", fail)
+    else:
+        monkeypatch.setattr(predict.reliability, "reliable_joints", fail)
+    opened = recording.open_recording(crossing)
+    cloud = next(tracks.person_clouds(opened))
+    with pytest.raises(RuntimeError) as kept:  # with all that it refers to
+        predict.predict_recording(
+            Network(),
+            opened,
+            pictures=False,
+            clouds=itertools.repeat(cloud),
+            use_keypoints=False,
+        )
+    assert "read_ahead" not in {thread.name for thread in threading.enumerate()}
+    assert kept.tb is not None

@@ -1,9 +1,10 @@
 """Poses in a depth recording: `run.py --mode=predict`."""
 
+import contextlib
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -227,8 +228,11 @@ def predict_recording(
             keypoints = predicted_people.read_keypoints(network, opened)
         person = predicted_people.Person(clouds, keypoints)
     used = np.zeros(len(opened), bool)
-    with progress.Bar(len(opened), "predict", "frame") as bar:
-        for index, cloud, result, used[index] in look(network, opened, person):
+    with (
+        progress.Bar(len(opened), "predict", "frame") as bar,
+        contextlib.closing(look(network, opened, person)) as poses,
+    ):
+        for index, cloud, result, used[index] in poses:
             if result is not None:
                 xyz[index], confidence[index] = result
                 valid[index] = reliability.reliable_joints(
@@ -254,8 +258,10 @@ def predict_recording(
     return pose, prediction_page.Seen(shown, person.keypoints, used)
 
 
-Look = Iterator[
-    tuple[int, tracks.PersonCloud, tuple[np.ndarray, np.ndarray] | None, bool]
+Look = Generator[
+    tuple[int, tracks.PersonCloud, tuple[np.ndarray, np.ndarray] | None, bool],
+    None,
+    None,
 ]
 
 
@@ -278,15 +284,25 @@ def _from_points(
     person: predicted_people.Person,
 ) -> Look:
     """(position, person, pose or None, whether keypoints were used) of each frame."""
+    if "color_crop" in network.inputs:  # colour is read in this thread
+        yield from _in_clips(network, opened, person)
+        return
+    with contextlib.closing(read_ahead.read_ahead(person.clouds)) as clouds:
+        yield from _in_clips(network, opened, person._replace(clouds=clouds))
+
+
+def _in_clips(
+    network: estimator.Estimator,
+    opened: recording.Recording,
+    person: predicted_people.Person,
+) -> Look:
+    """As `_from_points`, without reading ahead."""
     camera = None
     if person.keypoints is not None:
         camera = estimator.KeypointCamera(
             opened.keypoint_camera.intrinsics, opened.color_from_depth
         )
-    clouds = person.clouds
-    if "color_crop" not in network.inputs:  # colour is read in this thread
-        clouds = read_ahead.read_ahead(clouds)
-    clouds, shown = itertools.tee(clouds)
+    clouds, shown = itertools.tee(person.clouds)
     frames = (
         estimator.PersonFrame(
             cloud.xyz,

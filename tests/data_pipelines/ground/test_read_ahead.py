@@ -1,4 +1,6 @@
+import signal
 import threading
+import time
 
 import pytest
 
@@ -39,3 +41,26 @@ def test_the_thread_ends_with_a_user_who_stops():
     assert next(found) == 0
     found.close()
     assert threading.active_count() == before
+
+
+def test_ctrl_c_does_not_wait_for_an_item():
+    asked, waits = threading.Event(), threading.Event()
+    main = threading.main_thread().ident
+
+    def items():
+        yield 0
+        asked.wait(5.0)
+        time.sleep(0.1)  # until the user waits for the item
+        signal.pthread_kill(main, signal.SIGINT)
+        waits.wait(20.0)
+        yield 1
+
+    found = read_ahead.read_ahead(items())
+    assert next(found) == 0
+    asked.set()
+    with pytest.raises(KeyboardInterrupt):
+        next(found)
+    (thread,) = (t for t in threading.enumerate() if t.name == "read_ahead")
+    waits.set()
+    thread.join(5.0)
+    assert not thread.is_alive()

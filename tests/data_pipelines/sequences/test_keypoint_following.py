@@ -1,6 +1,7 @@
 """A stand-in for the network finds a person that is painted as two coloured bars."""
 
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -166,3 +167,14 @@ def test_an_interrupted_run_goes_on_with_the_same_result(tmp_path):
     assert [block.crop for block in resumed] == [block.crop for block in straight]
     np.testing.assert_array_equal(centers(resumed), centers(straight))
     assert keypoint_progress.read(path, {"network": "b"}) == []
+
+
+def test_reading_stops_with_an_error_of_the_network():
+    class Broken(Eyes):
+        def __call__(self, images):
+            raise RuntimeError("no memory")
+
+    with pytest.raises(RuntimeError) as kept:  # with all that it refers to
+        list(following.follow(walk([[(80, 60)]] * 40), Broken()))
+    assert "read_ahead" not in {thread.name for thread in threading.enumerate()}
+    assert kept.tb is not None
