@@ -104,3 +104,10 @@ def test_the_live_window_gives_the_last_frame_of_the_clip():
     valid = np.ones((1, 3, network.num_points), bool)
     xyz, _ = network(clouds[None, 2:], valid, np.float32([[0, 1, 2]]) / 15)
     np.testing.assert_allclose(found[0], xyz[0, -1], atol=1e-5)
+
+
+def test_a_warm_live_estimator_has_seen_no_time():
+    live = estimator.OnlineEstimator(estimator.load_shipped(), RAYS, CAMERA)
+    live.warm_up()
+    cloud = np.random.default_rng(0).normal((0.0, 0.0, 3.0), 0.3, (400, 3))
+    assert live.from_points(cloud, 1.7e9) is not None  # seconds since 1970
