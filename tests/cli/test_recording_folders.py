@@ -5,6 +5,7 @@ import os
 
 import cloudpickle
 import pytest
+from etils import epath
 
 import unipose_jax
 from configs import unipose
@@ -172,6 +173,15 @@ def test_a_note_depends_on_version_weights_and_config(tmp_path, monkeypatch):
     found.append(settings(config, run_folder))
     texts = [json.dumps(one) for one in found]
     assert len(set(texts)) == len(texts) == 9
+
+
+def test_a_checkpoint_in_a_bucket_is_told_by_what_it_says(tmp_path, monkeypatch):
+    monkeypatch.setattr(recording_folders.location, "is_remote", lambda _: True)
+    found = []
+    for text in ("first", "second"):
+        (tmp_path / "_CHECKPOINT_METADATA").write_text(text)
+        found.append(recording_folders._written(epath.Path(tmp_path)))
+    assert found[0] != found[1]
 
 
 def test_a_file_that_keeps_its_size_has_changed(make_recording):

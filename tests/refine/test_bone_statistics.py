@@ -43,3 +43,20 @@ def test_hand_computed_bias():
     variance = jnp.array([0.00125, 1.0])  # 0.13^2 - 2 0.00125 = 0.12^2
     found = bone_statistics.without_bias(jnp.array([0.13, 0.1]), variance)
     np.testing.assert_allclose(found, [0.12, 0.05], rtol=1e-5)
+
+
+def test_lasting_errors_lengthen_bones_without_varying_them(person):
+    still, error = np.repeat(person[:1], 10, axis=0), 0.01
+    found = bone_statistics.estimate_lengths(
+        jnp.asarray(still),
+        valid=jnp.ones(still.shape[:2], bool),
+        person=jnp.zeros(10, jnp.int32),
+        noise=jnp.zeros(15),
+        skeleton=BODY,
+        error=jnp.full(15, error),
+    )
+    child, parent = BODY.bone_ends
+    seen = np.linalg.norm(still[0, child] - still[0, parent], axis=-1)
+    # Both ends have the error.
+    expected = np.sqrt(seen**2 - 2 * 2 * error**2)
+    np.testing.assert_allclose(found.length[0], expected, atol=1e-4)
