@@ -80,6 +80,13 @@ def test_noise_and_outliers_are_removed(refined, noisy, person):
     assert lengths.std() < 0.01
 
 
+def test_noise_does_not_lengthen_bones(refined, noisy, person):
+    found = np.asarray(refined(noisy).length[0])
+    child, parent = BODY.bone_ends
+    true = np.linalg.norm(person[0, child] - person[0, parent], axis=-1)
+    assert abs((found - true).mean()) < 0.007  # medians are 10 mm too long
+
+
 def test_left_right_swaps_are_corrected(refined, gentle, person):
     swapped = gentle.copy()
     swapped[30:32] = swapped[30:32, list(BODY.mirror)]

@@ -65,8 +65,8 @@ def patch_features(
     scaled to a cloud of `REFERENCE_POINTS`: twice as many points of the same surface
     have the same features.
     This is the kernel mean embedding of the patch in random Fourier features (Rahimi
-    and Recht, NIPS 2007). Since f.(x_n - c) = f.x_n - f.c, the sums over points are one
-    matrix product, and the centre only multiplies the result by exp(-i f.c). There is
+    and Recht, NIPS 2007). Since f.(x_n - c) = f.x_n - f.c, the sums over points are
+    matrix products, and the centre only multiplies the result by exp(-i f.c). There is
     no neighbour search and no gather.
 
     Args:
