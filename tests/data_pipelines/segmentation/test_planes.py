@@ -86,3 +86,14 @@ def test_the_front_of_a_person_is_not_a_wall(room):
 @pytest.mark.parametrize("depth", [np.zeros((120, 160)), np.eye(120, 160)])
 def test_no_planes_are_found_without_depth(room, depth):
     assert not find(room, depth.astype(np.float32)).all()
+
+
+def test_a_fit_is_repeated_without_the_points_that_it_leaves_out():
+    rng = np.random.default_rng(0)
+    xyz = np.append(rng.uniform(-1.0, 1.0, (300, 2)), np.full((300, 1), 2.0), axis=1)
+    before = xyz[:, 0] > 0.9
+    xyz[before, 2] -= 0.2  # an object before the wall, at its edge
+    normals = np.tile([0.0, 0.0, -1.0], (300, 1))
+    samples = planes._Samples(xyz, normals, np.ones(300))
+    plane = planes._refine(samples, np.ones(300, bool))
+    np.testing.assert_allclose(plane, [0.0, 0.0, -1.0, 2.0], atol=1e-6)

@@ -213,3 +213,15 @@ def test_the_person_in_a_real_itop_frame_is_segmented(sample_data):
     assert found.mask[225, 205]  # the front foot
     assert not found.mask[150, 50]  # the pillar
     assert not found.mask[200, 300]  # the nearer furniture
+
+
+def test_holes_of_the_grid_get_the_nearest_depth_around_them():
+    depth = np.random.default_rng(0).uniform(1.0, 3.0, (7, 10)).astype(np.float32)
+    depth[1::2, 1::2] = 0.0  # the centres of the blocks
+    depth[2:4, 4:6] = 0.0
+    depth[1, 3] = 2.5
+    found = segmentation._downsample_depth(depth, 2)
+    known = np.where(depth > 0, depth, np.inf)[:6]
+    expected = known.reshape(3, 2, 5, 2).min(axis=(1, 3))
+    expected[1, 2], expected[0, 1] = 0.0, 2.5
+    np.testing.assert_array_equal(found, expected)
