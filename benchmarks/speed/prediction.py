@@ -18,6 +18,7 @@ from unipose_jax.weights import store
 
 _FRAMES = 60  # repeats of what is done frame by frame
 _RATE = 30.0  # Hz, at which frames are taken
+_PAUSE = 10.0  # seconds between two passes, after which the person is looked for anew
 _load = functools.cache(estimator.load_shipped)
 
 
@@ -45,9 +46,9 @@ def live(keypoints: bool, chosen: options.Options) -> timing.Measured:
     frames, numbers = _depth(chosen), itertools.count()
 
     def run():
-        number = next(numbers)
-        index = number % len(frames)
-        return follow(frames[index], number / _RATE, keypoints=given(index))
+        turn, index = divmod(next(numbers), len(frames))
+        time = turn * (_PAUSE + len(frames) / _RATE) + index / _RATE
+        return follow(frames[index], time, keypoints=given(index))
 
     times = timing.repeat(run, repeats=_FRAMES, warm_up=5)
     return timing.rate(times, 1, "frames/s", _shapes(chosen))
