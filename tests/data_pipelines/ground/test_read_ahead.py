@@ -55,11 +55,16 @@ def test_ctrl_c_does_not_wait_for_an_item():
         waits.wait(20.0)
         yield 1
 
-    found = read_ahead.read_ahead(items())
-    assert next(found) == 0
-    asked.set()
-    with pytest.raises(KeyboardInterrupt):
-        next(found)
+    # Processes of pytest-xdist ignore the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        found = read_ahead.read_ahead(items())
+        assert next(found) == 0
+        asked.set()
+        with pytest.raises(KeyboardInterrupt):
+            next(found)
+    finally:
+        signal.signal(signal.SIGINT, before)
     (thread,) = (t for t in threading.enumerate() if t.name == "read_ahead")
     waits.set()
     thread.join(5.0)
