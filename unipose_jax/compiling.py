@@ -20,7 +20,7 @@ def quick_jit(function: Callable, *, static_argnames: Any = ()) -> Callable:
 
     Args:
         function: pure function of arrays.
-        static_argnames: as of `jax.jit`.
+        static_argnames: as for `jax.jit`.
     """
     own = jax.jit(
         function, static_argnames=static_argnames, compiler_options=QUICK_OPTIONS

@@ -67,7 +67,9 @@ def find(
     added = []
     with contextlib.closing(read_ahead.read_ahead(_read(source, frames))) as read:
         bar = tqdm.tqdm(
-            *(read, "finding people", len(frames)),
+            read,
+            desc="finding people",
+            total=len(frames),
             unit="frame",
             delay=2.0,
             disable=not progress,
@@ -101,10 +103,12 @@ def find(
 
 
 class _Read(NamedTuple):
-    place: int
+    """A frame as read."""
+
+    place: int  # its index
     depth: np.ndarray | None
     mask: np.ndarray | None
-    error: errors.BadInput | None
+    error: errors.BadInput | None  # why it cannot be read
 
 
 def _read(source: Sequence, frames: Collection[int]) -> Iterator[_Read]:

@@ -167,9 +167,9 @@ def _predict(
     def part(kind: str) -> dict[str, Any]:
         start = f"{kind}/"
         return {
-            k.removeprefix(start): v
-            for k, v in found.items()
-            if k[: len(start)] == start
+            name.removeprefix(start): values
+            for name, values in found.items()
+            if name.startswith(start)
         }
 
     return part("plain"), part("informed") or None, part("clip")

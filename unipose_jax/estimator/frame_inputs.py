@@ -91,7 +91,7 @@ class FrameInputs:
     def of_keypoints(
         self, keypoints: Keypoints2D, time: float
     ) -> dict[str, np.ndarray]:
-        """Fields of a frame without depth; arguments as of `of_points`."""
+        """Fields of a frame without depth; arguments as for `of_points`."""
         uv, confidence = self.checked(keypoints)
         count = self._estimator.num_points
         return {

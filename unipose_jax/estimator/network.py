@@ -71,7 +71,7 @@ class Estimator:
     def _apply(self):
         @functools.partial(jax.jit, static_argnames="newest")
         def apply(params, fields, newest=False):
-            last = {"newest": True} if newest else {}
+            last = {"newest": True} if newest else {}  # of `PointNet` only
             estimate = self._network.apply(params, **fields, **last)
             return estimate.xyz, jax.nn.sigmoid(estimate.confidence_logit)
 
@@ -216,6 +216,7 @@ class Estimator:
         return jax.tree.map(np.asarray, found)
 
     def _fed(self, fields: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """The fields that the network takes."""
         fed = {name: fields[name] for name in self.inputs if name in fields}
         return keypoint_input.all_or_none(fed) if self.takes_keypoints else fed
 

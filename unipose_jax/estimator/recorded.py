@@ -48,8 +48,8 @@ def predict_frames(
     clip begins with the last frame of the one before, whose two poses are averaged;
     otherwise people would move more from clip to clip than within clips. With clips of
     three frames the network takes 0.6 of the CPU time that it takes in
-    `OnlineEstimator`, which has a window for each frame. Where the frames of a clip run
-    out, before a gap in time or where nobody is seen, frames before it fill it.
+    `OnlineEstimator`, which has a window for each frame. A clip that ends early, at a
+    gap in time or where nobody is seen, is filled with the frames before it.
 
     Args:
         estimator: its inputs are points, and crops and keypoints if it takes some.

@@ -84,11 +84,11 @@ def embed(
     middle = points.sum(2, keepdims=True) / total
     local = jnp.where(valid[..., None], points - middle, 0.0)
     module = PatchEmbedding(network.num_patches, network.width, network.dtype)
-    found: Any = module.apply(
+    tokens: Any = module.apply(
         {"params": params["params"]["patches"]},
         local.reshape(batch * frames, count, 3),
         valid.reshape(batch * frames, count),
     )
+    features, centers = tokens
     shape = (batch, frames, network.num_patches, -1)
-    features, centers = found
     return Patches(features.reshape(shape), centers.reshape(shape) + middle)

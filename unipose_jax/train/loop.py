@@ -162,7 +162,10 @@ def _make_steps(
     recipe = stage.recipe
     weights_at = optimizer.make_weight_schedule(recipe.objective, stage.num_steps)
     run_step = train_step.make_train_step(
-        *(recipe.train_terms, weights_at, stage.optimizer.ema_decay), remat=stage.remat
+        recipe.train_terms,
+        weights_at,
+        stage.optimizer.ema_decay,
+        remat=stage.remat,
     )
     final_weights = weights_at(stage.num_steps)
     validate = make_validation_fn(stage, apply_fn, final_weights, teacher)

@@ -19,7 +19,11 @@ from unipose_jax.train.state import TrainState
 FOLDER = location.FOLDER
 SCORE = "score"  # the validation score that ranks checkpoints, lower is better
 RESUMABLE_CHANGES = {
-    *("log_every", "checkpoint_every", "remat", "data.cache_dir", "data.workers"),
+    "log_every",
+    "checkpoint_every",
+    "remat",
+    "data.cache_dir",
+    "data.workers",
 }
 """Settings that a run may change when it goes on."""
 
